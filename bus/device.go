@@ -1,0 +1,173 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/devres"
+)
+
+// A Driver drives devices of a bus.
+type Driver interface {
+	// Name is the driver's name, as /sys/bus/BUS/drivers shows it.
+	Name() string
+
+	// Probe takes the device over. Whatever it acquires goes to dev.Devres;
+	// when Probe returns an error, or panics, all of that is released, newest
+	// first, and the device stays without a driver.
+	Probe(dev *BoundDevice) error
+
+	// Unbind brings the hardware to rest ahead of a planned removal. All that
+	// Probe set up still works, and is released right afterwards. A surprise
+	// removal does not call it.
+	Unbind(dev *BoundDevice)
+}
+
+// A Device is a device on a bus, bound to a driver or not. It is an object
+// for names and logs: holding it says nothing about the hardware.
+type Device struct {
+	bus  *Bus
+	name string
+
+	mu    sync.Mutex // the device lock, see the package comment
+	gone  bool       // removed from the bus
+	bound atomic.Pointer[BoundDevice]
+}
+
+// A BoundDevice is a device as its driver works with it.
+//
+// Invariant: it is bound. Why it holds: only Bind makes one, hands it to the
+// driver's callbacks and to registrations, and before Bind's counterpart
+// returns every managed resource that could reach it has been released; a
+// registration is such a resource, and its release waits for all guards.
+type BoundDevice struct {
+	dev    *Device
+	driver Driver
+	devres devres.Set
+	ended  atomic.Bool
+}
+
+// Name returns the name of the device on its bus.
+func (d *Device) Name() string { return d.name }
+
+// Bus returns the bus that the device is, or was, on.
+func (d *Device) Bus() *Bus { return d.bus }
+
+// Driver returns the name of the driver that the device is bound to, "" when
+// it is not bound.
+func (d *Device) Driver() string {
+	if b := d.bound.Load(); b != nil {
+		return b.driver.Name()
+	}
+	return ""
+}
+
+// Bind binds the device to driver: it calls the driver's Probe. Errors: EBUSY
+// when the device is bound already, ENODEV when it has been removed, and
+// whatever Probe returned.
+func (d *Device) Bind(driver Driver) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.gone:
+		return d.refuse("bind to "+driver.Name(), "it was removed", unix.ENODEV)
+	case d.bound.Load() != nil:
+		return d.refuse("bind to "+driver.Name(), "it is bound to "+d.Driver(), unix.EBUSY)
+	}
+	b := &BoundDevice{dev: d, driver: driver}
+	b.devres.OnRelease = func(name string) {
+		d.bus.send(Event{Action: "release", Device: d, Resource: name})
+	}
+	d.bound.Store(b)
+	if err := b.probe(); err != nil {
+		d.bound.Store(nil)
+		return errors.Join(fmt.Errorf("bus %s: %s: probe by %s: %w", d.bus.name, d.name, driver.Name(), err), b.end())
+	}
+	d.bus.send(Event{Action: "bind", Device: d})
+	return nil
+}
+
+// Unbind is the planned removal of the driver: it calls the driver's Unbind,
+// then releases the managed resources, newest first. The device stays on the
+// bus and can be bound again. ENODEV when the device is not bound.
+func (d *Device) Unbind() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := d.bound.Load()
+	if b == nil {
+		return d.refuse("unbind", "no driver is bound to it", unix.ENODEV)
+	}
+	return errors.Join(b.quiesce(), d.end(b))
+}
+
+// Remove takes the device away, as a cable that is pulled does: a bound
+// driver is not asked, its managed resources are released, newest first, and
+// the device leaves its bus for good. ENODEV when it was removed before.
+func (d *Device) Remove() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone {
+		return d.refuse("remove", "it was removed before", unix.ENODEV)
+	}
+	d.gone = true
+	var err error
+	if b := d.bound.Load(); b != nil {
+		err = d.end(b)
+	}
+	d.bus.drop(d)
+	d.bus.send(Event{Action: "remove", Device: d})
+	return err
+}
+
+// end ends the binding b. The caller holds d.mu.
+func (d *Device) end(b *BoundDevice) error {
+	err := b.end()
+	d.bound.Store(nil)
+	d.bus.send(Event{Action: "unbind", Device: d})
+	return err
+}
+
+func (d *Device) refuse(asked, why string, errno unix.Errno) error {
+	return fmt.Errorf("bus %s: %s: cannot %s: %s: %w", d.bus.name, d.name, asked, why, errno)
+}
+
+// Device returns the object behind the bound view.
+func (b *BoundDevice) Device() *Device { return b.dev }
+
+// Name returns the name of the device on its bus.
+func (b *BoundDevice) Name() string { return b.dev.name }
+
+// Devres returns the managed resources of this binding.
+func (b *BoundDevice) Devres() *devres.Set { return &b.devres }
+
+// Bound reports whether the binding has not ended. Inside a registration
+// guard it always has not; it is for assertions in tests and drivers.
+func (b *BoundDevice) Bound() bool { return !b.ended.Load() }
+
+func (b *BoundDevice) end() error {
+	err := b.devres.ReleaseAll()
+	b.ended.Store(true)
+	return err
+}
+
+func (b *BoundDevice) probe() (err error) {
+	defer recovered("probe", &err)
+	return b.driver.Probe(b)
+}
+
+func (b *BoundDevice) quiesce() (err error) {
+	defer recovered("unbind", &err)
+	b.driver.Unbind(b)
+	return nil
+}
+
+func recovered(callback string, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s panicked: %v\n%s", callback, p, debug.Stack())
+	}
+}
