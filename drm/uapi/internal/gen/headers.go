@@ -1,0 +1,81 @@
+package main
+
+import (
+	_ "embed"
+	"regexp"
+)
+
+// newer.h declares what the installed headers may be too old to have.
+//
+//go:embed newer.h
+var newerHeader []byte
+
+// A header is one input.
+type header struct {
+	include string // as C includes it; its base name is how the compiler's output is told apart
+	pkg     string // the Debian package that ships it; "" if it is ours
+	macros  *regexp.Regexp
+	except  *regexp.Regexp // nil: nothing
+	structs bool           // whether its structs are taken
+}
+
+// The inputs, in the order in which the output lists them.
+var headers = []header{
+	{
+		include: "drm.h", pkg: "libdrm-dev", structs: true,
+		macros: regexp.MustCompile(`^_?DRM_`),
+		except: removedMacros,
+	},
+	{
+		include: "drm_mode.h", pkg: "libdrm-dev", structs: true,
+		macros: regexp.MustCompile(`^(DRM_|FORMAT_BLOB_)`),
+	},
+	{
+		include: "newer.h", structs: true,
+		macros: regexp.MustCompile(`^DRM_`),
+	},
+	{
+		// What the kernel's headers leave to internal ones, though clients
+		// see the values.
+		include: "xf86drmMode.h", pkg: "libdrm-dev",
+		macros: regexp.MustCompile(`^DRM_PLANE_TYPE_`),
+	},
+	{
+		include: "drm_fourcc.h", pkg: "libdrm-dev",
+		macros: regexp.MustCompile(`^DRM_FORMAT_`),
+		// The vendors' modifiers describe memory that no driver here has.
+		except: regexp.MustCompile(`^DRM_FORMAT_(RESERVED$|MOD_(.*_|NONE$|VENDOR))`),
+	},
+	{
+		include: "linux/dma-buf.h", pkg: "linux-libc-dev", structs: true,
+		macros: regexp.MustCompile(`^DMA_BUF_`),
+	},
+	{
+		include: "linux/sync_file.h", pkg: "linux-libc-dev", structs: true,
+		macros: regexp.MustCompile(`^SYNC_IOC_`),
+	},
+}
+
+// extraIncludes are needed to compile the inputs' macros: DRM_CLOEXEC is O_CLOEXEC.
+var extraIncludes = []string{"fcntl.h"}
+
+// ioctlMacro tells the macros that are request numbers from other constants.
+var ioctlMacro = regexp.MustCompile(`^(DRM_IOCTL_|DMA_BUF_IOCTL_|DMA_BUF_SET_NAME|SYNC_IOC_)`)
+
+// ioctlBase is what ioctlMacro matches, although it is a number's type byte.
+var ioctlBase = regexp.MustCompile(`^(DRM_IOCTL_BASE|SYNC_IOC_MAGIC)$`)
+
+// enums whose values are taken, and the header that declares each.
+var enums = []struct{ name, include string }{
+	{"drm_vblank_seq_type", "drm.h"},
+	{"drm_mode_subconnector", "drm_mode.h"},
+	{"drmModeConnection", "xf86drmMode.h"},
+}
+
+// Drivers that set modes from user space left the kernel in 6.8. Their requests
+// keep their numbers, so that a trace can name them; nobody answers them, so
+// that their structs and constants are left out.
+var (
+	removedMacros  = regexp.MustCompile(`^(_DRM_LOCK|_DRM_(PRE|POST)_MODESET$|DRM_NAME$|DRM_(MIN|MAX)_ORDER$|DRM_RAM_PERCENT$)`)
+	removedStructs = regexp.MustCompile(`^drm_(agp_.*|block|buf_.*|control|ctx.*|dma|draw|drawable_info|hw_lock|irq_busid|list|lock|map|modeset_ctl|scatter_gather|tex_region|update_draw)$`)
+)

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"cmp"
+	"debug/dwarf"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A model is what gets written, in Go's terms.
+type model struct {
+	*probed
+	structs []goStruct
+	names   map[string]string // C name by Go name of all that is exported: no two may share one
+}
+
+type goStruct struct {
+	name   string
+	c      string // as C's sizeof wants it: "struct drm_version", or a typeof for a nested struct without a name
+	doc    string
+	fields []goField
+	size   int64
+}
+
+type goField struct {
+	name    string // "_" for padding
+	c       string
+	typ     string
+	comment string
+}
+
+func newModel(p *probed) (*model, error) {
+	m := &model{probed: p, names: map[string]string{}}
+	for _, t := range p.structs {
+		if t.Kind == "union" {
+			continue // its members are structs of their own, of the same size
+		}
+		if err := m.addStruct(t, goName(t.StructName), "struct "+t.StructName, m.structDoc(t)); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range p.macros {
+		if err := m.claim(goName(c.name), c.name); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range enums {
+		for _, v := range p.enums[e.name].Val {
+			if err := m.claim(goName(v.Name), v.Name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m, nil
+}
+
+func (m *model) claim(name, c string) error {
+	if other, ok := m.names[name]; ok {
+		return fmt.Errorf("both %s and %s would be called %s", other, c, name)
+	}
+	m.names[name] = c
+	return nil
+}
+
+func (m *model) structDoc(t *dwarf.StructType) string {
+	doc := fmt.Sprintf("is struct %s", t.StructName)
+	var requests []string
+	for _, c := range m.macros {
+		if slices.Contains(argStructs(m.arg[c.name]), t.StructName) {
+			requests = append(requests, c.name)
+		}
+	}
+	switch n := len(requests); n {
+	case 0:
+		return doc + "."
+	case 1:
+		return doc + ",\n// the argument of " + requests[0] + "."
+	default:
+		return doc + ",\n// the argument of " + strings.Join(requests[:n-1], ", ") + " and " + requests[n-1] + "."
+	}
+}
+
+// argStructs returns the names of the structs that t can be: a union is any of
+// its members.
+func argStructs(t dwarf.Type) []string {
+	s, ok := t.(*dwarf.StructType)
+	if !ok {
+		return nil
+	}
+	if s.Kind != "union" {
+		return []string{s.StructName}
+	}
+	var names []string
+	for _, f := range s.Field {
+		names = append(names, argStructs(f.Type)...)
+	}
+	return names
+}
+
+func (m *model) addStruct(t *dwarf.StructType, name, c, doc string) error {
+	if err := m.claim(name, c); err != nil {
+		return err
+	}
+	s := goStruct{name: name, c: c, doc: name + " " + doc, size: t.ByteSize}
+	var end int64
+	pad := func(to int64) {
+		if n := to - end; n > 0 {
+			s.fields = append(s.fields, goField{name: "_", typ: fmt.Sprintf("[%d]byte", n)})
+		}
+	}
+	at := len(m.structs)
+	for _, f := range t.Field {
+		if f.BitSize != 0 {
+			return fmt.Errorf("%s.%s is a bit field", c, f.Name)
+		}
+		pad(f.ByteOffset)
+		field := f.Name
+		typ := f.Type
+		if u, ok := typ.(*dwarf.StructType); ok && u.Kind == "union" {
+			// The largest member stands for all of them.
+			member := slices.MaxFunc(u.Field, func(a, b *dwarf.StructField) int {
+				return cmp.Compare(a.Type.Size(), b.Type.Size())
+			})
+			typ = member.Type
+			if field == "" {
+				field = member.Name
+			} else {
+				field += "." + member.Name
+			}
+		}
+		if field == "" {
+			return fmt.Errorf("%s has a field without a name", c)
+		}
+		g := goField{name: goName(f.Name), c: field}
+		if f.Name == "" {
+			g.name = goName(field)
+		}
+		var err error
+		inner := func(t *dwarf.StructType, elem string) (string, error) {
+			inner := name + g.name
+			return inner, m.addStruct(t, inner, fmt.Sprintf("__typeof__(((%s *)0)->%s%s)", c, field, elem),
+				fmt.Sprintf("is what the field %s of %s holds.", field, c))
+		}
+		if g.typ, g.comment, err = goType(typ, inner); err != nil {
+			return fmt.Errorf("%s.%s: %w", c, f.Name, err)
+		}
+		s.fields = append(s.fields, g)
+		end = f.ByteOffset + f.Type.Size()
+	}
+	pad(t.ByteSize)
+	m.structs = slices.Insert(m.structs, at, s) // before the structs nested in it
+	return nil
+}
+
+// goType returns the Go type of t and, where C says more, a comment. A struct
+// without a name is given one by nested, which is also told how to index t if
+// t is an array.
+func goType(t dwarf.Type, nested func(t *dwarf.StructType, elem string) (string, error)) (typ, comment string, err error) {
+	switch t := t.(type) {
+	case *dwarf.TypedefType:
+		return goType(t.Type, nested)
+	case *dwarf.QualType:
+		return goType(t.Type, nested)
+	case *dwarf.PtrType:
+		if _, void := t.Type.(*dwarf.VoidType); void {
+			return "uint64", "user address", nil
+		}
+		return "uint64", "user address of " + t.Type.String(), nil
+	case *dwarf.EnumType:
+		if t.ByteSize != 4 {
+			return "", "", fmt.Errorf("an enum of %d bytes", t.ByteSize)
+		}
+		if t.EnumName == "" {
+			return "uint32", "", nil
+		}
+		return "uint32", "enum " + t.EnumName, nil
+	case *dwarf.CharType:
+		if t.Name == "char" {
+			return "byte", "", nil
+		}
+		return "int8", "", nil
+	case *dwarf.UcharType:
+		return "uint8", "", nil
+	case *dwarf.IntType:
+		return fmt.Sprintf("int%d", 8*t.ByteSize), "", nil
+	case *dwarf.UintType:
+		return fmt.Sprintf("uint%d", 8*t.ByteSize), "", nil
+	case *dwarf.ArrayType:
+		if t.Count <= 0 {
+			return "", "", fmt.Errorf("an array without a length")
+		}
+		elem, comment, err := goType(t.Type, func(t *dwarf.StructType, elem string) (string, error) {
+			return nested(t, "[0]"+elem)
+		})
+		return fmt.Sprintf("[%d]%s", t.Count, elem), comment, err
+	case *dwarf.StructType:
+		if t.StructName != "" {
+			return goName(t.StructName), "", nil
+		}
+		name, err := nested(t, "")
+		return name, "", err
+	}
+	return "", "", fmt.Errorf("no Go type for %v (%T)", t, t)
+}

@@ -1,0 +1,44 @@
+/*
+ * The part of the DRM uAPI that is younger than the newest header that this
+ * package can expect: Debian 12 ships the headers of libdrm 2.4.114, and
+ * clients built against later ones use these requests. Each piece is guarded,
+ * so that a header which has it takes over, and the tests then compare.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+
+#ifndef DRM_IOCTL_SYNCOBJ_EVENTFD
+#define DRM_IOCTL_SYNCOBJ_EVENTFD	DRM_IOWR(0xCF, struct drm_syncobj_eventfd)
+struct drm_syncobj_eventfd {
+	__u32 handle;
+	__u32 flags;
+	__u64 point;
+	__s32 fd;
+	__u32 pad;
+};
+#endif
+
+#ifndef DRM_IOCTL_MODE_CLOSEFB
+#define DRM_IOCTL_MODE_CLOSEFB		DRM_IOWR(0xD0, struct drm_mode_closefb)
+struct drm_mode_closefb {
+	__u32 fb_id;
+	__u32 pad;
+};
+#endif
+
+#ifndef DRM_IOCTL_SET_CLIENT_NAME
+#define DRM_IOCTL_SET_CLIENT_NAME	DRM_IOWR(0xD1, struct drm_set_client_name)
+#define DRM_CLIENT_NAME_MAX_LEN		64
+struct drm_set_client_name {
+	__u64 name_len;
+	__u64 name;
+};
+#endif
+
+#ifndef DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
+#define DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT	6
+#endif
+
+#ifndef DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+#define DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP	0x15
+#endif

@@ -1,0 +1,56 @@
+package uapi
+
+// The bits of a request number, as most architectures have them:
+//
+//	31 30 | 29 … 16 | 15 … 8 | 7 … 0
+//	 dir  |  size   |  type  |  nr
+//
+// From asm-generic/ioctl.h.
+const (
+	iocTypeShift = 8
+	iocSizeShift = 16
+	iocDirShift  = 30
+	iocSizeMask  = 1<<(iocDirShift-iocSizeShift) - 1
+)
+
+// Directions of a request, seen from the client: it writes what the kernel
+// reads. They can be combined.
+const (
+	IOCNone  = 0
+	IOCWrite = 1
+	IOCRead  = 2
+)
+
+// IOCDir returns cmd's direction: IOCWrite, IOCRead, both, or IOCNone.
+func IOCDir(cmd uint32) uint32 { return cmd >> iocDirShift }
+
+// IOCType returns cmd's type byte: IoctlBase for all requests to DRM devices.
+func IOCType(cmd uint32) uint32 { return cmd >> iocTypeShift & 0xff }
+
+// IOCNr returns cmd's number within its type.
+func IOCNr(cmd uint32) uint32 { return cmd & 0xff }
+
+// IOCSize returns the size of cmd's argument in bytes: that of the client's
+// struct, which a client built against other headers may have longer or
+// shorter than ours.
+func IOCSize(cmd uint32) uint32 { return cmd >> iocSizeShift & iocSizeMask }
+
+// IO returns the DRM request of number nr without an argument. Drivers number
+// their own requests from CommandBase up to, but not including, CommandEnd.
+func IO(nr uint32) uint32 { return ioc(IOCNone, nr, 0) }
+
+// IOR returns the DRM request of number nr whose argument, size bytes long, is
+// only answered.
+func IOR(nr, size uint32) uint32 { return ioc(IOCRead, nr, size) }
+
+// IOW returns the DRM request of number nr whose argument, size bytes long, is
+// only passed in.
+func IOW(nr, size uint32) uint32 { return ioc(IOCWrite, nr, size) }
+
+// IOWR returns the DRM request of number nr whose argument, size bytes long, is
+// passed in and answered.
+func IOWR(nr, size uint32) uint32 { return ioc(IOCRead|IOCWrite, nr, size) }
+
+func ioc(dir, nr, size uint32) uint32 {
+	return dir<<iocDirShift | size<<iocSizeShift | IoctlBase<<iocTypeShift | nr
+}
