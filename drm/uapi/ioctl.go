@@ -11,6 +11,8 @@ const (
 	iocSizeShift = 16
 	iocDirShift  = 30
 	iocSizeMask  = 1<<(iocDirShift-iocSizeShift) - 1
+
+	iocTypeNrMask = 1<<iocSizeShift - 1
 )
 
 // Directions of a request, seen from the client: it writes what the kernel

@@ -53,13 +53,13 @@ func (m *model) emitIoctls(b *bytes.Buffer) {
 // none. Direction and size do not matter: a client's struct may be older or
 // younger than ours.
 func IoctlName(cmd uint32) string {
-	switch cmd & (1<<iocSizeShift - 1) { // type and number: the compiler refuses duplicates
+	switch cmd & iocTypeNrMask { // the compiler refuses duplicates
 `)
 	seen := map[uint64]bool{}
 	for _, c := range m.macros {
 		if key := c.value & 0xffff; isIoctl(c.name) && !seen[key] {
 			seen[key] = true
-			fmt.Fprintf(b, "case %s & (1<<iocSizeShift - 1):\nreturn %q\n", goName(c.name), strings.TrimPrefix(c.name, "DRM_IOCTL_"))
+			fmt.Fprintf(b, "case %s & iocTypeNrMask:\nreturn %q\n", goName(c.name), strings.TrimPrefix(c.name, "DRM_IOCTL_"))
 		}
 	}
 	b.WriteString("}\nreturn \"\"\n}\n")
@@ -108,16 +108,17 @@ func (m *model) emitStructs(b *bytes.Buffer) {
 
 func (m *model) emitConsts(b *bytes.Buffer) {
 	for _, h := range headers {
-		var lines []string
-		last := ""
+		var consts []macro
 		for _, c := range m.macros {
-			if c.header != h.include || isIoctl(c.name) {
-				continue
+			if c.header == h.include && !isIoctl(c.name) {
+				consts = append(consts, c)
 			}
-			if f := family(c.name); f != last && last != "" {
+		}
+		var lines []string
+		for i, c := range consts {
+			if i > 0 && family(c.name) != family(consts[i-1].name) {
 				lines = append(lines, "")
 			}
-			last = family(c.name)
 			value := fmt.Sprintf("%#x", c.value)
 			if c.isDecimal() {
 				value = fmt.Sprint(c.value)
@@ -172,7 +173,7 @@ func (m *model) emitTest(b *bytes.Buffer) {
 	b.WriteString("// cIncludes brings in the headers, cFlags finds them.\n")
 	fmt.Fprintf(b, "const cIncludes = %q\n\nvar cFlags = %#v\n\n", includes(), cflags)
 
-	b.WriteString("// headerDigests identifies the headers that the files were generated from.\nvar headerDigests = map[string]string{\n")
+	b.WriteString("// headerDigests are the SHA-256 sums of the headers that these files come from, by\n// include name. The tests are stricter where the same headers are installed.\nvar headerDigests = map[string]string{\n")
 	for _, h := range headers {
 		fmt.Fprintf(b, "%q: \"%x\",\n", h.include, m.digests[h.include])
 	}

@@ -1,0 +1,109 @@
+package drm
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Class is what minors, sysfs objects and uevents of DRM devices belong to:
+// the kernel's "drm" class, and the number space of its major 226. A process
+// may have several, for tests that must not see each other. All methods may
+// be called concurrently.
+type Class struct {
+	mu          sync.Mutex
+	minors      [2 * minorsOfType]*Minor // reserved numbers, see Minor.slot
+	kobjects    []*Kobject               // parents first
+	subscribers []*func(Uevent)
+}
+
+// Major is the major device number of DRM nodes.
+const Major = 226
+
+// NewClass returns a class without devices.
+func NewClass() *Class { return &Class{} }
+
+// Minor returns the node of that minor number, nil when there is no such node
+// at this moment.
+func (c *Class) Minor(number int) *Minor {
+	for _, m := range c.Minors() {
+		if m.number == number {
+			return m
+		}
+	}
+	return nil
+}
+
+// Minors returns the nodes that can be opened at this moment, by number.
+func (c *Class) Minors() []*Minor {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var minors []*Minor
+	for _, m := range c.minors {
+		if m != nil && m.published {
+			minors = append(minors, m)
+		}
+	}
+	return minors
+}
+
+// reserve gives the device its minors: the lowest numbers that no device has,
+// not even an unplugged one that is still referred to.
+func (c *Class) reserve(d *Device) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reserve := func(t MinorType) (*Minor, error) {
+		first := int(t) * minorsOfType
+		free := slices.Index(c.minors[first:first+minorsOfType], nil)
+		if free < 0 {
+			return nil, fmt.Errorf("all %d %s minors are in use: %w", minorsOfType, t, unix.ENOSPC)
+		}
+		m := newMinor(d, t, free)
+		c.minors[first+free] = m
+		return m, nil
+	}
+	var err error
+	if d.primary, err = reserve(Primary); err != nil {
+		return err
+	}
+	if d.Has(FeatureRender) {
+		if d.render, err = reserve(Render); err != nil {
+			c.minors[d.primary.slot()] = nil
+			return err
+		}
+	}
+	return nil
+}
+
+// release frees the numbers of a device that nothing refers to any more.
+func (c *Class) release(d *Device) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range d.minors() {
+		c.minors[m.slot()] = nil
+	}
+}
+
+// publish makes the nodes of the device openable.
+func (c *Class) publish(d *Device) {
+	for _, m := range d.minors() {
+		c.setPublished(m, true)
+		c.AddKobject(m.kobject)
+	}
+}
+
+// withdraw takes the nodes of the device back.
+func (c *Class) withdraw(d *Device) {
+	for _, m := range d.minors() {
+		c.setPublished(m, false)
+		c.RemoveKobject(m.kobject)
+	}
+}
+
+func (c *Class) setPublished(m *Minor, published bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.published = published
+}

@@ -1,0 +1,219 @@
+package drm
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// coreIoctls are the requests that every device answers (drm_ioctl.c,
+// drm_auth.c). Those of modesetting, buffers and fences come with the parts.
+var coreIoctls = []Ioctl{
+	NewIoctl(uapi.IoctlVersion, IoctlRenderAllow, version),
+	NewIoctl(uapi.IoctlGetUnique, 0, getUnique),
+	NewIoctl(uapi.IoctlGetMagic, 0, getMagic),
+	NewIoctl(uapi.IoctlGetClient, 0, getClient),
+	NewIoctl(uapi.IoctlGetStats, 0, getStats),
+	NewIoctl(uapi.IoctlGetCap, IoctlRenderAllow, getCap),
+	NewIoctl(uapi.IoctlSetClientCap, 0, setClientCap),
+	NewIoctl(uapi.IoctlSetVersion, IoctlMaster, setVersion),
+	NewIoctl(uapi.IoctlSetUnique, IoctlAuth|IoctlMaster|IoctlRootOnly, invalidOp[uapi.Unique]),
+	NewIoctl(uapi.IoctlBlock, IoctlAuth|IoctlMaster|IoctlRootOnly, invalidOp[int32]),
+	NewIoctl(uapi.IoctlUnblock, IoctlAuth|IoctlMaster|IoctlRootOnly, invalidOp[int32]),
+	NewIoctl(uapi.IoctlAuthMagic, IoctlMaster, authMagic),
+	NewIoctl(uapi.IoctlSetMaster, 0, setMaster),
+	NewIoctl(uapi.IoctlDropMaster, 0, dropMaster),
+	NewIoctl(uapi.IoctlFinish, IoctlAuth, noop[[8]byte]),
+}
+
+func version(dev *RegisteredDevice, req *Request, arg *uapi.Version) error {
+	info := &dev.info
+	arg.VersionMajor = int32(info.Major)
+	arg.VersionMinor = int32(info.Minor)
+	arg.VersionPatchlevel = int32(info.Patchlevel)
+	if err := copyField(req, arg.Name, &arg.NameLen, info.Name); err != nil {
+		return err
+	}
+	if err := copyField(req, arg.Date, &arg.DateLen, info.Date); err != nil {
+		return err
+	}
+	return copyField(req, arg.Desc, &arg.DescLen, info.Desc)
+}
+
+// copyField writes as much of value as the client has room for, and tells it
+// the whole length.
+func copyField(req *Request, addr uint64, room *uint64, value string) error {
+	n := min(*room, uint64(len(value)))
+	*room = uint64(len(value))
+	if n == 0 || addr == 0 {
+		return nil
+	}
+	return req.CopyToUser(addr, []byte(value[:n]))
+}
+
+// getUnique answers the bus id, which a master has only after SET_VERSION.
+func getUnique(dev *RegisteredDevice, req *Request, arg *uapi.Unique) error {
+	dev.masterMu.Lock()
+	var unique string
+	if master := req.File.master; master != nil {
+		unique = master.unique
+	}
+	dev.masterMu.Unlock()
+	room := arg.UniqueLen
+	arg.UniqueLen = uint64(len(unique))
+	if room < uint64(len(unique)) || unique == "" {
+		return nil
+	}
+	return req.CopyToUser(arg.Unique, []byte(unique))
+}
+
+// getClient answers what it still answers: whether the caller itself is
+// authenticated.
+func getClient(dev *RegisteredDevice, req *Request, arg *uapi.Client) error {
+	if arg.Idx != 0 {
+		return fmt.Errorf("drm: GET_CLIENT %d: only the caller itself, 0, can be asked for: %w", arg.Idx, unix.EINVAL)
+	}
+	arg.Auth = 0
+	if req.File.Authenticated() {
+		arg.Auth = 1
+	}
+	arg.PID = uint64(req.File.client.PID)
+	arg.UID = uint64(req.File.client.UID)
+	arg.Magic, arg.Iocs = 0, 0
+	return nil
+}
+
+func getStats(dev *RegisteredDevice, req *Request, arg *uapi.Stats) error {
+	*arg = uapi.Stats{}
+	return nil
+}
+
+func getCap(dev *RegisteredDevice, req *Request, arg *uapi.GetCap) error {
+	capability := arg.Capability
+	arg.Value = 0
+	switch capability {
+	case uapi.CapTimestampMonotonic:
+		arg.Value = 1
+		return nil
+	case uapi.CapSyncobj:
+		arg.Value = boolValue(dev.Has(FeatureSyncobj))
+		return nil
+	case uapi.CapSyncobjTimeline:
+		arg.Value = boolValue(dev.Has(FeatureSyncobjTimeline))
+		return nil
+	}
+	for _, p := range dev.parts {
+		if p, ok := p.(CapPart); ok {
+			if value, ok := p.Cap(capability); ok {
+				arg.Value = value
+				return nil
+			}
+		}
+	}
+	if !dev.Has(FeatureModeset) {
+		return fmt.Errorf("drm: GET_CAP %d: %s drives no displays: %w", capability, dev.Name(), unix.EOPNOTSUPP)
+	}
+	return fmt.Errorf("drm: GET_CAP %d: unknown capability: %w", capability, unix.EINVAL)
+}
+
+func boolValue(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) error {
+	refuse := func(why string, errno unix.Errno) error {
+		return fmt.Errorf("drm: SET_CLIENT_CAP %d to %d: %s: %w", arg.Capability, arg.Value, why, errno)
+	}
+	if !dev.Has(FeatureModeset) {
+		return refuse("the device drives no displays", unix.EOPNOTSUPP)
+	}
+	caps := &req.File.caps
+	caps.mu.Lock()
+	defer caps.mu.Unlock()
+	// limit is the largest value that a capability takes.
+	limit := uint64(1)
+	var field *bool
+	switch arg.Capability {
+	case uapi.ClientCapStereo3d:
+		field = &caps.Stereo3D
+	case uapi.ClientCapUniversalPlanes:
+		field = &caps.UniversalPlanes
+	case uapi.ClientCapAtomic:
+		if !dev.Has(FeatureAtomic) {
+			return refuse("the driver has no atomic modesetting", unix.EOPNOTSUPP)
+		}
+		// Xorg's modesetting driver asks for 1 and gets it wrong; servers that
+		// have been mended ask for 2. The kernel refuses the former too.
+		if comm := req.Client().Comm; arg.Value == 1 && comm != "" && comm[0] == 'X' {
+			return refuse("atomic modesetting of old X servers does not work", unix.EOPNOTSUPP)
+		}
+		field, limit = &caps.Atomic, 2
+	case uapi.ClientCapAspectRatio:
+		field = &caps.AspectRatio
+	case uapi.ClientCapWritebackConnectors:
+		if !caps.Atomic {
+			return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
+		}
+		field = &caps.WritebackConnectors
+	case uapi.ClientCapCursorPlaneHotspot:
+		if !dev.Has(FeatureCursorHotspot) {
+			return refuse("cursor planes have no hotspot", unix.EOPNOTSUPP)
+		}
+		if !caps.Atomic {
+			return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
+		}
+		field = &caps.CursorPlaneHotspot
+	default:
+		return refuse("unknown capability", unix.EINVAL)
+	}
+	if arg.Value > limit {
+		return refuse(fmt.Sprintf("the largest value is %d", limit), unix.EINVAL)
+	}
+	*field = arg.Value != 0
+	if arg.Capability == uapi.ClientCapAtomic {
+		caps.UniversalPlanes, caps.AspectRatio = *field, *field
+	}
+	return nil
+}
+
+// The version of the DRM interface itself, as SET_VERSION knows it.
+const (
+	interfaceMajor = 1
+	interfaceMinor = 4
+)
+
+func setVersion(dev *RegisteredDevice, req *Request, arg *uapi.SetVersion) error {
+	asked := *arg
+	*arg = uapi.SetVersion{
+		DiMajor: interfaceMajor, DiMinor: interfaceMinor,
+		DdMajor: int32(dev.info.Major), DdMinor: int32(dev.info.Minor),
+	}
+	fits := func(major, minor, ourMajor, ourMinor int32) bool {
+		return major == -1 || major == ourMajor && minor >= 0 && minor <= ourMinor
+	}
+	if !fits(asked.DiMajor, asked.DiMinor, arg.DiMajor, arg.DiMinor) {
+		return fmt.Errorf("drm: SET_VERSION to interface %d.%d, it is %d.%d: %w", asked.DiMajor, asked.DiMinor, arg.DiMajor, arg.DiMinor, unix.EINVAL)
+	}
+	if asked.DiMajor != -1 && asked.DiMinor >= 1 {
+		dev.masterMu.Lock()
+		req.File.master.unique = dev.Unique()
+		dev.masterMu.Unlock()
+	}
+	if !fits(asked.DdMajor, asked.DdMinor, arg.DdMajor, arg.DdMinor) {
+		return fmt.Errorf("drm: SET_VERSION to driver %d.%d, it is %d.%d: %w", asked.DdMajor, asked.DdMinor, arg.DdMajor, arg.DdMinor, unix.EINVAL)
+	}
+	return nil
+}
+
+// invalidOp answers requests of the time before kernel modesetting.
+func invalidOp[T any](*RegisteredDevice, *Request, *T) error {
+	return fmt.Errorf("drm: a request of the time before kernel modesetting: %w", unix.EINVAL)
+}
+
+// noop accepts requests that have lost their meaning.
+func noop[T any](*RegisteredDevice, *Request, *T) error { return nil }

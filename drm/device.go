@@ -1,0 +1,164 @@
+package drm
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/srcu"
+)
+
+// A Device is a DRM device in general: it may be registered or not. It is
+// reference-counted: a registration, each open file and each exported buffer
+// hold it. All methods may be called concurrently.
+type Device struct {
+	class    *Class
+	driver   Driver
+	info     DriverInfo
+	features Features
+	parent   *bus.Device
+	data     any
+	parts    []Part
+	ioctls   ioctlTable
+
+	gate  *srcu.Domain
+	state atomic.Uint32
+
+	// registered is the view that guards hand out. Written before the gate
+	// opens and after it is drained, read inside guards only.
+	registered RegisteredDevice
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	refs            atomic.Int64
+	primary, render *Minor // render is nil without FeatureRender
+
+	masterMu sync.Mutex // guards the mastership of all files of the device
+	master   *Master
+
+	fileMu sync.Mutex
+	files  map[*File]struct{}
+}
+
+// An UnregisteredDevice is a device that was just made. Only its creator has
+// it: it attaches the parts, and then registers it, which uses it up.
+type UnregisteredDevice struct {
+	dev    *Device
+	parent *bus.BoundDevice
+	used   atomic.Bool
+}
+
+// NewDevice makes a device of driver on parent, with data as the driver's own
+// data ([Device.Data]). The device is a managed resource of parent: without a
+// registration it goes away with the binding. Errors: ENOSPC when the class
+// has no free minor number.
+func NewDevice(class *Class, driver Driver, parent *bus.BoundDevice, data any) (*UnregisteredDevice, error) {
+	d := &Device{
+		class:    class,
+		driver:   driver,
+		info:     driver.Info(),
+		features: driver.Features(),
+		parent:   parent.Device(),
+		data:     data,
+		gate:     srcu.NewShutDomain(),
+		files:    make(map[*File]struct{}),
+	}
+	d.ctx, d.cancel = context.WithCancelCause(context.Background())
+	d.refs.Store(1)
+	if err := d.ioctls.add(d, coreIoctls); err != nil {
+		return nil, err
+	}
+	if err := d.ioctls.add(d, driver.Ioctls()); err != nil {
+		return nil, err
+	}
+	if err := class.reserve(d); err != nil {
+		return nil, fmt.Errorf("drm: making a %s device on %s: %w", d.info.Name, parent.Name(), err)
+	}
+	if _, err := parent.Devres().Add("drm device", d.Put); err != nil {
+		return nil, fmt.Errorf("drm: making a %s device on %s: %w: %w", d.info.Name, parent.Name(), err, unix.ENODEV)
+	}
+	return &UnregisteredDevice{dev: d, parent: parent}, nil
+}
+
+// Device returns the general view. Guards of it fail with [ErrNotRegistered].
+func (u *UnregisteredDevice) Device() *Device { return u.dev }
+
+// Attach adds a part to the device. It must be called before Register, by the
+// creator only. EEXIST when the part answers a request that another part
+// answers already.
+func (u *UnregisteredDevice) Attach(p Part) error {
+	if u.used.Load() {
+		return fmt.Errorf("drm: attaching a part to %s: it is registered already: %w", u.dev.Name(), unix.EBUSY)
+	}
+	if err := u.dev.ioctls.add(u.dev, p.Ioctls()); err != nil {
+		return err
+	}
+	u.dev.parts = append(u.dev.parts, p)
+	return nil
+}
+
+// Name returns the name of the device's primary node, such as "card0".
+func (d *Device) Name() string { return d.primary.Name() }
+
+// Unique returns the name of the device on its bus (DRM_IOCTL_GET_UNIQUE).
+func (d *Device) Unique() string { return d.parent.Name() }
+
+// Class returns the class that the device belongs to.
+func (d *Device) Class() *Class { return d.class }
+
+// Driver returns the driver of the device.
+func (d *Device) Driver() Driver { return d.driver }
+
+// Info returns what the driver said of itself when the device was made.
+func (d *Device) Info() DriverInfo { return d.info }
+
+// Has reports whether the driver offers all the features.
+func (d *Device) Has(features Features) bool { return d.features&features == features }
+
+// Data returns the driver's own data, as it was given to [NewDevice].
+func (d *Device) Data() any { return d.data }
+
+// Parent returns the parent as an object: for names and logs. The bound view
+// is [RegisteredDevice.Parent].
+func (d *Device) Parent() *bus.Device { return d.parent }
+
+// Primary returns the primary node (cardN).
+func (d *Device) Primary() *Minor { return d.primary }
+
+// Render returns the render node (renderDN), nil when the device has none.
+func (d *Device) Render() *Minor { return d.render }
+
+// State returns the state at this moment. It is for reports: a decision that
+// depends on it is a race; take a guard.
+func (d *Device) State() State { return State(d.state.Load()) }
+
+// Guards returns how many guards are open at this moment, for reports.
+func (d *Device) Guards() int { return d.gate.Sections() }
+
+// Files returns how many files are open on the device.
+func (d *Device) Files() int {
+	d.fileMu.Lock()
+	defer d.fileMu.Unlock()
+	return len(d.files)
+}
+
+// Get takes a reference on behalf of a software object that outlives files
+// and registration, such as an exported buffer.
+func (d *Device) Get() { d.refs.Add(1) }
+
+// Put gives a reference back. With the last one the device is Gone and its
+// minor numbers can be taken again.
+func (d *Device) Put() {
+	switch refs := d.refs.Add(-1); {
+	case refs < 0:
+		panic("drm: Put of a device without a reference")
+	case refs == 0:
+		d.state.Store(uint32(Gone))
+		d.class.release(d)
+	}
+}

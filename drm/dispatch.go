@@ -1,0 +1,105 @@
+package drm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// Ioctl serves one request of the file: cmd with the argument at arg in the
+// memory of caller. ctx ends when the calling thread is interrupted or dies.
+// The checks, and their order, are those of the kernel's drm_ioctl: ENODEV
+// before everything else when the device is unplugged, ENOTTY for a request
+// that is not DRM's, EINVAL for an unknown one, EFAULT, EACCES, and what the
+// handler returns. Every error wraps one errno; see [Errno].
+//
+// The whole request runs inside one guard: unplugging waits for it.
+func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error {
+	return f.minor.dev.WithGuard(func(dev *RegisteredDevice) error {
+		if uapi.IOCType(cmd) != uapi.IoctlBase {
+			return fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
+		}
+		ioctl := dev.ioctls[uapi.IOCNr(cmd)]
+		if ioctl == nil {
+			return fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, dev.info.Name, uapi.IOCNr(cmd), unix.EINVAL)
+		}
+		req := &Request{File: f, Cmd: cmd, caller: caller, ctx: ctx}
+		return ioctl.serve(dev, req, arg)
+	})
+}
+
+// serve copies the argument in, checks the permission, runs the handler and
+// copies the argument out. Sizes may differ between the client's headers and
+// ours: what the client did not send is zero.
+func (ioctl *Ioctl) serve(dev *RegisteredDevice, req *Request, addr uint64) error {
+	dir := uapi.IOCDir(req.Cmd) & uapi.IOCDir(ioctl.cmd)
+	in, out := uapi.IOCSize(req.Cmd), uapi.IOCSize(req.Cmd)
+	if dir&uapi.IOCWrite == 0 {
+		in = 0
+	}
+	if dir&uapi.IOCRead == 0 {
+		out = 0
+	}
+	arg := make([]uint64, (max(in, out, uapi.IOCSize(ioctl.cmd))+7)/8)
+	if in > 0 {
+		if err := req.CopyFromUser(asBytes(arg)[:in], addr); err != nil {
+			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
+		}
+	}
+	if err := ioctl.permit(req.File); err != nil {
+		return err
+	}
+	err := ioctl.run(dev, req, arg)
+	if out > 0 {
+		if copyErr := req.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
+			return fmt.Errorf("drm: writing the argument of %s: %w", ioctl.name, copyErr)
+		}
+	}
+	return err
+}
+
+func (ioctl *Ioctl) run(dev *RegisteredDevice, req *Request, arg []uint64) (err error) {
+	defer func() {
+		if req.end != nil {
+			req.end()
+		}
+	}()
+	defer dev.recoverTo(&err, ioctl.name, req.File.client)
+	return ioctl.handler(dev, req, arg)
+}
+
+// permit is drm_ioctl_permit.
+func (ioctl *Ioctl) permit(f *File) error {
+	refuse := func(why string) error {
+		return fmt.Errorf("drm: %s on %s: %s: %w", ioctl.name, f.minor.Name(), why, unix.EACCES)
+	}
+	render := f.minor.typ == Render
+	switch {
+	case ioctl.flags&IoctlRootOnly != 0 && !f.client.Admin:
+		return refuse("it needs CAP_SYS_ADMIN")
+	case ioctl.flags&IoctlAuth != 0 && !render && !f.Authenticated():
+		return refuse("the client is not authenticated; send DRM_IOCTL_AUTH_MAGIC as master")
+	case ioctl.flags&IoctlMaster != 0 && !f.IsMaster():
+		return refuse("the client is not the master")
+	case ioctl.flags&IoctlRenderAllow == 0 && render:
+		return refuse("it is not allowed on a render node")
+	}
+	return nil
+}
+
+// Errno returns the error number that a client gets for an error of this
+// package: 0 for nil, EINVAL for an error that wraps none.
+func Errno(err error) unix.Errno {
+	var errno unix.Errno
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &errno):
+		return errno
+	}
+	return unix.EINVAL
+}

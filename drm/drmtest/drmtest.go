@@ -1,0 +1,79 @@
+// Package drmtest is a DRM client in the same process: it opens a minor and
+// sends it ioctls, for tests of drivers and of the parts of a device, and for
+// Go programs that want a device without a supervised process around it.
+//
+// Requests carry the addresses of further memory. An in-process client keeps
+// that memory in an [Arena], which hands out addresses, and answers EFAULT
+// for all others, as the memory of a process does.
+//
+// Start reading at [Client.Ioctl].
+package drmtest
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// A Client is a client with one open file.
+type Client struct {
+	*Arena
+	File *drm.File
+	As   drm.Client
+}
+
+// Self returns this process as a client without privileges.
+func Self() drm.Client {
+	return drm.Client{PID: os.Getpid(), UID: os.Getuid(), Comm: "drmtest"}
+}
+
+// Open opens the node for this process and closes it at the end of the test.
+func Open(t testing.TB, m *drm.Minor) *Client {
+	t.Helper()
+	c, err := OpenAs(m, Self())
+	if err != nil {
+		t.Fatalf("opening %s: %v", m.Name(), err)
+	}
+	t.Cleanup(func() { c.File.Close() })
+	return c
+}
+
+// OpenAs opens the node as the given process. The caller closes the file.
+func OpenAs(m *drm.Minor, as drm.Client) (*Client, error) {
+	f, err := m.Open(as, os.O_RDWR, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Arena: NewArena(), File: f, As: as}, nil
+}
+
+// Ioctl sends a request with the struct that arg points to, and brings what
+// the device answers back into it. It returns the errno that a program sees, 0
+// for success, as a nil error.
+func Ioctl[T any](c *Client, cmd uint32, arg *T) error {
+	return IoctlContext(context.Background(), c, cmd, arg)
+}
+
+// IoctlContext is [Ioctl] for a thread that is interrupted at the end of ctx.
+func IoctlContext[T any](ctx context.Context, c *Client, cmd uint32, arg *T) error {
+	bytes := structBytes(arg)
+	addr := c.Put(bytes)
+	defer c.Free(addr)
+	err := c.File.Ioctl(ctx, c, cmd, addr)
+	if copyErr := c.CopyFromUser(bytes, addr); copyErr != nil {
+		return copyErr
+	}
+	return asErrno(err)
+}
+
+// Client makes a [Client] a drm.Caller.
+func (c *Client) Client() drm.Client { return c.As }
+
+func asErrno(err error) error {
+	if errno := drm.Errno(err); errno != 0 {
+		return errno
+	}
+	return nil
+}

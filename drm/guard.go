@@ -1,0 +1,107 @@
+package drm
+
+import (
+	"context"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/srcu"
+)
+
+// A RegisteredDevice is a device as it is seen from inside a registration
+// guard: registered, and its parent bound. It does all that a [Device] does.
+//
+// Invariant: whoever holds one is inside a guard of the device. Why it holds:
+// only [RegistrationGuard.Device] hands it out, and handlers and parts receive
+// it from code that holds a guard around the call. It must not be kept beyond
+// the guard: not in a field, a global, a channel or a goroutine that outlives
+// it.
+type RegisteredDevice struct {
+	*Device
+	parent *bus.BoundDevice
+	data   any
+}
+
+// Parent returns the parent as bound hardware. It hides [Device.Parent], the
+// object.
+//
+// Invariant: the parent stays bound until the guard exits. Why it holds: the
+// registration is a managed resource of that binding, and its release waits
+// for the guard before it returns.
+func (d *RegisteredDevice) Parent() *bus.BoundDevice { return d.parent }
+
+// RegistrationData returns what was given to [UnregisteredDevice.Register]:
+// data that lives exactly as long as the registration.
+//
+// Invariant: it has not been released. Why it holds: an unplug releases it
+// after the last guard has exited.
+func (d *RegisteredDevice) RegistrationData() any { return d.data }
+
+// Context returns a context that ends when the unplug of the device begins.
+// Its cause is then [ErrUnplugged]. A section that waits for the device must
+// wait for the context as well, or it holds up the unplug.
+func (d *RegisteredDevice) Context() context.Context { return d.ctx }
+
+// A RegistrationGuard is an open critical section of a device. It belongs to
+// who took it and must not be copied; it may be passed on to another goroutine
+// by pointer. Exit must be called exactly once, on every path: defer it.
+type RegistrationGuard struct {
+	_       noCopy
+	section srcu.Section
+	dev     *RegisteredDevice
+}
+
+// noCopy makes go vet report copies.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
+
+// RegistrationGuard enters a critical section of the device: drm_dev_enter.
+// It costs about two atomic additions together with Exit and does not
+// allocate. Errors: [ErrNotRegistered] before the device is live,
+// [ErrUnplugged] from the beginning of an unplug on; both are ENODEV.
+//
+// Invariant: while the guard is open the device is registered and its parent
+// bound. Why it holds: the gate of the device lets sections in only between
+// Live and Unplugging, and an unplug goes on from Unplugging to Drained only
+// when the last section has exited; unregistering and unbinding come after.
+func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
+	section, ok := d.gate.Enter()
+	if !ok {
+		return RegistrationGuard{}, d.refused()
+	}
+	return RegistrationGuard{section: section, dev: &d.registered}, nil
+}
+
+// refused says why the gate did not let a section in.
+func (d *Device) refused() error {
+	if d.State() < Live {
+		return ErrNotRegistered
+	}
+	return ErrUnplugged
+}
+
+// Device returns the registered view, valid until Exit.
+func (g *RegistrationGuard) Device() *RegisteredDevice { return g.dev }
+
+// Exit leaves the critical section: drm_dev_exit. A second Exit panics: it
+// would let an unplug return while somebody else is still inside.
+func (g *RegistrationGuard) Exit() {
+	if g.dev == nil {
+		panic("drm: Exit of a registration guard that is not open: it was exited before, or RegistrationGuard had returned an error")
+	}
+	g.dev = nil
+	g.section.Exit()
+}
+
+// WithGuard runs f inside a guard. It is the form that cannot leak: the guard
+// exits when f returns or panics. Errors: those of [Device.RegistrationGuard],
+// or f's.
+func (d *Device) WithGuard(f func(dev *RegisteredDevice) error) error {
+	guard, err := d.RegistrationGuard()
+	if err != nil {
+		return err
+	}
+	defer guard.Exit()
+	return f(guard.Device())
+}

@@ -1,0 +1,102 @@
+package drm
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// IoctlFlags say who may send a request (enum drm_ioctl_flags of the kernel).
+type IoctlFlags uint8
+
+const (
+	IoctlAuth        IoctlFlags = 1 << iota // an authenticated client, or a render node
+	IoctlMaster                             // the current master
+	IoctlRootOnly                           // CAP_SYS_ADMIN
+	IoctlRenderAllow                        // also on a render node
+)
+
+// An Ioctl is one request and its handler. [NewIoctl] makes it.
+type Ioctl struct {
+	cmd     uint32
+	name    string
+	flags   IoctlFlags
+	handler func(dev *RegisteredDevice, req *Request, arg []uint64) error
+}
+
+// NewIoctl binds the request cmd to handler, whose argument is the struct T of
+// the uAPI header. The handler runs inside a guard, which is where dev comes
+// from. arg is a copy of the client's struct, zero-extended; what the handler
+// leaves in it is copied back, also when it returns an error. The error should
+// be, or wrap, an errno; any other becomes EINVAL.
+//
+// A handler that waits must wait for req.Context as well: an unplug ends it.
+//
+// NewIoctl panics when the size of T is not the one that cmd encodes.
+func NewIoctl[T any](cmd uint32, flags IoctlFlags, handler func(dev *RegisteredDevice, req *Request, arg *T) error) Ioctl {
+	name := uapi.IoctlName(cmd)
+	if name == "" {
+		name = fmt.Sprintf("%#x", cmd)
+	}
+	if size := sizeOf[T](); size != uapi.IOCSize(cmd) {
+		panic(fmt.Sprintf("drm: ioctl %s has an argument of %d bytes, its handler takes %d", name, uapi.IOCSize(cmd), size))
+	}
+	return Ioctl{cmd: cmd, name: name, flags: flags, handler: func(dev *RegisteredDevice, req *Request, arg []uint64) error {
+		return handler(dev, req, asStruct[T](arg))
+	}}
+}
+
+// An ioctlTable holds the requests of a device by number.
+type ioctlTable [256]*Ioctl
+
+func (t *ioctlTable) add(d *Device, ioctls []Ioctl) error {
+	for _, ioctl := range ioctls {
+		nr := uapi.IOCNr(ioctl.cmd)
+		if other := t[nr]; other != nil {
+			return fmt.Errorf("drm: driver %s: ioctls %s and %s have the same number %#x: %w", d.info.Name, other.name, ioctl.name, nr, unix.EEXIST)
+		}
+		t[nr] = &ioctl
+	}
+	return nil
+}
+
+// A Request is one ioctl on its way.
+type Request struct {
+	File   *File
+	Cmd    uint32 // as the client sent it
+	caller Caller
+	ctx    context.Context
+
+	joinOnce sync.Once
+	joined   context.Context
+	end      func()
+}
+
+// Client returns the process that sent the request.
+func (r *Request) Client() Client { return r.caller.Client() }
+
+// CopyFromUser reads memory of the client: EFAULT when it cannot be read.
+func (r *Request) CopyFromUser(dst []byte, addr uint64) error {
+	return r.caller.CopyFromUser(dst, addr)
+}
+
+// CopyToUser writes memory of the client: EFAULT when it cannot be written.
+func (r *Request) CopyToUser(addr uint64, src []byte) error {
+	return r.caller.CopyToUser(addr, src)
+}
+
+// Context returns a context that ends when the unplug of the device begins,
+// with [ErrUnplugged] as its cause, or when the client is interrupted. A
+// handler that waits selects on it; interrupted, it returns EINTR.
+func (r *Request) Context() context.Context {
+	r.joinOnce.Do(func() {
+		ctx, cancel := context.WithCancelCause(r.ctx)
+		stop := context.AfterFunc(r.File.minor.dev.ctx, func() { cancel(ErrUnplugged) })
+		r.joined, r.end = ctx, func() { stop(); cancel(context.Canceled) }
+	})
+	return r.joined
+}

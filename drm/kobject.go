@@ -1,0 +1,86 @@
+package drm
+
+import (
+	"slices"
+
+	"github.com/udrm/udrm/bus"
+)
+
+// A Kobject is an object of the class as sysfs shows it: a node of a device,
+// or a connector below it. Its fields do not change once it is added.
+type Kobject struct {
+	Name          string
+	DevType       string      // "drm_minor" or "drm_connector"
+	Parent        *bus.Device // the device below which it appears
+	ParentKobject *Kobject    // the node that a connector belongs to, nil for nodes
+	Minor         *Minor      // nil for connectors
+	Attrs         []Attr
+}
+
+// An Attr is a file in the directory of a [Kobject]. Show returns its content
+// at this moment, with the newline that ends it; it may be called at any time,
+// also after the device is unplugged.
+type Attr struct {
+	Name string
+	Show func() string
+}
+
+// A Uevent says that an object came, went or changed.
+type Uevent struct {
+	Action  string // add, remove, change
+	Kobject *Kobject
+	Env     []string // further KEY=value, such as HOTPLUG=1
+}
+
+// Kobjects returns the objects of the class at this moment, parents first.
+func (c *Class) Kobjects() []*Kobject {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.kobjects)
+}
+
+// AddKobject adds an object and announces it.
+func (c *Class) AddKobject(k *Kobject) {
+	c.mu.Lock()
+	c.kobjects = append(c.kobjects, k)
+	c.mu.Unlock()
+	c.Send(Uevent{Action: "add", Kobject: k})
+}
+
+// RemoveKobject removes an object and announces that. It does nothing when
+// the object was not added.
+func (c *Class) RemoveKobject(k *Kobject) {
+	c.mu.Lock()
+	i := slices.Index(c.kobjects, k)
+	if i >= 0 {
+		c.kobjects = slices.Delete(c.kobjects, i, i+1)
+	}
+	c.mu.Unlock()
+	if i >= 0 {
+		c.Send(Uevent{Action: "remove", Kobject: k})
+	}
+}
+
+// Subscribe calls f for every uevent of the class until cancel is called. f
+// runs in the goroutine that causes the event, in the middle of registering
+// or unplugging: it must not wait for either.
+func (c *Class) Subscribe(f func(Uevent)) (cancel func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.subscribers = append(c.subscribers, &f)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.subscribers = slices.DeleteFunc(c.subscribers, func(other *func(Uevent)) bool { return other == &f })
+	}
+}
+
+// Send announces e to the subscribers.
+func (c *Class) Send(e Uevent) {
+	c.mu.Lock()
+	subscribers := slices.Clone(c.subscribers)
+	c.mu.Unlock()
+	for _, f := range subscribers {
+		(*f)(e)
+	}
+}

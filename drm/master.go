@@ -1,0 +1,138 @@
+package drm
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A Master is who may change what a device shows: struct drm_master. Several
+// files can belong to one master, and one of them at most is it at a moment.
+// A Master also authenticates files: one that it does not know proves itself
+// with a magic number that it got from GET_MAGIC and gave to the master.
+type Master struct {
+	// All guarded by Device.masterMu.
+	unique string
+	magics map[uint32]*File
+	next   uint32
+}
+
+// openMaster gives a newly opened file its master: itself, when there is
+// none, or the one that there is (drm_master_open).
+func (d *Device) openMaster(f *File) {
+	d.masterMu.Lock()
+	defer d.masterMu.Unlock()
+	if d.master == nil {
+		d.newMaster(f)
+		return
+	}
+	f.master = d.master
+}
+
+// newMaster makes f the current master, with a Master of its own. The caller
+// holds masterMu.
+func (d *Device) newMaster(f *File) {
+	if f.master != nil {
+		delete(f.master.magics, f.magic)
+		f.magic = 0
+	}
+	f.master = &Master{magics: make(map[uint32]*File)}
+	f.isMaster, f.wasMaster, f.authenticated = true, true, true
+	d.master = f.master
+}
+
+// releaseMaster is drm_master_release: a file is closed.
+func (d *Device) releaseMaster(f *File) {
+	d.masterMu.Lock()
+	defer d.masterMu.Unlock()
+	delete(f.master.magics, f.magic)
+	if f.isMaster && d.master == f.master {
+		d.master = nil
+	}
+	f.isMaster = false
+}
+
+// IsMaster reports whether the file is the current master of its device.
+func (f *File) IsMaster() bool {
+	d := f.minor.dev
+	d.masterMu.Lock()
+	defer d.masterMu.Unlock()
+	return f.current()
+}
+
+func (f *File) current() bool { return f.isMaster && f.minor.dev.master == f.master }
+
+// Authenticated reports whether the client may send requests of [IoctlAuth].
+func (f *File) Authenticated() bool {
+	d := f.minor.dev
+	d.masterMu.Lock()
+	defer d.masterMu.Unlock()
+	return f.authenticated
+}
+
+// mayChangeMaster is drm_master_check_perm: a process that was master may
+// take and drop it again without a privilege.
+func (r *Request) mayChangeMaster() bool {
+	client := r.Client()
+	return r.File.wasMaster && client.PID == r.File.client.PID || client.Admin
+}
+
+func setMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
+	f := req.File
+	dev.masterMu.Lock()
+	defer dev.masterMu.Unlock()
+	switch {
+	case !req.mayChangeMaster():
+		return fmt.Errorf("drm: SET_MASTER by a process that was never master and lacks CAP_SYS_ADMIN: %w", unix.EACCES)
+	case f.current():
+		return nil
+	case dev.master != nil:
+		return fmt.Errorf("drm: SET_MASTER while another file is master: %w", unix.EBUSY)
+	case !f.isMaster:
+		dev.newMaster(f)
+	default:
+		dev.master = f.master
+	}
+	return nil
+}
+
+func dropMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
+	dev.masterMu.Lock()
+	defer dev.masterMu.Unlock()
+	switch {
+	case !req.mayChangeMaster():
+		return fmt.Errorf("drm: DROP_MASTER by a process that was never master and lacks CAP_SYS_ADMIN: %w", unix.EACCES)
+	case !req.File.current():
+		return fmt.Errorf("drm: DROP_MASTER by a file that is not the master: %w", unix.EINVAL)
+	}
+	dev.master = nil
+	return nil
+}
+
+func getMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
+	f := req.File
+	dev.masterMu.Lock()
+	defer dev.masterMu.Unlock()
+	if f.magic == 0 {
+		f.master.next++
+		f.magic = f.master.next
+		f.master.magics[f.magic] = f
+	}
+	arg.Magic = f.magic
+	return nil
+}
+
+func authMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
+	dev.masterMu.Lock()
+	defer dev.masterMu.Unlock()
+	master := req.File.master
+	f := master.magics[arg.Magic]
+	if f == nil {
+		return fmt.Errorf("drm: AUTH_MAGIC of %d, which no client of this master has: %w", arg.Magic, unix.EINVAL)
+	}
+	f.authenticated = true
+	delete(master.magics, arg.Magic)
+	return nil
+}

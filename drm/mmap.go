@@ -1,0 +1,29 @@
+package drm
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mmap resolves the offset of an mmap(2) of the file to memory. Errors: ENODEV
+// when the device is unplugged, EINVAL for an offset that no part knows,
+// EACCES when the file may not map it.
+func (f *File) Mmap(offset, length uint64) (m Mapping, err error) {
+	d := f.minor.dev
+	err = d.WithGuard(func(dev *RegisteredDevice) (err error) {
+		defer d.recoverTo(&err, "mmap", f.client)
+		for _, p := range d.parts {
+			mapper, ok := p.(MmapPart)
+			if !ok {
+				continue
+			}
+			if found, ok, err := mapper.Mmap(dev, f, offset, length); ok || err != nil {
+				m = found
+				return err
+			}
+		}
+		return fmt.Errorf("drm: mapping %d bytes at %#x of %s: no buffer has this offset: %w", length, offset, d.Name(), unix.EINVAL)
+	})
+	return m, err
+}

@@ -1,0 +1,65 @@
+package drm
+
+// A Part is a piece of the uAPI that a package above brings to a device:
+// modesetting (drm/kms), buffers (drm/gem), fences (drm/syncobj). A driver
+// attaches its parts in the order in which the files of a client must be
+// released: framebuffers before buffers.
+//
+// Optional methods: [CapPart], [MmapPart].
+type Part interface {
+	// Ioctls are the requests that the part answers.
+	Ioctls() []Ioctl
+
+	// Open returns the part's state for a newly opened file; see [File.Part].
+	Open(dev *RegisteredDevice, f *File) (any, error)
+
+	// Release gives up what the file owned. dev is nil when the device is
+	// unplugged: then only software objects are left to release.
+	Release(dev *RegisteredDevice, f *File, state any)
+
+	// Register announces the part's objects (connectors) once the device is
+	// live. An error fails the registration.
+	Register(dev *RegisteredDevice) error
+
+	// Unplug leaves no client waiting: it signals fences with ENODEV,
+	// completes page flips and vblank waits. Guards may still be open. What a
+	// request still in flight arms after Unplug must complete at once.
+	Unplug(dev *Device)
+
+	// Unregister takes back what Register announced, after the last guard is
+	// closed.
+	Unregister(dev *Device)
+}
+
+// A CapPart is a [Part] that answers DRM_IOCTL_GET_CAP for capabilities of
+// its own. ok is false for those that it does not know.
+type CapPart interface {
+	Cap(capability uint64) (value uint64, ok bool)
+}
+
+// A MmapPart is a [Part] that has memory to map.
+type MmapPart interface {
+	// Mmap resolves a fake offset, in [FakeOffsetMin, FakeOffsetMax), to
+	// memory. ok is false when the part does not know the offset; EACCES when
+	// the file may not map it.
+	Mmap(dev *RegisteredDevice, f *File, offset, length uint64) (m Mapping, ok bool, err error)
+}
+
+// Fake offsets name buffers in mmap(2). Hosts rely on the range: it tells
+// mappings of a DRM device from all others, also in the page-shifted offsets
+// of 32-bit programs.
+const (
+	FakeOffsetMin = 1 << 40
+	FakeOffsetMax = 1 << 44
+)
+
+// A Mapping is memory for mmap(2): a file descriptor that stays its owner's,
+// and the offset of the first byte in it.
+//
+// Invariant: pages that are mapped from it stay valid for ever, also after an
+// unplug. Why it holds: the descriptor is a memfd that is sealed against
+// shrinking, and a mapping holds the pages by itself.
+type Mapping struct {
+	FD     int
+	Offset int64
+}
