@@ -27,14 +27,13 @@ const (
 	CapSyncobj            = 0x13 // DRM_CAP_SYNCOBJ
 	CapSyncobjTimeline    = 0x14 // DRM_CAP_SYNCOBJ_TIMELINE
 
-	ClientCapStereo3d            = 1 // DRM_CLIENT_CAP_STEREO_3D
+	ClientCapStereo3D            = 1 // DRM_CLIENT_CAP_STEREO_3D
 	ClientCapUniversalPlanes     = 2 // DRM_CLIENT_CAP_UNIVERSAL_PLANES
 	ClientCapAtomic              = 3 // DRM_CLIENT_CAP_ATOMIC
 	ClientCapAspectRatio         = 4 // DRM_CLIENT_CAP_ASPECT_RATIO
 	ClientCapWritebackConnectors = 5 // DRM_CLIENT_CAP_WRITEBACK_CONNECTORS
 
-	RDWR = 0x2 // DRM_RDWR
-
+	RDWR    = 0x2     // DRM_RDWR
 	Cloexec = 0x80000 // DRM_CLOEXEC
 
 	SyncobjCreateSignaled                = 0x1 // DRM_SYNCOBJ_CREATE_SIGNALED
@@ -61,10 +60,8 @@ const (
 // Constants of drm_mode.h.
 const (
 	ConnectorNameLen = 32 // DRM_CONNECTOR_NAME_LEN
-
-	DisplayModeLen = 32 // DRM_DISPLAY_MODE_LEN
-
-	PropNameLen = 32 // DRM_PROP_NAME_LEN
+	DisplayModeLen   = 32 // DRM_DISPLAY_MODE_LEN
+	PropNameLen      = 32 // DRM_PROP_NAME_LEN
 
 	ModeTypeBuiltin   = 0x1  // DRM_MODE_TYPE_BUILTIN
 	ModeTypeClockC    = 0x3  // DRM_MODE_TYPE_CLOCK_C
@@ -89,16 +86,16 @@ const (
 	ModeFlagPixmux              = 0x800   // DRM_MODE_FLAG_PIXMUX
 	ModeFlagDblclk              = 0x1000  // DRM_MODE_FLAG_DBLCLK
 	ModeFlagClkdiv2             = 0x2000  // DRM_MODE_FLAG_CLKDIV2
-	ModeFlag3dMask              = 0x7c000 // DRM_MODE_FLAG_3D_MASK
-	ModeFlag3dNone              = 0x0     // DRM_MODE_FLAG_3D_NONE
-	ModeFlag3dFramePacking      = 0x4000  // DRM_MODE_FLAG_3D_FRAME_PACKING
-	ModeFlag3dFieldAlternative  = 0x8000  // DRM_MODE_FLAG_3D_FIELD_ALTERNATIVE
-	ModeFlag3dLineAlternative   = 0xc000  // DRM_MODE_FLAG_3D_LINE_ALTERNATIVE
-	ModeFlag3dSideBySideFull    = 0x10000 // DRM_MODE_FLAG_3D_SIDE_BY_SIDE_FULL
-	ModeFlag3dLDepth            = 0x14000 // DRM_MODE_FLAG_3D_L_DEPTH
-	ModeFlag3dLDepthGfxGfxDepth = 0x18000 // DRM_MODE_FLAG_3D_L_DEPTH_GFX_GFX_DEPTH
-	ModeFlag3dTopAndBottom      = 0x1c000 // DRM_MODE_FLAG_3D_TOP_AND_BOTTOM
-	ModeFlag3dSideBySideHalf    = 0x20000 // DRM_MODE_FLAG_3D_SIDE_BY_SIDE_HALF
+	ModeFlag3DMask              = 0x7c000 // DRM_MODE_FLAG_3D_MASK
+	ModeFlag3DNone              = 0x0     // DRM_MODE_FLAG_3D_NONE
+	ModeFlag3DFramePacking      = 0x4000  // DRM_MODE_FLAG_3D_FRAME_PACKING
+	ModeFlag3DFieldAlternative  = 0x8000  // DRM_MODE_FLAG_3D_FIELD_ALTERNATIVE
+	ModeFlag3DLineAlternative   = 0xc000  // DRM_MODE_FLAG_3D_LINE_ALTERNATIVE
+	ModeFlag3DSideBySideFull    = 0x10000 // DRM_MODE_FLAG_3D_SIDE_BY_SIDE_FULL
+	ModeFlag3DLDepth            = 0x14000 // DRM_MODE_FLAG_3D_L_DEPTH
+	ModeFlag3DLDepthGfxGfxDepth = 0x18000 // DRM_MODE_FLAG_3D_L_DEPTH_GFX_GFX_DEPTH
+	ModeFlag3DTopAndBottom      = 0x1c000 // DRM_MODE_FLAG_3D_TOP_AND_BOTTOM
+	ModeFlag3DSideBySideHalf    = 0x20000 // DRM_MODE_FLAG_3D_SIDE_BY_SIDE_HALF
 
 	ModePictureAspectNone    = 0 // DRM_MODE_PICTURE_ASPECT_NONE
 	ModePictureAspect4_3     = 1 // DRM_MODE_PICTURE_ASPECT_4_3
@@ -240,11 +237,9 @@ const (
 
 // Constants of newer.h.
 const (
-	ClientNameMaxLen = 64 // DRM_CLIENT_NAME_MAX_LEN
-
-	ClientCapCursorPlaneHotspot = 6 // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
-
-	CapAtomicAsyncPageFlip = 0x15 // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+	ClientNameMaxLen            = 64   // DRM_CLIENT_NAME_MAX_LEN
+	ClientCapCursorPlaneHotspot = 6    // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
+	CapAtomicAsyncPageFlip      = 0x15 // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
 )
 
 // Constants of xf86drmMode.h.

@@ -141,236 +141,236 @@ const (
 // none. Direction and size do not matter: a client's struct may be older or
 // younger than ours.
 func IoctlName(cmd uint32) string {
-	switch cmd & (1<<iocSizeShift - 1) { // type and number: the compiler refuses duplicates
-	case IoctlVersion & (1<<iocSizeShift - 1):
+	switch cmd & iocTypeNrMask { // the compiler refuses duplicates
+	case IoctlVersion & iocTypeNrMask:
 		return "VERSION"
-	case IoctlGetUnique & (1<<iocSizeShift - 1):
+	case IoctlGetUnique & iocTypeNrMask:
 		return "GET_UNIQUE"
-	case IoctlGetMagic & (1<<iocSizeShift - 1):
+	case IoctlGetMagic & iocTypeNrMask:
 		return "GET_MAGIC"
-	case IoctlIRQBusID & (1<<iocSizeShift - 1):
+	case IoctlIRQBusID & iocTypeNrMask:
 		return "IRQ_BUSID"
-	case IoctlGetMap & (1<<iocSizeShift - 1):
+	case IoctlGetMap & iocTypeNrMask:
 		return "GET_MAP"
-	case IoctlGetClient & (1<<iocSizeShift - 1):
+	case IoctlGetClient & iocTypeNrMask:
 		return "GET_CLIENT"
-	case IoctlGetStats & (1<<iocSizeShift - 1):
+	case IoctlGetStats & iocTypeNrMask:
 		return "GET_STATS"
-	case IoctlSetVersion & (1<<iocSizeShift - 1):
+	case IoctlSetVersion & iocTypeNrMask:
 		return "SET_VERSION"
-	case IoctlModesetCtl & (1<<iocSizeShift - 1):
+	case IoctlModesetCtl & iocTypeNrMask:
 		return "MODESET_CTL"
-	case IoctlGEMClose & (1<<iocSizeShift - 1):
+	case IoctlGEMClose & iocTypeNrMask:
 		return "GEM_CLOSE"
-	case IoctlGEMFlink & (1<<iocSizeShift - 1):
+	case IoctlGEMFlink & iocTypeNrMask:
 		return "GEM_FLINK"
-	case IoctlGEMOpen & (1<<iocSizeShift - 1):
+	case IoctlGEMOpen & iocTypeNrMask:
 		return "GEM_OPEN"
-	case IoctlGetCap & (1<<iocSizeShift - 1):
+	case IoctlGetCap & iocTypeNrMask:
 		return "GET_CAP"
-	case IoctlSetClientCap & (1<<iocSizeShift - 1):
+	case IoctlSetClientCap & iocTypeNrMask:
 		return "SET_CLIENT_CAP"
-	case IoctlSetUnique & (1<<iocSizeShift - 1):
+	case IoctlSetUnique & iocTypeNrMask:
 		return "SET_UNIQUE"
-	case IoctlAuthMagic & (1<<iocSizeShift - 1):
+	case IoctlAuthMagic & iocTypeNrMask:
 		return "AUTH_MAGIC"
-	case IoctlBlock & (1<<iocSizeShift - 1):
+	case IoctlBlock & iocTypeNrMask:
 		return "BLOCK"
-	case IoctlUnblock & (1<<iocSizeShift - 1):
+	case IoctlUnblock & iocTypeNrMask:
 		return "UNBLOCK"
-	case IoctlControl & (1<<iocSizeShift - 1):
+	case IoctlControl & iocTypeNrMask:
 		return "CONTROL"
-	case IoctlAddMap & (1<<iocSizeShift - 1):
+	case IoctlAddMap & iocTypeNrMask:
 		return "ADD_MAP"
-	case IoctlAddBufs & (1<<iocSizeShift - 1):
+	case IoctlAddBufs & iocTypeNrMask:
 		return "ADD_BUFS"
-	case IoctlMarkBufs & (1<<iocSizeShift - 1):
+	case IoctlMarkBufs & iocTypeNrMask:
 		return "MARK_BUFS"
-	case IoctlInfoBufs & (1<<iocSizeShift - 1):
+	case IoctlInfoBufs & iocTypeNrMask:
 		return "INFO_BUFS"
-	case IoctlMapBufs & (1<<iocSizeShift - 1):
+	case IoctlMapBufs & iocTypeNrMask:
 		return "MAP_BUFS"
-	case IoctlFreeBufs & (1<<iocSizeShift - 1):
+	case IoctlFreeBufs & iocTypeNrMask:
 		return "FREE_BUFS"
-	case IoctlRmMap & (1<<iocSizeShift - 1):
+	case IoctlRmMap & iocTypeNrMask:
 		return "RM_MAP"
-	case IoctlSetSareaCtx & (1<<iocSizeShift - 1):
+	case IoctlSetSareaCtx & iocTypeNrMask:
 		return "SET_SAREA_CTX"
-	case IoctlGetSareaCtx & (1<<iocSizeShift - 1):
+	case IoctlGetSareaCtx & iocTypeNrMask:
 		return "GET_SAREA_CTX"
-	case IoctlSetMaster & (1<<iocSizeShift - 1):
+	case IoctlSetMaster & iocTypeNrMask:
 		return "SET_MASTER"
-	case IoctlDropMaster & (1<<iocSizeShift - 1):
+	case IoctlDropMaster & iocTypeNrMask:
 		return "DROP_MASTER"
-	case IoctlAddCtx & (1<<iocSizeShift - 1):
+	case IoctlAddCtx & iocTypeNrMask:
 		return "ADD_CTX"
-	case IoctlRmCtx & (1<<iocSizeShift - 1):
+	case IoctlRmCtx & iocTypeNrMask:
 		return "RM_CTX"
-	case IoctlModCtx & (1<<iocSizeShift - 1):
+	case IoctlModCtx & iocTypeNrMask:
 		return "MOD_CTX"
-	case IoctlGetCtx & (1<<iocSizeShift - 1):
+	case IoctlGetCtx & iocTypeNrMask:
 		return "GET_CTX"
-	case IoctlSwitchCtx & (1<<iocSizeShift - 1):
+	case IoctlSwitchCtx & iocTypeNrMask:
 		return "SWITCH_CTX"
-	case IoctlNewCtx & (1<<iocSizeShift - 1):
+	case IoctlNewCtx & iocTypeNrMask:
 		return "NEW_CTX"
-	case IoctlResCtx & (1<<iocSizeShift - 1):
+	case IoctlResCtx & iocTypeNrMask:
 		return "RES_CTX"
-	case IoctlAddDraw & (1<<iocSizeShift - 1):
+	case IoctlAddDraw & iocTypeNrMask:
 		return "ADD_DRAW"
-	case IoctlRmDraw & (1<<iocSizeShift - 1):
+	case IoctlRmDraw & iocTypeNrMask:
 		return "RM_DRAW"
-	case IoctlDMA & (1<<iocSizeShift - 1):
+	case IoctlDMA & iocTypeNrMask:
 		return "DMA"
-	case IoctlLock & (1<<iocSizeShift - 1):
+	case IoctlLock & iocTypeNrMask:
 		return "LOCK"
-	case IoctlUnlock & (1<<iocSizeShift - 1):
+	case IoctlUnlock & iocTypeNrMask:
 		return "UNLOCK"
-	case IoctlFinish & (1<<iocSizeShift - 1):
+	case IoctlFinish & iocTypeNrMask:
 		return "FINISH"
-	case IoctlPrimeHandleToFD & (1<<iocSizeShift - 1):
+	case IoctlPrimeHandleToFD & iocTypeNrMask:
 		return "PRIME_HANDLE_TO_FD"
-	case IoctlPrimeFDToHandle & (1<<iocSizeShift - 1):
+	case IoctlPrimeFDToHandle & iocTypeNrMask:
 		return "PRIME_FD_TO_HANDLE"
-	case IoctlAGPAcquire & (1<<iocSizeShift - 1):
+	case IoctlAGPAcquire & iocTypeNrMask:
 		return "AGP_ACQUIRE"
-	case IoctlAGPRelease & (1<<iocSizeShift - 1):
+	case IoctlAGPRelease & iocTypeNrMask:
 		return "AGP_RELEASE"
-	case IoctlAGPEnable & (1<<iocSizeShift - 1):
+	case IoctlAGPEnable & iocTypeNrMask:
 		return "AGP_ENABLE"
-	case IoctlAGPInfo & (1<<iocSizeShift - 1):
+	case IoctlAGPInfo & iocTypeNrMask:
 		return "AGP_INFO"
-	case IoctlAGPAlloc & (1<<iocSizeShift - 1):
+	case IoctlAGPAlloc & iocTypeNrMask:
 		return "AGP_ALLOC"
-	case IoctlAGPFree & (1<<iocSizeShift - 1):
+	case IoctlAGPFree & iocTypeNrMask:
 		return "AGP_FREE"
-	case IoctlAGPBind & (1<<iocSizeShift - 1):
+	case IoctlAGPBind & iocTypeNrMask:
 		return "AGP_BIND"
-	case IoctlAGPUnbind & (1<<iocSizeShift - 1):
+	case IoctlAGPUnbind & iocTypeNrMask:
 		return "AGP_UNBIND"
-	case IoctlSGAlloc & (1<<iocSizeShift - 1):
+	case IoctlSGAlloc & iocTypeNrMask:
 		return "SG_ALLOC"
-	case IoctlSGFree & (1<<iocSizeShift - 1):
+	case IoctlSGFree & iocTypeNrMask:
 		return "SG_FREE"
-	case IoctlWaitVblank & (1<<iocSizeShift - 1):
+	case IoctlWaitVblank & iocTypeNrMask:
 		return "WAIT_VBLANK"
-	case IoctlCRTCGetSequence & (1<<iocSizeShift - 1):
+	case IoctlCRTCGetSequence & iocTypeNrMask:
 		return "CRTC_GET_SEQUENCE"
-	case IoctlCRTCQueueSequence & (1<<iocSizeShift - 1):
+	case IoctlCRTCQueueSequence & iocTypeNrMask:
 		return "CRTC_QUEUE_SEQUENCE"
-	case IoctlUpdateDraw & (1<<iocSizeShift - 1):
+	case IoctlUpdateDraw & iocTypeNrMask:
 		return "UPDATE_DRAW"
-	case IoctlModeGetResources & (1<<iocSizeShift - 1):
+	case IoctlModeGetResources & iocTypeNrMask:
 		return "MODE_GETRESOURCES"
-	case IoctlModeGetCRTC & (1<<iocSizeShift - 1):
+	case IoctlModeGetCRTC & iocTypeNrMask:
 		return "MODE_GETCRTC"
-	case IoctlModeSetCRTC & (1<<iocSizeShift - 1):
+	case IoctlModeSetCRTC & iocTypeNrMask:
 		return "MODE_SETCRTC"
-	case IoctlModeCursor & (1<<iocSizeShift - 1):
+	case IoctlModeCursor & iocTypeNrMask:
 		return "MODE_CURSOR"
-	case IoctlModeGetGamma & (1<<iocSizeShift - 1):
+	case IoctlModeGetGamma & iocTypeNrMask:
 		return "MODE_GETGAMMA"
-	case IoctlModeSetGamma & (1<<iocSizeShift - 1):
+	case IoctlModeSetGamma & iocTypeNrMask:
 		return "MODE_SETGAMMA"
-	case IoctlModeGetEncoder & (1<<iocSizeShift - 1):
+	case IoctlModeGetEncoder & iocTypeNrMask:
 		return "MODE_GETENCODER"
-	case IoctlModeGetConnector & (1<<iocSizeShift - 1):
+	case IoctlModeGetConnector & iocTypeNrMask:
 		return "MODE_GETCONNECTOR"
-	case IoctlModeAttachMode & (1<<iocSizeShift - 1):
+	case IoctlModeAttachMode & iocTypeNrMask:
 		return "MODE_ATTACHMODE"
-	case IoctlModeDetachMode & (1<<iocSizeShift - 1):
+	case IoctlModeDetachMode & iocTypeNrMask:
 		return "MODE_DETACHMODE"
-	case IoctlModeGetProperty & (1<<iocSizeShift - 1):
+	case IoctlModeGetProperty & iocTypeNrMask:
 		return "MODE_GETPROPERTY"
-	case IoctlModeSetProperty & (1<<iocSizeShift - 1):
+	case IoctlModeSetProperty & iocTypeNrMask:
 		return "MODE_SETPROPERTY"
-	case IoctlModeGetPropBlob & (1<<iocSizeShift - 1):
+	case IoctlModeGetPropBlob & iocTypeNrMask:
 		return "MODE_GETPROPBLOB"
-	case IoctlModeGetFB & (1<<iocSizeShift - 1):
+	case IoctlModeGetFB & iocTypeNrMask:
 		return "MODE_GETFB"
-	case IoctlModeAddFB & (1<<iocSizeShift - 1):
+	case IoctlModeAddFB & iocTypeNrMask:
 		return "MODE_ADDFB"
-	case IoctlModeRmFB & (1<<iocSizeShift - 1):
+	case IoctlModeRmFB & iocTypeNrMask:
 		return "MODE_RMFB"
-	case IoctlModePageFlip & (1<<iocSizeShift - 1):
+	case IoctlModePageFlip & iocTypeNrMask:
 		return "MODE_PAGE_FLIP"
-	case IoctlModeDirtyFB & (1<<iocSizeShift - 1):
+	case IoctlModeDirtyFB & iocTypeNrMask:
 		return "MODE_DIRTYFB"
-	case IoctlModeCreateDumb & (1<<iocSizeShift - 1):
+	case IoctlModeCreateDumb & iocTypeNrMask:
 		return "MODE_CREATE_DUMB"
-	case IoctlModeMapDumb & (1<<iocSizeShift - 1):
+	case IoctlModeMapDumb & iocTypeNrMask:
 		return "MODE_MAP_DUMB"
-	case IoctlModeDestroyDumb & (1<<iocSizeShift - 1):
+	case IoctlModeDestroyDumb & iocTypeNrMask:
 		return "MODE_DESTROY_DUMB"
-	case IoctlModeGetPlaneResources & (1<<iocSizeShift - 1):
+	case IoctlModeGetPlaneResources & iocTypeNrMask:
 		return "MODE_GETPLANERESOURCES"
-	case IoctlModeGetPlane & (1<<iocSizeShift - 1):
+	case IoctlModeGetPlane & iocTypeNrMask:
 		return "MODE_GETPLANE"
-	case IoctlModeSetPlane & (1<<iocSizeShift - 1):
+	case IoctlModeSetPlane & iocTypeNrMask:
 		return "MODE_SETPLANE"
-	case IoctlModeAddFB2 & (1<<iocSizeShift - 1):
+	case IoctlModeAddFB2 & iocTypeNrMask:
 		return "MODE_ADDFB2"
-	case IoctlModeObjGetProperties & (1<<iocSizeShift - 1):
+	case IoctlModeObjGetProperties & iocTypeNrMask:
 		return "MODE_OBJ_GETPROPERTIES"
-	case IoctlModeObjSetProperty & (1<<iocSizeShift - 1):
+	case IoctlModeObjSetProperty & iocTypeNrMask:
 		return "MODE_OBJ_SETPROPERTY"
-	case IoctlModeCursor2 & (1<<iocSizeShift - 1):
+	case IoctlModeCursor2 & iocTypeNrMask:
 		return "MODE_CURSOR2"
-	case IoctlModeAtomic & (1<<iocSizeShift - 1):
+	case IoctlModeAtomic & iocTypeNrMask:
 		return "MODE_ATOMIC"
-	case IoctlModeCreatePropBlob & (1<<iocSizeShift - 1):
+	case IoctlModeCreatePropBlob & iocTypeNrMask:
 		return "MODE_CREATEPROPBLOB"
-	case IoctlModeDestroyPropBlob & (1<<iocSizeShift - 1):
+	case IoctlModeDestroyPropBlob & iocTypeNrMask:
 		return "MODE_DESTROYPROPBLOB"
-	case IoctlSyncobjCreate & (1<<iocSizeShift - 1):
+	case IoctlSyncobjCreate & iocTypeNrMask:
 		return "SYNCOBJ_CREATE"
-	case IoctlSyncobjDestroy & (1<<iocSizeShift - 1):
+	case IoctlSyncobjDestroy & iocTypeNrMask:
 		return "SYNCOBJ_DESTROY"
-	case IoctlSyncobjHandleToFD & (1<<iocSizeShift - 1):
+	case IoctlSyncobjHandleToFD & iocTypeNrMask:
 		return "SYNCOBJ_HANDLE_TO_FD"
-	case IoctlSyncobjFDToHandle & (1<<iocSizeShift - 1):
+	case IoctlSyncobjFDToHandle & iocTypeNrMask:
 		return "SYNCOBJ_FD_TO_HANDLE"
-	case IoctlSyncobjWait & (1<<iocSizeShift - 1):
+	case IoctlSyncobjWait & iocTypeNrMask:
 		return "SYNCOBJ_WAIT"
-	case IoctlSyncobjReset & (1<<iocSizeShift - 1):
+	case IoctlSyncobjReset & iocTypeNrMask:
 		return "SYNCOBJ_RESET"
-	case IoctlSyncobjSignal & (1<<iocSizeShift - 1):
+	case IoctlSyncobjSignal & iocTypeNrMask:
 		return "SYNCOBJ_SIGNAL"
-	case IoctlModeCreateLease & (1<<iocSizeShift - 1):
+	case IoctlModeCreateLease & iocTypeNrMask:
 		return "MODE_CREATE_LEASE"
-	case IoctlModeListLessees & (1<<iocSizeShift - 1):
+	case IoctlModeListLessees & iocTypeNrMask:
 		return "MODE_LIST_LESSEES"
-	case IoctlModeGetLease & (1<<iocSizeShift - 1):
+	case IoctlModeGetLease & iocTypeNrMask:
 		return "MODE_GET_LEASE"
-	case IoctlModeRevokeLease & (1<<iocSizeShift - 1):
+	case IoctlModeRevokeLease & iocTypeNrMask:
 		return "MODE_REVOKE_LEASE"
-	case IoctlSyncobjTimelineWait & (1<<iocSizeShift - 1):
+	case IoctlSyncobjTimelineWait & iocTypeNrMask:
 		return "SYNCOBJ_TIMELINE_WAIT"
-	case IoctlSyncobjQuery & (1<<iocSizeShift - 1):
+	case IoctlSyncobjQuery & iocTypeNrMask:
 		return "SYNCOBJ_QUERY"
-	case IoctlSyncobjTransfer & (1<<iocSizeShift - 1):
+	case IoctlSyncobjTransfer & iocTypeNrMask:
 		return "SYNCOBJ_TRANSFER"
-	case IoctlSyncobjTimelineSignal & (1<<iocSizeShift - 1):
+	case IoctlSyncobjTimelineSignal & iocTypeNrMask:
 		return "SYNCOBJ_TIMELINE_SIGNAL"
-	case IoctlModeGetFB2 & (1<<iocSizeShift - 1):
+	case IoctlModeGetFB2 & iocTypeNrMask:
 		return "MODE_GETFB2"
-	case IoctlSyncobjEventfd & (1<<iocSizeShift - 1):
+	case IoctlSyncobjEventfd & iocTypeNrMask:
 		return "SYNCOBJ_EVENTFD"
-	case IoctlModeCloseFB & (1<<iocSizeShift - 1):
+	case IoctlModeCloseFB & iocTypeNrMask:
 		return "MODE_CLOSEFB"
-	case IoctlSetClientName & (1<<iocSizeShift - 1):
+	case IoctlSetClientName & iocTypeNrMask:
 		return "SET_CLIENT_NAME"
-	case DMABufIoctlSync & (1<<iocSizeShift - 1):
+	case DMABufIoctlSync & iocTypeNrMask:
 		return "DMA_BUF_IOCTL_SYNC"
-	case DMABufSetName & (1<<iocSizeShift - 1):
+	case DMABufSetName & iocTypeNrMask:
 		return "DMA_BUF_SET_NAME"
-	case DMABufIoctlExportSyncFile & (1<<iocSizeShift - 1):
+	case DMABufIoctlExportSyncFile & iocTypeNrMask:
 		return "DMA_BUF_IOCTL_EXPORT_SYNC_FILE"
-	case DMABufIoctlImportSyncFile & (1<<iocSizeShift - 1):
+	case DMABufIoctlImportSyncFile & iocTypeNrMask:
 		return "DMA_BUF_IOCTL_IMPORT_SYNC_FILE"
-	case SyncIOCMerge & (1<<iocSizeShift - 1):
+	case SyncIOCMerge & iocTypeNrMask:
 		return "SYNC_IOC_MERGE"
-	case SyncIOCFileInfo & (1<<iocSizeShift - 1):
+	case SyncIOCFileInfo & iocTypeNrMask:
 		return "SYNC_IOC_FILE_INFO"
 	}
 	return ""

@@ -62,7 +62,7 @@ type Stats struct {
 	Data  [15]StatsData
 }
 
-// StatsData is what the field data of struct drm_stats holds.
+// StatsData is what data in struct drm_stats holds.
 type StatsData struct {
 	_ structs.HostLayout
 
@@ -79,7 +79,7 @@ type Auth struct {
 	Magic uint32
 }
 
-// WaitVblankRequest is struct drm_wait_vblank_request,
+// WaitVblankRequest is struct drm_wait_vblank_request in union drm_wait_vblank,
 // the argument of DRM_IOCTL_WAIT_VBLANK.
 type WaitVblankRequest struct {
 	_ structs.HostLayout
@@ -87,9 +87,10 @@ type WaitVblankRequest struct {
 	Type     uint32 // enum drm_vblank_seq_type
 	Sequence uint32
 	Signal   uint64
+	_        [8]byte
 }
 
-// WaitVblankReply is struct drm_wait_vblank_reply,
+// WaitVblankReply is struct drm_wait_vblank_reply in union drm_wait_vblank,
 // the argument of DRM_IOCTL_WAIT_VBLANK.
 type WaitVblankReply struct {
 	_ structs.HostLayout
@@ -635,7 +636,7 @@ type HDRMetadataInfoframe struct {
 	MaxFALL                      uint16
 }
 
-// HDRMetadataInfoframeDisplayPrimaries is what the field display_primaries of struct hdr_metadata_infoframe holds.
+// HDRMetadataInfoframeDisplayPrimaries is what display_primaries in struct hdr_metadata_infoframe holds.
 type HDRMetadataInfoframeDisplayPrimaries struct {
 	_ structs.HostLayout
 
@@ -643,7 +644,7 @@ type HDRMetadataInfoframeDisplayPrimaries struct {
 	Y uint16
 }
 
-// HDRMetadataInfoframeWhitePoint is what the field white_point of struct hdr_metadata_infoframe holds.
+// HDRMetadataInfoframeWhitePoint is what white_point in struct hdr_metadata_infoframe holds.
 type HDRMetadataInfoframeWhitePoint struct {
 	_ structs.HostLayout
 

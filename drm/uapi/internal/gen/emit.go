@@ -114,9 +114,13 @@ func (m *model) emitConsts(b *bytes.Buffer) {
 				consts = append(consts, c)
 			}
 		}
+		starts := func(i int) bool { // whether a family starts at i
+			return i <= 0 || i >= len(consts) || family(consts[i].name) != family(consts[i-1].name)
+		}
 		var lines []string
 		for i, c := range consts {
-			if i > 0 && family(c.name) != family(consts[i-1].name) {
+			// An empty line between families, but for those of one.
+			if i > 0 && starts(i) && !(starts(i-1) && starts(i+1)) {
 				lines = append(lines, "")
 			}
 			value := fmt.Sprintf("%#x", c.value)
@@ -193,7 +197,7 @@ var structTable = []struct {
 				fields = append(fields, fmt.Sprintf("%q", f.c))
 			}
 		}
-		fmt.Fprintf(b, "{%q, reflect.TypeFor[%s](), []string{%s}},\n", s.c, s.name, strings.Join(fields, ", "))
+		fmt.Fprintf(b, "{%q, reflect.TypeFor[%s](), []string{%s}},\n", s.c.root, s.name, strings.Join(fields, ", "))
 	}
 	b.WriteString("}\n\n")
 

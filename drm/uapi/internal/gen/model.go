@@ -17,27 +17,54 @@ type model struct {
 
 type goStruct struct {
 	name   string
-	c      string // as C's sizeof wants it: "struct drm_version", or a typeof for a nested struct without a name
+	c      cPath
 	doc    string
 	fields []goField
-	size   int64
 }
 
 type goField struct {
 	name    string // "_" for padding
-	c       string
+	c       string // from the root of the struct's path
 	typ     string
 	comment string
 }
 
+// A cPath is where C has a struct: root is a type, prefix the way from there
+// to the struct's fields. ("union drm_wait_vblank", "request.")
+type cPath struct{ root, prefix string }
+
+func (c cPath) String() string { return strings.TrimSuffix(c.root+" "+c.prefix, " ") }
+
 func newModel(p *probed) (*model, error) {
 	m := &model{probed: p, names: map[string]string{}}
+	inUnion := map[string]bool{} // names of structs
 	for _, t := range p.structs {
 		if t.Kind == "union" {
-			continue // its members are structs of their own, of the same size
+			for _, name := range argStructs(t) {
+				inUnion[name] = true
+			}
 		}
-		if err := m.addStruct(t, goName(t.StructName), "struct "+t.StructName, m.structDoc(t)); err != nil {
-			return nil, err
+	}
+	for _, t := range p.structs {
+		switch {
+		case t.Kind == "union":
+			// A struct for each member, as long as the union.
+			for _, f := range t.Field {
+				s, ok := f.Type.(*dwarf.StructType)
+				if !ok || s.StructName == "" {
+					return nil, fmt.Errorf("union %s has the member %s, which is no struct with a name", t.StructName, f.Name)
+				}
+				c := cPath{"union " + t.StructName, f.Name + "."}
+				doc := fmt.Sprintf("struct %s in union %s", s.StructName, t.StructName)
+				if err := m.addStruct(s, t.ByteSize, goName(s.StructName), c, m.structDoc(doc, s.StructName)); err != nil {
+					return nil, err
+				}
+			}
+		case !inUnion[t.StructName]:
+			c := cPath{"struct " + t.StructName, ""}
+			if err := m.addStruct(t, t.ByteSize, goName(t.StructName), c, m.structDoc(c.root, t.StructName)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, c := range p.macros {
@@ -63,11 +90,12 @@ func (m *model) claim(name, c string) error {
 	return nil
 }
 
-func (m *model) structDoc(t *dwarf.StructType) string {
-	doc := fmt.Sprintf("is struct %s", t.StructName)
+// structDoc describes what is called c, or name in the requests' arguments.
+func (m *model) structDoc(c, name string) string {
+	doc := "is " + c
 	var requests []string
 	for _, c := range m.macros {
-		if slices.Contains(argStructs(m.arg[c.name]), t.StructName) {
+		if slices.Contains(argStructs(m.arg[c.name]), name) {
 			requests = append(requests, c.name)
 		}
 	}
@@ -98,11 +126,12 @@ func argStructs(t dwarf.Type) []string {
 	return names
 }
 
-func (m *model) addStruct(t *dwarf.StructType, name, c, doc string) error {
-	if err := m.claim(name, c); err != nil {
+// addStruct adds t, padded to size bytes, and the structs without a name in it.
+func (m *model) addStruct(t *dwarf.StructType, size int64, name string, c cPath, doc string) error {
+	if err := m.claim(name, c.String()); err != nil {
 		return err
 	}
-	s := goStruct{name: name, c: c, doc: name + " " + doc, size: t.ByteSize}
+	s := goStruct{name: name, c: c, doc: name + " " + doc}
 	var end int64
 	pad := func(to int64) {
 		if n := to - end; n > 0 {
@@ -132,23 +161,24 @@ func (m *model) addStruct(t *dwarf.StructType, name, c, doc string) error {
 		if field == "" {
 			return fmt.Errorf("%s has a field without a name", c)
 		}
-		g := goField{name: goName(f.Name), c: field}
+		g := goField{name: goName(f.Name), c: c.prefix + field}
 		if f.Name == "" {
 			g.name = goName(field)
 		}
 		var err error
 		inner := func(t *dwarf.StructType, elem string) (string, error) {
 			inner := name + g.name
-			return inner, m.addStruct(t, inner, fmt.Sprintf("__typeof__(((%s *)0)->%s%s)", c, field, elem),
-				fmt.Sprintf("is what the field %s of %s holds.", field, c))
+			return inner, m.addStruct(t, t.ByteSize, inner,
+				cPath{fmt.Sprintf("__typeof__(((%s *)0)->%s%s)", c.root, g.c, elem), ""},
+				fmt.Sprintf("is what %s in %s holds.", g.c, c.root))
 		}
 		if g.typ, g.comment, err = goType(typ, inner); err != nil {
 			return fmt.Errorf("%s.%s: %w", c, f.Name, err)
 		}
 		s.fields = append(s.fields, g)
-		end = f.ByteOffset + f.Type.Size()
+		end = f.ByteOffset + typ.Size()
 	}
-	pad(t.ByteSize)
+	pad(size)
 	m.structs = slices.Insert(m.structs, at, s) // before the structs nested in it
 	return nil
 }
