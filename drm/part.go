@@ -54,12 +54,14 @@ const (
 )
 
 // A Mapping is memory for mmap(2): a file descriptor that stays its owner's,
-// and the offset of the first byte in it.
+// and the offset of the first byte in it. Release must be called once the
+// descriptor has been mapped, or passed on; until then it stays open.
 //
 // Invariant: pages that are mapped from it stay valid for ever, also after an
 // unplug. Why it holds: the descriptor is a memfd that is sealed against
 // shrinking, and a mapping holds the pages by itself.
 type Mapping struct {
-	FD     int
-	Offset int64
+	FD      int
+	Offset  int64
+	Release func()
 }

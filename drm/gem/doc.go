@@ -1,0 +1,16 @@
+// Package gem is the buffers of a DRM device: objects on memfds, the handles
+// by which each open file knows them, dumb buffers, and the fake offsets by
+// which clients map them.
+//
+// A driver attaches a [Manager] to its device, behind modesetting: a file
+// releases its framebuffers before its handles. Package kms looks up the
+// buffers of framebuffers here.
+//
+// An [Object] is counted: each handle and each framebuffer holds it. Its
+// memory is a memfd that is sealed against shrinking, so whoever has mapped
+// it keeps ordinary memory, whatever happens to the device.
+//
+// Lock order: handles.mu → Manager.mu (leaf); Object.mu is a leaf.
+//
+// Start reading at [Manager], then object.go.
+package gem

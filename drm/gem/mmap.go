@@ -1,0 +1,102 @@
+package gem
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// fakeOffset returns the offset that names o in mmap(2), which it keeps until
+// it is freed. Offsets are not reused before the range is used up, so that a
+// stale one finds nothing.
+func (m *Manager) fakeOffset(o *Object) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o.offset != 0 {
+		return o.offset, nil
+	}
+	for wrapped := false; ; {
+		if m.next+o.size > drm.FakeOffsetMax {
+			if wrapped {
+				return 0, fmt.Errorf("gem: no fake offset is left for %d bytes: %w", o.size, unix.ENOSPC)
+			}
+			m.next, wrapped = drm.FakeOffsetMin, true
+		}
+		if next := m.overlap(m.next, o.size); next != 0 {
+			m.next = next
+			continue
+		}
+		break
+	}
+	o.offset = m.next
+	m.offsets[o.offset] = o
+	m.next += o.size
+	return o.offset, nil
+}
+
+// overlap returns the end of an object whose range overlaps the given one, 0
+// when there is none.
+func (m *Manager) overlap(offset, size uint64) uint64 {
+	for start, o := range m.offsets {
+		if start < offset+size && offset < start+o.size {
+			return start + o.size
+		}
+	}
+	return 0
+}
+
+// forget takes the freed o out of the offsets.
+func (m *Manager) forget(o *Object) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o.offset != 0 {
+		delete(m.offsets, o.offset)
+	}
+}
+
+// find returns a reference to the object with that fake offset, nil when
+// there is none.
+func (m *Manager) find(offset uint64) *Object {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.offsets[offset]
+	if o == nil || !o.tryGet() {
+		return nil
+	}
+	return o
+}
+
+// tryGet takes a reference unless the last one was put already.
+func (o *Object) tryGet() bool {
+	for {
+		refs := o.refs.Load()
+		if refs == 0 {
+			return false
+		}
+		if o.refs.CompareAndSwap(refs, refs+1) {
+			return true
+		}
+	}
+}
+
+// Mmap implements [drm.MmapPart]. A file may map the buffers that it has a
+// handle of, from their first page on.
+func (m *Manager) Mmap(dev *drm.RegisteredDevice, f *drm.File, offset, length uint64) (drm.Mapping, bool, error) {
+	o := m.find(offset)
+	if o == nil {
+		return drm.Mapping{}, false, nil
+	}
+	refuse := func(why string, errno unix.Errno) (drm.Mapping, bool, error) {
+		o.Put()
+		return drm.Mapping{}, true, fmt.Errorf("gem: mapping %d bytes at %#x: %s: %w", length, offset, why, errno)
+	}
+	switch {
+	case length > o.size:
+		return refuse(fmt.Sprintf("the buffer has %d bytes", o.size), unix.EINVAL)
+	case !m.handles(f).has(o):
+		return refuse("the file has no handle of the buffer", unix.EACCES)
+	}
+	return drm.Mapping{FD: o.fd, Release: o.Put}, true, nil
+}

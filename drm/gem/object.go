@@ -1,0 +1,93 @@
+package gem
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// An Object is a buffer: struct drm_gem_object. All methods may be called
+// concurrently by holders of a reference.
+type Object struct {
+	fd   int // a memfd, sealed against shrinking and growing
+	size uint64
+	refs atomic.Int64
+
+	mu     sync.Mutex
+	pixels []byte // the object mapped into this process, nil until asked for
+
+	// Guarded by Manager.mu.
+	manager *Manager
+	offset  uint64 // the fake offset, 0 until asked for
+}
+
+// newObject makes a buffer of size bytes, a multiple of the page size, with
+// one reference. Its pages are only allocated when they are written: the size
+// alone costs nothing. ENOMEM when there is no descriptor or memory for it.
+func newObject(m *Manager, size uint64) (*Object, error) {
+	refuse := func(what string, err error) error {
+		return fmt.Errorf("gem: a buffer of %d bytes: %s: %v: %w", size, what, err, unix.ENOMEM)
+	}
+	fd, err := unix.MemfdCreate("drm gem object", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, refuse("memfd_create", err)
+	}
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		unix.Close(fd)
+		return nil, refuse("ftruncate", err)
+	}
+	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+		unix.Close(fd)
+		return nil, refuse("sealing", err)
+	}
+	o := &Object{fd: fd, size: size, manager: m}
+	o.refs.Store(1)
+	m.objects.Add(1)
+	return o, nil
+}
+
+// Size returns the size in bytes, a multiple of the page size.
+func (o *Object) Size() uint64 { return o.size }
+
+// Pixels returns the memory of the buffer, shared with all clients that map
+// it: they may change it at any time. It is valid while the caller holds a
+// reference. ENOMEM when it cannot be mapped.
+func (o *Object) Pixels() ([]byte, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.pixels == nil {
+		pixels, err := unix.Mmap(o.fd, 0, int(o.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			return nil, fmt.Errorf("gem: mapping a buffer of %d bytes: %v: %w", o.size, err, unix.ENOMEM)
+		}
+		o.pixels = pixels
+	}
+	return o.pixels, nil
+}
+
+// Get takes a reference. The caller must hold one already.
+func (o *Object) Get() {
+	if o.refs.Add(1) <= 1 {
+		panic("gem: Get of an object without a reference")
+	}
+}
+
+// Put gives a reference back. The last one frees the buffer; mappings of
+// clients keep the memory for themselves.
+func (o *Object) Put() {
+	switch refs := o.refs.Add(-1); {
+	case refs < 0:
+		panic("gem: Put of an object without a reference")
+	case refs > 0:
+		return
+	}
+	o.manager.forget(o)
+	if o.pixels != nil {
+		unix.Munmap(o.pixels)
+	}
+	unix.Close(o.fd)
+	o.manager.objects.Add(-1)
+}
