@@ -2,19 +2,27 @@ package srcu
 
 import "sync/atomic"
 
-// A word counts the open sections of one stripe under one index.
+// A word counts the sections that one stripe holds under one index.
 //
-//	 63 attention  a waiter looks at this word: an exit that takes the count to
-//	               zero must wake it. The sign bit, so that the test on the hot
-//	               path is "negative?".
-//	 62 closed     no section may begin here. Set once, never cleared, and always
-//	               together with attention.
-//	 61 drained    the count was zero after closed was set. Only a failing enter
-//	               still touches the count, and only for a moment.
-//	60…0 count     open sections.
+// word.n is organized as follows:
+//
+//	 63  62  61  60                                         0
+//	┌───┬───┬───┬────────────────────────────────────────────┐
+//	│ A │ C │ D │ count                                      │
+//	└───┴───┴───┴────────────────────────────────────────────┘
+//
+// 1 bit - attention: somebody waits for the count to reach zero, so the exit that
+// takes it there must say so. It is the sign bit: an enter or exit that finds any
+// bit set, or an exit that goes below zero, reads a negative number, and that one
+// test is all that the hot path pays.
+// 1 bit - closed: no section may begin here. Never cleared, and never without
+// attention: an enter that came late would not notice it.
+// 1 bit - drained: the count was zero after closed was set. From then on only
+// enters that fail touch the count, each for a moment.
+// 61 bits - count: the open sections.
 type word struct {
 	n atomic.Int64
-	d *Domain // whom to wake; on the same cache line as n
+	d *Domain // whom to tell; on the same cache line as n
 }
 
 const (
@@ -27,47 +35,56 @@ const (
 // idle reports whether a word that read v holds no section.
 func idle(v int64) bool { return v&count == 0 || v&drained != 0 }
 
-// enter opens a section on w, which may have been chosen long ago: the closed
-// bit of w itself decides.
-func (w *word) enter() (Section, bool) {
-	if v := w.n.Add(1); v < 0 {
-		return w.entered(v)
+// enter opens a section on w. However long ago the caller chose w, it is w that
+// decides: see [Domain.Close].
+func (w *word) enter() bool { return w.n.Add(1) >= 0 || w.entered() }
+
+// entered is the rest of an enter that found a bit set.
+func (w *word) entered() bool {
+	if w.n.Load()&closed == 0 {
+		return true
 	}
-	return Section{w}, true
+	w.exit()
+	return false
 }
 
-// entered is the rest of an enter that read v and found a bit set.
-func (w *word) entered(v int64) (Section, bool) {
-	if v&closed != 0 {
-		Section{w}.Exit()
-		return Section{}, false
+func (w *word) exit() {
+	if v := w.n.Add(-1); v < 0 {
+		w.exited(v)
 	}
-	return Section{w}, true
 }
 
-// exited is the rest of an exit that read v and found a bit set.
+// exited is the rest of an exit that left v behind and found a bit set.
+//
+// Invariant: a word with attention, a count of zero and not drained has an exit
+// on its way here, or a waiter that has yet to look.
+//
+// Why it holds: the swap succeeds only on the very value that was judged. Had
+// somebody entered since, their exit takes over; had the word been closed since,
+// the next turn sees that.
 func (w *word) exited(v int64) {
 	if v&count == count {
 		w.underflowed()
 	}
-	for v&count == 0 && v < 0 && v&drained == 0 {
-		next := int64(0)
+	for v < 0 && v&(drained|count) == 0 {
+		next := v &^ attention
 		if v&closed != 0 {
 			next = v | drained
 		}
 		if w.n.CompareAndSwap(v, next) {
-			w.d.wakeWaiter()
+			w.d.tellWaiter()
 			return
 		}
 		v = w.n.Load()
 	}
 }
 
-// underflowed undoes an exit without an enter, and panics.
+// underflowed puts back what an exit without an enter has taken, and panics.
 func (w *word) underflowed() {
-	if w.n.Add(1); w.d.Closed() {
-		w.n.Or(closed | attention) // the borrow may have eaten them
+	w.n.Add(1)
+	if w.d.Closed() {
+		w.n.Or(closed | attention) // the borrow went through them
 	}
-	w.d.wakeWaiter()
-	panic("srcu: Exit of a section that is not open: the Section was copied and both copies left, or it left twice")
+	w.d.tellWaiter()
+	panic("srcu: Exit of a section that is not open: each Section, copies included, is left exactly once")
 }
