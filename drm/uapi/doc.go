@@ -46,7 +46,7 @@
 // # What is left out
 //
 // The structs and constants of user-mode-setting drivers (DMA buffers, AGP,
-// hardware locks), which the kernel removed in 2024, and the vendors' format
+// hardware locks), which the kernel removed in Linux 6.8, and the vendors' format
 // modifiers. [IoctlName] still knows the removed requests.
 package uapi
 

@@ -211,6 +211,9 @@ func goType(t dwarf.Type, nested func(t *dwarf.StructType, elem string) (string,
 		}
 		return "int8", "", nil
 	case *dwarf.UcharType:
+		if t.Name == "char" { // whether it has a sign depends on the architecture
+			return "byte", "", nil
+		}
 		return "uint8", "", nil
 	case *dwarf.IntType:
 		return fmt.Sprintf("int%d", 8*t.ByteSize), "", nil

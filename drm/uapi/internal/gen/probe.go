@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"debug/dwarf"
 	"debug/elf"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -95,7 +97,7 @@ func gcc(dir, source string, args ...string) ([]byte, error) {
 				need = append(need, h.pkg)
 			}
 		}
-		return nil, fmt.Errorf("gcc: %w (it needs the Debian packages %s)\n%s", err, strings.Join(need, ", "), stderr.Bytes())
+		return nil, fmt.Errorf("gcc: %w (if a header is missing, install the Debian packages %s)\n%s", err, strings.Join(need, ", "), stderr.Bytes())
 	}
 	return out, nil
 }
@@ -221,7 +223,11 @@ func (p *probed) readTypes(f *elf.File) error {
 	if err != nil {
 		return err
 	}
-	structs := map[string][]*dwarf.StructType{} // by include name
+	type declared struct {
+		line int64
+		typ  *dwarf.StructType
+	}
+	structs := map[string][]declared{} // by include name
 	var files []*dwarf.LineFile
 	r := d.Reader()
 	for {
@@ -255,7 +261,8 @@ func (p *probed) readTypes(f *elf.File) error {
 				switch t := t.(type) {
 				case *dwarf.StructType:
 					if h.structs && !removedStructs.MatchString(name) && !t.Incomplete {
-						structs[h.include] = append(structs[h.include], t)
+						line, _ := e.Val(dwarf.AttrDeclLine).(int64)
+						structs[h.include] = append(structs[h.include], declared{line, t})
 					}
 				case *dwarf.EnumType:
 					p.enums[name] = t
@@ -286,7 +293,10 @@ func (p *probed) readTypes(f *elf.File) error {
 		}
 	}
 	for _, h := range headers {
-		p.structs = append(p.structs, structs[h.include]...)
+		slices.SortFunc(structs[h.include], func(a, b declared) int { return cmp.Compare(a.line, b.line) })
+		for _, s := range structs[h.include] {
+			p.structs = append(p.structs, s.typ)
+		}
 	}
 	for _, e := range enums {
 		if p.enums[e.name] == nil {
