@@ -237,9 +237,10 @@ const (
 
 // Constants of newer.h.
 const (
-	ClientNameMaxLen            = 64   // DRM_CLIENT_NAME_MAX_LEN
-	ClientCapCursorPlaneHotspot = 6    // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
-	CapAtomicAsyncPageFlip      = 0x15 // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+	ClientNameMaxLen             = 64   // DRM_CLIENT_NAME_MAX_LEN
+	ClientCapCursorPlaneHotspot  = 6    // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
+	CapAtomicAsyncPageFlip       = 0x15 // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+	SyncobjWaitFlagsWaitDeadline = 0x8  // DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
 )
 
 // Constants of xf86drmMode.h.

@@ -14,7 +14,7 @@ var cFlags = []string{"-std=gnu11", "-I/usr/include/libdrm"}
 var headerDigests = map[string]string{
 	"drm.h":             "62a2c077af176d166821e6f185d448e532b30268969bd92cfec6a2f30b94cc92",
 	"drm_mode.h":        "ba4406e21cd3071abc61a17caa8d35705ebffdaa32743d57ee4ece658e8f2f1d",
-	"newer.h":           "d66e9d359f5161dbf4636e8bad4a2ee60bb8079e177a3ec22dd41e6d5b9ce6d1",
+	"newer.h":           "59335e077e734bb189127026db2250df1f90d3008322c95013980e96841b0d12",
 	"xf86drmMode.h":     "5bdca4b0e569a11a05545c39eb88127446c541e34a6a76aa091c934c1a0b719b",
 	"drm_fourcc.h":      "e75cc7d5919954b6041293bcff374de8af72fef83337f1fb74ff88a3a80bb7d9",
 	"linux/dma-buf.h":   "01b82c25b8b8b5d287422010374e6f84082795af8d0a53d760aabda938681dd3",
@@ -435,6 +435,7 @@ var constTable = []struct {
 	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
 	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
 	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
+	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"DRM_PLANE_TYPE_OVERLAY", PlaneTypeOverlay},
 	{"DRM_PLANE_TYPE_PRIMARY", PlaneTypePrimary},
 	{"DRM_PLANE_TYPE_CURSOR", PlaneTypeCursor},

@@ -42,3 +42,11 @@ struct drm_set_client_name {
 #ifndef DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
 #define DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP	0x15
 #endif
+
+/*
+ * A hint, which may be ignored. The deadline itself, deadline_nsec, stands
+ * behind the end of the structs that the older headers declare.
+ */
+#ifndef DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
+#define DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE	(1 << 3)
+#endif
