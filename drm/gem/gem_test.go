@@ -1,0 +1,187 @@
+package gem_test
+
+import (
+	"errors"
+	"math"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+func newDevice(t testing.TB) (*gem.Manager, *drm.Device, *bus.Device) {
+	m := gem.New()
+	d := &drmtest.Driver{Class: drm.NewClass(), Parts: []drm.Part{m}, Offers: drm.FeatureGEM | drm.FeatureModeset}
+	parent := drmtest.Bind(t, bus.New("platform"), "nothing", d)
+	return m, d.Device, parent
+}
+
+func createDumb(t testing.TB, c *drmtest.Client, width, height, bpp uint32) uapi.ModeCreateDumb {
+	t.Helper()
+	arg := uapi.ModeCreateDumb{Width: width, Height: height, BPP: bpp}
+	if err := drmtest.Ioctl(c, uapi.IoctlModeCreateDumb, &arg); err != nil {
+		t.Fatalf("CREATE_DUMB %dx%d@%d: %v", width, height, bpp, err)
+	}
+	return arg
+}
+
+func TestDumbLayout(t *testing.T) {
+	_, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	page := uint64(os.Getpagesize())
+	for _, tc := range []struct {
+		width, height, bpp uint32
+		pitch              uint32
+		size               uint64
+		err                error
+	}{
+		{1024, 768, 32, 4096, 4096 * 768, nil},
+		{1, 1, 1, 1, page, nil},
+		{10, 1, 12, 15, page, nil},
+		{1000, 10, 24, 3000, 32768, nil},
+		{0, 768, 32, 0, 0, unix.EINVAL},
+		{1024, 0, 32, 0, 0, unix.EINVAL},
+		{1024, 768, 0, 0, 0, unix.EINVAL},
+		{math.MaxUint32, 1, 32, 0, 0, unix.EINVAL},
+		{65536, 65536, 8, 0, 0, unix.EINVAL},
+		{1, 1, math.MaxUint32, 0, 0, unix.EINVAL},
+		{math.MaxUint32, 1, 8, 0, 0, unix.EINVAL}, // fits, but not rounded to pages
+	} {
+		arg := uapi.ModeCreateDumb{Width: tc.width, Height: tc.height, BPP: tc.bpp, Handle: 99, Pitch: 99, Size: 99}
+		err := drmtest.Ioctl(c, uapi.IoctlModeCreateDumb, &arg)
+		if !errors.Is(err, tc.err) {
+			t.Errorf("CREATE_DUMB %dx%d@%d: %v, want %v", tc.width, tc.height, tc.bpp, err, tc.err)
+			continue
+		}
+		if arg.Pitch != tc.pitch || arg.Size != tc.size || (arg.Handle != 0) != (err == nil) {
+			t.Errorf("CREATE_DUMB %dx%d@%d: pitch %d, size %d, handle %d; want pitch %d, size %d",
+				tc.width, tc.height, tc.bpp, arg.Pitch, arg.Size, arg.Handle, tc.pitch, tc.size)
+		}
+	}
+}
+
+func TestHandlesAreLowestFreeAndPerFile(t *testing.T) {
+	m, dev, _ := newDevice(t)
+	a, b := drmtest.Open(t, dev.Primary()), drmtest.Open(t, dev.Primary())
+	for want := uint32(1); want <= 3; want++ {
+		if got := createDumb(t, a, 8, 8, 32).Handle; got != want {
+			t.Fatalf("handle %d, want %d", got, want)
+		}
+	}
+	if err := drmtest.Ioctl(a, uapi.IoctlGEMClose, &uapi.GEMClose{Handle: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := drmtest.Ioctl(a, uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: 2}); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("destroying a handle twice: %v, want EINVAL", err)
+	}
+	if got := createDumb(t, a, 8, 8, 32).Handle; got != 2 {
+		t.Errorf("after closing handle 2 the next one is %d", got)
+	}
+	if err := drmtest.Ioctl(b, uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: 1}); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("MAP_DUMB of another file's handle: %v, want ENOENT", err)
+	}
+	a.File.Close()
+	if n := m.Objects(); n != 0 {
+		t.Errorf("%d buffers are left after their file was closed", n)
+	}
+}
+
+// mapBuffer maps a buffer of the client as its mmap(2) would.
+func mapBuffer(t *testing.T, c *drmtest.Client, offset, length uint64) ([]byte, error) {
+	t.Helper()
+	m, err := c.File.Mmap(offset, length)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Release()
+	p, err := unix.Mmap(m.FD, m.Offset, int(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(p) })
+	return p, nil
+}
+
+func TestMmap(t *testing.T) {
+	m, dev, parent := newDevice(t)
+	c, other := drmtest.Open(t, dev.Primary()), drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, c, 64, 64, 32)
+	arg := uapi.ModeMapDumb{Handle: dumb.Handle}
+	if err := drmtest.Ioctl(c, uapi.IoctlModeMapDumb, &arg); err != nil {
+		t.Fatal(err)
+	}
+	if arg.Offset < drm.FakeOffsetMin || arg.Offset+dumb.Size > drm.FakeOffsetMax {
+		t.Errorf("fake offset %#x is outside of the range that hosts know", arg.Offset)
+	}
+	again := uapi.ModeMapDumb{Handle: dumb.Handle}
+	if err := drmtest.Ioctl(c, uapi.IoctlModeMapDumb, &again); err != nil || again.Offset != arg.Offset {
+		t.Errorf("the offset changed from %#x to %#x (%v)", arg.Offset, again.Offset, err)
+	}
+	for _, tc := range []struct {
+		name           string
+		c              *drmtest.Client
+		offset, length uint64
+		err            error
+	}{
+		{"too long", c, arg.Offset, dumb.Size + 1, unix.EINVAL},
+		{"not at the beginning", c, arg.Offset + 4096, 4096, unix.EINVAL},
+		{"unknown", c, drm.FakeOffsetMax - 4096, 4096, unix.EINVAL},
+		{"without a handle", other, arg.Offset, dumb.Size, unix.EACCES},
+	} {
+		if _, err := mapBuffer(t, tc.c, tc.offset, tc.length); !errors.Is(err, tc.err) {
+			t.Errorf("%s: %v, want %v", tc.name, err, tc.err)
+		}
+	}
+	pixels, err := mapBuffer(t, c, arg.Offset, dumb.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels[0] = 42
+	o, err := m.Lookup(c.File, dumb.Handle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := o.Pixels()
+	if err != nil || ours[0] != 42 {
+		t.Errorf("what the client wrote reads as %d (%v)", ours[0], err)
+	}
+	o.Put()
+
+	// The mapping outlives handle, file and device.
+	if err := parent.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mapBuffer(t, c, arg.Offset, dumb.Size); !errors.Is(err, unix.ENODEV) {
+		t.Errorf("a new mapping of an unplugged device: %v, want ENODEV", err)
+	}
+	c.File.Close()
+	if n := m.Objects(); n != 0 {
+		t.Errorf("%d buffers are left", n)
+	}
+	for i := range pixels {
+		pixels[i]++
+	}
+	if pixels[0] != 43 {
+		t.Error("the mapping lost its contents")
+	}
+}
+
+// A client may ask for far more memory than the machine has: it costs nothing
+// until it writes it.
+func TestHugeBuffersCostNothing(t *testing.T) {
+	m, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	for range 64 {
+		createDumb(t, c, 32768, 32767, 32)
+	}
+	c.File.Close()
+	if n := m.Objects(); n != 0 {
+		t.Errorf("%d buffers are left", n)
+	}
+}
