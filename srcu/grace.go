@@ -4,7 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 )
+
+// waiting is what the waiters of a domain share.
+type waiting struct {
+	begun atomic.Uint64 // ordinal of the newest grace period that was begun
+
+	// lead holds one token. Who has it is the only one to wait for sections, may flip
+	// the index, and guards done. A channel, because waiting for it can be cancelled.
+	lead chan struct{}
+	done uint64 // ordinal of the newest grace period that was completed
+
+	wake chan struct{} // an exit tells who has the lead to look again
+}
+
+func (w *waiting) init() {
+	w.wake = make(chan struct{}, 1)
+	w.lead = make(chan struct{}, 1)
+	w.passLead()
+}
 
 // Synchronize waits for a grace period: until every section that was open when it
 // was called has ended. Sections that begin later may go on, and the domain does.
@@ -123,23 +142,23 @@ func (d *Domain) await(ctx context.Context, index uint64) error {
 }
 
 // tellWaiter makes the waiter look again, or the next one look once too often.
-func (d *Domain) tellWaiter() {
+func (w *waiting) tellWaiter() {
 	select {
-	case d.wake <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default: // it is told already
 	}
 }
 
-func (d *Domain) takeLead(ctx context.Context) error {
+func (w *waiting) takeLead(ctx context.Context) error {
 	select {
-	case <-d.lead:
+	case <-w.lead:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func (d *Domain) passLead() { d.lead <- struct{}{} }
+func (w *waiting) passLead() { w.lead <- struct{}{} }
 
 func (d *Domain) givenUp(what string, cause error) error {
 	return fmt.Errorf("srcu: %s gave up with %d sections open: %w", what, d.Sections(), cause)

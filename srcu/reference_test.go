@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// gate is what the tests know of a domain. Domain and reference both are one.
-type gate interface {
+// domain is what the tests use of a Domain. The reference is one too.
+type domain interface {
 	Open()
 	Enter() (exiter, bool)
 	Synchronize(context.Context) error
@@ -18,7 +18,7 @@ type gate interface {
 
 type exiter interface{ Exit() }
 
-// real makes a Domain a gate.
+// real makes a Domain a domain.
 type real struct{ *Domain }
 
 func (r real) Enter() (exiter, bool) { return r.Domain.Enter() }

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 )
 
-// Scripts drive a gate one step at a time inside a synctest bubble, so that after
+// Scripts drive a domain one step at a time inside a synctest bubble, so that after
 // each step everybody has come as far as he can, and it is certain who waits.
 //
 // A line of a script is a step, "->", and what comes of it, at once or by waking
@@ -21,7 +21,7 @@ import (
 //	enter NAME         "ok" or "refused"
 //	exit NAME
 //	sync NAME          Synchronize on a goroutine of its own: "NAME done" when it returns
-//	drain NAME         the same with Drain; "NAME refused" if the gate is not closed
+//	drain NAME         the same with Drain; "NAME refused" if the domain is not closed
 //	cancel NAME        ends the context of sync or drain NAME: "NAME cancelled"
 var scripts = []struct{ name, script string }{
 	{"shut until opened", `
@@ -207,10 +207,10 @@ func TestScripts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for _, impl := range []struct {
 				name string
-				make func() gate
+				make func() domain
 			}{
-				{"reference", func() gate { return newReference() }},
-				{"domain", func() gate { return real{NewShutDomain()} }},
+				{"reference", func() domain { return newReference() }},
+				{"domain", func() domain { return real{NewShutDomain()} }},
 			} {
 				t.Run(impl.name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { runScript(t, impl.make(), c.script) })
@@ -220,7 +220,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func runScript(t *testing.T, g gate, script string) {
+func runScript(t *testing.T, g domain, script string) {
 	p := newPlayer(g)
 	defer p.finish(t)
 	for line := range strings.Lines(strings.TrimSpace(script)) {
@@ -238,9 +238,9 @@ func runScript(t *testing.T, g gate, script string) {
 	}
 }
 
-// A player plays a script on a gate.
+// A player plays a script on a domain.
 type player struct {
-	g       gate
+	g       domain
 	open    map[string]exiter
 	waiters map[string]*waiter
 	enters  int
@@ -254,7 +254,7 @@ type waiter struct {
 	told    bool
 }
 
-func newPlayer(g gate) *player {
+func newPlayer(g domain) *player {
 	return &player{g: g, open: map[string]exiter{}, waiters: map[string]*waiter{}}
 }
 

@@ -8,23 +8,19 @@ import "sync/atomic"
 //
 // All methods may be called from any number of goroutines.
 type Domain struct {
-	// The line that every enter reads. Only Open, a flip and Close write it.
-	state atomic.Uint64
-	stripes
-	_ [lineSize - hotSize]byte
-
-	// begun is the ordinal of the newest grace period that was begun.
-	begun atomic.Uint64
-
-	// lead holds one token. Who has it is the domain's only waiter, may flip the
-	// index, and guards done. A channel, because waiting for it can be cancelled.
-	lead chan struct{}
-	done uint64 // ordinal of the newest grace period that was completed
-
-	wake chan struct{} // an exit tells the waiter to look again
+	gate
+	_ [lineSize - gateSize]byte
+	waiting
+	_ [lineSize - waitingSize]byte
 }
 
-// Domain.state is organized as follows:
+// gate is the line that every enter reads. Only Open, a flip and Close write to it.
+type gate struct {
+	state atomic.Uint64
+	stripes
+}
+
+// gate.state is organized as follows:
 //
 //	 63                                           2   1   0
 //	┌───────────────────────────────────────────┬───┬───┬───┐
@@ -52,13 +48,10 @@ func NewDomain() *Domain {
 // NewShutDomain returns a domain whose Enter fails until [Domain.Open] is called:
 // for a thing that can be reached before it is ready.
 func NewShutDomain() *Domain {
-	d := &Domain{
-		lead: make(chan struct{}, 1),
-		wake: make(chan struct{}, 1),
-	}
-	d.lead <- struct{}{}
+	d := new(Domain)
 	d.state.Store(stateShut)
 	d.stripes = newStripes(d)
+	d.waiting.init()
 	return d
 }
 

@@ -128,11 +128,11 @@ func TestCacheLines(t *testing.T) {
 		var d *Domain
 		atProcs(procs, func() { d = NewDomain() })
 		used := map[uintptr]bool{}
-		hot := unsafe.Pointer(&d.state)
-		if first, last := line(hot), line(unsafe.Add(hot, hotSize-1)); first != last {
+		hot := unsafe.Pointer(&d.gate)
+		if first, last := line(hot), line(unsafe.Add(hot, gateSize-1)); first != last {
 			t.Errorf("GOMAXPROCS %d: what an enter reads is on two lines", procs)
 		}
-		if line(hot) == line(unsafe.Pointer(&d.begun)) {
+		if line(hot) == line(unsafe.Pointer(&d.waiting)) {
 			t.Errorf("GOMAXPROCS %d: the waiter writes to the line of the state", procs)
 		}
 		used[line(hot)] = true

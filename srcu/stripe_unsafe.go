@@ -4,7 +4,6 @@ import (
 	"iter"
 	"math/bits"
 	"runtime"
-	"sync/atomic"
 	"unsafe"
 )
 
@@ -17,11 +16,8 @@ const (
 	wordSize     = unsafe.Sizeof(word{})
 	wordsPerLine = lineSize / wordSize
 
-	// hotSize is the size of what an enter reads of a Domain, in bytes.
-	hotSize = unsafe.Sizeof(struct {
-		atomic.Uint64
-		stripes
-	}{})
+	gateSize    = unsafe.Sizeof(gate{})
+	waitingSize = unsafe.Sizeof(waiting{})
 
 	// stripesPerP makes it rare that two running goroutines pick the same stripe.
 	stripesPerP = 8
