@@ -139,7 +139,7 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 	limit := uint64(1)
 	var field *bool
 	switch arg.Capability {
-	case uapi.ClientCapStereo3d:
+	case uapi.ClientCapStereo3D:
 		field = &caps.Stereo3D
 	case uapi.ClientCapUniversalPlanes:
 		field = &caps.UniversalPlanes
