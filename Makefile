@@ -1,0 +1,42 @@
+# make test   everything that CI checks; installs what is missing when it may
+# make vet    the static checks alone
+# make bench  the benchmarks, with their references, in one run
+
+GO ?= go
+# The other one of the two latest Go versions, see go.mod for the first.
+OTHER_GO ?= go1.27.4
+# Debian packages that the tests use, each with a file that tells it is there.
+PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
+	libdrm-dev:/usr/include/libdrm/drm.h gcc:/usr/bin/gcc spin:/usr/bin/spin \
+	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm
+
+.PHONY: test deps vet build unit race other-go bench
+
+test: deps vet build unit race other-go
+
+deps:
+	@missing=; for p in $(PACKAGES); do [ -e "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing:$$missing"; \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; \
+		else echo "not root: please run: apt-get install$$missing" >&2; exit 1; fi; \
+	fi
+
+vet:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted" >&2; exit 1; fi
+	$(GO) vet ./...
+
+build:
+	CGO_ENABLED=0 $(GO) build ./...
+
+unit:
+	CGO_ENABLED=0 $(GO) test ./...
+
+race:
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+other-go:
+	CGO_ENABLED=0 GOTOOLCHAIN=$(OTHER_GO) $(GO) vet ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . ./...
