@@ -69,6 +69,8 @@ func (b *Bus) Device(name string) *Device {
 // (EEXIST).
 func (b *Bus) Add(name string) (*Device, error) {
 	d := &Device{bus: b, name: name}
+	d.mu.Lock() // whoever finds it before it is announced must wait to bind it
+	defer d.mu.Unlock()
 	b.mu.Lock()
 	if slices.ContainsFunc(b.devices, func(other *Device) bool { return other.name == name }) {
 		b.mu.Unlock()
@@ -80,13 +82,9 @@ func (b *Bus) Add(name string) (*Device, error) {
 	return d, nil
 }
 
-func (b *Bus) drop(d *Device) bool {
+func (b *Bus) drop(d *Device) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := slices.Index(b.devices, d)
-	if i < 0 {
-		return false
-	}
 	b.devices = slices.Delete(b.devices, i, i+1)
-	return true
 }

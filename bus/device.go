@@ -85,8 +85,9 @@ func (d *Device) Bind(driver Driver) error {
 	}
 	d.bound.Store(b)
 	if err := b.probe(); err != nil {
+		err = errors.Join(fmt.Errorf("bus %s: %s: probe by %s: %w", d.bus.name, d.name, driver.Name(), err), b.end())
 		d.bound.Store(nil)
-		return errors.Join(fmt.Errorf("bus %s: %s: probe by %s: %w", d.bus.name, d.name, driver.Name(), err), b.end())
+		return err
 	}
 	d.bus.send(Event{Action: "bind", Device: d})
 	return nil
@@ -119,8 +120,8 @@ func (d *Device) Remove() error {
 	if b := d.bound.Load(); b != nil {
 		err = d.end(b)
 	}
-	d.bus.drop(d)
 	d.bus.send(Event{Action: "remove", Device: d})
+	d.bus.drop(d) // the name is free only now, or a new device of it could be announced first
 	return err
 }
 

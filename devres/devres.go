@@ -11,8 +11,9 @@
 // into it, so that unbinding the parent unplugs the DRM device before the
 // resources that the device uses go away.
 //
-// Lock order: [Set].mu is a leaf. A resource is unlinked under it and
-// released outside of it, so a release function may call back into the Set.
+// Lock order: [Set].mu is a leaf. A resource is claimed under it and
+// released outside of it, so a release function may call back into the Set,
+// except for [Set.ReleaseAll], which would wait for the caller.
 //
 // Start reading at [Set.Add].
 package devres
@@ -20,6 +21,8 @@ package devres
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 	"sync"
 )
 
@@ -35,7 +38,7 @@ type Set struct {
 	OnRelease func(name string)
 
 	mu        sync.Mutex
-	resources []*Resource // oldest first
+	resources []*Resource // oldest first, those being released included
 	released  bool
 }
 
@@ -45,6 +48,10 @@ type Resource struct {
 	set     *Set
 	name    string
 	release func()
+
+	// ended is made, guarded by Set.mu, when somebody begins to release the
+	// resource, and closed when that is done.
+	ended chan struct{}
 }
 
 // Add makes release run when the binding ends, before that of everything that
@@ -69,42 +76,71 @@ func (s *Set) Add(name string, release func()) (*Resource, error) {
 func (s *Set) Names() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := make([]string, len(s.resources))
-	for i, r := range s.resources {
-		names[i] = r.name
+	var names []string
+	for _, r := range s.resources {
+		if r.ended == nil {
+			names = append(names, r.name)
+		}
 	}
 	return names
 }
 
 // ReleaseAll ends the binding: it releases every resource, newest first, and
-// returns when all are released. Resources that are added meanwhile are
-// released by Add itself. A panic in a release function does not keep the
-// others from being released; it is part of the returned error.
+// returns when all are released. What is being released by [Resource.Release]
+// at that moment is waited for in its turn: whatever it stands on is still
+// there. Resources that are added meanwhile are released by Add itself. A panic
+// in a release function does not keep the others from being released; it is
+// part of the returned error.
+//
+// Preconditions: the caller is not itself a release function of the set.
 func (s *Set) ReleaseAll() error {
 	var errs []error
 	for {
-		r := s.newest()
-		if r == nil {
+		r, mine := s.newest()
+		switch {
+		case r == nil:
 			return errors.Join(errs...)
-		}
-		if err := r.run(); err != nil {
-			errs = append(errs, err)
+		case !mine:
+			<-r.ended
+		default:
+			errs = append(errs, s.finish(r))
 		}
 	}
 }
 
-// newest ends the set for additions and unlinks its newest resource.
-func (s *Set) newest() *Resource {
+// newest ends the set for additions and returns its newest resource. mine says
+// that the caller is to release it; otherwise somebody else is at it.
+func (s *Set) newest() (r *Resource, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.released = true
 	n := len(s.resources)
 	if n == 0 {
-		return nil
+		return nil, false
 	}
-	r := s.resources[n-1]
-	s.resources = s.resources[:n-1]
-	return r
+	r = s.resources[n-1]
+	mine = r.ended == nil
+	if mine {
+		r.ended = make(chan struct{})
+	}
+	return r, mine
+}
+
+// finish releases r, which the caller has claimed, and takes it off the list.
+func (s *Set) finish(r *Resource) error {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.drop(r)
+		close(r.ended)
+	}()
+	return r.run()
+}
+
+// drop is called with mu held.
+func (s *Set) drop(r *Resource) {
+	i := slices.Index(s.resources, r)
+	s.resources = slices.Delete(s.resources, i, i+1)
 }
 
 // Name returns the name that the resource was added with.
@@ -112,32 +148,42 @@ func (r *Resource) Name() string { return r.name }
 
 // Release releases the resource now, ahead of the end of the binding, and
 // reports whether it did: false says that somebody else has released or
-// removed it, or is at it.
+// removed it, or is at it. The end of the binding waits for it before it goes
+// on to older resources.
 func (r *Resource) Release() (bool, error) {
-	if !r.Remove() {
+	if !r.claim() {
 		return false, nil
 	}
-	return true, r.run()
+	return true, r.set.finish(r)
+}
+
+func (r *Resource) claim() bool {
+	r.set.mu.Lock()
+	defer r.set.mu.Unlock()
+	if r.ended != nil {
+		return false
+	}
+	r.ended = make(chan struct{})
+	return true
 }
 
 // Remove takes the resource out of the set without releasing it: the caller
 // owns it again. False says that it is no longer there.
 func (r *Resource) Remove() bool {
+	if !r.claim() {
+		return false
+	}
 	r.set.mu.Lock()
 	defer r.set.mu.Unlock()
-	for i, other := range r.set.resources {
-		if other == r {
-			r.set.resources = append(r.set.resources[:i], r.set.resources[i+1:]...)
-			return true
-		}
-	}
-	return false
+	r.set.drop(r)
+	close(r.ended)
+	return true
 }
 
 func (r *Resource) run() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("devres: releasing %s panicked: %v", r.name, p)
+			err = fmt.Errorf("devres: releasing %s panicked: %v\n%s", r.name, p, debug.Stack())
 		}
 		if r.set.OnRelease != nil {
 			r.set.OnRelease(r.name)
