@@ -86,9 +86,10 @@ func (c *Class) release(d *Device) {
 	}
 }
 
-// publish makes the nodes of the device openable.
+// publish makes the nodes of the device openable, the render node first: who
+// sees the card looks for it.
 func (c *Class) publish(d *Device) {
-	for _, m := range d.minors() {
+	for _, m := range slices.Backward(d.minors()) {
 		c.setPublished(m, true)
 		c.AddKobject(m.kobject)
 	}

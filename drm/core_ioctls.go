@@ -20,12 +20,13 @@ var coreIoctls = []Ioctl{
 	NewIoctl(uapi.IoctlSetClientCap, 0, setClientCap),
 	NewIoctl(uapi.IoctlSetVersion, IoctlMaster, setVersion),
 	NewIoctl(uapi.IoctlSetUnique, IoctlAuth|IoctlMaster|IoctlRootOnly, invalidOp[uapi.Unique]),
-	NewIoctl(uapi.IoctlBlock, IoctlAuth|IoctlMaster|IoctlRootOnly, invalidOp[int32]),
-	NewIoctl(uapi.IoctlUnblock, IoctlAuth|IoctlMaster|IoctlRootOnly, invalidOp[int32]),
+	NewIoctl(uapi.IoctlBlock, IoctlAuth|IoctlMaster|IoctlRootOnly, noop[int32]),
+	NewIoctl(uapi.IoctlUnblock, IoctlAuth|IoctlMaster|IoctlRootOnly, noop[int32]),
 	NewIoctl(uapi.IoctlAuthMagic, IoctlMaster, authMagic),
 	NewIoctl(uapi.IoctlSetMaster, 0, setMaster),
 	NewIoctl(uapi.IoctlDropMaster, 0, dropMaster),
 	NewIoctl(uapi.IoctlFinish, IoctlAuth, noop[[8]byte]),
+	NewIoctl(uapi.IoctlSetClientName, IoctlRenderAllow, setClientName),
 }
 
 func version(dev *RegisteredDevice, req *Request, arg *uapi.Version) error {
@@ -61,13 +62,17 @@ func getUnique(dev *RegisteredDevice, req *Request, arg *uapi.Unique) error {
 		unique = master.unique
 	}
 	dev.masterMu.Unlock()
-	room := arg.UniqueLen
-	arg.UniqueLen = uint64(len(unique))
-	if room < uint64(len(unique)) || unique == "" {
-		return nil
+	if arg.UniqueLen >= uint64(len(unique)) && unique != "" {
+		if err := req.CopyToUser(arg.Unique, []byte(unique)); err != nil {
+			return err
+		}
 	}
-	return req.CopyToUser(arg.Unique, []byte(unique))
+	arg.UniqueLen = uint64(len(unique))
+	return nil
 }
+
+// overflowUID is the user that GET_CLIENT names, whoever asks.
+const overflowUID = 65534
 
 // getClient answers what it still answers: whether the caller itself is
 // authenticated.
@@ -79,8 +84,8 @@ func getClient(dev *RegisteredDevice, req *Request, arg *uapi.Client) error {
 	if req.File.Authenticated() {
 		arg.Auth = 1
 	}
-	arg.PID = uint64(req.File.client.PID)
-	arg.UID = uint64(req.File.client.UID)
+	arg.PID = uint64(req.Client().PID)
+	arg.UID = overflowUID
 	arg.Magic, arg.Iocs = 0, 0
 	return nil
 }
@@ -104,6 +109,9 @@ func getCap(dev *RegisteredDevice, req *Request, arg *uapi.GetCap) error {
 		arg.Value = boolValue(dev.Has(FeatureSyncobjTimeline))
 		return nil
 	}
+	if capability != uapi.CapPrime && !dev.Has(FeatureModeset) {
+		return fmt.Errorf("drm: GET_CAP %d: %s drives no displays: %w", capability, dev.Name(), unix.EOPNOTSUPP)
+	}
 	for _, p := range dev.parts {
 		if p, ok := p.(CapPart); ok {
 			if value, ok := p.Cap(capability); ok {
@@ -112,8 +120,8 @@ func getCap(dev *RegisteredDevice, req *Request, arg *uapi.GetCap) error {
 			}
 		}
 	}
-	if !dev.Has(FeatureModeset) {
-		return fmt.Errorf("drm: GET_CAP %d: %s drives no displays: %w", capability, dev.Name(), unix.EOPNOTSUPP)
+	if capability == uapi.CapPrime {
+		return nil // no part has buffers to share
 	}
 	return fmt.Errorf("drm: GET_CAP %d: unknown capability: %w", capability, unix.EINVAL)
 }

@@ -148,8 +148,26 @@ func (d *Device) Files() int {
 }
 
 // Get takes a reference on behalf of a software object that outlives files
-// and registration, such as an exported buffer.
-func (d *Device) Get() { d.refs.Add(1) }
+// and registration, such as an exported buffer. The caller must hold one
+// already, or be inside a guard.
+func (d *Device) Get() {
+	if !d.tryGet() {
+		panic("drm: Get of a device without a reference")
+	}
+}
+
+// tryGet takes a reference unless the last one was put already.
+func (d *Device) tryGet() bool {
+	for {
+		refs := d.refs.Load()
+		if refs == 0 {
+			return false
+		}
+		if d.refs.CompareAndSwap(refs, refs+1) {
+			return true
+		}
+	}
+}
 
 // Put gives a reference back. With the last one the device is Gone and its
 // minor numbers can be taken again.
@@ -158,7 +176,19 @@ func (d *Device) Put() {
 	case refs < 0:
 		panic("drm: Put of a device without a reference")
 	case refs == 0:
-		d.state.Store(uint32(Gone))
+		d.gate.Close() // a device that was never registered: it never will be
+		d.advance(Gone)
 		d.class.release(d)
+	}
+}
+
+// advance brings the device to a later state; it never goes back to an earlier
+// one, whoever comes last.
+func (d *Device) advance(to State) {
+	for {
+		state := d.state.Load()
+		if State(state) >= to || d.state.CompareAndSwap(state, uint32(to)) {
+			return
+		}
 	}
 }

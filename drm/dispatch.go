@@ -17,8 +17,14 @@ import (
 // that is not DRM's, EINVAL for an unknown one, EFAULT, EACCES, and what the
 // handler returns. Every error wraps one errno; see [Errno].
 //
+// EBADF when the file is closed.
+//
 // The whole request runs inside one guard: unplugging waits for it.
 func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error {
+	if err := f.use(); err != nil {
+		return err
+	}
+	defer f.leave()
 	return f.minor.dev.WithGuard(func(dev *RegisteredDevice) error {
 		if uapi.IOCType(cmd) != uapi.IoctlBase {
 			return fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
@@ -33,7 +39,7 @@ func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 }
 
 // serve copies the argument in, checks the permission, runs the handler and
-// copies the argument out. Sizes may differ between the client's headers and
+// copies the argument out, also when it was refused or failed. Sizes may differ between the client's headers and
 // ours: what the client did not send is zero.
 func (ioctl *Ioctl) serve(dev *RegisteredDevice, req *Request, addr uint64) error {
 	dir := uapi.IOCDir(req.Cmd) & uapi.IOCDir(ioctl.cmd)
@@ -50,10 +56,10 @@ func (ioctl *Ioctl) serve(dev *RegisteredDevice, req *Request, addr uint64) erro
 			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
 		}
 	}
-	if err := ioctl.permit(req.File); err != nil {
-		return err
+	err := ioctl.permit(req)
+	if err == nil {
+		err = ioctl.run(dev, req, arg)
 	}
-	err := ioctl.run(dev, req, arg)
 	if out > 0 {
 		if copyErr := req.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
 			return fmt.Errorf("drm: writing the argument of %s: %w", ioctl.name, copyErr)
@@ -63,23 +69,20 @@ func (ioctl *Ioctl) serve(dev *RegisteredDevice, req *Request, addr uint64) erro
 }
 
 func (ioctl *Ioctl) run(dev *RegisteredDevice, req *Request, arg []uint64) (err error) {
-	defer func() {
-		if req.end != nil {
-			req.end()
-		}
-	}()
+	defer req.finish()
 	defer dev.recoverTo(&err, ioctl.name, req.File.client)
 	return ioctl.handler(dev, req, arg)
 }
 
 // permit is drm_ioctl_permit.
-func (ioctl *Ioctl) permit(f *File) error {
+func (ioctl *Ioctl) permit(req *Request) error {
+	f := req.File
 	refuse := func(why string) error {
 		return fmt.Errorf("drm: %s on %s: %s: %w", ioctl.name, f.minor.Name(), why, unix.EACCES)
 	}
 	render := f.minor.typ == Render
 	switch {
-	case ioctl.flags&IoctlRootOnly != 0 && !f.client.Admin:
+	case ioctl.flags&IoctlRootOnly != 0 && !req.Client().Admin:
 		return refuse("it needs CAP_SYS_ADMIN")
 	case ioctl.flags&IoctlAuth != 0 && !render && !f.Authenticated():
 		return refuse("the client is not authenticated; send DRM_IOCTL_AUTH_MAGIC as master")

@@ -65,8 +65,9 @@
 //
 // # Lock order
 //
-//	bus.Device.mu → Class.mu → Device.masterMu → File.mu (leaf)
-//	bus.Device.mu → a Part's own locks → File.mu
+//	bus.Device.mu → Registration.mu → a Part's own locks → Class.mu
+//	a Part's own locks → Device.masterMu
+//	Device.fileMu, a Part's own locks → a file's lock of events (leaf)
 //
 // A guard is taken before any of these and never inside of them: an unplug
 // waits for guards while it holds the lock of the parent.

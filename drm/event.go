@@ -21,7 +21,8 @@ type EventSink interface {
 	// Unread returns how many bytes were delivered and not yet read by the
 	// client. They count against [EventBudget].
 	Unread() int
-	// HangUp says that the device is unplugged: no event will come any more.
+	// HangUp says that the device is unplugged and its last request is over:
+	// no event will come any more.
 	HangUp()
 }
 
@@ -53,11 +54,14 @@ func (s *eventSpace) init(sink EventSink) {
 }
 
 // ReserveEvent promises an event of size bytes. ENOMEM when the client has too
-// many events under way.
+// many events under way, EBADF when the file was closed meanwhile.
 func (f *File) ReserveEvent(size int) (*PendingEvent, error) {
 	s := &f.events
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("drm: an event for a closed file: %w", unix.EBADF)
+	}
 	if used := s.used(); used+size > EventBudget {
 		return nil, fmt.Errorf("drm: an event of %d bytes for a client with %d of %d bytes under way; read events first: %w",
 			size, used, EventBudget, unix.ENOMEM)
@@ -128,9 +132,12 @@ func (s *eventSpace) wakeAll() {
 func (s *eventSpace) hangUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	s.hungUp = true
 	s.wakeAll()
-	if s.sink != nil && !s.closed {
+	if s.sink != nil {
 		s.sink.HangUp()
 	}
 }
@@ -144,69 +151,112 @@ func (s *eventSpace) close() {
 	s.wakeAll()
 }
 
-// dequeue moves whole events to p. wake ends when it is worth trying again.
-func (s *eventSpace) dequeue(p []byte) (n int, more, hungUp bool, wake <-chan struct{}) {
+// dequeue moves whole events to p. err says why no event will come any more.
+// wake ends when it is worth trying again.
+func (s *eventSpace) dequeue(p []byte) (n int, more bool, err error, wake <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.queue) > 0 && len(s.queue[0]) <= len(p)-n {
 		n += copy(p[n:], s.queue[0])
 		s.queue = s.queue[1:]
 	}
-	return n, len(s.queue) > 0, s.hungUp || s.closed, s.wake
+	switch {
+	case s.closed:
+		err = unix.EBADF
+	case s.hungUp:
+		err = ErrUnplugged
+	}
+	return n, len(s.queue) > 0, err, s.wake
+}
+
+// await calls done, with the channel of dequeue, until it reports true or ctx
+// ends, which await reports as false.
+//
+// It waits inside a guard as long as there is one to be had. When an unplug
+// begins it leaves the guard and goes on waiting for the hang-up, which comes
+// after the drain: requests in flight may still send events.
+func (f *File) await(ctx context.Context, done func() (ok bool, wake <-chan struct{})) bool {
+	d := f.minor.dev
+	unplug := d.ctx.Done()
+	guard, err := d.RegistrationGuard()
+	guarded := err == nil
+	defer func() {
+		if guarded {
+			guard.Exit()
+		}
+	}()
+	for {
+		ok, wake := done()
+		if ok {
+			return true
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return false
+		case <-unplug:
+			unplug = nil
+			if guarded {
+				guarded = false
+				guard.Exit()
+			}
+		}
+	}
 }
 
 // Read reads whole events, as many as fit; 0 bytes when not even the first
 // fits. Without an event it waits, or returns EAGAIN when nonblock is set. On
 // an unplugged device it returns the events that are left, then ENODEV. The
-// end of ctx is EINTR. Files with an [EventSink] have nothing to read here.
-func (f *File) Read(ctx context.Context, p []byte, nonblock bool) (int, error) {
-	d := f.minor.dev
-	guard, err := d.RegistrationGuard()
-	if err == nil {
-		defer guard.Exit() // while it waits as well: hangUp comes before the drain
+// end of ctx is EINTR, closing the file EBADF. Files with an [EventSink] have
+// nothing to read here.
+func (f *File) Read(ctx context.Context, p []byte, nonblock bool) (n int, err error) {
+	if err := f.use(); err != nil {
+		return 0, err
 	}
-	for {
-		n, more, hungUp, wake := f.events.dequeue(p)
+	defer f.leave()
+	read := f.await(ctx, func() (bool, <-chan struct{}) {
+		var more bool
+		var end error
+		var wake <-chan struct{}
+		n, more, end, wake = f.events.dequeue(p)
 		switch {
 		case n > 0 || more:
-			return n, nil
-		case hungUp:
-			return 0, fmt.Errorf("drm: reading events of %s: %w", d.Name(), ErrUnplugged)
+			return true, nil
+		case end != nil:
+			err = fmt.Errorf("drm: reading events of %s: %w", f.minor.Name(), end)
+			return true, nil
 		case nonblock:
-			return 0, unix.EAGAIN
+			err = unix.EAGAIN
+			return true, nil
 		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-			return 0, unix.EINTR
-		}
+		return false, wake
+	})
+	if !read {
+		return 0, unix.EINTR
 	}
+	return n, err
 }
 
 // Poll returns the events of poll(2) that hold now: POLLIN when there is an
-// event to read, POLLHUP when the device is unplugged. Without any of them it
-// waits for one, or for the end of ctx.
-func (f *File) Poll(ctx context.Context) int16 {
-	guard, err := f.minor.dev.RegistrationGuard()
-	if err == nil {
-		defer guard.Exit()
+// event to read, POLLHUP when the device is unplugged, POLLNVAL when the file
+// is closed. Without any of them it waits for one, or for the end of ctx.
+func (f *File) Poll(ctx context.Context) (events int16) {
+	if err := f.use(); err != nil {
+		return unix.POLLNVAL
 	}
-	for {
-		var events int16
-		_, more, hungUp, wake := f.events.dequeue(nil)
+	defer f.leave()
+	f.await(ctx, func() (bool, <-chan struct{}) {
+		_, more, end, wake := f.events.dequeue(nil)
 		if more {
 			events |= unix.POLLIN
 		}
-		if hungUp {
+		switch end {
+		case unix.EBADF:
+			events |= unix.POLLNVAL
+		case ErrUnplugged:
 			events |= unix.POLLHUP
 		}
-		if events != 0 {
-			return events
-		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-			return 0
-		}
-	}
+		return events != 0, wake
+	})
+	return events
 }

@@ -2,15 +2,18 @@ package drm
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
 // A File is an open node: struct drm_file. All methods may be called
-// concurrently; Close once.
+// concurrently.
+//
+// Requests on a closed file are EBADF. Those that are in flight when it is
+// closed go on, and the last of them releases the file, as in the kernel.
 type File struct {
 	minor  *Minor
 	client Client
@@ -21,12 +24,15 @@ type File struct {
 	master        *Master
 	isMaster      bool
 	wasMaster     bool
+	masterPID     int // the process that it became master for
 	authenticated bool
 	magic         uint32
 
 	events eventSpace
+	name   clientName
 
-	closeOnce sync.Once
+	closed atomic.Bool
+	users  atomic.Int64 // requests in flight, and one until Close
 }
 
 // ClientCaps are the capabilities that a client has declared with
@@ -53,15 +59,25 @@ type ClientCapSet struct {
 //
 // The first opener of a primary node becomes its master.
 func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
-	if flags&os.O_EXCL != 0 {
-		return nil, fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", m.Name(), unix.EBUSY)
-	}
-	d := m.dev
 	f := &File{minor: m, client: client, authenticated: client.Admin}
+	f.users.Store(1)
 	f.events.init(sink)
-	err := d.WithGuard(func(dev *RegisteredDevice) (err error) {
-		defer d.recoverTo(&err, "open", client)
-		return f.open(dev)
+	err := m.dev.WithGuard(func(dev *RegisteredDevice) error {
+		if flags&os.O_EXCL != 0 {
+			return fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", m.Name(), unix.EBUSY)
+		}
+		if err := f.openParts(dev); err != nil {
+			f.releaseParts(dev)
+			return err
+		}
+		dev.Get()
+		if m.typ == Primary {
+			dev.openMaster(f)
+		}
+		dev.fileMu.Lock()
+		defer dev.fileMu.Unlock()
+		dev.files[f] = struct{}{}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -69,46 +85,63 @@ func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 	return f, nil
 }
 
-func (f *File) open(dev *RegisteredDevice) error {
+func (f *File) openParts(dev *RegisteredDevice) (err error) {
+	defer dev.recoverTo(&err, "open", f.client)
 	for _, p := range dev.parts {
 		state, err := p.Open(dev, f)
 		if err != nil {
-			f.releaseParts(dev)
 			return err
 		}
 		f.parts = append(f.parts, state)
 	}
 	if opener, ok := dev.driver.(FileOpener); ok {
-		if err := opener.Open(dev, f); err != nil {
-			f.releaseParts(dev)
-			return err
+		return opener.Open(dev, f)
+	}
+	return nil
+}
+
+// use begins a request; leave ends it. EBADF when the file is closed.
+//
+// Invariant: what the file owns is released by the last user, after Close. Why
+// it holds: Close counts as a user until then, and users never come back from
+// zero.
+func (f *File) use() error {
+	for {
+		users := f.users.Load()
+		if users == 0 || f.closed.Load() {
+			return fmt.Errorf("drm: a request on a closed file of %s: %w", f.minor.Name(), unix.EBADF)
+		}
+		if f.users.CompareAndSwap(users, users+1) {
+			return nil
 		}
 	}
-	dev.Get()
-	if f.minor.typ == Primary {
-		dev.openMaster(f)
+}
+
+func (f *File) leave() {
+	if f.users.Add(-1) == 0 {
+		f.release()
 	}
-	dev.fileMu.Lock()
-	defer dev.fileMu.Unlock()
-	dev.files[f] = struct{}{}
-	return nil
 }
 
-// Close releases all that the file owns: pending events, the state of its
-// parts, its mastership, in this order. On an unplugged device only software
-// objects are left to release. Closing again does nothing.
+// Close closes the file and, with the last request that is in flight, releases
+// all that it owns: pending events, the state of its parts, its mastership, in
+// this order. On an unplugged device only software objects are left to
+// release. Closing again does nothing.
 func (f *File) Close() error {
-	f.closeOnce.Do(f.release)
-	return nil
-}
-
-func (f *File) release() {
+	if f.closed.Swap(true) {
+		return nil
+	}
 	d := f.minor.dev
 	d.fileMu.Lock()
 	delete(d.files, f)
 	d.fileMu.Unlock()
 	f.events.close()
+	f.leave()
+	return nil
+}
 
+func (f *File) release() {
+	d := f.minor.dev
 	guard, err := d.RegistrationGuard()
 	var dev *RegisteredDevice
 	if err == nil {
@@ -120,7 +153,7 @@ func (f *File) release() {
 		d.releaseMaster(f)
 	}
 	if closer, ok := d.driver.(PostCloser); ok {
-		closer.PostClose(d, f)
+		d.callPart("PostClose", closer, func() { closer.PostClose(d, f) })
 	}
 	d.Put()
 }
@@ -129,11 +162,7 @@ func (f *File) release() {
 func (f *File) releaseParts(dev *RegisteredDevice) {
 	d := f.minor.dev
 	for i, state := range f.parts {
-		func() {
-			var err error
-			defer d.recoverTo(&err, "close", f.client)
-			d.parts[i].Release(dev, f, state)
-		}()
+		d.callPart("Release", d.parts[i], func() { d.parts[i].Release(dev, f, state) })
 	}
 }
 
@@ -171,16 +200,4 @@ func (f *File) Caps() ClientCapSet {
 	f.caps.mu.Lock()
 	defer f.caps.mu.Unlock()
 	return f.caps.ClientCapSet
-}
-
-// recoverTo makes a panic of a driver or part the EIO of one client, and
-// reports it. It is deferred.
-func (d *Device) recoverTo(err *error, what string, client Client) {
-	p := recover()
-	if p == nil {
-		return
-	}
-	slog.Error("drm: a handler panicked; its client gets EIO",
-		"device", d.Name(), "request", what, "pid", client.PID, "comm", client.Comm, "panic", p, "stack", stack())
-	*err = fmt.Errorf("drm: %s on %s panicked: %v: %w", what, d.Name(), p, unix.EIO)
 }

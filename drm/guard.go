@@ -73,12 +73,14 @@ func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
 	return RegistrationGuard{section: section, dev: &d.registered}, nil
 }
 
-// refused says why the gate did not let a section in.
+// refused says why the gate did not let a section in: a gate that is not closed
+// by now was not open yet then. The state would be the wrong thing to ask, as
+// the device may have become Live in between.
 func (d *Device) refused() error {
-	if d.State() < Live {
-		return ErrNotRegistered
+	if d.gate.Closed() {
+		return ErrUnplugged
 	}
-	return ErrUnplugged
+	return ErrNotRegistered
 }
 
 // Device returns the registered view, valid until Exit.

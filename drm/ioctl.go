@@ -53,10 +53,13 @@ func NewIoctl[T any](cmd uint32, flags IoctlFlags, handler func(dev *RegisteredD
 // An ioctlTable holds the requests of a device by number.
 type ioctlTable [256]*Ioctl
 
+// add takes all of the ioctls or, with an error, none.
 func (t *ioctlTable) add(d *Device, ioctls []Ioctl) error {
+	before := *t
 	for _, ioctl := range ioctls {
 		nr := uapi.IOCNr(ioctl.cmd)
 		if other := t[nr]; other != nil {
+			*t = before
 			return fmt.Errorf("drm: driver %s: ioctls %s and %s have the same number %#x: %w", d.info.Name, other.name, ioctl.name, nr, unix.EEXIST)
 		}
 		t[nr] = &ioctl
@@ -90,8 +93,9 @@ func (r *Request) CopyToUser(addr uint64, src []byte) error {
 }
 
 // Context returns a context that ends when the unplug of the device begins,
-// with [ErrUnplugged] as its cause, or when the client is interrupted. A
-// handler that waits selects on it; interrupted, it returns EINTR.
+// with [ErrUnplugged] as its cause, when the client is interrupted, or when
+// the handler returns. A handler that waits selects on it; interrupted, it
+// returns EINTR.
 func (r *Request) Context() context.Context {
 	r.joinOnce.Do(func() {
 		ctx, cancel := context.WithCancelCause(r.ctx)
@@ -100,3 +104,18 @@ func (r *Request) Context() context.Context {
 	})
 	return r.joined
 }
+
+// finish ends the context, if the handler has asked for it.
+func (r *Request) finish() {
+	r.joinOnce.Do(func() {
+		r.joined, r.end = ended, func() {}
+	})
+	r.end()
+}
+
+// ended is the context of requests that are over.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()

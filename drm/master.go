@@ -25,21 +25,24 @@ func (d *Device) openMaster(f *File) {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
 	if d.master == nil {
-		d.newMaster(f)
+		d.newMaster(f, f.client.PID)
 		return
 	}
 	f.master = d.master
 }
 
-// newMaster makes f the current master, with a Master of its own. The caller
-// holds masterMu.
-func (d *Device) newMaster(f *File) {
+// newMaster makes f the current master, with a Master of its own, for the
+// process pid. The caller holds masterMu.
+func (d *Device) newMaster(f *File, pid int) {
 	if f.master != nil {
 		delete(f.master.magics, f.magic)
 		f.magic = 0
 	}
 	f.master = &Master{magics: make(map[uint32]*File)}
-	f.isMaster, f.wasMaster, f.authenticated = true, true, true
+	f.isMaster, f.authenticated = true, true
+	if !f.wasMaster {
+		f.wasMaster, f.masterPID = true, pid
+	}
 	d.master = f.master
 }
 
@@ -76,7 +79,7 @@ func (f *File) Authenticated() bool {
 // take and drop it again without a privilege.
 func (r *Request) mayChangeMaster() bool {
 	client := r.Client()
-	return r.File.wasMaster && client.PID == r.File.client.PID || client.Admin
+	return r.File.wasMaster && client.PID == r.File.masterPID || client.Admin
 }
 
 func setMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
@@ -91,7 +94,7 @@ func setMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
 	case dev.master != nil:
 		return fmt.Errorf("drm: SET_MASTER while another file is master: %w", unix.EBUSY)
 	case !f.isMaster:
-		dev.newMaster(f)
+		dev.newMaster(f, req.Client().PID)
 	default:
 		dev.master = f.master
 	}

@@ -8,8 +8,12 @@ import (
 
 // Mmap resolves the offset of an mmap(2) of the file to memory. Errors: ENODEV
 // when the device is unplugged, EINVAL for an offset that no part knows,
-// EACCES when the file may not map it.
+// EACCES when the file may not map it, EBADF when the file is closed.
 func (f *File) Mmap(offset, length uint64) (m Mapping, err error) {
+	if err := f.use(); err != nil {
+		return m, err
+	}
+	defer f.leave()
 	d := f.minor.dev
 	err = d.WithGuard(func(dev *RegisteredDevice) (err error) {
 		defer d.recoverTo(&err, "mmap", f.client)

@@ -18,7 +18,8 @@ type Part interface {
 	Release(dev *RegisteredDevice, f *File, state any)
 
 	// Register announces the part's objects (connectors) once the device is
-	// live. An error fails the registration.
+	// live. An error fails the registration. What it would add to the parent's
+	// devres would be released before the unplug.
 	Register(dev *RegisteredDevice) error
 
 	// Unplug leaves no client waiting: it signals fences with ENODEV,
@@ -27,7 +28,8 @@ type Part interface {
 	Unplug(dev *Device)
 
 	// Unregister takes back what Register announced, after the last guard is
-	// closed.
+	// closed. It is called, as Unplug is, also when Register has failed or was
+	// not reached.
 	Unregister(dev *Device)
 }
 

@@ -20,6 +20,8 @@ type Registration struct {
 	dev      *Device
 	resource *devres.Resource
 	once     sync.Once
+
+	mu sync.Mutex // held while nodes and parts are announced, and taken back
 }
 
 // A Releaser is registration data that wants to be told of its end: Release
@@ -31,34 +33,53 @@ type Releaser interface{ Release() }
 //
 // It uses u up, whether it succeeds or not: a second call is EBUSY. When it
 // fails half-way the requests that already run are waited for, as in an
-// unplug.
+// unplug, and data is released. ENODEV when the parent's binding has ended,
+// or ends meanwhile.
+//
+// Register may be called after probe, by any goroutine.
+//
+// Why no guard is had without a bound parent: the registration joins the
+// parent's managed resources before the gate opens, so from then on the
+// binding cannot end without closing it.
 func (u *UnregisteredDevice) Register(data any) (*Registration, error) {
 	d := u.dev
 	if u.used.Swap(true) {
 		return nil, fmt.Errorf("drm: registering %s: it was registered before; make a new device: %w", d.Name(), unix.EBUSY)
 	}
-	d.state.Store(uint32(Registering))
 	d.registered = RegisteredDevice{Device: d, parent: u.parent, data: data}
-	d.Get()
-	d.gate.Open()
-	d.state.Store(uint32(Live))
-	d.class.publish(d)
-
-	r := &Registration{dev: d}
-	err := d.registerParts()
-	if err == nil {
-		r.resource, err = u.parent.Devres().Add("drm registration", r.unplug)
+	if !d.tryGet() {
+		d.releaseData()
+		return nil, fmt.Errorf("drm: registering %s: the parent was unbound: %w", d.Name(), ErrUnplugged)
 	}
-	if err != nil {
-		r.unplug()
-		return nil, fmt.Errorf("drm: registering %s: %w", d.Name(), err)
+	d.advance(Registering)
+	r := &Registration{dev: d}
+	var err error
+	if r.resource, err = u.parent.Devres().Add("drm registration", r.unplug); err != nil {
+		return nil, fmt.Errorf("drm: registering %s: %w: %w", d.Name(), err, ErrUnplugged) // unplugged by Add
+	}
+	if err := r.announce(); err != nil {
+		return nil, errors.Join(fmt.Errorf("drm: registering %s: %w", d.Name(), err), r.Close())
 	}
 	return r, nil
 }
 
-func (d *Device) registerParts() error {
+// announce lets sections in, then shows the device to clients, nodes first.
+func (r *Registration) announce() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.dev
+	d.gate.Open()
+	if d.gate.Closed() {
+		return ErrUnplugged
+	}
+	d.advance(Live)
+	d.class.publish(d)
 	for _, p := range d.parts {
-		if err := d.WithGuard(p.Register); err != nil {
+		err := d.WithGuard(func(dev *RegisteredDevice) (err error) {
+			defer d.recoverPart(&err, "Register", p)
+			return p.Register(dev)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -81,30 +102,56 @@ func (r *Registration) Close() error {
 // unplug is the order of an unplug (see guard.md and hotunplug.md): stop
 // entry, wake sleepers, leave no client waiting, drain, unregister, release.
 // Mappings of clients are ordinary memory and stay.
-func (r *Registration) unplug() { r.once.Do(r.dev.unplug) }
+//
+// A panic in a part is reported and passed over: what comes after it must not
+// be left out, the drain least of all.
+func (r *Registration) unplug() {
+	r.once.Do(func() {
+		r.dev.drain()
+		r.withdraw()
+		r.dev.releaseData()
+		r.dev.Put()
+	})
+}
 
-func (d *Device) unplug() {
-	d.state.Store(uint32(Unplugging))
+// drain stops entry and waits for every open guard.
+func (d *Device) drain() {
+	d.advance(Unplugging)
 	d.gate.Close()
 	d.cancel(ErrUnplugged)
 	for _, p := range d.parts {
-		p.Unplug(d)
+		d.callPart("Unplug", p, func() { p.Unplug(d) })
 	}
-	d.hangUp()
 	if err := d.gate.Drain(context.Background()); err != nil {
 		panic(errors.Join(errors.New("drm: a drain without deadline was cut short"), err))
 	}
-	d.state.Store(uint32(Drained))
+	d.advance(Drained)
+	d.hangUp()
+}
 
+// withdraw takes back what announce has shown, as far as it came.
+func (r *Registration) withdraw() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.dev
 	for i := len(d.parts) - 1; i >= 0; i-- {
-		d.parts[i].Unregister(d)
+		d.callPart("Unregister", d.parts[i], func() { d.parts[i].Unregister(d) })
 	}
 	d.class.withdraw(d)
+}
 
+// releaseData ends the data of the registration.
+func (d *Device) releaseData() {
 	data := d.registered.data
 	d.registered.parent, d.registered.data = nil, nil
 	if releaser, ok := data.(Releaser); ok {
-		releaser.Release()
+		d.callPart("Release", data, releaser.Release)
 	}
-	d.Put()
+}
+
+// callPart calls a method of a part, or of registration data, in an unplug.
+func (d *Device) callPart(method string, of any, call func()) {
+	var err error
+	defer d.recoverPart(&err, method, of)
+	call()
 }

@@ -1,0 +1,49 @@
+package drm
+
+import (
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// clientName is what a client calls itself, for reports.
+type clientName struct {
+	mu   sync.Mutex
+	name string
+}
+
+// ClientName returns the name that the client has given to the file with
+// DRM_IOCTL_SET_CLIENT_NAME, "" when it has none.
+func (f *File) ClientName() string {
+	f.name.mu.Lock()
+	defer f.name.mu.Unlock()
+	return f.name.name
+}
+
+// setClientName takes a name of printable ASCII characters without spaces, so
+// that it can stand in any report. Its length does not count a NUL at the end,
+// and there must be none (drm.h, DRM_IOCTL_SET_CLIENT_NAME).
+func setClientName(_ *RegisteredDevice, req *Request, arg *uapi.SetClientName) error {
+	if arg.NameLen > uapi.ClientNameMaxLen {
+		return fmt.Errorf("drm: SET_CLIENT_NAME of %d bytes, at most %d are allowed: %w", arg.NameLen, uapi.ClientNameMaxLen, unix.EINVAL)
+	}
+	name := make([]byte, arg.NameLen)
+	if len(name) > 0 {
+		if err := req.CopyFromUser(name, arg.Name); err != nil {
+			return fmt.Errorf("drm: reading the name of SET_CLIENT_NAME: %w", err)
+		}
+	}
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f {
+			return fmt.Errorf("drm: SET_CLIENT_NAME to %q: only printable ASCII without spaces is allowed: %w", name, unix.EINVAL)
+		}
+	}
+	f := req.File
+	f.name.mu.Lock()
+	defer f.name.mu.Unlock()
+	f.name.name = string(name)
+	return nil
+}
