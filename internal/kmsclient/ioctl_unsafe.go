@@ -1,6 +1,7 @@
 package kmsclient
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -46,4 +47,13 @@ func address[T any](pin *runtime.Pinner, s []T) uint64 {
 	p := &s[0]
 	pin.Pin(p)
 	return uint64(uintptr(unsafe.Pointer(p)))
+}
+
+// Errno returns the errno that err wraps, 0 for nil.
+func Errno(err error) unix.Errno {
+	var errno unix.Errno
+	if err != nil && !errors.As(err, &errno) {
+		panic(fmt.Sprintf("kmsclient: an error without an errno: %v", err))
+	}
+	return errno
 }
