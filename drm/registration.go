@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,8 @@ import (
 type Registration struct {
 	dev      *Device
 	resource *devres.Resource
-	once     sync.Once
+	begun    atomic.Bool
+	ended    chan struct{} // closed when the unplug is done
 
 	mu sync.Mutex // held while nodes and parts are announced, and taken back
 }
@@ -52,7 +54,7 @@ func (u *UnregisteredDevice) Register(data any) (*Registration, error) {
 		return nil, fmt.Errorf("drm: registering %s: the parent was unbound: %w", d.Name(), ErrUnplugged)
 	}
 	d.advance(Registering)
-	r := &Registration{dev: d}
+	r := &Registration{dev: d, ended: make(chan struct{})}
 	var err error
 	if r.resource, err = u.parent.Devres().Add("drm registration", r.unplug); err != nil {
 		return nil, fmt.Errorf("drm: registering %s: %w: %w", d.Name(), err, ErrUnplugged) // unplugged by Add
@@ -106,12 +108,15 @@ func (r *Registration) Close() error {
 // A panic in a part is reported and passed over: what comes after it must not
 // be left out, the drain least of all.
 func (r *Registration) unplug() {
-	r.once.Do(func() {
-		r.dev.drain()
-		r.withdraw()
-		r.dev.releaseData()
-		r.dev.Put()
-	})
+	if r.begun.Swap(true) {
+		<-r.ended
+		return
+	}
+	defer close(r.ended)
+	r.dev.drain()
+	r.withdraw()
+	r.dev.releaseData()
+	r.dev.Put()
 }
 
 // drain stops entry and waits for every open guard.
