@@ -149,7 +149,13 @@ func (w *waiting) tellWaiter() {
 	}
 }
 
+// takeLead waits for the lead, or for the end of ctx, whose cause it returns.
 func (w *waiting) takeLead(ctx context.Context) error {
+	select {
+	case <-w.lead:
+		return nil
+	default:
+	}
 	select {
 	case <-w.lead:
 		return nil

@@ -36,7 +36,7 @@ func TestLateEnterMeetsTheClosedWord(t *testing.T) {
 			}
 		}
 
-		a := mustEnter(t, choose(d))
+		a := mustEnter(t, late)
 		d.Close()
 		refused("after Close, a section open")
 		if n := d.Sections(); n != 1 {
@@ -171,65 +171,49 @@ func TestLateEnterIsWaitedForAfterAFlip(t *testing.T) {
 // An exit took the count to zero and was held up. Meanwhile another section began
 // and the domain was closed: what the exit meant to do to the word is now wrong.
 func TestLateExitLeavesTheClosedWordAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := NewDomain()
-		w := choose(d)
-		mustEnter(t, w)
-		synchronized, drained := false, false
-		go func() {
-			if err := d.Synchronize(context.Background()); err != nil {
-				t.Error(err)
-			}
-			synchronized = true
-		}()
-		synctest.Wait()           // it has asked for attention
-		v := w.n.Add(-1)          // first half of the exit
-		second := mustEnter(t, w) // late, for the index has been flipped
-		d.Close()
-		go func() {
-			if err := d.Drain(context.Background()); err != nil {
-				t.Error(err)
-			}
-			drained = true
-		}()
-		synctest.Wait()
-		w.exited(v) // second half
-		synctest.Wait()
-		if drained {
-			t.Error("Drain returned before the second section ended")
-		}
-		if w.enter() {
-			Section{w}.Exit()
-			t.Error("a section began in a closed domain")
-		}
-		second.Exit()
-		synctest.Wait()
-		if !synchronized || !drained {
-			t.Errorf("no section is open; returned: Synchronize %t, Drain %t", synchronized, drained)
-		}
-	})
+	d := NewDomain()
+	w := choose(d)
+	mustEnter(t, w)
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := d.Synchronize(cancelled); err == nil {
+		t.Fatal("Synchronize missed a section")
+	}
+	v := w.n.Add(-1) // first half of the exit, which was asked for attention
+	second := mustEnter(t, w)
+	d.Close()
+	w.exited(v) // second half
+	if w.enter() {
+		Section{w}.Exit()
+		t.Error("a section began in a closed domain")
+	}
+	if err := d.Drain(cancelled); err == nil {
+		t.Error("Drain missed the second section")
+	}
+	second.Exit()
+	if err := d.Drain(context.Background()); err != nil {
+		t.Error(err)
+	}
 }
 
-// The same with nobody else in between: it is still up to the late exit to wake.
+// The same with a waiter and no second section: it is still up to the exit to wake.
 func TestLateExitWakesAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDomain()
 		w := choose(d)
 		mustEnter(t, w)
-		returned := 0
-		done := make(chan error, 1)
-		go func() { done <- d.Synchronize(context.Background()) }()
+		returned := make(chan error, 1)
+		go func() { returned <- d.Synchronize(context.Background()) }()
 		synctest.Wait()
 		v := w.n.Add(-1)
 		d.Close()
 		w.exited(v)
 		synctest.Wait()
 		select {
-		case err := <-done:
+		case err := <-returned:
 			if err != nil {
 				t.Error(err)
 			}
-			returned++
 		default:
 			t.Error("Synchronize waits, and no section is open")
 		}

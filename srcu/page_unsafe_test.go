@@ -1,0 +1,5 @@
+package srcu
+
+import "unsafe"
+
+func pagePointer(page []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(page)) }
