@@ -1,0 +1,250 @@
+package drm_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// Before and after the life of a registration a guard is refused, with two
+// different errors, both of them ENODEV; in between it is given.
+func TestGuardBeforeAndAfter(t *testing.T) {
+	toy := newUnregisteredToy(t, &toyDriver{})
+	refused := func(when string, want, other error) {
+		t.Helper()
+		guard, err := toy.dev.RegistrationGuard()
+		closureErr := toy.dev.WithGuard(func(*drm.RegisteredDevice) error {
+			t.Errorf("%s: WithGuard runs its function", when)
+			return nil
+		})
+		for _, err := range []error{err, closureErr} {
+			if !errors.Is(err, want) || errors.Is(err, other) || !errors.Is(err, unix.ENODEV) {
+				t.Errorf("%s: %v, want %v", when, err, want)
+			}
+		}
+		if guard.Device() != nil {
+			t.Errorf("%s: a guard that was refused has a registered view", when)
+		}
+		expectPanic(t, when+": Exit of a guard that was refused", guard.Exit)
+		if n := toy.dev.Guards(); n != 0 {
+			t.Errorf("%s: %d guards are open", when, n)
+		}
+	}
+	states := []drm.State{toy.dev.State()}
+
+	refused("before", drm.ErrNotRegistered, drm.ErrUnplugged)
+	toy.register(t, "registration data")
+	states = append(states, toy.dev.State())
+
+	guard, err := toy.dev.RegistrationGuard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev := guard.Device()
+	if dev.Parent() != toy.bound || !dev.Parent().Bound() || dev.Device.Parent() != toy.parent {
+		t.Error("inside a guard the parent is not the bound one")
+	}
+	if dev.RegistrationData() != "registration data" || dev.Data() != "driver data" {
+		t.Errorf("inside a guard the data is %v and %v", dev.RegistrationData(), dev.Data())
+	}
+	if dev.Context().Err() != nil || toy.dev.Guards() != 1 {
+		t.Errorf("inside a guard: context %v, %d guards", dev.Context().Err(), toy.dev.Guards())
+	}
+	guard.Exit()
+	if err := toy.dev.WithGuard(func(inner *drm.RegisteredDevice) error {
+		if inner != dev || toy.dev.Guards() != 1 {
+			t.Error("WithGuard gives another view, or holds no guard")
+		}
+		return errBroken
+	}); !errors.Is(err, errBroken) {
+		t.Errorf("WithGuard returned %v, not the error of its function", err)
+	}
+
+	if err := toy.reg.Close(); err != nil {
+		t.Fatal(err)
+	}
+	states = append(states, toy.dev.State())
+	refused("after", drm.ErrUnplugged, drm.ErrNotRegistered)
+	if cause := context.Cause(dev.Context()); !errors.Is(cause, drm.ErrUnplugged) {
+		t.Errorf("the context of the guard ended because of %v", cause)
+	}
+	if err := toy.parent.Unbind(); err != nil {
+		t.Fatal(err)
+	}
+	states = append(states, toy.dev.State())
+	refused("gone", drm.ErrUnplugged, drm.ErrNotRegistered)
+	if want := []drm.State{drm.New, drm.Live, drm.Drained, drm.Gone}; !equal(states, want) {
+		t.Errorf("states %v, want %v", states, want)
+	}
+	if toy.dev.Data() != "driver data" || toy.dev.Name() != "card0" {
+		t.Error("the general view is of no use after the unplug")
+	}
+}
+
+func equal[T comparable](a, b []T) bool {
+	for i := range a {
+		if len(a) != len(b) || a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func expectPanic(t testing.TB, what string, f func()) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if recover() == nil {
+			t.Errorf("%s does not panic", what)
+		}
+	}()
+	f()
+}
+
+// A driver that runs before its device is registered must be able to tell that
+// from an unplug: whoever is too early for a moment hears "not registered".
+func TestGuardAroundRegistering(t *testing.T) {
+	for range 300 {
+		toy := newUnregisteredToy(t, &toyDriver{})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for ; ; runtime.Gosched() {
+					err := toy.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+						if !dev.Parent().Bound() || dev.RegistrationData() != "data" {
+							t.Error("a guard on a device that is not set up")
+						}
+						return nil
+					})
+					if err == nil {
+						return
+					}
+					if !errors.Is(err, drm.ErrNotRegistered) {
+						t.Errorf("a guard around the registration is refused with %v", err)
+						return
+					}
+				}
+			})
+		}
+		toy.register(t, "data")
+		wg.Wait()
+		if err := toy.parent.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSecondExitPanics(t *testing.T) {
+	toy := newToy(t, &toyDriver{})
+	first, err := toy.dev.RegistrationGuard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := toy.dev.RegistrationGuard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Exit()
+	expectPanic(t, "a second Exit", first.Exit)
+	if n := toy.dev.Guards(); n != 1 {
+		t.Errorf("after a second Exit of one guard %d are open, want the other one", n)
+	}
+	if first.Device() != nil {
+		t.Error("a guard has a registered view after Exit")
+	}
+	second.Exit()
+}
+
+func TestWithGuardExitsOnPanic(t *testing.T) {
+	toy := newToy(t, &toyDriver{})
+	expectPanic(t, "WithGuard of a function that panics", func() {
+		toy.dev.WithGuard(func(*drm.RegisteredDevice) error { panic("broken toy") })
+	})
+	if n := toy.dev.Guards(); n != 0 {
+		t.Errorf("%d guards are left open", n)
+	}
+}
+
+func TestGuardDoesNotAllocate(t *testing.T) {
+	toy := newToy(t, &toyDriver{})
+	if n := testing.AllocsPerRun(100, func() {
+		guard, err := toy.dev.RegistrationGuard()
+		if err != nil {
+			t.Fatal(err)
+		}
+		guard.Exit()
+	}); n != 0 {
+		t.Errorf("a guard allocates %v times", n)
+	}
+}
+
+// While a guard is open the unplug has not gone past it: the parent is bound
+// and its resources are there. A guard may be exited by another goroutine.
+func TestUnplugWaitsForGuards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		toy := newUnregisteredToy(t, &toyDriver{})
+		l := &logbook{}
+		toy.register(t, releaser(func() { l.write("data released") }))
+		guards := make([]drm.RegistrationGuard, 3)
+		for i := range guards {
+			var err error
+			if guards[i], err = toy.dev.RegistrationGuard(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		go func() {
+			if err := toy.parent.Remove(); err != nil {
+				t.Error(err)
+			}
+			l.write("removed")
+		}()
+		for i := range guards {
+			synctest.Wait()
+			dev := guards[i].Device()
+			if toy.dev.State() != drm.Unplugging || !dev.Parent().Bound() || dev.RegistrationData() == nil {
+				t.Errorf("with guards open: %v, bound %v", toy.dev.State(), dev.Parent().Bound())
+			}
+			if dev.Context().Err() == nil {
+				t.Error("whoever waits inside a guard is not told of the unplug")
+			}
+			if _, err := toy.dev.RegistrationGuard(); !errors.Is(err, drm.ErrUnplugged) {
+				t.Errorf("a new guard in an unplug: %v", err)
+			}
+			l.expect(t)
+			go guards[i].Exit()
+		}
+		synctest.Wait()
+		l.expect(t, "data released", "removed")
+		if toy.bound.Bound() {
+			t.Error("the parent is still bound")
+		}
+	})
+}
+
+// releaser is registration data that wants to know of its end.
+type releaser func()
+
+func (r releaser) Release() { r() }
+
+// A device has a domain of its own: nobody else's guards delay its unplug.
+func TestUnplugIgnoresOtherDevices(t *testing.T) {
+	one, other := newToy(t, &toyDriver{}), newToy(t, &toyDriver{})
+	guard, err := other.dev.RegistrationGuard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.parent.Remove(); err != nil { // or the test hangs
+		t.Fatal(err)
+	}
+	if guard.Device().Context().Err() != nil || !guard.Device().Parent().Bound() {
+		t.Error("the unplug of one device disturbs another")
+	}
+	guard.Exit()
+}
