@@ -1,0 +1,196 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/thread"
+)
+
+const (
+	fakeOffsetMin = drm.FakeOffsetMin
+	fakeOffsetMax = drm.FakeOffsetMax
+)
+
+// A sysCall is a system call that is handed over: which, under which
+// conditions, and what answers it.
+type sysCall struct {
+	nr    uint32
+	name  string
+	conds []seccomp.Cond
+	serve func(*call)
+}
+
+// filter and servers are sysCalls as the kernel and as a worker use it.
+var (
+	filter  = makeFilter()
+	servers = makeServers()
+)
+
+func makeFilter() *seccomp.Filter {
+	f := &seccomp.Filter{Arch: seccomp.NativeArch, Limit: seccomp.NativeLimit}
+	for _, s := range sysCalls {
+		f.Traps = append(f.Traps, seccomp.Trap{NR: s.nr, Conds: s.conds})
+	}
+	return f
+}
+
+func makeServers() (servers [512]*sysCall) {
+	for i := range sysCalls {
+		servers[sysCalls[i].nr] = &sysCalls[i]
+	}
+	return servers
+}
+
+// A call is a system call of a program that waits for our answer. A worker
+// has one, and uses it again and again. Each is answered exactly once, with
+// one of the methods below.
+type call struct {
+	host     *Host
+	listener *seccomp.Listener
+	n        seccomp.Notification
+	name     string // of the system call
+	answered bool
+
+	pathBuf [unix.PathMax]byte
+	linkBuf [unix.PathMax]byte
+}
+
+// serve answers the call. Nothing that a program sends may end us: a panic is
+// the EIO of this one call, and is reported.
+func (c *call) serve() {
+	c.answered, c.name = false, "?"
+	defer func() {
+		if p := recover(); p != nil {
+			c.host.log.Error("host: a handler panicked; its client gets EIO",
+				"call", c.name, "tid", c.n.PID, "panic", p, "stack", string(debug.Stack()))
+		}
+		if !c.answered {
+			c.fail(unix.EIO)
+		}
+	}()
+	if c.n.PID == 0 {
+		c.proceed() // it is in no pid namespace of ours: out of reach
+		return
+	}
+	if nr := c.n.Data.NR; nr >= 0 && int(nr) < len(servers) && servers[nr] != nil {
+		c.name = servers[nr].name
+		servers[nr].serve(c)
+		return
+	}
+	c.proceed()
+}
+
+func (c *call) tid() thread.ID { return thread.ID(c.n.PID) }
+
+func (c *call) arg(i int) uint64 { return c.n.Data.Args[i] }
+
+// fd is an argument that is a descriptor, or AT_FDCWD.
+func (c *call) fd(i int) int32 { return int32(c.n.Data.Args[i]) }
+
+func (c *call) ret(val int64) { c.sent(c.listener.Return(c.n.ID, val)) }
+
+// proceed lets the kernel serve the call.
+func (c *call) proceed() { c.sent(c.listener.Continue(c.n.ID)) }
+
+func (c *call) fail(err error) { c.sent(c.listener.Fail(c.n.ID, errnoOf(err))) }
+
+// finish answers with 0 or the error.
+func (c *call) finish(err error) {
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.ret(0)
+}
+
+// retFD answers with a new descriptor of the file behind fd, and closes fd.
+//
+// In three steps: once the program runs on, it may close its descriptor, and
+// expects that to be the last one.
+func (c *call) retFD(fd int, cloexec bool) {
+	given, err := c.listener.AddFD(c.n.ID, fd, cloexec)
+	_ = unix.Close(fd)
+	if err != nil {
+		c.fail(err) // EMFILE
+		return
+	}
+	c.ret(int64(given))
+}
+
+func (c *call) sent(err error) {
+	c.answered = true
+	if err != nil && err != unix.ENOENT { // ENOENT: killed meanwhile
+		c.host.log.Error("host: a call could not be answered", "call", c.name, "tid", c.n.PID, "err", err)
+	}
+}
+
+// write writes to the memory of the program, if it still waits.
+func (c *call) write(addr uint64, p []byte) error {
+	return writeMemory(c.listener, c.n.ID, c.tid(), addr, p)
+}
+
+func writeMemory(l *seccomp.Listener, id uint64, tid thread.ID, addr uint64, p []byte) error {
+	if !l.Valid(id) {
+		return unix.EFAULT // its thread id may belong to another process now
+	}
+	return memoryError(tid.Write(addr, p))
+}
+
+func memoryError(err error) error {
+	if err == nil {
+		return nil
+	}
+	// ESRCH, EPERM: the thread is gone, or out of reach. No program sees the
+	// difference.
+	return unix.EFAULT
+}
+
+// client is who makes the call.
+func (c *call) client() drm.Client { return clientOf(c.tid()) }
+
+// clientOf looks up the process of a thread. What cannot be found out stays
+// zero: no privilege comes of it.
+func clientOf(tid thread.ID) drm.Client {
+	status := statusOf(tid)
+	client := drm.Client{PID: int(tid), Comm: status["Name"]}
+	if pid, err := strconv.Atoi(status["Tgid"]); err == nil {
+		client.PID = pid
+	}
+	uid, _, _ := strings.Cut(status["Uid"], "\t") // real, effective, ...
+	client.UID, _ = strconv.Atoi(uid)
+	const capSysAdmin = 1 << unix.CAP_SYS_ADMIN
+	effective, err := strconv.ParseUint(status["CapEff"], 16, 64)
+	client.Admin = err == nil && effective&capSysAdmin != 0
+	return client
+}
+
+// statusOf reads /proc/TID/status.
+func statusOf(tid thread.ID) map[string]string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
+	if err != nil {
+		return nil
+	}
+	status := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		status[key] = strings.TrimSpace(value)
+	}
+	return status
+}
+
+func errnoOf(err error) unix.Errno {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return unix.EIO
+}

@@ -1,0 +1,52 @@
+package host
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/seccomp"
+)
+
+// mmapCookie in the upper half of mmap's descriptor, which the kernel does not
+// look at, marks the calls that we make a thread run. See inject.go.
+const mmapCookie = 0x7564726d
+
+// sysCalls are the system calls that are handed over to us, and what serves
+// them. What is called often comes first. Nothing else is slowed down: the
+// kernel keeps a list of the numbers that a filter always allows.
+var sysCalls = []sysCall{
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: 'd' << 8},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: 'b' << 8},
+	}},
+	// Only mappings at the offsets that drm hands out.
+	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{
+		{Arg: 5, High: true, Op: seccomp.AtLeast, Value: fakeOffsetMin >> 32},
+		{Arg: 5, High: true, Op: seccomp.Less, Value: fakeOffsetMax >> 32},
+		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
+	}},
+	{nr: unix.SYS_OPENAT, name: "openat", serve: (*call).openat},
+	{nr: unix.SYS_OPEN, name: "open", serve: (*call).open},
+	{nr: unix.SYS_CREAT, name: "creat", serve: (*call).creat},
+	{nr: unix.SYS_OPENAT2, name: "openat2", serve: (*call).openat2},
+	{nr: unix.SYS_FSTAT, name: "fstat", serve: (*call).fstat},
+	{nr: unix.SYS_NEWFSTATAT, name: "newfstatat", serve: (*call).newfstatat},
+	{nr: unix.SYS_STATX, name: "statx", serve: (*call).statx},
+	{nr: unix.SYS_STAT, name: "stat", serve: (*call).stat},
+	{nr: unix.SYS_LSTAT, name: "lstat", serve: (*call).lstat},
+	{nr: unix.SYS_ACCESS, name: "access", serve: (*call).access},
+	{nr: unix.SYS_FACCESSAT, name: "faccessat", serve: (*call).faccessat},
+	{nr: unix.SYS_FACCESSAT2, name: "faccessat2", serve: (*call).faccessat2},
+	{nr: unix.SYS_READLINK, name: "readlink", serve: (*call).readlink},
+	{nr: unix.SYS_READLINKAT, name: "readlinkat", serve: (*call).readlinkat},
+	{nr: unix.SYS_STATFS, name: "statfs", serve: (*call).statfs},
+	{nr: unix.SYS_FSTATFS, name: "fstatfs", serve: (*call).fstatfs},
+	{nr: unix.SYS_CHDIR, name: "chdir", serve: (*call).chdir},
+	{nr: unix.SYS_GETCWD, name: "getcwd", serve: (*call).getcwd},
+	{nr: unix.SYS_FCNTL, name: "fcntl", serve: (*call).getfl, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: unix.F_GETFL},
+	}},
+	{nr: unix.SYS_GETXATTR, name: "getxattr", serve: (*call).getxattr},
+	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", serve: (*call).lgetxattr},
+}

@@ -1,0 +1,133 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host"
+)
+
+func contextCause(ctx context.Context) error { return context.Cause(ctx) }
+
+// client is the path of testclient, built without cgo: a static program.
+var client string
+
+func TestMain(m *testing.M) {
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "udrm-host-test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // for programs that run as nobody
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	client = filepath.Join(dir, "testclient")
+	build := exec.Command("go", "build", "-o", client, "./internal/testclient")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building testclient: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+func newHost(t testing.TB, class *drm.Class, opts host.Options) *host.Host {
+	t.Helper()
+	h, err := host.New(class, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// nobody is an ordinary user without capabilities.
+var nobody = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+
+// run runs cmd under h to its end, and that of all that it has started, and
+// returns what it printed. It must exit with 0.
+func run(t testing.TB, h *host.Host, cmd *exec.Cmd) string {
+	t.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	p, err := h.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := p.Wait()
+	if err != nil {
+		t.Errorf("%s: %v", strings.Join(cmd.Args, " "), err)
+	}
+	<-p.Done()
+	if status != 0 {
+		t.Errorf("%s: exit status %d\n%s", strings.Join(cmd.Args, " "), status, out.String())
+	}
+	return out.String()
+}
+
+// users are who the parts of testclient run as.
+var users = []struct {
+	name string
+	attr *syscall.SysProcAttr
+}{
+	{"root", nil},
+	{"nobody", nobody},
+}
+
+func asUser(cmd *exec.Cmd, attr *syscall.SysProcAttr) *exec.Cmd {
+	if attr != nil {
+		own := *attr
+		cmd.SysProcAttr = &own
+	}
+	return cmd
+}
+
+// TestClient runs the parts of testclient that need nothing but a device.
+func TestClient(t *testing.T) {
+	for _, user := range users {
+		for _, part := range []string{"basic", "events", "dup", "exec", "pass", "reopen", "map", "faults",
+			"unplug", "wait", "interrupted", "chdir", "opens 200", "mapstorm 300ms", "execstorm 6"} {
+			t.Run(user.name+"/"+part, func(t *testing.T) {
+				class := drm.NewClass()
+				d := newDevice(t, class, "vkms")
+				h := newHost(t, class, host.Options{})
+				run(t, h, asUser(exec.Command(client, strings.Fields(part)...), user.attr))
+				d.waitClosed()
+			})
+		}
+	}
+}
+
+func TestClientSeesPixels(t *testing.T) {
+	class := drm.NewClass()
+	d := newDevice(t, class, "vkms")
+	h := newHost(t, class, host.Options{})
+	run(t, h, exec.Command(client, "basic"))
+	if got := d.contents(); !bytes.HasPrefix(got, []byte("written by testclient")) {
+		t.Errorf("the buffer holds %q", got[:32])
+	}
+	run(t, h, exec.Command(client, "exec"))
+	if got := d.contents(); !bytes.HasPrefix(got, []byte("written by a child")) {
+		t.Errorf("the buffer holds %q", got[:32])
+	}
+	_ = unix.Getpid
+}

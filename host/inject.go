@@ -1,0 +1,129 @@
+package host
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/thread"
+)
+
+// mmap maps a buffer. A pipe cannot be mapped, and an answer cannot change
+// the arguments of a call: the thread is made to call mmap again, with a
+// descriptor of the buffer that it is given for that moment.
+func (c *call) mmap() {
+	f := c.file(c.fd(4))
+	if f == nil {
+		c.proceed()
+		return
+	}
+	defer f.put()
+	length, prot, flags, offset := c.arg(1), int(c.arg(2)), int(c.arg(3)), c.arg(5)
+	mode := f.flags & unix.O_ACCMODE
+	shared := flags&unix.MAP_TYPE == unix.MAP_SHARED || flags&unix.MAP_TYPE == unix.MAP_SHARED_VALIDATE
+	if mode == unix.O_WRONLY || mode == unix.O_RDONLY && shared && prot&unix.PROT_WRITE != 0 {
+		c.fail(unix.EACCES)
+		return
+	}
+	m, err := f.drm.Mmap(offset, length)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.inject(m.FD, func(x *thread.Tracee, fd int) (int64, error) {
+		args := c.n.Data.Args
+		args[4], args[5] = uint64(fd)|mmapCookie<<32, uint64(m.Offset)
+		return x.Syscall(unix.SYS_MMAP, args)
+	})
+}
+
+// chdir changes to a virtual directory.
+func (c *call) chdir() {
+	p, err := c.place(unix.AT_FDCWD, c.arg(0), true)
+	var fd int
+	switch {
+	case err == errNative, err == nil && p.native:
+		c.proceed()
+		return
+	case err != nil:
+	case p.Magic:
+		err = unix.ENOTDIR
+	case p.Node == nil:
+		fd, err = unix.Open(c.realPath(p.Path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			_ = unix.Close(fd)
+			fd, err = unix.Open(c.realPath(p.Path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		}
+	default:
+		fd, err = c.host.shadow.open(p.Path, p.Node.Entries())
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	defer unix.Close(fd)
+	c.inject(fd, func(x *thread.Tracee, fd int) (int64, error) {
+		return x.Syscall(unix.SYS_FCHDIR, [6]uint64{uint64(fd)})
+	})
+}
+
+// inject gives the thread a descriptor of the file behind fd for as long as
+// run, which has the thread make system calls; the result of run becomes that
+// of the call that the thread waits in. It answers the call.
+//
+// A fork by another thread of the program can inherit the descriptor, which
+// is closed by its next exec.
+func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error)) {
+	x, err := c.tid().Trace()
+	if errors.Is(err, unix.EPERM) && c.listener.Valid(c.n.ID) { // else it is about to end
+		c.host.log.Error("host: a program cannot map buffers: we may not trace it. "+
+			"If strace or a debugger is attached to it, detach that; udrm doctor says what else can be the reason",
+			"call", c.name, "tid", c.n.PID, "err", err)
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.answered = true // by the thread itself, from here on
+	given, err := c.listener.AddFD(c.n.ID, fd, true)
+	if err != nil {
+		c.injected(x.Refuse(errnoOf(err), c.release))
+		return
+	}
+	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
+		c.injected(err)
+		return
+	}
+	result, err := run(x, given)
+	if err == nil {
+		_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(given)})
+	}
+	if err == nil {
+		err = x.Return(result)
+	}
+	c.injected(err)
+}
+
+func (c *call) release(errno unix.Errno) error { return c.listener.Fail(c.n.ID, errno) }
+
+func (c *call) injected(err error) {
+	if err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: it was killed
+		c.host.log.Error("host: a thread could not be made to run a system call", "call", c.name, "tid", c.n.PID, "err", err)
+	}
+}
+
+// getfl says how a node was opened, not how its pipe was.
+func (c *call) getfl() {
+	o := c.opened(c.fd(0))
+	if o.file == nil {
+		c.proceed()
+		return
+	}
+	flags, err := c.tid().FDFlags(int(c.fd(0)))
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
+	c.ret(int64(flags&^(unix.O_ACCMODE|unix.O_CLOEXEC) | o.file.flags&unix.O_ACCMODE | largeFile))
+}

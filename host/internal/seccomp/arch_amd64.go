@@ -1,0 +1,9 @@
+package seccomp
+
+import "golang.org/x/sys/unix"
+
+// NativeArch is the architecture of 64-bit programs, as a filter names it.
+const NativeArch = unix.AUDIT_ARCH_X86_64
+
+// NativeLimit is where the numbers of the x32 ABI begin.
+const NativeLimit = 0x40000000

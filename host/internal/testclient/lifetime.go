@@ -1,0 +1,347 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// storm maps and unmaps until stop, and counts.
+func storm(fd int, stop *atomic.Bool, count *atomic.Int64) {
+	runtime.LockOSThread()
+	for !stop.Load() {
+		m := must(mmap(fd, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, mapOffset))
+		m[65535]++
+		check(munmap(m))
+		count.Add(1)
+	}
+}
+
+// mapStorm maps from several threads while signals rain.
+func mapStorm(args []string) {
+	duration := must(time.ParseDuration(args[0]))
+	fd := openCard(unix.O_RDWR)
+	signals := make(chan os.Signal, 100)
+	signal.Notify(signals, unix.SIGALRM, unix.SIGUSR1)
+	go func() {
+		for range signals {
+		}
+	}()
+	interval := unix.Timeval{Usec: 150}
+	_ = must(unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{Interval: interval, Value: interval}))
+	var stop atomic.Bool
+	var count atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() { storm(fd, &stop, &count) })
+	}
+	wg.Go(func() {
+		var sum [8]uint64
+		for !stop.Load() {
+			sum = [8]uint64{1, 1}
+			if err := ioctlPtr(fd, reqSum, &sum); err != unix.EINTR {
+				check(err)
+				equal(sum[7], 2, "a sum in the storm")
+			}
+		}
+	})
+	time.Sleep(duration)
+	stop.Store(true)
+	wg.Wait()
+	_ = must(unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{}))
+	equal(openFiles(fd), 1, "open files")
+	fmt.Println(count.Load())
+}
+
+// execStorm maps from several threads and calls exec in the midst of it, as
+// often as args says.
+func execStorm(args []string) {
+	left := must(strconv.Atoi(args[0]))
+	fd := openCard(unix.O_RDWR | unix.O_CLOEXEC)
+	equal(openFiles(fd), 1, "open files after exec")
+	if left == 0 {
+		return
+	}
+	var stop atomic.Bool
+	var count atomic.Int64
+	for range 3 {
+		go storm(fd, &stop, &count)
+	}
+	for count.Load() < 20 {
+		runtime.Gosched()
+	}
+	// From another thread than the first, every other time.
+	execSelf := func() {
+		check(syscall.Exec("/proc/self/exe", []string{os.Args[0], "execstorm", strconv.Itoa(left - 1)}, os.Environ()))
+	}
+	if left%2 == 0 {
+		execSelf()
+	}
+	go func() {
+		runtime.LockOSThread()
+		execSelf()
+	}()
+	select {}
+}
+
+// faults throws wrong pointers at everything.
+func faults([]string) {
+	fd := openCard(unix.O_RDWR)
+	page := must(mmap(-1, 2*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
+	check(unix.Mprotect(page[4096:], unix.PROT_NONE))
+	end := addrOf(page) + 4096
+	for _, addr := range []uintptr{0, 1, end, end - 8, end - 4, 1 << 47, ^uintptr(0), ^uintptr(4095), 0xffff800000000000} {
+		copy(page[4096-8:], "/dev/dri")
+		want(rawOpenat(addr), unix.EFAULT, fmt.Sprintf("openat of %#x", addr))
+		want(ioctl(fd, reqSum, addr), unix.EFAULT, fmt.Sprintf("ioctl with %#x", addr))
+		for _, nr := range []uintptr{unix.SYS_STAT, unix.SYS_ACCESS, unix.SYS_READLINK, unix.SYS_STATFS, unix.SYS_CHDIR, unix.SYS_GETXATTR} {
+			second := addr
+			if nr == unix.SYS_ACCESS {
+				second = 0
+			}
+			_, _, errno := unix.Syscall6(nr, addr, second, 100, 0, 0, 0)
+			want(errno, unix.EFAULT, fmt.Sprintf("call %d of %#x", nr, addr))
+		}
+		_, _, errno := unix.Syscall6(unix.SYS_OPENAT2, 0, addr, addr, 24, 0, 0)
+		want(errno, unix.EFAULT, fmt.Sprintf("openat2 of %#x", addr))
+		_, _, errno = unix.Syscall(unix.SYS_FSTAT, uintptr(fd), addr, 0)
+		want(errno, unix.EFAULT, fmt.Sprintf("fstat to %#x", addr))
+	}
+	long := make([]byte, 3*4096)
+	for i := range long {
+		long[i] = 'x'
+	}
+	long[0] = '/'
+	want(rawOpenat(addrOf(long)), unix.ENAMETOOLONG, "a path that is too long")
+
+	// Anything at all, and the host lives on.
+	calls := []uintptr{unix.SYS_IOCTL, unix.SYS_OPEN, unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_STAT, unix.SYS_LSTAT,
+		unix.SYS_FSTAT, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_ACCESS, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2,
+		unix.SYS_READLINK, unix.SYS_READLINKAT, unix.SYS_STATFS, unix.SYS_FSTATFS, unix.SYS_GETCWD, unix.SYS_FCNTL, unix.SYS_MMAP}
+	paths := must(mmap(-1, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
+	out := must(mmap(-1, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
+	random := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{"/dev/dri", "/card0", "/..", "/.", "/", "/sys/class/drm", "/proc/self/fd/3", "/by-path", "dri", "device/", "subsystem", "/run/udev/data/", "", "/proc/self/cwd"}
+	for range 20000 {
+		p := ""
+		for range random.IntN(6) {
+			p += pieces[random.IntN(len(pieces))]
+		}
+		clear(paths)
+		copy(paths, p)
+		var args [6]uintptr
+		for i := range args {
+			switch random.IntN(6) {
+			case 0:
+				args[i] = uintptr(fd)
+			case 1:
+				args[i] = addrOf(paths)
+			case 2:
+				args[i] = addrOf(out)
+			case 3:
+				args[i] = uintptr(random.Uint64())
+			case 4:
+				args[i] = uintptr(random.IntN(5000))
+			case 5:
+				args[i] = ^uintptr(99) // AT_FDCWD
+			}
+		}
+		nr := calls[random.IntN(len(calls))]
+		switch nr {
+		case unix.SYS_IOCTL:
+			args[0], args[1] = uintptr(fd), uintptr(random.Uint32()&^0xff00|'d'<<8)
+			if uint32(args[1])&0xff == reqWait&0xff || uint32(args[1])&0xff == reqUnplug&0xff {
+				continue
+			}
+		case unix.SYS_MMAP: // not over something that we need
+			args[0], args[3], args[4], args[5] = 0, args[3]&^unix.MAP_FIXED, uintptr(fd), mapOffset+args[5]&0xfff000
+		case unix.SYS_OPEN, unix.SYS_OPENAT:
+			args[1+b2i(nr == unix.SYS_OPENAT)] &^= unix.O_CREAT | unix.O_TRUNC
+		case unix.SYS_OPENAT2, unix.SYS_FCNTL:
+			args[1] = unix.F_GETFL
+		}
+		r, _, errno := unix.Syscall6(nr, args[0], args[1], args[2], args[3], args[4], args[5])
+		if errno == 0 && (nr == unix.SYS_OPEN || nr == unix.SYS_OPENAT) {
+			check(unix.Close(int(r)))
+		}
+	}
+	check(ioctl(fd, reqNothing, 0))
+	equal(openFiles(fd), 1, "open files")
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// unplug is what a program sees when its device goes away.
+func unplug([]string) {
+	fd := openCard(unix.O_RDWR | unix.O_NONBLOCK)
+	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
+	m := must(mmap(fd, mapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, mapOffset))
+	m[0] = 1
+	check(sendEvent(fd, 3))
+	check(ioctl(fd, reqUnplug, 0)) // begins it
+	for {
+		if _, err := os.Stat(card); err != nil {
+			break
+		}
+	}
+	var st unix.Stat_t
+	want(unix.Stat(card, &st), unix.ENOENT, "stat of the node")
+	_, err := unix.Open(card, unix.O_RDWR, 0)
+	want(err, unix.ENOENT, "open of the node")
+	want(unix.Stat("/dev/dri", &st), unix.ENOENT, "stat of /dev/dri")
+	_, err = unix.Openat(dri, "card0", unix.O_RDWR, 0)
+	want(err, unix.ENOENT, "open of the node by an old directory")
+	_, err = os.ReadDir("/sys/class/drm/card0")
+	if !os.IsNotExist(err) {
+		failf("the directory in sysfs: %v", err)
+	}
+	_, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDWR, 0)
+	want(err, unix.ENODEV, "open of the descriptor's link")
+	equal(fdLink(fd), card+" (deleted)", "the descriptor's link")
+	checkNode(must(rawFstat(fd)))
+	for _, req := range []uint32{reqNothing, reqSum, reqEvent, reqVersion, 0x645f, 0x6200} {
+		want(ioctl(fd, req, 8), unix.ENODEV, fmt.Sprintf("ioctl %#x", req))
+	}
+	_, err = mmap(fd, mapSize, unix.PROT_READ, unix.MAP_SHARED, mapOffset)
+	want(err, unix.ENODEV, "mmap")
+	for i := range m { // the rest of it for the first time
+		m[i]++
+	}
+	equal(m[0], 2, "the old mapping")
+	buf := make([]byte, 1024)
+	equal(must(unix.Read(fd, buf)), 32, "the event from before")
+	_, err = unix.Read(fd, buf)
+	want(err, unix.EAGAIN, "a read without events")
+	equal(pollIn(fd, 0), 0, "poll")
+	check(unix.Close(fd))
+	equal(m[1], 1, "the mapping after the close")
+}
+
+// hangup is unplug with a host that passes hang-ups on.
+func hangup([]string) {
+	fd := openCard(unix.O_RDWR)
+	check(sendEvent(fd, 3))
+	check(ioctl(fd, reqUnplug, 0))
+	for pollIn(fd, -1)&unix.POLLHUP == 0 {
+	}
+	buf := make([]byte, 1024)
+	equal(must(unix.Read(fd, buf)), 32, "the event from before")
+	equal(must(unix.Read(fd, buf)), 0, "a read at the end")
+	want(ioctl(fd, reqNothing, 0), unix.ENODEV, "ioctl")
+	check(unix.Close(fd))
+	fmt.Println("closed")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+// wait waits in one thread while others work, and is woken by an unplug.
+func wait([]string) {
+	fd := openCard(unix.O_RDWR)
+	const waiters = 5
+	var waiting atomic.Int32
+	done := make(chan error, waiters)
+	for range waiters {
+		go func() {
+			runtime.LockOSThread()
+			waiting.Add(1)
+			done <- ioctl(fd, reqWait, 0)
+		}()
+	}
+	for range 1000 {
+		check(ioctl(fd, reqNothing, 0))
+	}
+	for waiting.Load() < waiters {
+		runtime.Gosched()
+	}
+	check(ioctl(fd, reqUnplug, 0))
+	for range waiters {
+		if err := <-done; err != unix.ENODEV { // it had not begun to wait
+			check(err)
+		}
+	}
+}
+
+// interrupted is a wait that a signal ends.
+func interrupted([]string) {
+	fd := openCard(unix.O_RDWR)
+	signals := make(chan os.Signal, 100)
+	signal.Notify(signals, unix.SIGUSR1)
+	pid, tid := unix.Getpid(), unix.Gettid()
+	var over atomic.Bool
+	go func() {
+		runtime.LockOSThread()
+		for !over.Load() {
+			check(unix.Tgkill(pid, tid, unix.SIGUSR1))
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	want(ioctl(fd, reqWait, 0), unix.EINTR, "a wait")
+	over.Store(true)
+}
+
+// opens opens and closes: each time it must be the only one.
+func opens(args []string) {
+	for range must(strconv.Atoi(args[0])) {
+		fd := openCard(unix.O_RDWR)
+		equal(openFiles(fd), 1, "open files")
+		check(unix.Close(fd))
+	}
+}
+
+// hold holds a file until its standard input ends.
+func hold([]string) {
+	fd := openCard(unix.O_RDWR)
+	fmt.Println("open")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = unix.Close(fd)
+}
+
+func exit(args []string) { os.Exit(must(strconv.Atoi(args[0]))) }
+
+func kill(args []string) {
+	check(unix.Kill(unix.Getpid(), unix.Signal(must(strconv.Atoi(args[0])))))
+	select {}
+}
+
+// waitKill is killed while it waits.
+func waitKill([]string) {
+	fd := openCard(unix.O_RDWR)
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		check(unix.Kill(unix.Getpid(), unix.SIGKILL))
+	}()
+	check(ioctl(fd, reqWait, 0))
+}
+
+// daemon leaves a grandchild behind that opens the node when its parents have
+// ended, and says so on standard output.
+func daemon(args []string) {
+	switch args[0] {
+	case "start":
+		check(run("daemon", "middle").Run())
+	case "middle":
+		cmd := run("daemon", "end")
+		cmd.Stdin = os.Stdin
+		check(cmd.Start())
+	case "end":
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test says so
+		fd := openCard(unix.O_RDWR)
+		equal(must(getVersion(fd)), "drmtest", "the driver's name")
+		check(munmap(must(mmap(fd, 4096, unix.PROT_READ, unix.MAP_SHARED, mapOffset))))
+		fmt.Println("served")
+	}
+}

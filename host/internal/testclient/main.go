@@ -1,0 +1,90 @@
+// Testclient is what the tests of package host run under a host: a static
+// program that does with a device what clients do, with system calls only,
+// and checks what it sees. Its first argument says which part; it prints what
+// went wrong and exits with 1, or exits with 0.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+var parts = map[string]func(args []string){
+	"basic":       basic,
+	"events":      events,
+	"dup":         dup,
+	"exec":        execParent,
+	"inherited":   inherited,
+	"pass":        pass,
+	"received":    received,
+	"reopen":      reopen,
+	"map":         mapping,
+	"mapstorm":    mapStorm,
+	"faults":      faults,
+	"unplug":      unplug,
+	"wait":        wait,
+	"chdir":       chdir,
+	"walk":        walk,
+	"bench":       bench,
+	"opens":       opens,
+	"interrupted": interrupted,
+	"hangup":      hangup,
+	"hold":        hold,
+	"exit":        exit,
+	"kill":        kill,
+	"waitkill":    waitKill,
+	"daemon":      daemon,
+	"execstorm":   execStorm,
+}
+
+func main() {
+	runtime.LockOSThread()
+	part := parts[os.Args[1]]
+	if part == nil {
+		failf("there is no part %q", os.Args[1])
+	}
+	part(os.Args[2:])
+}
+
+func failf(format string, args ...any) {
+	_, file, line, _ := runtime.Caller(1)
+	fmt.Printf("testclient %v: %s:%d: %s\n", os.Args[1:], file, line, fmt.Sprintf(format, args...))
+	os.Exit(1)
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		_, file, line, _ := runtime.Caller(1)
+		fmt.Printf("testclient %v: %s:%d: %v\n", os.Args[1:], file, line, err)
+		os.Exit(1)
+	}
+	return v
+}
+
+func check(err error) {
+	if err != nil {
+		_, file, line, _ := runtime.Caller(1)
+		fmt.Printf("testclient %v: %s:%d: %v\n", os.Args[1:], file, line, err)
+		os.Exit(1)
+	}
+}
+
+// want checks that a call failed as it should.
+func want(got error, errno unix.Errno, what string) {
+	if got != errno && !(got == nil && errno == 0) {
+		_, file, line, _ := runtime.Caller(1)
+		fmt.Printf("testclient %v: %s:%d: %s: got %v, want %v\n", os.Args[1:], file, line, what, got, errno)
+		os.Exit(1)
+	}
+}
+
+func equal[T comparable](got, want T, what string) {
+	if got != want {
+		_, file, line, _ := runtime.Caller(1)
+		fmt.Printf("testclient %v: %s:%d: %s: got %v, want %v\n", os.Args[1:], file, line, what, got, want)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,198 @@
+package thread
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Tracee is a thread that we trace for the moment, to make it run system
+// calls. All of its methods must be called on the OS thread that called
+// [ID.Trace], with all signals blocked, and that thread must not be the main
+// thread: children of the process are waited for there.
+//
+// The order of calls is Trace, Stop, Syscall as often as needed, Return. Once
+// a method has failed the tracee is let go and no further one may be called.
+// When it was killed the error wraps ESRCH, and it is reaped.
+type Tracee struct {
+	id     ID
+	saved  registers // at the stop, in the call that the thread waits in
+	mask   uint64
+	masked bool
+}
+
+// errRestart is ERESTARTNOINTR: a call that ends with it is made again, unseen
+// by the program, unless somebody changes the registers first.
+const errRestart = unix.Errno(513)
+
+// ErrMoved says that the thread was not found in the call that it should be
+// waiting in. It makes the call again by itself.
+var ErrMoved = errors.New("thread: the thread has left its system call; it will make it again")
+
+// Trace attaches to the thread, which runs on. EPERM when another tracer (a
+// debugger, strace) has it, or when we may not trace it.
+func (t ID) Trace() (*Tracee, error) {
+	if err := seize(t); err != nil {
+		return nil, fmt.Errorf("thread %d: tracing it: %w", t, err)
+	}
+	return &Tracee{id: t}, nil
+}
+
+// Stop stops the thread in the system call nr that it waits in, whose
+// instruction ends at ip. release must let the call end with the error that
+// it is given.
+func (x *Tracee) Stop(nr int, ip uint64, release func(unix.Errno) error) error {
+	if err := x.stop(release, errRestart); err != nil {
+		return err
+	}
+	if err := getRegs(x.id, &x.saved); err != nil {
+		return x.lost(err)
+	}
+	if !x.saved.interrupted(nr, ip) {
+		return x.abandon(ErrMoved)
+	}
+	// A signal must not be delivered between the calls that we make: its
+	// handler would see our registers.
+	if err := sigmask(unix.PTRACE_GETSIGMASK, x.id, &x.mask); err != nil {
+		return x.abandon(err)
+	}
+	all := ^uint64(0)
+	if err := sigmask(unix.PTRACE_SETSIGMASK, x.id, &all); err != nil {
+		return x.abandon(err)
+	}
+	x.masked = true
+	return nil
+}
+
+// Refuse lets the call end with errno, without having the thread run
+// anything, in place of Stop and Return.
+func (x *Tracee) Refuse(errno unix.Errno, release func(unix.Errno) error) error {
+	if err := x.stop(release, errno); err != nil {
+		return err
+	}
+	return x.detach()
+}
+
+func (x *Tracee) stop(release func(unix.Errno) error, errno unix.Errno) error {
+	// The stop is asked for first, so that the thread cannot slip away; but it
+	// takes effect only when the call ends.
+	if err := unix.PtraceInterrupt(int(x.id)); err != nil {
+		return x.lost(err)
+	}
+	if err := release(errno); err != nil {
+		return x.lost(err) // ENOENT: it was killed
+	}
+	for {
+		status, err := x.wait()
+		switch {
+		case err != nil:
+			return err
+		case isEventStop(status):
+			return nil
+		}
+		if err := unix.PtraceCont(int(x.id), int(status.StopSignal())); err != nil {
+			return x.lost(err)
+		}
+	}
+}
+
+// Syscall has the stopped thread run one system call and returns what it
+// returns: a negative number is an error.
+func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
+	regs := x.saved
+	regs.prepare(nr, args)
+	if err := setRegs(x.id, &regs); err != nil {
+		return 0, x.lost(err)
+	}
+	signal := 0
+	for stops := 0; stops < 2; { // at its entry and at its exit
+		if err := unix.PtraceSyscall(int(x.id), signal); err != nil {
+			return 0, x.lost(err)
+		}
+		status, err := x.wait()
+		if err != nil {
+			return 0, err
+		}
+		signal = 0
+		switch {
+		case status.StopSignal() == unix.SIGTRAP|0x80:
+			stops++
+		case isEventStop(status):
+			// SIGSTOP or SIGCONT for the whole process. The thread runs on for
+			// now, and joins the others when we let it go.
+		default:
+			signal = int(status.StopSignal()) // SIGSTOP: it cannot be blocked
+		}
+	}
+	if err := getRegs(x.id, &regs); err != nil {
+		return 0, x.lost(err)
+	}
+	return regs.result(), nil
+}
+
+// Return lets the thread go, as if the call that it was stopped in had ended
+// with result.
+func (x *Tracee) Return(result int64) error {
+	x.saved.finish(result)
+	if err := setRegs(x.id, &x.saved); err != nil {
+		return x.lost(err)
+	}
+	return x.detach()
+}
+
+// abandon lets a stopped thread go as it is, and returns why.
+func (x *Tracee) abandon(why error) error {
+	if err := x.detach(); err != nil {
+		return err
+	}
+	return fmt.Errorf("thread %d: %w", x.id, why)
+}
+
+func (x *Tracee) detach() error {
+	if x.masked {
+		if err := sigmask(unix.PTRACE_SETSIGMASK, x.id, &x.mask); err != nil {
+			return x.lost(err)
+		}
+	}
+	if err := unix.PtraceDetach(int(x.id)); err != nil {
+		return x.lost(err)
+	}
+	return nil
+}
+
+// lost is called when the thread does not do as told. Nearly always it was
+// killed: then it must be waited for, or its process becomes unreapable.
+func (x *Tracee) lost(why error) error {
+	if !errors.Is(why, unix.ESRCH) && !errors.Is(why, unix.ENOENT) {
+		_ = unix.PtraceDetach(int(x.id))
+		return fmt.Errorf("thread %d: tracing it: %w", x.id, why)
+	}
+	for {
+		if _, err := x.wait(); err != nil {
+			return err
+		}
+		_ = unix.PtraceCont(int(x.id), 0) // a stop on the way to its death
+	}
+}
+
+// wait waits for the next stop. ESRCH when the thread has ended instead.
+func (x *Tracee) wait() (unix.WaitStatus, error) {
+	for {
+		var status unix.WaitStatus
+		_, err := unix.Wait4(int(x.id), &status, unix.WALL|unix.WNOTHREAD, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil: // ECHILD: an exec by another thread took its place
+			return 0, fmt.Errorf("thread %d: it ended while we traced it: %w", x.id, unix.ESRCH)
+		case !status.Stopped():
+			return 0, fmt.Errorf("thread %d: it was killed while we traced it: %w", x.id, unix.ESRCH)
+		default:
+			return status, nil
+		}
+	}
+}
+
+func isEventStop(status unix.WaitStatus) bool {
+	return int(status)>>16 == unix.PTRACE_EVENT_STOP
+}

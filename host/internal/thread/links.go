@@ -1,0 +1,75 @@
+package thread
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// FD reads the link /proc/TID/fd/N into buf: the path of the open file, or
+// "pipe:[INODE]" and the like. ENOENT when the descriptor is not open. It
+// allocates nothing.
+func (t ID) FD(fd int, buf []byte) ([]byte, error) {
+	var path [64]byte
+	p := append(path[:0], "/proc/"...)
+	p = strconv.AppendInt(p, int64(t), 10)
+	p = append(p, "/fd/"...)
+	p = strconv.AppendInt(p, int64(fd), 10)
+	p = append(p, 0)
+	n, err := readlink(p, buf)
+	return buf[:n], err
+}
+
+// CWD reads the link /proc/TID/cwd into buf: the working directory.
+func (t ID) CWD(buf []byte) ([]byte, error) {
+	n, err := readlink([]byte(t.path("cwd\x00")), buf)
+	return buf[:n], err
+}
+
+// Root returns the path of the thread's root directory, as we can use it.
+func (t ID) Root() string { return t.path("root") }
+
+func (t ID) path(name string) string { return "/proc/" + strconv.Itoa(int(t)) + "/" + name }
+
+// HasSignal reports whether the thread has a signal to look after: one that
+// is pending and not blocked. A signal for the whole process counts, though
+// another thread may take it.
+func (t ID) HasSignal() bool {
+	text, err := os.ReadFile(t.path("status"))
+	if err != nil {
+		return true
+	}
+	var pending, blocked uint64
+	for line := range bytes.Lines(text) {
+		key, value, _ := bytes.Cut(line, []byte(":"))
+		switch string(key) {
+		case "SigPnd", "ShdPnd":
+			pending |= parseMask(value)
+		case "SigBlk":
+			blocked = parseMask(value)
+		}
+	}
+	return pending&^blocked != 0
+}
+
+func parseMask(text []byte) uint64 {
+	mask, _ := strconv.ParseUint(string(bytes.TrimSpace(text)), 16, 64)
+	return mask
+}
+
+// FDFlags returns the flags of an open file, as those of open(2).
+func (t ID) FDFlags(fd int) (int, error) {
+	text, err := os.ReadFile(t.path("fdinfo/" + strconv.Itoa(fd)))
+	if err != nil {
+		return 0, unix.EBADF
+	}
+	for line := range bytes.Lines(text) {
+		if value, ok := bytes.CutPrefix(line, []byte("flags:")); ok {
+			flags, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 8, 64)
+			return int(flags), err
+		}
+	}
+	return 0, unix.EBADF
+}

@@ -1,0 +1,36 @@
+package thread
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// transfer moves up to len(p) bytes between p and the thread's memory at addr
+// with one call of process_vm_readv or process_vm_writev. It ends early at
+// unmapped memory, with EFAULT when that is at addr. It may wait, for
+// userfaultfd or a slow disk.
+func transfer(call uintptr, t ID, p []byte, addr uint64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	local := unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))}
+	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(p)}
+	n, _, errno := unix.Syscall6(call, uintptr(t), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+// readlink reads the link at path, which ends with a NUL.
+func readlink(path []byte, buf []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_READLINKAT, atFDCWD, uintptr(unsafe.Pointer(&path[0])),
+		uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+const atFDCWD = ^uintptr(-unix.AT_FDCWD - 1) // AT_FDCWD is negative

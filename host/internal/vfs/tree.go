@@ -1,0 +1,179 @@
+package vfs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Kind is the type of a node.
+type Kind uint8
+
+const (
+	Dir  Kind = iota
+	File      // its content is made when it is opened
+	Link
+	Char // a character device
+)
+
+// A Node is a virtual file.
+type Node struct {
+	Kind   Kind
+	Perm   uint32        // permission bits
+	Target string        // Link: what it says
+	Show   func() string // File: its content; nil: it cannot be opened
+	Minor  int           // Char
+
+	own      bool // Dir: hides what is really there
+	hides    func(name string) bool
+	children map[string]*Node
+}
+
+// Own reports whether the directory replaces what is really there, rather
+// than adding to it.
+func (n *Node) Own() bool { return n.own }
+
+// A Tree is a set of virtual nodes. It may be read concurrently, not while it
+// is being made.
+type Tree struct{ root *Node }
+
+// New returns a tree without nodes.
+func New() *Tree { return &Tree{root: newDir(false)} }
+
+func newDir(own bool) *Node {
+	return &Node{Kind: Dir, Perm: 0o755, own: own, children: make(map[string]*Node)}
+}
+
+// AddDir adds an own directory. What is added below it comes later, and is
+// own as well. Paths are absolute and clean, here and in all methods that
+// follow; adding below a node that is not a directory is a mistake in the
+// program.
+func (t *Tree) AddDir(path string) { t.dir(path).own = true }
+
+// AddFile adds a file with the content that show returns at each opening.
+func (t *Tree) AddFile(path string, perm uint32, show func() string) {
+	t.add(path, &Node{Kind: File, Perm: perm, Show: show})
+}
+
+// AddLink adds a symbolic link.
+func (t *Tree) AddLink(path, target string) {
+	t.add(path, &Node{Kind: Link, Perm: 0o777, Target: target})
+}
+
+// AddChar adds a character device.
+func (t *Tree) AddChar(path string, perm uint32, minor int) {
+	t.add(path, &Node{Kind: Char, Perm: perm, Minor: minor})
+}
+
+// Hide hides real entries of a directory that only adds.
+func (t *Tree) Hide(path string, hides func(name string) bool) {
+	t.dir(path).hides = hides
+}
+
+func (t *Tree) add(path string, n *Node) {
+	i := strings.LastIndexByte(path, '/')
+	t.dir(path[:i]).children[path[i+1:]] = n
+}
+
+func (t *Tree) dir(path string) *Node {
+	n := t.root
+	for c := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if c == "" {
+			continue
+		}
+		next := n.children[c]
+		if next == nil {
+			next = newDir(n.own)
+			n.children[c] = next
+		}
+		if next.Kind != Dir {
+			panic(fmt.Sprintf("vfs: %s is not a directory on the way to %s", c, path))
+		}
+		n = next
+	}
+	return n
+}
+
+// Lookup returns the node at path, nil when there is none. hidden says that
+// nothing is there at all: what may really be there does not show.
+func (t *Tree) Lookup(path string) (n *Node, hidden bool) {
+	n = t.root
+	for c := range components(path) {
+		next := n.children[c]
+		if next == nil {
+			return nil, n.own || n.hides != nil && n.hides(c)
+		}
+		n = next
+	}
+	return n, false
+}
+
+// Relevant reports whether the walk of path may come across a virtual node,
+// or one that is hidden. It is quick and errs on the side of true. path is
+// clean; it is taken for absolute, and for free of real links.
+func (t *Tree) Relevant(path string) bool {
+	n := t.root
+	for c := range components(path) {
+		next := n.children[c]
+		if next == nil {
+			return n.own || n.hides != nil && n.hides(c)
+		}
+		if n = next; n.Kind != Dir {
+			return true
+		}
+	}
+	return true
+}
+
+// An Entry is a name in a directory.
+type Entry struct {
+	Name   string
+	Kind   Kind
+	Target string // of a link
+}
+
+// Entries returns the names in a virtual directory, sorted, without those
+// that are really there.
+func (n *Node) Entries() []Entry {
+	entries := make([]Entry, 0, len(n.children))
+	for name, c := range n.children {
+		entries = append(entries, Entry{Name: name, Kind: c.Kind, Target: c.Target})
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	return entries
+}
+
+// Shows reports whether a real entry of the directory is seen: it is not
+// hidden, and no virtual one has its name.
+func (n *Node) Shows(name string) bool {
+	return !n.own && n.children[name] == nil && (n.hides == nil || !n.hides(name))
+}
+
+// Dirs calls yield for the path of every own directory, parents first.
+func (t *Tree) Dirs(yield func(path string, n *Node)) {
+	var walk func(path string, n *Node)
+	walk = func(path string, n *Node) {
+		if n.own {
+			yield(path, n)
+		}
+		for _, e := range n.Entries() {
+			if e.Kind == Dir {
+				walk(path+"/"+e.Name, n.children[e.Name])
+			}
+		}
+	}
+	walk("", t.root)
+}
+
+// components yields the names in a clean path.
+func components(path string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for path = strings.Trim(path, "/"); path != ""; {
+			c, rest, _ := strings.Cut(path, "/")
+			if !yield(c) {
+				return
+			}
+			path = rest
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package vfs
+
+import (
+	"errors"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Real is what is really there, as the program sees it.
+type Real interface {
+	// Readlink reads a symbolic link. EINVAL when path is something else, and
+	// [ErrMagic] for a link of /proc that leads to a virtual file that is
+	// open and not to a path.
+	Readlink(path string) (string, error)
+}
+
+// ErrMagic is what [Real].Readlink returns for the link of an open file.
+var ErrMagic = errors.New("vfs: the link leads to an open file")
+
+// A Place is where a walk ends.
+type Place struct {
+	Path    string // absolute, without links on the way
+	Node    *Node  // the virtual node, nil when what is there is real, or nothing
+	Magic   bool   // Path is a link of /proc to an open virtual file
+	Virtual bool   // the way led through virtual links: the kernel cannot find it
+}
+
+const maxLinks = 40
+
+// Walk follows path, from the directory base when it is relative. A link at
+// the end is followed when follow is set, or when a slash stands behind it.
+// Errors: ENOENT, ENOTDIR, ELOOP for what the virtual nodes decide; and what
+// real says of a directory on the way. A last component that is not there is
+// no error, if it would be real.
+func (t *Tree) Walk(base, path string, follow bool, real Real) (Place, error) {
+	cur, rest := base, path
+	if strings.HasPrefix(path, "/") {
+		cur = "/"
+	}
+	var virtual bool
+	for links := 0; ; {
+		rest = strings.TrimLeft(rest, "/")
+		if rest == "" {
+			n, _ := t.Lookup(cur)
+			return Place{Path: cur, Node: n, Virtual: virtual}, nil
+		}
+		c, after, slash := strings.Cut(rest, "/")
+		last := strings.Trim(after, "/") == ""
+		final := last && !slash // nothing asks for it to be a directory
+		switch c {
+		case ".":
+			rest = after
+			continue
+		case "..":
+			cur, rest = parent(cur), after
+			continue
+		}
+		p := join(cur, c)
+		n, hidden := t.Lookup(p)
+		at := Place{Path: p, Node: n, Virtual: virtual}
+		var target string
+		switch {
+		case hidden:
+			return at, unix.ENOENT
+		case n != nil && n.Kind == Dir:
+			cur, rest = p, after
+			continue
+		case n != nil && n.Kind != Link:
+			if !final {
+				return at, unix.ENOTDIR
+			}
+			return at, nil
+		case final && !follow:
+			return at, nil
+		case n != nil:
+			target, virtual = n.Target, true
+		default:
+			var err error
+			target, err = real.Readlink(p)
+			switch {
+			case err == unix.EINVAL, err != nil && last && !errors.Is(err, ErrMagic):
+				cur, rest = p, after
+				continue
+			case errors.Is(err, ErrMagic) && final:
+				at.Magic = true
+				return at, nil
+			case errors.Is(err, ErrMagic):
+				return at, unix.ENOTDIR
+			case err != nil:
+				return at, err
+			}
+		}
+		if links++; links > maxLinks {
+			return at, unix.ELOOP
+		}
+		if strings.HasPrefix(target, "/") {
+			cur = "/"
+		}
+		rest = target
+		if slash {
+			rest += "/" + after
+		}
+	}
+}
+
+func join(dir, name string) string {
+	if dir == "/" {
+		return "/" + name
+	}
+	return dir + "/" + name
+}
+
+func parent(dir string) string {
+	if i := strings.LastIndexByte(dir, '/'); i > 0 {
+		return dir[:i]
+	}
+	return "/"
+}

@@ -1,0 +1,161 @@
+package host
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/thread"
+)
+
+// ioctl serves the requests whose type is DRM's or dma-buf's, on any
+// descriptor of the program.
+func (c *call) ioctl() {
+	f := c.file(c.fd(0))
+	if f == nil {
+		c.proceed()
+		return
+	}
+	defer f.put()
+	if f.table.count.Load() > 1 {
+		// Closing one file can change what another may do.
+		f.table.drain()
+	}
+	r := &request{listener: c.listener, id: c.n.ID, tid: c.tid()}
+	err := f.drm.Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
+	r.end()
+	if err != nil {
+		c.fail(drm.Errno(err))
+		return
+	}
+	c.ret(0)
+}
+
+// A request is what an ioctl knows of the thread that sent it: the
+// [drm.Caller], and the context that ends when that thread is interrupted or
+// killed. Nothing is set up for the context until somebody waits for it: most
+// requests are done before that.
+type request struct {
+	listener *seccomp.Listener
+	id       uint64
+	tid      thread.ID
+
+	mu    sync.Mutex
+	done  chan struct{} // nil: nobody waits
+	err   error         // why it ended
+	after []func()
+	ended bool
+}
+
+func (r *request) CopyFromUser(dst []byte, addr uint64) error {
+	return memoryError(r.tid.Read(dst, addr))
+}
+
+func (r *request) CopyToUser(addr uint64, src []byte) error {
+	return writeMemory(r.listener, r.id, r.tid, addr, src)
+}
+
+func (r *request) Client() drm.Client { return clientOf(r.tid) }
+
+// Deadline, Done, Err and Value implement context.Context.
+func (r *request) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+func (r *request) Value(any) any { return nil }
+
+func (r *request) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+func (r *request) Done() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.startLocked()
+	return r.done
+}
+
+// AfterFunc is what package context looks for, so that it needs no goroutine
+// to wait for Done.
+func (r *request) AfterFunc(f func()) (stop func() bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.startLocked()
+	if r.err != nil {
+		go f()
+		return func() bool { return false }
+	}
+	i := len(r.after)
+	r.after = append(r.after, f)
+	return func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.after == nil || r.after[i] == nil {
+			return false
+		}
+		r.after[i] = nil
+		return true
+	}
+}
+
+func (r *request) startLocked() {
+	if r.done != nil {
+		return
+	}
+	r.done = make(chan struct{})
+	if r.err != nil {
+		close(r.done)
+		return
+	}
+	go r.watch()
+}
+
+// end is called when the request is answered.
+func (r *request) end() { r.cancel(context.Canceled) }
+
+func (r *request) cancel(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return
+	}
+	r.err = err
+	if r.done == nil {
+		return
+	}
+	close(r.done)
+	for _, f := range r.after {
+		if f != nil {
+			go f()
+		}
+	}
+	r.after = nil
+}
+
+// watchInterval is how long a request that waits goes on after its thread was
+// interrupted. The kernel offers nothing to wait for: with WAIT_KILLABLE_RECV
+// only a fatal signal reaches a thread that waits for us, and it is seen only
+// by asking.
+const watchInterval = 5 * time.Millisecond
+
+// watch ends the context when the thread was killed, or has a signal to look
+// after: the kernel would interrupt a wait then.
+func (r *request) watch() {
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-ticker.C:
+		}
+		if !r.listener.Valid(r.id) || r.tid.HasSignal() {
+			r.cancel(unix.EINTR)
+			return
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package host
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+func (c *call) readlink() {
+	c.readlinkPath(unix.AT_FDCWD, c.arg(0), c.arg(1), c.arg(2))
+}
+
+func (c *call) readlinkat() {
+	if !c.emptyPath(c.arg(1)) {
+		c.readlinkPath(c.fd(0), c.arg(1), c.arg(2), c.arg(3))
+		return
+	}
+	// The link itself is open, with O_PATH|O_NOFOLLOW.
+	if o := c.opened(c.fd(0)); o.path != "" {
+		if n, _ := c.host.tree.Load().Lookup(o.path); n != nil && n.Kind == vfs.Link {
+			c.writeLink(n.Target, c.arg(2), c.arg(3))
+			return
+		}
+	}
+	c.proceed()
+}
+
+func (c *call) readlinkPath(dirfd int32, addr, buf, size uint64) {
+	p, err := c.place(dirfd, addr, false)
+	switch {
+	case err == errNative:
+		c.proceed()
+	case err != nil:
+		c.fail(err)
+	case p.Node != nil && p.Node.Kind == vfs.Link:
+		c.writeLink(p.Node.Target, buf, size)
+	case p.Node != nil && !p.native:
+		c.fail(unix.EINVAL)
+	case c.isMagic(p.Path):
+		o, _, err := c.magic(p.Path)
+		if err != nil || o.file == nil && o.path == "" {
+			c.proceed()
+			return
+		}
+		c.writeLink(c.host.shownPath(o), buf, size)
+	case p.native:
+		c.proceed()
+	default:
+		target, err := readlink(c.realPath(p.Path))
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		c.writeLink(target, buf, size)
+	}
+}
+
+// writeLink answers readlink: what does not fit is cut off, without a word.
+func (c *call) writeLink(target string, buf, size uint64) {
+	n := int(int32(size))
+	if n <= 0 {
+		c.fail(unix.EINVAL)
+		return
+	}
+	n = min(n, len(target))
+	if err := c.write(buf, []byte(target[:n])); err != nil {
+		c.fail(err)
+		return
+	}
+	c.ret(int64(n))
+}
+
+// getcwd hides that the working directory is one of our making.
+func (c *call) getcwd() {
+	base, private, err := c.base(unix.AT_FDCWD)
+	switch {
+	case err == errNative, err == nil && !private:
+		c.proceed()
+	case err != nil:
+		c.fail(err)
+	case uint64(len(base)) >= c.arg(1):
+		c.fail(unix.ERANGE)
+	default:
+		if err := c.write(c.arg(0), append([]byte(base), 0)); err != nil {
+			c.fail(err)
+			return
+		}
+		c.ret(int64(len(base) + 1))
+	}
+}
+
+// getxattr and lgetxattr: virtual files have none. ls -l asks.
+func (c *call) getxattr() { c.xattr(true) }
+
+func (c *call) lgetxattr() { c.xattr(false) }
+
+func (c *call) xattr(follow bool) {
+	p, err := c.place(unix.AT_FDCWD, c.arg(0), follow)
+	switch {
+	case err == errNative, err == nil && p.native:
+		c.proceed()
+	case err != nil:
+		c.fail(err)
+	default:
+		c.fail(unix.ENODATA)
+	}
+}

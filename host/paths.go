@@ -1,0 +1,260 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+// An opened is what a descriptor of a program refers to, if it is one that we
+// gave it.
+type opened struct {
+	file    *file  // an open node
+	path    string // else, if not "": a virtual file, directory or link
+	deleted bool   // a directory that is there no more
+}
+
+// snapshotPrefix begins the names of the memfds that stand for virtual files
+// that are not directories; the path follows. /proc shows it with "/memfd:"
+// before it and " (deleted)" behind.
+const snapshotPrefix = "udrm:"
+
+// openedBy says what a link of /proc/PID/fd means. The file is not acquired.
+func (h *Host) openedBy(link []byte) (o opened) {
+	if inode := pipeInode(link); inode != 0 {
+		h.files.mu.Lock()
+		o.file = h.files.byInode[inode]
+		h.files.mu.Unlock()
+		return o
+	}
+	if rest, ok := bytes.CutPrefix(link, []byte("/memfd:"+snapshotPrefix)); ok {
+		o.path = string(bytes.TrimSuffix(rest, []byte(" (deleted)")))
+		return o
+	}
+	if bytes.HasPrefix(link, []byte(h.shadow.root)) {
+		o.path, o.deleted, _ = h.shadow.virtualPath(string(link))
+	}
+	return o
+}
+
+// file returns the open DRM file that a descriptor refers to, nil when it is
+// something else. The caller puts it.
+func (c *call) file(fd int32) *file {
+	link, err := c.tid().FD(int(fd), c.linkBuf[:])
+	if err != nil {
+		return nil
+	}
+	inode := pipeInode(link)
+	if inode == 0 {
+		return nil
+	}
+	return c.host.files.acquire(inode)
+}
+
+// opened says what a descriptor of the program refers to.
+func (c *call) opened(fd int32) opened {
+	link, err := c.tid().FD(int(fd), c.linkBuf[:])
+	if err != nil {
+		return opened{}
+	}
+	return c.host.openedBy(link)
+}
+
+// A place is where a path of the program leads.
+type place struct {
+	vfs.Place
+	// native says that the kernel finds the same: the call is its. It holds
+	// also for a directory to which virtual nodes are only added, except that
+	// its listing lacks them.
+	native bool
+}
+
+var errNative = errors.New("host: the path is none of ours")
+
+// place resolves the path at addr, from the directory dirfd if it is relative.
+// errNative says that it has nothing to do with virtual files; any other error
+// is the program's.
+func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
+	raw, err := c.tid().ReadString(c.pathBuf[:], addr)
+	if err != nil || len(raw) == 0 {
+		return place{}, errNative // the kernel knows the right error
+	}
+	tree := c.host.tree.Load()
+	base, private := "/", false
+	if raw[0] == '/' {
+		if !relevant(tree, raw) {
+			return place{}, errNative
+		}
+	} else {
+		if base, private, err = c.base(dirfd); err != nil {
+			return place{}, err
+		}
+		if !private && !relevant(tree, append(append([]byte(base), '/'), raw...)) {
+			return place{}, errNative
+		}
+	}
+	at, err := tree.Walk(base, string(raw), follow, c)
+	switch {
+	case err == unix.EACCES || err == unix.EPERM:
+		return place{}, errNative // it is us who may not look there
+	case err != nil:
+		return place{}, err
+	}
+	p := place{Place: at}
+	p.native = !private && !at.Virtual && !at.Magic && c.host.real(c, at)
+	if p.native && at.Node == nil && !c.isMagic(at.Path) {
+		return place{}, errNative
+	}
+	return p, nil
+}
+
+// real reports whether there is something real at the end of a walk: nothing
+// virtual, or a directory to which virtual nodes are only added.
+func (h *Host) real(c *call, at vfs.Place) bool {
+	if at.Node == nil {
+		return true
+	}
+	if at.Node.Kind != vfs.Dir || at.Node.Own() {
+		return false
+	}
+	var st unix.Stat_t
+	return unix.Lstat(c.realPath(at.Path), &st) == nil
+}
+
+// base is the directory that relative paths start from. private says that it
+// is a directory of our making, in which the kernel would find nothing.
+func (c *call) base(dirfd int32) (base string, private bool, err error) {
+	var link []byte
+	if dirfd == unix.AT_FDCWD {
+		link, err = c.tid().CWD(c.linkBuf[:])
+	} else {
+		link, err = c.tid().FD(int(dirfd), c.linkBuf[:])
+	}
+	if err != nil || len(link) == 0 || link[0] != '/' {
+		return "", false, errNative
+	}
+	o := c.host.openedBy(link)
+	switch {
+	case o.deleted:
+		return "", false, unix.ENOENT
+	case o.path != "":
+		return o.path, true, nil
+	}
+	return string(link), false, nil
+}
+
+// relevant reports whether a path may have to do with virtual files. It is
+// asked for every path that any program uses, and most have nothing in common
+// with ours: it must be quick.
+func relevant(tree *vfs.Tree, raw []byte) bool {
+	messy := bytes.Contains(raw, []byte("//")) || bytes.Contains(raw, []byte("/."))
+	p := raw
+	if messy {
+		p = []byte(path.Clean(string(raw)))
+	}
+	switch {
+	case bytes.HasPrefix(p, []byte("/sys")):
+	case bytes.HasPrefix(p, []byte("/dev")):
+	case bytes.HasPrefix(p, []byte("/run/udev")), bytes.HasPrefix(p, []byte("/var/run/udev")):
+		return true
+	case bytes.HasPrefix(p, []byte("/proc/")):
+		return bytes.Contains(p, []byte("/fd/")) || bytes.Contains(p, []byte("/cwd"))
+	default:
+		return false
+	}
+	if messy && bytes.Contains(raw, []byte("/..")) {
+		return true // what is before it may be a link
+	}
+	if rest, ok := bytes.CutPrefix(p, []byte("/dev/")); ok && (bytes.HasPrefix(rest, []byte("fd/")) || bytes.HasPrefix(rest, []byte("std"))) {
+		return true
+	}
+	return tree.Relevant(string(p))
+}
+
+// realPath is the path by which we reach what the program has at path.
+func (c *call) realPath(path string) string { return c.tid().Root() + path }
+
+// Readlink implements vfs.Real: the links that are really there, as the
+// program sees them.
+func (c *call) Readlink(path string) (string, error) {
+	if !strings.HasPrefix(path, "/proc/") {
+		return readlink(c.realPath(path))
+	}
+	switch path {
+	case "/proc/self":
+		return strconv.Itoa(c.client().PID), nil
+	case "/proc/thread-self":
+		return strconv.Itoa(c.client().PID) + "/task/" + strconv.Itoa(int(c.tid())), nil
+	}
+	if !c.isMagic(path) {
+		return readlink(c.realPath(path))
+	}
+	o, text, err := c.magic(path)
+	switch {
+	case err != nil:
+		return "", err
+	case o.file != nil:
+		return "", vfs.ErrMagic
+	case o.path != "":
+		if n, _ := c.host.tree.Load().Lookup(o.path); n == nil || n.Kind != vfs.Dir {
+			return "", vfs.ErrMagic
+		}
+		return o.path, nil
+	case !strings.HasPrefix(text, "/"), strings.HasSuffix(text, " (deleted)"):
+		return "", unix.EINVAL // not a path: the kernel knows where it leads
+	}
+	return text, nil
+}
+
+func readlink(path string) (string, error) {
+	var buf [unix.PathMax]byte
+	n, err := unix.Readlink(path, buf[:])
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+// isMagic reports whether path, without links on the way, is a link of /proc
+// to an open file or a working directory.
+func (c *call) isMagic(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/proc/")
+	if !ok {
+		return false
+	}
+	parts := strings.Split(rest, "/")
+	if len(parts) >= 4 && parts[1] == "task" {
+		parts = parts[2:]
+	}
+	return len(parts) == 3 && parts[1] == "fd" || len(parts) == 2 && parts[1] == "cwd"
+}
+
+// magic says where a link leads for which isMagic holds.
+func (c *call) magic(path string) (o opened, text string, err error) {
+	if text, err = readlink(path); err != nil {
+		return opened{}, "", err
+	}
+	return c.host.openedBy([]byte(text)), text, nil
+}
+
+// shownPath is the path of an open file as /proc shows it.
+func (h *Host) shownPath(o opened) string {
+	shown := o.path
+	gone := o.deleted
+	if o.file != nil {
+		m := o.file.drm.Minor()
+		shown, gone = "/dev/dri/"+m.Name(), h.class.Minor(m.Number()) != m
+	} else if n, _ := h.tree.Load().Lookup(o.path); n == nil {
+		gone = true
+	}
+	if gone {
+		shown += " (deleted)"
+	}
+	return shown
+}

@@ -1,0 +1,157 @@
+package host
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/seccomp"
+)
+
+// A server answers the calls that arrive at one listener. Its workers receive
+// and serve one call after another; whenever all of them are busy, another
+// one starts, so that a request that waits holds up nobody else.
+type server struct {
+	host     *Host
+	listener *seccomp.Listener
+	done     chan struct{} // closed when nobody is left under the filter, and all workers have ended
+
+	idle     atomic.Int32 // workers that wait for a call
+	stopping atomic.Bool
+
+	mu      sync.Mutex
+	workers map[int]struct{} // by thread id
+	wg      sync.WaitGroup
+}
+
+// maxIdle is how many workers wait for calls. Two, so that there is one while
+// the other serves.
+const maxIdle = 2
+
+// stopSignal takes a worker out of its wait when the server ends: the one
+// signal that workers do not block. Nobody else sends it.
+const stopSignal = unix.Signal(64) // SIGRTMAX
+
+func serve(h *Host, l *seccomp.Listener) *server {
+	s := &server{host: h, listener: l, done: make(chan struct{}), workers: make(map[int]struct{})}
+	s.startWorker()
+	go s.wait()
+	return s
+}
+
+// wait waits until nobody is left under the filter, then ends the server.
+func (s *server) wait() {
+	poll := []unix.PollFd{{Fd: int32(s.listener.FD())}}
+	for {
+		n, err := unix.Poll(poll, -1)
+		if n > 0 && poll[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 {
+			break
+		}
+		if err != nil && err != unix.EINTR {
+			s.host.log.Error("host: waiting for the end of the programs", "err", err)
+			break
+		}
+	}
+	s.stopping.Store(true)
+	ended := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(ended)
+	}()
+	// A worker may be just about to wait: it is told again.
+	for tick := time.NewTicker(time.Millisecond); ; {
+		s.mu.Lock()
+		for tid := range s.workers {
+			_ = unix.Tgkill(unix.Getpid(), tid, stopSignal)
+		}
+		s.mu.Unlock()
+		select {
+		case <-ended:
+			tick.Stop()
+			_ = s.listener.Close()
+			close(s.done)
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *server) startWorker() {
+	s.wg.Add(1)
+	onOwnThread(func() {
+		defer s.wg.Done()
+		s.work()
+	})
+}
+
+func (s *server) work() {
+	// A signal between two steps of an answer makes it go wrong (see package
+	// seccomp), and the runtime sends itself many.
+	if err := blockSignals(); err != nil {
+		s.host.log.Error("host: blocking signals", "err", err)
+		return
+	}
+	tid := unix.Gettid()
+	s.mu.Lock()
+	s.workers[tid] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.workers, tid)
+		s.mu.Unlock()
+	}()
+	c := &call{host: s.host, listener: s.listener}
+	for !s.stopping.Load() {
+		if s.idle.Add(1) > maxIdle {
+			s.idle.Add(-1)
+			return
+		}
+		err := s.listener.Receive(&c.n)
+		if s.idle.Add(-1) == 0 && !s.stopping.Load() {
+			s.startWorker()
+		}
+		switch {
+		case err == nil:
+			c.serve()
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOENT):
+			// Told to stop; or the caller was killed; or nobody is left.
+		default:
+			s.host.log.Error("host: receiving calls", "err", err)
+			return
+		}
+	}
+}
+
+func blockSignals() error {
+	var set unix.Sigset_t
+	for i := range set.Val {
+		set.Val[i] = ^uint64(0)
+	}
+	set.Val[(stopSignal-1)/64] &^= 1 << ((stopSignal - 1) % 64)
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil)
+}
+
+// onOwnThread runs f on an OS thread of its own, which ends with f, and which
+// is not the main thread: that one does not end, and the children of the
+// process are its.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return // still locked: the thread ends
+		}
+		found := make(chan struct{})
+		go func() { // cannot get the main thread while we hold it
+			runtime.LockOSThread()
+			close(found)
+			f()
+		}()
+		<-found
+		runtime.UnlockOSThread()
+	}()
+}

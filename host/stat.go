@@ -1,0 +1,277 @@
+package host
+
+import (
+	"hash/fnv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+func (c *call) stat() { c.statPath(unix.AT_FDCWD, c.arg(0), 0, c.writeStat(c.arg(1))) }
+
+func (c *call) lstat() {
+	c.statPath(unix.AT_FDCWD, c.arg(0), unix.AT_SYMLINK_NOFOLLOW, c.writeStat(c.arg(1)))
+}
+
+func (c *call) fstat() { c.statFD(c.fd(0), c.writeStat(c.arg(1))) }
+
+func (c *call) newfstatat() {
+	c.statAt(c.fd(0), c.arg(1), int(c.arg(3)), c.writeStat(c.arg(2)))
+}
+
+func (c *call) statx() {
+	c.statAt(c.fd(0), c.arg(1), int(c.arg(2)), c.writeStatx(c.arg(4)))
+}
+
+// A statWriter writes what stat says of a file to the program.
+type statWriter func(st *unix.Statx_t) error
+
+func (c *call) statAt(dirfd int32, addr uint64, flags int, write statWriter) {
+	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(addr) {
+		if dirfd != unix.AT_FDCWD {
+			c.statFD(dirfd, write)
+			return
+		}
+		base, private, err := c.base(dirfd)
+		if err != nil || !private {
+			c.proceed()
+			return
+		}
+		c.statOpened(opened{path: base}, write)
+		return
+	}
+	c.statPath(dirfd, addr, flags, write)
+}
+
+// emptyPath reports whether the path at addr is empty, or NULL, which stands
+// for it since Linux 6.11.
+func (c *call) emptyPath(addr uint64) bool {
+	if addr == 0 {
+		return true
+	}
+	var b [1]byte
+	return c.tid().Read(b[:], addr) == nil && b[0] == 0
+}
+
+func (c *call) statPath(dirfd int32, addr uint64, flags int, write statWriter) {
+	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	switch {
+	case err == errNative, err == nil && p.native:
+		c.proceed()
+	case err != nil:
+		c.fail(err)
+	case p.Magic:
+		o, _, err := c.magic(p.Path)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		c.statOpened(o, write)
+	default:
+		c.finish(c.statPlace(p, write))
+	}
+}
+
+func (c *call) statFD(fd int32, write statWriter) {
+	o := c.opened(fd)
+	if o.file == nil && o.path == "" {
+		c.proceed()
+		return
+	}
+	c.statOpened(o, write)
+}
+
+func (c *call) statOpened(o opened, write statWriter) {
+	if o.file != nil {
+		m := o.file.drm.Minor()
+		st := statOf("/dev/dri/"+m.Name(), &vfs.Node{Kind: vfs.Char, Perm: 0o660, Minor: m.Number()})
+		c.finish(write(&st))
+		return
+	}
+	n, _ := c.host.tree.Load().Lookup(o.path)
+	if n == nil {
+		// What it was is gone, and so is what we knew of it.
+		n = &vfs.Node{Kind: vfs.File, Perm: 0o444}
+		if o.deleted {
+			n = &vfs.Node{Kind: vfs.Dir, Perm: 0o755}
+		}
+	}
+	c.finish(c.statPlace(place{Place: vfs.Place{Path: o.path, Node: n}}, write))
+}
+
+func (c *call) statPlace(p place, write statWriter) error {
+	if n := p.Node; n == nil || n.Kind == vfs.Dir && !n.Own() {
+		var st unix.Statx_t
+		err := unix.Statx(unix.AT_FDCWD, c.realPath(p.Path), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
+		if err == nil {
+			return write(&st)
+		}
+		if n == nil {
+			return err
+		}
+	}
+	st := statOf(p.Path, p.Node)
+	return write(&st)
+}
+
+// statOf makes up what stat says of a virtual file. Device, mount and times
+// are those of the file system that it seems to lie in.
+func statOf(path string, n *vfs.Node) unix.Statx_t {
+	var st unix.Statx_t
+	_ = unix.Statx(unix.AT_FDCWD, fileSystem(path), 0, unix.STATX_BASIC_STATS|unix.STATX_BTIME|unix.STATX_MNT_ID, &st)
+	st.Mask &^= unix.STATX_BTIME
+	st.Blocks, st.Size, st.Nlink = 0, 0, 1
+	st.Uid, st.Gid = 0, 0
+	st.Ino = inodeOf(path)
+	st.Mode = uint16(n.Perm)
+	switch n.Kind {
+	case vfs.Dir:
+		st.Mode |= unix.S_IFDIR
+		st.Nlink = 2
+		for _, e := range n.Entries() {
+			if e.Kind == vfs.Dir {
+				st.Nlink++
+			}
+		}
+	case vfs.Link:
+		st.Mode |= unix.S_IFLNK
+		if !strings.HasPrefix(path, "/sys/") {
+			st.Size = uint64(len(n.Target))
+		}
+	case vfs.Char:
+		st.Mode |= unix.S_IFCHR
+		st.Gid = videoGroup()
+		st.Rdev_major, st.Rdev_minor = drm.Major, uint32(n.Minor)
+	case vfs.File:
+		st.Mode |= unix.S_IFREG
+		switch {
+		case n.Show == nil:
+			st.Mode = st.Mode&^unix.S_IFMT | unix.S_IFSOCK
+		case strings.HasPrefix(path, "/sys/"):
+			st.Size = 4096 // of every attribute
+		default:
+			st.Size = uint64(len(n.Show()))
+		}
+	}
+	return st
+}
+
+// fileSystem is the mount point below which a virtual path lies.
+func fileSystem(path string) string {
+	for _, top := range []string{"/dev", "/sys", "/run"} {
+		if strings.HasPrefix(path, top) {
+			return top
+		}
+	}
+	return "/"
+}
+
+// inodeOf is the inode number of a virtual file: the same for as long as it
+// has its path.
+func inodeOf(path string) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(path))
+	return hash.Sum64() >> 1
+}
+
+func (c *call) writeStatx(addr uint64) statWriter {
+	return func(st *unix.Statx_t) error { return c.write(addr, statxBytes(st)) }
+}
+
+func (c *call) writeStat(addr uint64) statWriter {
+	return func(st *unix.Statx_t) error {
+		old := statFromStatx(st)
+		return c.write(addr, statBytes(&old))
+	}
+}
+
+// statfs and fstatfs: libudev wants to know that its /sys is a sysfs.
+func (c *call) statfs() {
+	p, err := c.place(unix.AT_FDCWD, c.arg(0), true)
+	switch {
+	case err == errNative, err == nil && p.native:
+		c.proceed()
+	case err != nil:
+		c.fail(err)
+	default:
+		c.writeStatfs(p.Path, c.arg(1))
+	}
+}
+
+func (c *call) fstatfs() {
+	o := c.opened(c.fd(0))
+	switch {
+	case o.file != nil:
+		c.writeStatfs("/dev", c.arg(1))
+	case o.path != "":
+		c.writeStatfs(o.path, c.arg(1))
+	default:
+		c.proceed()
+	}
+}
+
+func (c *call) writeStatfs(path string, addr uint64) {
+	var st unix.Statfs_t
+	err := unix.Statfs(c.realPath(fileSystem(path)), &st)
+	if err == nil {
+		err = c.write(addr, statfsBytes(&st))
+	}
+	c.finish(err)
+}
+
+func (c *call) access() { c.accessPath(unix.AT_FDCWD, c.arg(0), uint32(c.arg(1)), 0) }
+
+func (c *call) faccessat() { c.accessPath(c.fd(0), c.arg(1), uint32(c.arg(2)), 0) }
+
+func (c *call) faccessat2() {
+	flags := int(c.arg(3))
+	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)) {
+		o := c.opened(c.fd(0))
+		switch {
+		case o.file != nil:
+			c.finish(permit(&vfs.Node{Kind: vfs.Char}, uint32(c.arg(2))))
+		case o.path != "":
+			n, _ := c.host.tree.Load().Lookup(o.path)
+			c.finish(permit(n, uint32(c.arg(2))))
+		default:
+			c.proceed()
+		}
+		return
+	}
+	c.accessPath(c.fd(0), c.arg(1), uint32(c.arg(2)), flags)
+}
+
+func (c *call) accessPath(dirfd int32, addr uint64, mode uint32, flags int) {
+	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	switch {
+	case err == errNative, err == nil && p.native:
+		c.proceed()
+	case err != nil:
+		c.fail(err)
+	case p.Magic:
+		c.ret(0)
+	case p.Node == nil:
+		c.finish(unix.Faccessat(unix.AT_FDCWD, c.realPath(p.Path), mode, 0))
+	default:
+		c.finish(permit(p.Node, mode))
+	}
+}
+
+// permit says what a program may do with a virtual file: use the nodes, look
+// at everything else.
+func permit(n *vfs.Node, mode uint32) error {
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == vfs.Char && mode&unix.X_OK == 0:
+	case n.Kind == vfs.Dir && mode&unix.W_OK == 0:
+	case n.Kind == vfs.Link:
+	case mode&(unix.W_OK|unix.X_OK) == 0:
+	default:
+		return unix.EACCES
+	}
+	return nil
+}
