@@ -17,6 +17,8 @@ type Class struct {
 	minors      [2 * minorsOfType]*Minor // reserved numbers, see Minor.slot
 	kobjects    []*Kobject               // parents first
 	subscribers []*func(Uevent)
+	watch       DrainWatch
+	checked     bool
 }
 
 // Major is the major device number of DRM nodes.

@@ -31,6 +31,8 @@ type Device struct {
 	// registered is the view that guards hand out. Written before the gate
 	// opens and after it is drained, read inside guards only.
 	registered RegisteredDevice
+	checked    bool // see Class.CheckGuards
+	records    records
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -66,6 +68,7 @@ func NewDevice(class *Class, driver Driver, parent *bus.BoundDevice, data any) (
 		parent:   parent.Device(),
 		data:     data,
 		gate:     srcu.NewShutDomain(),
+		checked:  class.checks(),
 		files:    make(map[*File]struct{}),
 	}
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())

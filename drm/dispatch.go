@@ -25,7 +25,7 @@ func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 		return err
 	}
 	defer f.leave()
-	return f.minor.dev.WithGuard(func(dev *RegisteredDevice) error {
+	return f.minor.dev.serve(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {
 		if uapi.IOCType(cmd) != uapi.IoctlBase {
 			return fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
 		}

@@ -178,7 +178,7 @@ func (s *eventSpace) dequeue(p []byte) (n int, more bool, err error, wake <-chan
 func (f *File) await(ctx context.Context, done func() (ok bool, wake <-chan struct{})) bool {
 	d := f.minor.dev
 	unplug := d.ctx.Done()
-	guard, err := d.RegistrationGuard()
+	guard, err := d.enter(&record{what: "read", client: f.client})
 	guarded := err == nil
 	defer func() {
 		if guarded {

@@ -62,7 +62,7 @@ func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 	f := &File{minor: m, client: client, authenticated: client.Admin}
 	f.users.Store(1)
 	f.events.init(sink)
-	err := m.dev.WithGuard(func(dev *RegisteredDevice) error {
+	err := m.dev.serve("open", client, func(dev *RegisteredDevice) error {
 		if flags&os.O_EXCL != 0 {
 			return fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", m.Name(), unix.EBUSY)
 		}
@@ -142,7 +142,7 @@ func (f *File) Close() error {
 
 func (f *File) release() {
 	d := f.minor.dev
-	guard, err := d.RegistrationGuard()
+	guard, err := d.enter(&record{what: "close", client: f.client})
 	var dev *RegisteredDevice
 	if err == nil {
 		defer guard.Exit()

@@ -2,6 +2,7 @@ package drm
 
 import (
 	"context"
+	"time"
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/srcu"
@@ -19,6 +20,14 @@ type RegisteredDevice struct {
 	*Device
 	parent *bus.BoundDevice
 	data   any
+	record *record // the guard that this view belongs to, when guards are checked
+}
+
+// valid panics when the guard has been exited, as far as that is known.
+func (d *RegisteredDevice) valid() {
+	if d.record != nil && d.record.exited.Load() {
+		panic("drm: use of a registered view of " + d.Name() + " after its guard was exited" + d.record.takenAt())
+	}
 }
 
 // Parent returns the parent as bound hardware. It hides [Device.Parent], the
@@ -27,14 +36,20 @@ type RegisteredDevice struct {
 // Invariant: the parent stays bound until the guard exits. Why it holds: the
 // registration is a managed resource of that binding, and its release waits
 // for the guard before it returns.
-func (d *RegisteredDevice) Parent() *bus.BoundDevice { return d.parent }
+func (d *RegisteredDevice) Parent() *bus.BoundDevice {
+	d.valid()
+	return d.parent
+}
 
 // RegistrationData returns what was given to [UnregisteredDevice.Register]:
 // data that lives exactly as long as the registration.
 //
 // Invariant: it has not been released. Why it holds: an unplug releases it
 // after the last guard has exited.
-func (d *RegisteredDevice) RegistrationData() any { return d.data }
+func (d *RegisteredDevice) RegistrationData() any {
+	d.valid()
+	return d.data
+}
 
 // Context returns a context that ends when the unplug of the device begins.
 // Its cause is then [ErrUnplugged]. A section that waits for the device must
@@ -48,6 +63,7 @@ type RegistrationGuard struct {
 	_       noCopy
 	section srcu.Section
 	dev     *RegisteredDevice
+	record  *record // nil for a guard that is not known by name
 }
 
 // noCopy makes go vet report copies.
@@ -66,11 +82,42 @@ func (*noCopy) Unlock() {}
 // Live and Unplugging, and an unplug goes on from Unplugging to Drained only
 // when the last section has exited; unregistering and unbinding come after.
 func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
+	if d.checked {
+		return d.enter(&record{what: "guard"})
+	}
 	section, ok := d.gate.Enter()
 	if !ok {
 		return RegistrationGuard{}, d.refused()
 	}
 	return RegistrationGuard{section: section, dev: &d.registered}, nil
+}
+
+// enter takes a guard that is known by name.
+func (d *Device) enter(r *record) (RegistrationGuard, error) {
+	section, ok := d.gate.Enter()
+	if !ok {
+		return RegistrationGuard{}, d.refused()
+	}
+	view := &d.registered
+	if d.checked {
+		r.check()
+		view = &RegisteredDevice{Device: d, parent: view.parent, data: view.data, record: r}
+	}
+	r.since = time.Now()
+	d.records.add(r)
+	return RegistrationGuard{section: section, dev: view, record: r}, nil
+}
+
+// serve runs f inside a guard on behalf of a client: what names the request. A
+// panic in f is EIO for that client, and is reported.
+func (d *Device) serve(what string, client Client, f func(dev *RegisteredDevice) error) (err error) {
+	guard, err := d.enter(&record{what: what, client: client})
+	if err != nil {
+		return err
+	}
+	defer guard.Exit()
+	defer d.recoverTo(&err, what, client)
+	return f(guard.Device())
 }
 
 // refused says why the gate did not let a section in: a gate that is not closed
@@ -93,6 +140,9 @@ func (g *RegistrationGuard) Exit() {
 		panic("drm: Exit of a registration guard that is not open: it was exited before, or RegistrationGuard had returned an error")
 	}
 	g.dev = nil
+	if g.record != nil {
+		g.record.exit()
+	}
 	g.section.Exit()
 }
 

@@ -38,16 +38,21 @@ type Ioctl struct {
 //
 // NewIoctl panics when the size of T is not the one that cmd encodes.
 func NewIoctl[T any](cmd uint32, flags IoctlFlags, handler func(dev *RegisteredDevice, req *Request, arg *T) error) Ioctl {
-	name := uapi.IoctlName(cmd)
-	if name == "" {
-		name = fmt.Sprintf("%#x", cmd)
-	}
+	name := ioctlName(cmd)
 	if size := sizeOf[T](); size != uapi.IOCSize(cmd) {
 		panic(fmt.Sprintf("drm: ioctl %s has an argument of %d bytes, its handler takes %d", name, uapi.IOCSize(cmd), size))
 	}
 	return Ioctl{cmd: cmd, name: name, flags: flags, handler: func(dev *RegisteredDevice, req *Request, arg []uint64) error {
 		return handler(dev, req, asStruct[T](arg))
 	}}
+}
+
+// ioctlName names a request in reports and errors.
+func ioctlName(cmd uint32) string {
+	if name := uapi.IoctlName(cmd); name != "" {
+		return name
+	}
+	return fmt.Sprintf("ioctl %#x", cmd)
 }
 
 // An ioctlTable holds the requests of a device by number.

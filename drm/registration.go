@@ -1,11 +1,11 @@
 package drm
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +20,7 @@ import (
 type Registration struct {
 	dev      *Device
 	resource *devres.Resource
-	begun    atomic.Bool
+	inside   atomic.Bool   // Close was called from inside a guard
 	ended    chan struct{} // closed when the unplug is done
 
 	mu sync.Mutex // held while nodes and parts are announced, and taken back
@@ -91,13 +91,48 @@ func (r *Registration) announce() error {
 // Device returns the device that is, or was, registered.
 func (r *Registration) Device() *Device { return r.dev }
 
-// Close ends the registration ahead of the end of the parent's binding. It
-// must not be called from inside a guard of the device, for which it would
-// wait for ever. Closing again, or while the parent is being unbound, waits
-// for the first one.
+// ErrInsideGuard says that an unplug was asked for from inside a guard of the
+// same device, which it has to wait for.
+var ErrInsideGuard = fmt.Errorf("drm: closing a registration from inside one of its own guards: %w", unix.EDEADLK)
+
+// Close ends the registration ahead of the end of the parent's binding, and
+// returns when that is done. Closing again, or while the parent is being
+// unbound, waits for the first one.
+//
+// From inside a guard of the device, Close returns [ErrInsideGuard]: at once
+// when guards are checked ([Class.CheckGuards]); otherwise, in handlers and in
+// WithGuard, after the time of the [DrainWatch]. The unplug is under way then,
+// and done when that guard has exited. Who wants that calls [Registration.CloseLater].
 func (r *Registration) Close() error {
+	var limit time.Duration
+	switch {
+	case r.dev.holds():
+	case insideGuard():
+		limit = r.dev.class.drainWatch().After
+	default:
+		return r.close()
+	}
+	r.inside.Store(true)
+	select {
+	case err := <-r.CloseLater():
+		return err
+	case <-time.After(limit):
+		return fmt.Errorf("%w: it ends when that guard exits", ErrInsideGuard)
+	}
+}
+
+// CloseLater begins to end the registration and returns at once, with a
+// channel that gets the result of Close when it is done. It may be called from
+// inside a guard of the device.
+func (r *Registration) CloseLater() (done <-chan error) {
+	result := make(chan error, 1)
+	go func() { result <- r.close() }()
+	return result
+}
+
+func (r *Registration) close() error {
 	_, err := r.resource.Release()
-	r.unplug()
+	<-r.ended // somebody else may be at it
 	return err
 }
 
@@ -107,29 +142,29 @@ func (r *Registration) Close() error {
 //
 // A panic in a part is reported and passed over: what comes after it must not
 // be left out, the drain least of all.
+//
+// It is the release of a managed resource, so it is called once. From inside a
+// guard of the device it waits for itself, which is reported: the caller is
+// about to take away what that guard protects.
 func (r *Registration) unplug() {
-	if r.begun.Swap(true) {
-		<-r.ended
-		return
-	}
 	defer close(r.ended)
-	r.dev.drain()
+	r.dev.drain(func() bool { return r.inside.Load() || r.dev.holds() || insideGuard() })
 	r.withdraw()
 	r.dev.releaseData()
 	r.dev.Put()
 }
 
 // drain stops entry and waits for every open guard.
-func (d *Device) drain() {
+//
+// inside tells whether the caller is inside a guard, should that matter.
+func (d *Device) drain(inside func() bool) {
 	d.advance(Unplugging)
 	d.gate.Close()
 	d.cancel(ErrUnplugged)
 	for _, p := range d.parts {
 		d.callPart("Unplug", p, func() { p.Unplug(d) })
 	}
-	if err := d.gate.Drain(context.Background()); err != nil {
-		panic(errors.Join(errors.New("drm: a drain without deadline was cut short"), err))
-	}
+	d.awaitGuards(inside)
 	d.advance(Drained)
 	d.hangUp()
 }
