@@ -105,3 +105,10 @@ func (m *Manager) closeHandle(f *drm.File, handle uint32) error {
 	o.Put()
 	return nil
 }
+
+// CreateHandle gives the file a further handle of o, which holds a reference
+// of its own. The caller keeps its reference.
+func (m *Manager) CreateHandle(f *drm.File, o *Object) uint32 {
+	o.Get()
+	return m.handles(f).create(o)
+}

@@ -1,0 +1,133 @@
+package vkms
+
+import (
+	"fmt"
+	"image"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/drm/kms"
+)
+
+// A Config says what the display has. [DefaultConfig] is the kernel's.
+type Config struct {
+	Cursor    bool // a cursor plane
+	Overlay   bool // eight overlay planes
+	Writeback bool // a writeback connector
+
+	// Clock is what vblanks run on; nil for the real one.
+	Clock kms.Clock
+	// Misuse is told when the hardware is touched without a guard or a bound
+	// parent, right before it is. nil panics.
+	Misuse func(err error)
+}
+
+// DefaultConfig returns the display of the kernel's vkms with its default
+// parameters: cursor and writeback.
+func DefaultConfig() Config { return Config{Cursor: true, Writeback: true} }
+
+// A Driver drives one virtual display at a time: make one for each device. It
+// is a bus.Driver, and the drm.Driver of the device that it makes. All methods
+// may be called concurrently.
+type Driver struct {
+	class  *drm.Class
+	config Config
+
+	mu      sync.Mutex
+	device  *drm.Device // the last one; nil before the first probe
+	display *kms.ModeConfig
+	buffers *gem.Manager
+}
+
+// NewDriver returns a driver that makes its DRM devices in class.
+func NewDriver(class *drm.Class, config Config) *Driver {
+	if config.Misuse == nil {
+		config.Misuse = func(err error) { panic(err) }
+	}
+	return &Driver{class: class, config: config}
+}
+
+// Name implements bus.Driver.
+func (d *Driver) Name() string { return "vkms" }
+
+// Probe implements bus.Driver: registers, then the DRM device and what it is
+// made of, then its registration. The end of the binding takes them back in
+// the opposite order.
+func (d *Driver) Probe(parent *bus.BoundDevice) error {
+	registers, err := mapRegisters(parent, d.config.Misuse)
+	if err != nil {
+		return err
+	}
+	u, err := drm.NewDevice(d.class, d, parent, nil)
+	if err != nil {
+		return err
+	}
+	buffers := gem.New()
+	display := newDisplay(&d.config, buffers)
+	for _, p := range []drm.Part{display, buffers} {
+		if err := u.Attach(p); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	d.device, d.display, d.buffers = u.Device(), display, buffers
+	d.mu.Unlock()
+	_, err = u.Register(registers)
+	return err
+}
+
+// Unbind implements bus.Driver: ahead of a planned removal it switches the
+// display off.
+func (d *Driver) Unbind(*bus.BoundDevice) {
+	err := d.Device().WithGuard(d.ModeConfig().Shutdown)
+	if err != nil {
+		panic(fmt.Sprintf("vkms: switching the display off: %v", err))
+	}
+}
+
+// Device returns the DRM device of the last probe, nil before the first.
+func (d *Driver) Device() *drm.Device {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.device
+}
+
+// ModeConfig returns the modesetting of the last probe, nil before the first.
+func (d *Driver) ModeConfig() *kms.ModeConfig {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.display
+}
+
+// Buffers returns the buffers of the last probe, nil before the first.
+func (d *Driver) Buffers() *gem.Manager {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.buffers
+}
+
+// Screenshot returns what the display shows; see [kms.ModeConfig.Screenshot].
+func (d *Driver) Screenshot() (*image.NRGBA, error) {
+	display := d.ModeConfig()
+	if display == nil {
+		return nil, fmt.Errorf("vkms: a screenshot of a driver that is not bound: %w", unix.ENODEV)
+	}
+	return display.Screenshot(display.CRTCs()[0])
+}
+
+// Info implements drm.Driver.
+func (d *Driver) Info() drm.DriverInfo {
+	return drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vkms", Desc: "Virtual Kernel Mode Setting", Date: "0"}
+}
+
+// Features implements drm.Driver.
+func (d *Driver) Features() drm.Features {
+	return drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic
+}
+
+// Ioctls implements drm.Driver: it has none of its own.
+func (d *Driver) Ioctls() []drm.Ioctl { return nil }

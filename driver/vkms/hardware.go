@@ -1,0 +1,74 @@
+package vkms
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
+)
+
+// hardware programs the registers of a display: it is the kms.Driver. Its
+// fields do not change once the display is made; all state is in the
+// registers.
+type hardware struct {
+	crtc            *kms.CRTC
+	primary, cursor *kms.Plane // cursor is nil when there is none
+}
+
+// lutEntrySize is the size of struct drm_color_lut.
+const lutEntrySize = 8
+
+// Check implements kms.Driver: the gamma table has a size.
+func (h *hardware) Check(old, new *kms.State) error {
+	lut := new.CRTC(h.crtc).GammaLUT
+	if lut != nil && len(lut.Data()) > gammaSize*lutEntrySize {
+		return fmt.Errorf("vkms: a gamma table of %d bytes, there is room for %d entries: %w", len(lut.Data()), gammaSize, unix.EINVAL)
+	}
+	return nil
+}
+
+// Commit implements kms.Driver.
+func (h *hardware) Commit(dev *drm.RegisteredDevice, old, new *kms.State) {
+	crtc := new.CRTC(h.crtc)
+	registersOf(dev).access(dev, func(v registerView) {
+		v.write(regScanout, fbID(new, h.primary))
+		if h.cursor != nil {
+			v.write(regCursor, fbID(new, h.cursor))
+		}
+		v.write(regSize, uint64(crtc.Mode.HDisplay)<<32|uint64(crtc.Mode.VDisplay))
+		v.write(regClock, uint64(crtc.Mode.Clock))
+		v.write(regActive, bit(crtc.Active))
+		v.write(regCommits, v.read(regCommits)+1)
+	})
+}
+
+func fbID(s *kms.State, p *kms.Plane) uint64 {
+	if fb := s.Plane(p).FB; fb != nil {
+		return uint64(fb.ID())
+	}
+	return 0
+}
+
+func bit(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// EnableVblank implements kms.Driver.
+func (h *hardware) EnableVblank(dev *drm.RegisteredDevice, _ *kms.CRTC) {
+	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ, 1) })
+}
+
+// DisableVblank implements kms.Driver.
+func (h *hardware) DisableVblank(dev *drm.RegisteredDevice, _ *kms.CRTC) {
+	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ, 0) })
+}
+
+// Vblank implements kms.Driver.
+func (h *hardware) Vblank(dev *drm.RegisteredDevice, _ *kms.CRTC, count uint64) {
+	registersOf(dev).access(dev, func(v registerView) { v.write(regVblank, count) })
+}

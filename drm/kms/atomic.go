@@ -1,0 +1,117 @@
+package kms
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// An assignment is one property of a MODE_ATOMIC request. refs are resolved
+// when it is applied.
+type assignment struct {
+	object   propertied
+	property *Property
+	value    uint64
+}
+
+// maxAssignments bounds a MODE_ATOMIC request. A device has some hundred
+// properties in all.
+const maxAssignments = 1 << 14
+
+// atomic changes any properties of any objects at once, or none of them
+// (drm_mode_atomic_ioctl).
+func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeAtomic) error {
+	testOnly := arg.Flags&uapi.ModeAtomicTestOnly != 0
+	wantsEvents := arg.Flags&uapi.ModePageFlipEvent != 0
+	switch {
+	case !req.File.Caps().Atomic:
+		return invalid("ATOMIC by a client that has not set DRM_CLIENT_CAP_ATOMIC")
+	case arg.Flags&^uint32(uapi.ModeAtomicFlags) != 0:
+		return invalid("ATOMIC with flags %#x", arg.Flags)
+	case arg.Reserved != 0:
+		return invalid("ATOMIC: the reserved field is not zero")
+	case arg.Flags&uapi.ModePageFlipAsync != 0:
+		return invalid("ATOMIC: the display flips at vblanks only")
+	case testOnly && wantsEvents:
+		return invalid("ATOMIC: a test has no event")
+	}
+	assignments, err := m.readAssignments(req, arg)
+	if err != nil {
+		return err
+	}
+	opts := commitOptions{
+		ctx:      req.Context(),
+		nonblock: arg.Flags&uapi.ModeAtomicNonblock != 0,
+		testOnly: testOnly,
+	}
+	return m.commit(dev, opts, func(t *transaction) error {
+		t.allowModeset = arg.Flags&uapi.ModeAtomicAllowModeset != 0
+		for _, a := range assignments {
+			// A framebuffer or blob may be gone by the second attempt.
+			if err := t.setProperty(a.object, a.property, a.value); err != nil {
+				return err
+			}
+		}
+		if !wantsEvents {
+			return nil
+		}
+		for _, c := range m.crtcs {
+			if t.crtcs&(1<<c.index) == 0 {
+				continue
+			}
+			if err := t.wantEvent(req.File, c, arg.UserData); err != nil {
+				return err
+			}
+		}
+		if len(t.events) == 0 {
+			return invalid("ATOMIC: an event is asked for, but no CRTC is concerned")
+		}
+		return nil
+	})
+}
+
+// readAssignments reads the four arrays of the request.
+func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) ([]assignment, error) {
+	objects := userArray[uint32]{req: req, addr: arg.ObjsPtr}
+	counts := userArray[uint32]{req: req, addr: arg.CountPropsPtr}
+	properties := userArray[uint32]{req: req, addr: arg.PropsPtr}
+	values := userArray[uint64]{req: req, addr: arg.PropValuesPtr}
+	var assignments []assignment
+	for i := range arg.CountObjs {
+		if i > maxAssignments {
+			return nil, refuse(unix.ENOMEM, "ATOMIC with %d objects", arg.CountObjs)
+		}
+		id, err := objects.next(arg.CountObjs - i)
+		if err != nil {
+			return nil, err
+		}
+		o, err := m.findPropertied(id, uapi.ModeObjectAny)
+		if err != nil {
+			return nil, refuse(unix.ENOENT, "ATOMIC: %v", err)
+		}
+		count, err := counts.next(arg.CountObjs - i)
+		if err != nil {
+			return nil, err
+		}
+		for j := range count {
+			if len(assignments) == maxAssignments {
+				return nil, refuse(unix.ENOMEM, "ATOMIC with more than %d properties", maxAssignments)
+			}
+			id, err := properties.next(count - j)
+			if err != nil {
+				return nil, err
+			}
+			p := o.props().find(id)
+			if p == nil {
+				return nil, refuse(unix.ENOENT, "ATOMIC: object %d has no property %d", o.ID(), id)
+			}
+			value, err := values.next(count - j)
+			if err != nil {
+				return nil, err
+			}
+			assignments = append(assignments, assignment{o, p, value})
+		}
+	}
+	return assignments, nil
+}

@@ -1,0 +1,102 @@
+package kms
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A Blob is a value too large for a property, which holds its id instead:
+// struct drm_property_blob. Its bytes do not change.
+type Blob struct {
+	objectBase
+	refCount
+	data []byte
+}
+
+func (*Blob) objectType() uint32 { return uapi.ModeObjectBlob }
+func (*Blob) free()              {}
+
+// Data returns the bytes of the blob, which must not be changed.
+func (b *Blob) Data() []byte { return b.data }
+
+// blobID returns the number of an object that may be missing.
+func blobID(b *Blob) uint64 {
+	if b == nil {
+		return 0
+	}
+	return uint64(b.id)
+}
+
+// Limits on blobs of clients. The largest that makes sense is a colour table
+// of some ten kilobytes; the kernel has no limit but its memory.
+const (
+	maxBlobSize     = 1 << 20
+	maxBlobsPerFile = 16 << 20 // bytes
+)
+
+// cost is what the blob counts against the limit.
+func (b *Blob) cost() int { return len(b.data) + 256 }
+
+// newBlob makes a blob of data, which it keeps, with one reference.
+func (m *ModeConfig) newBlob(data []byte) *Blob {
+	b := &Blob{data: data}
+	m.objects.add(&b.objectBase, b)
+	return b
+}
+
+func (m *ModeConfig) findBlob(id uint32) (*Blob, error) {
+	if b, ok := findAs[*Blob](&m.objects, id, uapi.ModeObjectBlob); ok {
+		return b, nil
+	}
+	return nil, notFound("property blob", id)
+}
+
+func (m *ModeConfig) getPropBlob(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetBlob) error {
+	b, err := m.findBlob(arg.BlobID)
+	if err != nil {
+		return err
+	}
+	defer m.objects.put(b)
+	room := arg.Length
+	arg.Length = uint32(len(b.data))
+	if room != arg.Length {
+		return nil
+	}
+	return req.CopyToUser(arg.Data, b.data)
+}
+
+func (m *ModeConfig) createPropBlob(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCreateBlob) error {
+	if arg.Length == 0 {
+		return invalid("CREATEPROPBLOB of no bytes")
+	}
+	if arg.Length > maxBlobSize {
+		return refuse(unix.ENOMEM, "CREATEPROPBLOB of %d bytes, the limit is %d", arg.Length, maxBlobSize)
+	}
+	data := make([]byte, arg.Length)
+	if err := req.CopyFromUser(data, arg.Data); err != nil {
+		return err
+	}
+	f := m.file(req.File)
+	b := m.newBlob(data)
+	if !f.addBlob(b) {
+		m.objects.put(b)
+		return refuse(unix.ENOMEM, "CREATEPROPBLOB of %d bytes: the client's blobs use %d bytes already; destroy some first", len(data), maxBlobsPerFile)
+	}
+	arg.BlobID = b.id
+	return nil
+}
+
+func (m *ModeConfig) destroyPropBlob(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeDestroyBlob) error {
+	b, err := m.findBlob(arg.BlobID)
+	if err != nil {
+		return err
+	}
+	defer m.objects.put(b)
+	if !m.file(req.File).removeBlob(b) {
+		return refuse(unix.EPERM, "DESTROYPROPBLOB of blob %d, which this client did not create", b.id)
+	}
+	m.objects.put(b)
+	return nil
+}

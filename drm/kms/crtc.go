@@ -1,0 +1,73 @@
+package kms
+
+import (
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A CRTC combines planes into the picture of a display: struct drm_crtc.
+type CRTC struct {
+	objectBase
+	index  int
+	config CRTCConfig
+	vblank vblank
+	legacy legacyCRTC
+
+	properties propertyList
+}
+
+// A CRTCConfig describes a CRTC. It must not be changed once it is used.
+type CRTCConfig struct {
+	Primary   *Plane // what the legacy requests show framebuffers on
+	Cursor    *Plane // what the legacy cursor requests move; nil without one
+	GammaSize int    // entries of the gamma table; 0 without one
+}
+
+// legacyCRTC is what the legacy requests remember beside the state. Guarded
+// by ModeConfig.mu.
+type legacyCRTC struct {
+	cursorX, cursorY int32
+	gamma            [3][]uint16 // red, green, blue
+}
+
+// AddCRTC adds a CRTC.
+func (m *ModeConfig) AddCRTC(config CRTCConfig) *CRTC {
+	m.mustBeNew()
+	c := &CRTC{index: len(m.crtcs), config: config}
+	m.objects.add(&c.objectBase, c)
+	s := &m.standard
+	for _, property := range []*Property{s.active, s.modeID, s.outFencePtr, s.vrrEnabled} {
+		c.properties.attach(property, 0)
+	}
+	if config.GammaSize > 0 {
+		c.properties.attach(s.gammaLUT, 0)
+		c.properties.attach(s.gammaLUTSize, uint64(config.GammaSize))
+		for i := range c.legacy.gamma {
+			c.legacy.gamma[i] = identityGamma(config.GammaSize)
+		}
+	}
+	c.vblank.init(m, c)
+	m.crtcs = append(m.crtcs, c)
+	return c
+}
+
+func identityGamma(size int) []uint16 {
+	lut := make([]uint16, size)
+	for i := range lut {
+		lut[i] = uint16(i << 8)
+	}
+	return lut
+}
+
+func (*CRTC) objectType() uint32 { return uapi.ModeObjectCRTC }
+
+func (c *CRTC) props() propertyList { return c.properties }
+
+// Index returns the position of the CRTC among the CRTCs of its device.
+func (c *CRTC) Index() int { return c.index }
+
+func (m *ModeConfig) findCRTC(id uint32) (*CRTC, error) {
+	if c, ok := findAs[*CRTC](&m.objects, id, uapi.ModeObjectCRTC); ok {
+		return c, nil
+	}
+	return nil, notFound("CRTC", id)
+}

@@ -1,0 +1,95 @@
+package kms
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// fileState is what an open file owns: framebuffers and blobs, with a
+// reference each.
+type fileState struct {
+	mu        sync.Mutex
+	closed    bool
+	fbs       []*Framebuffer // in the order of their making
+	blobs     map[*Blob]struct{}
+	blobBytes int
+}
+
+func (m *ModeConfig) file(f *drm.File) *fileState { return f.Part(m).(*fileState) }
+
+// addBlob makes the caller's reference the file's; false when the file has
+// too many.
+func (f *fileState) addBlob(b *Blob) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || f.blobBytes+b.cost() > maxBlobsPerFile {
+		return false
+	}
+	f.blobs[b] = struct{}{}
+	f.blobBytes += b.cost()
+	return true
+}
+
+// removeBlob makes the file's reference the caller's; false when the file
+// does not own the blob.
+func (f *fileState) removeBlob(b *Blob) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, ok := f.blobs[b]; !ok {
+		return false
+	}
+	delete(f.blobs, b)
+	f.blobBytes -= b.cost()
+	return true
+}
+
+// addFB and removeFB do for framebuffers what addBlob and removeBlob do.
+func (f *fileState) addFB(fb *Framebuffer) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || len(f.fbs) >= maxFBsPerFile {
+		return false
+	}
+	f.fbs = append(f.fbs, fb)
+	return true
+}
+
+func (f *fileState) removeFB(fb *Framebuffer) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.Index(f.fbs, fb)
+	if i < 0 {
+		return false
+	}
+	f.fbs = slices.Delete(f.fbs, i, i+1)
+	return true
+}
+
+func (f *fileState) fbIDs() []uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return ids(f.fbs)
+}
+
+// close takes everything from the file and lets nothing in any more.
+func (f *fileState) close() (fbs []*Framebuffer, blobs []*Blob) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	fbs = f.fbs
+	for b := range f.blobs {
+		blobs = append(blobs, b)
+	}
+	f.fbs, f.blobs, f.blobBytes = nil, nil, 0
+	return fbs, blobs
+}
+
+func ids[T object](objects []T) []uint32 {
+	list := make([]uint32, len(objects))
+	for i, o := range objects {
+		list[i] = o.ID()
+	}
+	return list
+}

@@ -1,0 +1,90 @@
+package kms
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A flip is a commit on its way to the screen, for one CRTC.
+type flip struct {
+	done     chan struct{} // closed when it is shown
+	target   uint64        // the vblank that shows it
+	nonblock bool
+	event    *flipEvent // nil for none
+}
+
+// complete says that the flip is shown. It is called once.
+func (f *flip) complete(c *CRTC, now vblankTime) {
+	if f.event != nil {
+		f.event.pending.Send(vblankEventBytes(uapi.EventTypeFlipComplete, f.event.userData, c.id, now))
+	}
+	close(f.done)
+}
+
+// wait waits for the flip: EINTR when ctx ends first. A nil ctx never does.
+func (f *flip) wait(ctx context.Context) error {
+	if ctx == nil {
+		<-f.done
+		return nil
+	}
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+	}
+	if unplugged(ctx) {
+		<-f.done // Unplug completes it, at once
+		return nil
+	}
+	return unix.EINTR
+}
+
+// unplugged reports whether a request's context ended because the device goes
+// away: then nobody is left waiting, whatever for.
+func unplugged(ctx context.Context) bool {
+	return errors.Is(context.Cause(ctx), drm.ErrUnplugged)
+}
+
+// A flipEvent is the event that a client wants when a commit is shown.
+type flipEvent struct {
+	pending  *drm.PendingEvent
+	userData uint64
+}
+
+const (
+	vblankEventSize   = 32 // struct drm_event_vblank
+	sequenceEventSize = 32 // struct drm_event_crtc_sequence
+)
+
+// vblankEventBytes is struct drm_event_vblank.
+func vblankEventBytes(eventType uint32, userData uint64, crtcID uint32, now vblankTime) []byte {
+	b := make([]byte, vblankEventSize)
+	le := binary.LittleEndian
+	le.PutUint32(b[0:], eventType)
+	le.PutUint32(b[4:], vblankEventSize)
+	le.PutUint64(b[8:], userData)
+	le.PutUint32(b[16:], uint32(now.at/time.Second))
+	le.PutUint32(b[20:], uint32(now.at%time.Second/time.Microsecond))
+	le.PutUint32(b[24:], uint32(now.count))
+	le.PutUint32(b[28:], crtcID)
+	return b
+}
+
+// sequenceEventBytes is struct drm_event_crtc_sequence.
+func sequenceEventBytes(userData uint64, now vblankTime) []byte {
+	b := make([]byte, sequenceEventSize)
+	le := binary.LittleEndian
+	le.PutUint32(b[0:], uapi.EventTypeCRTCSequence)
+	le.PutUint32(b[4:], sequenceEventSize)
+	le.PutUint64(b[8:], userData)
+	le.PutUint64(b[16:], uint64(now.at))
+	le.PutUint64(b[24:], now.count)
+	return b
+}

@@ -1,0 +1,153 @@
+package kms
+
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A Framebuffer is buffers with a size and a format: what a plane can show
+// (struct drm_framebuffer). It does not change. It is counted: by the file
+// that made it and by the state that shows it.
+type Framebuffer struct {
+	objectBase
+	refCount
+	width, height    uint32
+	format           *Format
+	modifier         uint64
+	interlaced       bool
+	hotX, hotY       int32 // of a legacy cursor
+	pitches, offsets [4]uint32
+	buffers          [4]*gem.Object // a reference each
+}
+
+// maxFBsPerFile bounds how many framebuffers a client can have.
+const maxFBsPerFile = 1 << 16
+
+func (*Framebuffer) objectType() uint32 { return uapi.ModeObjectFB }
+
+func (fb *Framebuffer) free() {
+	for _, o := range fb.buffers {
+		if o != nil {
+			o.Put()
+		}
+	}
+}
+
+// Size returns the size in pixels.
+func (fb *Framebuffer) Size() (width, height uint32) { return fb.width, fb.height }
+
+// Format returns the pixel format.
+func (fb *Framebuffer) Format() *Format { return fb.format }
+
+// checkSource is drm_framebuffer_check_src_coords: the part to be shown, in
+// 1/65536 pixels, must lie inside.
+func (fb *Framebuffer) checkSource(x, y, w, h uint32) error {
+	fbW, fbH := uint64(fb.width)<<16, uint64(fb.height)<<16
+	if uint64(x)+uint64(w) > fbW || uint64(y)+uint64(h) > fbH {
+		return fmt.Errorf("%dx%d at %d,%d does not lie in framebuffer %d of %dx%d: %w",
+			w>>16, h>>16, x>>16, y>>16, fb.id, fb.width, fb.height, unix.ENOSPC)
+	}
+	return nil
+}
+
+// findFB returns the framebuffer with a reference for the caller.
+func (m *ModeConfig) findFB(id uint32) (*Framebuffer, error) {
+	if fb, ok := findAs[*Framebuffer](&m.objects, id, uapi.ModeObjectFB); ok {
+		return fb, nil
+	}
+	return nil, notFound("framebuffer", id)
+}
+
+// createFB makes a framebuffer of what a client asks for, with one reference,
+// the caller's.
+func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int32) (*Framebuffer, error) {
+	refuse := func(errno unix.Errno, format string, args ...any) (*Framebuffer, error) {
+		return nil, fmt.Errorf("kms: a framebuffer of %dx%d in %s: "+format+": %w",
+			append(append([]any{cmd.Width, cmd.Height, fourcc(cmd.PixelFormat)}, args...), errno)...)
+	}
+	limits := &m.config.Limits
+	format := FormatOf(cmd.PixelFormat)
+	switch {
+	case cmd.Flags&^(uapi.ModeFBInterlaced|uapi.ModeFBModifiers) != 0:
+		return refuse(unix.EINVAL, "unknown flags %#x", cmd.Flags)
+	case cmd.Width < limits.MinWidth || cmd.Width > limits.MaxWidth:
+		return refuse(unix.EINVAL, "the width is not in [%d, %d]", limits.MinWidth, limits.MaxWidth)
+	case cmd.Height < limits.MinHeight || cmd.Height > limits.MaxHeight:
+		return refuse(unix.EINVAL, "the height is not in [%d, %d]", limits.MinHeight, limits.MaxHeight)
+	case format == nil:
+		return refuse(unix.EINVAL, "unknown format")
+	}
+	if errno, why := checkFBPlanes(format, cmd); errno != 0 {
+		return refuse(errno, "%s", why)
+	}
+	if !m.anyPlaneSupports(cmd.PixelFormat, cmd.Modifier[0]) {
+		return refuse(unix.EINVAL, "no plane supports the format with modifier %#x", cmd.Modifier[0])
+	}
+	fb := &Framebuffer{
+		width: cmd.Width, height: cmd.Height, format: format, modifier: cmd.Modifier[0],
+		interlaced: cmd.Flags&uapi.ModeFBInterlaced != 0, hotX: hotX, hotY: hotY,
+	}
+	for i := range format.Planes {
+		o, err := m.config.Buffers.Lookup(f, cmd.Handles[i])
+		if err != nil {
+			fb.free()
+			return nil, err
+		}
+		fb.buffers[i], fb.pitches[i], fb.offsets[i] = o, cmd.Pitches[i], cmd.Offsets[i]
+		w, h := format.planeSize(i, cmd.Width, cmd.Height)
+		need := uint64(h-1)*uint64(cmd.Pitches[i]) + format.minPitch(i, w) + uint64(cmd.Offsets[i])
+		if o.Size() < need {
+			size := o.Size()
+			fb.free()
+			return refuse(unix.EINVAL, "plane %d needs %d bytes, its buffer has %d", i, need, size)
+		}
+	}
+	m.objects.add(&fb.objectBase, fb)
+	return fb, nil
+}
+
+// checkFBPlanes is framebuffer_check, without what depends on the device.
+func checkFBPlanes(format *Format, cmd *uapi.ModeFBCmd2) (errno unix.Errno, why string) {
+	modifiers := cmd.Flags&uapi.ModeFBModifiers != 0
+	for i := range format.Planes {
+		w, h := format.planeSize(i, cmd.Width, cmd.Height)
+		pitch := format.minPitch(i, w)
+		switch {
+		case format.BlockBytes[i] == 0 && cmd.Modifier[i] == uapi.FormatModLinear:
+			return unix.EINVAL, "the format has no linear layout"
+		case cmd.Handles[i] == 0:
+			return unix.EINVAL, fmt.Sprintf("plane %d has no buffer", i)
+		case pitch > math.MaxUint32,
+			uint64(h)*uint64(cmd.Pitches[i])+uint64(cmd.Offsets[i]) > math.MaxUint32:
+			return unix.ERANGE, fmt.Sprintf("plane %d does not fit into 32 bits", i)
+		case uint64(cmd.Pitches[i]) < pitch:
+			return unix.EINVAL, fmt.Sprintf("plane %d needs a pitch of %d, it has %d", i, pitch, cmd.Pitches[i])
+		case cmd.Modifier[i] != 0 && !modifiers:
+			return unix.EINVAL, fmt.Sprintf("plane %d has a modifier, but the flag for modifiers is missing", i)
+		case cmd.Modifier[i] != cmd.Modifier[0]:
+			return unix.EINVAL, fmt.Sprintf("plane %d has another modifier than plane 0", i)
+		}
+	}
+	for i := format.Planes; i < len(cmd.Handles); i++ {
+		// Clients of the time before modifiers left rubbish in the rest.
+		if cmd.Modifier[i] != 0 || modifiers && (cmd.Handles[i] != 0 || cmd.Pitches[i] != 0 || cmd.Offsets[i] != 0) {
+			return unix.EINVAL, fmt.Sprintf("plane %d, which the format does not have, is not zero", i)
+		}
+	}
+	return 0, ""
+}
+
+func (m *ModeConfig) anyPlaneSupports(format uint32, modifier uint64) bool {
+	for _, p := range m.planes {
+		if p.supports(format, modifier) {
+			return true
+		}
+	}
+	return false
+}

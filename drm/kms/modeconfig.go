@@ -1,0 +1,233 @@
+package kms
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A Driver is what a display driver does for its ModeConfig: the
+// drm_mode_config_funcs and helpers of the kernel. All calls but Check come
+// from inside a guard of the device, which is where dev comes from.
+type Driver interface {
+	// Check may refuse a change of state, with EINVAL as a rule. It must not
+	// touch the hardware: the change may be thrown away.
+	Check(old, new *State) error
+
+	// Commit programs the hardware: from now on it shows new. Calls do not
+	// overlap.
+	Commit(dev *drm.RegisteredDevice, old, new *State)
+
+	// EnableVblank and DisableVblank say whether vblanks of the CRTC are of
+	// interest.
+	EnableVblank(dev *drm.RegisteredDevice, c *CRTC)
+	DisableVblank(dev *drm.RegisteredDevice, c *CRTC)
+
+	// Vblank runs at each vblank of interest, ahead of what clients are told.
+	// count is the vblank counter of the CRTC.
+	Vblank(dev *drm.RegisteredDevice, c *CRTC, count uint64)
+}
+
+// Limits are the capabilities of a device beside its objects.
+type Limits struct {
+	MinWidth, MaxWidth        uint32 // of a framebuffer
+	MinHeight, MaxHeight      uint32
+	CursorWidth, CursorHeight uint32 // DRM_CAP_CURSOR_WIDTH, _HEIGHT
+	PreferredDepth            uint32 // DRM_CAP_DUMB_PREFERRED_DEPTH
+	PreferShadow              bool   // DRM_CAP_DUMB_PREFER_SHADOW
+}
+
+// A Config is what a ModeConfig is made of. Driver and Buffers must be set.
+type Config struct {
+	Driver  Driver
+	Buffers *gem.Manager
+	Limits  Limits
+	Clock   Clock // nil for the real one
+}
+
+// A ModeConfig is the modesetting of one device: struct drm_mode_config. It
+// is a [drm.Part], to be attached ahead of the buffers. A driver makes it,
+// adds planes, CRTCs, encoders and connectors, attaches and registers it;
+// from then on nothing can be added.
+type ModeConfig struct {
+	config   Config
+	objects  objectTable
+	standard standardProperties
+
+	// Written before the device is registered only.
+	planes     []*Plane
+	crtcs      []*CRTC
+	encoders   []*Encoder
+	connectors []*Connector
+
+	sealed sync.Once // the first use ends the making
+	inUse  atomic.Bool
+
+	state atomic.Pointer[State] // replaced with mu held
+	mu    sync.Mutex            // serialises commits
+
+	fileMu       sync.Mutex
+	files        int  // open
+	unregistered bool // by an unplug
+}
+
+// New returns a ModeConfig with the standard properties and nothing else.
+func New(config Config) *ModeConfig {
+	m := &ModeConfig{config: config}
+	if m.config.Clock == nil {
+		m.config.Clock = RealClock()
+	}
+	m.createStandardProperties()
+	m.state.Store(m.initialState())
+	return m
+}
+
+// mustBeNew panics when objects are added too late: the driver is wrong. Each
+// object that is added begins in its initial state.
+func (m *ModeConfig) mustBeNew() {
+	if m.inUse.Load() {
+		panic("kms: objects cannot be added to a device that is registered")
+	}
+}
+
+// seal ends the making. Open calls it, ahead of everything that clients do.
+func (m *ModeConfig) seal() {
+	m.sealed.Do(func() {
+		m.state.Store(m.initialState())
+		m.inUse.Store(true)
+	})
+}
+
+// State returns what the device shows at this moment.
+func (m *ModeConfig) State() *State { return m.state.Load() }
+
+// Planes returns the planes in the order in which they were added.
+func (m *ModeConfig) Planes() []*Plane { return m.planes }
+
+// CRTCs returns the CRTCs in the order in which they were added.
+func (m *ModeConfig) CRTCs() []*CRTC { return m.crtcs }
+
+// Connectors returns the connectors in the order in which they were added.
+func (m *ModeConfig) Connectors() []*Connector { return m.connectors }
+
+// Objects returns how many objects have an id, for leak checks.
+func (m *ModeConfig) Objects() int { return m.objects.len() }
+
+// Cap implements [drm.CapPart].
+func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
+	limits := &m.config.Limits
+	switch capability {
+	case uapi.CapVblankHighCRTC, uapi.CapAddFB2Modifiers, uapi.CapCRTCInVblankEvent:
+		return 1, true
+	case uapi.CapAsyncPageFlip, uapi.CapAtomicAsyncPageFlip, uapi.CapPageFlipTarget:
+		return 0, true
+	case uapi.CapDumbPreferredDepth:
+		return uint64(limits.PreferredDepth), true
+	case uapi.CapDumbPreferShadow:
+		return boolValue(limits.PreferShadow), true
+	case uapi.CapCursorWidth:
+		return uint64(limits.CursorWidth), true
+	case uapi.CapCursorHeight:
+		return uint64(limits.CursorHeight), true
+	}
+	return 0, false
+}
+
+// Open implements [drm.Part].
+func (m *ModeConfig) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
+	m.seal()
+	m.fileMu.Lock()
+	defer m.fileMu.Unlock()
+	m.files++
+	return &fileState{blobs: make(map[*Blob]struct{})}, nil
+}
+
+// Release implements [drm.Part]: it gives up the framebuffers and blobs of the
+// file. What shows a framebuffer is switched off.
+func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File, state any) {
+	for _, c := range m.crtcs {
+		c.vblank.forget(f)
+	}
+	fbs, blobs := state.(*fileState).close()
+	for _, fb := range fbs {
+		if dev == nil {
+			m.objects.put(fb)
+		} else {
+			m.removeFB(dev, fb, commitOptions{unsynced: true})
+		}
+	}
+	for _, b := range blobs {
+		m.objects.put(b)
+	}
+	m.fileMu.Lock()
+	m.files--
+	m.fileMu.Unlock()
+	m.dropState()
+}
+
+// Register implements [drm.Part]: it announces the connectors.
+func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
+	m.seal()
+	for _, c := range m.connectors {
+		if !c.writeback() {
+			c.probe()
+		}
+		c.register(dev)
+	}
+	return nil
+}
+
+// Shutdown switches everything off, for a driver that is about to be unbound
+// (drm_atomic_helper_shutdown). It waits for nothing.
+func (m *ModeConfig) Shutdown(dev *drm.RegisteredDevice) error {
+	return m.commit(dev, commitOptions{unsynced: true}, func(t *transaction) error {
+		for _, c := range m.connectors {
+			t.setConnectorCRTC(c, nil)
+		}
+		for _, p := range m.planes {
+			t.disablePlane(p)
+		}
+		for _, c := range m.crtcs {
+			t.setMode(c, nil, nil)
+			t.crtc(c).Active = false
+		}
+		return nil
+	})
+}
+
+// Unplug implements [drm.Part]: whoever waits for a vblank or a flip gets it
+// now, and so does whoever comes later.
+func (m *ModeConfig) Unplug(*drm.Device) {
+	for _, c := range m.crtcs {
+		c.vblank.unplug()
+	}
+}
+
+// Unregister implements [drm.Part]: it takes back the connectors.
+func (m *ModeConfig) Unregister(dev *drm.Device) {
+	for i := len(m.connectors) - 1; i >= 0; i-- {
+		m.connectors[i].unregister(dev)
+	}
+	m.fileMu.Lock()
+	m.unregistered = true
+	m.fileMu.Unlock()
+	m.dropState()
+}
+
+// dropState gives up what the last state of an unplugged device holds, once
+// no file is open. Until then the last picture can be looked at.
+func (m *ModeConfig) dropState() {
+	m.fileMu.Lock()
+	drop := m.unregistered && m.files == 0
+	m.fileMu.Unlock()
+	if !drop {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.state.Swap(m.initialState())
+	old.references(func(c counted) bool { m.objects.put(c); return true })
+}

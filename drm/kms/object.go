@@ -1,0 +1,144 @@
+package kms
+
+import (
+	"sync"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// An object is anything that has an id in the uAPI: struct drm_mode_object.
+type object interface {
+	ID() uint32
+	objectType() uint32 // one of uapi.ModeObject*
+}
+
+// counted are the objects that come and go: framebuffers and blobs. They keep
+// their id until the last reference is put.
+type counted interface {
+	object
+	count() *refCount
+	free() // gives up what the object holds
+}
+
+// A refCount is guarded by objectTable.mu.
+type refCount struct{ refs int }
+
+func (r *refCount) count() *refCount { return r }
+
+// objectBase is the id of an object. It does not change once it is added.
+type objectBase struct{ id uint32 }
+
+// ID returns the object's number in the uAPI, unique within its device.
+func (b *objectBase) ID() uint32 { return b.id }
+
+// An objectTable is the id space of a device. A new object gets the lowest
+// free id, from 1.
+type objectTable struct {
+	mu      sync.Mutex
+	objects []object // by id-1, nil where free
+	lowest  int      // no free index is below it
+}
+
+// add gives o an id. A counted object begins with one reference, the caller's.
+func (t *objectTable) add(base *objectBase, o object) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := t.lowest
+	for i < len(t.objects) && t.objects[i] != nil {
+		i++
+	}
+	if i == len(t.objects) {
+		t.objects = append(t.objects, nil)
+	}
+	t.objects[i] = o
+	t.lowest = i + 1
+	base.id = uint32(i + 1)
+	if c, ok := o.(counted); ok {
+		c.count().refs = 1
+	}
+}
+
+// find returns the object of that id and type (uapi.ModeObjectAny: of any
+// type), nil when there is none. The caller gets a reference to counted ones
+// and ends with release.
+func (t *objectTable) find(id, objectType uint32) object {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if id == 0 || uint64(id) > uint64(len(t.objects)) {
+		return nil
+	}
+	o := t.objects[id-1]
+	if o == nil || objectType != uapi.ModeObjectAny && o.objectType() != objectType {
+		return nil
+	}
+	if c, ok := o.(counted); ok {
+		c.count().refs++
+	}
+	return o
+}
+
+// get takes a reference on behalf of somebody who holds one, or of nothing
+// when c is nil.
+func (t *objectTable) get(c counted) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.count().refs++
+}
+
+// put gives a reference back. The last one frees the id and the object.
+func (t *objectTable) put(c counted) {
+	t.mu.Lock()
+	r := c.count()
+	r.refs--
+	last := r.refs == 0
+	if last {
+		i := int(c.ID() - 1)
+		t.objects[i] = nil
+		t.lowest = min(t.lowest, i)
+	}
+	negative := r.refs < 0
+	t.mu.Unlock()
+	if negative {
+		panic("kms: put of an object without a reference")
+	}
+	if last {
+		c.free()
+	}
+}
+
+// shared reports whether somebody else than the caller holds a reference.
+func (t *objectTable) shared(c counted) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return c.count().refs > 1
+}
+
+// release ends what find began.
+func (t *objectTable) release(o object) {
+	if c, ok := o.(counted); ok {
+		t.put(c)
+	}
+}
+
+// len returns how many objects there are.
+func (t *objectTable) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.objects) - countNil(t.objects)
+}
+
+func countNil(objects []object) int {
+	n := 0
+	for _, o := range objects {
+		if o == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// findAs is find for an object whose type is known.
+func findAs[T object](t *objectTable, id, objectType uint32) (o T, ok bool) {
+	o, ok = t.find(id, objectType).(T)
+	return o, ok
+}

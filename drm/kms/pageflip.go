@@ -1,0 +1,76 @@
+package kms
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// pageFlip shows another framebuffer from the next vblank on, without waiting
+// for it (drm_mode_page_flip_ioctl).
+func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTCPageFlip) error {
+	switch {
+	case arg.Flags&^uint32(uapi.ModePageFlipFlags) != 0:
+		return invalid("PAGE_FLIP with flags %#x", arg.Flags)
+	case arg.Reserved != 0 && arg.Flags&uapi.ModePageFlipTarget == 0:
+		return invalid("PAGE_FLIP: the reserved field is not zero")
+	case arg.Flags&uapi.ModePageFlipTarget == uapi.ModePageFlipTarget:
+		return invalid("PAGE_FLIP to an absolute and a relative target at once")
+	case arg.Flags&uapi.ModePageFlipAsync != 0:
+		return invalid("PAGE_FLIP: the display flips at vblanks only")
+	}
+	c, err := m.findCRTC(arg.CRTCID)
+	if err != nil {
+		return err
+	}
+	if arg.Flags&uapi.ModePageFlipTarget != 0 {
+		return invalid("PAGE_FLIP: the display flips at the next vblank, not at a target")
+	}
+	if m.State().Plane(c.config.Primary).FB == nil {
+		return noFB(c)
+	}
+	fb, err := m.findFB(arg.FBID)
+	if err != nil {
+		return err
+	}
+	defer m.objects.put(fb)
+
+	opts := commitOptions{ctx: req.Context(), nonblock: true}
+	return m.commit(dev, opts, func(t *transaction) error {
+		if err := t.flipTo(c, fb); err != nil {
+			return err
+		}
+		if arg.Flags&uapi.ModePageFlipEvent == 0 {
+			return nil
+		}
+		return t.wantEvent(req.File, c, arg.UserData)
+	})
+}
+
+func noFB(c *CRTC) error {
+	return refuse(unix.EBUSY, "PAGE_FLIP: CRTC %d shows no framebuffer; use SETCRTC", c.id)
+}
+
+// flipTo changes the framebuffer of the primary plane and nothing else.
+func (t *transaction) flipTo(c *CRTC, fb *Framebuffer) error {
+	p := c.config.Primary
+	s := t.plane(p)
+	old := s.FB
+	if old == nil {
+		return noFB(c)
+	}
+	if err := fb.checkSource(s.SrcX, s.SrcY, s.SrcW, s.SrcH); err != nil {
+		return err
+	}
+	if old.format != fb.format {
+		return invalid("PAGE_FLIP from format %s to %s", fourcc(old.format.Code), fourcc(fb.format.Code))
+	}
+	if !t.crtc(c).Active {
+		return invalid("PAGE_FLIP: CRTC %d is switched off", c.id)
+	}
+	t.setPlaneCRTC(p, c)
+	t.setPlaneFB(p, fb)
+	t.allowModeset = false
+	return nil
+}

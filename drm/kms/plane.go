@@ -1,0 +1,118 @@
+package kms
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// Bits of the rotation property (DRM_MODE_ROTATE_*, DRM_MODE_REFLECT_*).
+const (
+	Rotate0 uint32 = 1 << iota
+	Rotate90
+	Rotate180
+	Rotate270
+	ReflectX
+	ReflectY
+
+	rotateMask = Rotate0 | Rotate90 | Rotate180 | Rotate270
+)
+
+// A Plane shows one framebuffer on a CRTC: struct drm_plane.
+type Plane struct {
+	objectBase
+	index  int
+	config PlaneConfig
+
+	properties propertyList
+	rotation   *Property // nil when the plane cannot rotate
+}
+
+// A PlaneConfig describes a plane. It must not be changed once it is used.
+type PlaneConfig struct {
+	Type          int      // uapi.PlaneType*
+	PossibleCRTCs uint32   // one bit for each CRTC, by index
+	Formats       []uint32 // in the order of preference
+	Modifiers     []uint64 // each goes with each format
+	Rotation      bool     // rotation and reflection, any of them
+}
+
+// AddPlane adds a plane. Planes come first: a CRTC needs its primary.
+func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
+	m.mustBeNew()
+	p := &Plane{index: len(m.planes), config: config}
+	m.objects.add(&p.objectBase, p)
+	s := &m.standard
+	p.properties.attach(s.planeType, uint64(config.Type))
+	for _, property := range []*Property{
+		s.fbID, s.inFenceFD, s.crtcID, s.crtcX, s.crtcY, s.crtcW, s.crtcH, s.srcX, s.srcY, s.srcW, s.srcH,
+	} {
+		p.properties.attach(property, 0)
+	}
+	if len(config.Modifiers) > 0 {
+		p.properties.attach(s.inFormats, blobID(m.newBlob(formatBlob(config.Formats, config.Modifiers))))
+	}
+	if config.Rotation {
+		p.rotation = m.newEnum("rotation", uapi.ModePropBitmask,
+			"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y")
+		p.properties.attach(p.rotation, 0)
+	}
+	m.planes = append(m.planes, p)
+	return p
+}
+
+// formatBlob is struct drm_format_modifier_blob with its arrays. A modifier
+// names its formats in masks of 64.
+func formatBlob(formats []uint32, modifiers []uint64) []byte {
+	const headerSize = 24
+	formatsSize := (4*len(formats) + 7) &^ 7
+	masks := (len(formats) + 63) / 64
+	data, _ := binary.Append(nil, binary.LittleEndian, uapi.FormatModifierBlob{
+		Version:         uapi.FormatBlobCurrent,
+		CountFormats:    uint32(len(formats)),
+		FormatsOffset:   headerSize,
+		CountModifiers:  uint32(masks * len(modifiers)),
+		ModifiersOffset: uint32(headerSize + formatsSize),
+	})
+	for _, f := range formats {
+		data = binary.LittleEndian.AppendUint32(data, f)
+	}
+	for len(data) < headerSize+formatsSize {
+		data = append(data, 0)
+	}
+	for _, modifier := range modifiers {
+		for i := range masks {
+			n := min(64, len(formats)-64*i)
+			data, _ = binary.Append(data, binary.LittleEndian, uapi.FormatModifier{
+				Formats:  ^uint64(0) >> (64 - n),
+				Offset:   uint32(64 * i),
+				Modifier: modifier,
+			})
+		}
+	}
+	return data
+}
+
+func (*Plane) objectType() uint32 { return uapi.ModeObjectPlane }
+
+func (p *Plane) props() propertyList { return p.properties }
+
+// Index returns the position of the plane among the planes of its device.
+func (p *Plane) Index() int { return p.index }
+
+// Type returns what the plane is for: uapi.PlaneTypePrimary and so on.
+func (p *Plane) Type() int { return p.config.Type }
+
+// supports reports whether the plane can show the format with the modifier.
+func (p *Plane) supports(format uint32, modifier uint64) bool {
+	if !slices.Contains(p.config.Formats, format) {
+		return false
+	}
+	if len(p.config.Modifiers) == 0 {
+		return modifier == uapi.FormatModLinear
+	}
+	return slices.Contains(p.config.Modifiers, modifier)
+}
+
+func (p *Plane) possible(c *CRTC) bool { return p.config.PossibleCRTCs&(1<<c.index) != 0 }

@@ -1,0 +1,128 @@
+package kms
+
+import (
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+func (m *ModeConfig) getProperty(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetProperty) error {
+	p, ok := findAs[*Property](&m.objects, arg.PropID, uapi.ModeObjectProperty)
+	if !ok {
+		return notFound("property", arg.PropID)
+	}
+	arg.Name = [32]byte{}
+	copy(arg.Name[:len(arg.Name)-1], p.name)
+	arg.Flags = p.flags
+	if err := putSome(req, arg.ValuesPtr, &arg.CountValues, p.values); err != nil {
+		return err
+	}
+	if p.is(uapi.ModePropBlob) {
+		arg.CountEnumBlobs = 0
+	}
+	if !p.is(uapi.ModePropEnum) && !p.is(uapi.ModePropBitmask) {
+		return nil
+	}
+	enums := make([]uapi.ModePropertyEnum, len(p.enums))
+	for i, name := range p.enums {
+		enums[i].Value = p.values[i]
+		copy(enums[i].Name[:len(enums[i].Name)-1], name)
+	}
+	return putSome(req, arg.EnumBlobPtr, &arg.CountEnumBlobs, enums)
+}
+
+// putProperties writes the properties of o that the client may see: those of
+// atomic modesetting only when it has said that it knows them.
+func (m *ModeConfig) putProperties(req *drm.Request, o propertied, s *State, idsPtr, valuesPtr uint64, count *uint32) error {
+	atomic := req.File.Caps().Atomic
+	var ids []uint32
+	var values []uint64
+	for _, a := range o.props() {
+		if a.property.flags&uapi.ModePropAtomic != 0 && !atomic {
+			continue
+		}
+		ids = append(ids, a.property.id)
+		values = append(values, o.get(&m.standard, s, a.property))
+	}
+	room := *count
+	if err := putSome(req, idsPtr, count, ids); err != nil {
+		return err
+	}
+	*count = room
+	return putSome(req, valuesPtr, count, values)
+}
+
+// findPropertied returns the object of that id and type: ENOENT when there is
+// none, EINVAL when it has no properties.
+func (m *ModeConfig) findPropertied(id, objectType uint32) (propertied, error) {
+	o := m.objects.find(id, objectType)
+	if o == nil {
+		return nil, notFound("object", id)
+	}
+	p, ok := o.(propertied)
+	if !ok {
+		m.objects.release(o)
+		return nil, invalid("object %d has no properties", id)
+	}
+	return p, nil
+}
+
+func (m *ModeConfig) objGetProperties(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeObjGetProperties) error {
+	o, err := m.findPropertied(arg.ObjID, arg.ObjType)
+	if err != nil {
+		return err
+	}
+	return m.putProperties(req, o, m.State(), arg.PropsPtr, arg.PropValuesPtr, &arg.CountProps)
+}
+
+func (m *ModeConfig) connectorSetProperty(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeConnectorSetProperty) error {
+	return m.objSetProperty(dev, req, &uapi.ModeObjSetProperty{
+		Value: arg.Value, PropID: arg.PropID, ObjID: arg.ConnectorID, ObjType: uapi.ModeObjectConnector,
+	})
+}
+
+func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeObjSetProperty) error {
+	o, err := m.findPropertied(arg.ObjID, arg.ObjType)
+	if err != nil {
+		return err
+	}
+	p := o.props().find(arg.PropID)
+	if p == nil {
+		return invalid("object %d has no property %d", arg.ObjID, arg.PropID)
+	}
+	return m.commit(dev, commitOptions{ctx: req.Context()}, func(t *transaction) error {
+		if c, ok := o.(*Connector); ok && p == m.standard.dpms {
+			return t.setDPMS(c, p, arg.Value)
+		}
+		return t.setProperty(o, p, arg.Value)
+	})
+}
+
+// setDPMS is drm_atomic_connector_commit_dpms: the CRTC of the connector is
+// active while one of its connectors is on.
+func (t *transaction) setDPMS(c *Connector, p *Property, value uint64) error {
+	if _, ok := p.allows(&t.m.objects, value); !ok {
+		return invalid("DPMS of connector %d cannot be %d", c.id, value)
+	}
+	mode := dpms(value == uapi.ModeDPMSOn)
+	if t.new.connectors[c.index].DPMS == mode {
+		return nil
+	}
+	s := t.connector(c)
+	s.DPMS = mode
+	if s.CRTC == nil {
+		return nil
+	}
+	active := false
+	for _, other := range t.new.connectors {
+		active = active || other.CRTC == s.CRTC && other.DPMS == uapi.ModeDPMSOn
+	}
+	t.crtc(s.CRTC).Active = active
+	return nil
+}
+
+func dpms(on bool) uint32 {
+	if on {
+		return uapi.ModeDPMSOn
+	}
+	return uapi.ModeDPMSOff
+}

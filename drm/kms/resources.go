@@ -1,0 +1,125 @@
+package kms
+
+import (
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+func (m *ModeConfig) getResources(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCardRes) error {
+	var connectors []uint32
+	for _, c := range m.connectors {
+		if !c.writeback() || req.File.Caps().WritebackConnectors {
+			connectors = append(connectors, c.id)
+		}
+	}
+	limits := &m.config.Limits
+	arg.MinWidth, arg.MaxWidth = limits.MinWidth, limits.MaxWidth
+	arg.MinHeight, arg.MaxHeight = limits.MinHeight, limits.MaxHeight
+	if err := putSome(req, arg.FBIDPtr, &arg.CountFBs, m.file(req.File).fbIDs()); err != nil {
+		return err
+	}
+	if err := putSome(req, arg.CRTCIDPtr, &arg.CountCRTCs, ids(m.crtcs)); err != nil {
+		return err
+	}
+	if err := putSome(req, arg.EncoderIDPtr, &arg.CountEncoders, ids(m.encoders)); err != nil {
+		return err
+	}
+	return putSome(req, arg.ConnectorIDPtr, &arg.CountConnectors, connectors)
+}
+
+func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetConnector) error {
+	c, err := m.findConnector(arg.ConnectorID)
+	if err != nil {
+		return err
+	}
+	arg.ConnectorType, arg.ConnectorTypeID = c.config.Type, c.typeID
+	if err := putAll(req, arg.EncodersPtr, &arg.CountEncoders, ids(c.encoders)); err != nil {
+		return err
+	}
+	// No room for modes asks the display again; only the master may.
+	if arg.CountModes == 0 && req.File.IsMaster() {
+		c.probe()
+	}
+	caps := req.File.Caps()
+	connection, modes := c.status()
+	arg.Connection = connection
+	arg.MmWidth, arg.MmHeight, arg.Subpixel = 0, 0, subpixelUnknown
+	infos := modeInfos(modes, caps)
+	if err := putAll(req, arg.ModesPtr, &arg.CountModes, infos); err != nil {
+		return err
+	}
+	state := m.State()
+	arg.EncoderID = uint32(optionalID(state.Connector(c).BestEncoder))
+	return m.putProperties(req, c, state, arg.PropsPtr, arg.PropValuesPtr, &arg.CountProps)
+}
+
+// subpixelUnknown is DRM_MODE_SUBPIXEL_UNKNOWN of xf86drmMode.h, as the
+// kernel's enum subpixel_order has it.
+const subpixelUnknown = 0
+
+// modeInfos are the modes as a client sees them that has declared caps.
+func modeInfos(modes []Mode, caps drm.ClientCapSet) []uapi.ModeInfo {
+	var infos []uapi.ModeInfo
+	for i := range modes {
+		if modes[i].Flags&uapi.ModeFlag3DMask != 0 && !caps.Stereo3D {
+			continue
+		}
+		infos = append(infos, modes[i].infoFor(caps.AspectRatio))
+	}
+	return infos
+}
+
+func (m *ModeConfig) getEncoder(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetEncoder) error {
+	e, ok := findAs[*Encoder](&m.objects, arg.EncoderID, uapi.ModeObjectEncoder)
+	if !ok {
+		return notFound("encoder", arg.EncoderID)
+	}
+	arg.CRTCID = 0
+	for _, cs := range m.State().connectors {
+		if cs.BestEncoder == e {
+			arg.CRTCID = uint32(optionalID(cs.CRTC))
+		}
+	}
+	arg.EncoderType = e.config.Type
+	arg.PossibleCRTCs, arg.PossibleClones = e.config.PossibleCRTCs, e.config.PossibleClones
+	return nil
+}
+
+func (m *ModeConfig) getCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTC) error {
+	c, err := m.findCRTC(arg.CRTCID)
+	if err != nil {
+		return err
+	}
+	state := m.State()
+	cs, ps := state.CRTC(c), state.Plane(c.config.Primary)
+	arg.GammaSize = uint32(c.config.GammaSize)
+	arg.FBID = uint32(optionalID(ps.FB))
+	arg.X, arg.Y = ps.SrcX>>16, ps.SrcY>>16
+	arg.ModeValid = uint32(boolValue(cs.Enable))
+	if cs.Enable {
+		arg.Mode = cs.Mode.infoFor(req.File.Caps().AspectRatio)
+	}
+	return nil
+}
+
+func (m *ModeConfig) getPlaneResources(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlaneRes) error {
+	var planes []uint32
+	for _, p := range m.planes {
+		if p.config.Type == uapi.PlaneTypeOverlay || req.File.Caps().UniversalPlanes {
+			planes = append(planes, p.id)
+		}
+	}
+	return putSome(req, arg.PlaneIDPtr, &arg.CountPlanes, planes)
+}
+
+func (m *ModeConfig) getPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlane) error {
+	p, ok := findAs[*Plane](&m.objects, arg.PlaneID, uapi.ModeObjectPlane)
+	if !ok {
+		return notFound("plane", arg.PlaneID)
+	}
+	ps := m.State().Plane(p)
+	arg.CRTCID, arg.FBID = uint32(optionalID(ps.CRTC)), uint32(optionalID(ps.FB))
+	arg.PossibleCRTCs = p.config.PossibleCRTCs
+	arg.GammaSize = 0
+	return putAll(req, arg.FormatTypePtr, &arg.CountFormatTypes, p.config.Formats)
+}

@@ -1,0 +1,142 @@
+package kms
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// setCRTC is the legacy modeset: mode, framebuffer and connectors of a CRTC at
+// once (drm_mode_setcrtc).
+func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTC) error {
+	if arg.X > math.MaxUint16 || arg.Y > math.MaxUint16 {
+		return refuse(unix.ERANGE, "SETCRTC at %d,%d", arg.X, arg.Y)
+	}
+	c, err := m.findCRTC(arg.CRTCID)
+	if err != nil {
+		return err
+	}
+	opts := commitOptions{ctx: req.Context()}
+	if arg.ModeValid == 0 {
+		if arg.CountConnectors > 0 {
+			return invalid("SETCRTC of CRTC %d with %d connectors but no mode", c.id, arg.CountConnectors)
+		}
+		return m.commit(dev, opts, func(t *transaction) error {
+			t.setConfig(c, nil, nil, 0, 0, nil)
+			return nil
+		})
+	}
+
+	// With -1 the framebuffer stays the one that is shown.
+	var fb *Framebuffer
+	if arg.FBID != math.MaxUint32 {
+		if fb, err = m.findFB(arg.FBID); err != nil {
+			return err
+		}
+		defer m.objects.put(fb)
+	}
+	if arg.Mode.Flags&uapi.ModeFlagPicARMask != 0 && !req.File.Caps().AspectRatio {
+		return invalid("SETCRTC: a mode with an aspect ratio, by a client that has not set DRM_CLIENT_CAP_ASPECT_RATIO")
+	}
+	mode, err := parseMode(&arg.Mode)
+	if err != nil {
+		return err
+	}
+	connectors, err := m.readConnectors(req, arg)
+	if err != nil {
+		return err
+	}
+	return m.commit(dev, opts, func(t *transaction) error {
+		fb := fb
+		if fb == nil {
+			if fb = t.old.planes[c.config.Primary.index].FB; fb == nil {
+				return invalid("SETCRTC: CRTC %d shows no framebuffer to keep", c.id)
+			}
+		}
+		if err := t.checkViewport(c, &mode, fb, arg.X, arg.Y); err != nil {
+			return err
+		}
+		t.setConfig(c, &mode, fb, arg.X, arg.Y, connectors)
+		return nil
+	})
+}
+
+// readConnectors reads the connectors of a SETCRTC with a mode.
+func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Connector, error) {
+	switch {
+	case arg.CountConnectors == 0:
+		return nil, invalid("SETCRTC with a mode but no connectors")
+	case uint64(arg.CountConnectors) > uint64(len(m.connectors)):
+		return nil, invalid("SETCRTC with %d connectors, the device has %d", arg.CountConnectors, len(m.connectors))
+	}
+	list := userArray[uint32]{req: req, addr: arg.SetConnectorsPtr}
+	var connectors []*Connector
+	for i := range arg.CountConnectors {
+		id, err := list.next(arg.CountConnectors - i)
+		if err != nil {
+			return nil, err
+		}
+		c, err := m.findConnector(id)
+		if err != nil {
+			return nil, err
+		}
+		connectors = append(connectors, c)
+	}
+	return connectors, nil
+}
+
+// checkViewport checks that the framebuffer fills the screen from x, y on, and
+// that the primary plane can show it.
+func (t *transaction) checkViewport(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32) error {
+	primary := c.config.Primary
+	if !primary.supports(fb.format.Code, fb.modifier) {
+		return invalid("plane %d cannot show format %s with modifier %#x", primary.id, fourcc(fb.format.Code), fb.modifier)
+	}
+	w, h := mode.size()
+	if rotatesBy90(t.new.planes[primary.index].Rotation) {
+		w, h = h, w
+	}
+	return fb.checkSource(x<<16, y<<16, w<<16, h<<16)
+}
+
+// setConfig is __drm_atomic_helper_set_config. A nil mode switches the CRTC
+// off.
+func (t *transaction) setConfig(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32, connectors []*Connector) {
+	t.stealEncoders = true
+	t.setMode(c, mode, nil)
+	t.crtc(c).Active = mode != nil
+	primary := c.config.Primary
+	if mode == nil {
+		t.setPlaneCRTC(primary, nil)
+		t.setPlaneFB(primary, nil)
+	} else {
+		t.setPlaneCRTC(primary, c)
+		t.setPlaneFB(primary, fb)
+		w, h := mode.size()
+		s := t.plane(primary)
+		s.CRTCX, s.CRTCY, s.CRTCW, s.CRTCH = 0, 0, w, h
+		if rotatesBy90(s.Rotation) {
+			w, h = h, w
+		}
+		s.SrcX, s.SrcY, s.SrcW, s.SrcH = x<<16, y<<16, w<<16, h<<16
+	}
+	for _, connector := range t.m.connectors {
+		if t.new.connectors[connector.index].CRTC == c {
+			t.setConnectorCRTC(connector, nil)
+			t.connector(connector).LinkStatus = uapi.ModeLinkStatusGood
+		}
+	}
+	for _, connector := range connectors {
+		t.setConnectorCRTC(connector, c)
+	}
+	// A CRTC that has lost its last connector goes off.
+	for _, other := range t.m.crtcs {
+		if other != c && t.crtcs&(1<<other.index) != 0 && !t.new.connected(other) {
+			t.setMode(other, nil, nil)
+			t.crtc(other).Active = false
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package kms
+
+import (
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// setPlane is the legacy update of one plane; without a framebuffer it is
+// switched off (drm_mode_setplane).
+func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeSetPlane) error {
+	p, ok := findAs[*Plane](&m.objects, arg.PlaneID, uapi.ModeObjectPlane)
+	if !ok {
+		return notFound("plane", arg.PlaneID)
+	}
+	opts := commitOptions{ctx: req.Context()}
+	if arg.FBID == 0 {
+		opts.unsynced = m.cursorOf(p, m.State().Plane(p).CRTC)
+		return m.commit(dev, opts, func(t *transaction) error {
+			t.disablePlane(p)
+			return nil
+		})
+	}
+	fb, err := m.findFB(arg.FBID)
+	if err != nil {
+		return err
+	}
+	defer m.objects.put(fb)
+	c, err := m.findCRTC(arg.CRTCID)
+	if err != nil {
+		return err
+	}
+	opts.unsynced = m.cursorOf(p, c)
+	return m.commit(dev, opts, func(t *transaction) error {
+		return t.updatePlane(p, c, fb, PlaneState{
+			CRTCX: arg.CRTCX, CRTCY: arg.CRTCY, CRTCW: arg.CRTCW, CRTCH: arg.CRTCH,
+			SrcX: arg.SrcX, SrcY: arg.SrcY, SrcW: arg.SrcW, SrcH: arg.SrcH,
+		})
+	})
+}
+
+// cursorOf reports whether p is the legacy cursor of c: updates of it do not
+// wait for anything.
+func (m *ModeConfig) cursorOf(p *Plane, c *CRTC) bool { return c != nil && c.config.Cursor == p }
+
+// updatePlane shows fb on p, at the place that place says.
+func (t *transaction) updatePlane(p *Plane, c *CRTC, fb *Framebuffer, place PlaneState) error {
+	if err := p.checkUse(c, fb, place.CRTCX, place.CRTCY, place.CRTCW, place.CRTCH, place.SrcX, place.SrcY, place.SrcW, place.SrcH); err != nil {
+		return refusedPlane(p, err)
+	}
+	t.setPlaneCRTC(p, c)
+	t.setPlaneFB(p, fb)
+	s := t.plane(p)
+	s.CRTCX, s.CRTCY, s.CRTCW, s.CRTCH = place.CRTCX, place.CRTCY, place.CRTCW, place.CRTCH
+	s.SrcX, s.SrcY, s.SrcW, s.SrcH = place.SrcX, place.SrcY, place.SrcW, place.SrcH
+	return nil
+}

@@ -1,0 +1,207 @@
+package kms
+
+import (
+	"math/bits"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// setProperty is drm_atomic_set_property: it changes one property of o in the
+// transaction. EINVAL for a value that the property does not take.
+func (t *transaction) setProperty(o propertied, p *Property, value uint64) error {
+	ref, ok := p.allows(&t.m.objects, value)
+	if !ok {
+		return invalid("property %s of object %d cannot be set to %#x", p.name, o.ID(), value)
+	}
+	if c, ok := ref.(counted); ok {
+		t.hold(c)
+	}
+	return o.set(&t.m.standard, t, p, value, ref)
+}
+
+func readOnly(o object, p *Property) error {
+	return invalid("property %s of object %d is not one that a client can set", p.name, o.ID())
+}
+
+// noFences refuses fences, of which there are none yet.
+func noFences(p *Property) error { return invalid("%s: fences are not supported", p.name) }
+
+func optionalID[T interface {
+	comparable
+	ID() uint32
+}](o T) uint64 {
+	if o == *new(T) {
+		return 0
+	}
+	return uint64(o.ID())
+}
+
+func boolValue(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (p *Plane) get(std *standardProperties, s *State, property *Property) uint64 {
+	ps := &s.planes[p.index]
+	switch property {
+	case std.fbID:
+		return optionalID(ps.FB)
+	case std.inFenceFD:
+		return ^uint64(0)
+	case std.crtcID:
+		return optionalID(ps.CRTC)
+	case std.crtcX:
+		return uint64(int64(ps.CRTCX))
+	case std.crtcY:
+		return uint64(int64(ps.CRTCY))
+	case std.crtcW:
+		return uint64(ps.CRTCW)
+	case std.crtcH:
+		return uint64(ps.CRTCH)
+	case std.srcX:
+		return uint64(ps.SrcX)
+	case std.srcY:
+		return uint64(ps.SrcY)
+	case std.srcW:
+		return uint64(ps.SrcW)
+	case std.srcH:
+		return uint64(ps.SrcH)
+	case p.rotation:
+		return uint64(ps.Rotation)
+	}
+	return p.properties.value(property)
+}
+
+func (p *Plane) set(std *standardProperties, t *transaction, property *Property, value uint64, ref object) error {
+	s := t.plane(p)
+	switch property {
+	case std.fbID:
+		fb, _ := ref.(*Framebuffer)
+		t.setPlaneFB(p, fb)
+	case std.inFenceFD:
+		if int64(value) != -1 {
+			return noFences(property)
+		}
+	case std.crtcID:
+		crtc, _ := ref.(*CRTC)
+		t.setPlaneCRTC(p, crtc)
+	case std.crtcX:
+		s.CRTCX = int32(value)
+	case std.crtcY:
+		s.CRTCY = int32(value)
+	case std.crtcW:
+		s.CRTCW = uint32(value)
+	case std.crtcH:
+		s.CRTCH = uint32(value)
+	case std.srcX:
+		s.SrcX = uint32(value)
+	case std.srcY:
+		s.SrcY = uint32(value)
+	case std.srcW:
+		s.SrcW = uint32(value)
+	case std.srcH:
+		s.SrcH = uint32(value)
+	case p.rotation:
+		if bits.OnesCount32(uint32(value)&rotateMask) != 1 {
+			return invalid("rotation %#x of plane %d: it must name one angle", value, p.id)
+		}
+		s.Rotation = uint32(value)
+	default:
+		return readOnly(p, property)
+	}
+	return nil
+}
+
+func (c *CRTC) get(std *standardProperties, s *State, property *Property) uint64 {
+	cs := &s.crtcs[c.index]
+	switch property {
+	case std.active:
+		return boolValue(cs.Active)
+	case std.modeID:
+		return blobID(cs.ModeBlob)
+	case std.gammaLUT:
+		return blobID(cs.GammaLUT)
+	case std.vrrEnabled:
+		return boolValue(cs.VRREnabled)
+	case std.outFencePtr:
+		return 0
+	}
+	return c.properties.value(property)
+}
+
+func (c *CRTC) set(std *standardProperties, t *transaction, property *Property, value uint64, ref object) error {
+	s := t.crtc(c)
+	blob, _ := ref.(*Blob)
+	switch property {
+	case std.active:
+		s.Active = value != 0
+	case std.modeID:
+		if blob == nil {
+			t.setMode(c, nil, nil)
+			return nil
+		}
+		mode, err := decodeMode(blob.data)
+		if err != nil {
+			return refuse(unix.EINVAL, "MODE_ID %d of CRTC %d: %v", blob.id, c.id, err)
+		}
+		t.setMode(c, &mode, blob)
+	case std.gammaLUT:
+		if blob != nil && len(blob.data)%lutEntrySize != 0 {
+			return invalid("GAMMA_LUT of %d bytes for CRTC %d: not whole entries", len(blob.data), c.id)
+		}
+		s.GammaLUT = blob
+	case std.vrrEnabled:
+		s.VRREnabled = value != 0
+	case std.outFencePtr:
+		if value != 0 {
+			return noFences(property)
+		}
+	default:
+		return readOnly(c, property)
+	}
+	return nil
+}
+
+func (c *Connector) get(std *standardProperties, s *State, property *Property) uint64 {
+	cs := &s.connectors[c.index]
+	switch property {
+	case std.dpms:
+		return uint64(cs.DPMS)
+	case std.linkStatus:
+		return uint64(cs.LinkStatus)
+	case std.crtcID:
+		return optionalID(cs.CRTC)
+	}
+	// Writeback framebuffers and fences are for one commit and read as 0.
+	return c.properties.value(property)
+}
+
+func (c *Connector) set(std *standardProperties, t *transaction, property *Property, value uint64, ref object) error {
+	s := t.connector(c)
+	switch property {
+	case std.crtcID:
+		crtc, _ := ref.(*CRTC)
+		t.setConnectorCRTC(c, crtc)
+	case std.linkStatus:
+		// Only the hardware knows that a link is bad; a client can say that it
+		// has dealt with it.
+		if s.LinkStatus != uapi.ModeLinkStatusGood {
+			s.LinkStatus = uint32(value)
+		}
+	case std.writebackFBID:
+		if ref != nil {
+			return invalid("WRITEBACK_FB_ID of connector %d: writeback is not supported yet", c.id)
+		}
+	case std.writebackOutFencePtr:
+		if value != 0 {
+			return noFences(property)
+		}
+	default:
+		return readOnly(c, property)
+	}
+	return nil
+}

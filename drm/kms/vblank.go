@@ -1,0 +1,312 @@
+package kms
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// vblank is the vertical blanking of one CRTC: its counter and who waits for
+// it (struct drm_vblank_crtc).
+//
+// While the CRTC is on, vblanks lie on an ideal grid: number n after the
+// first begins n frames after the CRTC was switched on, to the nanosecond.
+// Counter and timestamps are computed from the time, so that they are right
+// whether anybody was looking or not. A timer runs only while somebody waits.
+type vblank struct {
+	m    *ModeConfig
+	crtc *CRTC
+
+	mu    sync.Mutex
+	isOn  bool
+	gone  bool // unplugged: whoever comes gets everything at once
+	mode  Mode
+	epoch time.Duration // when the CRTC was switched on
+	base  uint64        // the counter at epoch
+	last  vblankTime    // while off: what it was when it was switched off
+
+	current *flip          // the commit that the next vblank shows
+	waiters []*vblankEvent // in the order of their coming
+	sleeps  int            // calls of sleep under way
+	changed chan struct{}  // closed and replaced when sleepers should look again
+
+	enabled bool   // the driver was told EnableVblank
+	stop    func() // of the timer; nil while there is none
+	timer   uint64 // which timer that is: one that came too late to be stopped is not it
+}
+
+// A vblankTime is a vblank: its number and when it began.
+type vblankTime struct {
+	count uint64
+	at    time.Duration
+}
+
+// A vblankEvent is sent at the first vblank that has reached its sequence.
+type vblankEvent struct {
+	file     *drm.File
+	sequence uint64
+	event    *drm.PendingEvent
+	encode   func(vblankTime) []byte
+}
+
+func (v *vblank) init(m *ModeConfig, c *CRTC) {
+	v.m, v.crtc = m, c
+	v.changed = make(chan struct{})
+}
+
+// passed reports whether the counter has reached sequence; sequences more
+// than 2^23 behind count as being ahead (drm_vblank_passed).
+func passed(count, sequence uint64) bool { return count-sequence <= 1<<23 }
+
+// now returns the last vblank. The caller holds mu.
+func (v *vblank) now() vblankTime {
+	if !v.isOn {
+		return v.last
+	}
+	n := v.mode.framesIn(v.m.config.Clock.Now() - v.epoch)
+	return vblankTime{v.base + n, v.epoch + v.mode.framesTime(n)}
+}
+
+// on begins the grid: the CRTC was just switched on, with mode. The counter
+// goes on by one.
+func (v *vblank) on(mode *Mode) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.isOn, v.mode = true, *mode
+	v.epoch = v.m.config.Clock.Now()
+	v.base = v.last.count + 1
+}
+
+// off ends the grid. Whoever waits is answered now: no vblank will come.
+func (v *vblank) off(dev *drm.RegisteredDevice) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.last = v.now()
+	v.isOn = false
+	v.flush()
+	v.disable(dev)
+}
+
+// unplug answers whoever waits, or comes to wait from now on, at once.
+func (v *vblank) unplug() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.gone = true
+	v.flush()
+	if v.stop != nil {
+		v.stop()
+		v.stop = nil
+	}
+}
+
+// flush completes everything as of now. The caller holds mu.
+func (v *vblank) flush() {
+	now := v.now()
+	v.finishFlip(now)
+	for _, w := range v.waiters {
+		w.event.Send(w.encode(now))
+	}
+	v.waiters = nil
+	v.wake()
+}
+
+func (v *vblank) finishFlip(now vblankTime) {
+	if v.current != nil {
+		v.current.complete(v.crtc, now)
+		v.current = nil
+	}
+}
+
+func (v *vblank) wake() {
+	close(v.changed)
+	v.changed = make(chan struct{})
+}
+
+// forget drops the events of a file that was closed.
+func (v *vblank) forget(f *drm.File) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	kept := v.waiters[:0]
+	for _, w := range v.waiters {
+		if w.file != f {
+			kept = append(kept, w)
+		}
+	}
+	clear(v.waiters[len(kept):])
+	v.waiters = kept
+}
+
+// pending returns the commit that is not shown yet, nil when there is none.
+func (v *vblank) pending() *flip {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.current
+}
+
+// flip starts the wait for the vblank that shows a commit just made. On a CRTC
+// that is off it is over at once.
+func (v *vblank) flip(dev *drm.RegisteredDevice, nonblock bool, event *flipEvent) *flip {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.now()
+	f := &flip{done: make(chan struct{}), nonblock: nonblock, event: event, target: now.count + 1}
+	if v.gone || !v.isOn {
+		f.complete(v.crtc, now)
+		return f
+	}
+	v.current = f
+	v.arm(dev)
+	return f
+}
+
+// need reports whether somebody waits for a vblank. The caller holds mu.
+func (v *vblank) need() bool { return v.current != nil || len(v.waiters) > 0 || v.sleeps > 0 }
+
+// arm makes the next vblank be noticed. The caller holds mu.
+func (v *vblank) arm(dev *drm.RegisteredDevice) {
+	if !v.enabled {
+		v.enabled = true
+		v.m.config.Driver.EnableVblank(dev, v.crtc)
+	}
+	if v.stop != nil || v.gone {
+		return
+	}
+	next := v.now().count + 1 - v.base
+	v.timer++
+	device, timer := dev.Device, v.timer
+	v.stop = v.m.config.Clock.At(v.epoch+v.mode.framesTime(next), func() { v.interrupt(device, timer) })
+}
+
+// disable ends the noticing. The caller holds mu.
+func (v *vblank) disable(dev *drm.RegisteredDevice) {
+	if v.stop != nil {
+		v.stop()
+		v.stop = nil
+	}
+	if v.enabled {
+		v.enabled = false
+		v.m.config.Driver.DisableVblank(dev, v.crtc)
+	}
+}
+
+// interrupt is the vblank interrupt. It runs in a guard of its own; when there
+// is none to be had, Unplug has answered everybody, or is about to.
+func (v *vblank) interrupt(device *drm.Device, timer uint64) {
+	device.WithGuard(func(dev *drm.RegisteredDevice) error {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.stop == nil || v.timer != timer {
+			return nil
+		}
+		v.stop = nil
+		now := v.now()
+		v.m.config.Driver.Vblank(dev, v.crtc, now.count)
+		v.deliver(now)
+		if v.need() {
+			v.arm(dev)
+		} else {
+			v.disable(dev)
+		}
+		return nil
+	})
+}
+
+// deliver sends what is due. The caller holds mu.
+func (v *vblank) deliver(now vblankTime) {
+	if v.current != nil && passed(now.count, v.current.target) {
+		v.finishFlip(now)
+	}
+	kept := v.waiters[:0]
+	for _, w := range v.waiters {
+		if passed(now.count, w.sequence) {
+			w.event.Send(w.encode(now))
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(v.waiters[len(kept):])
+	v.waiters = kept
+	v.wake()
+}
+
+// read returns the last vblank: EINVAL when the CRTC is off, or was never on.
+func (v *vblank) read() (vblankTime, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.isOn {
+		return v.last, invalid("CRTC %d is off: it has no vblanks", v.crtc.id)
+	}
+	return v.now(), nil
+}
+
+// queue sends w when its sequence is reached: at once when it has been. It
+// returns the sequence at which the event comes.
+func (v *vblank) queue(dev *drm.RegisteredDevice, w *vblankEvent, size int) (uint64, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.isOn {
+		return 0, invalid("CRTC %d is off: it has no vblanks", v.crtc.id)
+	}
+	event, err := w.file.ReserveEvent(size)
+	if err != nil {
+		return 0, err
+	}
+	w.event = event
+	now := v.now()
+	if v.gone || passed(now.count, w.sequence) {
+		event.Send(w.encode(now))
+		return now.count, nil
+	}
+	v.waiters = append(v.waiters, w)
+	v.arm(dev)
+	return w.sequence, nil
+}
+
+// sleepLimit is how long WAIT_VBLANK waits.
+const sleepLimit = 3 * time.Second
+
+// sleep waits until the sequence is reached, the CRTC is switched off or the
+// device is unplugged. EBUSY after [sleepLimit], EINTR at the end of the
+// request.
+func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uint64) error {
+	expired := make(chan struct{})
+	clock := v.m.config.Clock
+	stop := clock.At(clock.Now()+sleepLimit, func() { close(expired) })
+	defer stop()
+
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sleeps++
+	defer func() { v.sleeps-- }()
+	for {
+		if v.gone || !v.isOn || passed(v.now().count, sequence) {
+			return nil
+		}
+		v.arm(dev)
+		changed := v.changed
+		v.mu.Unlock()
+		err := v.awaitChange(req, changed, expired)
+		v.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (v *vblank) awaitChange(req *drm.Request, changed, expired <-chan struct{}) error {
+	select {
+	case <-changed:
+		return nil
+	case <-expired:
+		return refuse(unix.EBUSY, "no such vblank of CRTC %d within %v", v.crtc.id, sleepLimit)
+	case <-req.Context().Done():
+		if unplugged(req.Context()) {
+			<-changed // Unplug is about to answer
+			return nil
+		}
+		return unix.EINTR
+	}
+}

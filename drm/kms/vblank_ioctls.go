@@ -1,0 +1,130 @@
+package kms
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// waitVblank is DRM_IOCTL_WAIT_VBLANK: it asks for the vblank counter, waits
+// for a vblank, or orders an event at one. The argument is a union: the
+// request's signal is where the reply has its seconds.
+func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.WaitVblankReply) error {
+	const known = uapi.VblankTypesMask | uapi.VblankFlagsMask | uapi.VblankHighCRTCMask
+	flags, signal := arg.Type, uint64(arg.TvalSec)
+	if flags&uapi.VblankSignal != 0 || flags&^uint32(known) != 0 {
+		return invalid("WAIT_VBLANK of type %#x", flags)
+	}
+	pipe := int(flags & uapi.VblankHighCRTCMask >> uapi.VblankHighCRTCShift)
+	if pipe == 0 && flags&uapi.VblankSecondary != 0 {
+		pipe = 1
+	}
+	if pipe >= len(m.crtcs) {
+		return invalid("WAIT_VBLANK on CRTC number %d of %d", pipe, len(m.crtcs))
+	}
+	c := m.crtcs[pipe]
+	v := &c.vblank
+	now, err := v.read()
+	if err != nil {
+		return err
+	}
+
+	var sequence uint64
+	if flags&uapi.VblankRelative != 0 {
+		sequence = now.count + uint64(arg.Sequence)
+		arg.Type &^= uapi.VblankRelative
+	} else {
+		sequence = widen(arg.Sequence, now.count)
+	}
+	if flags&uapi.VblankNextOnMiss != 0 && passed(now.count, sequence) {
+		sequence = now.count + 1
+		arg.Type &^= uapi.VblankNextOnMiss
+	}
+	arg.Sequence = uint32(sequence)
+
+	if flags&uapi.VblankEvent != 0 {
+		sequence, err = v.queue(dev, &vblankEvent{
+			file: req.File, sequence: sequence,
+			encode: func(now vblankTime) []byte {
+				return vblankEventBytes(uapi.EventTypeVblank, signal, c.id, now)
+			},
+		}, vblankEventSize)
+		if err == nil {
+			arg.Sequence = uint32(sequence)
+		}
+		return err
+	}
+	if sequence != now.count {
+		// Interrupted, the client repeats the request as it is now: for the
+		// same vblank.
+		if err = v.sleep(dev, req, sequence); errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+	now = v.latest()
+	arg.Sequence = uint32(now.count)
+	arg.TvalSec = int64(now.at / time.Second)
+	arg.TvalUsec = int64(now.at % time.Second / time.Microsecond)
+	return err
+}
+
+// widen completes the low half of a sequence to the one that is nearest to
+// the counter.
+func widen(low uint32, near uint64) uint64 { return near + uint64(int64(int32(low-uint32(near)))) }
+
+// latest returns the last vblank, also of a CRTC that is off.
+func (v *vblank) latest() vblankTime {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.now()
+}
+
+func (m *ModeConfig) crtcGetSequence(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.CRTCGetSequence) error {
+	c, err := m.findCRTC(arg.CRTCID)
+	if err != nil {
+		return err
+	}
+	now, err := c.vblank.read()
+	if err != nil {
+		return err
+	}
+	arg.Active = uint32(boolValue(m.State().CRTC(c).Enable))
+	arg.Sequence = now.count
+	arg.SequenceNs = int64(now.at)
+	return nil
+}
+
+func (m *ModeConfig) crtcQueueSequence(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.CRTCQueueSequence) error {
+	c, err := m.findCRTC(arg.CRTCID)
+	if err != nil {
+		return err
+	}
+	if arg.Flags&^uint32(uapi.CRTCSequenceRelative|uapi.CRTCSequenceNextOnMiss) != 0 {
+		return invalid("CRTC_QUEUE_SEQUENCE: unknown flags %#x", arg.Flags)
+	}
+	now, err := c.vblank.read()
+	if err != nil {
+		return err
+	}
+	sequence := arg.Sequence
+	if arg.Flags&uapi.CRTCSequenceRelative != 0 {
+		sequence += now.count
+	}
+	if arg.Flags&uapi.CRTCSequenceNextOnMiss != 0 && passed(now.count, sequence) {
+		sequence = now.count + 1
+	}
+	userData := arg.UserData
+	sequence, err = c.vblank.queue(dev, &vblankEvent{
+		file: req.File, sequence: sequence,
+		encode: func(now vblankTime) []byte { return sequenceEventBytes(userData, now) },
+	}, sequenceEventSize)
+	if err != nil {
+		return err
+	}
+	arg.Sequence = sequence
+	return nil
+}
