@@ -3,6 +3,7 @@ package vkms
 import (
 	"fmt"
 	"image"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -37,10 +38,11 @@ type Driver struct {
 	class  *drm.Class
 	config Config
 
-	mu      sync.Mutex
-	device  *drm.Device // the last one; nil before the first probe
-	display *kms.ModeConfig
-	buffers *gem.Manager
+	mu       sync.Mutex
+	device   *drm.Device // the last one; nil before the first probe
+	display  *kms.ModeConfig
+	buffers  *gem.Manager
+	acquired []string
 }
 
 // NewDriver returns a driver that makes its DRM devices in class.
@@ -76,8 +78,13 @@ func (d *Driver) Probe(parent *bus.BoundDevice) error {
 	d.mu.Lock()
 	d.device, d.display, d.buffers = u.Device(), display, buffers
 	d.mu.Unlock()
-	_, err = u.Register(registers)
-	return err
+	if _, err = u.Register(registers); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.acquired = parent.Devres().Names()
+	d.mu.Unlock()
+	return nil
 }
 
 // Unbind implements bus.Driver: ahead of a planned removal it switches the
@@ -108,6 +115,14 @@ func (d *Driver) Buffers() *gem.Manager {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.buffers
+}
+
+// Acquired returns the names of the managed resources of the last probe that
+// succeeded, oldest first.
+func (d *Driver) Acquired() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.acquired)
 }
 
 // Screenshot returns what the display shows; see [kms.ModeConfig.Screenshot].
