@@ -54,7 +54,10 @@ func (d *RegisteredDevice) RegistrationData() any {
 // Context returns a context that ends when the unplug of the device begins.
 // Its cause is then [ErrUnplugged]. A section that waits for the device must
 // wait for the context as well, or it holds up the unplug.
-func (d *RegisteredDevice) Context() context.Context { return d.ctx }
+func (d *RegisteredDevice) Context() context.Context {
+	d.valid()
+	return d.ctx
+}
 
 // A RegistrationGuard is an open critical section of a device. It belongs to
 // who took it and must not be copied; it may be passed on to another goroutine

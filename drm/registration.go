@@ -117,6 +117,7 @@ func (r *Registration) Close() error {
 	case err := <-r.CloseLater():
 		return err
 	case <-time.After(limit):
+		<-r.dev.ctx.Done() // under way
 		return fmt.Errorf("%w: it ends when that guard exits", ErrInsideGuard)
 	}
 }

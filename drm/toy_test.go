@@ -142,7 +142,12 @@ func newToy(t testing.TB, d *toyDriver, parts ...drm.Part) *toy {
 // newUnregisteredToy leaves the registration to the test.
 func newUnregisteredToy(t testing.TB, d *toyDriver, parts ...drm.Part) *toy {
 	t.Helper()
-	toy := &toy{class: drm.NewClass()}
+	return newUnregisteredToyOf(t, drm.NewClass(), d, parts...)
+}
+
+func newUnregisteredToyOf(t testing.TB, class *drm.Class, d *toyDriver, parts ...drm.Part) *toy {
+	t.Helper()
+	toy := &toy{class: class}
 	toy.bind(t, bus.New("toys"), "robot", d, parts...)
 	return toy
 }
