@@ -28,9 +28,16 @@ func newThing(t testing.TB) *thing {
 	return &thing{alive: true, page: page}
 }
 
-func (o *thing) use() {
+func (o *thing) use(t testing.TB) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			t.Errorf("used after it was gone: %v", r)
+		}
+	}()
 	if !o.alive {
-		panic("used after it was gone")
+		t.Error("used after it was gone")
+		return
 	}
 	(*atomic.Int32)(pagePointer(o.page)).Add(1)
 }
@@ -48,24 +55,6 @@ func (o *thing) free(t testing.TB) {
 	if err := unix.Munmap(o.page); err != nil {
 		t.Error("munmap:", err)
 	}
-}
-
-// users runs functions on goroutines of their own and reports what goes wrong there.
-type users struct {
-	t  *testing.T
-	wg sync.WaitGroup
-}
-
-func (u *users) run(name string, f func()) {
-	u.wg.Go(func() {
-		debug.SetPanicOnFault(true)
-		defer func() {
-			if r := recover(); r != nil {
-				u.t.Errorf("%s: %v", name, r)
-			}
-		}()
-		f()
-	})
 }
 
 func stressAtProcs(t *testing.T, f func(t *testing.T)) {
@@ -91,13 +80,13 @@ func TestStressUnplug(t *testing.T) {
 func unplugOnce(t *testing.T) {
 	d := NewShutDomain()
 	o := newThing(t)
-	u := users{t: t}
+	var all sync.WaitGroup
 	handed := make(chan Section)
 	enough := make(chan struct{})
 	closeAfter := rand.IntN(1 << rand.IntN(12))
 
-	read := func(name string, section func(Section)) {
-		u.run(name, func() {
+	read := func(section func(Section)) {
+		all.Go(func() {
 			for n := 1; ; n++ {
 				s, ok := d.Enter()
 				if ok {
@@ -115,25 +104,25 @@ func unplugOnce(t *testing.T) {
 	}
 	var readers sync.WaitGroup
 	for range 2 {
-		read("short", func(s Section) {
-			o.use()
+		read(func(s Section) { // short
+			o.use(t)
 			s.Exit()
 		})
-		read("sleeping", func(s Section) {
+		read(func(s Section) { // sleeping
 			runtime.Gosched()
-			o.use()
+			o.use(t)
 			s.Exit()
 		})
-		read("nested", func(s Section) {
+		read(func(s Section) { // nested
 			inner, ok := d.Enter()
 			s.Exit()
 			if ok {
-				o.use()
+				o.use(t)
 				inner.Exit()
 			}
 		})
 		readers.Add(1)
-		u.run("handing over", func() {
+		all.Go(func() { // leaving it to somebody else to exit
 			defer readers.Done()
 			for {
 				if s, ok := d.Enter(); ok {
@@ -144,23 +133,23 @@ func unplugOnce(t *testing.T) {
 				runtime.Gosched()
 			}
 		})
-		u.run("taking over", func() {
+		all.Go(func() {
 			for s := range handed {
-				o.use()
+				o.use(t)
 				s.Exit()
 			}
 		})
 	}
 	n := 0
-	read("counting", func(s Section) {
-		o.use()
+	read(func(s Section) { // counting
+		o.use(t)
 		if n == closeAfter {
 			close(enough)
 		}
 		n++
 		s.Exit()
 	})
-	u.run("synchronizing", func() {
+	all.Go(func() {
 		for !d.Closed() {
 			if err := d.Synchronize(context.Background()); err != nil {
 				t.Error(err)
@@ -168,7 +157,7 @@ func unplugOnce(t *testing.T) {
 			runtime.Gosched()
 		}
 	})
-	u.run("opening", d.Open)
+	all.Go(d.Open)
 
 	<-enough
 	cancelled, cancel := context.WithCancel(context.Background())
@@ -176,7 +165,7 @@ func unplugOnce(t *testing.T) {
 	var drains sync.WaitGroup
 	for range 2 {
 		drains.Add(1)
-		u.run("unplugging", func() {
+		all.Go(func() {
 			defer drains.Done()
 			d.Close()
 			if _, ok := d.Enter(); ok {
@@ -193,7 +182,7 @@ func unplugOnce(t *testing.T) {
 
 	readers.Wait()
 	close(handed)
-	u.wg.Wait()
+	all.Wait()
 	if n := d.Sections(); n != 0 {
 		t.Errorf("%d sections are open, and nobody is in one", n)
 	}
@@ -202,46 +191,47 @@ func unplugOnce(t *testing.T) {
 
 // Writers replace a thing that readers use, and end the old one after a grace period.
 func TestStressSynchronize(t *testing.T) {
+	const writers, replacements = 3, 400
 	stressAtProcs(t, func(t *testing.T) {
 		d := NewDomain()
+		var things []*thing
+		for range 1 + writers*replacements {
+			things = append(things, newThing(t))
+		}
 		var current atomic.Pointer[thing]
-		current.Store(newThing(t))
-		u := users{t: t}
-		var writers sync.WaitGroup
-		var stop atomic.Bool
-		var mu sync.Mutex
-		var old []*thing
+		current.Store(things[0])
 
+		var writing, others sync.WaitGroup
+		var stop atomic.Bool
+		for w := range writers {
+			writing.Go(func() {
+				for _, next := range things[1+w*replacements:][:replacements] {
+					old := current.Swap(next)
+					if err := d.Synchronize(context.Background()); err != nil {
+						t.Error(err)
+					}
+					old.fence(t)
+				}
+			})
+		}
 		for i := range 4 {
-			u.run("reader", func() {
+			others.Go(func() {
 				for n := 1; !stop.Load(); n++ {
-					s, _ := d.Enter()
+					s, ok := d.Enter()
+					if !ok {
+						t.Error("Enter failed on an open domain")
+						return
+					}
 					o := current.Load()
 					if i%2 == 0 || n%300 == 0 {
 						runtime.Gosched()
 					}
-					o.use()
+					o.use(t)
 					s.Exit()
 				}
 			})
 		}
-		for range 3 {
-			writers.Add(1)
-			u.run("writer", func() {
-				defer writers.Done()
-				for range 150 {
-					o := current.Swap(newThing(t))
-					if err := d.Synchronize(context.Background()); err != nil {
-						t.Error(err)
-					}
-					o.fence(t)
-					mu.Lock()
-					old = append(old, o)
-					mu.Unlock()
-				}
-			})
-		}
-		u.run("giving up", func() {
+		others.Go(func() { // begins grace periods and gives up
 			for !stop.Load() {
 				ctx, cancel := context.WithCancel(context.Background())
 				cancelled := make(chan struct{})
@@ -251,17 +241,13 @@ func TestStressSynchronize(t *testing.T) {
 				}()
 				_ = d.Synchronize(ctx)
 				<-cancelled
-				runtime.Gosched() // or the two of us keep the P between us
+				runtime.Gosched() // or the two goroutines keep the P between them
 			}
 		})
-		writers.Wait()
+		writing.Wait()
 		stop.Store(true)
-		u.wg.Wait()
-		d.Close()
-		if err := d.Drain(context.Background()); err != nil {
-			t.Error(err)
-		}
-		for _, o := range append(old, current.Load()) {
+		others.Wait()
+		for _, o := range things {
 			o.free(t)
 		}
 	})
