@@ -1,0 +1,44 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTimedAction(t *testing.T) {
+	for text, want := range map[string]string{
+		"2s:unplug=card0":                   "2s:unplug=card0",
+		"1500ms:plug=card63":                "1.5s:plug=card63",
+		"0s:unbind=card1":                   "0s:unbind=card1",
+		"1m:screenshot=card0=a dir/out.png": "1m0s:screenshot=card0=a dir/out.png",
+	} {
+		var a timedAction
+		if err := a.UnmarshalText([]byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if a.String() != want {
+			t.Errorf("%s was read as %s", text, a)
+		}
+	}
+	for text, why := range map[string]string{
+		"":                           "colon",
+		"unplug=card0":               "colon",
+		"soon:unplug=card0":          "not a time",
+		"-1s:unplug=card0":           "not a time",
+		"1s:unplug":                  "no card",
+		"1s:explode=card0":           "unknown action",
+		"1s:unplug=card64":           "card64",
+		"1s:unplug=renderD128":       "renderD128",
+		"1s:unplug=card0=out.png":    "takes a file",
+		"1s:screenshot=card0":        "takes a file",
+		"1s:screenshot=card0=":       "takes a file",
+		"1s:unplug=card0,2s:plug=c1": "takes a file",
+	} {
+		var a timedAction
+		err := a.UnmarshalText([]byte(text))
+		if err == nil {
+			t.Errorf("%q was read as %s", text, a)
+		} else if !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "TIME:ACTION=CARD") {
+			t.Errorf("%q: %q does not say %q and how it must read", text, err, why)
+		}
+	}
+}

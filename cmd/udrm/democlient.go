@@ -1,0 +1,253 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
+)
+
+// The demo's client is a process of its own, supervised like any other
+// program. It draws and flips on each card that it is given, and goes on until
+// its standard input ends. What it sees goes to standard output, a demoReport
+// a line.
+type demoClientCmd struct {
+	Cards []string `arg:"" help:"Nodes to draw on."`
+}
+
+// A demoReport is what the client saw on one card.
+type demoReport struct {
+	At    int64  `json:"at"` // CLOCK_MONOTONIC, ns
+	Card  string `json:"card"`
+	What  string `json:"what"`            // a call, or one of the words below
+	Errno string `json:"errno,omitempty"` // "" for success
+	Note  string `json:"note,omitempty"`
+
+	// With reportFlipped.
+	Sequence uint32 `json:"sequence,omitempty"`
+}
+
+const (
+	reportWaiting = "waiting" // WAIT_VBLANK, far ahead, is about to be called
+	reportFlipped = "flipped"
+	reportGone    = "gone" // the first ENODEV
+	reportDone    = "done"
+)
+
+func (cmd *demoClientCmd) Run() error {
+	out := &reporter{encoder: json.NewEncoder(os.Stdout)}
+	stop := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		close(stop)
+	}()
+	var wg sync.WaitGroup
+	errs := make([]error, len(cmd.Cards))
+	for i, path := range cmd.Cards {
+		wg.Go(func() {
+			errs[i] = (&demoCard{path: path, index: i, out: out, stop: stop}).run()
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+type reporter struct {
+	mu      sync.Mutex
+	encoder *json.Encoder
+}
+
+func (r *reporter) report(e demoReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var now unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	e.At = now.Nano()
+	r.encoder.Encode(e)
+}
+
+// demoCard is the client's work on one card.
+type demoCard struct {
+	path  string
+	index int
+	out   *reporter
+	stop  <-chan struct{}
+
+	card    *kmsclient.Card
+	display kmsclient.Display
+	buffers [2]*kmsclient.Buffer
+	gone    atomic.Bool
+}
+
+// call reports what a call returned.
+func (d *demoCard) call(what string, err error) {
+	e := demoReport{Card: d.path, What: what}
+	var errno unix.Errno
+	switch {
+	case errors.As(err, &errno):
+		e.Errno = unix.ErrnoName(errno)
+	case err != nil:
+		e.Errno = err.Error()
+	}
+	d.out.report(e)
+}
+
+func (d *demoCard) run() (err error) {
+	if d.card, err = kmsclient.Open(d.path); err != nil {
+		return err
+	}
+	defer d.card.Close()
+	if d.display, err = d.card.Display(); err != nil {
+		return err
+	}
+	mode := d.display.Modes[0]
+	for i := range d.buffers {
+		if d.buffers[i], err = d.card.NewBuffer(int(mode.HDisplay), int(mode.VDisplay)); err != nil {
+			return err
+		}
+	}
+	drawFrame(d.buffers[0], d.index, 0)
+	if err := d.card.SetCRTC(d.display, d.buffers[0].FB, mode); err != nil {
+		return err
+	}
+	d.call("SETCRTC", nil)
+
+	var background sync.WaitGroup
+	background.Go(d.waitFarAhead)
+	background.Go(d.askAgainAndAgain)
+	err = d.flip()
+	background.Wait()
+	if d.gone.Load() && err == nil {
+		d.afterUnplug()
+	}
+	d.out.report(demoReport{Card: d.path, What: reportDone})
+	return err
+}
+
+// flip draws and flips until the client is told to stop, or the card is gone.
+func (d *demoCard) flip() error {
+	for frame := 1; ; frame++ {
+		select {
+		case <-d.stop:
+			return nil
+		default:
+		}
+		back := d.buffers[frame%2]
+		drawFrame(back, d.index, frame)
+		if err := d.card.PageFlip(d.display, back.FB, uint64(frame)); err != nil {
+			return d.lost("PAGE_FLIP", err)
+		}
+		for flipped := false; !flipped; {
+			events, err := d.card.ReadEvents(100)
+			if err != nil {
+				return d.lost("read", err)
+			}
+			for _, e := range events {
+				flipped = flipped || e.Base.Type == uapi.EventTypeFlipComplete
+				d.out.report(demoReport{Card: d.path, What: reportFlipped, Sequence: e.Sequence})
+			}
+			if d.gone.Load() && !flipped {
+				return fmt.Errorf("%s: the card is gone and the event of the last flip never came", d.path)
+			}
+		}
+	}
+}
+
+// lost takes note of the first ENODEV; any other error is a failure.
+func (d *demoCard) lost(what string, err error) error {
+	if !errors.Is(err, unix.ENODEV) {
+		return err
+	}
+	if d.gone.CompareAndSwap(false, true) {
+		d.out.report(demoReport{Card: d.path, What: reportGone, Note: what})
+	}
+	d.call(what, err)
+	return nil
+}
+
+// waitFarAhead blocks in an ioctl that only an unplug, or the end of the
+// client, ends: it keeps a guard open.
+func (d *demoCard) waitFarAhead() {
+	if d.index != 0 {
+		return // the other cards stay, so the wait would too
+	}
+	d.out.report(demoReport{Card: d.path, What: reportWaiting})
+	const farAhead = 1 << 22 // vblanks, 19 hours
+	d.call("WAIT_VBLANK far ahead", kmsclient.Ioctl(d.card, uapi.IoctlWaitVblank,
+		&uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: farAhead}))
+}
+
+// askAgainAndAgain keeps a request in flight at every moment.
+func (d *demoCard) askAgainAndAgain() {
+	for n := 0; ; n++ {
+		select {
+		case <-d.stop:
+			return
+		default:
+		}
+		if err := kmsclient.Ioctl(d.card, uapi.IoctlModeGetResources, &uapi.ModeCardRes{}); err != nil {
+			d.out.report(demoReport{Card: d.path, What: "GETRESOURCES", Note: fmt.Sprintf("answered %d times, then refused", n)})
+			d.lost("GETRESOURCES", err)
+			return
+		}
+		time.Sleep(200 * time.Microsecond) // leave the second processor to the others
+	}
+}
+
+// afterUnplug tries every kind of call on the card that is gone.
+func (d *demoCard) afterUnplug() {
+	c := d.card
+	again, err := kmsclient.Open(d.path)
+	for ; errors.Is(err, unix.ENODEV); again, err = kmsclient.Open(d.path) {
+		time.Sleep(time.Millisecond) // the node goes when the last guard is closed
+	}
+	if err == nil {
+		again.Close()
+	}
+	d.call("VERSION", kmsclient.Ioctl(c, uapi.IoctlVersion, &uapi.Version{}))
+	d.call("SETCRTC", c.SetCRTC(d.display, d.buffers[0].FB, d.display.Modes[0]))
+	d.call("WAIT_VBLANK", kmsclient.Ioctl(c, uapi.IoctlWaitVblank, &uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: 1}))
+	d.call("CREATE_DUMB", kmsclient.Ioctl(c, uapi.IoctlModeCreateDumb, &uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32}))
+	_, mapErr := c.Map(d.buffers[0].Offset, len(d.buffers[0].Pixels))
+	d.call("mmap", mapErr)
+	for _, b := range d.buffers {
+		for i := 0; i < len(b.Pixels); i += 4096 {
+			b.Pixels[i]++
+		}
+	}
+	d.call("touching every page of the old mappings", nil)
+	unix.SetNonblock(c.FD, true)
+	_, readErr := unix.Read(c.FD, make([]byte, 64))
+	d.call("read, O_NONBLOCK", readErr)
+	d.call("open", err)
+}
+
+// drawFrame draws the picture number frame: bars in the card's colour, and a
+// light one that moves.
+func drawFrame(b *kmsclient.Buffer, card, frame int) {
+	line := make([]byte, 4*b.Width)
+	light := frame * 8 % b.Width
+	for x := range b.Width {
+		shade := byte(64 + 128*(x*8/b.Width)/8)
+		pixel := [4]byte{shade, shade / 2, 0, 0} // B G R x
+		if card%2 == 1 {
+			pixel = [4]byte{0, shade, shade / 2, 0}
+		}
+		if x-light < 32 && x >= light {
+			pixel = [4]byte{255, 255, 255, 0}
+		}
+		copy(line[4*x:], pixel[:])
+	}
+	for y := range b.Height {
+		copy(b.Row(y), line)
+	}
+}

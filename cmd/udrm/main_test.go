@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The binaries under test, built once.
+var udrm, lit string
+
+// programs are what the tests run under udrm, with the Debian packages that
+// have them.
+var programs = map[string]string{
+	"modetest":  "libdrm-tests",
+	"proptest":  "libdrm-tests",
+	"drmdevice": "libdrm-tests",
+	"drm_info":  "drm-info",
+	"setpriv":   "util-linux",
+}
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		for program, pkg := range programs {
+			if _, err := exec.LookPath(program); err != nil {
+				fmt.Fprintf(os.Stderr, "%s is missing: install the Debian package %s (make deps does)\n", program, pkg)
+				return 1
+			}
+		}
+		dir, err := os.MkdirTemp("", "udrm-test")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = os.Chmod(dir, 0o755) // for the tests that run as nobody
+		}
+		if err == nil {
+			udrm, err = build(dir, "./", raceEnabled)
+		}
+		if err == nil {
+			lit, err = build(dir, "../../internal/kmsclient/lit", false)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// build builds a command into dir, with the race detector when race is set;
+// without, it is a static binary.
+func build(dir, pkg string, race bool) (string, error) {
+	abs, err := filepath.Abs(pkg)
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(dir, filepath.Base(abs))
+	args, cgo := []string{"build", "-o", out}, "CGO_ENABLED=0"
+	if race {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	cmd := exec.Command("go", append(args, pkg)...)
+	cmd.Env = append(os.Environ(), cgo)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w\n%s", pkg, err, output)
+	}
+	return out, nil
+}
+
+// result is how a command ended.
+type result struct {
+	stdout, stderr string
+	exit           int
+}
+
+// command prepares udrm with args, to be killed when the test takes too long.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return exec.CommandContext(ctx, udrm, args...)
+}
+
+// run runs udrm with args to its end.
+func run(t *testing.T, args ...string) result {
+	t.Helper()
+	return finish(t, command(t, args...))
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v\n%s%s", strings.Join(cmd.Args, " "), err, &stdout, &stderr)
+	}
+	if strings.Contains(stderr.String(), "DATA RACE") || strings.Contains(stderr.String(), "panicked") {
+		t.Errorf("%s reported:\n%s", strings.Join(cmd.Args, " "), &stderr)
+	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// connector is the connector's object id on every card of its kind, see
+// TestOracle.
+const connector = "39"
+
+func TestModetestShowsItsPattern(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "scanout.png")
+	cmd := command(t, "run", "--verbose", "--at", "1s:screenshot=card0="+file, "--",
+		"modetest", "-M", "vkms", "-s", connector+":1024x768")
+	// modetest shows its picture until its input has a line or ends.
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for s := bufio.NewScanner(stderr); s.Scan(); {
+		fmt.Fprintln(&said, s.Text())
+		if strings.Contains(s.Text(), "screenshot=card0") {
+			stdin.Close()
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, &said)
+	}
+	picture := readPNG(t, file)
+	if size := picture.Bounds().Size(); size != image.Pt(1024, 768) {
+		t.Fatalf("the scanout has %v pixels", size)
+	}
+	if n, first := mismatches(picture, bars); n != 0 {
+		t.Errorf("%d pixels of the scanout are not what modetest draws, the first at %v", n, first)
+	}
+}
+
+func TestModetestFlipsAtTheModesRate(t *testing.T) {
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "1.png"), filepath.Join(dir, "2.png")}
+	cmd := command(t, "run", "--at", "2s:screenshot=card0="+files[0], "--at", "2500ms:screenshot=card0="+files[1], "--",
+		"modetest", "-M", "vkms", "-s", connector+":1024x768", "-v")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, in := io.Pipe()
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = in, io.MultiWriter(in, &stderr)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// A line for each 60 flips; the first comes with the start-up in it.
+	const lines = 8
+	var flips int
+	var seconds float64
+	warm := false
+	for s := bufio.NewScanner(out); flips < 60*(lines-1) && s.Scan(); {
+		var hertz float64
+		if _, err := fmt.Sscanf(s.Text(), "freq: %fHz", &hertz); err != nil {
+			continue
+		}
+		if warm {
+			flips += 60
+			seconds += 60 / hertz
+		}
+		warm = true
+	}
+	stdin.Close()
+	go io.Copy(io.Discard, out)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v\n%s", err, &stderr)
+	}
+	if flips == 0 {
+		t.Fatalf("modetest never said its rate:\n%s", &stderr)
+	}
+	// 1024x768 has a pixel clock of 65 MHz and 1344x806 pixels in all.
+	want := 65e6 / (1344 * 806)
+	if got := float64(flips) / seconds; got < want*0.99 || got > want*1.01 {
+		t.Errorf("%d flips at %.3f Hz, the mode has %.3f Hz", flips, got, want)
+	}
+	for _, file := range files {
+		picture := readPNG(t, file)
+		n, first := mismatches(picture, bars)
+		m, firstTile := mismatches(picture, tiles)
+		if n != 0 && m != 0 {
+			t.Errorf("the scanout is neither of modetest's pictures: %d pixels from the bars, the first at %v, %d from the tiles, the first at %v",
+				n, first, m, firstTile)
+		}
+	}
+}
+
+func readPNG(t *testing.T, file string) image.Image {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	picture, err := png.Decode(f)
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return picture
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/udrm/udrm/host"
+)
+
+type runCmd struct {
+	Cards   int           `default:"1" help:"How many cards to plug: card0, card1 …"`
+	At      []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"Do something to a card some time after the start: unplug, unbind, plug, or screenshot (=CARD=FILE.png). May be repeated."`
+	HangUp  bool          `help:"At an unplug, wake who waits for events, and end reads. A kernel does not."`
+	Verbose bool          `short:"v" help:"Say what udrm does."`
+	Program []string      `arg:"" passthrough:"" help:"The program and its arguments."`
+}
+
+func (cmd *runCmd) Run() error {
+	if cmd.Cards < 0 || cmd.Cards > maxCards {
+		return fmt.Errorf("--cards=%d: it takes 0 to %d", cmd.Cards, maxCards)
+	}
+	program := cmd.Program
+	if program[0] == "--" {
+		program = program[1:]
+	}
+	if len(program) == 0 {
+		return errors.New("no program to run; write it behind --")
+	}
+	log := slog.New(prefixHandler{slog.LevelWarn})
+	slog.SetDefault(log)
+
+	cards, err := newCards(cmd.Cards)
+	if err != nil {
+		return err
+	}
+	h, err := host.New(cards.class, host.Options{HangUp: cmd.HangUp})
+	if err != nil {
+		return err
+	}
+	target := exec.Command(program[0], program[1:]...)
+	target.Stdin, target.Stdout, target.Stderr = os.Stdin, os.Stdout, os.Stderr
+	forward := catchSignals()
+	p, err := h.Start(target)
+	if err != nil {
+		return errors.Join(err, h.Close(), cards.removeAll())
+	}
+	go forward.to(p.PID())
+
+	stop := make(chan struct{})
+	var timer sync.WaitGroup
+	timer.Go(func() { cmd.actAt(cards, stop) })
+	status, err := p.Wait()
+	<-p.Done() // what the program left behind is served as well
+	close(stop)
+	timer.Wait()
+	if err := errors.Join(err, h.Close(), cards.removeAll()); err != nil {
+		return err
+	}
+	return exitStatus(status)
+}
+
+// actAt does what --at asks for, in the order of the times.
+func (cmd *runCmd) actAt(cards *cards, stop <-chan struct{}) {
+	start := time.Now()
+	slices.SortStableFunc(cmd.At, func(a, b timedAction) int { return int(a.after - b.after) })
+	for _, a := range cmd.At {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Until(start.Add(a.after))):
+		}
+		begin := time.Now()
+		err := actions[a.action](cards, a)
+		switch {
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "udrm: %v: %v\n", a, err)
+		case cmd.Verbose:
+			fmt.Fprintf(os.Stderr, "udrm: %v: done in %v\n", a, time.Since(begin).Round(time.Microsecond))
+		}
+	}
+}
