@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,15 @@ func runTests(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building testclient: %v\n%s", err, out)
 		return 1
 	}
+	// What the devices of the tests do wrong on purpose is not worth a page.
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == "stack" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})))
 	return m.Run()
 }
 

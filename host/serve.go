@@ -20,7 +20,7 @@ type server struct {
 	listener *seccomp.Listener
 	done     chan struct{} // closed when nobody is left under the filter, and all workers have ended
 
-	idle     atomic.Int32 // workers that wait for a call
+	idle     atomic.Int32 // workers that wait for a call, or are about to
 	stopping atomic.Bool
 
 	mu      sync.Mutex
@@ -45,16 +45,8 @@ func serve(h *Host, l *seccomp.Listener) *server {
 
 // wait waits until nobody is left under the filter, then ends the server.
 func (s *server) wait() {
-	poll := []unix.PollFd{{Fd: int32(s.listener.FD())}}
-	for {
-		n, err := unix.Poll(poll, -1)
-		if n > 0 && poll[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 {
-			break
-		}
-		if err != nil && err != unix.EINTR {
-			s.host.log.Error("host: waiting for the end of the programs", "err", err)
-			break
-		}
+	if err := s.listener.Wait(); err != nil {
+		s.host.log.Error("host: waiting for the end of the programs", "err", err)
 	}
 	s.stopping.Store(true)
 	ended := make(chan struct{})
@@ -81,6 +73,7 @@ func (s *server) wait() {
 }
 
 func (s *server) startWorker() {
+	s.idle.Add(1)
 	s.wg.Add(1)
 	onOwnThread(func() {
 		defer s.wg.Done()
@@ -106,10 +99,6 @@ func (s *server) work() {
 	}()
 	c := &call{host: s.host, listener: s.listener}
 	for !s.stopping.Load() {
-		if s.idle.Add(1) > maxIdle {
-			s.idle.Add(-1)
-			return
-		}
 		err := s.listener.Receive(&c.n)
 		if s.idle.Add(-1) == 0 && !s.stopping.Load() {
 			s.startWorker()
@@ -117,10 +106,19 @@ func (s *server) work() {
 		switch {
 		case err == nil:
 			c.serve()
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOENT):
-			// Told to stop; or the caller was killed; or nobody is left.
+		case errors.Is(err, unix.EINTR):
+			// Told to stop.
+		case errors.Is(err, unix.ENOENT):
+			// The caller was killed, or nobody is left.
+			if s.listener.HungUp() {
+				return
+			}
 		default:
 			s.host.log.Error("host: receiving calls", "err", err)
+			return
+		}
+		if s.idle.Add(1) > maxIdle {
+			s.idle.Add(-1)
 			return
 		}
 	}

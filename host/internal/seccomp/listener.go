@@ -83,9 +83,31 @@ func Install(f *Filter) (*Listener, error) {
 	return l, nil
 }
 
-// FD returns the descriptor of the listener, for poll: POLLHUP says that
-// nobody is left under the filter.
-func (l *Listener) FD() int { return l.fd }
+// Wait waits until nobody is left under the filter.
+func (l *Listener) Wait() error {
+	for {
+		switch hungUp, err := l.poll(-1); {
+		case hungUp:
+			return nil
+		case err != nil && err != unix.EINTR:
+			return err
+		}
+	}
+}
+
+// HungUp reports whether nobody is left under the filter.
+func (l *Listener) HungUp() bool {
+	hungUp, _ := l.poll(0)
+	return hungUp
+}
+
+// poll looks for POLLHUP only: POLLERR says that a signal came while the
+// kernel waited for a lock.
+func (l *Listener) poll(timeout int) (hungUp bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(l.fd)}}
+	_, err = unix.Poll(fds, timeout)
+	return fds[0].Revents&unix.POLLHUP != 0, err
+}
 
 // Close ends the listener. Calls that wait, and all further ones, fail with
 // ENOSYS. No method may be running.
