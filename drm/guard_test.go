@@ -48,14 +48,15 @@ func TestGuardBeforeAndAfter(t *testing.T) {
 		t.Fatal(err)
 	}
 	dev := guard.Device()
+	ctx := dev.Context()
 	if dev.Parent() != toy.bound || !dev.Parent().Bound() || dev.Device.Parent() != toy.parent {
 		t.Error("inside a guard the parent is not the bound one")
 	}
 	if dev.RegistrationData() != "registration data" || dev.Data() != "driver data" {
 		t.Errorf("inside a guard the data is %v and %v", dev.RegistrationData(), dev.Data())
 	}
-	if dev.Context().Err() != nil || toy.dev.Guards() != 1 {
-		t.Errorf("inside a guard: context %v, %d guards", dev.Context().Err(), toy.dev.Guards())
+	if ctx.Err() != nil || toy.dev.Guards() != 1 {
+		t.Errorf("inside a guard: context %v, %d guards", ctx.Err(), toy.dev.Guards())
 	}
 	guard.Exit()
 	if err := toy.dev.WithGuard(func(inner *drm.RegisteredDevice) error {
@@ -72,7 +73,7 @@ func TestGuardBeforeAndAfter(t *testing.T) {
 	}
 	states = append(states, toy.dev.State())
 	refused("after", drm.ErrUnplugged, drm.ErrNotRegistered)
-	if cause := context.Cause(dev.Context()); !errors.Is(cause, drm.ErrUnplugged) {
+	if cause := context.Cause(ctx); !errors.Is(cause, drm.ErrUnplugged) {
 		t.Errorf("the context of the guard ended because of %v", cause)
 	}
 	if err := toy.parent.Unbind(); err != nil {

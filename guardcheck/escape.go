@@ -1,0 +1,462 @@
+package guardcheck
+
+import (
+	"fmt"
+	"go/token"
+	"go/types"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/ssa"
+)
+
+// What a guard proves, by name.
+const (
+	viewName   = "registered view"
+	parentName = "bound parent"
+	dataName   = "registration data"
+)
+
+// A flow follows what a guard proves through one function.
+//
+// What it has found out about a value are paths: where in the value, or in
+// what it leads to, the view is. "" is the value itself, "*" what it points
+// to, ".2," its third field, "[]" its elements, "()" what a closure captures;
+// "*.2,[]" is an element of the slice in the third field of a struct that the
+// value points to.
+type flow struct {
+	*checker
+	guard    *guard // that proves it; nil when it came from outside of the function
+	captured bool   // it came from the function around a closure
+	quiet    bool
+
+	found  map[ssa.Value]map[string]string // by value and path: what
+	stored map[finding]bool
+	todo   []finding
+}
+
+type finding struct {
+	value      ssa.Value
+	path, what string
+}
+
+// maxPath ends the chase after structures that contain themselves.
+const maxPath = 40
+
+// checkEscapes reports where what a guard proves escapes from it, and notes
+// with each guard the values that must not be used after its end.
+func (c *checker) checkEscapes(fn *ssa.Function, guards []*guard) {
+	own := make(map[ssa.Value]*guard)
+	flows := make(map[*guard]*flow)
+	for _, g := range guards {
+		// Whoever is handed the guard may be handed the view as well.
+		flows[g] = &flow{checker: c, guard: g, quiet: g.handed}
+		own[g.cell] = g
+		for _, closure := range g.usedBy {
+			flows[g].add(closure, "()", viewName)
+		}
+	}
+	borrowed, captured := &flow{checker: c}, &flow{checker: c, captured: true}
+	for _, param := range fn.Params {
+		if isView(param.Type()) {
+			borrowed.add(param, "", viewName)
+		}
+	}
+	for _, block := range fn.Blocks {
+		for _, instr := range block.Instrs {
+			switch instr := instr.(type) {
+			case *ssa.Call:
+				if !isView(instr.Type()) {
+					continue
+				}
+				var of ssa.Value
+				if m, receiver, ok := methodOf(&instr.Call); ok && m == guardMethod("Device") {
+					of = receiver
+				}
+				switch _, free := of.(*ssa.FreeVar); {
+				case own[of] != nil && of != nil:
+					flows[own[of]].add(instr, "", viewName)
+				case free:
+					captured.add(instr, "", viewName)
+				default:
+					borrowed.add(instr, "", viewName)
+				}
+			case *ssa.UnOp:
+				if _, free := instr.X.(*ssa.FreeVar); free && isView(instr.Type()) {
+					captured.add(instr, "", viewName)
+				}
+			}
+		}
+	}
+	borrowed.run()
+	captured.run()
+	for g, f := range flows {
+		f.run()
+		g.views = make(map[ssa.Value]string)
+		for v, paths := range f.found {
+			if what, ok := paths[""]; ok {
+				g.views[v] = what
+			}
+		}
+	}
+}
+
+func (f *flow) add(v ssa.Value, path, what string) {
+	if _, ok := f.found[v][path]; ok || len(path) > maxPath {
+		return
+	}
+	if f.found == nil {
+		f.found = make(map[ssa.Value]map[string]string)
+	}
+	if f.found[v] == nil {
+		f.found[v] = make(map[string]string)
+	}
+	f.found[v][path] = what
+	f.todo = append(f.todo, finding{v, path, what})
+}
+
+func (f *flow) run() {
+	for len(f.todo) > 0 {
+		next := f.todo[0]
+		f.todo = f.todo[1:]
+		for _, ref := range *next.value.Referrers() {
+			f.forward(ref, next)
+		}
+	}
+}
+
+// forward goes on from a value to what an instruction makes of it.
+func (f *flow) forward(instr ssa.Instruction, from finding) {
+	v, path := from.value, from.path
+	along := func(to ssa.Value, cut, prefix string) {
+		if rest, ok := strings.CutPrefix(path, cut); ok {
+			f.add(to, prefix+rest, from.what)
+		}
+	}
+	switch instr := instr.(type) {
+	case *ssa.Phi:
+		along(instr, "", "")
+	case *ssa.ChangeType:
+		along(instr, "", "")
+	case *ssa.ChangeInterface:
+		along(instr, "", "")
+	case *ssa.MakeInterface:
+		along(instr, "", "")
+	case *ssa.TypeAssert:
+		if isReference(instr.AssertedType) {
+			along(valueOf(instr, instr.CommaOk), "", "")
+		}
+	case *ssa.FieldAddr:
+		along(instr, "*"+field(instr.Field), "*")
+	case *ssa.Field:
+		along(instr, field(instr.Field), "")
+	case *ssa.IndexAddr:
+		along(instr, "*[]", "*") // a pointer to an array
+		along(instr, "[]", "*")
+	case *ssa.Index:
+		along(instr, "[]", "")
+	case *ssa.Lookup:
+		along(valueOf(instr, instr.CommaOk), "[]", "")
+	case *ssa.Slice:
+		if strings.HasPrefix(path, "*") {
+			along(instr, "*", "")
+		} else {
+			along(instr, "", "")
+		}
+	case *ssa.UnOp:
+		along(instr, "*", "")
+	case *ssa.MakeClosure:
+		f.add(instr, "()", from.what)
+	case *ssa.Store:
+		if instr.Val == v {
+			f.store(instr, instr.Addr, "*"+path, from.what, describe(instr.Addr))
+		}
+	case *ssa.MapUpdate:
+		f.store(instr, instr.Map, "[]"+path, from.what, "a map")
+	case *ssa.Send:
+		f.escape(instr, from.what, "it is sent on a channel")
+	case *ssa.Select:
+		f.escape(instr, from.what, "it is sent on a channel")
+	case *ssa.Return:
+		if f.guard != nil && !f.isOverwritten(v, instr) {
+			f.escape(instr, from.what, "it is returned by the function that opened the guard")
+		}
+	case *ssa.Go:
+		if !waitsAfter(instr) {
+			f.escape(instr, from.what, "it is used by a goroutine that nobody here waits for; give that a guard of its own")
+		}
+	case *ssa.Call:
+		f.call(instr, from)
+	}
+}
+
+// isOverwritten reports whether the result v, which has the view on some path,
+// is another value at the return ret, as it is with return nil, err.
+func (f *flow) isOverwritten(v ssa.Value, ret *ssa.Return) bool {
+	if ret.Block() == ret.Parent().Recover {
+		return true // reported where the value was set
+	}
+	load, ok := v.(*ssa.UnOp)
+	if !ok {
+		return false
+	}
+	overwritten := false
+	for _, instr := range ret.Block().Instrs {
+		if store, ok := instr.(*ssa.Store); ok && store.Addr == load.X {
+			overwritten = len(f.found[store.Val]) == 0
+		}
+	}
+	return overwritten
+}
+
+func (f *flow) call(call *ssa.Call, from finding) {
+	if b, ok := call.Call.Value.(*ssa.Builtin); ok {
+		if b.Name() == "append" && strings.HasPrefix(from.path, "[]") {
+			f.add(call, from.path, from.what)
+		}
+		return
+	}
+	m, receiver, _ := methodOf(&call.Call)
+	switch {
+	case from.what == viewName && from.path == "" && receiver == from.value && m == viewMethod("Parent"):
+		f.add(call, "", parentName)
+	case from.what == viewName && from.path == "" && receiver == from.value && m == viewMethod("RegistrationData"):
+		f.add(call, "", dataName)
+	case startsGoroutine[m] && !waitsAfter(call):
+		f.escape(call, from.what, "it is used by a goroutine that nobody here waits for; give that a guard of its own")
+	case isFunc(&call.Call, "time", "AfterFunc"), isFunc(&call.Call, "context", "AfterFunc"):
+		f.escape(call, from.what, "it is used by a callback that may run later; take a guard in the callback")
+	}
+}
+
+var startsGoroutine = map[method]bool{
+	{"sync", "WaitGroup", "Go"}:                      true,
+	{"golang.org/x/sync/errgroup", "Group", "Go"}:    true,
+	{"golang.org/x/sync/errgroup", "Group", "TryGo"}: true,
+}
+
+// store notes that the view is now at path in v. It follows v back to where it
+// comes from: what the function has made itself holds the view from now on,
+// registration data may hold it, and anything else outlives the guard.
+func (f *flow) store(at ssa.Instruction, v ssa.Value, path, what, where string) {
+	seen := finding{v, path, what}
+	if f.stored[seen] || len(path) > maxPath {
+		return
+	}
+	if f.stored == nil {
+		f.stored = make(map[finding]bool)
+	}
+	f.stored[seen] = true
+
+	back := func(x ssa.Value, cut, prefix string) {
+		if rest, ok := strings.CutPrefix(path, cut); ok {
+			f.store(at, x, prefix+rest, what, where)
+		}
+	}
+	switch v := v.(type) {
+	case *ssa.Alloc:
+		f.add(v, path, what)
+		for _, ref := range *v.Referrers() {
+			switch ref := ref.(type) {
+			case *ssa.Store:
+				f.storeBehind(at, ref, v, path, what, where)
+			case *ssa.FieldAddr:
+				if rest, ok := strings.CutPrefix(path, "*"+field(ref.Field)); ok {
+					for _, inner := range *ref.Referrers() {
+						if store, ok := inner.(*ssa.Store); ok {
+							f.storeBehind(at, store, ref, "*"+rest, what, where)
+						}
+					}
+				}
+			}
+		}
+		return
+	case *ssa.MakeSlice, *ssa.MakeMap, *ssa.MakeChan:
+		f.add(v, path, what)
+		return
+	case *ssa.FieldAddr:
+		back(v.X, "*", "*"+field(v.Field))
+		return
+	case *ssa.IndexAddr:
+		if _, slice := v.X.Type().Underlying().(*types.Slice); slice {
+			back(v.X, "*", "[]")
+		} else {
+			back(v.X, "*", "*[]")
+		}
+		return
+	case *ssa.Slice:
+		if _, pointer := v.X.Type().Underlying().(*types.Pointer); pointer {
+			back(v.X, "", "*")
+		} else {
+			back(v.X, "", "")
+		}
+		return
+	case *ssa.UnOp:
+		back(v.X, "", "*")
+		return
+	case *ssa.ChangeType:
+		back(v.X, "", "")
+		return
+	case *ssa.MakeInterface:
+		back(v.X, "", "")
+		return
+	case *ssa.TypeAssert:
+		back(v.X, "", "")
+		return
+	case *ssa.Phi:
+		f.add(v, path, what)
+		for _, edge := range v.Edges {
+			back(edge, "", "")
+		}
+		return
+	case *ssa.Const:
+		return // nil
+	case *ssa.Call:
+		if isConstructor(&v.Call) {
+			f.add(v, path, what)
+			return
+		}
+		if calls(&v.Call, viewMethod("RegistrationData")) {
+			return // it ends with the registration
+		}
+	case *ssa.Extract:
+		switch tuple := v.Tuple.(type) {
+		case *ssa.TypeAssert:
+			back(tuple.X, "", "")
+			return
+		case *ssa.Call:
+			if isConstructor(&tuple.Call) {
+				f.add(v, path, what)
+				return
+			}
+		}
+	case *ssa.FreeVar:
+		if f.captured {
+			return // from the outer function to the outer function
+		}
+	}
+	f.escape(at, what, "it is stored in "+where+"; keep the Device, and take a guard when it is needed")
+}
+
+// storeBehind follows the view, which is stored at path in cell, to what a
+// reference leads to that was put into the cell before.
+func (f *flow) storeBehind(at ssa.Instruction, before *ssa.Store, cell ssa.Value, path, what, where string) {
+	rest := strings.TrimPrefix(path, "*")
+	if before.Addr == cell && ssa.Instruction(before) != at && strings.ContainsAny(rest, "*[") {
+		f.store(at, before.Val, rest, what, where)
+	}
+}
+
+func (f *flow) escape(at ssa.Instruction, what, how string) {
+	if f.quiet {
+		return
+	}
+	f.report(analysis.Diagnostic{
+		Pos:      position(at),
+		Category: "escape",
+		Message:  fmt.Sprintf("the %s escapes its guard: %s", what, how),
+	})
+}
+
+// describe names the place that addr leads to.
+func describe(addr ssa.Value) string {
+	switch addr := addr.(type) {
+	case *ssa.FieldAddr:
+		t := addr.X.Type().Underlying().(*types.Pointer).Elem().Underlying().(*types.Struct)
+		return "field " + t.Field(addr.Field).Name()
+	case *ssa.IndexAddr:
+		return "an element of a slice"
+	case *ssa.Global:
+		return "package variable " + addr.Name()
+	case *ssa.FreeVar:
+		return "captured variable " + addr.Name()
+	}
+	return "memory behind " + addr.Type().String()
+}
+
+func field(index int) string { return "." + strconv.Itoa(index) + "," }
+
+// valueOf returns v, or its first component when it is a pair with ok.
+func valueOf(v ssa.Value, commaOk bool) ssa.Value {
+	if !commaOk {
+		return v
+	}
+	for _, ref := range *v.Referrers() {
+		if extract, ok := ref.(*ssa.Extract); ok && extract.Index == 0 {
+			return extract
+		}
+	}
+	return v
+}
+
+// isReference reports whether a value of type t leads to something that a
+// registration may own.
+func isReference(t types.Type) bool {
+	switch t.Underlying().(type) {
+	case *types.Basic, *types.Struct, *types.Array:
+		return false
+	}
+	return true
+}
+
+// isConstructor reports whether call makes something new, by its name.
+func isConstructor(call *ssa.CallCommon) bool {
+	callee := call.StaticCallee()
+	return callee != nil && call.Signature().Recv() == nil && strings.HasPrefix(strings.ToLower(callee.Name()), "new")
+}
+
+// waitsAfter reports whether the function waits for something after at: it
+// calls Wait, or receives from a channel outside of select.
+func waitsAfter(at ssa.Instruction) bool {
+	for _, block := range at.Parent().Blocks {
+		for _, instr := range block.Instrs {
+			if d, ok := instr.(*ssa.Defer); ok && isWait(d) {
+				return true
+			}
+		}
+	}
+	seen := make(map[*ssa.BasicBlock]bool)
+	todo := []*ssa.BasicBlock{at.Block()}
+	instrs := at.Block().Instrs
+	for i := range instrs {
+		if instrs[i] == at {
+			instrs = instrs[i+1:]
+			break
+		}
+	}
+	for {
+		for _, instr := range instrs {
+			if isWait(instr) {
+				return true
+			}
+		}
+		block := todo[0]
+		todo = todo[1:]
+		for _, succ := range block.Succs {
+			if !seen[succ] {
+				seen[succ] = true
+				todo = append(todo, succ)
+			}
+		}
+		if len(todo) == 0 {
+			return false
+		}
+		instrs = todo[0].Instrs
+	}
+}
+
+func isWait(instr ssa.Instruction) bool {
+	switch instr := instr.(type) {
+	case *ssa.UnOp:
+		return instr.Op == token.ARROW
+	case ssa.CallInstruction:
+		common := instr.Common()
+		if common.IsInvoke() {
+			return common.Method.Name() == "Wait"
+		}
+		callee := common.StaticCallee()
+		return callee != nil && callee.Signature.Recv() != nil && callee.Name() == "Wait"
+	}
+	return false
+}

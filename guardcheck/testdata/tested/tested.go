@@ -1,0 +1,2 @@
+// Package tested is code under test.
+package tested
