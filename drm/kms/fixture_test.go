@@ -57,6 +57,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 func newFixtureOf(t *testing.T, config vkms.Config) *fixture {
+	drmtest.NoLeaks(t)
 	reports := drmtest.CollectReports(t)
 	t.Cleanup(func() {
 		for _, line := range reports.Take() {
@@ -64,8 +65,12 @@ func newFixtureOf(t *testing.T, config vkms.Config) *fixture {
 		}
 	})
 	driver := vkms.NewDriver(drm.NewClass(), config)
-	parent := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	parent := bindTo(t, driver)
 	return &fixture{T: t, driver: driver, parent: parent, Client: drmtest.Open(t, driver.Device().Primary())}
+}
+
+func bindTo(t *testing.T, driver *vkms.Driver) *bus.Device {
+	return drmtest.Bind(t, bus.New("platform"), "vkms", driver)
 }
 
 func (f *fixture) open() *fixture {
@@ -210,10 +215,10 @@ func (f *fixture) light() (fb uint32) {
 	return fb
 }
 
-// dark switches the CRTC off.
+// dark switches the CRTC off, which takes no time unless a flip is under way.
 func (f *fixture) dark() {
 	f.Helper()
-	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: crtcID}) }))
+	f.must(ioctl(f, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: crtcID}))
 }
 
 func (f *fixture) flip(fb uint32, flags uint32, userData uint64) error {
@@ -263,4 +268,11 @@ func (f *fixture) properties(id, objectType uint32) (ids []uint32, values map[ui
 		values[id] = list[i]
 	}
 	return ids, values
+}
+
+// planeArg is a SETPLANE of fb, unscaled.
+func planeArg(plane, fb uint32, x, y int32, w, h uint32) *uapi.ModeSetPlane {
+	return &uapi.ModeSetPlane{
+		PlaneID: plane, CRTCID: crtcID, FBID: fb, CRTCX: x, CRTCY: y, CRTCW: w, CRTCH: h, SrcW: w << 16, SrcH: h << 16,
+	}
 }

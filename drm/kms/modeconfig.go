@@ -208,8 +208,8 @@ func (m *ModeConfig) Unplug(*drm.Device) {
 
 // Unregister implements [drm.Part]: it takes back the connectors.
 func (m *ModeConfig) Unregister(dev *drm.Device) {
-	for i := len(m.connectors) - 1; i >= 0; i-- {
-		m.connectors[i].unregister(dev)
+	for _, c := range m.connectors {
+		c.unregister(dev)
 	}
 	m.fileMu.Lock()
 	m.unregistered = true

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -28,10 +29,8 @@ type vblank struct {
 	base  uint64        // the counter at epoch
 	last  vblankTime    // while off: what it was when it was switched off
 
-	current *flip          // the commit that the next vblank shows
-	waiters []*vblankEvent // in the order of their coming
-	sleeps  int            // calls of sleep under way
-	changed chan struct{}  // closed and replaced when sleepers should look again
+	current *flip     // the commit that the next vblank shows
+	waiters []*waiter // in the order of their coming
 
 	enabled bool   // the driver was told EnableVblank
 	stop    func() // of the timer; nil while there is none
@@ -44,18 +43,15 @@ type vblankTime struct {
 	at    time.Duration
 }
 
-// A vblankEvent is sent at the first vblank that has reached its sequence.
-type vblankEvent struct {
-	file     *drm.File
+// A waiter is told of the first vblank that has reached its sequence, or of
+// the last one, when there will be none.
+type waiter struct {
 	sequence uint64
-	event    *drm.PendingEvent
-	encode   func(vblankTime) []byte
+	file     *drm.File        // whose event it is; nil for a sleeping request
+	deliver  func(vblankTime) // called once, with vblank.mu held
 }
 
-func (v *vblank) init(m *ModeConfig, c *CRTC) {
-	v.m, v.crtc = m, c
-	v.changed = make(chan struct{})
-}
+func (v *vblank) init(m *ModeConfig, c *CRTC) { v.m, v.crtc = m, c }
 
 // passed reports whether the counter has reached sequence; sequences more
 // than 2^23 behind count as being ahead (drm_vblank_passed).
@@ -107,10 +103,9 @@ func (v *vblank) flush() {
 	now := v.now()
 	v.finishFlip(now)
 	for _, w := range v.waiters {
-		w.event.Send(w.encode(now))
+		w.deliver(now)
 	}
 	v.waiters = nil
-	v.wake()
 }
 
 func (v *vblank) finishFlip(now vblankTime) {
@@ -120,23 +115,11 @@ func (v *vblank) finishFlip(now vblankTime) {
 	}
 }
 
-func (v *vblank) wake() {
-	close(v.changed)
-	v.changed = make(chan struct{})
-}
-
 // forget drops the events of a file that was closed.
 func (v *vblank) forget(f *drm.File) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	kept := v.waiters[:0]
-	for _, w := range v.waiters {
-		if w.file != f {
-			kept = append(kept, w)
-		}
-	}
-	clear(v.waiters[len(kept):])
-	v.waiters = kept
+	v.waiters = slices.DeleteFunc(v.waiters, func(w *waiter) bool { return w.file == f })
 }
 
 // pending returns the commit that is not shown yet, nil when there is none.
@@ -163,7 +146,7 @@ func (v *vblank) flip(dev *drm.RegisteredDevice, nonblock bool, event *flipEvent
 }
 
 // need reports whether somebody waits for a vblank. The caller holds mu.
-func (v *vblank) need() bool { return v.current != nil || len(v.waiters) > 0 || v.sleeps > 0 }
+func (v *vblank) need() bool { return v.current != nil || len(v.waiters) > 0 }
 
 // arm makes the next vblank be noticed. The caller holds mu.
 func (v *vblank) arm(dev *drm.RegisteredDevice) {
@@ -219,17 +202,13 @@ func (v *vblank) deliver(now vblankTime) {
 	if v.current != nil && passed(now.count, v.current.target) {
 		v.finishFlip(now)
 	}
-	kept := v.waiters[:0]
-	for _, w := range v.waiters {
-		if passed(now.count, w.sequence) {
-			w.event.Send(w.encode(now))
-		} else {
-			kept = append(kept, w)
+	v.waiters = slices.DeleteFunc(v.waiters, func(w *waiter) bool {
+		due := passed(now.count, w.sequence)
+		if due {
+			w.deliver(now)
 		}
-	}
-	clear(v.waiters[len(kept):])
-	v.waiters = kept
-	v.wake()
+		return due
+	})
 }
 
 // read returns the last vblank: EINVAL when the CRTC is off, or was never on.
@@ -237,76 +216,79 @@ func (v *vblank) read() (vblankTime, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.isOn {
-		return v.last, invalid("CRTC %d is off: it has no vblanks", v.crtc.id)
+		return v.last, v.isOff()
 	}
 	return v.now(), nil
 }
 
-// queue sends w when its sequence is reached: at once when it has been. It
-// returns the sequence at which the event comes.
-func (v *vblank) queue(dev *drm.RegisteredDevice, w *vblankEvent, size int) (uint64, error) {
+func (v *vblank) isOff() error { return invalid("CRTC %d is off: it has no vblanks", v.crtc.id) }
+
+// queue sends an event of size bytes to the file when the sequence is
+// reached: at once when it has been. It returns the sequence at which the
+// event comes.
+func (v *vblank) queue(dev *drm.RegisteredDevice, f *drm.File, sequence uint64, size int, encode func(vblankTime) []byte) (uint64, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.isOn {
-		return 0, invalid("CRTC %d is off: it has no vblanks", v.crtc.id)
+		return 0, v.isOff()
 	}
-	event, err := w.file.ReserveEvent(size)
+	event, err := f.ReserveEvent(size)
 	if err != nil {
 		return 0, err
 	}
-	w.event = event
 	now := v.now()
-	if v.gone || passed(now.count, w.sequence) {
-		event.Send(w.encode(now))
+	if v.gone || passed(now.count, sequence) {
+		event.Send(encode(now))
 		return now.count, nil
 	}
-	v.waiters = append(v.waiters, w)
+	v.waiters = append(v.waiters, &waiter{sequence, f, func(now vblankTime) { event.Send(encode(now)) }})
 	v.arm(dev)
-	return w.sequence, nil
+	return sequence, nil
 }
 
 // sleepLimit is how long WAIT_VBLANK waits.
 const sleepLimit = 3 * time.Second
 
 // sleep waits until the sequence is reached, the CRTC is switched off or the
-// device is unplugged. EBUSY after [sleepLimit], EINTR at the end of the
-// request.
-func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uint64) error {
+// device is unplugged, and returns the vblank at which that was. EBUSY after
+// [sleepLimit], EINTR when the request is interrupted.
+func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uint64) (vblankTime, error) {
+	woken := make(chan vblankTime, 1)
+	w := &waiter{sequence, nil, func(now vblankTime) { woken <- now }}
+	if now, ok := v.enqueue(dev, w); !ok {
+		return now, nil
+	}
 	expired := make(chan struct{})
 	clock := v.m.config.Clock
-	stop := clock.At(clock.Now()+sleepLimit, func() { close(expired) })
-	defer stop()
+	defer clock.At(clock.Now()+sleepLimit, func() { close(expired) })()
 
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.sleeps++
-	defer func() { v.sleeps-- }()
-	for {
-		if v.gone || !v.isOn || passed(v.now().count, sequence) {
-			return nil
-		}
-		v.arm(dev)
-		changed := v.changed
-		v.mu.Unlock()
-		err := v.awaitChange(req, changed, expired)
-		v.mu.Lock()
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (v *vblank) awaitChange(req *drm.Request, changed, expired <-chan struct{}) error {
+	var err error
 	select {
-	case <-changed:
-		return nil
+	case now := <-woken:
+		return now, nil
 	case <-expired:
-		return refuse(unix.EBUSY, "no such vblank of CRTC %d within %v", v.crtc.id, sleepLimit)
+		err = refuse(unix.EBUSY, "no such vblank of CRTC %d within %v", v.crtc.id, sleepLimit)
 	case <-req.Context().Done():
 		if unplugged(req.Context()) {
-			<-changed // Unplug is about to answer
-			return nil
+			return <-woken, nil // Unplug wakes everybody, at once
 		}
-		return unix.EINTR
+		err = unix.EINTR
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.waiters = slices.DeleteFunc(v.waiters, func(other *waiter) bool { return other == w })
+	return v.now(), err
+}
+
+// enqueue adds w; false when there is nothing to wait for any more.
+func (v *vblank) enqueue(dev *drm.RegisteredDevice, w *waiter) (vblankTime, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := v.now()
+	if v.gone || !v.isOn || passed(now.count, w.sequence) {
+		return now, false
+	}
+	v.waiters = append(v.waiters, w)
+	v.arm(dev)
+	return now, true
 }

@@ -47,12 +47,9 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 	arg.Sequence = uint32(sequence)
 
 	if flags&uapi.VblankEvent != 0 {
-		sequence, err = v.queue(dev, &vblankEvent{
-			file: req.File, sequence: sequence,
-			encode: func(now vblankTime) []byte {
-				return vblankEventBytes(uapi.EventTypeVblank, signal, c.id, now)
-			},
-		}, vblankEventSize)
+		sequence, err = v.queue(dev, req.File, sequence, vblankEventSize, func(now vblankTime) []byte {
+			return vblankEventBytes(uapi.EventTypeVblank, signal, c.id, now)
+		})
 		if err == nil {
 			arg.Sequence = uint32(sequence)
 		}
@@ -61,11 +58,10 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 	if sequence != now.count {
 		// Interrupted, the client repeats the request as it is now: for the
 		// same vblank.
-		if err = v.sleep(dev, req, sequence); errors.Is(err, unix.EINTR) {
+		if now, err = v.sleep(dev, req, sequence); errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
-	now = v.latest()
 	arg.Sequence = uint32(now.count)
 	arg.TvalSec = int64(now.at / time.Second)
 	arg.TvalUsec = int64(now.at % time.Second / time.Microsecond)
@@ -75,13 +71,6 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 // widen completes the low half of a sequence to the one that is nearest to
 // the counter.
 func widen(low uint32, near uint64) uint64 { return near + uint64(int64(int32(low-uint32(near)))) }
-
-// latest returns the last vblank, also of a CRTC that is off.
-func (v *vblank) latest() vblankTime {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.now()
-}
 
 func (m *ModeConfig) crtcGetSequence(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.CRTCGetSequence) error {
 	c, err := m.findCRTC(arg.CRTCID)
@@ -118,10 +107,9 @@ func (m *ModeConfig) crtcQueueSequence(dev *drm.RegisteredDevice, req *drm.Reque
 		sequence = now.count + 1
 	}
 	userData := arg.UserData
-	sequence, err = c.vblank.queue(dev, &vblankEvent{
-		file: req.File, sequence: sequence,
-		encode: func(now vblankTime) []byte { return sequenceEventBytes(userData, now) },
-	}, sequenceEventSize)
+	sequence, err = c.vblank.queue(dev, req.File, sequence, sequenceEventSize, func(now vblankTime) []byte {
+		return sequenceEventBytes(userData, now)
+	})
 	if err != nil {
 		return err
 	}

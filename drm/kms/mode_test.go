@@ -1,0 +1,96 @@
+package kms
+
+import (
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// slowFramesTime is the definition: n frames of size clocks of Clock kHz.
+func slowFramesTime(m *Mode, n uint64) *big.Int {
+	ns := new(big.Int).SetUint64(n)
+	ns.Mul(ns, new(big.Int).SetUint64(m.frameSize()))
+	ns.Mul(ns, big.NewInt(1_000_000))
+	return ns.Div(ns, big.NewInt(int64(m.Clock)))
+}
+
+func TestFrameGrid(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 10_000 {
+		m := Mode{Clock: 1 + r.Uint32N(1<<22), HTotal: uint16(1 + r.Uint32N(1<<16-1)), VTotal: uint16(1 + r.Uint32N(1<<16-1))}
+		n := r.Uint64N(1 << (1 + r.UintN(30)))
+		at := m.framesTime(n)
+		if slow := slowFramesTime(&m, n); slow.IsInt64() && slow.Int64() != int64(at) {
+			t.Fatalf("%d frames of %+v take %v, not %v", n, m, at, slow)
+		}
+		if at == 1<<63-1 {
+			continue
+		}
+		if got := m.framesIn(at); got < n || m.framesTime(got) != at {
+			t.Fatalf("%d frames of %+v fit into the time of %d", got, m, n)
+		}
+		if at > 0 && m.framesTime(m.framesIn(at-1)) > at-1 {
+			t.Fatalf("frame %d of %+v begins before it begins", m.framesIn(at-1), m)
+		}
+	}
+}
+
+// A year of 60 Hz does not drift by a nanosecond.
+func TestGridDoesNotDrift(t *testing.T) {
+	m := Mode{Clock: 556188, HTotal: 4176, VTotal: 2222} // 59.94 Hz: no whole nanoseconds
+	const year = 365 * 24 * time.Hour
+	n := m.framesIn(year)
+	if off := year - m.framesTime(n); off < 0 || off > m.FramePeriod()+1 {
+		t.Errorf("frame %d is %v off", n, off)
+	}
+	if naive := time.Duration(n) * m.FramePeriod(); year-naive < time.Millisecond {
+		t.Error("the test does not test anything: whole nanoseconds would do")
+	}
+}
+
+func TestModeRoundTrip(t *testing.T) {
+	m := Mode{
+		Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
+		VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806,
+		Flags: uapi.ModeFlagNHSync | uapi.ModeFlagPicAR16_9, Type: uapi.ModeTypeDriver, Name: "1024x768",
+	}
+	got, err := decodeMode(encodeMode(&m))
+	if err != nil || got != m {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if len(encodeMode(&m)) != 68 {
+		t.Errorf("a mode has %d bytes", len(encodeMode(&m)))
+	}
+	if m.Info().VRefresh != 60 {
+		t.Errorf("refresh %d", m.Info().VRefresh)
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for _, tc := range []struct {
+		code   uint32
+		plane  int
+		pixels uint32
+		pitch  uint64
+	}{
+		{uapi.FormatXRGB8888, 0, 10, 40},
+		{uapi.FormatRGB565, 0, 10, 20},
+		{uapi.FormatXRGB16161616, 0, 10, 80},
+		{uapi.FormatNV12, 1, 5, 10},
+		{uapi.FormatYUV420, 2, 5, 5},
+		{uapi.FormatNV15, 0, 8, 10},
+		{uapi.FormatY0L2, 0, 4, 8},
+	} {
+		if got := FormatOf(tc.code).minPitch(tc.plane, tc.pixels); got != tc.pitch {
+			t.Errorf("%d pixels of %s, plane %d, need %d bytes, not %d", tc.pixels, fourcc(tc.code), tc.plane, got, tc.pitch)
+		}
+	}
+	for code, f := range formats {
+		if f.Code != code || f.Planes < 1 || f.Planes > 4 || f.HSub < 1 || f.VSub < 1 {
+			t.Errorf("%s is described as %+v", fourcc(code), f)
+		}
+	}
+}

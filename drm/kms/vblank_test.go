@@ -1,0 +1,252 @@
+package kms_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// waitArg is the request of WAIT_VBLANK in the place of its reply.
+func waitArg(flags, sequence uint32, signal uint64) *uapi.WaitVblankReply {
+	return &uapi.WaitVblankReply{Type: flags, Sequence: sequence, TvalSec: int64(signal)}
+}
+
+// query asks for the counter and the time of the last vblank.
+func (f *fixture) query() (sequence uint32, at time.Duration) {
+	f.Helper()
+	arg := waitArg(uapi.VblankRelative, 0, 0)
+	f.must(ioctl(f, uapi.IoctlWaitVblank, arg))
+	if arg.Type != uapi.VblankAbsolute {
+		f.Errorf("the reply has type %#x", arg.Type)
+	}
+	return arg.Sequence, time.Duration(arg.TvalSec)*time.Second + time.Duration(arg.TvalUsec)*time.Microsecond
+}
+
+func TestVblankQuery(t *testing.T) {
+	f := newFixture(t)
+	f.clock.Advance(time.Hour)
+	want(t, "WAIT_VBLANK before the CRTC was ever on", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
+	f.light()
+	first, at := f.query()
+	// The counter runs though nobody looks.
+	f.clock.Advance(1000 * framePeriod)
+	second, later := f.query()
+	if second-first != 1000 || later-at != (1000*framePeriod).Truncate(time.Microsecond) {
+		t.Errorf("%d vblanks and %v in 1000 frames", second-first, later-at)
+	}
+	f.clock.Advance(framePeriod - 1)
+	if got, _ := f.query(); got != second {
+		t.Errorf("a vblank %v too early", time.Nanosecond)
+	}
+	f.clock.Advance(1)
+	if got, _ := f.query(); got != second+1 {
+		t.Error("no vblank when it was due")
+	}
+
+	// Off, it stands still; on again, it goes on.
+	f.dark()
+	want(t, "WAIT_VBLANK on a CRTC that is off", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
+	f.clock.Advance(time.Hour)
+	f.light()
+	if got, _ := f.query(); got < second+2 || got > second+4 {
+		t.Errorf("sequence %d before the CRTC was switched off, %d after it was on again", second+1, got)
+	}
+}
+
+func TestVblankEvents(t *testing.T) {
+	f := newFixture(t)
+	f.light()
+	now, _ := f.query()
+
+	ask := func(flags, sequence uint32, signal uint64) uint32 {
+		t.Helper()
+		arg := waitArg(flags|uapi.VblankEvent, sequence, signal)
+		f.must(ioctl(f, uapi.IoctlWaitVblank, arg))
+		return arg.Sequence
+	}
+	expect := func(signal uint64, sequence uint32) {
+		t.Helper()
+		e := f.event()
+		if e.Base.Type != uapi.EventTypeVblank || e.UserData != signal || e.Sequence != sequence || e.CRTCID != crtcID {
+			t.Errorf("event %+v, want %d at %d", e, signal, sequence)
+		}
+	}
+	// Reached already: at once.
+	if got := ask(uapi.VblankRelative, 0, 1); got != now {
+		t.Errorf("an event at once was promised for %d, not %d", got, now)
+	}
+	expect(1, now)
+	if got := ask(uapi.VblankAbsolute, now-1, 2); got != now {
+		t.Errorf("an event in the past was promised for %d, not %d", got, now)
+	}
+	expect(2, now)
+	// Missed, but the next one is wanted then.
+	if got := ask(uapi.VblankAbsolute|uapi.VblankNextOnMiss, now-1, 3); got != now+1 {
+		t.Errorf("the next event was promised for %d, not %d", got, now+1)
+	}
+	if got := ask(uapi.VblankRelative, 2, 4); got != now+2 {
+		t.Errorf("an event in two frames was promised for %d, not %d", got, now+2)
+	}
+	if got := ask(uapi.VblankAbsolute, now+2, 5); got != now+2 {
+		t.Errorf("promised for %d, not %d", got, now+2)
+	}
+	f.noEvent()
+	f.step()
+	expect(3, now+1)
+	f.noEvent()
+	f.step()
+	expect(4, now+2)
+	expect(5, now+2)
+	f.noEvent()
+
+	// When the CRTC is switched off, what was promised comes.
+	ask(uapi.VblankRelative, 1000, 6)
+	f.dark()
+	if e := f.event(); e.UserData != 6 {
+		t.Errorf("event %+v", e)
+	}
+}
+
+func TestWaitVblankForms(t *testing.T) {
+	f := newFixture(t)
+	f.light()
+	for _, tc := range []struct {
+		name  string
+		flags uint32
+		errno unix.Errno
+	}{
+		{"query", uapi.VblankRelative, 0},
+		{"high CRTC 0", uapi.VblankRelative, 0},
+		{"high CRTC 1", uapi.VblankRelative | 1<<uapi.VblankHighCRTCShift, unix.EINVAL},
+		{"high CRTC 31", uapi.VblankRelative | 31<<uapi.VblankHighCRTCShift, unix.EINVAL},
+		{"secondary", uapi.VblankRelative | uapi.VblankSecondary, unix.EINVAL},
+		{"signal", uapi.VblankRelative | uapi.VblankSignal, unix.EINVAL},
+		{"unknown bit", uapi.VblankRelative | 1<<20, unix.EINVAL},
+	} {
+		want(t, tc.name, ioctl(f, uapi.IoctlWaitVblank, waitArg(tc.flags, 0, 0)), tc.errno)
+	}
+}
+
+func TestWaitVblankBlocks(t *testing.T) {
+	f := newFixture(t)
+	f.light()
+	now, _ := f.query()
+	arg := waitArg(uapi.VblankRelative, 3, 0)
+	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, arg) }))
+	if arg.Sequence != now+3 {
+		t.Errorf("a wait for 3 frames from %d on returned at %d", now, arg.Sequence)
+	}
+	want(t, "a wait for a minute", f.blocking(func() error {
+		return ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 3600, 0))
+	}), unix.EBUSY)
+
+	// Interrupted, the request can be repeated as it is.
+	ctx, cancel := context.WithCancel(context.Background())
+	arg = waitArg(uapi.VblankRelative, 5, 0)
+	now, _ = f.query()
+	done := make(chan error)
+	go func() { done <- drmtest.IoctlContext(ctx, f.Client, uapi.IoctlWaitVblank, arg) }()
+	f.step()
+	cancel()
+	want(t, "an interrupted wait", <-done, unix.EINTR)
+	if arg.Type != uapi.VblankAbsolute || arg.Sequence < now+5 || arg.Sequence > now+6 {
+		t.Errorf("after the interruption the request is %+v", arg)
+	}
+
+	// Switching off ends a wait.
+	f.step() // the last that was armed for the interrupted one
+	go func() { done <- ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 100, 0)) }()
+	f.step() // it waits
+	f.dark()
+	f.must(<-done)
+}
+
+func TestCRTCSequence(t *testing.T) {
+	f := newFixture(t)
+	get := func() (uapi.CRTCGetSequence, error) {
+		arg := uapi.CRTCGetSequence{CRTCID: crtcID}
+		err := ioctl(f, uapi.IoctlCRTCGetSequence, &arg)
+		return arg, err
+	}
+	_, err := get()
+	want(t, "GET_SEQUENCE of a CRTC that is off", err, unix.EINVAL)
+	want(t, "QUEUE_SEQUENCE on a CRTC that is off", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: crtcID}), unix.EINVAL)
+	f.light()
+	now, err := get()
+	f.must(err)
+	if now.Active != 1 || now.SequenceNs == 0 {
+		t.Errorf("%+v", now)
+	}
+	queue := func(flags uint32, sequence, userData uint64) uint64 {
+		t.Helper()
+		arg := uapi.CRTCQueueSequence{CRTCID: crtcID, Flags: flags, Sequence: sequence, UserData: userData}
+		f.must(ioctl(f, uapi.IoctlCRTCQueueSequence, &arg))
+		return arg.Sequence
+	}
+	expect := func(userData, sequence uint64, ns int64) {
+		t.Helper()
+		var e uapi.EventCRTCSequence
+		f.readEvent(&e)
+		if e.Base.Type != uapi.EventTypeCRTCSequence || e.Base.Length != 32 || e.UserData != userData || e.Sequence != sequence || e.TimeNs != ns {
+			t.Errorf("event %+v, want %d at %d, %d ns", e, userData, sequence, ns)
+		}
+	}
+	queue(uapi.CRTCSequenceRelative, 0, 1)
+	expect(1, now.Sequence, now.SequenceNs)
+	if got := queue(uapi.CRTCSequenceNextOnMiss, now.Sequence, 2); got != now.Sequence+1 {
+		t.Errorf("promised for %d", got)
+	}
+	queue(uapi.CRTCSequenceRelative, 1, 3)
+	queue(0, now.Sequence+2, 4)
+	f.step()
+	expect(2, now.Sequence+1, now.SequenceNs+int64(framePeriod))
+	expect(3, now.Sequence+1, now.SequenceNs+int64(framePeriod))
+	f.step()
+	expect(4, now.Sequence+2, now.SequenceNs+2*int64(framePeriod))
+
+	want(t, "unknown flag", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: crtcID, Flags: 4}), unix.EINVAL)
+	want(t, "unknown CRTC", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: 1}), unix.ENOENT)
+	want(t, "unknown CRTC", ioctl(f, uapi.IoctlCRTCGetSequence, &uapi.CRTCGetSequence{CRTCID: 9999}), unix.ENOENT)
+}
+
+// A client has room for 4096 bytes of events.
+func TestEventBudget(t *testing.T) {
+	f := newFixture(t)
+	fb := f.light()
+	for i := range drm.EventBudget / 32 {
+		if err := ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 1, 0)); err != nil {
+			t.Fatalf("event %d: %v", i, err)
+		}
+	}
+	want(t, "one event more", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 1, 0)), unix.ENOMEM)
+	want(t, "a flip with an event", f.flip(fb, uapi.ModePageFlipEvent, 0), unix.ENOMEM)
+	f.must(f.flip(fb, 0, 0))
+	f.step()
+	for range drm.EventBudget / 32 {
+		f.event()
+	}
+	f.noEvent()
+	f.must(f.flip(fb, uapi.ModePageFlipEvent, 0))
+}
+
+// A closed file leaves nothing behind, and its flip goes on.
+func TestCloseWithEventsUnderWay(t *testing.T) {
+	f := newFixture(t)
+	fb := f.light()
+	f.must(ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 1_000_000, 0)))
+	f.must(f.flip(fb, uapi.ModePageFlipEvent, 0))
+	f.File.Close()
+	f.step() // the flip
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := f.clock.Step(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("the clock still runs for a file that is closed: %v", err)
+	}
+}
