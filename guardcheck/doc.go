@@ -23,7 +23,8 @@
 //     or slice, or a captured variable that outlives the guard, is sent on a
 //     channel, is used by a goroutine or a timer that nobody waits for, or is
 //     returned by the function that opened the guard;
-//   - afterexit: it is used after guard.Exit().
+//   - afterexit: it is used after guard.Exit(). What the view has of the
+//     general Device goes on.
 //
 // And the end of the device:
 //
@@ -42,10 +43,10 @@
 // pointer (or in a closure that exits it) is handed over: who receives it is
 // taken to exit it. A goroutine for which the function waits (Wait, a receive
 // outside of select) is not an escape. Not seen are: what other functions do
-// with a view they are passed; closes of a device that cannot be told to be
-// the guard's; panics other than by calls, panic and type assertions. In files
-// of tests a panic is no leak, and a dropped guard whose error is looked at is
-// a test that guards are refused.
+// with a view they are passed, closures among them; closes of a device that
+// cannot be told to be the guard's; panics other than by calls, panic and type
+// assertions. In files of tests a panic is no leak, and a dropped guard whose
+// error is looked at is a test that guards are refused.
 //
 // Code that is meant to be wrong, such as a test of what a second Exit does,
 // says so on the line, or on the line above:
@@ -81,6 +82,6 @@
 // # Where to start reading
 //
 // analyzer.go (the names of package drm that it knows), guard.go (what happens
-// to one guard), paths.go (the walk over the paths of a function), escape.go
-// (where a view flows), closing.go, fix.go.
+// to one guard), paths.go (the walk over the paths of a function, with
+// conditions.go), escape.go (where a view flows), closing.go, fix.go.
 package guardcheck
