@@ -1,0 +1,150 @@
+package kms_test
+
+import (
+	"math"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A change is one property of an atomic request.
+type change struct {
+	object, property uint32
+	value            uint64
+}
+
+// atomicArg lays out a request: consecutive changes of one object together.
+func (f *fixture) atomicArg(flags uint32, userData uint64, changes ...change) *uapi.ModeAtomic {
+	var objects, counts, properties []uint32
+	var values []uint64
+	for _, c := range changes {
+		if n := len(objects); n == 0 || objects[n-1] != c.object {
+			objects, counts = append(objects, c.object), append(counts, 0)
+		}
+		counts[len(counts)-1]++
+		properties, values = append(properties, c.property), append(values, c.value)
+	}
+	return &uapi.ModeAtomic{
+		Flags: flags, CountObjs: uint32(len(objects)), UserData: userData,
+		ObjsPtr:       drmtest.PutSlice(f.Arena, objects),
+		CountPropsPtr: drmtest.PutSlice(f.Arena, counts),
+		PropsPtr:      drmtest.PutSlice(f.Arena, properties),
+		PropValuesPtr: drmtest.PutSlice(f.Arena, values),
+	}
+}
+
+func (f *fixture) atomic(flags uint32, userData uint64, changes ...change) error {
+	return ioctl(f, uapi.IoctlModeAtomic, f.atomicArg(flags, userData, changes...))
+}
+
+// scene are the changes that show fb on the whole screen of the named mode.
+func (f *fixture) scene(fb uint32, mode string) []change {
+	f.Helper()
+	m := f.mode(mode)
+	w, h := uint64(m.HDisplay), uint64(m.VDisplay)
+	return []change{
+		{connectorID, crtcPropID, crtcID},
+		{crtcID, modePropID, uint64(f.createBlob(structBytes(m)))},
+		{crtcID, activeID, 1},
+		{primaryID, fbPropID, uint64(fb)},
+		{primaryID, crtcPropID, crtcID},
+		{primaryID, 13, 0}, {primaryID, 14, 0}, {primaryID, 15, w}, {primaryID, 16, h},
+		{primaryID, 9, 0}, {primaryID, 10, 0}, {primaryID, 11, w << 16}, {primaryID, 12, h << 16},
+	}
+}
+
+func TestAtomic(t *testing.T) {
+	f := newFixture(t)
+	want(t, "without the capability", f.atomic(0, 0), unix.EINVAL)
+	f.setCap(uapi.ClientCapAtomic, 1)
+	fb := f.fb(1024, 768, uapi.FormatXRGB8888)
+	scene := f.scene(fb, "1024x768")
+
+	want(t, "nothing", f.atomic(0, 0), 0)
+	want(t, "a test of nothing", f.atomic(uapi.ModeAtomicTestOnly, 0), 0)
+	want(t, "a modeset that is not allowed", f.atomic(0, 0, scene...), unix.EINVAL)
+	want(t, "a test", f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, scene...), 0)
+	if _, v := f.properties(crtcID, uapi.ModeObjectCRTC); v[activeID] != 0 || v[modePropID] != 0 {
+		t.Error("a test has changed something")
+	}
+	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset, 0, scene...) }))
+	f.noEvent()
+
+	other := f.fb(1024, 768, uapi.FormatXRGB8888)
+	flip := change{primaryID, fbPropID, uint64(other)}
+	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModePageFlipEvent, 9, flip))
+	want(t, "a second flip", f.atomic(uapi.ModeAtomicNonblock, 0, flip), unix.EBUSY)
+	want(t, "a second, legacy flip", f.flip(fb, 0, 0), unix.EBUSY)
+	want(t, "a test meanwhile", f.atomic(uapi.ModeAtomicTestOnly, 0, flip), 0)
+	// A blocking one waits for its turn.
+	f.must(f.blocking(func() error { return f.atomic(uapi.ModePageFlipEvent, 10, change{primaryID, fbPropID, uint64(fb)}) }))
+	first, second := f.event(), f.event()
+	if first.UserData != 9 || second.UserData != 10 || second.Sequence <= first.Sequence {
+		t.Errorf("events %+v and %+v", first, second)
+	}
+
+	off := []change{
+		{connectorID, crtcPropID, 0}, {crtcID, modePropID, 0}, {crtcID, activeID, 0}, {primaryID, fbPropID, 0}, {primaryID, crtcPropID, 0},
+	}
+	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset|uapi.ModePageFlipEvent, 11, off...) }))
+	if e := f.event(); e.UserData != 11 {
+		t.Errorf("event %+v", e)
+	}
+	want(t, "an event of a CRTC that stays off", f.atomic(uapi.ModePageFlipEvent|uapi.ModeAtomicAllowModeset, 0, off...), unix.EINVAL)
+	f.noEvent()
+}
+
+func TestAtomicErrors(t *testing.T) {
+	f := newFixture(t)
+	f.setCap(uapi.ClientCapAtomic, 1)
+	f.light()
+	before := f.driver.ModeConfig().State()
+	changes := func(c ...change) func(a *uapi.ModeAtomic) {
+		return func(a *uapi.ModeAtomic) { flags := a.Flags; *a = *f.atomicArg(flags, 0, c...) }
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(a *uapi.ModeAtomic)
+		errno  unix.Errno
+	}{
+		{"unknown flag", func(a *uapi.ModeAtomic) { a.Flags = 1 << 20 }, unix.EINVAL},
+		{"async", func(a *uapi.ModeAtomic) { a.Flags = uapi.ModePageFlipAsync }, unix.EINVAL},
+		{"reserved", func(a *uapi.ModeAtomic) { a.Reserved = 1 }, unix.EINVAL},
+		{"event of a test", func(a *uapi.ModeAtomic) { a.Flags = uapi.ModeAtomicTestOnly | uapi.ModePageFlipEvent }, unix.EINVAL},
+		{"event of nothing", func(a *uapi.ModeAtomic) { a.Flags, a.CountObjs = uapi.ModePageFlipEvent, 0 }, unix.EINVAL},
+		{"objects nowhere", func(a *uapi.ModeAtomic) { a.ObjsPtr = badAddr }, unix.EFAULT},
+		{"counts nowhere", func(a *uapi.ModeAtomic) { a.CountPropsPtr = badAddr }, unix.EFAULT},
+		{"properties nowhere", func(a *uapi.ModeAtomic) { a.PropsPtr = badAddr }, unix.EFAULT},
+		{"values nowhere", func(a *uapi.ModeAtomic) { a.PropValuesPtr = badAddr }, unix.EFAULT},
+		{"absurdly many objects", func(a *uapi.ModeAtomic) { a.CountObjs = math.MaxUint32 }, unix.EFAULT},
+		{"absurdly many properties", func(a *uapi.ModeAtomic) {
+			a.CountPropsPtr = drmtest.PutSlice(f.Arena, []uint32{math.MaxUint32})
+		}, unix.EFAULT},
+		{"unknown object", changes(change{9999, fbPropID, 0}), unix.ENOENT},
+		{"object without properties", changes(change{encoderID, fbPropID, 0}), unix.ENOENT},
+		{"unknown property", changes(change{primaryID, 9999, 0}), unix.ENOENT},
+		{"property of another object", changes(change{crtcID, fbPropID, 0}), unix.ENOENT},
+		{"immutable property", changes(change{primaryID, 8, 0}), unix.EINVAL},
+		{"DPMS", changes(change{connectorID, dpmsID, 0}), unix.EINVAL},
+		{"framebuffer without CRTC", changes(change{primaryID, crtcPropID, 0}), unix.EINVAL},
+		{"CRTC without framebuffer", changes(change{primaryID, fbPropID, 0}), unix.EINVAL},
+		{"source outside", changes(change{primaryID, 9, 1 << 16}), unix.ENOSPC},
+		{"scaling", changes(change{primaryID, 15, 512}), unix.ERANGE},
+		{"active without mode", changes(change{crtcID, modePropID, 0}), unix.EINVAL},
+		{"CRTC without connector", changes(change{connectorID, crtcPropID, 0}), unix.EINVAL},
+		{"a modeset", changes(change{crtcID, activeID, 0}), unix.EINVAL},
+	} {
+		arg := f.atomicArg(0, 0, change{primaryID, rotationID, 1})
+		tc.change(arg)
+		if tc.name != "a modeset" {
+			arg.Flags |= uapi.ModeAtomicAllowModeset
+		}
+		want(t, tc.name, ioctl(f, uapi.IoctlModeAtomic, arg), tc.errno)
+		if f.driver.ModeConfig().State() != before {
+			t.Fatalf("%s: a refused request has changed the state", tc.name)
+		}
+	}
+}
