@@ -30,6 +30,7 @@ func (c *call) mmap() {
 		c.fail(err)
 		return
 	}
+	defer m.Release()
 	c.inject(m.FD, func(x *thread.Tracee, fd int) (int64, error) {
 		args := c.n.Data.Args
 		args[4], args[5] = uint64(fd)|mmapCookie<<32, uint64(m.Offset)

@@ -19,6 +19,7 @@ import (
 type cards struct {
 	class    *drm.Class
 	platform *bus.Bus
+	config   vkms.Config // of the cards that are plugged from now on
 
 	mu      sync.Mutex
 	drivers map[string]*vkms.Driver // by the name of the device
@@ -26,7 +27,10 @@ type cards struct {
 
 // newCards plugs count cards.
 func newCards(count int) (*cards, error) {
-	c := &cards{class: drm.NewClass(), platform: bus.New("platform"), drivers: make(map[string]*vkms.Driver)}
+	c := &cards{
+		class: drm.NewClass(), platform: bus.New("platform"), config: vkms.DefaultConfig(),
+		drivers: make(map[string]*vkms.Driver),
+	}
 	for i := range count {
 		if err := c.plug(fmt.Sprintf("card%d", i)); err != nil {
 			return nil, err
@@ -69,7 +73,7 @@ func (c *cards) plug(card string) error {
 			return err
 		}
 	}
-	driver := vkms.NewDriver(c.class, vkms.DefaultConfig())
+	driver := vkms.NewDriver(c.class, c.config)
 	if err := dev.Bind(driver); err != nil {
 		return err
 	}

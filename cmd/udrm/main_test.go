@@ -14,7 +14,7 @@ import (
 )
 
 // The binaries under test, built once.
-var udrm, lit string
+var udrm, lit, bad, storm string
 
 // programs are what the tests run under udrm, with the Debian packages that
 // have them.
@@ -42,8 +42,10 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			udrm, err = build(dir, "./", raceEnabled)
 		}
-		if err == nil {
-			lit, err = build(dir, "../../internal/kmsclient/lit", false)
+		for name, client := range map[string]*string{"lit": &lit, "bad": &bad, "storm": &storm} {
+			if err == nil {
+				*client, err = build(dir, "../../internal/kmsclient/"+name, false)
+			}
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -18,7 +18,7 @@ type runCmd struct {
 	At      []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"Do something to a card some time after the start: unplug, unbind, plug, or screenshot (=CARD=FILE.png). May be repeated."`
 	HangUp  bool          `help:"At an unplug, wake who waits for events, and end reads. A kernel does not."`
 	Verbose bool          `short:"v" help:"Say what udrm does."`
-	Program []string      `arg:"" passthrough:"" help:"The program and its arguments."`
+	Program []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
 }
 
 func (cmd *runCmd) Run() error {

@@ -18,21 +18,22 @@ func NoLeaks(t testing.TB) {
 	before := descriptors(t)
 	t.Cleanup(func() {
 		deadline := time.Now().Add(10 * time.Second)
-		for runtime.NumGoroutine() > goroutines { // those that are ending just now
+		for { // some may be ending just now
+			more := runtime.NumGoroutine() - goroutines
+			after := descriptors(t)
+			for fd := range maps.Keys(before) {
+				delete(after, fd)
+			}
+			if more <= 0 && len(after) == 0 {
+				return
+			}
 			if time.Now().After(deadline) {
 				stacks := make([]byte, 1<<20)
-				t.Errorf("%d goroutines more than at the beginning of the test:\n%s",
-					runtime.NumGoroutine()-goroutines, stacks[:runtime.Stack(stacks, true)])
-				break
+				t.Errorf("left behind are %d goroutines and the descriptors %v; all goroutines:\n%s",
+					max(0, more), after, stacks[:runtime.Stack(stacks, true)])
+				return
 			}
-			runtime.Gosched()
-		}
-		after := descriptors(t)
-		for fd := range maps.Keys(before) {
-			delete(after, fd)
-		}
-		if len(after) > 0 {
-			t.Errorf("descriptors are left open: %v", after)
+			time.Sleep(time.Millisecond)
 		}
 	})
 }

@@ -59,7 +59,10 @@ func (c *Card) Display() (Display, error) {
 	}
 	for _, id := range connectors {
 		d, err := c.connector(id)
-		if err != nil || d.Modes == nil || len(crtcs) == 0 {
+		if err != nil {
+			return Display{}, err
+		}
+		if d.Modes == nil || len(crtcs) == 0 {
 			continue
 		}
 		d.CRTCID = crtcs[0]

@@ -123,7 +123,7 @@ func structs(card *kmsclient.Card) []answer {
 	fb("of absurd height", func(a *uapi.ModeFBCmd2) { a.Height = 1 << 30 }, unix.EINVAL)
 	fb("beyond its buffer", func(a *uapi.ModeFBCmd2) { a.Height = 65 }, unix.EINVAL)
 	fb("of too short a pitch", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 4 }, unix.EINVAL)
-	fb("with an offset out of range", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = 1<<32 - 1 }, unix.EINVAL)
+	fb("with an offset out of range", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = 1<<32 - 1 }, unix.ERANGE)
 	fb("of an unknown format", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0x21212121 }, unix.EINVAL)
 	fb("with no handle", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 0 }, unix.EINVAL)
 	fb("with a handle of nothing", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 4711 }, unix.ENOENT)

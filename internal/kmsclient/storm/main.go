@@ -1,7 +1,8 @@
 // Command storm works on a card from several threads at once, again and again:
 // it opens it, draws, flips, maps and asks until the card is gone, and opens
-// it again as soon as it is back. It ends with its standard input, prints what
-// it did as JSON, and exits 0 when every call succeeded or said ENODEV.
+// it again as soon as it is back. It prints "working" whenever a thread has
+// begun with a card. It ends with its standard input, prints what it did as
+// JSON, and exits 0 when every call succeeded or said ENODEV.
 //
 //	storm /dev/dri/card0 4
 package main
@@ -94,6 +95,7 @@ func (c *counts) session(card *kmsclient.Card, stop <-chan struct{}) {
 		}
 		defer unix.Munmap(buffers[i].Pixels)
 	}
+	fmt.Println("working")
 	for n := 0; ; n++ {
 		select {
 		case <-stop:

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// What udrm run passes on of the program, and what it says itself.
+func TestRunIsTransparent(t *testing.T) {
+	dir := t.TempDir()
+	for _, tc := range []struct {
+		name   string
+		args   []string
+		stdin  string
+		stdout string
+		stderr string
+		exit   int
+	}{
+		{"success", []string{"--", "true"}, "", "", "", 0},
+		{"without --", []string{"echo", "a", "-b", "--c"}, "", "a -b --c\n", "", 0},
+		{"status", []string{"--", "sh", "-c", "exit 7"}, "", "", "", 7},
+		{"status 125 of the program's own", []string{"--", "sh", "-c", "exit 125"}, "", "", "", 125},
+		{"signal", []string{"--", "sh", "-c", "kill -TERM $$"}, "", "", "", 128 + 15},
+		{"killed", []string{"--", "sh", "-c", "kill -KILL $$"}, "", "", "", 128 + 9},
+		{"standard input", []string{"--", "cat"}, "from the input", "from the input", "", 0},
+		{"standard error", []string{"--", "sh", "-c", "echo oops >&2"}, "", "", "oops\n", 0},
+		{"environment", []string{"--", "sh", "-c", "echo $UDRM_TEST"}, "", "passed on\n", "", 0},
+		{"working directory", []string{"--", "pwd"}, "", dir + "\n", "", 0},
+		{"no program", []string{}, "", "", "udrm: ", 125},
+		{"no such program", []string{"--", "/no/such/program"}, "", "", "udrm: /no/such/program", 125},
+		{"not in PATH", []string{"--", "no-such-program"}, "", "", "udrm: no-such-program", 125},
+		{"not executable", []string{"--", "/etc/passwd"}, "", "", "udrm: /etc/passwd", 125},
+		{"unknown flag", []string{"--frobnicate", "--", "true"}, "", "", "udrm: unknown flag --frobnicate", 125},
+		{"bad action", []string{"--at", "1s:explode=card0", "--", "true"}, "", "", "udrm: --at: \"1s:explode=card0\"", 125},
+		{"too many cards", []string{"--cards", "65", "--", "true"}, "", "", "udrm: --cards=65", 125},
+		{"no cards", []string{"--cards", "0", "--", "ls", "/dev/dri"}, "", "", "ls: cannot access '/dev/dri'", 2},
+		{"cards", []string{"--cards", "3", "--", "ls", "/dev/dri"}, "", "by-path\ncard0\ncard1\ncard2\n", "", 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cmd := command(t, append([]string{"run"}, tc.args...)...)
+			cmd.Stdin = strings.NewReader(tc.stdin)
+			cmd.Env = append(os.Environ(), "UDRM_TEST=passed on")
+			cmd.Dir = dir
+			r := finish(t, cmd)
+			if r.exit != tc.exit || r.stdout != tc.stdout || !strings.HasPrefix(r.stderr, tc.stderr) || tc.stderr == "" && r.stderr != "" {
+				t.Errorf("exit %d, stdout %q, stderr %q; want %d, %q, %q", r.exit, r.stdout, r.stderr, tc.exit, tc.stdout, tc.stderr)
+			}
+		})
+	}
+}
+
+// Signals that are sent to udrm reach the program, which has the last word.
+func TestRunForwardsSignals(t *testing.T) {
+	for _, signal := range []syscall.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGINT, unix.SIGQUIT} {
+		t.Run(unix.SignalName(signal), func(t *testing.T) {
+			script := fmt.Sprintf(`trap "echo got it; exit 3" %d; echo ready; while :; do sleep 0.01; done`, signal)
+			cmd := command(t, "run", "--", "sh", "-c", script)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // not the one that a terminal sends to
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(stdout)
+			if !lines.Scan() || lines.Text() != "ready" {
+				t.Fatalf("the program said %q", lines.Text())
+			}
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			if !lines.Scan() || lines.Text() != "got it" {
+				t.Errorf("the program said %q", lines.Text())
+			}
+			cmd.Wait()
+			if status := cmd.ProcessState.ExitCode(); status != 3 {
+				t.Errorf("exit status %d, want the program's 3", status)
+			}
+		})
+	}
+}
+
+// When the program stops, udrm stops, so that a shell gets its prompt back;
+// when udrm is continued, so is the program.
+func TestRunStopsAndContinues(t *testing.T) {
+	cmd := command(t, "run", "--", "sh", "-c", `echo ready; read line; echo "$line"`)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a group of its own, which job control is for
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	lines.Scan()
+	if err := cmd.Process.Signal(unix.SIGTSTP); err != nil {
+		t.Fatal(err)
+	}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(cmd.Process.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("udrm did not stop: %v, status %#x", err, status)
+	}
+	if err := cmd.Process.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(stdin, "going on")
+	if !lines.Scan() || lines.Text() != "going on" {
+		t.Errorf("the program said %q", lines.Text())
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An ordinary user without any capability can do the same.
+func TestRunAsNobody(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("not root: the other tests have shown it already")
+		return
+	}
+	cmd := command(t)
+	cmd.Path, cmd.Args = "/usr/bin/setpriv", []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+		"--bounding-set=-all", "--inh-caps=-all", udrm, "run", "--", bad, "/dev/dri/card0"}
+	cmd.Dir = "/"
+	if r := finish(t, cmd); r.exit != 0 {
+		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+}
+
+// Wrong pointers, unknown requests, wrong sizes, absurd dimensions.
+func TestBadInput(t *testing.T) {
+	if r := run(t, "run", "--", bad, "/dev/dri/card0"); r.exit != 0 {
+		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+}
+
+func TestTimedActions(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dark.png")
+	r := run(t, "run", "--verbose",
+		"--at", "300ms:plug=card1", "--at", "100ms:unplug=card0", "--at", "200ms:unplug=card0",
+		"--at", "400ms:screenshot=card1="+file, "--at", "500ms:unbind=card1", "--at", "600ms:plug=card1",
+		"--", "sh", "-c", "sleep 1; ls /dev/dri")
+	var said []string
+	for line := range strings.Lines(r.stderr) {
+		line, _, _ = strings.Cut(line, "done in")
+		said = append(said, strings.TrimSpace(line))
+	}
+	want := []string{
+		"udrm: 100ms:unplug=card0:",
+		"udrm: 200ms:unplug=card0: card0 is not plugged",
+		"udrm: 300ms:plug=card1:",
+		"udrm: 400ms:screenshot=card1=" + file + ": ",
+		"udrm: 500ms:unbind=card1:",
+		"udrm: 600ms:plug=card1:",
+	}
+	for i := range want {
+		if i >= len(said) || !strings.HasPrefix(said[i], strings.TrimSpace(want[i])) {
+			t.Errorf("udrm said:\n%s\nwant:\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
+			break
+		}
+	}
+	// The lowest free node is taken, whatever the card is called.
+	if r.stdout != "by-path\ncard0\n" || r.exit != 0 {
+		t.Errorf("exit %d, at the end /dev/dri has %q", r.exit, r.stdout)
+	}
+}
