@@ -86,7 +86,9 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
-	return exec.CommandContext(ctx, udrm, args...)
+	cmd := exec.CommandContext(ctx, udrm, args...)
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	return cmd
 }
 
 // run runs udrm with args to its end.

@@ -46,7 +46,7 @@ func TestRunIsTransparent(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			cmd := command(t, append([]string{"run"}, tc.args...)...)
 			cmd.Stdin = strings.NewReader(tc.stdin)
-			cmd.Env = append(os.Environ(), "UDRM_TEST=passed on")
+			cmd.Env = append(cmd.Env, "UDRM_TEST=passed on")
 			cmd.Dir = dir
 			r := finish(t, cmd)
 			if r.exit != tc.exit || r.stdout != tc.stdout || !strings.HasPrefix(r.stderr, tc.stderr) || tc.stderr == "" && r.stderr != "" {
