@@ -1,0 +1,226 @@
+package kms_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// fuzzed are the requests that a fuzzer can send, by the first byte of each.
+var fuzzed = []uint32{
+	uapi.IoctlModeGetResources, uapi.IoctlModeGetConnector, uapi.IoctlModeGetEncoder, uapi.IoctlModeGetCRTC,
+	uapi.IoctlModeGetPlaneResources, uapi.IoctlModeGetPlane,
+	uapi.IoctlModeSetCRTC, uapi.IoctlModeSetPlane, uapi.IoctlModePageFlip, uapi.IoctlModeCursor, uapi.IoctlModeCursor2,
+	uapi.IoctlModeGetGamma, uapi.IoctlModeSetGamma, uapi.IoctlModeAttachMode, uapi.IoctlModeDetachMode, uapi.IoctlModeAtomic,
+	uapi.IoctlModeGetProperty, uapi.IoctlModeObjGetProperties, uapi.IoctlModeSetProperty, uapi.IoctlModeObjSetProperty,
+	uapi.IoctlModeGetPropBlob, uapi.IoctlModeCreatePropBlob, uapi.IoctlModeDestroyPropBlob,
+	uapi.IoctlModeAddFB, uapi.IoctlModeAddFB2, uapi.IoctlModeRmFB, uapi.IoctlModeCloseFB, uapi.IoctlModeGetFB, uapi.IoctlModeGetFB2,
+	uapi.IoctlModeDirtyFB, uapi.IoctlWaitVblank, uapi.IoctlCRTCGetSequence, uapi.IoctlCRTCQueueSequence,
+	uapi.IoctlModeCreateDumb, uapi.IoctlGetCap, uapi.IoctlSetClientCap,
+}
+
+// A fuzzScript is requests and the memory they point to, as bytes. A request
+// is the number of its command, then its argument; a script that ends early
+// ends in zeros. The words pointer+i of an argument are the addresses of the
+// memory, each 16 bytes further.
+type fuzzScript []byte
+
+const fuzzPointer = 0xf0f0f0f0f0f0f000
+
+// take removes n bytes.
+func (s *fuzzScript) take(n int) []byte {
+	taken := make([]byte, n)
+	*s = (*s)[copy(taken, *s):]
+	return taken
+}
+
+func add[T any](s *fuzzScript, cmd uint32, arg T) {
+	for i, c := range fuzzed {
+		if c == cmd {
+			*s = append(append(*s, byte(i)), structBytes(arg)...)
+		}
+	}
+}
+
+// fuzzSeeds are scripts that succeed, mostly, each in its own memory.
+func fuzzSeeds(mode []byte) (scripts []fuzzScript, memories [][]byte) {
+	var info [68]byte
+	copy(info[:], mode)
+	var all fuzzScript
+	for _, ask := range []func(*fuzzScript){
+		func(s *fuzzScript) {
+			add(s, uapi.IoctlModeGetResources, uapi.ModeCardRes{CountCRTCs: 1, CRTCIDPtr: fuzzPointer, CountFBs: 3, FBIDPtr: fuzzPointer + 1})
+			add(s, uapi.IoctlModeGetConnector, uapi.ModeGetConnector{ConnectorID: connectorID, CountProps: 4, PropsPtr: fuzzPointer, PropValuesPtr: fuzzPointer + 1})
+			add(s, uapi.IoctlModeGetEncoder, uapi.ModeGetEncoder{EncoderID: encoderID})
+			add(s, uapi.IoctlModeGetCRTC, uapi.ModeCRTC{CRTCID: crtcID})
+			add(s, uapi.IoctlModeGetPlane, uapi.ModeGetPlane{PlaneID: primaryID, CountFormatTypes: 5, FormatTypePtr: fuzzPointer})
+			add(s, uapi.IoctlModeGetProperty, uapi.ModeGetProperty{PropID: rotationID, CountValues: 6, ValuesPtr: fuzzPointer})
+			add(s, uapi.IoctlModeObjGetProperties, uapi.ModeObjGetProperties{ObjID: crtcID, CountProps: 6, PropsPtr: fuzzPointer, PropValuesPtr: fuzzPointer + 2})
+		},
+		func(s *fuzzScript) {
+			add(s, uapi.IoctlModeCreateDumb, uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32})
+			add(s, uapi.IoctlModeAddFB2, uapi.ModeFBCmd2{Width: 64, Height: 64, PixelFormat: uapi.FormatARGB8888, Handles: [4]uint32{2}, Pitches: [4]uint32{256}})
+			add(s, uapi.IoctlModeAddFB, uapi.ModeFBCmd{Width: 64, Height: 64, BPP: 32, Depth: 24, Pitch: 256, Handle: 2})
+			add(s, uapi.IoctlModeSetPlane, uapi.ModeSetPlane{PlaneID: cursorID, CRTCID: crtcID, FBID: 49, CRTCW: 64, CRTCH: 64, SrcW: 64 << 16, SrcH: 64 << 16})
+			add(s, uapi.IoctlModeCursor2, uapi.ModeCursor2{CRTCID: crtcID, Flags: 3, Width: 64, Height: 64, Handle: 2})
+			add(s, uapi.IoctlModeGetFB2, uapi.ModeFBCmd2{FBID: 47})
+			add(s, uapi.IoctlModeRmFB, uint32(49))
+			add(s, uapi.IoctlModeCloseFB, uapi.ModeCloseFB{FBID: 47})
+		},
+		func(s *fuzzScript) {
+			add(s, uapi.IoctlModePageFlip, uapi.ModeCRTCPageFlip{CRTCID: crtcID, FBID: 47, Flags: 1, UserData: 1})
+			add(s, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 5, 1))
+			add(s, uapi.IoctlWaitVblank, *waitArg(uapi.VblankRelative, 2, 1))
+			add(s, uapi.IoctlCRTCQueueSequence, uapi.CRTCQueueSequence{CRTCID: crtcID, Flags: 1, Sequence: 1})
+			add(s, uapi.IoctlModeSetCRTC, uapi.ModeCRTC{CRTCID: crtcID})
+		},
+		func(s *fuzzScript) {
+			add(s, uapi.IoctlModeCreatePropBlob, uapi.ModeCreateBlob{Data: fuzzPointer, Length: 68})
+			add(s, uapi.IoctlSetClientCap, uapi.SetClientCap{Capability: uapi.ClientCapAtomic, Value: 1})
+			add(s, uapi.IoctlModeObjSetProperty, uapi.ModeObjSetProperty{ObjID: primaryID, PropID: rotationID, Value: 4})
+			add(s, uapi.IoctlModeSetProperty, uapi.ModeConnectorSetProperty{ConnectorID: connectorID, PropID: dpmsID, Value: 3})
+			add(s, uapi.IoctlModeAtomic, uapi.ModeAtomic{Flags: 0x400, CountObjs: 1, ObjsPtr: fuzzPointer + 8, CountPropsPtr: fuzzPointer + 9, PropsPtr: fuzzPointer + 10, PropValuesPtr: fuzzPointer + 11})
+			add(s, uapi.IoctlModeDestroyPropBlob, uapi.ModeDestroyBlob{BlobID: 49})
+			add(s, uapi.IoctlModeSetGamma, uapi.ModeCRTCLUT{CRTCID: crtcID, GammaSize: 256, Red: fuzzPointer, Green: fuzzPointer, Blue: fuzzPointer})
+		},
+	} {
+		var script fuzzScript
+		ask(&script)
+		memory := make([]byte, 1024)
+		copy(memory, info[:])
+		copy(memory[8*16:], []byte{crtcID})
+		copy(memory[9*16:], []byte{1})
+		copy(memory[10*16:], []byte{activeID})
+		scripts, memories = append(scripts, script), append(memories, memory)
+		all = append(all, script...)
+	}
+	return append(scripts, all), append(memories, make([]byte, 4096))
+}
+
+// FuzzIoctls sends requests with rubbish in them to a display that is lit. No
+// handler may panic, allocate a lot, or leave anything behind once its client
+// is gone.
+func FuzzIoctls(f *testing.F) {
+	mode := uapi.ModeInfo{Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
+		VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806}
+	scripts, memories := fuzzSeeds(structBytes(mode))
+	for i := range scripts {
+		f.Add([]byte(scripts[i]), memories[i])
+	}
+	f.Fuzz(func(t *testing.T, script, memory []byte) {
+		reports := drmtest.CollectReports(t)
+		clock := new(kms.ManualClock)
+		config := vkms.DefaultConfig()
+		config.Clock = clock
+		driver := vkms.NewDriver(drm.NewClass(), config)
+		parent, err := bus.New("platform").Add("vkms")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := parent.Bind(driver); err != nil {
+			t.Fatal(err)
+		}
+		objects := driver.ModeConfig().Objects()
+		ctx, cancel := context.WithCancel(context.Background())
+		stopped := make(chan struct{})
+		go func() { // time passes
+			defer close(stopped)
+			for clock.Step(ctx) == nil {
+			}
+		}()
+		c, err := drmtest.OpenAs(driver.Device().Primary(), drmtest.Self())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lightUp(t, c, mode)
+		runScript(t, c, script, memory)
+		c.File.Close()
+		cancel()
+		<-stopped
+		// What is shown may be left: mode and gamma as a blob each, a legacy
+		// cursor, and a framebuffer that was closed, not removed.
+		if n := driver.ModeConfig().Objects(); n > objects+4 {
+			t.Errorf("%d objects are left behind", n-objects)
+		}
+		if err := parent.Remove(); err != nil {
+			t.Error(err)
+		}
+		if n := driver.Buffers().Objects(); n != 0 {
+			t.Errorf("%d buffers are left behind", n)
+		}
+		if n := driver.ModeConfig().Objects(); n != objects {
+			t.Errorf("%d objects are left behind by the unplug", n-objects)
+		}
+		for _, line := range reports.Take() {
+			t.Errorf("reported: %s", line)
+		}
+	})
+}
+
+// lightUp makes framebuffer 47 of handle 1 and shows it.
+func lightUp(t *testing.T, c *drmtest.Client, mode uapi.ModeInfo) {
+	dumb := uapi.ModeCreateDumb{Width: 1024, Height: 768, BPP: 32}
+	fb := uapi.ModeFBCmd{Width: 1024, Height: 768, BPP: 32, Depth: 24, Pitch: 4096, Handle: 1}
+	set := uapi.ModeCRTC{CRTCID: crtcID, FBID: 47, ModeValid: 1, Mode: mode, CountConnectors: 1,
+		SetConnectorsPtr: drmtest.PutSlice(c.Arena, []uint32{connectorID})}
+	for _, err := range []error{
+		drmtest.Ioctl(c, uapi.IoctlModeCreateDumb, &dumb),
+		drmtest.Ioctl(c, uapi.IoctlModeAddFB, &fb),
+		drmtest.Ioctl(c, uapi.IoctlModeSetCRTC, &set),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// allocationBound is how many bytes one request may allocate: the largest blob
+// and some more.
+const allocationBound = 4 << 20
+
+func runScript(t *testing.T, c *drmtest.Client, script fuzzScript, memory []byte) {
+	nested := c.Put(memory)
+	for range 32 {
+		if len(script) == 0 {
+			return
+		}
+		cmd := fuzzed[int(script.take(1)[0])%len(fuzzed)]
+		arg := script.take(int(uapi.IOCSize(cmd)))
+		for i := 0; i+8 <= len(arg); i += 8 {
+			resolve(arg[i:i+8], nested)
+		}
+		addr := c.Put(arg)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c.File.Ioctl(context.Background(), c, cmd, addr)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > allocationBound {
+			t.Errorf("%s allocated %d bytes", uapi.IoctlName(cmd), n)
+		}
+		c.Free(addr)
+		c.File.Read(context.Background(), make([]byte, 4096), true)
+	}
+}
+
+// resolve turns a word that stands for an address into it.
+func resolve(word []byte, nested uint64) {
+	for i := 2; i < 8; i++ {
+		if word[i] != 0xf0 {
+			return
+		}
+	}
+	if word[1] != 0xf0 {
+		return
+	}
+	addr := nested + 16*uint64(word[0])
+	for i := range word {
+		word[i] = byte(addr >> (8 * i))
+	}
+}
