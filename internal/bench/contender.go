@@ -1,0 +1,196 @@
+package main
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/puzpuzpuz/xsync/v4"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/srcu"
+)
+
+// A contender is one way to protect a section.
+type contender struct {
+	name string
+
+	// worker returns a function that enters and leaves n sections, for one
+	// goroutine.
+	worker func() func(n int)
+
+	// share is the part of a turn that it gets, as a divisor: less for what takes long.
+	share int
+}
+
+const (
+	adds    = "two locked adds, own line" // the floor of what atomics can do
+	guard   = "drm guard"
+	domain  = "srcu section"
+	rwmutex = "sync.RWMutex + flag"
+)
+
+// line keeps what is between two of it apart from all else. Processors fetch
+// lines in pairs.
+type line [128]byte
+
+type ownCount struct {
+	_ line
+	n atomic.Int64
+	_ line
+}
+
+// refuse is what a contender does when it is refused, which does not happen.
+func refuse() { panic("bench: entry was refused") }
+
+// pairs returns the contenders, the reference first, all for the present
+// GOMAXPROCS, and a function that ends what they hold.
+func pairs() (all []contender, end func()) {
+	d := srcu.NewDomain()
+	device, removeDevice := newDevice(drm.NewClass())
+	checking := drm.NewClass()
+	checking.CheckGuards()
+	checked, removeChecked := newDevice(checking)
+	var (
+		count ownCount
+		mu    struct {
+			_ line
+			sync.RWMutex
+			gone bool
+			_    line
+		}
+		rb     = xsync.NewRBMutex()
+		rbGone bool
+	)
+	file, err := os.Open(os.DevNull)
+	must(err)
+	conn, err := file.SyscallConn()
+	must(err)
+
+	return []contender{
+			{adds, func() func(int) {
+				own := new(ownCount)
+				return func(n int) {
+					for range n {
+						if own.n.Add(1) < 0 {
+							refuse()
+						}
+						if own.n.Add(-1) < 0 {
+							refuse()
+						}
+					}
+				}
+			}, 1},
+			{domain, func() func(int) {
+				return func(n int) {
+					for range n {
+						section, ok := d.Enter()
+						if !ok {
+							refuse()
+						}
+						section.Exit()
+					}
+				}
+			}, 1},
+			{guard, func() func(int) {
+				return func(n int) {
+					for range n {
+						guard, err := device.RegistrationGuard()
+						if err != nil {
+							refuse()
+						}
+						guard.Exit()
+					}
+				}
+			}, 1},
+			{"drm guard, WithGuard", func() func(int) {
+				return func(n int) {
+					for range n {
+						if device.WithGuard(func(*drm.RegisteredDevice) error { return nil }) != nil {
+							refuse()
+						}
+					}
+				}
+			}, 1},
+			{"drm guard, checked", func() func(int) {
+				return func(n int) {
+					for range n {
+						guard, err := checked.RegistrationGuard()
+						if err != nil {
+							refuse()
+						}
+						guard.Exit()
+					}
+				}
+			}, 256},
+			{rwmutex, func() func(int) {
+				return func(n int) {
+					for range n {
+						mu.RLock()
+						if mu.gone {
+							refuse()
+						}
+						mu.RUnlock()
+					}
+				}
+			}, 1},
+			{"one atomic count", func() func(int) {
+				return func(n int) {
+					for range n {
+						if count.n.Add(1) < 0 {
+							refuse()
+						}
+						if count.n.Add(-1) < 0 {
+							refuse()
+						}
+					}
+				}
+			}, 1},
+			{"xsync v4 RBMutex + flag", func() func(int) {
+				return func(n int) {
+					for range n {
+						token := rb.RLock()
+						if rbGone {
+							refuse()
+						}
+						rb.RUnlock(token)
+					}
+				}
+			}, 1},
+			{"os.File, Control", func() func(int) {
+				return func(n int) {
+					for range n {
+						if conn.Control(func(uintptr) {}) != nil {
+							refuse()
+						}
+					}
+				}
+			}, 1},
+		}, func() {
+			removeDevice()
+			removeChecked()
+			must(file.Close())
+		}
+}
+
+// newDevice returns a registered device of nothing on a bus of its own.
+func newDevice(class *drm.Class) (dev *drm.Device, remove func()) {
+	registration, remove := newRegistration(class)
+	return registration.Device(), remove
+}
+
+func newRegistration(class *drm.Class) (registration *drm.Registration, remove func()) {
+	parent, err := bus.New("bench").Add("bench.0")
+	must(err)
+	driver := &drmtest.Driver{Class: class}
+	must(parent.Bind(driver))
+	return driver.Registration, func() { must(parent.Remove()) }
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// goals collects what was said to be reached beforehand, and what was measured.
+type goals struct {
+	lines []string
+}
+
+func (g *goals) add(what string, got, limit float64, unit string) {
+	verdict := "met"
+	if got > limit {
+		verdict = "MISSED"
+	}
+	g.lines = append(g.lines, fmt.Sprintf("%-58s%8.2f%s, goal %.2f%s: %s", what, got, unit, limit, unit, verdict))
+}
+
+// pair looks at what a contender took under a load, given that of all by name.
+func (g *goals) pair(procs int, load, contender string, all map[string]series) {
+	if contender != guard && contender != domain {
+		return
+	}
+	taken := all[contender]
+	switch {
+	case procs == 1 && load == one:
+		g.add(contender+" over two locked adds, at 1", taken.over(all[adds]), 1.15, "×")
+	case procs == 2 && load == onePerP:
+		g.add(contender+" over two locked adds, at 2", taken.over(all[adds]), 1.2, "×")
+		g.add(contender+" over sync.RWMutex, at 2", taken.over(all[rwmutex]), 0.25, "×")
+	}
+}
+
+func (g *goals) allocations(procs int, contender string, n float64) {
+	if procs == 1 && (contender == guard || contender == domain) {
+		g.add(contender+", allocations", n, 0, "")
+	}
+}
+
+func (g *goals) wait(procs int, name string, taken series) {
+	if procs > 2 {
+		return
+	}
+	switch name {
+	case idleDrain, idleUnplug, idleSynchronize:
+		g.add(fmt.Sprintf("idle %s, at %d", name, procs), taken.median()/1000, 1, " µs")
+	case lastExit, lastGuard:
+		g.add(fmt.Sprintf("%s, at %d", name, procs), taken.median()/1000, 5, " µs")
+	}
+}
+
+func (g *goals) report(w io.Writer) {
+	fmt.Fprintln(w, "\nGoals, on an unloaded machine of 2 processors")
+	for _, line := range g.lines {
+		fmt.Fprintln(w, " ", line)
+	}
+}

@@ -1,0 +1,65 @@
+// Command bench measures registration guards, and what else could protect a
+// thing that goes away, in one run, and prints one table: each figure with its
+// ratio to the reference that was measured with it.
+//
+// A shared machine is noisy. So the contenders take short turns, in another
+// order each round; a turn in which another program got hold of a processor is
+// taken again; ratios are taken within a round, and what is printed is the
+// median of all rounds. Nothing here is an assertion.
+//
+//	go run ./internal/bench              # or make bench; about a minute
+//	go run ./internal/bench -rounds 5    # a glance
+//
+// Start reading at pairLoads (what is run) and pairs (who runs it).
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 150, "how often each contender has its turn")
+	flag.Parse()
+	report(os.Stdout, *rounds)
+}
+
+// report measures everything and writes the table.
+func report(w io.Writer, rounds int) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	machine(w)
+	var goals goals
+	var disturbances disturbances
+	for _, procs := range settings() {
+		runtime.GOMAXPROCS(procs)
+		fmt.Fprintf(w, "\nGOMAXPROCS %d\n", procs)
+		reportPairs(w, procs, rounds, &goals, &disturbances)
+		reportLatencies(w, procs, rounds, &goals)
+		reportSizes(w)
+	}
+	fmt.Fprintf(w, "\n%d of %d turns of pairs were disturbed by other programs and taken again\n", disturbances.disturbed, disturbances.turns)
+	goals.report(w)
+}
+
+// settings are the values of GOMAXPROCS that everything is measured at.
+func settings() []int { return []int{1, 2, 8 * runtime.NumCPU()} }
+
+// machine says what the figures are of. Another load at the same time is the
+// first reason for strange ones.
+func machine(w io.Writer) {
+	model := "unknown processor"
+	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(cpuinfo)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			model = strings.Trim(name, "\t :\n")
+			break
+		}
+	}
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Fprintf(w, "%s, %d× %s, load before %s\n", runtime.Version(), runtime.NumCPU(), model, strings.TrimSpace(string(load)))
+	fmt.Fprintln(w, "ns are wall time by pairs of all goroutines; × is the ratio to the row marked 1.00× within a round; medians")
+}
