@@ -29,7 +29,7 @@ func (readOnly) CopyToUser(uint64, []byte) error { return unix.EFAULT }
 // by is a caller with the memory of one client and the identity of another: a
 // process that a descriptor was passed to.
 type by struct {
-	drm.Memory
+	drm.Caller
 	as drm.Client
 }
 
@@ -178,7 +178,7 @@ func (k clientKind) permitted(flags drm.IoctlFlags) bool {
 }
 
 func (k clientKind) send(cmd uint32, addr uint64) error {
-	return k.file.File.Ioctl(context.Background(), by{k.file.Arena, k.caller}, cmd, addr)
+	return k.file.File.Ioctl(context.Background(), by{k.file, k.caller}, cmd, addr)
 }
 
 func TestPermissions(t *testing.T) {

@@ -97,6 +97,14 @@ func (r *Request) CopyToUser(addr uint64, src []byte) error {
 	return r.caller.CopyToUser(addr, src)
 }
 
+// InstallFD gives the client a descriptor for the file behind fd, see [Caller].
+func (r *Request) InstallFD(fd int, cloexec bool) (int32, error) {
+	return r.caller.InstallFD(fd, cloexec)
+}
+
+// OpenFD opens the file behind a descriptor of the client anew, see [Caller].
+func (r *Request) OpenFD(fd int32, flags int) (int, error) { return r.caller.OpenFD(fd, flags) }
+
 // Context returns a context that ends when the unplug of the device begins,
 // with [ErrUnplugged] as its cause, when the client is interrupted, or when
 // the handler returns. A handler that waits selects on it; interrupted, it

@@ -21,4 +21,14 @@ type Client struct {
 type Caller interface {
 	Memory
 	Client() Client // looked up only when a request depends on it
+
+	// InstallFD gives the calling process a descriptor of its own for the file
+	// behind fd, which stays ours, and returns its number. EMFILE when the
+	// process has too many.
+	InstallFD(fd int, cloexec bool) (int32, error)
+
+	// OpenFD opens the file behind a descriptor of the calling process anew,
+	// as open(2) with flags does. The result is ours to close. EBADF when
+	// there is no such descriptor.
+	OpenFD(fd int32, flags int) (int, error)
 }

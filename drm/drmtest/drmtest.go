@@ -11,8 +11,11 @@ package drmtest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
 )
@@ -70,6 +73,25 @@ func IoctlContext[T any](ctx context.Context, c *Client, cmd uint32, arg *T) err
 
 // Client makes a [Client] a drm.Caller.
 func (c *Client) Client() drm.Client { return c.As }
+
+// InstallFD implements drm.Caller: this process gets another descriptor.
+func (c *Client) InstallFD(fd int, cloexec bool) (int32, error) {
+	cmd := unix.F_DUPFD
+	if cloexec {
+		cmd = unix.F_DUPFD_CLOEXEC
+	}
+	n, err := unix.FcntlInt(uintptr(fd), cmd, 0)
+	return int32(n), err
+}
+
+// OpenFD implements drm.Caller.
+func (c *Client) OpenFD(fd int32, flags int) (int, error) {
+	n, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), flags|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		err = unix.EBADF
+	}
+	return n, err
+}
 
 func asErrno(err error) error {
 	if errno := drm.Errno(err); errno != 0 {

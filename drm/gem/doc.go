@@ -1,6 +1,7 @@
 // Package gem is the buffers of a DRM device: objects on memfds, the handles
-// by which each open file knows them, dumb buffers, and the fake offsets by
-// which clients map them.
+// by which each open file knows them, dumb buffers, the fake offsets by which
+// clients map them, and the two ways to share them: dma-bufs (PRIME) and GEM
+// names.
 //
 // A driver attaches a [Manager] to its device, behind modesetting: a file
 // releases its framebuffers before its handles. Package kms looks up the

@@ -56,6 +56,9 @@ func (m *Manager) mapDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 		return err
 	}
 	defer o.Put()
+	if o.foreign {
+		return fmt.Errorf("gem: MAP_DUMB of handle %d: another device made the buffer; map its dma-buf: %w", arg.Handle, unix.EINVAL)
+	}
 	offset, err := m.fakeOffset(o)
 	arg.Offset = offset
 	return err

@@ -185,3 +185,166 @@ func TestHugeBuffersCostNothing(t *testing.T) {
 		t.Errorf("%d buffers are left", n)
 	}
 }
+
+// export exports the client's handle and closes the descriptor at the end of
+// the test.
+func export(t testing.TB, c *drmtest.Client, handle, flags uint32) int32 {
+	t.Helper()
+	arg := uapi.PrimeHandle{Handle: handle, Flags: flags, FD: -1}
+	if err := drmtest.Ioctl(c, uapi.IoctlPrimeHandleToFD, &arg); err != nil {
+		t.Fatalf("PRIME_HANDLE_TO_FD: %v", err)
+	}
+	t.Cleanup(func() { unix.Close(int(arg.FD)) })
+	return arg.FD
+}
+
+func importFD(c *drmtest.Client, fd int32) (handle uint32, err error) {
+	arg := uapi.PrimeHandle{FD: fd}
+	err = drmtest.Ioctl(c, uapi.IoctlPrimeFDToHandle, &arg)
+	return arg.Handle, err
+}
+
+func TestPrime(t *testing.T) {
+	m, dev, parent := newDevice(t)
+	other, otherDev, _ := newDevice(t)
+	a, b, c := drmtest.Open(t, dev.Primary()), drmtest.Open(t, dev.Primary()), drmtest.Open(t, otherDev.Primary())
+	dumb := createDumb(t, a, 64, 64, 32)
+	fd := export(t, a, dumb.Handle, uapi.Cloexec|uapi.RDWR)
+
+	if got, err := importFD(a, fd); err != nil || got != dumb.Handle {
+		t.Errorf("importing one's own buffer: handle %d, %v; want the same handle, %d", got, err, dumb.Handle)
+	}
+	for _, client := range []*drmtest.Client{b, c} {
+		first, err := importFD(client, fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := importFD(client, fd); err != nil || again != first {
+			t.Errorf("importing twice: handles %d and %d, %v", first, again, err)
+		}
+	}
+	if m.Objects() != 1 || other.Objects() != 1 {
+		t.Errorf("%d and %d buffers, want one on each device", m.Objects(), other.Objects())
+	}
+
+	// It is the same memory everywhere.
+	pixels, err := unix.Mmap(int(fd), 0, int(dumb.Size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(pixels) })
+	pixels[17] = 42
+	o, err := other.Lookup(c.File, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if theirs, err := o.Pixels(); err != nil || theirs[17] != 42 {
+		t.Errorf("the other device reads %d, %v", theirs[17], err)
+	}
+	o.Put()
+
+	if err := drmtest.Ioctl(b, uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: 1}); err != nil {
+		t.Errorf("MAP_DUMB of a buffer of the same device: %v", err)
+	}
+	if err := drmtest.Ioctl(c, uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: 1}); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("MAP_DUMB of another device's buffer: %v, want EINVAL", err)
+	}
+
+	// The dma-buf outlives its device.
+	if err := parent.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	a.File.Close()
+	b.File.Close()
+	if m.Objects() != 0 {
+		t.Errorf("%d buffers are left", m.Objects())
+	}
+	pixels[18] = 43
+	if _, err := importFD(c, fd); err != nil {
+		t.Errorf("importing a buffer of a device that is gone: %v", err)
+	}
+}
+
+func TestPrimeErrors(t *testing.T) {
+	_, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, c, 64, 64, 32)
+	readOnly := export(t, c, dumb.Handle, 0)
+	if _, err := unix.Mmap(int(readOnly), 0, 4096, unix.PROT_WRITE, unix.MAP_SHARED); !errors.Is(err, unix.EACCES) {
+		t.Errorf("a writable mapping of a dma-buf that was exported without DRM_RDWR: %v, want EACCES", err)
+	}
+	for _, tc := range []struct {
+		name string
+		arg  uapi.PrimeHandle
+		err  error
+	}{
+		{"no handle", uapi.PrimeHandle{Handle: 99}, unix.ENOENT},
+		{"unknown flags", uapi.PrimeHandle{Handle: dumb.Handle, Flags: 1 << 3}, unix.EINVAL},
+	} {
+		if err := drmtest.Ioctl(c, uapi.IoctlPrimeHandleToFD, &tc.arg); !errors.Is(err, tc.err) {
+			t.Errorf("PRIME_HANDLE_TO_FD, %s: %v, want %v", tc.name, err, tc.err)
+		}
+	}
+	file, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	memfd, err := unix.MemfdCreate("drm gem object 1.1", unix.MFD_CLOEXEC) // without the seals
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(memfd)
+	for _, tc := range []struct {
+		name string
+		fd   int32
+		err  error
+	}{
+		{"no descriptor", -1, unix.EBADF},
+		{"a closed descriptor", 999999, unix.EBADF},
+		{"another file", int32(file.Fd()), unix.EINVAL},
+		{"another memfd", int32(memfd), unix.EINVAL},
+	} {
+		if _, err := importFD(c, tc.fd); !errors.Is(err, tc.err) {
+			t.Errorf("PRIME_FD_TO_HANDLE of %s: %v, want %v", tc.name, err, tc.err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	_, dev, _ := newDevice(t)
+	a, err := drmtest.OpenAs(dev.Primary(), drm.Client{Admin: true}) // authenticated
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.File.Close()
+	stranger := drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, a, 64, 64, 32)
+	name := uapi.GEMFlink{Handle: dumb.Handle}
+	for range 2 {
+		if err := drmtest.Ioctl(a, uapi.IoctlGEMFlink, &name); err != nil || name.Name != 1 {
+			t.Fatalf("GEM_FLINK: name %d, %v", name.Name, err)
+		}
+	}
+	open := uapi.GEMOpen{Name: name.Name}
+	if err := drmtest.Ioctl(a, uapi.IoctlGEMOpen, &open); err != nil || open.Size != dumb.Size || open.Handle == dumb.Handle {
+		t.Errorf("GEM_OPEN: handle %d of %d bytes, %v", open.Handle, open.Size, err)
+	}
+	if err := drmtest.Ioctl(a, uapi.IoctlGEMOpen, &uapi.GEMOpen{Name: 2}); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("GEM_OPEN of no name: %v, want ENOENT", err)
+	}
+	if err := drmtest.Ioctl(a, uapi.IoctlGEMFlink, &uapi.GEMFlink{Handle: 99}); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("GEM_FLINK of no handle: %v, want ENOENT", err)
+	}
+	if err := drmtest.Ioctl(stranger, uapi.IoctlGEMOpen, &open); !errors.Is(err, unix.EACCES) {
+		t.Errorf("GEM_OPEN without authentication: %v, want EACCES", err)
+	}
+	for _, handle := range []uint32{dumb.Handle, open.Handle} {
+		if err := drmtest.Ioctl(a, uapi.IoctlGEMClose, &uapi.GEMClose{Handle: handle}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := drmtest.Ioctl(a, uapi.IoctlGEMOpen, &uapi.GEMOpen{Name: name.Name}); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("GEM_OPEN after the last handle was closed: %v, want ENOENT", err)
+	}
+}

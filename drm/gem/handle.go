@@ -49,11 +49,11 @@ func (h *handles) lookup(handle uint32) *Object {
 	return o
 }
 
-// has reports whether the file has a handle of o.
-func (h *handles) has(o *Object) bool {
+// find returns the lowest handle that the file has of o, 0 when it has none.
+func (h *handles) find(o *Object) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Contains(h.objects, o)
+	return uint32(slices.Index(h.objects, o) + 1)
 }
 
 // remove frees the handle and returns its reference, nil when there is none.

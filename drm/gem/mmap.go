@@ -47,15 +47,6 @@ func (m *Manager) overlap(offset, size uint64) uint64 {
 	return 0
 }
 
-// forget takes the freed o out of the offsets.
-func (m *Manager) forget(o *Object) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if o.offset != 0 {
-		delete(m.offsets, o.offset)
-	}
-}
-
 // find returns a reference to the object with that fake offset, nil when
 // there is none.
 func (m *Manager) find(offset uint64) *Object {
@@ -66,19 +57,6 @@ func (m *Manager) find(offset uint64) *Object {
 		return nil
 	}
 	return o
-}
-
-// tryGet takes a reference unless the last one was put already.
-func (o *Object) tryGet() bool {
-	for {
-		refs := o.refs.Load()
-		if refs == 0 {
-			return false
-		}
-		if o.refs.CompareAndSwap(refs, refs+1) {
-			return true
-		}
-	}
 }
 
 // Mmap implements [drm.MmapPart]. A file may map the buffers that it has a
@@ -95,7 +73,7 @@ func (m *Manager) Mmap(dev *drm.RegisteredDevice, f *drm.File, offset, length ui
 	switch {
 	case length > o.size:
 		return refuse(fmt.Sprintf("the buffer has %d bytes", o.size), unix.EINVAL)
-	case !m.handles(f).has(o):
+	case m.handles(f).find(o) == 0:
 		return refuse("the file has no handle of the buffer", unix.EACCES)
 	}
 	return drm.Mapping{FD: o.fd, Release: o.Put}, true, nil

@@ -18,10 +18,18 @@ type Object struct {
 	mu     sync.Mutex
 	pixels []byte // the object mapped into this process, nil until asked for
 
-	// Guarded by Manager.mu.
 	manager *Manager
-	offset  uint64 // the fake offset, 0 until asked for
+	inode   uint64 // of the memfd: who has the same shares the memory
+	foreign bool   // another device made it
+
+	// Guarded by Manager.mu.
+	offset uint64 // the fake offset, 0 until asked for
+	name   uint32 // the GEM name, 0 until asked for
 }
+
+// seals are those of every buffer: its size never changes, so that nobody who
+// has it mapped is ever hit by a SIGBUS.
+const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 
 // newObject makes a buffer of size bytes, a multiple of the page size, with
 // one reference. Its pages are only allocated when they are written: the size
@@ -30,7 +38,7 @@ func newObject(m *Manager, size uint64) (*Object, error) {
 	refuse := func(what string, err error) error {
 		return fmt.Errorf("gem: a buffer of %d bytes: %s: %v: %w", size, what, err, unix.ENOMEM)
 	}
-	fd, err := unix.MemfdCreate("drm gem object", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err := unix.MemfdCreate(m.memfdName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, refuse("memfd_create", err)
 	}
@@ -38,14 +46,14 @@ func newObject(m *Manager, size uint64) (*Object, error) {
 		unix.Close(fd)
 		return nil, refuse("ftruncate", err)
 	}
-	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
 		unix.Close(fd)
 		return nil, refuse("sealing", err)
 	}
-	o := &Object{fd: fd, size: size, manager: m}
-	o.refs.Store(1)
-	m.objects.Add(1)
+	o, err := m.adopt(fd, false)
+	if err != nil {
+		return nil, refuse("fstat", err)
+	}
 	return o, nil
 }
 
@@ -75,6 +83,19 @@ func (o *Object) Get() {
 	}
 }
 
+// tryGet takes a reference unless the last one was put already.
+func (o *Object) tryGet() bool {
+	for {
+		refs := o.refs.Load()
+		if refs == 0 {
+			return false
+		}
+		if o.refs.CompareAndSwap(refs, refs+1) {
+			return true
+		}
+	}
+}
+
 // Put gives a reference back. The last one frees the buffer; mappings of
 // clients keep the memory for themselves.
 func (o *Object) Put() {
@@ -89,5 +110,4 @@ func (o *Object) Put() {
 		unix.Munmap(o.pixels)
 	}
 	unix.Close(o.fd)
-	o.manager.objects.Add(-1)
 }

@@ -18,18 +18,22 @@ func (t ID) FD(fd int, buf []byte) ([]byte, error) {
 	p = append(p, "/fd/"...)
 	p = strconv.AppendInt(p, int64(fd), 10)
 	p = append(p, 0)
-	n, err := readlink(p, buf)
+	n, err := readlink(unix.AT_FDCWD, p, buf)
 	return buf[:n], err
 }
 
 // CWD reads the link /proc/TID/cwd into buf: the working directory.
 func (t ID) CWD(buf []byte) ([]byte, error) {
-	n, err := readlink([]byte(t.path("cwd\x00")), buf)
+	n, err := readlink(unix.AT_FDCWD, []byte(t.path("cwd\x00")), buf)
 	return buf[:n], err
 }
 
 // Root returns the path of the thread's root directory, as we can use it.
 func (t ID) Root() string { return t.path("root") }
+
+// FDPath returns where the file behind a descriptor of the thread can be
+// opened anew.
+func (t ID) FDPath(fd int32) string { return t.path("fd/" + strconv.Itoa(int(fd))) }
 
 func (t ID) path(name string) string { return "/proc/" + strconv.Itoa(int(t)) + "/" + name }
 
