@@ -60,6 +60,7 @@ type call struct {
 	name     string // of the system call
 	answered bool
 
+	fds     thread.FDs
 	pathBuf [unix.PathMax]byte
 	linkBuf [unix.PathMax]byte
 }

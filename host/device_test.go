@@ -18,7 +18,7 @@ import (
 // A device is a card that answers the requests of testclient: a buffer to map
 // at the first fake offset, and ioctls for what the tests are about.
 type device struct {
-	t      *testing.T
+	t      testing.TB
 	bus    *bus.Device
 	buffer int // a memfd
 
@@ -36,7 +36,7 @@ type (
 	callerArg = struct{ PID, UID int64 }
 )
 
-func newDevice(t *testing.T, class *drm.Class, name string) *device {
+func newDevice(t testing.TB, class *drm.Class, name string) *device {
 	t.Helper()
 	d := &device{t: t, files: make(map[*drm.File]struct{})}
 	d.freed = sync.NewCond(&d.mu)
@@ -167,5 +167,5 @@ func (d *device) Mmap(_ *drm.RegisteredDevice, _ *drm.File, offset, length uint6
 	if offset < first || offset >= first+bufferSize {
 		return drm.Mapping{}, false, nil
 	}
-	return drm.Mapping{FD: d.buffer, Offset: int64(offset - first)}, true, nil
+	return drm.Mapping{FD: d.buffer, Offset: int64(offset - first), Release: func() {}}, true, nil
 }

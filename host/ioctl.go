@@ -1,7 +1,9 @@
 package host
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"sync"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 func (c *call) ioctl() {
 	f := c.file(c.fd(0))
 	if f == nil {
-		c.proceed()
+		c.dmaBufIoctl()
 		return
 	}
 	defer f.put()
@@ -33,6 +35,34 @@ func (c *call) ioctl() {
 		return
 	}
 	c.ret(0)
+}
+
+// dmaBufPrefix is how the link of a buffer's memfd begins, as package drm/gem
+// makes it.
+const dmaBufPrefix = "/memfd:drm gem object"
+
+const (
+	dmaBufSync      = 0x40086200 // DMA_BUF_IOCTL_SYNC of linux/dma-buf.h
+	dmaBufSyncFlags = 7          // DMA_BUF_SYNC_RW, DMA_BUF_SYNC_END
+)
+
+// dmaBufIoctl serves the requests of linux/dma-buf.h on buffers that were
+// exported: they are memory that is always in order.
+func (c *call) dmaBufIoctl() {
+	link, err := c.fds.Link(c.tid(), int(c.fd(0)), c.linkBuf[:])
+	if err != nil || !bytes.HasPrefix(link, []byte(dmaBufPrefix)) || uint32(c.arg(1)) != dmaBufSync {
+		c.proceed()
+		return
+	}
+	var flags [8]byte
+	switch err := c.tid().Read(flags[:], c.arg(2)); {
+	case err != nil:
+		c.fail(memoryError(err))
+	case binary.NativeEndian.Uint64(flags[:])&^dmaBufSyncFlags != 0:
+		c.fail(unix.EINVAL)
+	default:
+		c.ret(0)
+	}
 }
 
 // A request is what an ioctl knows of the thread that sent it: the
@@ -60,6 +90,15 @@ func (r *request) CopyToUser(addr uint64, src []byte) error {
 }
 
 func (r *request) Client() drm.Client { return clientOf(r.tid) }
+
+func (r *request) InstallFD(fd int, cloexec bool) (int32, error) {
+	given, err := r.listener.AddFD(r.id, fd, cloexec)
+	return int32(given), err
+}
+
+func (r *request) OpenFD(fd int32, flags int) (int, error) {
+	return r.tid.OpenFD(int(fd), flags)
+}
 
 // Deadline, Done, Err and Value implement context.Context.
 func (r *request) Deadline() (time.Time, bool) { return time.Time{}, false }

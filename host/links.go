@@ -16,13 +16,26 @@ func (c *call) readlinkat() {
 		return
 	}
 	// The link itself is open, with O_PATH|O_NOFOLLOW.
-	if o := c.opened(c.fd(0)); o.path != "" {
-		if n, _ := c.host.tree.Load().Lookup(o.path); n != nil && n.Kind == vfs.Link {
-			c.writeLink(n.Target, c.arg(2), c.arg(3))
+	o := c.opened(c.fd(0))
+	if o.path == "" {
+		c.proceed()
+		return
+	}
+	n, _ := c.host.tree.Load().Lookup(o.path)
+	if n == nil {
+		target, err := readlink(c.realPath(o.path))
+		if err != nil {
+			c.fail(err)
 			return
 		}
+		c.writeLink(target, c.arg(2), c.arg(3))
+		return
 	}
-	c.proceed()
+	if n.Kind != vfs.Link {
+		c.fail(unix.ENOENT)
+		return
+	}
+	c.writeLink(n.Target, c.arg(2), c.arg(3))
 }
 
 func (c *call) readlinkPath(dirfd int32, addr, buf, size uint64) {

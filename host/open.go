@@ -68,9 +68,13 @@ func (c *call) reopen(path string, flags int) {
 	case o.file != nil:
 		c.openSnapshot(c.host.shownPath(o), "", flags)
 	default:
-		n, _ := c.host.tree.Load().Lookup(o.path)
-		if n == nil {
+		n, hidden := c.host.tree.Load().Lookup(o.path)
+		if hidden {
 			c.fail(unix.ENODEV) // its device is gone
+			return
+		}
+		if n == nil {
+			c.openReal(o.path, flags, 0)
 			return
 		}
 		c.openNode(place{Place: vfs.Place{Path: o.path, Node: n, Virtual: true}}, flags)
@@ -139,8 +143,8 @@ func (c *call) openDir(p place, flags int) {
 			}
 			entries = append(entries, c.entry(p.Path, e))
 		}
-		if p.native && (added == 0 || err != nil || !listed(p.Path)) {
-			c.proceed() // the real listing is right
+		if p.native && (added == 0 || err != nil || flags&unix.O_PATH != 0 || !listed(p.Path)) {
+			c.proceed() // the real listing is right, or not asked for
 			return
 		}
 	}
@@ -203,6 +207,22 @@ func snapshot(path, content string) (int, error) {
 // openReal opens what is really at path for a program that got there by a way
 // that the kernel does not know.
 func (c *call) openReal(path string, flags int, mode uint32) {
+	if flags&unix.O_PATH != 0 {
+		// Such descriptors cannot be given away.
+		var st unix.Stat_t
+		switch err := unix.Lstat(c.realPath(path), &st); {
+		case err != nil:
+			c.fail(err)
+			return
+		case st.Mode&unix.S_IFMT != unix.S_IFDIR && flags&unix.O_DIRECTORY != 0:
+			c.fail(unix.ENOTDIR)
+			return
+		case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+			c.openSnapshot(path, "", flags)
+			return
+		}
+		flags = unix.O_RDONLY | unix.O_DIRECTORY | flags&unix.O_CLOEXEC
+	}
 	const keep = unix.O_ACCMODE | unix.O_APPEND | unix.O_CREAT | unix.O_DIRECTORY | unix.O_EXCL |
 		unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_TRUNC | unix.O_DSYNC | unix.O_SYNC
 	fd, err := unix.Open(c.realPath(path), flags&keep|unix.O_CLOEXEC|unix.O_NOCTTY, mode)

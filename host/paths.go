@@ -46,7 +46,7 @@ func (h *Host) openedBy(link []byte) (o opened) {
 // file returns the open DRM file that a descriptor refers to, nil when it is
 // something else. The caller puts it.
 func (c *call) file(fd int32) *file {
-	link, err := c.tid().FD(int(fd), c.linkBuf[:])
+	link, err := c.fds.Link(c.tid(), int(fd), c.linkBuf[:])
 	if err != nil {
 		return nil
 	}
@@ -250,7 +250,7 @@ func (h *Host) shownPath(o opened) string {
 	if o.file != nil {
 		m := o.file.drm.Minor()
 		shown, gone = "/dev/dri/"+m.Name(), h.class.Minor(m.Number()) != m
-	} else if n, _ := h.tree.Load().Lookup(o.path); n == nil {
+	} else if _, hidden := h.tree.Load().Lookup(o.path); hidden {
 		gone = true
 	}
 	if gone {

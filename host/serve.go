@@ -98,6 +98,7 @@ func (s *server) work() {
 		s.mu.Unlock()
 	}()
 	c := &call{host: s.host, listener: s.listener}
+	defer c.fds.Close()
 	for !s.stopping.Load() {
 		err := s.listener.Receive(&c.n)
 		if s.idle.Add(-1) == 0 && !s.stopping.Load() {
@@ -117,9 +118,22 @@ func (s *server) work() {
 			s.host.log.Error("host: receiving calls", "err", err)
 			return
 		}
-		if s.idle.Add(1) > maxIdle {
-			s.idle.Add(-1)
+		if !s.becomeIdle() {
 			return
+		}
+	}
+}
+
+// becomeIdle counts the worker as idle again, unless there are enough of
+// them: then it must end.
+func (s *server) becomeIdle() bool {
+	for {
+		idle := s.idle.Load()
+		if idle >= maxIdle {
+			return false
+		}
+		if s.idle.CompareAndSwap(idle, idle+1) {
+			return true
 		}
 	}
 }

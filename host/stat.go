@@ -91,8 +91,8 @@ func (c *call) statOpened(o opened, write statWriter) {
 		c.finish(write(&st))
 		return
 	}
-	n, _ := c.host.tree.Load().Lookup(o.path)
-	if n == nil {
+	n, hidden := c.host.tree.Load().Lookup(o.path)
+	if hidden || o.deleted {
 		// What it was is gone, and so is what we knew of it.
 		n = &vfs.Node{Kind: vfs.File, Perm: 0o444}
 		if o.deleted {

@@ -63,6 +63,16 @@ func parseMask(text []byte) uint64 {
 	return mask
 }
 
+// OpenFD opens the file behind a descriptor of the thread anew. EBADF when the
+// descriptor is not open.
+func (t ID) OpenFD(fd int, flags int) (int, error) {
+	opened, err := unix.Open(t.path("fd/"+strconv.Itoa(fd)), flags|unix.O_CLOEXEC, 0)
+	if err == unix.ENOENT {
+		err = unix.EBADF
+	}
+	return opened, err
+}
+
 // FDFlags returns the flags of an open file, as those of open(2).
 func (t ID) FDFlags(fd int) (int, error) {
 	text, err := os.ReadFile(t.path("fdinfo/" + strconv.Itoa(fd)))

@@ -23,14 +23,12 @@ func transfer(call uintptr, t ID, p []byte, addr uint64) (int, error) {
 	return int(n), nil
 }
 
-// readlink reads the link at path, which ends with a NUL.
-func readlink(path []byte, buf []byte) (int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_READLINKAT, atFDCWD, uintptr(unsafe.Pointer(&path[0])),
+// readlink reads the link at path below dir; path ends with a NUL.
+func readlink(dir int, path []byte, buf []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&path[0])),
 		uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(n), nil
 }
-
-const atFDCWD = ^uintptr(-unix.AT_FDCWD - 1) // AT_FDCWD is negative

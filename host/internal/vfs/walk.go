@@ -23,7 +23,7 @@ type Place struct {
 	Path    string // absolute, without links on the way
 	Node    *Node  // the virtual node, nil when what is there is real, or nothing
 	Magic   bool   // Path is a link of /proc to an open virtual file
-	Virtual bool   // the way led through virtual links: the kernel cannot find it
+	Virtual bool   // the way led through virtual nodes: the kernel may not find it
 }
 
 const maxLinks = 40
@@ -53,6 +53,9 @@ func (t *Tree) Walk(base, path string, follow bool, real Real) (Place, error) {
 			rest = after
 			continue
 		case "..":
+			if n, _ := t.Lookup(cur); n != nil && cur != "/" {
+				virtual = true // out of a directory that may not really be there
+			}
 			cur, rest = parent(cur), after
 			continue
 		}
