@@ -44,8 +44,8 @@
 // Any stripe is correct; a good choice is one that no other processor uses just now
 // and that the same goroutine comes back to. The default is a hash of the address of
 // the goroutine's stack: it takes a few instructions and nothing of the runtime. There
-// are 8 stripes per P, so when all Ps run, at most one goroutine in 8 shares its stripe
-// with another, and pays for that.
+// are 8 stripes per P, so when all Ps run, fewer than one goroutine in 8, on average,
+// shares its stripe with another and pays for that.
 //
 // The build tag srcu_procpin chooses by the P that the goroutine runs on instead. No
 // two running goroutines share a stripe then, but the two calls that it takes made the
@@ -62,7 +62,7 @@
 //
 //	                               GOMAXPROCS=1   GOMAXPROCS=2
 //	Enter and Exit                     1.09           1.10
-//	the same with srcu_procpin         1.18           1.22
+//	the same with srcu_procpin         1.18           1.21
 //	one atomic count for all           1.00           2.9
 //	RWMutex.RLock and RUnlock          1.03           3.0
 //

@@ -56,12 +56,14 @@ func (w *word) exit() {
 
 // exited is the rest of an exit that left v behind and found a bit set.
 //
-// Invariant: a word with attention, a count of zero and not drained has an exit
-// on its way here, or a waiter that has yet to look.
+// Invariant: a waiter that set attention while w held sections is told after w has
+// become idle.
 //
-// Why it holds: the swap succeeds only on the very value that was judged. Had
-// somebody entered since, their exit takes over; had the word been closed since,
-// the next turn sees that.
+// Why it holds: the exit that takes the count to zero finds attention set. Its swap
+// succeeds only on the very value that was judged, and telling follows. If it fails
+// because somebody has entered since, telling falls to the exit of that section, which
+// finds attention still set; if the word was closed since, the next turn sees that; if
+// attention is gone or drained is set, another exit has swapped, and tells.
 func (w *word) exited(v int64) {
 	if v&count == count {
 		w.underflowed()
