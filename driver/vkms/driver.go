@@ -1,6 +1,7 @@
 package vkms
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"slices"
@@ -91,7 +92,7 @@ func (d *Driver) Probe(parent *bus.BoundDevice) error {
 // display off.
 func (d *Driver) Unbind(*bus.BoundDevice) {
 	err := d.Device().WithGuard(d.ModeConfig().Shutdown)
-	if err != nil {
+	if err != nil && !errors.Is(err, drm.ErrUnplugged) {
 		panic(fmt.Sprintf("vkms: switching the display off: %v", err))
 	}
 }
