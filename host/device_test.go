@@ -47,7 +47,11 @@ func newDevice(t testing.TB, class *drm.Class, name string) *device {
 	if err := unix.Ftruncate(d.buffer, bufferSize); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = unix.Close(d.buffer) })
+	t.Cleanup(func() {
+		if d.buffer >= 0 {
+			_ = unix.Close(d.buffer)
+		}
+	})
 	d.bus = drmtest.Bind(t, bus.New("platform"), name, &drmtest.Driver{
 		Class: class,
 		Parts: []drm.Part{d},

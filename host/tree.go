@@ -90,7 +90,7 @@ func addParent(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 func addPower(t *vfs.Tree, dir string) {
 	for name, value := range map[string]string{
 		"async":                  "disabled\n",
-		"autosuspend_delay_ms":   "", // reading it fails with EIO
+		"autosuspend_delay_ms":   "", // the kernel: EIO
 		"control":                "auto\n",
 		"runtime_active_kids":    "0\n",
 		"runtime_active_time":    "0\n",

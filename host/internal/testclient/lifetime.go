@@ -332,7 +332,9 @@ func waitKill([]string) {
 func daemon(args []string) {
 	switch args[0] {
 	case "start":
-		check(run("daemon", "middle").Run())
+		cmd := run("daemon", "middle")
+		cmd.Stdin = os.Stdin
+		check(cmd.Run())
 	case "middle":
 		cmd := run("daemon", "end")
 		cmd.Stdin = os.Stdin
