@@ -128,7 +128,8 @@ func faults([]string) {
 	calls := []uintptr{unix.SYS_IOCTL, unix.SYS_OPEN, unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_STAT, unix.SYS_LSTAT,
 		unix.SYS_FSTAT, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_ACCESS, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2,
 		unix.SYS_READLINK, unix.SYS_READLINKAT, unix.SYS_STATFS, unix.SYS_FSTATFS, unix.SYS_GETCWD, unix.SYS_FCNTL, unix.SYS_MMAP}
-	paths := must(mmap(-1, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
+	// As large as the largest argument of an ioctl, which is written to them.
+	paths := must(mmap(-1, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
 	out := must(mmap(-1, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
 	random := rand.New(rand.NewPCG(1, 2))
 	pieces := []string{"/dev/dri", "/card0", "/..", "/.", "/", "/sys/class/drm", "/proc/self/fd/3", "/by-path", "dri", "device/", "subsystem", "/run/udev/data/", "", "/proc/self/cwd"}
