@@ -36,7 +36,9 @@ func send(t testing.TB, f *drm.File, size int, number uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.Send(event(size, number))
+	ev := event(size, number)
+	e.Send(ev)
+	clear(ev) // it is the sender's again
 }
 
 // The budget counts what is reserved and what is not read yet.

@@ -73,6 +73,9 @@ func TestGuardBeforeAndAfter(t *testing.T) {
 	}
 	states = append(states, toy.dev.State())
 	refused("after", drm.ErrUnplugged, drm.ErrNotRegistered)
+	if dev.Parent() != nil || dev.RegistrationData() != nil {
+		t.Error("a view that was kept beyond its guard still leads to what is gone")
+	}
 	if cause := context.Cause(ctx); !errors.Is(cause, drm.ErrUnplugged) {
 		t.Errorf("the context of the guard ended because of %v", cause)
 	}
@@ -112,18 +115,22 @@ func expectPanic(t testing.TB, what string, f func()) {
 // A driver that runs before its device is registered must be able to tell that
 // from an unplug: whoever is too early for a moment hears "not registered".
 func TestGuardAroundRegistering(t *testing.T) {
-	for range 300 {
+	for range 2000 {
 		toy := newUnregisteredToy(t, &toyDriver{})
-		var wg sync.WaitGroup
-		for range 3 {
+		var wg, ready sync.WaitGroup
+		for range 2 {
+			ready.Add(1)
 			wg.Go(func() {
-				for ; ; runtime.Gosched() {
+				for tries := 0; ; tries++ {
 					err := toy.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
 						if !dev.Parent().Bound() || dev.RegistrationData() != "data" {
 							t.Error("a guard on a device that is not set up")
 						}
 						return nil
 					})
+					if tries == 0 {
+						ready.Done()
+					}
 					if err == nil {
 						return
 					}
@@ -131,9 +138,13 @@ func TestGuardAroundRegistering(t *testing.T) {
 						t.Errorf("a guard around the registration is refused with %v", err)
 						return
 					}
+					if tries%100 == 99 {
+						runtime.Gosched()
+					}
 				}
 			})
 		}
+		ready.Wait()
 		toy.register(t, "data")
 		wg.Wait()
 		if err := toy.parent.Remove(); err != nil {

@@ -61,7 +61,7 @@ func (m *masterTest) drop(name string, as drm.Client, want unix.Errno) {
 func (m *masterTest) send(what string, cmd uint32, name string, as drm.Client, want unix.Errno) {
 	m.t.Helper()
 	c := m.files[name]
-	err := c.File.Ioctl(context.Background(), by{c.Arena, as}, cmd, 0)
+	err := c.File.Ioctl(context.Background(), by{c, as}, cmd, 0)
 	expectErr(m.t, fmt.Sprintf("%s of %s by %s", what, name, as.Comm), err, want)
 }
 

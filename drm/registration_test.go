@@ -410,6 +410,43 @@ func TestRegisterAfterParentsEnd(t *testing.T) {
 	expectPanic(t, "Put of a device that is gone", toy.dev.Put)
 }
 
+// An unplug that begins while the device is still being announced takes back
+// all of it, and only when the announcing is over.
+func TestUnplugWhileAnnouncing(t *testing.T) {
+	class := drm.NewClass()
+	toy := &toy{class: class}
+	l := &logbook{}
+	toy.bind(t, bus.New("toys"), "robot", &toyDriver{features: drm.FeatureRender}, recordingPart(l, "part"))
+	var wg sync.WaitGroup
+	class.Subscribe(func(e drm.Uevent) {
+		l.write(e.Action, e.Kobject.Name)
+		if e.Action != "add" || e.Kobject.Name != "renderD128" {
+			return
+		}
+		wg.Go(func() {
+			if err := toy.parent.Unbind(); err != nil {
+				t.Error(err)
+			}
+		})
+		for toy.dev.State() != drm.Drained { // no guard is open
+			runtime.Gosched()
+		}
+		for range 1000 { // let it go on, if it does not wait
+			runtime.Gosched()
+		}
+	})
+	reg, err := toy.made.Register(nil)
+	if reg != nil || !errors.Is(err, drm.ErrUnplugged) {
+		t.Errorf("Register: %v, %v", reg, err)
+	}
+	wg.Wait()
+	l.expect(t, "add renderD128", "part unplugs unplugging true", "add card0",
+		"part unregisters drained 0", "remove card0", "remove renderD128")
+	if minors, objects := class.Minors(), class.Kobjects(); len(minors) != 0 || len(objects) != 0 {
+		t.Errorf("%d nodes and %d objects are left", len(minors), len(objects))
+	}
+}
+
 // Registering races with the end of the parent: no guard may be had without a
 // bound parent, whoever wins, and nothing may be left behind.
 func TestRegisterRacesWithUnbind(t *testing.T) {
