@@ -39,8 +39,8 @@ func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 }
 
 // serve copies the argument in, checks the permission, runs the handler and
-// copies the argument out, also when it was refused or failed. Sizes may differ between the client's headers and
-// ours: what the client did not send is zero.
+// copies the argument out, also when it was refused or failed. Sizes may differ
+// between the client's headers and ours: what the client did not send is zero.
 func (ioctl *Ioctl) serve(dev *RegisteredDevice, req *Request, addr uint64) error {
 	dir := uapi.IOCDir(req.Cmd) & uapi.IOCDir(ioctl.cmd)
 	in, out := uapi.IOCSize(req.Cmd), uapi.IOCSize(req.Cmd)

@@ -134,6 +134,14 @@ func TestSetAndDropMaster(t *testing.T) {
 	m.set("a", user, 0)
 	m.expect("at the end", "a")
 
+	// Who was master once and closes takes nothing from who is master now.
+	m.open("c", other)
+	m.drop("a", user, 0)
+	m.set("c", root, 0)
+	m.files["a"].File.Close()
+	delete(m.files, "a")
+	m.expect("after a former master closed", "c")
+
 	render := openAs(t, m.toy.dev.Render(), root)
 	for _, cmd := range []uint32{uapi.IoctlSetMaster, uapi.IoctlDropMaster} {
 		expectErr(t, "on a render node", drmtest.Ioctl(render, cmd, &struct{}{}), unix.EACCES)
