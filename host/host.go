@@ -3,6 +3,8 @@ package host
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -36,11 +38,17 @@ type Host struct {
 
 	treeMu      sync.Mutex // making a new tree
 	unsubscribe func()
+
+	denials [denialKinds]denial
 }
 
 // New returns a host for the devices of class: those that are registered now,
 // and those that come and go later.
+//
+// Unless the environment sets GOMAXPROCS, it is raised: workers that wait in
+// the kernel hold processors of the scheduler until it notices.
 func New(class *drm.Class, opts Options) (*Host, error) {
+	raiseProcs()
 	h := &Host{class: class, log: opts.Logger, hangUp: opts.HangUp}
 	if h.log == nil {
 		h.log = slog.Default()
@@ -75,3 +83,13 @@ func (h *Host) renew() {
 	h.tree.Store(tree)
 	h.shadow.prune(tree)
 }
+
+// spareProcs is how many goroutines more may run at the same time than there
+// are processors.
+const spareProcs = 4
+
+var raiseProcs = sync.OnceFunc(func() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), runtime.NumCPU()+spareProcs))
+	}
+})

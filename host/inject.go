@@ -76,10 +76,8 @@ func (c *call) chdir() {
 // is closed by its next exec.
 func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error)) {
 	x, err := c.tid().Trace()
-	if errors.Is(err, unix.EPERM) && c.listener.Valid(c.n.ID) { // else it is about to end
-		c.host.log.Error("host: a program cannot map buffers: we may not trace it. "+
-			"If strace or a debugger is attached to it, detach that; udrm doctor says what else can be the reason",
-			"call", c.name, "tid", c.n.PID, "err", err)
+	if err != nil && c.listener.Valid(c.n.ID) { // else it is about to end
+		c.host.deny(denialTrace, c.n.PID, err)
 	}
 	if err != nil {
 		c.fail(err)

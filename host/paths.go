@@ -83,6 +83,7 @@ var errNative = errors.New("host: the path is none of ours")
 func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 	raw, err := c.tid().ReadString(c.pathBuf[:], addr)
 	if err != nil || len(raw) == 0 {
+		c.host.deny(denialMemory, c.n.PID, err)
 		return place{}, errNative // the kernel knows the right error
 	}
 	tree := c.host.tree.Load()

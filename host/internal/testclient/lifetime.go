@@ -138,7 +138,7 @@ func faults([]string) {
 		for range random.IntN(6) {
 			p += pieces[random.IntN(len(pieces))]
 		}
-		clear(paths)
+		clear(paths[:256])
 		copy(paths, p)
 		var args [6]uintptr
 		for i := range args {

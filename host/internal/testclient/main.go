@@ -38,6 +38,10 @@ var parts = map[string]func(args []string){
 	"waitkill":    waitKill,
 	"daemon":      daemon,
 	"execstorm":   execStorm,
+
+	"doctor":       doctor,
+	"doctorclient": doctorClient,
+	"runasnobody":  runAsNobody,
 }
 
 func main() {

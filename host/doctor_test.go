@@ -1,0 +1,48 @@
+package host_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host"
+)
+
+func TestDoctor(t *testing.T) {
+	for _, user := range users {
+		findings := host.Doctor(asUser(exec.Command(client, "doctorclient"), user.attr))
+		if len(findings) != 8 {
+			t.Errorf("%d findings", len(findings))
+		}
+		for _, f := range findings {
+			if !f.OK || f.Name == "" || f.Seen == "" {
+				t.Errorf("%s: %+v", user.name, f)
+			}
+		}
+	}
+}
+
+// TestDoctorInside is that the doctor finds the supervisor around it.
+func TestDoctorInside(t *testing.T) {
+	class := drm.NewClass()
+	newDevice(t, class, "vkms")
+	h := newHost(t, class, host.Options{})
+	out := run(t, h, exec.Command(client, "doctor"))
+	if !strings.Contains(out, "seccomp notifications false") || !strings.Contains(out, "start udrm outside of that supervisor") {
+		t.Errorf("inside of another host the doctor says:\n%s", out)
+	}
+}
+
+// TestDoctorDenied is what the doctor says when a program may not be looked
+// into: it is not dumpable.
+func TestDoctorDenied(t *testing.T) {
+	cmd := exec.Command(client, "runasnobody", client, "doctor", "undumpable")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatal(err, string(out))
+	}
+	if !strings.Contains(string(out), "memory of programs false") || !strings.Contains(string(out), "process_vm_readv") {
+		t.Errorf("the doctor says:\n%s", out)
+	}
+}
