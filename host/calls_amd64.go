@@ -3,6 +3,7 @@ package host
 import (
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/seccomp"
 )
 
@@ -19,6 +20,9 @@ var sysCalls = []sysCall{
 	}},
 	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: 'b' << 8},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: uapi.SyncIOCMagic << 8},
 	}},
 	// Only mappings at the offsets that drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{

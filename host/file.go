@@ -13,18 +13,19 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// A file is an open DRM file of a program. The program holds the read end of
-// a pipe, in any number of descriptors and processes; the host holds the
-// write end. Events are written to it, and when the last descriptor of the
+// A file is a file of ours that a program has open: a node, or what a request
+// has handed out. The program holds the read end of a pipe, in any number of
+// descriptors and processes; the host holds the write end. Events are written to it, and when the last descriptor of the
 // read end is closed the write end shows an error: that is the release.
 //
 // The inode of the pipe says which file a descriptor belongs to.
 type file struct {
-	table *fileTable
-	drm   *drm.File
-	inode uint64
-	flags int // of open(2)
-	sink  *sink
+	table  *fileTable
+	client drm.ClientFile
+	drm    *drm.File // client, if it is an open node; else nil
+	inode  uint64
+	flags  int // of open(2)
+	sink   *sink
 
 	mu       sync.Mutex
 	users    int // requests under way
@@ -65,11 +66,19 @@ func newFileTable() (*fileTable, error) {
 	return t, nil
 }
 
-// open opens minor for client and returns the read end of the file's pipe,
-// which the caller passes on and closes. The file lives for as long as anyone
-// has the read end.
-func (t *fileTable) open(minor *drm.Minor, client drm.Client, flags int, hangUp bool) (readEnd int, err error) {
+// openMinor opens a node for client, see open.
+func (t *fileTable) openMinor(minor *drm.Minor, client drm.Client, flags int, hangUp bool) (readEnd int, err error) {
 	t.drain()
+	return t.open(flags, hangUp, func(sink drm.EventSink) (drm.ClientFile, error) {
+		return minor.Open(client, flags, sink)
+	})
+}
+
+// open makes a file and returns the read end of its pipe, which the caller
+// passes on and closes. The file lives for as long as anyone has the read end.
+//
+// It releases no other file: requests call it with locks held.
+func (t *fileTable) open(flags int, hangUp bool, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return -1, err
@@ -99,9 +108,10 @@ func (t *fileTable) open(minor *drm.Minor, client drm.Client, flags int, hangUp 
 		return fail(err)
 	}
 	f.inode = st.Ino
-	if f.drm, err = minor.Open(client, flags, f.sink); err != nil {
+	if f.client, err = open(f.sink); err != nil {
 		return fail(err)
 	}
+	f.drm, _ = f.client.(*drm.File)
 	t.mu.Lock()
 	t.byInode[f.inode] = f
 	t.mu.Unlock()
@@ -114,12 +124,17 @@ func (t *fileTable) open(minor *drm.Minor, client drm.Client, flags int, hangUp 
 	return p[0], nil
 }
 
+// lookup returns the file whose pipe has that inode, nil when there is none.
+func (t *fileTable) lookup(inode uint64) *file {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byInode[inode]
+}
+
 // acquire returns the file whose pipe has that inode, nil when there is none.
 // The caller puts it when the request is done; until then it is not released.
 func (t *fileTable) acquire(inode uint64) *file {
-	t.mu.Lock()
-	f := t.byInode[inode]
-	t.mu.Unlock()
+	f := t.lookup(inode)
 	if f == nil {
 		return nil
 	}
@@ -169,7 +184,7 @@ func (f *file) end() {
 	// The number of the write end can be used again as soon as it is closed;
 	// that no event is written to it then is the sink's lock.
 	f.sink.close()
-	_ = f.drm.Close()
+	_ = f.client.Close()
 }
 
 // drain releases the files that have been closed by now. A close is seen here
@@ -191,10 +206,7 @@ func (t *fileTable) drain() {
 				continue
 			}
 			some = true
-			t.mu.Lock()
-			f := t.byInode[uint64(uint32(e.Pad))]
-			t.mu.Unlock()
-			if f != nil {
+			if f := t.lookup(uint64(uint32(e.Pad))); f != nil {
 				t.release(f)
 			}
 		}

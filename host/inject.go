@@ -18,6 +18,10 @@ func (c *call) mmap() {
 		return
 	}
 	defer f.put()
+	if f.drm == nil {
+		c.proceed() // there is nothing to map: ENODEV
+		return
+	}
 	length, prot, flags, offset := c.arg(1), int(c.arg(2)), int(c.arg(3)), c.arg(5)
 	mode := f.flags & unix.O_ACCMODE
 	shared := flags&unix.MAP_TYPE == unix.MAP_SHARED || flags&unix.MAP_TYPE == unix.MAP_SHARED_VALIDATE

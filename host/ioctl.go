@@ -14,8 +14,8 @@ import (
 	"github.com/udrm/udrm/host/internal/thread"
 )
 
-// ioctl serves the requests whose type is DRM's or dma-buf's, on any
-// descriptor of the program.
+// ioctl serves the requests whose type is DRM's, dma-buf's or that of sync
+// files, on any descriptor of the program.
 func (c *call) ioctl() {
 	f := c.file(c.fd(0))
 	if f == nil {
@@ -27,8 +27,8 @@ func (c *call) ioctl() {
 		// Closing one file can change what another may do.
 		f.table.drain()
 	}
-	r := &request{listener: c.listener, id: c.n.ID, tid: c.tid()}
-	err := f.drm.Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
+	r := &request{host: c.host, listener: c.listener, id: c.n.ID, tid: c.tid()}
+	err := f.client.Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
 	r.end()
 	if err != nil {
 		c.fail(drm.Errno(err))
@@ -70,6 +70,7 @@ func (c *call) dmaBufIoctl() {
 // killed. Nothing is set up for the context until somebody waits for it: most
 // requests are done before that.
 type request struct {
+	host     *Host
 	listener *seccomp.Listener
 	id       uint64
 	tid      thread.ID
@@ -98,6 +99,31 @@ func (r *request) InstallFD(fd int, cloexec bool) (int32, error) {
 
 func (r *request) OpenFD(fd int32, flags int) (int, error) {
 	return r.tid.OpenFD(int(fd), flags)
+}
+
+func (r *request) InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error) {
+	readEnd, err := r.host.files.open(flags, r.host.hangUp, open)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(readEnd)
+	return r.InstallFD(readEnd, flags&unix.O_CLOEXEC != 0)
+}
+
+func (r *request) LookupFile(fd int32) drm.ClientFile {
+	var buf [64]byte
+	link, err := r.tid.FD(int(fd), buf[:])
+	if err != nil {
+		return nil
+	}
+	inode := pipeInode(link)
+	if inode == 0 {
+		return nil
+	}
+	if f := r.host.files.lookup(inode); f != nil {
+		return f.client
+	}
+	return nil
 }
 
 // Deadline, Done, Err and Value implement context.Context.

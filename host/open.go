@@ -113,7 +113,7 @@ func (c *call) openNode(p place, flags int) {
 
 // openMinor opens a node.
 func (c *call) openMinor(minor *drm.Minor, flags int) {
-	readEnd, err := c.host.files.open(minor, c.client(), flags, c.host.hangUp)
+	readEnd, err := c.host.files.openMinor(minor, c.client(), flags, c.host.hangUp)
 	if err != nil {
 		c.fail(err)
 		return

@@ -28,9 +28,9 @@ const snapshotPrefix = "udrm:"
 // openedBy says what a link of /proc/PID/fd means. The file is not acquired.
 func (h *Host) openedBy(link []byte) (o opened) {
 	if inode := pipeInode(link); inode != 0 {
-		h.files.mu.Lock()
-		o.file = h.files.byInode[inode]
-		h.files.mu.Unlock()
+		if f := h.files.lookup(inode); f != nil && f.drm != nil {
+			o.file = f
+		}
 		return o
 	}
 	if rest, ok := bytes.CutPrefix(link, []byte("/memfd:"+snapshotPrefix)); ok {
@@ -43,7 +43,7 @@ func (h *Host) openedBy(link []byte) (o opened) {
 	return o
 }
 
-// file returns the open DRM file that a descriptor refers to, nil when it is
+// file returns the file of ours that a descriptor refers to, nil when it is
 // something else. The caller puts it.
 func (c *call) file(fd int32) *file {
 	link, err := c.fds.Link(c.tid(), int(fd), c.linkBuf[:])

@@ -1,0 +1,104 @@
+// Package host runs unmodified programs and serves DRM devices to them.
+//
+// A program that is started with [Host.Start] finds the devices of a
+// drm.Class in /dev/dri, /sys and udev's database, opens them, and does with
+// them what it would do with a card: no module is loaded, nothing is
+// preloaded, no privilege is needed, and static programs, threads, forks,
+// execs and descriptors that are passed on are all the same to it. Command
+// udrm, and tests of DRM programs, use it.
+//
+// # How it works
+//
+// A seccomp filter hands some system calls of the program over to us: those
+// that take paths, those that ask what a descriptor is, ioctls of DRM's type,
+// and mmaps at the offsets that package drm hands out (calls_amd64.go has the
+// list). Everything else runs in the kernel as ever. The thread that made such
+// a call waits; a worker of ours receives it, looks at the thread's
+// descriptors and memory through /proc and process_vm_readv, and answers: with
+// a result, an error, or "go on, kernel", which is the answer to most.
+//
+// A node that a program has open is, in the program, the read end of a pipe:
+// a descriptor that the kernel knows how to poll, select, read, duplicate,
+// inherit and pass over a socket, without asking us. We have the write end.
+// Events are written to it; and when the last copy of the read end is closed,
+// wherever it may have got to, the write end reports an error: that is the
+// release. The inode of the pipe says which file a descriptor stands for.
+//
+// # The way of an ioctl
+//
+//	program    ioctl(fd, DRM_IOCTL_…, &arg)
+//	kernel     the filter says "hand over"; the thread waits
+//	serve.go   a worker receives the notification; if no other worker is idle, one starts
+//	call.go    the call's number leads to its server; a panic there is EIO for this call
+//	ioctl.go   fd → inode → file; files closed by now are released first (file.go)
+//	drm        File.Ioctl: guard, checks, copy in, handler, copy out (drm/dispatch.go)
+//	ioctl.go   CopyFromUser and CopyToUser reach into the thread (internal/thread)
+//	call.go    the answer; the thread goes on
+//
+// # The way of an mmap
+//
+// A pipe cannot be mapped, and an answer cannot change the arguments of a
+// call. So the thread itself maps: it is traced for a moment, is given a
+// descriptor of the buffer's memfd, and is made to call mmap again with that
+// descriptor and the real offset (inject.go, internal/thread/inject.go). That
+// is the only use of ptrace, it takes about 0.1 ms, and while a debugger or
+// strace has the program, it cannot be done: the mmap fails with EPERM.
+//
+// # Paths
+//
+// The virtual files stand in a tree (tree.go makes it from the objects of the
+// class, internal/vfs walks it) that lies over the real files: a path is
+// walked through both. What virtual files say is made when they are opened. A
+// directory must be a real one, for programs to list: they are kept in a
+// private directory (shadow.go), with the right names and types in them and
+// nothing else. A descriptor of one is as good as a path: whatever a program
+// resolves from there is resolved by us. Directories such as /sys/class list
+// the union of what is real and what is virtual. A real /dev/dri is hidden.
+//
+// # What stays different from a real node
+//
+//   - read with a buffer that is too small for one event takes a part of it;
+//     the kernel takes whole events only.
+//   - write fails with EBADF (the kernel: EINVAL), lseek with ESPIPE (0).
+//   - An ioctl that is not of DRM's or dma-buf's type fails with ENOTTY also
+//     when the device is gone (the kernel: ENODEV). FIONREAD answers.
+//   - fcntl(F_GETFL) is right; /proc/PID/fdinfo says it is a pipe.
+//   - A mapping of a buffer shows in /proc/PID/maps as a memfd, and an mmap can
+//     fail with EMFILE when the program has no descriptor left.
+//   - Signals: a thread that waits for our answer acts on a fatal signal at
+//     once, on others when the answer is there; a request that waits itself
+//     (WAIT_VBLANK) is ended with EINTR within some milliseconds. A signal
+//     that arrives just before a call is received makes it fail with EINTR,
+//     if its handler was installed without SA_RESTART. libdrm repeats.
+//   - inotify on virtual paths fails; io_uring bypasses the filter; O_PATH
+//     descriptors of virtual files are ordinary ones; mkdir, unlink and the
+//     like in virtual directories reach the private copy. A symbolic link
+//     elsewhere in the file system (/tmp/card → /dev/dri/card0) is not
+//     followed into the virtual tree.
+//   - autosuspend_delay_ms reads as empty (the kernel: EIO). What a file of
+//     sysfs says is fixed when it is opened.
+//   - 32-bit programs are not served: they see the machine as it is.
+//   - no_new_privs is set: set-uid programs gain no privilege.
+//   - Anybody whom we run may open the nodes: their mode says root and video.
+//
+// # Lock order
+//
+//	fileTable.reaping → drm's locks (closing a file)
+//	drm's locks → Host.treeMu → shadow.mu (a device comes or goes)
+//	drm's locks → fileTable.mu (a hang-up) and sink.mu (an event)
+//	fileTable.mu → sink.mu
+//
+// file.mu, server.mu, request.mu and children.mu are leaves, but that
+// children.mu is held while a program is started. No lock is held while a
+// program's memory is read or written: that may wait for the program.
+//
+// # Traps for who changes this
+//
+// Workers are OS threads with all signals blocked, and never the main thread
+// (serve.go). Between fork and exec the child must make no call that is handed
+// over: it holds up our scheduler (launch.go). Nobody may wait for children
+// with wait4 without naming one: stops of traced threads would be taken from
+// their tracer (reap.go).
+//
+// Start reading at [Host], then serve.go and ioctl.go.
+package host
