@@ -31,4 +31,19 @@ type Caller interface {
 	// as open(2) with flags does. The result is ours to close. EBADF when
 	// there is no such descriptor.
 	OpenFD(fd int32, flags int) (int, error)
+
+	// InstallFile makes a file and gives the calling process a descriptor of
+	// it, whose number it returns. open makes the file that answers for the
+	// descriptor; what is delivered to the sink makes it readable. flags are
+	// those of open(2). EMFILE when the process has too many descriptors, and
+	// what open returns; a file that was made is closed then.
+	//
+	// The client can use the descriptor at once: installing it is the last
+	// thing that a request does.
+	InstallFile(flags int, open func(sink EventSink) (ClientFile, error)) (int32, error)
+
+	// LookupFile returns the file behind a descriptor of the calling process:
+	// one that InstallFile made, or an open node. nil when it is neither. It
+	// may be closed at any moment.
+	LookupFile(fd int32) ClientFile
 }
