@@ -101,8 +101,9 @@ var ErrInsideGuard = fmt.Errorf("drm: closing a registration from inside one of 
 //
 // From inside a guard of the device, Close returns [ErrInsideGuard]: at once
 // when guards are checked ([Class.CheckGuards]); otherwise, in handlers and in
-// WithGuard, after the time of the [DrainWatch]. The unplug is under way then,
-// and done when that guard has exited. Who wants that calls [Registration.CloseLater].
+// WithGuard of any device, when it takes longer than the time of the
+// [DrainWatch]. The unplug is under way then, and done when the last guard has
+// exited. Who wants that calls [Registration.CloseLater].
 func (r *Registration) Close() error {
 	var limit time.Duration
 	switch {
