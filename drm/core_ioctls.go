@@ -9,7 +9,7 @@ import (
 )
 
 // coreIoctls are the requests that every device answers (drm_ioctl.c,
-// drm_auth.c). Those of modesetting, buffers and fences come with the parts.
+// drm_auth.c, drm_lease.c). Those of modesetting, buffers and fences come with the parts.
 var coreIoctls = []Ioctl{
 	NewIoctl(uapi.IoctlVersion, IoctlRenderAllow, version),
 	NewIoctl(uapi.IoctlGetUnique, 0, getUnique),
@@ -25,6 +25,10 @@ var coreIoctls = []Ioctl{
 	NewIoctl(uapi.IoctlAuthMagic, IoctlMaster, authMagic),
 	NewIoctl(uapi.IoctlSetMaster, 0, setMaster),
 	NewIoctl(uapi.IoctlDropMaster, 0, dropMaster),
+	NewIoctl(uapi.IoctlModeCreateLease, IoctlMaster, createLease),
+	NewIoctl(uapi.IoctlModeListLessees, IoctlMaster, listLessees),
+	NewIoctl(uapi.IoctlModeGetLease, IoctlMaster, getLease),
+	NewIoctl(uapi.IoctlModeRevokeLease, IoctlMaster, revokeLease),
 	NewIoctl(uapi.IoctlFinish, IoctlAuth, noop[[8]byte]),
 	NewIoctl(uapi.IoctlSetClientName, IoctlRenderAllow, setClientName),
 }

@@ -17,8 +17,10 @@ import (
 type File struct {
 	minor  *Minor
 	client Client
+	flags  int   // of open(2)
 	parts  []any // the state of each part, in the order of Device.parts
 	caps   ClientCaps
+	lessee bool // it came with a lease; set before anybody else has the file
 
 	// Guarded by Device.masterMu.
 	master        *Master
@@ -59,30 +61,40 @@ type ClientCapSet struct {
 //
 // The first opener of a primary node becomes its master.
 func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
-	f := &File{minor: m, client: client, authenticated: client.Admin}
-	f.users.Store(1)
-	f.events.init(sink)
+	f := m.newFile(client, flags, sink)
 	err := m.dev.serve("open", client, func(dev *RegisteredDevice) error {
 		if flags&os.O_EXCL != 0 {
 			return fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", m.Name(), unix.EBUSY)
 		}
-		if err := f.openParts(dev); err != nil {
-			f.releaseParts(dev)
-			return err
-		}
-		dev.Get()
-		if m.typ == Primary {
-			dev.openMaster(f)
-		}
-		dev.fileMu.Lock()
-		defer dev.fileMu.Unlock()
-		dev.files[f] = struct{}{}
-		return nil
+		return f.open(dev)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (m *Minor) newFile(client Client, flags int, sink EventSink) *File {
+	f := &File{minor: m, client: client, flags: flags, authenticated: client.Admin}
+	f.users.Store(1)
+	f.events.init(sink)
+	return f
+}
+
+// open makes the file one of dev's. Unless it is a lessee it gets its master.
+func (f *File) open(dev *RegisteredDevice) error {
+	if err := f.openParts(dev); err != nil {
+		f.releaseParts(dev)
+		return err
+	}
+	dev.Get()
+	if f.minor.typ == Primary && !f.lessee {
+		dev.openMaster(f)
+	}
+	dev.fileMu.Lock()
+	defer dev.fileMu.Unlock()
+	dev.files[f] = struct{}{}
+	return nil
 }
 
 func (f *File) openParts(dev *RegisteredDevice) (err error) {
@@ -149,8 +161,8 @@ func (f *File) release() {
 		dev = guard.Device()
 	}
 	f.releaseParts(dev)
-	if f.minor.typ == Primary {
-		d.releaseMaster(f)
+	if f.minor.typ == Primary && d.releaseMaster(f) && dev != nil {
+		dev.sendLeaseEvent()
 	}
 	if closer, ok := d.driver.(PostCloser); ok {
 		d.callPart("PostClose", closer, func() { closer.PostClose(d, f) })

@@ -12,12 +12,18 @@ import (
 // files can belong to one master, and one of them at most is it at a moment.
 // A Master also authenticates files: one that it does not know proves itself
 // with a magic number that it got from GET_MAGIC and gave to the master.
+//
+// A master may use all objects of its device, unless it is a lessee: one that
+// another has made with CREATE_LEASE. A lessee is master while its lessor is.
 type Master struct {
 	// All guarded by Device.masterMu.
 	unique string
 	magics map[uint32]*File
 	next   uint32
+	lease
 }
+
+func makeMaster() *Master { return &Master{magics: make(map[uint32]*File)} }
 
 // openMaster gives a newly opened file its master: itself, when there is
 // none, or the one that there is (drm_master_open).
@@ -38,7 +44,7 @@ func (d *Device) newMaster(f *File, pid int) {
 		delete(f.master.magics, f.magic)
 		f.magic = 0
 	}
-	f.master = &Master{magics: make(map[uint32]*File)}
+	f.master = makeMaster()
 	f.isMaster, f.authenticated = true, true
 	if !f.wasMaster {
 		f.wasMaster, f.masterPID = true, pid
@@ -46,18 +52,25 @@ func (d *Device) newMaster(f *File, pid int) {
 	d.master = f.master
 }
 
-// releaseMaster is drm_master_release: a file is closed.
-func (d *Device) releaseMaster(f *File) {
+// releaseMaster is drm_master_release: a file is closed. It reports whether a
+// lease ended with it.
+func (d *Device) releaseMaster(f *File) (leaseEnded bool) {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
 	delete(f.master.magics, f.magic)
-	if f.isMaster && d.master == f.master {
-		d.master = nil
+	if !f.isMaster {
+		return false
 	}
 	f.isMaster = false
+	if d.master == f.master {
+		d.master = nil
+	}
+	f.master.revokeAll()
+	return f.master.endLease()
 }
 
-// IsMaster reports whether the file is the current master of its device.
+// IsMaster reports whether the file is the current master of its device, or a
+// lessee of it.
 func (f *File) IsMaster() bool {
 	d := f.minor.dev
 	d.masterMu.Lock()
@@ -65,7 +78,7 @@ func (f *File) IsMaster() bool {
 	return f.current()
 }
 
-func (f *File) current() bool { return f.isMaster && f.minor.dev.master == f.master }
+func (f *File) current() bool { return f.isMaster && f.minor.dev.master == f.master.owner() }
 
 // Authenticated reports whether the client may send requests of [IoctlAuth].
 func (f *File) Authenticated() bool {
@@ -93,6 +106,8 @@ func setMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
 		return nil
 	case dev.master != nil:
 		return fmt.Errorf("drm: SET_MASTER while another file is master: %w", unix.EBUSY)
+	case f.lessee:
+		return fmt.Errorf("drm: SET_MASTER by a lessee, which is master while its lessor is: %w", unix.EINVAL)
 	case !f.isMaster:
 		dev.newMaster(f, req.Client().PID)
 	default:
@@ -109,6 +124,8 @@ func dropMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
 		return fmt.Errorf("drm: DROP_MASTER by a process that was never master and lacks CAP_SYS_ADMIN: %w", unix.EACCES)
 	case !req.File.current():
 		return fmt.Errorf("drm: DROP_MASTER by a file that is not the master: %w", unix.EINVAL)
+	case req.File.lessee:
+		return fmt.Errorf("drm: DROP_MASTER by a lessee, which is master while its lessor is: %w", unix.EINVAL)
 	}
 	dev.master = nil
 	return nil

@@ -5,7 +5,7 @@ package drm
 // attaches its parts in the order in which the files of a client must be
 // released: framebuffers before buffers.
 //
-// Optional methods: [CapPart], [MmapPart].
+// Optional methods: [CapPart], [LeasePart], [MmapPart].
 type Part interface {
 	// Ioctls are the requests that the part answers.
 	Ioctls() []Ioctl
@@ -37,6 +37,20 @@ type Part interface {
 // its own. ok is false for those that it does not know.
 type CapPart interface {
 	Cap(capability uint64) (value uint64, ok bool)
+}
+
+// A LeasePart is a [Part] with objects that clients find by id, some of which
+// can be leased.
+type LeasePart interface {
+	// ObjectIDs returns the ids of all objects, in ascending order.
+	ObjectIDs() []uint32
+
+	// LeaseObjects returns what a lease of the given objects has to comprise,
+	// in any order: these, and what belongs to them without the client of f
+	// knowing. Errors: ENOENT for an id that f does not find, EINVAL for an
+	// object that cannot be leased and for a choice that makes no display,
+	// ENOSPC for an object that is named twice. ids is not empty.
+	LeaseObjects(f *File, ids []uint32) ([]uint32, error)
 }
 
 // A MmapPart is a [Part] that has memory to map.

@@ -1,0 +1,276 @@
+package drm
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A lease is what makes a master a lessee: objects of its lessor that are its
+// own until they are revoked, or one of the two is closed. Lessees cannot
+// lease on, so that lessors are owners. The zero lease is an owner's.
+//
+// All guarded by Device.masterMu.
+type lease struct {
+	lessor   *Master
+	lesseeID uint32    // names it among the lessees of its lessor, from 1
+	objects  []uint32  // ascending; none once revoked
+	lessees  []*Master // of an owner, oldest first
+}
+
+// owner is the master at the top: the one that the device knows.
+func (m *Master) owner() *Master {
+	if m.lessor != nil {
+		return m.lessor
+	}
+	return m
+}
+
+func (l *lease) holds(id uint32) bool {
+	_, held := slices.BinarySearch(l.objects, id)
+	return held
+}
+
+// newLessee leases objects of m, in ascending order. EBUSY when another lessee
+// of m has one of them.
+func (m *Master) newLessee(objects []uint32) (*Master, error) {
+	var lesseeID uint32 = 1
+	for taken := true; taken; {
+		taken = slices.ContainsFunc(m.lessees, func(l *Master) bool { return l.lesseeID == lesseeID })
+		if taken {
+			lesseeID++
+		}
+	}
+	for _, other := range m.lessees {
+		for _, id := range objects {
+			if other.holds(id) {
+				return nil, fmt.Errorf("drm: CREATE_LEASE: object %d is leased to lessee %d; revoke that first: %w", id, other.lesseeID, unix.EBUSY)
+			}
+		}
+	}
+	lessee := makeMaster()
+	lessee.lease = lease{lessor: m, lesseeID: lesseeID, objects: objects}
+	m.lessees = append(m.lessees, lessee)
+	return lessee, nil
+}
+
+// revokeAll takes all objects from m, if it is a lessee, and from its lessees.
+func (m *Master) revokeAll() {
+	m.objects = nil
+	for _, lessee := range m.lessees {
+		lessee.objects = nil
+	}
+}
+
+// endLease makes the lessor of m forget it; false when m is an owner.
+func (m *Master) endLease() bool {
+	if m.lessor == nil {
+		return false
+	}
+	m.lessor.lessees = slices.DeleteFunc(m.lessor.lessees, func(l *Master) bool { return l == m })
+	return true
+}
+
+// LeaseHeld reports whether the file may see and use the object of that id
+// (drm_lease_held): a lessee only those that it has on lease, any other file
+// all.
+func (f *File) LeaseHeld(id uint32) bool {
+	if !f.lessee {
+		return true
+	}
+	d := f.minor.dev
+	d.masterMu.Lock()
+	defer d.masterMu.Unlock()
+	return f.master.holds(id)
+}
+
+// Lessee reports whether the file is one that CREATE_LEASE made.
+func (f *File) Lessee() bool { return f.lessee }
+
+// sendLeaseEvent tells the lessor to look at its lessees.
+func (dev *RegisteredDevice) sendLeaseEvent() {
+	dev.class.Send(Uevent{Action: "change", Kobject: dev.primary.kobject, Env: []string{"LEASE=1"}})
+}
+
+func (d *Device) leasePart() LeasePart {
+	for _, p := range d.parts {
+		if p, ok := p.(LeasePart); ok {
+			return p
+		}
+	}
+	return nil
+}
+
+// maxLeaseObjects bounds the list of a CREATE_LEASE. A device has some hundred
+// objects to lease at most, and none may be named twice.
+const maxLeaseObjects = 1 << 16
+
+func createLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) error {
+	if err := dev.leases("CREATE_LEASE"); err != nil {
+		return err
+	}
+	switch {
+	case arg.Flags&^uint32(unix.O_CLOEXEC|unix.O_NONBLOCK) != 0:
+		return fmt.Errorf("drm: CREATE_LEASE with flags %#x: they may be O_CLOEXEC and O_NONBLOCK: %w", arg.Flags, unix.EINVAL)
+	case req.File.lessee:
+		return fmt.Errorf("drm: CREATE_LEASE by a lessee; leases cannot be leased on: %w", unix.EINVAL)
+	}
+	objects, err := readLease(dev, req, arg)
+	if err != nil {
+		return err
+	}
+	// As in the kernel, the new file blocks or not as the lessor's was opened,
+	// whatever the request says.
+	flags := req.File.flags&unix.O_NONBLOCK | int(arg.Flags)&unix.O_CLOEXEC
+	var lesseeID uint32
+	fd, err := req.InstallFile(flags, func(sink EventSink) (ClientFile, error) {
+		f, err := req.File.openLessee(dev, req.Client(), sink, objects)
+		if err != nil {
+			return nil, err
+		}
+		lesseeID = f.master.lesseeID
+		return f, nil
+	})
+	if err != nil {
+		return err
+	}
+	arg.FD, arg.LesseeID = uint32(fd), lesseeID
+	return nil
+}
+
+// leases refuses requests about leases on devices without displays.
+func (dev *RegisteredDevice) leases(what string) error {
+	if dev.Has(FeatureModeset) {
+		return nil
+	}
+	return fmt.Errorf("drm: %s: %s drives no displays: %w", what, dev.Name(), unix.EOPNOTSUPP)
+}
+
+// readLease returns the objects that a CREATE_LEASE asks for, ascending. A
+// lease of nothing is allowed.
+func readLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) ([]uint32, error) {
+	switch {
+	case arg.ObjectCount == 0:
+		return nil, nil
+	case arg.ObjectCount > maxLeaseObjects:
+		return nil, fmt.Errorf("drm: CREATE_LEASE of %d objects, the limit is %d: %w", arg.ObjectCount, maxLeaseObjects, unix.ENOMEM)
+	}
+	data := make([]byte, 4*arg.ObjectCount)
+	if err := req.CopyFromUser(data, arg.ObjectIDs); err != nil {
+		return nil, fmt.Errorf("drm: CREATE_LEASE: reading the ids of %d objects: %w", arg.ObjectCount, err)
+	}
+	ids := make([]uint32, arg.ObjectCount)
+	for i := range ids {
+		ids[i] = binary.NativeEndian.Uint32(data[4*i:])
+	}
+	p := dev.leasePart()
+	if p == nil {
+		return nil, fmt.Errorf("drm: CREATE_LEASE of object %d: %s has no objects: %w", ids[0], dev.Name(), unix.ENOENT)
+	}
+	objects, err := p.LeaseObjects(req.File, ids)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(objects)
+	return objects, nil
+}
+
+// openLessee opens the node of lessor once more, for client, with a lease of
+// the objects.
+func (lessor *File) openLessee(dev *RegisteredDevice, client Client, sink EventSink, objects []uint32) (*File, error) {
+	dev.masterMu.Lock()
+	lessee, err := lessor.master.newLessee(objects)
+	dev.masterMu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	f := lessor.minor.newFile(client, lessor.flags, sink)
+	f.lessee, f.master, f.isMaster, f.authenticated = true, lessee, true, true
+	if err := f.open(dev); err != nil {
+		dev.masterMu.Lock()
+		lessee.endLease()
+		dev.masterMu.Unlock()
+		dev.sendLeaseEvent()
+		return nil, err
+	}
+	return f, nil
+}
+
+func listLessees(dev *RegisteredDevice, req *Request, arg *uapi.ModeListLessees) error {
+	if arg.Pad != 0 {
+		return fmt.Errorf("drm: LIST_LESSEES: the padding is not zero: %w", unix.EINVAL)
+	}
+	if err := dev.leases("LIST_LESSEES"); err != nil {
+		return err
+	}
+	var lessees []uint32
+	dev.masterMu.Lock()
+	for _, lessee := range req.File.master.lessees {
+		if len(lessee.objects) > 0 { // neither revoked nor of nothing
+			lessees = append(lessees, lessee.lesseeID)
+		}
+	}
+	dev.masterMu.Unlock()
+	return putIDs(req, arg.LesseesPtr, &arg.CountLessees, lessees)
+}
+
+// getLease answers the objects that the caller may use: all, when it is an
+// owner.
+func getLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeGetLease) error {
+	if arg.Pad != 0 {
+		return fmt.Errorf("drm: GET_LEASE: the padding is not zero: %w", unix.EINVAL)
+	}
+	if err := dev.leases("GET_LEASE"); err != nil {
+		return err
+	}
+	var objects []uint32
+	if req.File.lessee {
+		dev.masterMu.Lock()
+		objects = req.File.master.objects // replaced, never changed
+		dev.masterMu.Unlock()
+	} else if p := dev.leasePart(); p != nil {
+		objects = p.ObjectIDs()
+	}
+	return putIDs(req, arg.ObjectsPtr, &arg.CountObjects, objects)
+}
+
+// putIDs writes as many ids as the client has room for, and tells it how many
+// there are.
+func putIDs(req *Request, addr uint64, room *uint32, ids []uint32) error {
+	n := min(int64(*room), int64(len(ids)))
+	if n > 0 {
+		var data []byte
+		for _, id := range ids[:n] {
+			data = binary.NativeEndian.AppendUint32(data, id)
+		}
+		if err := req.CopyToUser(addr, data); err != nil {
+			return fmt.Errorf("drm: writing %d ids: %w", n, err)
+		}
+	}
+	*room = uint32(len(ids))
+	return nil
+}
+
+// revokeLease takes the objects back. The lessee stays, with nothing to use.
+func revokeLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeRevokeLease) error {
+	if err := dev.leases("REVOKE_LEASE"); err != nil {
+		return err
+	}
+	dev.masterMu.Lock()
+	defer dev.masterMu.Unlock()
+	master := req.File.master
+	lessees := master.owner().lessees
+	i := slices.IndexFunc(lessees, func(l *Master) bool { return l.lesseeID == arg.LesseeID })
+	switch {
+	case i < 0:
+		return fmt.Errorf("drm: REVOKE_LEASE of lessee %d, which there is not: %w", arg.LesseeID, unix.ENOENT)
+	case lessees[i].lessor != master:
+		return fmt.Errorf("drm: REVOKE_LEASE of lessee %d, whose lessor is another: %w", arg.LesseeID, unix.EACCES)
+	}
+	lessees[i].revokeAll()
+	return nil
+}
