@@ -29,10 +29,13 @@ type exitStatus int
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 type cli struct {
-	Run        runCmd        `cmd:"" help:"Run a program with virtual cards."`
-	Demo       demoCmd       `cmd:"" help:"Show what an unplug does: two cards, one of them unplugged while requests are in flight."`
-	Doctor     doctorCmd     `cmd:"" help:"Say whether this machine can run udrm."`
-	DemoClient demoClientCmd `cmd:"" hidden:""`
+	Run    runCmd    `cmd:"" help:"Run a program with virtual cards."`
+	Demo   demoCmd   `cmd:"" help:"Show what an unplug does: two cards, one of them unplugged while requests are in flight."`
+	Doctor doctorCmd `cmd:"" help:"Say whether this machine can run udrm."`
+
+	// The programs that demo and doctor supervise.
+	DemoClient   demoClientCmd   `cmd:"" hidden:""`
+	DoctorClient doctorClientCmd `cmd:"" hidden:""`
 }
 
 func main() {
