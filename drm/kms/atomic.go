@@ -49,7 +49,7 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 		t.allowModeset = arg.Flags&uapi.ModeAtomicAllowModeset != 0
 		for _, a := range assignments {
 			// A framebuffer or blob may be gone by the second attempt.
-			if err := t.setProperty(a.object, a.property, a.value); err != nil {
+			if err := t.setProperty(req.File, a.object, a.property, a.value); err != nil {
 				return err
 			}
 		}
@@ -86,7 +86,7 @@ func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) ([]
 		if err != nil {
 			return nil, err
 		}
-		o, err := m.findPropertied(id, uapi.ModeObjectAny)
+		o, err := m.findPropertied(req.File, id, uapi.ModeObjectAny)
 		if err != nil {
 			return nil, refuse(unix.ENOENT, "ATOMIC: %v", err)
 		}

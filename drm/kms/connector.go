@@ -166,8 +166,8 @@ func (c *Connector) status() (connection uint32, modes []Mode) {
 	return uapi.ModeConnected, c.config.Modes
 }
 
-func (m *ModeConfig) findConnector(id uint32) (*Connector, error) {
-	if c, ok := findAs[*Connector](&m.objects, id, uapi.ModeObjectConnector); ok {
+func (m *ModeConfig) findConnector(f *drm.File, id uint32) (*Connector, error) {
+	if c, ok := findFor[*Connector](m, f, id, uapi.ModeObjectConnector); ok {
 		return c, nil
 	}
 	return nil, notFound("connector", id)

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -65,8 +66,8 @@ func (c *CRTC) props() propertyList { return c.properties }
 // Index returns the position of the CRTC among the CRTCs of its device.
 func (c *CRTC) Index() int { return c.index }
 
-func (m *ModeConfig) findCRTC(id uint32) (*CRTC, error) {
-	if c, ok := findAs[*CRTC](&m.objects, id, uapi.ModeObjectCRTC); ok {
+func (m *ModeConfig) findCRTC(f *drm.File, id uint32) (*CRTC, error) {
+	if c, ok := findFor[*CRTC](m, f, id, uapi.ModeObjectCRTC); ok {
 		return c, nil
 	}
 	return nil, notFound("CRTC", id)

@@ -19,7 +19,7 @@ func (m *ModeConfig) cursor2(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if arg.Flags == 0 || arg.Flags&^uint32(uapi.ModeCursorFlags) != 0 {
 		return invalid("CURSOR with flags %#x", arg.Flags)
 	}
-	c, err := m.findCRTC(arg.CRTCID)
+	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
 	}
@@ -30,6 +30,8 @@ func (m *ModeConfig) cursor2(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return refuse(unix.ENXIO, "CURSOR: CRTC %d has no cursor plane", c.id)
 	case p == nil:
 		return refuse(unix.EFAULT, "CURSOR: CRTC %d has no cursor plane", c.id)
+	case !req.File.LeaseHeld(p.id):
+		return leasedAway("CURSOR", p)
 	}
 	var fb *Framebuffer
 	if setsBuffer && arg.Handle != 0 {

@@ -13,8 +13,8 @@ import (
 const lutEntrySize = 8
 
 // findGamma checks what both legacy gamma requests have in common.
-func (m *ModeConfig) findGamma(arg *uapi.ModeCRTCLUT) (*CRTC, error) {
-	c, err := m.findCRTC(arg.CRTCID)
+func (m *ModeConfig) findGamma(f *drm.File, arg *uapi.ModeCRTCLUT) (*CRTC, error) {
+	c, err := m.findCRTC(f, arg.CRTCID)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (m *ModeConfig) findGamma(arg *uapi.ModeCRTCLUT) (*CRTC, error) {
 }
 
 func (m *ModeConfig) getGamma(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTCLUT) error {
-	c, err := m.findGamma(arg)
+	c, err := m.findGamma(req.File, arg)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (m *ModeConfig) getGamma(dev *drm.RegisteredDevice, req *drm.Request, arg *
 }
 
 func (m *ModeConfig) setGamma(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTCLUT) error {
-	c, err := m.findGamma(arg)
+	c, err := m.findGamma(req.File, arg)
 	if c != nil && c.config.GammaSize == 0 {
 		return refuse(unix.ENOSYS, "SETGAMMA: CRTC %d has no gamma table", c.id)
 	}

@@ -58,7 +58,8 @@ func (t *objectTable) add(base *objectBase, o object) {
 	}
 }
 
-// find returns the object of that id and type (uapi.ModeObjectAny: of any
+// find, with ModeConfig.find in front of it for what clients name, returns the
+// object of that id and type (uapi.ModeObjectAny: of any
 // type), nil when there is none. The caller gets a reference to counted ones
 // and ends with release.
 func (t *objectTable) find(id, objectType uint32) object {
@@ -125,6 +126,19 @@ func (t *objectTable) len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.objects) - countNil(t.objects)
+}
+
+// ids returns the ids of all objects, in ascending order.
+func (t *objectTable) ids() []uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []uint32
+	for _, o := range t.objects {
+		if o != nil {
+			list = append(list, o.ID())
+		}
+	}
+	return list
 }
 
 func countNil(objects []object) int {

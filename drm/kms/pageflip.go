@@ -20,9 +20,12 @@ func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	case arg.Flags&uapi.ModePageFlipAsync != 0:
 		return invalid("PAGE_FLIP: the display flips at vblanks only")
 	}
-	c, err := m.findCRTC(arg.CRTCID)
+	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
+	}
+	if !req.File.LeaseHeld(c.config.Primary.id) {
+		return leasedAway("PAGE_FLIP", c.config.Primary)
 	}
 	if arg.Flags&uapi.ModePageFlipTarget != 0 {
 		return invalid("PAGE_FLIP: the display flips at the next vblank, not at a target")

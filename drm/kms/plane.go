@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -95,6 +96,13 @@ func formatBlob(formats []uint32, modifiers []uint64) []byte {
 }
 
 func (*Plane) objectType() uint32 { return uapi.ModeObjectPlane }
+
+func (m *ModeConfig) findPlane(f *drm.File, id uint32) (*Plane, error) {
+	if p, ok := findFor[*Plane](m, f, id, uapi.ModeObjectPlane); ok {
+		return p, nil
+	}
+	return nil, notFound("plane", id)
+}
 
 func (p *Plane) props() propertyList { return p.properties }
 

@@ -53,8 +53,8 @@ func (m *ModeConfig) putProperties(req *drm.Request, o propertied, s *State, ids
 
 // findPropertied returns the object of that id and type: ENOENT when there is
 // none, EINVAL when it has no properties.
-func (m *ModeConfig) findPropertied(id, objectType uint32) (propertied, error) {
-	o := m.objects.find(id, objectType)
+func (m *ModeConfig) findPropertied(f *drm.File, id, objectType uint32) (propertied, error) {
+	o := m.find(f, id, objectType)
 	if o == nil {
 		return nil, notFound("object", id)
 	}
@@ -67,7 +67,7 @@ func (m *ModeConfig) findPropertied(id, objectType uint32) (propertied, error) {
 }
 
 func (m *ModeConfig) objGetProperties(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeObjGetProperties) error {
-	o, err := m.findPropertied(arg.ObjID, arg.ObjType)
+	o, err := m.findPropertied(req.File, arg.ObjID, arg.ObjType)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (m *ModeConfig) connectorSetProperty(dev *drm.RegisteredDevice, req *drm.Re
 }
 
 func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeObjSetProperty) error {
-	o, err := m.findPropertied(arg.ObjID, arg.ObjType)
+	o, err := m.findPropertied(req.File, arg.ObjID, arg.ObjType)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 		if c, ok := o.(*Connector); ok && p == m.standard.dpms {
 			return t.setDPMS(c, p, arg.Value)
 		}
-		return t.setProperty(o, p, arg.Value)
+		return t.setProperty(req.File, o, p, arg.Value)
 	})
 }
 

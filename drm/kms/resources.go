@@ -7,7 +7,7 @@ import (
 
 func (m *ModeConfig) getResources(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCardRes) error {
 	var connectors []uint32
-	for _, c := range m.connectors {
+	for _, c := range held(req.File, m.connectors) {
 		if !c.writeback() || req.File.Caps().WritebackConnectors {
 			connectors = append(connectors, c.id)
 		}
@@ -18,7 +18,7 @@ func (m *ModeConfig) getResources(dev *drm.RegisteredDevice, req *drm.Request, a
 	if err := putSome(req, arg.FBIDPtr, &arg.CountFBs, m.file(req.File).fbIDs()); err != nil {
 		return err
 	}
-	if err := putSome(req, arg.CRTCIDPtr, &arg.CountCRTCs, ids(m.crtcs)); err != nil {
+	if err := putSome(req, arg.CRTCIDPtr, &arg.CountCRTCs, ids(held(req.File, m.crtcs))); err != nil {
 		return err
 	}
 	if err := putSome(req, arg.EncoderIDPtr, &arg.CountEncoders, ids(m.encoders)); err != nil {
@@ -28,7 +28,7 @@ func (m *ModeConfig) getResources(dev *drm.RegisteredDevice, req *drm.Request, a
 }
 
 func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetConnector) error {
-	c, err := m.findConnector(arg.ConnectorID)
+	c, err := m.findConnector(req.File, arg.ConnectorID)
 	if err != nil {
 		return err
 	}
@@ -77,16 +77,16 @@ func (m *ModeConfig) getEncoder(dev *drm.RegisteredDevice, req *drm.Request, arg
 	arg.CRTCID = 0
 	for _, cs := range m.State().connectors {
 		if cs.BestEncoder == e {
-			arg.CRTCID = uint32(optionalID(cs.CRTC))
+			arg.CRTCID = heldCRTC(req.File, cs.CRTC)
 		}
 	}
 	arg.EncoderType = e.config.Type
-	arg.PossibleCRTCs, arg.PossibleClones = e.config.PossibleCRTCs, e.config.PossibleClones
+	arg.PossibleCRTCs, arg.PossibleClones = m.heldMask(req.File, e.config.PossibleCRTCs), e.config.PossibleClones
 	return nil
 }
 
 func (m *ModeConfig) getCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTC) error {
-	c, err := m.findCRTC(arg.CRTCID)
+	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (m *ModeConfig) getCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 
 func (m *ModeConfig) getPlaneResources(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlaneRes) error {
 	var planes []uint32
-	for _, p := range m.planes {
+	for _, p := range held(req.File, m.planes) {
 		if p.config.Type == uapi.PlaneTypeOverlay || req.File.Caps().UniversalPlanes {
 			planes = append(planes, p.id)
 		}
@@ -113,13 +113,13 @@ func (m *ModeConfig) getPlaneResources(dev *drm.RegisteredDevice, req *drm.Reque
 }
 
 func (m *ModeConfig) getPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlane) error {
-	p, ok := findAs[*Plane](&m.objects, arg.PlaneID, uapi.ModeObjectPlane)
-	if !ok {
-		return notFound("plane", arg.PlaneID)
+	p, err := m.findPlane(req.File, arg.PlaneID)
+	if err != nil {
+		return err
 	}
 	ps := m.State().Plane(p)
-	arg.CRTCID, arg.FBID = uint32(optionalID(ps.CRTC)), uint32(optionalID(ps.FB))
-	arg.PossibleCRTCs = p.config.PossibleCRTCs
+	arg.CRTCID, arg.FBID = heldCRTC(req.File, ps.CRTC), uint32(optionalID(ps.FB))
+	arg.PossibleCRTCs = m.heldMask(req.File, p.config.PossibleCRTCs)
 	arg.GammaSize = 0
 	return putAll(req, arg.FormatTypePtr, &arg.CountFormatTypes, p.config.Formats)
 }

@@ -15,9 +15,13 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if arg.X > math.MaxUint16 || arg.Y > math.MaxUint16 {
 		return refuse(unix.ERANGE, "SETCRTC at %d,%d", arg.X, arg.Y)
 	}
-	c, err := m.findCRTC(arg.CRTCID)
+	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
+	}
+	// A CRTC may be switched off without its plane.
+	if primary := c.config.Primary; arg.ModeValid != 0 && !req.File.LeaseHeld(primary.id) {
+		return leasedAway("SETCRTC", primary)
 	}
 	opts := commitOptions{ctx: req.Context()}
 	if arg.ModeValid == 0 {
@@ -79,7 +83,7 @@ func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Co
 		if err != nil {
 			return nil, err
 		}
-		c, err := m.findConnector(id)
+		c, err := m.findConnector(req.File, id)
 		if err != nil {
 			return nil, err
 		}

@@ -8,9 +8,9 @@ import (
 // setPlane is the legacy update of one plane; without a framebuffer it is
 // switched off (drm_mode_setplane).
 func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeSetPlane) error {
-	p, ok := findAs[*Plane](&m.objects, arg.PlaneID, uapi.ModeObjectPlane)
-	if !ok {
-		return notFound("plane", arg.PlaneID)
+	p, err := m.findPlane(req.File, arg.PlaneID)
+	if err != nil {
+		return err
 	}
 	opts := commitOptions{ctx: req.Context()}
 	if arg.FBID == 0 {
@@ -25,7 +25,7 @@ func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *
 		return err
 	}
 	defer m.objects.put(fb)
-	c, err := m.findCRTC(arg.CRTCID)
+	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
 	}

@@ -5,18 +5,23 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
 // setProperty is drm_atomic_set_property: it changes one property of o in the
-// transaction. EINVAL for a value that the property does not take.
-func (t *transaction) setProperty(o propertied, p *Property, value uint64) error {
+// transaction, on behalf of the client of f. EINVAL for a value that the
+// property does not take, EACCES for an object that is leased to others.
+func (t *transaction) setProperty(f *drm.File, o propertied, p *Property, value uint64) error {
 	ref, ok := p.allows(&t.m.objects, value)
 	if !ok {
 		return invalid("property %s of object %d cannot be set to %#x", p.name, o.ID(), value)
 	}
 	if c, ok := ref.(counted); ok {
 		t.hold(c)
+	}
+	if ref != nil && leasable(ref.objectType()) && !f.LeaseHeld(ref.ID()) {
+		return leasedAway("property "+p.name, ref)
 	}
 	return o.set(&t.m.standard, t, p, value, ref)
 }

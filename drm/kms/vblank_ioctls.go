@@ -23,10 +23,11 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 	if pipe == 0 && flags&uapi.VblankSecondary != 0 {
 		pipe = 1
 	}
-	if pipe >= len(m.crtcs) {
-		return invalid("WAIT_VBLANK on CRTC number %d of %d", pipe, len(m.crtcs))
+	crtcs := held(req.File, m.crtcs)
+	if pipe >= len(crtcs) {
+		return invalid("WAIT_VBLANK on CRTC number %d of %d", pipe, len(crtcs))
 	}
-	c := m.crtcs[pipe]
+	c := crtcs[pipe]
 	v := &c.vblank
 	now, err := v.read()
 	if err != nil {
@@ -73,7 +74,7 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 func widen(low uint32, near uint64) uint64 { return near + uint64(int64(int32(low-uint32(near)))) }
 
 func (m *ModeConfig) crtcGetSequence(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.CRTCGetSequence) error {
-	c, err := m.findCRTC(arg.CRTCID)
+	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (m *ModeConfig) crtcGetSequence(dev *drm.RegisteredDevice, req *drm.Request
 }
 
 func (m *ModeConfig) crtcQueueSequence(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.CRTCQueueSequence) error {
-	c, err := m.findCRTC(arg.CRTCID)
+	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
 	}
