@@ -1,6 +1,8 @@
 package kms
 
 import (
+	"sync/atomic"
+
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -12,6 +14,7 @@ type CRTC struct {
 	config CRTCConfig
 	vblank vblank
 	legacy legacyCRTC
+	curve  atomic.Pointer[gammaCurve] // the last one that was used; see gamma
 
 	properties propertyList
 }

@@ -1,0 +1,50 @@
+package kms
+
+import "math/bits"
+
+// A fixed is a number with 32 bits behind the point. Its operations round and
+// lose bits as those of drm_fixed.h do, which the kernel's vkms computes with:
+// its CRCs depend on it.
+type fixed int64
+
+const (
+	fixedOne      fixed = 1 << 32
+	fixedFraction       = fixedOne - 1
+)
+
+func fixedInt(v int) fixed { return fixed(v) << 32 }
+
+func (a fixed) floor() int { return int(a >> 32) }
+func (a fixed) round() int { return (a + fixedOne/2).floor() }
+
+// ceil is that of a number that is not negative.
+func (a fixed) ceil() int { return (a + fixedFraction).floor() }
+
+// msb is the highest bit that is not the sign, 0 when there is none.
+func (a fixed) msb() uint {
+	return uint(max(bits.Len64(uint64(a^a>>63))-1, 0))
+}
+
+// mul gives up low bits of the factors where the product needs the room.
+func (a fixed) mul(b fixed) fixed {
+	lost := uint(0)
+	if n := a.msb() + b.msb(); n > 61 {
+		lost = n - 61
+		a >>= (lost + 1) / 2
+		b >>= lost / 2
+	}
+	if lost > 32 {
+		return a * b << (lost - 32)
+	}
+	return a * b >> (32 - lost)
+}
+
+// div gives up low bits of the divisor where the quotient needs the room.
+func (a fixed) div(b fixed) fixed {
+	shift := 62 - a.msb()
+	a <<= shift
+	if shift < 32 {
+		return a / (b >> (32 - shift))
+	}
+	return a / b >> (shift - 32)
+}

@@ -1,0 +1,137 @@
+package kms
+
+import (
+	"encoding/binary"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A composed pixel has 16 bits a component: alpha, red, green and blue from
+// the lowest, so that its bytes in little-endian order are those over which
+// vkms computes its CRC. Colours are premultiplied by alpha.
+func argb(a, r, g, b uint16) uint64 {
+	return uint64(a) | uint64(r)<<16 | uint64(g)<<32 | uint64(b)<<48
+}
+
+const (
+	opaque = 0xffff
+	black  = opaque // without alpha, nothing can be seen through
+)
+
+// A reader reads len(line) pixels of a framebuffer of one plane: the first at
+// pixels[at:], each of the next step bytes further.
+type reader func(line []uint64, pixels []byte, at, step int)
+
+var readers = map[uint32]reader{
+	uapi.FormatXRGB8888:     func(line []uint64, p []byte, at, step int) { read8888(line, p, at, step, false, opaque) },
+	uapi.FormatARGB8888:     func(line []uint64, p []byte, at, step int) { read8888(line, p, at, step, false, 0) },
+	uapi.FormatXBGR8888:     func(line []uint64, p []byte, at, step int) { read8888(line, p, at, step, true, opaque) },
+	uapi.FormatABGR8888:     func(line []uint64, p []byte, at, step int) { read8888(line, p, at, step, true, 0) },
+	uapi.FormatXRGB16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, false, opaque) },
+	uapi.FormatARGB16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, false, 0) },
+	uapi.FormatXBGR16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, true, opaque) },
+	uapi.FormatABGR16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, true, 0) },
+	uapi.FormatRGB565:       readRGB565,
+}
+
+// read8888 reads bytes in the order blue, green, red, alpha, or with red and
+// blue swapped. The bits of alpha are set in each pixel.
+func read8888(line []uint64, pixels []byte, at, step int, swapped bool, alpha uint64) {
+	for i := range line {
+		// Bytes are spread over 16 bits each, then doubled: v*257.
+		v := uint64(binary.BigEndian.Uint32(pixels[at:]))
+		v = (v | v<<16) & 0x0000ffff0000ffff
+		v = (v | v<<8) & 0x00ff00ff00ff00ff
+		v |= v << 8
+		if swapped {
+			v = swapRB(v)
+		}
+		line[i] = v | alpha
+		at += step
+	}
+}
+
+// read16161616 is read8888 of components of 16 bits.
+func read16161616(line []uint64, pixels []byte, at, step int, swapped bool, alpha uint64) {
+	for i := range line {
+		v := binary.LittleEndian.Uint64(pixels[at:])
+		v = v>>48 | v>>16&0xffff0000 | v&0xffff0000<<16 | v<<48
+		if swapped {
+			v = swapRB(v)
+		}
+		line[i] = v | alpha
+		at += step
+	}
+}
+
+func swapRB(v uint64) uint64 { return v&0x0000ffff0000ffff | v>>32&0xffff0000 | v&0xffff0000<<32 }
+
+func readRGB565(line []uint64, pixels []byte, at, step int) {
+	for i := range line {
+		v := binary.LittleEndian.Uint16(pixels[at:])
+		line[i] = argb(opaque, from5[v>>11], from6[v>>5&0x3f], from5[v&0x1f])
+		at += step
+	}
+}
+
+// from5 and from6 widen components of 5 and 6 bits.
+var from5, from6 = func() (five [1 << 5]uint16, six [1 << 6]uint16) {
+	widen := func(table []uint16) {
+		ratio := fixedInt(0xffff).div(fixedInt(len(table) - 1))
+		for i := range table {
+			table[i] = uint16(fixedInt(i).mul(ratio).round())
+		}
+	}
+	widen(five[:])
+	widen(six[:])
+	return five, six
+}()
+
+// A writer writes a composed line as pixels of a format.
+type writer func(pixels []byte, line []uint64)
+
+// writers are for the formats that a writeback connector of vkms knows, and
+// those with red and blue swapped.
+var writers = map[uint32]writer{
+	uapi.FormatXRGB8888:     func(p []byte, line []uint64) { write8888(p, line, false, 0xff) },
+	uapi.FormatARGB8888:     func(p []byte, line []uint64) { write8888(p, line, false, 0) },
+	uapi.FormatXBGR8888:     func(p []byte, line []uint64) { write8888(p, line, true, 0xff) },
+	uapi.FormatABGR8888:     func(p []byte, line []uint64) { write8888(p, line, true, 0) },
+	uapi.FormatXRGB16161616: func(p []byte, line []uint64) { write16161616(p, line, false, opaque) },
+	uapi.FormatARGB16161616: func(p []byte, line []uint64) { write16161616(p, line, false, 0) },
+	uapi.FormatXBGR16161616: func(p []byte, line []uint64) { write16161616(p, line, true, opaque) },
+	uapi.FormatABGR16161616: func(p []byte, line []uint64) { write16161616(p, line, true, 0) },
+	uapi.FormatRGB565:       writeRGB565,
+}
+
+// to8 narrows a component to the nearest of 8 bits.
+func to8(v uint16) uint32 { return (uint32(v) + 128) / 257 }
+
+func write8888(pixels []byte, line []uint64, swapped bool, alpha uint32) {
+	for i, v := range line {
+		if swapped {
+			v = swapRB(v)
+		}
+		a, r, g, b := to8(uint16(v)), to8(uint16(v>>16)), to8(uint16(v>>32)), to8(uint16(v>>48))
+		binary.LittleEndian.PutUint32(pixels[4*i:], b|g<<8|r<<16|(a|alpha)<<24)
+	}
+}
+
+func write16161616(pixels []byte, line []uint64, swapped bool, alpha uint64) {
+	for i, v := range line {
+		if swapped {
+			v = swapRB(v)
+		}
+		v |= alpha
+		v = v>>48 | v>>16&0xffff0000 | v&0xffff0000<<16 | v<<48
+		binary.LittleEndian.PutUint64(pixels[8*i:], v)
+	}
+}
+
+// writeRGB565 rounds down, as vkms of Linux 6.12 does.
+func writeRGB565(pixels []byte, line []uint64) {
+	for i, v := range line {
+		r, g, b := uint32(uint16(v>>16)), uint32(uint16(v>>32)), uint32(uint16(v>>48))
+		binary.LittleEndian.PutUint16(pixels[2*i:], uint16(r*31/0xffff<<11|g*63/0xffff<<5|b*31/0xffff))
+	}
+}
