@@ -7,7 +7,7 @@
 // taken again; ratios are taken within a round, and what is printed is the
 // median of all rounds. Nothing here is an assertion.
 //
-//	go run ./internal/bench              # or make bench; about a minute
+//	go run ./internal/bench              # or make bench; about two minutes
 //	go run ./internal/bench -rounds 5    # a glance
 //
 // Start reading at pairLoads (what is run) and pairs (who runs it).

@@ -103,12 +103,10 @@ func preemptions() int64 {
 	return usage.Nivcsw
 }
 
-// run returns how long all goroutines took, from when one runs on each P.
+// run returns how long all goroutines took, from when as many run as can at the
+// same time.
 func (l load) run(worker func() func(n int), n int) time.Duration {
-	together := int64(min(l.goroutines, runtime.GOMAXPROCS(0)))
-	if together > int64(runtime.NumCPU()) {
-		together = 1 // they cannot run at the same time
-	}
+	together := int64(min(l.goroutines, runtime.GOMAXPROCS(0), runtime.NumCPU()))
 	var arrived, start atomic.Int64
 	var ended sync.WaitGroup
 	epoch := time.Now()
