@@ -14,7 +14,7 @@ import (
 )
 
 // The binaries under test, built once.
-var udrm, lit, bad, storm string
+var udrm, lit, bad, storm, gone string
 
 // programs are what the tests run under udrm, with the Debian packages that
 // have them.
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			udrm, err = build(dir, "./", raceEnabled)
 		}
-		for name, client := range map[string]*string{"lit": &lit, "bad": &bad, "storm": &storm} {
+		for name, client := range map[string]*string{"lit": &lit, "bad": &bad, "storm": &storm, "gone": &gone} {
 			if err == nil {
 				*client, err = build(dir, "../../internal/kmsclient/"+name, false)
 			}

@@ -8,6 +8,7 @@
 package kmsclient
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"runtime"
@@ -38,6 +39,7 @@ func (c *Card) Close() error { return unix.Close(c.FD) }
 // A Display is a connected connector with a CRTC that can drive it.
 type Display struct {
 	ConnectorID, EncoderID, CRTCID uint32
+	PlaneID                        uint32 // the first of the card, 0 when it has none
 	Modes                          []uapi.ModeInfo
 }
 
@@ -66,9 +68,20 @@ func (c *Card) Display() (Display, error) {
 			continue
 		}
 		d.CRTCID = crtcs[0]
-		return d, nil
+		d.PlaneID, err = c.firstPlane()
+		return d, err
 	}
 	return Display{}, fmt.Errorf("%s: no connected display among %d connectors: %w", c.Path, len(connectors), unix.ENXIO)
+}
+
+// firstPlane returns the first plane that the card shows, 0 when it shows none.
+func (c *Card) firstPlane() (uint32, error) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	planes := make([]uint32, 1)
+	res := uapi.ModeGetPlaneRes{CountPlanes: 1, PlaneIDPtr: address(&pin, planes)}
+	err := Ioctl(c, uapi.IoctlModeGetPlaneResources, &res)
+	return planes[0], err
 }
 
 // connector returns the connector with its modes, nil modes when nothing is
@@ -115,5 +128,25 @@ func (c *Card) SetCRTC(d Display, fb uint32, mode uapi.ModeInfo) error {
 func (c *Card) PageFlip(d Display, fb uint32, userData uint64) error {
 	return Ioctl(c, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{
 		CRTCID: d.CRTCID, FBID: fb, Flags: uapi.ModePageFlipEvent, UserData: userData,
+	})
+}
+
+// CreateBlob makes a property blob of the mode and returns its id.
+func (c *Card) CreateBlob(mode *uapi.ModeInfo) (uint32, error) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	modes := []uapi.ModeInfo{*mode}
+	blob := uapi.ModeCreateBlob{Data: address(&pin, modes), Length: uint32(binary.Size(modes))}
+	err := Ioctl(c, uapi.IoctlModeCreatePropBlob, &blob)
+	return blob.BlobID, err
+}
+
+// Gamma reads the gamma ramps of the display's CRTC, all of its size.
+func (c *Card) Gamma(d Display, red, green, blue []uint16) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	return Ioctl(c, uapi.IoctlModeGetGamma, &uapi.ModeCRTCLUT{
+		CRTCID: d.CRTCID, GammaSize: uint32(len(red)),
+		Red: address(&pin, red), Green: address(&pin, green), Blue: address(&pin, blue),
 	})
 }
