@@ -105,6 +105,9 @@ func (r *Request) InstallFD(fd int, cloexec bool) (int32, error) {
 // OpenFD opens the file behind a descriptor of the client anew, see [Caller].
 func (r *Request) OpenFD(fd int32, flags int) (int, error) { return r.caller.OpenFD(fd, flags) }
 
+// DupFD returns another descriptor of a file of the client, see [Caller].
+func (r *Request) DupFD(fd int32) (int, error) { return r.caller.DupFD(fd) }
+
 // Context returns a context that ends when the unplug of the device begins,
 // with [ErrUnplugged] as its cause, when the client is interrupted, or when
 // the handler returns. A handler that waits selects on it; interrupted, it

@@ -32,6 +32,11 @@ type Caller interface {
 	// there is no such descriptor.
 	OpenFD(fd int32, flags int) (int, error)
 
+	// DupFD returns another descriptor of the very file that a descriptor of
+	// the calling process is of: for an eventfd, which cannot be opened anew.
+	// The result is ours to close. EBADF when there is no such descriptor.
+	DupFD(fd int32) (int, error)
+
 	// InstallFile makes a file and gives the calling process a descriptor of
 	// it, whose number it returns. open makes the file that answers for the
 	// descriptor; what is delivered to the sink makes it readable. flags are

@@ -22,7 +22,6 @@ func (c *call) ioctl() {
 		c.dmaBufIoctl()
 		return
 	}
-	defer f.put()
 	if f.table.count.Load() > 1 {
 		// Closing one file can change what another may do.
 		f.table.drain()
@@ -30,6 +29,9 @@ func (c *call) ioctl() {
 	r := &request{host: c.host, listener: c.listener, id: c.n.ID, tid: c.tid()}
 	err := f.client.Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
 	r.end()
+	// With the answer the program may close the file, and its next request must
+	// find that done: we are no user any more by then.
+	f.put()
 	if err != nil {
 		c.fail(drm.Errno(err))
 		return
@@ -100,6 +102,8 @@ func (r *request) InstallFD(fd int, cloexec bool) (int32, error) {
 func (r *request) OpenFD(fd int32, flags int) (int, error) {
 	return r.tid.OpenFD(int(fd), flags)
 }
+
+func (r *request) DupFD(fd int32) (int, error) { return r.tid.DupFD(int(fd)) }
 
 func (r *request) InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error) {
 	readEnd, err := r.host.files.open(flags, r.host.hangUp, open)

@@ -93,6 +93,11 @@ func (c *Client) OpenFD(fd int32, flags int) (int, error) {
 	return n, err
 }
 
+// DupFD implements drm.Caller.
+func (c *Client) DupFD(fd int32) (int, error) {
+	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+}
+
 func asErrno(err error) error {
 	if errno := drm.Errno(err); errno != 0 {
 		return errno

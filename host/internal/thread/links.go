@@ -73,6 +73,36 @@ func (t ID) OpenFD(fd int, flags int) (int, error) {
 	return opened, err
 }
 
+// DupFD returns another descriptor of an open file of the thread. EBADF when
+// the descriptor is not open; EPERM where the kernel, or a container's
+// profile, does not let us take it.
+func (t ID) DupFD(fd int) (int, error) {
+	process, err := t.process()
+	if err != nil {
+		return -1, err
+	}
+	pidfd, err := unix.PidfdOpen(process, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(pidfd)
+	return unix.PidfdGetfd(pidfd, fd, 0)
+}
+
+// process returns the process that the thread is of.
+func (t ID) process() (int, error) {
+	text, err := os.ReadFile(t.path("status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(text) {
+		if value, ok := bytes.CutPrefix(line, []byte("Tgid:")); ok {
+			return strconv.Atoi(string(bytes.TrimSpace(value)))
+		}
+	}
+	return 0, unix.ESRCH
+}
+
 // FDFlags returns the flags of an open file, as those of open(2).
 func (t ID) FDFlags(fd int) (int, error) {
 	text, err := os.ReadFile(t.path("fdinfo/" + strconv.Itoa(fd)))

@@ -1,0 +1,235 @@
+package fence
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// A Context is a line of work: the fences made on it are numbered, and are to
+// be signalled in this order.
+type Context struct {
+	driver, timeline string
+	id               uint64
+	seqno            atomic.Uint64
+}
+
+// contextIDs counts the contexts of this process; 0 is that of the stubs.
+var contextIDs atomic.Uint64
+
+// NewContext returns a context without fences. driver and timeline name it for
+// clients (struct sync_fence_info).
+func NewContext(driver, timeline string) *Context {
+	return &Context{driver: driver, timeline: timeline, id: contextIDs.Add(1)}
+}
+
+// New returns the next fence, not signalled.
+func (c *Context) New() *Fence {
+	return &Fence{driver: c.driver, timeline: c.timeline, context: c.id, seqno: c.seqno.Add(1)}
+}
+
+// A Fence is a piece of work that will be done at some time: struct dma_fence.
+// All methods may be called concurrently.
+//
+// Invariant: signalled is for ever, and error and timestamp do not change any
+// more. Why it holds: only finish sets them, with mu held, and only once.
+type Fence struct {
+	driver, timeline string
+	context, seqno   uint64
+	parts            []*Fence // of an array; see [Merge]
+	link             *link    // of a chain; see [NewChain]
+
+	mu       sync.Mutex
+	pending  int // parts of a composite fence that are not signalled
+	signaled bool
+	err      error
+	at       time.Duration
+	watchers list.List // of watcher
+	done     chan struct{}
+}
+
+// A watcher is who wants to know: a function, or a composite fence.
+type watcher struct {
+	call    func()
+	whole   *Fence
+	element *list.Element
+}
+
+// Now returns the time of CLOCK_MONOTONIC, which the timestamps of fences are
+// of.
+func Now() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(fmt.Sprintf("fence: CLOCK_MONOTONIC: %v", err))
+	}
+	return time.Duration(ts.Nano())
+}
+
+// Stub returns a fence that is signalled already, now.
+func Stub() *Fence { return stubAt(Now()) }
+
+func stubAt(at time.Duration) *Fence {
+	return &Fence{driver: "stub", timeline: "stub", signaled: true, at: at}
+}
+
+// Signal signals the fence as of now; err is why the work was not done, nil
+// when it was. It reports whether the fence was not signalled before.
+func (f *Fence) Signal(err error) bool { return f.SignalAt(Now(), err) }
+
+// SignalAt is [Fence.Signal] for work that was done, or failed, at the given
+// time of CLOCK_MONOTONIC.
+func (f *Fence) SignalAt(at time.Duration, err error) bool {
+	watchers, ok := f.finish(at, err)
+	// A loop: a timeline may be a long chain of fences.
+	for len(watchers) > 0 {
+		w := watchers[0]
+		watchers = watchers[1:]
+		if w.whole == nil {
+			w.call()
+			continue
+		}
+		watchers = append(watchers, w.whole.partSignaled(at, err)...)
+	}
+	return ok
+}
+
+// finish signals the fence itself and returns who is to be told.
+func (f *Fence) finish(at time.Duration, err error) (watchers []*watcher, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.signaled {
+		return nil, false
+	}
+	return f.finishLocked(at, err), true
+}
+
+func (f *Fence) finishLocked(at time.Duration, err error) (watchers []*watcher) {
+	f.signaled, f.at, f.err = true, at, err
+	if f.link != nil {
+		f.link.prev = nil
+	}
+	for e := f.watchers.Front(); e != nil; e = e.Next() {
+		w := e.Value.(*watcher)
+		w.element = nil
+		watchers = append(watchers, w)
+	}
+	f.watchers.Init()
+	if f.done != nil {
+		close(f.done)
+	}
+	return watchers
+}
+
+// partSignaled counts a part of a composite fence as signalled. With the last
+// one it returns who is to be told.
+func (f *Fence) partSignaled(at time.Duration, err error) []*watcher {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at = max(f.at, at)
+	if f.link == nil && f.err == nil {
+		f.err = err // a chain does not pass errors on, an array its first
+	}
+	if f.pending--; f.pending > 0 || f.signaled {
+		return nil
+	}
+	return f.finishLocked(f.at, f.err)
+}
+
+// watch adds w, unless the fence is signalled.
+func (f *Fence) watch(w *watcher) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.signaled {
+		return false
+	}
+	w.element = f.watchers.PushBack(w)
+	return true
+}
+
+// AddCallback has call called when the fence is signalled: before AddCallback
+// returns, when it is already. remove makes it not be called, unless it is
+// under way.
+func (f *Fence) AddCallback(call func()) (remove func()) {
+	w := &watcher{call: call}
+	if !f.watch(w) {
+		call()
+		return func() {}
+	}
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if w.element != nil {
+			f.watchers.Remove(w.element)
+			w.element = nil
+		}
+	}
+}
+
+// Done returns a channel that is closed when the fence is signalled.
+func (f *Fence) Done() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if f.signaled {
+			close(f.done)
+		}
+	}
+	return f.done
+}
+
+// Wait waits until the fence is signalled, and returns nil whatever the result
+// of the work is, or until the end of ctx, and returns its cause.
+func (f *Fence) Wait(ctx context.Context) error {
+	select {
+	case <-f.Done():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Signaled reports whether the fence is signalled.
+func (f *Fence) Signaled() bool {
+	signaled, _, _ := f.Status()
+	return signaled
+}
+
+// Status returns whether the fence is signalled and, if so, since when and
+// with which error.
+func (f *Fence) Status() (signaled bool, at time.Duration, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.signaled {
+		return false, 0, nil
+	}
+	return true, f.at, f.err
+}
+
+// Seqno returns the number of the fence in its context: of a chain, its point.
+func (f *Fence) Seqno() uint64 { return f.seqno }
+
+// String names the fence as sync files do.
+func (f *Fence) String() string {
+	return fmt.Sprintf("%s-%s%d-%d", f.driver, f.timeline, f.context, f.seqno)
+}
+
+// status is what clients get: 1 for success, a negative errno for an error, 0
+// when it is not signalled.
+func (f *Fence) status() (status int32, at time.Duration) {
+	signaled, at, err := f.Status()
+	switch {
+	case !signaled:
+		return 0, 0
+	case err != nil:
+		return -int32(drm.Errno(err)), at
+	}
+	return 1, at
+}

@@ -1,0 +1,174 @@
+package fence
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A SyncFile is a descriptor of a fence: it is a [drm.ClientFile]. It becomes
+// readable for poll(2) when the fence is signalled. In contrast to the
+// kernel's, a read(2) succeeds, and takes the readiness with it.
+type SyncFile struct {
+	fence  *Fence
+	name   string // that a client gave it; else ""
+	remove func() // the callback
+}
+
+// An installer gives a client files: a *drm.Request or a drm.Caller.
+type installer interface {
+	InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error)
+}
+
+// Install gives the client a sync file of the fence and returns its descriptor,
+// which is closed on exec. EMFILE when the client has too many.
+func Install(client installer, f *Fence) (int32, error) { return install(client, f, "") }
+
+func install(client installer, f *Fence, name string) (int32, error) {
+	return client.InstallFile(unix.O_CLOEXEC, func(sink drm.EventSink) (drm.ClientFile, error) {
+		s := &SyncFile{fence: f, name: name}
+		s.remove = f.AddCallback(func() { _ = sink.Deliver([]byte{1}) })
+		return s, nil
+	})
+}
+
+// A lookuper finds files of a client: a *drm.Request or a drm.Caller.
+type lookuper interface {
+	LookupFile(fd int32) drm.ClientFile
+}
+
+// Lookup returns the fence behind a sync file of the client. EINVAL when the
+// descriptor is none.
+func Lookup(client lookuper, fd int32) (*Fence, error) {
+	s, ok := client.LookupFile(fd).(*SyncFile)
+	if !ok {
+		return nil, fmt.Errorf("fence: descriptor %d is not a sync file: %w", fd, unix.EINVAL)
+	}
+	return s.fence, nil
+}
+
+// Fence returns the fence of the file.
+func (s *SyncFile) Fence() *Fence { return s.fence }
+
+// Close implements [drm.ClientFile].
+func (s *SyncFile) Close() error {
+	s.remove()
+	return nil
+}
+
+// Ioctl implements [drm.ClientFile]: the requests of linux/sync_file.h.
+func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
+	switch cmd {
+	case uapi.SyncIOCMerge:
+		return exchange(caller, arg, func(data *uapi.SyncMergeData) error { return s.merge(caller, data) })
+	case uapi.SyncIOCFileInfo:
+		return exchange(caller, arg, func(info *uapi.SyncFileInfo) error { return s.info(caller, info) })
+	case iocSetDeadline:
+		return exchange(caller, arg, func(deadline *[2]uint64) error {
+			if deadline[1] != 0 {
+				return invalid("SYNC_IOC_SET_DEADLINE: the padding is not zero")
+			}
+			return nil // nothing can be done faster
+		})
+	}
+	return fmt.Errorf("fence: ioctl %#x is not one of a sync file: %w", cmd, unix.ENOTTY)
+}
+
+// iocSetDeadline is SYNC_IOC_SET_DEADLINE, which is younger than the headers
+// of package uapi.
+const iocSetDeadline = 0x40103e05
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("fence: "+format+": %w", append(args, unix.EINVAL)...)
+}
+
+// exchange copies the argument of a request in and, when it succeeded, out.
+func exchange[T any](m drm.Memory, addr uint64, serve func(*T) error) error {
+	var arg T
+	data := make([]byte, binary.Size(&arg))
+	if err := m.CopyFromUser(data, addr); err != nil {
+		return err
+	}
+	if _, err := binary.Decode(data, binary.NativeEndian, &arg); err != nil {
+		panic(err) // T has fields of fixed size only
+	}
+	if err := serve(&arg); err != nil {
+		return err
+	}
+	return m.CopyToUser(addr, encode(&arg))
+}
+
+func encode(v any) []byte {
+	data, err := binary.Append(nil, binary.NativeEndian, v)
+	if err != nil {
+		panic(err) // v has fields of fixed size only
+	}
+	return data
+}
+
+// merge makes a sync file that is signalled when this one and another are.
+func (s *SyncFile) merge(caller drm.Caller, data *uapi.SyncMergeData) error {
+	if data.Flags != 0 || data.Pad != 0 {
+		return invalid("SYNC_IOC_MERGE with flags %#x and padding %#x: both must be zero", data.Flags, data.Pad)
+	}
+	other, ok := caller.LookupFile(data.FD2).(*SyncFile)
+	if !ok {
+		return fmt.Errorf("fence: SYNC_IOC_MERGE with descriptor %d, which is no sync file: %w", data.FD2, unix.ENOENT)
+	}
+	data.Name[len(data.Name)-1] = 0
+	var err error
+	data.Fence, err = install(caller, Merge(s.fence, other.fence), unix.ByteSliceToString(data.Name[:]))
+	return err
+}
+
+// info answers the state of the file and, when asked for, of each fence that
+// it is made of.
+func (s *SyncFile) info(caller drm.Caller, info *uapi.SyncFileInfo) error {
+	if info.Flags != 0 || info.Pad != 0 {
+		return invalid("SYNC_IOC_FILE_INFO with flags %#x and padding %#x: both must be zero", info.Flags, info.Pad)
+	}
+	var fences []uapi.SyncFenceInfo
+	status := int32(1)
+	for leaf := range s.fence.leaves() {
+		result, at := leaf.status()
+		if status > 0 {
+			status = result
+		}
+		fences = append(fences, uapi.SyncFenceInfo{
+			ObjName: name32(leaf.timeline), DriverName: name32(leaf.driver), Status: result, TimestampNs: uint64(at),
+		})
+	}
+	switch room := info.NumFences; {
+	case room == 0:
+		status, _ = s.fence.status()
+	case int64(room) < int64(len(fences)):
+		return invalid("SYNC_IOC_FILE_INFO with room for %d of %d fences", room, len(fences))
+	default:
+		if err := caller.CopyToUser(info.SyncFenceInfo, encode(fences)); err != nil {
+			return err
+		}
+	}
+	info.Name = name32(s.Name())
+	info.Status = status
+	info.NumFences = uint32(len(fences))
+	return nil
+}
+
+// Name returns the name that a client gave the file, or that of its fence.
+func (s *SyncFile) Name() string {
+	if s.name != "" {
+		return s.name
+	}
+	return s.fence.String()
+}
+
+// name32 cuts a name off so that a zero follows it.
+func name32(name string) (field [32]byte) {
+	copy(field[:len(field)-1], name)
+	return field
+}
