@@ -42,10 +42,11 @@ func benchPair(b *testing.B) {
 	var mu sync.RWMutex
 	var count ownLine
 	gone := false
-	contenders := []struct {
+	type contender struct {
 		name string
 		loop func() // pairs times
-	}{
+	}
+	contenders := []contender{
 		{"adds", func() {
 			own := new(ownLine)
 			for range pairs {
@@ -83,6 +84,9 @@ func benchPair(b *testing.B) {
 				}
 			}
 		}},
+	}
+	for name, loop := range variants(pairs) {
+		contenders = append(contenders, contender{name, loop})
 	}
 	procs := runtime.GOMAXPROCS(0)
 	times := make([][]time.Duration, len(contenders))

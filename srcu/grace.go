@@ -106,6 +106,9 @@ func (d *Domain) Drain(ctx context.Context) error {
 
 // idle reports whether each word was seen idle.
 func (d *Domain) idle() bool {
+	if d.isPerP() {
+		return d.perPIdle()
+	}
 	for w := range d.all {
 		if !idle(w.n.Load()) {
 			return false
@@ -123,6 +126,9 @@ const spins = 100
 // whose cause it returns.
 // The caller has the lead.
 func (d *Domain) await(ctx context.Context, index uint64) error {
+	if d.isPerP() {
+		return d.perPAwait(ctx, index)
+	}
 	for w := range d.under(index) {
 		for looks := 1; !idle(w.n.Load()); looks++ {
 			if looks < spins {

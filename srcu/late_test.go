@@ -26,7 +26,7 @@ func mustEnter(t *testing.T, w *word) Section {
 // fails, whatever happened in between, and is no section to anybody.
 func TestLateEnterMeetsTheClosedWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDomain()
+		d := newStriped()
 		late := choose(d)
 		refused := func(when string) {
 			t.Helper()
@@ -71,7 +71,7 @@ func TestLateEnterMeetsTheClosedWord(t *testing.T) {
 }
 
 func TestLateEnterMeetsTheClosedWordOfAnIdleDomain(t *testing.T) {
-	d := NewDomain()
+	d := newStriped()
 	late := choose(d)
 	d.Close()
 	for when, wait := range map[string]func(context.Context) error{"drain": d.Drain, "grace period": d.Synchronize} {
@@ -101,7 +101,7 @@ func TestLateEnterDoesNotHoldUpDrain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := NewDomain()
+				d := newStriped()
 				late := choose(d)
 				c.hold(d, late)
 				if v := late.n.Add(1); v >= 0 { // the first half of a late enter
@@ -134,7 +134,7 @@ func TestLateEnterDoesNotHoldUpDrain(t *testing.T) {
 // grace period is going to flip to.
 func TestLateEnterIsWaitedForAfterAFlip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDomain()
+		d := newStriped()
 		late := choose(d)
 		a := mustEnter(t, late)
 		first := make(chan error, 1)
@@ -171,7 +171,7 @@ func TestLateEnterIsWaitedForAfterAFlip(t *testing.T) {
 // An exit took the count to zero and was held up. Meanwhile another section began
 // and the domain was closed: what the exit meant to do to the word is now wrong.
 func TestLateExitLeavesTheClosedWordAlone(t *testing.T) {
-	d := NewDomain()
+	d := newStriped()
 	w := choose(d)
 	mustEnter(t, w)
 	cancelled, cancel := context.WithCancel(context.Background())
@@ -199,7 +199,7 @@ func TestLateExitLeavesTheClosedWordAlone(t *testing.T) {
 // The same with a waiter and no second section: it is still up to the exit to wake.
 func TestLateExitWakesAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDomain()
+		d := newStriped()
 		w := choose(d)
 		mustEnter(t, w)
 		returned := make(chan error, 1)

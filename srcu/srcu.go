@@ -10,6 +10,7 @@ import "sync/atomic"
 type Domain struct {
 	gate
 	_ [lineSize - gateSize]byte
+	indexes
 	waiting
 	_ [lineSize - waitingSize]byte
 }
@@ -17,6 +18,7 @@ type Domain struct {
 // gate is the line that every enter reads. Only Open, a flip and Close write to it.
 type gate struct {
 	state atomic.Uint64
+	perP
 	stripes
 }
 
@@ -50,7 +52,9 @@ func NewDomain() *Domain {
 func NewShutDomain() *Domain {
 	d := new(Domain)
 	d.state.Store(stateShut)
-	d.stripes = newStripes(d)
+	if !d.initPerP() {
+		d.stripes = newStripes(d)
+	}
 	d.waiting.init()
 	return d
 }
@@ -59,36 +63,9 @@ func NewShutDomain() *Domain {
 // the domain is open already, and does not reopen one that was closed.
 func (d *Domain) Open() { d.state.And(^uint64(stateShut)) }
 
-// Enter opens a section, or reports false if the domain is shut or closed.
-// It never waits. Sections nest: each Enter counts.
-//
-// The caller owns the section and must leave it with [Section.Exit]; until then
-// [Domain.Drain] does not return.
-func (d *Domain) Enter() (Section, bool) {
-	s := d.state.Load()
-	if s > stateIndex {
-		return Section{}, false
-	}
-	w := d.word(uintptr(s))
-	if w.enter() {
-		return Section{w}, true
-	}
-	return Section{}, false
-}
-
 // A Section is an open critical section: the address of the word that counts it,
 // so that leaving needs no look-up. It is a value that belongs to its holder.
 type Section struct{ w *word }
-
-// Exit ends the section. It may run on another goroutine than Enter did. It never
-// waits.
-//
-// Preconditions: Enter reported true for s, and neither s nor a copy of it was
-// left before. Of exits too many, the one that finds no section open panics; until
-// then they take the place of other sections' exits.
-func (s Section) Exit() {
-	s.w.exit()
-}
 
 // Close stops entry for good: every Enter that begins after it returned fails.
 // It does not wait for the sections that are open, which is what [Domain.Drain]
@@ -111,6 +88,9 @@ func (d *Domain) Closed() bool { return d.state.Load()&stateClosed != 0 }
 // Sections returns how many sections are open, for reports: others begin and end
 // while it counts.
 func (d *Domain) Sections() int {
+	if d.isPerP() {
+		return d.perPSections()
+	}
 	var n int64
 	for w := range d.all {
 		if v := w.n.Load(); !idle(v) {

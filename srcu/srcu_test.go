@@ -33,7 +33,7 @@ func TestExitTooMany(t *testing.T) {
 		t.Error("no panic")
 	}
 	t.Run("open", func(t *testing.T) {
-		d := NewDomain()
+		d := newStriped()
 		s := enter(t, d)
 		copied := s
 		s.Exit()
@@ -47,7 +47,7 @@ func TestExitTooMany(t *testing.T) {
 		}
 	})
 	t.Run("closed", func(t *testing.T) {
-		d := NewDomain()
+		d := newStriped()
 		late := choose(d)
 		s := enter(t, d)
 		d.Close()
@@ -61,7 +61,7 @@ func TestExitTooMany(t *testing.T) {
 		}
 	})
 	t.Run("attention", func(t *testing.T) {
-		d := NewDomain()
+		d := newStriped()
 		s := enter(t, d)
 		cancelled, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -97,6 +97,8 @@ func TestNoAllocation(t *testing.T) {
 	d := NewDomain()
 	closed := NewDomain()
 	closed.Close()
+	stripedClosed := newStriped()
+	stripedClosed.Close()
 	busy := NewDomain()
 	enter(t, busy)
 	cancelled, cancel := context.WithCancel(context.Background())
@@ -109,7 +111,7 @@ func TestNoAllocation(t *testing.T) {
 		{"pair", func() { s, _ := d.Enter(); s.Exit() }},
 		{"pair with attention", func() { s, _ := busy.Enter(); s.Exit() }},
 		{"refused", func() { closed.Enter() }},
-		{"late", func() { choose(closed).enter() }},
+		{"late", func() { choose(stripedClosed).enter() }},
 		{"idle Synchronize", func() { _ = d.Synchronize(context.Background()) }},
 		{"idle Drain", func() { _ = closed.Drain(context.Background()) }},
 		{"Close", func() { closed.Close() }},
@@ -126,7 +128,7 @@ func TestCacheLines(t *testing.T) {
 	line := func(p unsafe.Pointer) uintptr { return uintptr(p) / lineSize }
 	for _, procs := range []int{1, 2, 3, 8, 64} {
 		var d *Domain
-		atProcs(procs, func() { d = NewDomain() })
+		atProcs(procs, func() { d = newStriped() })
 		used := map[uintptr]bool{}
 		hot := unsafe.Pointer(&d.gate)
 		if first, last := line(hot), line(unsafe.Add(hot, gateSize-1)); first != last {

@@ -1,0 +1,44 @@
+//go:build !(srcu_membarrier && linux && amd64)
+
+package srcu
+
+import "context"
+
+// Enter opens a section, or reports false if the domain is shut or closed.
+// It never waits. Sections nest: each Enter counts.
+//
+// The caller owns the section and must leave it with [Section.Exit]; until then
+// [Domain.Drain] does not return.
+func (d *Domain) Enter() (Section, bool) {
+	s := d.state.Load()
+	if s > stateIndex {
+		return Section{}, false
+	}
+	w := d.word(uintptr(s))
+	if w.enter() {
+		return Section{w}, true
+	}
+	return Section{}, false
+}
+
+// Exit ends the section. It may run on another goroutine than Enter did. It never
+// waits.
+//
+// Preconditions: Enter reported true for s, and neither s nor a copy of it was
+// left before. Of exits too many, the one that finds no section open panics; until
+// then they take the place of other sections' exits.
+func (s Section) Exit() {
+	s.w.exit()
+}
+
+// Without the build tag srcu_membarrier there is no domain that counts by P.
+type (
+	perP    struct{}
+	indexes struct{}
+)
+
+func (*Domain) initPerP() bool                          { return false }
+func (*Domain) isPerP() bool                            { return false }
+func (*Domain) perPSections() int                       { panic("srcu: unreachable") }
+func (*Domain) perPIdle() bool                          { panic("srcu: unreachable") }
+func (*Domain) perPAwait(context.Context, uint64) error { panic("srcu: unreachable") }
