@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -62,8 +63,13 @@ func (v *vblank) now() vblankTime {
 	if !v.isOn {
 		return v.last
 	}
-	n := v.mode.framesIn(v.m.config.Clock.Now() - v.epoch)
-	return vblankTime{v.base + n, v.epoch + v.mode.framesTime(n)}
+	return v.at(v.base + v.mode.framesIn(v.m.config.Clock.Now()-v.epoch))
+}
+
+// at returns the vblank of that number. The caller holds mu, and the CRTC is
+// on.
+func (v *vblank) at(count uint64) vblankTime {
+	return vblankTime{count, v.epoch + v.mode.framesTime(count-v.base)}
 }
 
 // on begins the grid: the CRTC was just switched on, with mode. The counter
@@ -197,18 +203,31 @@ func (v *vblank) interrupt(device *drm.Device, timer uint64) {
 	})
 }
 
-// deliver sends what is due. The caller holds mu.
+// deliver sends what is due, each with the vblank that it was due at: when the
+// timer is late by some vblanks, which only a loaded machine makes it, nobody
+// can tell. The caller holds mu.
 func (v *vblank) deliver(now vblankTime) {
-	if v.current != nil && passed(now.count, v.current.target) {
-		v.finishFlip(now)
-	}
+	var due []*waiter
 	v.waiters = slices.DeleteFunc(v.waiters, func(w *waiter) bool {
-		due := passed(now.count, w.sequence)
-		if due {
-			w.deliver(now)
+		if !passed(now.count, w.sequence) {
+			return false
 		}
-		return due
+		due = append(due, w)
+		return true
 	})
+	slices.SortStableFunc(due, func(a, b *waiter) int { return cmp.Compare(a.sequence, b.sequence) })
+	for _, w := range due {
+		v.deliverFlip(w.sequence)
+		w.deliver(v.at(w.sequence))
+	}
+	v.deliverFlip(now.count)
+}
+
+// deliverFlip shows the pending commit if it was due by then.
+func (v *vblank) deliverFlip(count uint64) {
+	if v.current != nil && passed(count, v.current.target) {
+		v.finishFlip(v.at(v.current.target))
+	}
 }
 
 // read returns the last vblank: EINVAL when the CRTC is off, or was never on.
