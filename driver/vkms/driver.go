@@ -13,6 +13,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/syncobj"
 )
 
 // A Config says what the display has. [DefaultConfig] is the kernel's.
@@ -20,6 +21,7 @@ type Config struct {
 	Cursor    bool // a cursor plane
 	Overlay   bool // eight overlay planes
 	Writeback bool // a writeback connector
+	Syncobj   bool // sync objects and timelines
 
 	// Clock is what vblanks run on; nil for the real one.
 	Clock kms.Clock
@@ -71,7 +73,7 @@ func (d *Driver) Probe(parent *bus.BoundDevice) error {
 	}
 	buffers := gem.New()
 	display := newDisplay(&d.config, buffers)
-	for _, p := range []drm.Part{display, buffers} {
+	for _, p := range []drm.Part{display, syncobj.NewManager(), buffers} {
 		if err := u.Attach(p); err != nil {
 			return err
 		}
@@ -142,7 +144,11 @@ func (d *Driver) Info() drm.DriverInfo {
 
 // Features implements drm.Driver.
 func (d *Driver) Features() drm.Features {
-	return drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic
+	features := drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic
+	if d.config.Syncobj {
+		features |= drm.FeatureSyncobj | drm.FeatureSyncobjTimeline
+	}
+	return features
 }
 
 // Ioctls implements drm.Driver: it has none of its own.
