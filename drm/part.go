@@ -5,7 +5,7 @@ package drm
 // attaches its parts in the order in which the files of a client must be
 // released: framebuffers before buffers.
 //
-// Optional methods: [CapPart], [LeasePart], [MmapPart].
+// Optional methods: [CapPart], [DebugfsPart], [LeasePart], [MmapPart].
 type Part interface {
 	// Ioctls are the requests that the part answers.
 	Ioctls() []Ioctl

@@ -32,6 +32,7 @@ func (h *handles) create(o *Object) uint32 {
 	}
 	h.objects[i] = o
 	h.lowest = i + 1
+	o.handles.Add(1)
 	return uint32(i + 1)
 }
 
@@ -65,8 +66,12 @@ func (h *handles) remove(handle uint32) *Object {
 	}
 	i := int(handle - 1)
 	o := h.objects[i]
+	if o == nil {
+		return nil
+	}
 	h.objects[i] = nil
 	h.lowest = min(h.lowest, i)
+	o.handles.Add(-1)
 	return o
 }
 
@@ -77,6 +82,7 @@ func (h *handles) removeAll() {
 	h.mu.Unlock()
 	for _, o := range objects {
 		if o != nil {
+			o.handles.Add(-1)
 			o.Put()
 		}
 	}

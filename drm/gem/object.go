@@ -15,6 +15,8 @@ type Object struct {
 	size uint64
 	refs atomic.Int64
 
+	handles atomic.Int64 // how many files' handles name it, for debugfs
+
 	mu     sync.Mutex
 	pixels []byte // the object mapped into this process, nil until asked for
 

@@ -21,7 +21,8 @@ type Framebuffer struct {
 	format           *Format
 	modifier         uint64
 	interlaced       bool
-	hotX, hotY       int32 // of a legacy cursor
+	hotX, hotY       int32  // of a legacy cursor
+	comm             string // who made it, for debugfs
 	pitches, offsets [4]uint32
 	buffers          [4]*gem.Object // a reference each
 }
@@ -91,7 +92,7 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 	}
 	fb := &Framebuffer{
 		width: cmd.Width, height: cmd.Height, format: format, modifier: cmd.Modifier[0],
-		interlaced: cmd.Flags&uapi.ModeFBInterlaced != 0, hotX: hotX, hotY: hotY,
+		interlaced: cmd.Flags&uapi.ModeFBInterlaced != 0, hotX: hotX, hotY: hotY, comm: f.Client().Comm,
 	}
 	for i := range format.Planes {
 		o, err := m.config.Buffers.Lookup(f, cmd.Handles[i])

@@ -1,0 +1,76 @@
+package vkms_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// TestDebugfs is that the files in debugfs say what those of the kernel said
+// while the console showed a framebuffer. Not compared: who made the
+// framebuffer, references and addresses, and the console itself as a client
+// of the device. Of a buffer the kernel also says how often it is mapped.
+func TestDebugfs(t *testing.T) {
+	recorded, err := os.ReadFile("testdata/debugfs.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, driver, _ := newClient(t, vkms.DefaultConfig())
+	showConsole(c)
+	shown := make(map[string]string)
+	for _, f := range driver.Device().DebugfsFiles() {
+		if f.Show != nil {
+			shown[f.Path] = f.Show()
+		}
+	}
+	normal := strings.NewReplacer("[fbcon]", "COMM", "[drmtest]", "COMM")
+	private := regexp.MustCompile(`(?m)^\s*(pages_use_count|vmap_use_count|vaddr)=.*\n`)
+	varying := regexp.MustCompile(`(?m)(refcount|start|allocated by)( ?=) ?.*$`)
+	normalise := func(s string) string {
+		return varying.ReplaceAllString(private.ReplaceAllString(normal.Replace(s), ""), "$1=X")
+	}
+	for section := range strings.SplitSeq(strings.TrimPrefix(string(recorded), "-- "), "\n-- ") {
+		name, want, _ := strings.Cut(section, "\n")
+		want = strings.TrimSuffix(want, "\n") + "\n"
+		got, ok := shown[name]
+		switch {
+		case !ok:
+			t.Errorf("%s: there is no such file", name)
+		case name == "internal_clients":
+			equal(t, name, got, "")
+		case name == "clients":
+			header, _, _ := strings.Cut(got, "\n")
+			equal(t, name, header+"\n", want)
+		case normalise(got) != normalise(want):
+			t.Errorf("%s: got\n%s\nthe kernel said\n%s", name, normalise(got), normalise(want))
+		}
+	}
+}
+
+// TestDebugfsClients is that each open file has its line.
+func TestDebugfsClients(t *testing.T) {
+	c, driver, _ := newClient(t, vkms.DefaultConfig())
+	show := func(path string) string {
+		for _, f := range driver.Device().DebugfsFiles() {
+			if f.Path == path {
+				return f.Show()
+			}
+		}
+		t.Fatalf("there is no %s", path)
+		return ""
+	}
+	line := regexp.MustCompile(`(?m)^ +\S+ +\d+ +0   y    y +\d+ +0$`)
+	if got := show("clients"); len(line.FindAllString(got, -1)) != 1 {
+		t.Errorf("with one master:\n%s", got)
+	}
+	dumb := uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32}
+	do(c, uapi.IoctlModeCreateDumb, &dumb)
+	do(c, uapi.IoctlGEMFlink, &uapi.GEMFlink{Handle: dumb.Handle})
+	equal(t, "the buffers with names", show("gem_names"), "  name     size handles refcount\n     1    16384       1        1\n")
+	do(c, uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
+	equal(t, "the buffers with names", show("gem_names"), "  name     size handles refcount\n")
+}

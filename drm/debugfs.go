@@ -1,0 +1,100 @@
+package drm
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A DebugfsFile is a file of a device in debugfs: what people and test
+// programs look at, and turn, that is no part of the uAPI. A host shows it
+// below dri/ in debugfs, in the directory of the device.
+//
+// All functions may be called at any time, also after the device is unplugged,
+// and concurrently. They wait for nothing that a client does.
+type DebugfsFile struct {
+	// Path leads from the directory of the device to the file, such as
+	// "crtc-0/crc/control". The directories on the way need no mention.
+	Path string
+
+	// Show returns the content at this moment; nil for a file that cannot be
+	// read, or that Open serves.
+	Show func() string
+
+	// Store takes what one write(2) brought; nil for a file that cannot be
+	// written. A host may have told the client that the write succeeded
+	// before it calls Store: an error is for reports. What comes of a bad
+	// value should show where the value is used.
+	Store func(data string) error
+
+	// Open serves a file that is a stream: each delivery to sink is what one
+	// read(2) returns. The returned Closer is closed with the last descriptor.
+	// Its error should be, or wrap, an errno.
+	Open func(sink EventSink) (io.Closer, error)
+}
+
+// A DebugfsPart is a [Part], or a [Driver], that has files in debugfs.
+type DebugfsPart interface {
+	// DebugfsFiles returns the files that there are at this moment. It is
+	// called whenever an object of the class came or went, in the middle of
+	// registering and unplugging: it must not wait for either.
+	DebugfsFiles(dev *Device) []DebugfsFile
+}
+
+// DebugfsFiles returns the files of the device in debugfs at this moment:
+// those of the core, then those of its parts and its driver.
+func (d *Device) DebugfsFiles() []DebugfsFile {
+	files := []DebugfsFile{
+		{Path: "name", Show: d.showName},
+		{Path: "clients", Show: d.showClients},
+	}
+	for _, p := range d.parts {
+		if p, ok := p.(DebugfsPart); ok {
+			files = append(files, p.DebugfsFiles(d)...)
+		}
+	}
+	if p, ok := d.driver.(DebugfsPart); ok {
+		files = append(files, p.DebugfsFiles(d)...)
+	}
+	return files
+}
+
+// showName is drm_name_info.
+func (d *Device) showName() string {
+	d.masterMu.Lock()
+	defer d.masterMu.Unlock()
+	master := ""
+	if d.master != nil && d.master.unique != "" {
+		master = " master=" + d.master.unique
+	}
+	return fmt.Sprintf("%s dev=%s%s unique=%s\n", d.info.Name, d.parent.Name(), master, d.Unique())
+}
+
+// showClients is drm_clients_info, but that it is ordered by process.
+func (d *Device) showClients() string {
+	d.fileMu.Lock()
+	files := slices.Collect(maps.Keys(d.files))
+	d.fileMu.Unlock()
+	d.masterMu.Lock()
+	defer d.masterMu.Unlock()
+	slices.SortFunc(files, func(a, b *File) int {
+		return cmp.Or(cmp.Compare(a.client.PID, b.client.PID), cmp.Compare(a.minor.number, b.minor.number), cmp.Compare(a.magic, b.magic))
+	})
+	yesNo := func(b bool) string {
+		if b {
+			return "y"
+		}
+		return "n"
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "%20s %5s %3s master a %5s %10s\n", "command", "tgid", "dev", "uid", "magic")
+	for _, f := range files {
+		current := f.master != nil && f.current()
+		fmt.Fprintf(&out, "%20s %5d %3d   %s    %s %5d %10d\n", f.client.Comm, f.client.PID, f.minor.number,
+			yesNo(current), yesNo(f.authenticated), f.client.UID, f.magic)
+	}
+	return out.String()
+}

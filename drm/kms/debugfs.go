@@ -1,0 +1,182 @@
+package kms
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// DebugfsFiles implements [drm.DebugfsPart].
+func (m *ModeConfig) DebugfsFiles(*drm.Device) []drm.DebugfsFile {
+	files := []drm.DebugfsFile{
+		{Path: "framebuffer", Show: m.showFramebuffers},
+		{Path: "internal_clients", Show: func() string { return "" }}, // the console would be one
+		{Path: "state", Show: m.showState},
+	}
+	for _, e := range m.encoders {
+		files = append(files, drm.DebugfsFile{
+			Path: fmt.Sprintf("encoder-%d/bridges", e.index), Show: func() string { return "" },
+		})
+	}
+	for _, c := range m.connectors {
+		files = append(files, c.debugfsFiles()...)
+	}
+	return files
+}
+
+// debugfsFiles are what the kernel has for each connector, to look at only.
+func (c *Connector) debugfsFiles() []drm.DebugfsFile {
+	return []drm.DebugfsFile{
+		{Path: c.Name() + "/edid_override", Show: func() string { return "" }},
+		{Path: c.Name() + "/force", Show: func() string { return "unspecified\n" }},
+		{Path: c.Name() + "/output_bpc", Show: func() string { return "Maximum: 0\n" }},
+	}
+}
+
+// showState is drm_state_info. What only matters while a commit is under way
+// is shown as the last one left it.
+func (m *ModeConfig) showState() string {
+	s := m.State()
+	var out strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
+	for i, p := range m.planes {
+		line("plane[%d]: plane-%d", p.id, i)
+		ps := &s.planes[i]
+		line("\tcrtc=%s", crtcName(ps.CRTC))
+		if ps.FB == nil {
+			line("\tfb=0")
+		} else {
+			line("\tfb=%d", ps.FB.id)
+			out.WriteString(m.framebufferInfo(ps.FB, "\t\t"))
+		}
+		line("\tcrtc-pos=%dx%d%+d%+d", ps.CRTCW, ps.CRTCH, ps.CRTCX, ps.CRTCY)
+		line("\tsrc-pos=%sx%s+%s+%s", fixedPoint(ps.SrcW), fixedPoint(ps.SrcH), fixedPoint(ps.SrcX), fixedPoint(ps.SrcY))
+		line("\trotation=%x", ps.Rotation)
+		line("\tnormalized-zpos=%x", s.zpos(p))
+		line("\tcolor-encoding=ITU-R BT.601 YCbCr")
+		line("\tcolor-range=YCbCr limited range")
+		line("\tcolor_mgmt_changed=0")
+	}
+	for i, c := range m.crtcs {
+		cs := &s.crtcs[i]
+		var planes, connectors, encoders uint32
+		for j := range s.planes {
+			planes |= flag(s.planes[j].CRTC == c) << j
+		}
+		for j := range s.connectors {
+			connectors |= flag(s.connectors[j].CRTC == c) << j
+			if e := s.connectors[j].BestEncoder; e != nil && s.connectors[j].CRTC == c {
+				encoders |= 1 << e.index
+			}
+		}
+		line("crtc[%d]: crtc-%d", c.id, i)
+		line("\tenable=%d", flag(cs.Enable))
+		line("\tactive=%d", flag(cs.Active))
+		line("\tself_refresh_active=0")
+		line("\tplanes_changed=%d", flag(planes != 0))
+		line("\tmode_changed=0")
+		line("\tactive_changed=0")
+		line("\tconnectors_changed=0")
+		line("\tcolor_mgmt_changed=0")
+		line("\tplane_mask=%x", planes)
+		line("\tconnector_mask=%x", connectors)
+		line("\tencoder_mask=%x", encoders)
+		line("\tmode: %s", cs.Mode.debugString())
+	}
+	for i, c := range m.connectors {
+		line("connector[%d]: %s", c.id, c.Name())
+		line("\tcrtc=%s", crtcName(s.connectors[i].CRTC))
+		line("\tself_refresh_aware=0")
+		line("\tmax_requested_bpc=0")
+		line("\tcolorspace=Default")
+	}
+	return out.String()
+}
+
+// zpos is the place of a plane in the stack of its CRTC, from below.
+func (s *State) zpos(p *Plane) int {
+	n := 0
+	for i := range s.planes[:p.index] {
+		if crtc := s.planes[i].CRTC; crtc != nil && crtc == s.planes[p.index].CRTC {
+			n++
+		}
+	}
+	return n
+}
+
+func crtcName(c *CRTC) string {
+	if c == nil {
+		return "(null)"
+	}
+	return fmt.Sprintf("crtc-%d", c.index)
+}
+
+// fixedPoint writes a number of 1/65536 with six decimals, rounded down.
+func fixedPoint(v uint32) string { return fmt.Sprintf("%d.%06d", v>>16, uint64(v&0xffff)*1000000>>16) }
+
+func flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// debugString is the mode as the kernel writes it in reports (DRM_MODE_FMT).
+func (m *Mode) debugString() string {
+	var refresh uint32
+	if m.HTotal != 0 && m.VTotal != 0 {
+		refresh = m.VRefresh()
+	}
+	return fmt.Sprintf("%q: %d %d %d %d %d %d %d %d %d %d 0x%x 0x%x", m.Name, refresh, m.Clock,
+		m.HDisplay, m.HSyncStart, m.HSyncEnd, m.HTotal, m.VDisplay, m.VSyncStart, m.VSyncEnd, m.VTotal, m.Type, m.Flags)
+}
+
+// showFramebuffers is drm_framebuffer_info.
+func (m *ModeConfig) showFramebuffers() string {
+	var out strings.Builder
+	for _, fb := range m.objects.framebuffers() {
+		fmt.Fprintf(&out, "framebuffer[%d]:\n%s", fb.id, m.framebufferInfo(fb, "\t"))
+		m.objects.put(fb)
+	}
+	return out.String()
+}
+
+// framebuffers returns all framebuffers by id, each with a reference for the
+// caller.
+func (t *objectTable) framebuffers() []*Framebuffer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var fbs []*Framebuffer
+	for _, o := range t.objects {
+		if fb, ok := o.(*Framebuffer); ok {
+			fb.refs++
+			fbs = append(fbs, fb)
+		}
+	}
+	return fbs
+}
+
+// framebufferInfo is drm_framebuffer_print_info.
+func (m *ModeConfig) framebufferInfo(fb *Framebuffer, indent string) string {
+	m.objects.mu.Lock()
+	refs := fb.refs
+	m.objects.mu.Unlock()
+	var out strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&out, indent+format+"\n", args...) }
+	line("allocated by = %s", fb.comm)
+	line("refcount=%d", refs)
+	line("format=%s little-endian (0x%08x)", fourcc(fb.format.Code), fb.format.Code)
+	line("modifier=0x%x", fb.modifier)
+	line("size=%dx%d", fb.width, fb.height)
+	line("layers:")
+	for i := range fb.format.Planes {
+		w, h := fb.format.planeSize(i, fb.width, fb.height)
+		line("\tsize[%d]=%dx%d", i, w, h)
+		line("\tpitch[%d]=%d", i, fb.pitches[i])
+		line("\toffset[%d]=%d", i, fb.offsets[i])
+		line("\tobj[%d]:", i)
+		out.WriteString(fb.buffers[i].Info(indent + "\t\t"))
+	}
+	return out.String()
+}
