@@ -123,9 +123,9 @@ func createLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease)
 	if err != nil {
 		return err
 	}
-	// As in the kernel, the new file blocks or not as the lessor's was opened,
-	// whatever the request says.
-	flags := req.File.flags&unix.O_NONBLOCK | int(arg.Flags)&unix.O_CLOEXEC
+	// As in the kernel, the new file is opened as the lessor's was, and blocks or
+	// not as that one did, whatever the request says.
+	flags := req.File.flags&^unix.O_CLOEXEC | int(arg.Flags)&unix.O_CLOEXEC
 	var lesseeID uint32
 	fd, err := req.InstallFile(flags, func(sink EventSink) (ClientFile, error) {
 		f, err := req.File.openLessee(dev, req.Client(), sink, objects)

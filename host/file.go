@@ -40,7 +40,7 @@ type fileTable struct {
 	epoll int // the write ends
 	wake  int // an eventfd that wakes watch
 	done  chan struct{}
-	count atomic.Int32
+	count atomic.Int32 // those too that are being released
 
 	reaping sync.Mutex // held while hang-ups are taken and files released
 
@@ -170,10 +170,12 @@ func (t *fileTable) release(f *file) {
 	if !known {
 		return
 	}
-	t.count.Add(-1)
 	f.mu.Lock()
 	f.released = true
 	idle := f.users == 0
+	if !idle {
+		f.sink.forget(t.epoll)
+	}
 	f.mu.Unlock()
 	if idle {
 		f.end()
@@ -185,6 +187,7 @@ func (f *file) end() {
 	// that no event is written to it then is the sink's lock.
 	f.sink.close()
 	_ = f.client.Close()
+	f.table.count.Add(-1)
 }
 
 // drain releases the files that have been closed by now. A close is seen here
@@ -360,6 +363,16 @@ func (s *sink) hasReader() bool {
 	}
 	_ = unix.Close(w)
 	return true
+}
+
+// forget takes the write end out of epoll, which would report its error until
+// the requests that are under way are done.
+func (s *sink) forget(epoll int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w >= 0 {
+		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_DEL, s.w, nil)
+	}
 }
 
 func (s *sink) closeWriteEnd() {

@@ -17,8 +17,8 @@ func (c *call) mmap() {
 		c.proceed()
 		return
 	}
-	defer f.put()
 	if f.drm == nil {
+		f.put()
 		c.proceed() // there is nothing to map: ENODEV
 		return
 	}
@@ -26,10 +26,12 @@ func (c *call) mmap() {
 	mode := f.flags & unix.O_ACCMODE
 	shared := flags&unix.MAP_TYPE == unix.MAP_SHARED || flags&unix.MAP_TYPE == unix.MAP_SHARED_VALIDATE
 	if mode == unix.O_WRONLY || mode == unix.O_RDONLY && shared && prot&unix.PROT_WRITE != 0 {
+		f.put()
 		c.fail(unix.EACCES)
 		return
 	}
 	m, err := f.drm.Mmap(offset, length)
+	f.put() // ahead of the answer, as in ioctl
 	if err != nil {
 		c.fail(err)
 		return
