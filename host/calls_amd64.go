@@ -51,6 +51,14 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_FCNTL, name: "fcntl", serve: (*call).getfl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.F_GETFL},
 	}},
+	// What libudev's monitors listen on.
+	{nr: unix.SYS_SOCKET, name: "socket", serve: (*call).socket, conds: []seccomp.Cond{
+		{Arg: 0, Op: seccomp.Equal, Value: unix.AF_NETLINK},
+		{Arg: 2, Op: seccomp.Equal, Value: unix.NETLINK_KOBJECT_UEVENT},
+	}},
+	{nr: unix.SYS_BIND, name: "bind", serve: (*call).bind, conds: []seccomp.Cond{
+		{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink},
+	}},
 	{nr: unix.SYS_GETXATTR, name: "getxattr", serve: (*call).getxattr},
 	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", serve: (*call).lgetxattr},
 }

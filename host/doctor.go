@@ -18,6 +18,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/thread"
 )
 
 // A Finding is one thing that a host needs of the machine, and whether the
@@ -82,7 +83,7 @@ func parseRelease(release string) (major, minor int) {
 // checkListener installs the filter, on a thread that ends right afterwards.
 func checkListener() Finding {
 	result := make(chan error)
-	onOwnThread(func() {
+	thread.Go(func() {
 		l, err := seccomp.Install(filter)
 		if err == nil {
 			// Nothing that this thread still does is handed over.

@@ -1,10 +1,8 @@
 package host
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -297,14 +295,19 @@ func (t *fileTable) close() {
 }
 
 // pipeInode returns the inode in "pipe:[INODE]", 0 for anything else.
-func pipeInode(link []byte) uint64 {
-	rest, ok := bytes.CutPrefix(link, []byte("pipe:["))
-	if !ok {
+func pipeInode(link []byte) uint64 { return bracketed(link, "pipe:[") }
+
+// bracketed returns the number between prefix and a closing bracket.
+func bracketed(link []byte, prefix string) uint64 {
+	if len(link) <= len(prefix) || string(link[:len(prefix)]) != prefix || link[len(link)-1] != ']' {
 		return 0
 	}
-	inode, err := strconv.ParseUint(string(bytes.TrimSuffix(rest, []byte("]"))), 10, 64)
-	if err != nil {
-		return 0
+	var inode uint64
+	for _, digit := range link[len(prefix) : len(link)-1] {
+		if digit < '0' || digit > '9' {
+			return 0
+		}
+		inode = inode*10 + uint64(digit-'0')
 	}
 	return inode
 }
@@ -355,14 +358,16 @@ func (s *sink) HangUp() {
 }
 
 // hasReader reports whether anybody has the read end, of a pipe whose write
-// end is closed: a writer that would not wait is let in only then.
+// end is closed: a new writer would see an error otherwise.
 func (s *sink) hasReader() bool {
 	w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", s.path), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err != unix.ENXIO
+		return true
 	}
-	_ = unix.Close(w)
-	return true
+	defer unix.Close(w)
+	fds := []unix.PollFd{{Fd: int32(w)}}
+	n, err := unix.Poll(fds, 0)
+	return err != nil || n == 0 || fds[0].Revents&unix.POLLERR == 0
 }
 
 // forget takes the write end out of epoll, which would report its error until

@@ -1,13 +1,18 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
@@ -31,13 +36,16 @@ type Host struct {
 	log    *slog.Logger
 	hangUp bool
 
-	files  *fileTable
-	shadow *shadow
-	tree   atomic.Pointer[vfs.Tree]
-	seen   sync.Map // *drm.Kobject → when it was seen first
+	files   *fileTable
+	shadow  *shadow
+	uevents *uevents
+	tree    atomic.Pointer[vfs.Tree]
+	seen    sync.Map // *drm.Kobject → when it was seen first, a time.Duration
 
-	treeMu      sync.Mutex // making a new tree
-	unsubscribe func()
+	treeMu sync.Mutex // making a new tree
+	buses  map[*bus.Bus]struct{}
+
+	unsubscribe []func()
 
 	denials [denialKinds]denial
 }
@@ -49,7 +57,12 @@ type Host struct {
 // the kernel hold processors of the scheduler until it notices.
 func New(class *drm.Class, opts Options) (*Host, error) {
 	raiseProcs()
-	h := &Host{class: class, log: opts.Logger, hangUp: opts.HangUp}
+	h := &Host{
+		class:  class,
+		log:    opts.Logger,
+		hangUp: opts.HangUp,
+		buses:  make(map[*bus.Bus]struct{}),
+	}
 	if h.log == nil {
 		h.log = slog.Default()
 	}
@@ -61,15 +74,34 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		h.files.close()
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	h.unsubscribe = class.Subscribe(func(drm.Uevent) { h.renew() })
+	if h.uevents, err = newUevents(); err != nil {
+		h.files.close()
+		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.close())
+	}
+	unsubscribe := class.Subscribe(func(e drm.Uevent) {
+		h.renew()
+		h.classEvent(e)
+		if e.Action == "remove" {
+			h.seen.Delete(e.Kobject)
+		}
+	})
 	h.renew()
+	h.treeMu.Lock()
+	defer h.treeMu.Unlock()
+	h.unsubscribe = append(h.unsubscribe, unsubscribe)
 	return h, nil
 }
 
 // Close ends the host. Every [Process] that it started must be done: wait for
 // [Process.Done] first.
 func (h *Host) Close() error {
-	h.unsubscribe()
+	h.treeMu.Lock()
+	unsubscribe := h.unsubscribe
+	h.treeMu.Unlock()
+	for _, f := range unsubscribe {
+		f()
+	}
+	h.uevents.close()
 	h.files.close()
 	return h.shadow.close()
 }
@@ -79,9 +111,25 @@ func (h *Host) Close() error {
 func (h *Host) renew() {
 	h.treeMu.Lock()
 	defer h.treeMu.Unlock()
-	tree := h.makeTree()
+	kobjects := h.class.Kobjects()
+	for _, k := range kobjects {
+		b := k.Parent.Bus()
+		if _, known := h.buses[b]; !known {
+			h.buses[b] = struct{}{}
+			h.unsubscribe = append(h.unsubscribe, b.Subscribe(h.busEvent))
+		}
+	}
+	tree := h.makeTree(kobjects)
 	h.tree.Store(tree)
 	h.shadow.prune(tree)
+}
+
+// firstSeen returns when k was seen first, since the machine started.
+func (h *Host) firstSeen(k *drm.Kobject) time.Duration {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	at, _ := h.seen.LoadOrStore(k, time.Duration(now.Nano()))
+	return at.(time.Duration)
 }
 
 // spareProcs is how many goroutines more may run at the same time than there

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/thread"
 )
 
 // A StartError says that a program could not be started. It is our failure,
@@ -54,7 +55,7 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 	}
 	started := make(chan error)
 	err := adopted.known.add(func() (int, error) {
-		onOwnThread(func() { started <- p.start(h) })
+		thread.Go(func() { started <- p.start(h) })
 		if err := <-started; err != nil {
 			return 0, err
 		}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/thread"
 )
 
 // A server answers the calls that arrive at one listener. Its workers receive
@@ -75,7 +75,7 @@ func (s *server) wait() {
 func (s *server) startWorker() {
 	s.idle.Add(1)
 	s.wg.Add(1)
-	onOwnThread(func() {
+	thread.Go(func() {
 		defer s.wg.Done()
 		s.work()
 	})
@@ -145,25 +145,4 @@ func blockSignals() error {
 	}
 	set.Val[(stopSignal-1)/64] &^= 1 << ((stopSignal - 1) % 64)
 	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil)
-}
-
-// onOwnThread runs f on an OS thread of its own, which ends with f, and which
-// is not the main thread: that one does not end, and the children of the
-// process are its.
-func onOwnThread(f func()) {
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() != unix.Getpid() {
-			f()
-			return // still locked: the thread ends
-		}
-		found := make(chan struct{})
-		go func() { // cannot get the main thread while we hold it
-			runtime.LockOSThread()
-			close(found)
-			f()
-		}()
-		<-found
-		runtime.UnlockOSThread()
-	}()
 }

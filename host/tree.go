@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/vfs"
@@ -19,11 +17,10 @@ import (
 // as the kernel and udev lay them out for a vkms: nodes in /dev/dri, objects
 // in /sys, and the database of udev, of which we know what its rules for
 // graphics say.
-func (h *Host) makeTree() *vfs.Tree {
+func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	t := vfs.New()
 	t.AddDir("/sys/class/drm")
 	t.AddFile("/sys/class/drm/version", 0o444, constant("drm 1.1.0 20060810\n"))
-	kobjects := h.class.Kobjects()
 	if len(kobjects) > 0 {
 		t.AddDir("/dev/dri")
 	} else {
@@ -41,26 +38,22 @@ func (h *Host) makeTree() *vfs.Tree {
 	t.AddFile("/run/udev/control", 0o600, nil)
 
 	parents := make(map[*bus.Device]bool)
-	paths := make(map[*drm.Kobject]string)
 	for _, k := range kobjects {
 		if !parents[k.Parent] {
 			parents[k.Parent] = true
 			addParent(t, k.Parent, h.firstSeen(k))
 		}
-		dir := sysPath(k.Parent) + "/drm"
-		if k.ParentKobject != nil {
-			dir = paths[k.ParentKobject]
-		}
-		paths[k] = dir + "/" + k.Name
-		h.addKobject(t, k, paths[k])
+		h.addKobject(t, k)
 	}
-	h.seen.Range(func(k, _ any) bool {
-		if paths[k.(*drm.Kobject)] == "" {
-			h.seen.Delete(k)
-		}
-		return true
-	})
 	return t
+}
+
+// kobjectPath is where the directory of an object is.
+func kobjectPath(k *drm.Kobject) string {
+	if k.ParentKobject != nil {
+		return kobjectPath(k.ParentKobject) + "/" + k.Name
+	}
+	return sysPath(k.Parent) + "/drm/" + k.Name
 }
 
 func sysPath(d *bus.Device) string {
@@ -75,9 +68,8 @@ func up(dir string) string {
 func addParent(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	dir, name := sysPath(d), d.Bus().Name()
 	t.AddDir(dir)
-	modalias := name + ":" + d.Name()
-	t.AddFile(dir+"/uevent", 0o644, constant("MODALIAS="+modalias+"\n"))
-	t.AddFile(dir+"/modalias", 0o444, constant(modalias+"\n"))
+	t.AddFile(dir+"/uevent", 0o644, constant("MODALIAS="+modalias(d)+"\n"))
+	t.AddFile(dir+"/modalias", 0o444, constant(modalias(d)+"\n"))
 	t.AddFile(dir+"/driver_override", 0o644, constant("(null)\n"))
 	t.AddLink(dir+"/subsystem", up(dir)+"bus/"+name)
 	addPower(t, dir)
@@ -108,7 +100,8 @@ func addPower(t *vfs.Tree, dir string) {
 	}
 }
 
-func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject, dir string) {
+func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
+	dir := kobjectPath(k)
 	t.AddDir(dir)
 	for _, a := range k.Attrs {
 		perm := uint32(0o444)
@@ -117,37 +110,38 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject, dir string) {
 		}
 		t.AddFile(dir+"/"+a.Name, perm, a.Show)
 	}
-	uevent := "DEVTYPE=" + k.DevType + "\n"
 	device := "../../../" + k.Parent.Name()
 	if k.ParentKobject != nil {
 		device = "../../" + k.ParentKobject.Name
 	}
-	if k.Minor != nil {
-		uevent = fmt.Sprintf("MAJOR=%d\nMINOR=%d\nDEVNAME=dri/%s\n%s", drm.Major, k.Minor.Number(), k.Name, uevent)
-	}
-	t.AddFile(dir+"/uevent", 0o644, constant(uevent))
+	t.AddFile(dir+"/uevent", 0o644, constant(strings.Join(kobjectEnv(k), "\n")+"\n"))
 	t.AddLink(dir+"/device", device)
 	t.AddLink(dir+"/subsystem", up(dir)+"class/drm")
 	addPower(t, dir)
 	t.AddLink("/sys/class/drm/"+k.Name, "../.."+strings.TrimPrefix(dir, "/sys"))
+	if k.Minor != nil {
+		number := fmt.Sprintf("%d:%d", drm.Major, k.Minor.Number())
+		t.AddChar("/dev/dri/"+k.Name, 0o660, k.Minor.Number())
+		t.AddLink("/dev/"+byPath(k), "../"+k.Name)
+		t.AddLink("/dev/char/"+number, "../dri/"+k.Name)
+		t.AddLink("/sys/dev/char/"+number, "../.."+strings.TrimPrefix(dir, "/sys"))
+	}
+	h.addRecord(t, k)
+}
 
-	// The database of udev.
-	tags := []string{"master-of-seat", "seat"}
+// addRecord adds what udev's database says of an object.
+func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
 	id := "+drm:" + k.Name
 	var record strings.Builder
 	if k.Minor != nil {
-		number := fmt.Sprintf("%d:%d", drm.Major, k.Minor.Number())
-		byPath := "by-path/" + idPath(k.Parent) + "-" + byPathSuffix(k.Minor)
-		t.AddChar("/dev/dri/"+k.Name, 0o660, k.Minor.Number())
-		t.AddLink("/dev/dri/"+byPath, "../"+k.Name)
-		t.AddLink("/dev/char/"+number, "../dri/"+k.Name)
-		t.AddLink("/sys/dev/char/"+number, "../.."+strings.TrimPrefix(dir, "/sys"))
-		tags = append(tags, "uaccess")
-		id = "c" + number
-		fmt.Fprintf(&record, "S:dri/%s\n", byPath)
+		id = fmt.Sprintf("c%d:%d", drm.Major, k.Minor.Number())
+		fmt.Fprintf(&record, "S:%s\n", byPath(k))
 	}
-	fmt.Fprintf(&record, "I:%d\nE:ID_PATH=%s\nE:ID_PATH_TAG=%[3]s\nE:ID_FOR_SEAT=drm-%[3]s\n",
-		h.firstSeen(k).Microseconds(), idPath(k.Parent), idPathTag(k.Parent))
+	fmt.Fprintf(&record, "I:%d\n", h.firstSeen(k).Microseconds())
+	for _, property := range udevIDs(k) {
+		fmt.Fprintf(&record, "E:%s\n", property)
+	}
+	tags := kobjectTags(k)
 	for _, kind := range []string{"G", "Q"} {
 		for _, tag := range tags {
 			fmt.Fprintf(&record, "%s:%s\n", kind, tag)
@@ -159,6 +153,50 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject, dir string) {
 		t.AddFile("/run/udev/tags/"+tag+"/"+id, 0o444, constant(""))
 	}
 }
+
+// kobjectEnv is what the kernel says of an object in its uevents, and in the
+// file of that name.
+func kobjectEnv(k *drm.Kobject) []string {
+	devtype := "DEVTYPE=" + k.DevType
+	if k.Minor == nil {
+		return []string{devtype}
+	}
+	return []string{
+		fmt.Sprintf("MAJOR=%d", drm.Major),
+		fmt.Sprintf("MINOR=%d", k.Minor.Number()),
+		"DEVNAME=dri/" + k.Name,
+		devtype,
+	}
+}
+
+// udevProperties is what udev adds to that in its own events.
+func (h *Host) udevProperties(k *drm.Kobject) []string {
+	properties := append([]string{fmt.Sprintf("USEC_INITIALIZED=%d", h.firstSeen(k).Microseconds())}, udevIDs(k)...)
+	if k.Minor != nil {
+		properties = append(properties, "DEVLINKS=/dev/"+byPath(k))
+	}
+	return properties
+}
+
+// udevIDs is what the rules of udev find out about an object.
+func udevIDs(k *drm.Kobject) []string {
+	return []string{"ID_PATH=" + idPath(k.Parent), "ID_PATH_TAG=" + idPathTag(k.Parent), "ID_FOR_SEAT=drm-" + idPathTag(k.Parent)}
+}
+
+// kobjectTags are the tags that the rules of udev give to an object.
+func kobjectTags(k *drm.Kobject) []string {
+	if k.Minor == nil {
+		return []string{"master-of-seat", "seat"}
+	}
+	return []string{"master-of-seat", "seat", "uaccess"}
+}
+
+// byPath is the link by which udev's rules name a node for good, below /dev.
+func byPath(k *drm.Kobject) string {
+	return "dri/by-path/" + idPath(k.Parent) + "-" + byPathSuffix(k.Minor)
+}
+
+func modalias(d *bus.Device) string { return d.Bus().Name() + ":" + d.Name() }
 
 func byPathSuffix(m *drm.Minor) string {
 	if m.Type() == drm.Render {
@@ -178,14 +216,6 @@ func idPathTag(d *bus.Device) string {
 		}
 		return '_'
 	}, idPath(d))
-}
-
-// firstSeen returns when k was seen first, since the machine started.
-func (h *Host) firstSeen(k *drm.Kobject) time.Duration {
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-	at, _ := h.seen.LoadOrStore(k, time.Duration(now.Nano()))
-	return at.(time.Duration)
 }
 
 func constant(s string) func() string { return func() string { return s } }

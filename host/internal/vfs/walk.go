@@ -53,8 +53,13 @@ func (t *Tree) Walk(base, path string, follow bool, real Real) (Place, error) {
 			rest = after
 			continue
 		case "..":
-			if n, _ := t.Lookup(cur); n != nil && cur != "/" {
-				virtual = true // out of a directory that may not really be there
+			if n, _ := t.Lookup(cur); n != nil && !virtual {
+				// Out of a directory that is not really there?
+				virtual = n.own
+				if !n.own && cur != "/" {
+					_, err := real.Readlink(cur)
+					virtual = err == unix.ENOENT
+				}
 			}
 			cur, rest = parent(cur), after
 			continue
