@@ -61,10 +61,14 @@ func Ioctl[T any](c *Client, cmd uint32, arg *T) error {
 
 // IoctlContext is [Ioctl] for a thread that is interrupted at the end of ctx.
 func IoctlContext[T any](ctx context.Context, c *Client, cmd uint32, arg *T) error {
+	return ioctl(ctx, c, c.File, cmd, arg)
+}
+
+func ioctl[T any](ctx context.Context, c *Client, f drm.ClientFile, cmd uint32, arg *T) error {
 	bytes := structBytes(arg)
 	addr := c.Put(bytes)
 	defer c.Free(addr)
-	err := c.File.Ioctl(ctx, c, cmd, addr)
+	err := f.Ioctl(ctx, c, cmd, addr)
 	if copyErr := c.CopyFromUser(bytes, addr); copyErr != nil {
 		return copyErr
 	}

@@ -1,6 +1,7 @@
 package drmtest
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -92,15 +93,17 @@ func inodeOf(fd int) (uint64, error) {
 	return st.Ino, err
 }
 
-// hasReader reports whether anybody has the read end: a writer that would not
-// wait is let in only then.
+// hasReader reports whether anybody has the read end: a new writer sees an
+// error otherwise.
 func (f *file) hasReader() bool {
 	w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.path), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err != unix.ENXIO
+		return true
 	}
-	_ = unix.Close(w)
-	return true
+	defer unix.Close(w)
+	fds := []unix.PollFd{{Fd: int32(w)}}
+	n, err := unix.Poll(fds, 0)
+	return err != nil || n == 0 || fds[0].Revents&unix.POLLERR == 0
 }
 
 func (f *file) end() {
@@ -143,4 +146,14 @@ func (f *file) HangUp() {
 		_ = unix.Close(f.writeEnd)
 		f.writeEnd = -1
 	}
+}
+
+// FileIoctl is [Ioctl] on a descriptor that a device has handed out: ENOTTY
+// when it is not one.
+func FileIoctl[T any](c *Client, fd int32, cmd uint32, arg *T) error {
+	f := c.LookupFile(fd)
+	if f == nil {
+		return unix.ENOTTY
+	}
+	return ioctl(context.Background(), c, f, cmd, arg)
 }
