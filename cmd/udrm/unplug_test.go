@@ -12,13 +12,12 @@ import (
 // unplugDiffers are the answers that differ from the kernel's, each with its
 // reason.
 var unplugDiffers = map[string]string{
-	"before\tSYNCOBJ_CREATE/DESTROY": "a device without syncobjs does not know their requests: EINVAL",
-	"before\twrite(1)":               pipeReadEnd,
-	"after\twrite(1)":                pipeReadEnd,
-	"before\tlseek":                  pipeReadEnd,
-	"after\tlseek":                   pipeReadEnd,
-	"before\tread(len 0)":            pipeReadEnd,
-	"after\tread(len 0)":             pipeReadEnd,
+	"before\twrite(1)":    pipeReadEnd,
+	"after\twrite(1)":     pipeReadEnd,
+	"before\tlseek":       pipeReadEnd,
+	"after\tlseek":        pipeReadEnd,
+	"before\tread(len 0)": pipeReadEnd,
+	"after\tread(len 0)":  pipeReadEnd,
 	"after\tioctl of another type ('x')": "ioctls of other types are not trapped, which would make all programs slower; " +
 		"the pipe answers ENOTTY",
 }
