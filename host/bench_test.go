@@ -1,6 +1,8 @@
 package host_test
 
 import (
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -15,16 +17,22 @@ import (
 
 // BenchmarkRequest measures what a client waits for, in the client: an ioctl
 // with and without an argument, an mmap with its munmap, an open with its
-// close, and two calls that we have nothing to do with. "socket" is the
-// reference: 64 bytes to another process over a Unix socket and 64 bytes
-// back, what any design with a library in the client would cost at least.
+// close, and two calls that we have nothing to do with. "socket" and "net" are
+// the references: 64 bytes to another process over a Unix socket and 64 bytes
+// back, which any design with a library in the client would cost at least,
+// with a server that blocks in a thread for each client, and with one that
+// uses package net.
 //
 //	go test -run - -bench Request ./host
 func BenchmarkRequest(b *testing.B) {
-	for _, what := range []string{"socket", "nothing", "sum", "map", "open", "stat", "fstat"} {
+	for _, what := range []string{"socket", "net", "nothing", "sum", "map", "open", "stat", "fstat"} {
 		b.Run(what, func(b *testing.B) {
-			if what == "socket" {
-				benchSocket(b)
+			switch what {
+			case "socket":
+				benchSocket(b, blockingServer)
+				return
+			case "net":
+				benchSocket(b, netServer)
 				return
 			}
 			class := drm.NewClass()
@@ -46,27 +54,48 @@ func report(b *testing.B, out string) {
 	b.ReportMetric(float64(ns), "ns/op")
 }
 
-func benchSocket(b *testing.B) {
+// blockingServer and netServer answer 64 bytes with 64 bytes, until the other
+// end is closed. They close fd.
+func blockingServer(fd int) error {
+	defer unix.Close(fd)
+	buf := make([]byte, 64)
+	for {
+		if n, err := unix.Read(fd, buf); n <= 0 || err != nil {
+			return err
+		}
+		if _, err := unix.Write(fd, buf); err != nil {
+			return err
+		}
+	}
+}
+
+func netServer(fd int) error {
+	f := os.NewFile(uintptr(fd), "socket")
+	conn, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	buf := make([]byte, 64)
+	for {
+		if _, err := io.ReadFull(conn, buf); err != nil {
+			return nil // the end
+		}
+		if _, err := conn.Write(buf); err != nil {
+			return err
+		}
+	}
+}
+
+func benchSocket(b *testing.B, serve func(fd int) error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "socket")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer unix.Close(pair[0])
-		buf := make([]byte, 64)
-		for {
-			n, err := unix.Read(pair[0], buf)
-			if n <= 0 || err != nil {
-				return
-			}
-			if _, err := unix.Write(pair[0], buf); err != nil {
-				return
-			}
-		}
-	}()
+	done := make(chan error)
+	go func() { done <- serve(pair[0]) }()
 	cmd := exec.Command(client, "bench", "socket", strconv.Itoa(b.N))
 	cmd.ExtraFiles = []*os.File{theirs}
 	out, err := cmd.Output()
@@ -74,6 +103,8 @@ func benchSocket(b *testing.B) {
 		b.Fatal(err, string(out))
 	}
 	_ = theirs.Close()
-	<-done
+	if err := <-done; err != nil {
+		b.Error(err)
+	}
 	report(b, string(out))
 }
