@@ -11,15 +11,17 @@ import (
 
 func TestDoctor(t *testing.T) {
 	for _, user := range users {
-		findings := host.Doctor(asUser(exec.Command(client, "doctorclient"), user.attr))
-		if len(findings) != 8 {
-			t.Errorf("%d findings", len(findings))
-		}
-		for _, f := range findings {
-			if !f.OK || f.Name == "" || f.Seen == "" {
-				t.Errorf("%s: %+v", user.name, f)
+		t.Run(user.name, func(t *testing.T) {
+			findings := host.Doctor(asUser(exec.Command(client, "doctorclient"), user.attr))
+			if len(findings) != 8 {
+				t.Errorf("%d findings", len(findings))
 			}
-		}
+			for _, f := range findings {
+				if !f.OK || f.Name == "" || f.Seen == "" {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
 	}
 }
 

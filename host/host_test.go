@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
 )
@@ -21,7 +19,10 @@ import (
 func contextCause(ctx context.Context) error { return context.Cause(ctx) }
 
 // client is the path of testclient, built without cgo: a static program.
+// clientVariable names one that is there already, for TestAsNobody.
 var client string
+
+const clientVariable = "UDRM_TEST_CLIENT"
 
 func TestMain(m *testing.M) {
 	os.Exit(runTests(m))
@@ -37,6 +38,9 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if client = os.Getenv(clientVariable); client != "" {
+		return m.Run()
+	}
 	client = filepath.Join(dir, "testclient")
 	build := exec.Command("go", "build", "-o", client, "./internal/testclient")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -99,7 +103,7 @@ var users = []struct {
 	name string
 	attr *syscall.SysProcAttr
 }{
-	{"root", nil},
+	{"same user", nil}, // as the host
 	{"nobody", nobody},
 }
 
@@ -139,5 +143,28 @@ func TestClientSeesPixels(t *testing.T) {
 	if got := d.contents(); !bytes.HasPrefix(got, []byte("written by a child")) {
 		t.Errorf("the buffer holds %q", got[:32])
 	}
-	_ = unix.Getpid
+}
+
+// TestAsNobody runs the other tests with a host that is an ordinary user
+// without capabilities.
+func TestAsNobody(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("only root can become nobody: run this test as root")
+	}
+	// The go command's directory is closed to others.
+	self := filepath.Join(filepath.Dir(client), "tests")
+	if out, err := exec.Command("cp", os.Args[0], self).CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	if err := os.Chmod(self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.v", "-test.run",
+		"^(TestClient|TestTree|TestPrograms|TestUevents|TestDaemon|TestDoctor|TestStorm|TestExitStatus|TestReleaseOnDeath|TestHangUp|TestNothingIsLeft)$/^(same_user)?$")
+	cmd.Env = append(os.Environ(), clientVariable+"="+client)
+	cmd.Dir = "/"
+	out, err := asUser(cmd, nobody).CombinedOutput()
+	if err != nil || bytes.Count(out, []byte("--- PASS")) < 10 {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

@@ -1,0 +1,59 @@
+package host_test
+
+import (
+	"os/exec"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host"
+)
+
+// TestStorm maps from several threads in a rain of signals, while the program
+// is stopped and continued all the time; and kills it in the midst of it.
+func TestStorm(t *testing.T) {
+	for _, user := range users {
+		t.Run(user.name, func(t *testing.T) {
+			class := drm.NewClass()
+			d := newDevice(t, class, "vkms")
+			h := newHost(t, class, host.Options{})
+			storm := func() *host.Process {
+				p, err := h.Start(asUser(exec.Command(client, "mapstorm", "500ms"), user.attr))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			p := storm()
+			for running := true; running; {
+				_ = unix.Kill(p.PID(), unix.SIGSTOP)
+				time.Sleep(time.Millisecond)
+				_ = unix.Kill(p.PID(), unix.SIGCONT)
+				select {
+				case <-p.Exited():
+					running = false
+				case <-time.After(5 * time.Millisecond):
+				}
+			}
+			if status, err := p.Wait(); status != 0 || err != nil {
+				t.Errorf("stopped and continued: exit status %d, %v", status, err)
+			}
+			<-p.Done()
+			for range 10 {
+				p := storm()
+				for !d.open() {
+					time.Sleep(time.Millisecond)
+				}
+				time.Sleep(10 * time.Millisecond) // anywhere in a mapping
+				_ = unix.Kill(p.PID(), unix.SIGKILL)
+				if status, err := p.Wait(); status != 128+9 || err != nil {
+					t.Errorf("killed: exit status %d, %v", status, err)
+				}
+				<-p.Done()
+				d.waitClosed()
+			}
+		})
+	}
+}
