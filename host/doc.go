@@ -53,13 +53,21 @@
 // private directory (shadow.go), with the right names and types in them and
 // nothing else. A descriptor of one is as good as a path: whatever a program
 // resolves from there is resolved by us. Directories such as /sys/class list
-// the union of what is real and what is virtual. A real /dev/dri is hidden.
+// the union of what is real and what is virtual. A real /dev/dri is hidden,
+// and so is a real dri in debugfs; where no debugfs is mounted, there seems to
+// be one (debugfs.go).
+//
+// What a program writes to a virtual file arrives in a pipe of ours, and is
+// done ahead of the next call that is handed over (control.go). Files that are
+// streams, as CRCs are, are pipes like nodes (stream.go).
 //
 // # What stays different from a real node
 //
 //   - read with a buffer that is too small for one event takes a part of it;
 //     the kernel takes whole events only.
 //   - write fails with EBADF (the kernel: EINVAL), lseek with ESPIPE (0).
+//   - A write to a virtual file of sysfs or debugfs succeeds, also when what
+//     is written is refused; that is reported to us.
 //   - An ioctl that is not of DRM's or dma-buf's type fails with ENOTTY also
 //     when the device is gone (the kernel: ENODEV). FIONREAD answers.
 //   - fcntl(F_GETFL) is right; /proc/PID/fdinfo says it is a pipe.
@@ -83,12 +91,13 @@
 //
 // # Lock order
 //
+//	controls.storing → drm's and bus's locks (doing what was written)
 //	fileTable.reaping → drm's locks (closing a file)
 //	drm's locks → Host.treeMu → shadow.mu (a device comes or goes)
 //	drm's locks → fileTable.mu (a hang-up) and sink.mu (an event)
 //	fileTable.mu → sink.mu
 //
-// file.mu, server.mu, request.mu and children.mu are leaves, but that
+// controls.mu, file.mu, server.mu, request.mu and children.mu are leaves, but that
 // children.mu is held while a program is started. No lock is held while a
 // program's memory is read or written: that may wait for the program.
 //

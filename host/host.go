@@ -36,11 +36,12 @@ type Host struct {
 	log    *slog.Logger
 	hangUp bool
 
-	files   *fileTable
-	shadow  *shadow
-	uevents *uevents
-	tree    atomic.Pointer[vfs.Tree]
-	seen    sync.Map // *drm.Kobject → when it was seen first, a time.Duration
+	files    *fileTable
+	controls *controls
+	shadow   *shadow
+	uevents  *uevents
+	tree     atomic.Pointer[vfs.Tree]
+	seen     sync.Map // *drm.Kobject → when it was seen first, a time.Duration
 
 	treeMu sync.Mutex // making a new tree
 	buses  map[*bus.Bus]struct{}
@@ -66,6 +67,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	if h.log == nil {
 		h.log = slog.Default()
 	}
+	h.controls = newControls(h.log)
 	var err error
 	if h.files, err = newFileTable(); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
@@ -101,6 +103,7 @@ func (h *Host) Close() error {
 	for _, f := range unsubscribe {
 		f()
 	}
+	h.controls.close()
 	h.uevents.close()
 	h.files.close()
 	return h.shadow.close()

@@ -17,6 +17,7 @@ import (
 // ioctl serves the requests whose type is DRM's, dma-buf's or that of sync
 // files, on any descriptor of the program.
 func (c *call) ioctl() {
+	c.host.controls.drain() // what was written before is done before
 	f := c.file(c.fd(0))
 	if f == nil {
 		c.dmaBufIoctl()

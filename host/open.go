@@ -102,9 +102,13 @@ func (c *call) openNode(p place, flags int) {
 			return
 		}
 		c.openMinor(minor, flags)
-	case n.Show == nil:
-		c.fail(unix.ENXIO) // a socket
-	case writes:
+	case n.Socket():
+		c.fail(unix.ENXIO)
+	case n.Open != nil:
+		c.openStream(p, flags)
+	case writes && n.Store != nil:
+		c.openControl(p, flags)
+	case writes || n.Show == nil:
 		c.fail(unix.EACCES)
 	default:
 		c.openSnapshot(p.Path, n.Show(), flags)

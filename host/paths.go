@@ -27,9 +27,18 @@ const snapshotPrefix = "udrm:"
 
 // openedBy says what a link of /proc/PID/fd means. The file is not acquired.
 func (h *Host) openedBy(link []byte) (o opened) {
+	if inode := bracketed(link, "socket:["); inode != 0 {
+		o.path = h.controls.at(inode)
+		return o
+	}
 	if inode := pipeInode(link); inode != 0 {
 		if f := h.files.lookup(inode); f != nil && f.drm != nil {
 			o.file = f
+		} else if f != nil {
+			s, _ := f.client.(*stream)
+			o.path = s.at()
+		} else {
+			o.path = h.controls.at(inode)
 		}
 		return o
 	}
@@ -86,6 +95,8 @@ func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 		c.host.deny(denialMemory, c.n.PID, err)
 		return place{}, errNative // the kernel knows the right error
 	}
+	// What was written ahead of this call is done ahead of its answer.
+	c.host.controls.drain()
 	tree := c.host.tree.Load()
 	base, private := "/", false
 	if raw[0] == '/' {

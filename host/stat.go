@@ -123,6 +123,9 @@ func statOf(path string, n *vfs.Node) unix.Statx_t {
 	var st unix.Statx_t
 	_ = unix.Statx(unix.AT_FDCWD, fileSystem(path), 0, unix.STATX_BASIC_STATS|unix.STATX_BTIME|unix.STATX_MNT_ID, &st)
 	st.Mask &^= unix.STATX_BTIME
+	if inDebugfs(path) {
+		st.Dev_major, st.Dev_minor = 0, debugfsDev
+	}
 	st.Blocks, st.Size, st.Nlink = 0, 0, 1
 	st.Uid, st.Gid = 0, 0
 	st.Ino = inodeOf(path)
@@ -148,8 +151,9 @@ func statOf(path string, n *vfs.Node) unix.Statx_t {
 	case vfs.File:
 		st.Mode |= unix.S_IFREG
 		switch {
-		case n.Show == nil:
+		case n.Socket():
 			st.Mode = st.Mode&^unix.S_IFMT | unix.S_IFSOCK
+		case inDebugfs(path): // of no size
 		case strings.HasPrefix(path, "/sys/"):
 			st.Size = 4096 // of every attribute
 		default:
@@ -216,6 +220,9 @@ func (c *call) fstatfs() {
 func (c *call) writeStatfs(path string, addr uint64) {
 	var st unix.Statfs_t
 	err := unix.Statfs(c.realPath(fileSystem(path)), &st)
+	if inDebugfs(path) {
+		st.Type = unix.DEBUGFS_MAGIC
+	}
 	if err == nil {
 		err = c.write(addr, statfsBytes(&st))
 	}

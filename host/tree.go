@@ -38,13 +38,18 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	t.AddFile("/run/udev/control", 0o600, nil)
 
 	parents := make(map[*bus.Device]bool)
+	var devices []*drm.Device
 	for _, k := range kobjects {
+		if k.Minor != nil && k.Minor.Type() == drm.Primary {
+			devices = append(devices, k.Minor.Device())
+		}
 		if !parents[k.Parent] {
 			parents[k.Parent] = true
 			addParent(t, k.Parent, h.firstSeen(k))
 		}
 		h.addKobject(t, k)
 	}
+	addDebugfs(t, devices)
 	return t
 }
 

@@ -29,6 +29,7 @@ var parts = map[string]func(args []string){
 	"chdir":       chdir,
 	"walk":        walk,
 	"bench":       bench,
+	"control":     control,
 	"opens":       opens,
 	"interrupted": interrupted,
 	"hangup":      hangup,

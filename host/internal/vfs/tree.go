@@ -2,8 +2,11 @@ package vfs
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+
+	"github.com/udrm/udrm/drm"
 )
 
 // A Kind is the type of a node.
@@ -19,15 +22,27 @@ const (
 // A Node is a virtual file.
 type Node struct {
 	Kind   Kind
-	Perm   uint32        // permission bits
-	Target string        // Link: what it says
-	Show   func() string // File: its content; nil: it cannot be opened
-	Minor  int           // Char
+	Perm   uint32 // permission bits
+	Target string // Link: what it says
+	Minor  int    // Char
+	Content
 
 	own      bool // Dir: hides what is really there
 	hides    func(name string) bool
 	children map[string]*Node
 }
+
+// A Content is what is in a File. One that has nothing of it is a socket.
+type Content struct {
+	Show  func() string           // what can be read, at this moment
+	Store func(data string) error // takes what one write brought
+	// Open serves a file that is a stream: what one read gives is what was
+	// delivered to the sink at once. The Closer is closed with the file.
+	Open func(drm.EventSink) (io.Closer, error)
+}
+
+// Socket reports whether the file is one that can only be looked at.
+func (c *Content) Socket() bool { return c.Show == nil && c.Store == nil && c.Open == nil }
 
 // Own reports whether the directory replaces what is really there, rather
 // than adding to it.
@@ -52,7 +67,12 @@ func (t *Tree) AddDir(path string) { t.dir(path).own = true }
 
 // AddFile adds a file with the content that show returns at each opening.
 func (t *Tree) AddFile(path string, perm uint32, show func() string) {
-	t.add(path, &Node{Kind: File, Perm: perm, Show: show})
+	t.AddContent(path, perm, Content{Show: show})
+}
+
+// AddContent adds a file that does more than show something.
+func (t *Tree) AddContent(path string, perm uint32, c Content) {
+	t.add(path, &Node{Kind: File, Perm: perm, Content: c})
 }
 
 // AddLink adds a symbolic link.

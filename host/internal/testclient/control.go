@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// control writes to virtual files, and reads from a stream.
+func control([]string) {
+	const dir = "/sys/kernel/debug/dri/0/echo"
+	const ctl, data = dir + "/control", dir + "/data"
+	stored := func() string { return string(must(os.ReadFile(ctl))) }
+	put := func(fd int, s string) { equal(must(unix.Write(fd, []byte(s))), len(s), "what was written") }
+
+	w := must(unix.Open(ctl, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o644))
+	equal(fdLink(w), "/sys/kernel/debug/dri/vkms/echo/control", "the link of a control")
+	var st unix.Stat_t
+	check(unix.Fstat(w, &st))
+	equal(st.Mode, uint32(unix.S_IFREG|0o644), "the mode of a control")
+	_, err := unix.Read(w, make([]byte, 1))
+	want(err, unix.EBADF, "reading what was opened to write")
+	put(w, "one")
+	equal(stored(), "\"one\"\n", "what was stored")
+	put(w, "two\n")
+	put(w, "three")
+	check(unix.Close(w))
+	equal(stored(), "\"one\"\n\"two\\n\"\n\"three\"\n", "what was stored after close")
+
+	// What is refused harms nobody.
+	for _, bad := range []string{"refuse", "panic"} {
+		w = must(unix.Open(ctl, unix.O_WRONLY, 0))
+		put(w, bad)
+		check(unix.Close(w))
+	}
+	equal(strings.Count(stored(), "\n"), 3, "lines stored")
+
+	// To read and write.
+	rw := must(unix.Open(ctl, unix.O_RDWR, 0))
+	equal(fdLink(rw), "/sys/kernel/debug/dri/vkms/echo/control", "the link of a control")
+	buf := make([]byte, 4096)
+	n := must(unix.Read(rw, buf))
+	equal(string(buf[:n]), "\"one\"\n\"two\\n\"\n\"three\"\n", "what is read")
+	equal(must(unix.Read(rw, buf)), 0, "the end")
+	put(rw, "four")
+	equal(strings.HasSuffix(stored(), "\"four\"\n"), true, "what is written to it is stored")
+	check(unix.Close(rw))
+
+	// A stream: one open at a time; one packet a read; poll and O_NONBLOCK.
+	r := must(unix.Open(data, unix.O_RDONLY|unix.O_NONBLOCK, 0))
+	equal(fdLink(r), "/sys/kernel/debug/dri/vkms/echo/data", "the link of a stream")
+	check(unix.Fstat(r, &st))
+	equal(st.Mode, uint32(unix.S_IFREG|0o444), "the mode of a stream")
+	_, err = unix.Open(data, unix.O_RDONLY, 0)
+	want(err, unix.EBUSY, "opening a stream that is open")
+	_, err = unix.Read(r, buf)
+	want(err, unix.EAGAIN, "reading an empty stream")
+	poll := []unix.PollFd{{Fd: int32(r), Events: unix.POLLIN}}
+	equal(must(unix.Poll(poll, 0)), 0, "polling an empty stream")
+	w = must(unix.Open(ctl, unix.O_WRONLY, 0))
+	put(w, "five")
+	put(w, "six")
+	check(unix.SetNonblock(r, false))
+	equal(must(unix.Poll(poll, -1)), 1, "waiting for the stream")
+	n = must(unix.Read(r, buf))
+	equal(string(buf[:n]), "five", "the first packet")
+	n = must(unix.Read(r, buf))
+	equal(string(buf[:n]), "six", "the second packet")
+	want(ioctl(r, reqNothing, 0), unix.ENOTTY, "an ioctl on a stream")
+	for range 10 {
+		check(unix.Close(r))
+		r = must(unix.Open(data, unix.O_RDONLY, 0))
+	}
+
+	// Nothing comes after that but the end.
+	put(w, "last words")
+}
