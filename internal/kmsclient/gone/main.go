@@ -79,10 +79,17 @@ func (c *client) tryAll(when string) {
 	for _, call := range c.calls() {
 		result := "0"
 		if err := call.try(); err != nil {
-			result = "-1 " + unix.ErrnoName(kmsclient.Errno(err))
+			result = "-1 " + errnoName(kmsclient.Errno(err))
 		}
 		fmt.Printf("%s\t%s\t%s\n", when, call.name, result)
 	}
+}
+
+func errnoName(errno unix.Errno) string {
+	if errno == unix.EOPNOTSUPP { // Linux has two names for it
+		return "EOPNOTSUPP"
+	}
+	return unix.ErrnoName(errno)
 }
 
 type call struct {
