@@ -23,7 +23,6 @@ type device struct {
 	buffer int // a memfd
 
 	waiting atomic.Int32 // handlers of reqWait
-	echo    echo
 
 	mu    sync.Mutex
 	files map[*drm.File]struct{}
@@ -132,6 +131,13 @@ func (d *device) waitClosed() {
 	for len(d.files) > 0 {
 		d.freed.Wait()
 	}
+}
+
+// open reports whether a client has the device open.
+func (d *device) open() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.files) > 0
 }
 
 func (d *device) contents() []byte {
