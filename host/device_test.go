@@ -23,6 +23,7 @@ type device struct {
 	buffer int // a memfd
 
 	waiting atomic.Int32 // handlers of reqWait
+	echo    echo
 
 	mu    sync.Mutex
 	files map[*drm.File]struct{}
