@@ -194,7 +194,7 @@ func benchLastExit(b *testing.B, await func(chan time.Time) time.Time) {
 	for b.Loop() {
 		s := enter(b, d)
 		start <- struct{}{}
-		for s.w.n.Load() >= 0 { // it has not asked for attention yet
+		for atomic.LoadInt64(&s.word.n) >= 0 { // it has not asked for attention yet
 			runtime.Gosched()
 		}
 		for began := time.Now(); time.Since(began) < 100*time.Microsecond; { // to park

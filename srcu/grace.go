@@ -110,7 +110,7 @@ func (d *Domain) idle() bool {
 		return d.perPIdle()
 	}
 	for w := range d.all {
-		if !idle(w.n.Load()) {
+		if !idle(atomic.LoadInt64(&w.n)) {
 			return false
 		}
 	}
@@ -130,11 +130,11 @@ func (d *Domain) await(ctx context.Context, index uint64) error {
 		return d.perPAwait(ctx, index)
 	}
 	for w := range d.under(index) {
-		for looks := 1; !idle(w.n.Load()); looks++ {
+		for looks := 1; !idle(atomic.LoadInt64(&w.n)); looks++ {
 			if looks < spins {
 				continue
 			}
-			if idle(w.n.Or(attention)) {
+			if idle(atomic.OrInt64(&w.n, attention)) {
 				break
 			}
 			select {

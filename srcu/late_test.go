@@ -2,6 +2,7 @@ package srcu
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
@@ -104,7 +105,7 @@ func TestLateEnterDoesNotHoldUpDrain(t *testing.T) {
 				d := newStriped()
 				late := choose(d)
 				c.hold(d, late)
-				if v := late.n.Add(1); v >= 0 { // the first half of a late enter
+				if v := atomic.AddInt64(&late.n, 1); v >= 0 { // the first half of a late enter
 					t.Fatalf("the late enter read %#x and takes that for success", v)
 				}
 				done := false
@@ -179,7 +180,7 @@ func TestLateExitLeavesTheClosedWordAlone(t *testing.T) {
 	if err := d.Synchronize(cancelled); err == nil {
 		t.Fatal("Synchronize missed a section")
 	}
-	v := w.n.Add(-1) // first half of the exit, which was asked for attention
+	v := atomic.AddInt64(&w.n, -1) // first half of the exit, which was asked for attention
 	second := mustEnter(t, w)
 	d.Close()
 	w.exited(v) // second half
@@ -205,7 +206,7 @@ func TestLateExitWakesAfterClose(t *testing.T) {
 		returned := make(chan error, 1)
 		go func() { returned <- d.Synchronize(context.Background()) }()
 		synctest.Wait()
-		v := w.n.Add(-1)
+		v := atomic.AddInt64(&w.n, -1)
 		d.Close()
 		w.exited(v)
 		synctest.Wait()

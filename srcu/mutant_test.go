@@ -30,8 +30,8 @@ var mutants = []struct {
 	{
 		name:     "no closed bit in the words",
 		file:     "srcu.go",
-		old:      `w.n.Or(closed | attention)`,
-		new:      `w.n.Or(attention)`,
+		old:      `atomic.OrInt64(&w.n, closed | attention)`,
+		new:      `atomic.OrInt64(&w.n, attention)`,
 		caughtBy: "TestLateEnterMeetsTheClosedWord",
 	},
 	{
@@ -49,11 +49,11 @@ var mutants = []struct {
 		if v&closed != 0 {
 			next = v | drained
 		}
-		if w.n.CompareAndSwap(v, next) {`,
+		if atomic.CompareAndSwapInt64(&w.n, v, next) {`,
 		new: `		if v&closed != 0 {
-			w.n.Or(drained)
+			atomic.OrInt64(&w.n, drained)
 		} else {
-			w.n.And(^attention)
+			atomic.AndInt64(&w.n, ^attention)
 		}
 		if true {`,
 		caughtBy: "TestLateExitLeavesTheClosedWordAlone",
@@ -75,8 +75,8 @@ var mutants = []struct {
 	{
 		name:     "the waiter does not ask for attention",
 		file:     "grace.go",
-		old:      `idle(w.n.Or(attention))`,
-		new:      `idle(w.n.Load())`,
+		old:      `idle(atomic.OrInt64(&w.n, attention))`,
+		new:      `idle(atomic.LoadInt64(&w.n))`,
 		caughtBy: "TestScripts",
 	},
 	{

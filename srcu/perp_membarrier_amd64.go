@@ -8,6 +8,47 @@ import (
 	"sync/atomic"
 )
 
+// This is the other way to count sections, behind the build tag srcu_membarrier: each
+// P has counts of its own, to which plain increments are added, and a waiter has all
+// processors execute a memory barrier, with membarrier(2), before it looks at them.
+// Where membarrier(2) is refused, domains use stripes, as without the tag.
+//
+// An enter adds to enters, then reads the state again, and is out again if the domain
+// was closed. An exit adds to exits, then reads the attention bit of its index. A
+// waiter calls barrier, sums exits, then enters; an index is idle if the sums agree.
+//
+// Why Drain is right: the domain was marked closed before the barrier. An enter that
+// reads the state after the barrier came to its thread sees that, and fails. One that
+// read it before, and succeeded, had stored its count before that read, so the barrier
+// brought it to memory: it is in the sum of enters. So are the enters of all exits in
+// the other sum (see sums), so the sums agree only if no such section is open. An enter
+// that fails is in both sums, or makes Drain wait until it is.
+//
+// Why Synchronize is right: the same, for sections that had read the state before the
+// barrier came to their threads. All others read what they use after the call, and
+// need not be waited for. A grace period that was begun after the call has its barrier
+// after the call too, and so can be shared.
+//
+// Why nobody waits for ever: a waiter sets attention, calls barrier, and looks again,
+// before it parks. An exit that read the bit before the barrier came to its thread had
+// stored its count before that, so the look finds it; one that reads it later tells.
+//
+// What of x86 this relies on: stores of a thread come to memory in their order and are
+// then seen by all, loads are not moved before loads, and neither loads nor stores
+// after later stores; only a load may come before an earlier store, and there is where
+// the barrier is. So an exit needs none: what the section did comes to memory before
+// the exit does. Aligned 64-bit stores are not torn.
+//
+// What of Go this relies on: see slot for procPin. The compiler has no reason to tear
+// or to invent a store of an aligned int64, cannot move it across procPin and procUnpin,
+// whose bodies it does not see, and the atomic load is after procUnpin. The language
+// promises none of that for a plain store that others read, so TestPerPPlainIncrement
+// looks at the machine code. An assembly function would be promised to stay as it is,
+// but is one more call in each half of the pair. With the race detector, which could
+// not know, the increments are atomic.
+//
+// model/membarrier.pml has all of this for spin, store buffers included.
+
 // perP is the part of a domain that every enter and exit reads.
 type perP struct {
 	slots []slot // one for each P that there was when the domain was made; none: it uses stripes
@@ -58,6 +99,8 @@ func (d *Domain) isPerP() bool { return len(d.slots) != 0 }
 //
 // The caller owns the section and must leave it with [Section.Exit]; until then
 // [Domain.Drain] does not return.
+//
+// It is nosplit, as Exit is, because the check for room on the stack was measurable.
 //
 //go:nosplit
 func (d *Domain) Enter() (Section, bool) {
@@ -113,13 +156,13 @@ func (d *Domain) enterElsewhere() (Section, bool) {
 //
 //go:nosplit
 func (s Section) Exit() {
-	w := s.w
+	w := s.word
 	d := w.d
 	p := procPin()
 	if uint(p) < uint(len(d.slots)) {
 		increment(&d.slots[p].count[d.indexOf(w)].exits)
 		procUnpin()
-		if w.n.Load() < 0 {
+		if atomic.LoadInt64(&w.n) < 0 {
 			w.tell()
 		}
 		return
@@ -137,11 +180,11 @@ func (w *word) tell() { w.d.tellWaiter() }
 func (w *word) exitElsewhere() {
 	d := w.d
 	if !d.isPerP() {
-		w.exit()
+		w.Exit()
 		return
 	}
 	atomic.AddInt64(&d.shared.count[d.indexOf(w)].exits, 1)
-	if w.n.Load() < 0 {
+	if atomic.LoadInt64(&w.n) < 0 {
 		w.tell()
 	}
 }
@@ -200,8 +243,8 @@ func (d *Domain) perPAwait(ctx context.Context, index uint64) error {
 		}
 	}
 	w := &d.index[index]
-	w.n.Or(attention)
-	defer w.n.And(^attention)
+	atomic.OrInt64(&w.n, attention)
+	defer atomic.AndInt64(&w.n, ^attention)
 	barrier()
 	for !d.indexIdle(index) {
 		select {

@@ -18,7 +18,7 @@ func variants(pairs int) map[string]func() {
 			if !ok {
 				panic("closed")
 			}
-			s.w.exit()
+			s.word.Exit()
 		}
 	}}
 }

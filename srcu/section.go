@@ -21,16 +21,6 @@ func (d *Domain) Enter() (Section, bool) {
 	return Section{}, false
 }
 
-// Exit ends the section. It may run on another goroutine than Enter did. It never
-// waits.
-//
-// Preconditions: Enter reported true for s, and neither s nor a copy of it was
-// left before. Of exits too many, the one that finds no section open panics; until
-// then they take the place of other sections' exits.
-func (s Section) Exit() {
-	s.w.exit()
-}
-
 // Without the build tag srcu_membarrier there is no domain that counts by P.
 type (
 	perP    struct{}

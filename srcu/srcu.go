@@ -65,7 +65,7 @@ func (d *Domain) Open() { d.state.And(^uint64(stateShut)) }
 
 // A Section is an open critical section: the address of the word that counts it,
 // so that leaving needs no look-up. It is a value that belongs to its holder.
-type Section struct{ w *word }
+type Section struct{ *word }
 
 // Close stops entry for good: every Enter that begins after it returned fails.
 // It does not wait for the sections that are open, which is what [Domain.Drain]
@@ -78,7 +78,7 @@ type Section struct{ w *word }
 func (d *Domain) Close() {
 	d.state.Or(stateClosed)
 	for w := range d.all {
-		w.n.Or(closed | attention)
+		atomic.OrInt64(&w.n, closed|attention)
 	}
 }
 
@@ -93,7 +93,7 @@ func (d *Domain) Sections() int {
 	}
 	var n int64
 	for w := range d.all {
-		if v := w.n.Load(); !idle(v) {
+		if v := atomic.LoadInt64(&w.n); !idle(v) {
 			n += v & count
 		}
 	}

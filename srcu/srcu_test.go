@@ -76,6 +76,22 @@ func TestExitTooMany(t *testing.T) {
 	})
 }
 
+// A stand-in calls its function at each Exit, also of a copy, and concerns no domain.
+func TestStandIn(t *testing.T) {
+	d := NewDomain()
+	exits := 0
+	s := NewStandIn(func() { exits++ })
+	for _, s := range []Section{s, s, s} {
+		s.Exit()
+	}
+	if exits != 3 {
+		t.Errorf("3 exits of a stand-in called its function %d times", exits)
+	}
+	if d.Sections() != 0 || nowhere.Sections() != 0 {
+		t.Error("a stand-in is counted")
+	}
+}
+
 func TestErrorsSayWhatIsOpen(t *testing.T) {
 	d := NewDomain()
 	a, b := enter(t, d), enter(t, d)

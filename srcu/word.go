@@ -21,8 +21,9 @@ import "sync/atomic"
 // enters that fail touch the count, each for a moment.
 // 61 bits - count: the open sections.
 type word struct {
-	n atomic.Int64
-	d *Domain // whom to tell; on the same cache line as n
+	_ [0]atomic.Int64 // aligns n for atomics on every architecture
+	n int64           // a plain one: with the methods of an atomic.Int64, Exit would be too long to inline
+	d *Domain         // whom to tell; on the same cache line as n
 }
 
 const (
@@ -37,19 +38,28 @@ func idle(v int64) bool { return v&count == 0 || v&drained != 0 }
 
 // enter opens a section on w. However long ago the caller chose w, it is w that
 // decides: see [Domain.Close].
-func (w *word) enter() bool { return w.n.Add(1) >= 0 || w.entered() }
+func (w *word) enter() bool { return atomic.AddInt64(&w.n, 1) >= 0 || w.entered() }
 
 // entered is the rest of an enter that found a bit set.
 func (w *word) entered() bool {
-	if w.n.Load()&closed == 0 {
+	if atomic.LoadInt64(&w.n)&closed == 0 {
 		return true
 	}
-	w.exit()
+	w.Exit()
 	return false
 }
 
-func (w *word) exit() {
-	if v := w.n.Add(-1); v < 0 {
+// Exit ends the section. It may run on another goroutine than Enter did. It never
+// waits.
+//
+// Preconditions: Enter reported true for the section, and neither it nor a copy of it
+// was left before. Of exits too many, the one that finds no section open panics; until
+// then they take the place of other sections' exits.
+//
+// It is a method of the word, which a Section embeds, because the compiler counts that
+// as less: a method of package drm that calls it is then inlined too, and only just.
+func (w *word) Exit() {
+	if v := atomic.AddInt64(&w.n, -1); v < 0 {
 		w.exited(v)
 	}
 }
@@ -65,6 +75,10 @@ func (w *word) exit() {
 // finds attention still set; if the word was closed since, the next turn sees that; if
 // attention is gone or drained is set, another exit has swapped, and tells.
 func (w *word) exited(v int64) {
+	if w.d == &nowhere {
+		w.standIn().exit()
+		return
+	}
 	if v&count == count {
 		w.underflowed()
 	}
@@ -73,19 +87,19 @@ func (w *word) exited(v int64) {
 		if v&closed != 0 {
 			next = v | drained
 		}
-		if w.n.CompareAndSwap(v, next) {
+		if atomic.CompareAndSwapInt64(&w.n, v, next) {
 			w.d.tellWaiter()
 			return
 		}
-		v = w.n.Load()
+		v = atomic.LoadInt64(&w.n)
 	}
 }
 
 // underflowed puts back what an exit without an enter has taken, and panics.
 func (w *word) underflowed() {
-	w.n.Add(1)
+	atomic.AddInt64(&w.n, 1)
 	if w.d.Closed() {
-		w.n.Or(closed | attention) // the borrow went through them
+		atomic.OrInt64(&w.n, closed|attention) // the borrow went through them
 	}
 	w.d.tellWaiter()
 	panic("srcu: Exit of a section that is not open: each Section, copies included, is left exactly once")
