@@ -46,6 +46,7 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 		testOnly: testOnly,
 	}
 	return m.commit(dev, opts, func(t *transaction) error {
+		t.req = req
 		t.allowModeset = arg.Flags&uapi.ModeAtomicAllowModeset != 0
 		for _, a := range assignments {
 			// A framebuffer or blob may be gone by the second attempt.

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
 )
 
 // commitOptions say how a change of state is committed.
@@ -50,9 +51,9 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 	}
 }
 
-// tryCommit is one attempt. It returns an earlier flip to be waited for
-// first, or the flips that the commit has started.
-func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *transaction) error) (wait *flip, flips []*flip, err error) {
+// tryCommit is one attempt. It returns what must be waited for first, an
+// earlier flip or fences, or the flips that the commit has started.
+func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *transaction) error) (wait awaited, flips []*flip, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.begin()
@@ -63,9 +64,9 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 	if err := t.check(); err != nil {
 		return nil, nil, err
 	}
-	for i := range t.events {
-		if !t.old.crtcs[i].Active && !t.new.crtcs[i].Active {
-			return nil, nil, invalid("an event is asked for, but CRTC %d is off and stays off", m.crtcs[i].id)
+	for i, c := range m.crtcs {
+		if (t.events[i] != nil || t.outFences[i] != nil) && !t.old.crtcs[i].Active && !t.new.crtcs[i].Active {
+			return nil, nil, invalid("an event or a fence is asked for, but CRTC %d is off and stays off", c.id)
 		}
 	}
 	if opts.testOnly {
@@ -84,12 +85,24 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 			}
 		}
 	}
-	return nil, m.apply(dev, t, opts), nil
+	pending := t.pendingFence()
+	if pending != nil && !opts.nonblock {
+		if !unplugged(opts.ctx) {
+			return fenceWait{pending}, nil, nil
+		}
+		pending = nil // nobody is left waiting
+	}
+	if err := t.installOutFences(dev); err != nil {
+		return nil, nil, err
+	}
+	return nil, m.apply(dev, t, opts, pending), nil
 }
 
-// apply makes the new state of t the current one. The caller holds mu.
-func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *commitOptions) []*flip {
+// apply makes the new state of t the current one, and shows it when pending is
+// signalled, nil for now. The caller holds mu.
+func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *commitOptions, pending *fence.Fence) []*flip {
 	modesets := t.modesets()
+	from := m.scanout()
 	for _, c := range m.crtcs {
 		if modesets&(1<<c.index) != 0 {
 			t.updateDPMS(c)
@@ -98,29 +111,51 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *comm
 			}
 		}
 	}
-	t.new.references(func(c counted) bool { m.objects.get(c); return true })
-	m.state.Store(t.new)
-	t.old.references(func(c counted) bool { m.objects.put(c); return true })
-
-	m.config.Driver.Commit(dev, t.old, t.new)
-
 	var flips []*flip
+	var lit uint64 // CRTCs whose signal begins
 	for _, c := range m.crtcs {
 		if t.crtcs&(1<<c.index) == 0 {
 			continue
 		}
-		if new := &t.new.crtcs[c.index]; new.Active && modesets&(1<<c.index) != 0 {
-			c.vblank.on(&new.Mode)
+		if t.new.crtcs[c.index].Active {
+			lit |= modesets & (1 << c.index)
 		}
 		if !opts.unsynced {
-			flips = append(flips, c.vblank.flip(dev, opts.nonblock, t.events[c.index]))
+			f := &flip{crtc: c, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index], held: pending != nil}
+			if o := t.outFences[c.index]; o != nil {
+				f.fence = o.fence
+			}
+			flips = append(flips, f)
+			c.vblank.queueFlip(f)
 		}
 	}
 	t.events = nil // they are on their way
+
+	t.new.references(func(c counted) bool { m.objects.get(c); return true })
+	m.state.Store(t.new)
+	m.program(dev, from)
+	t.old.references(func(c counted) bool { m.objects.put(c); return true })
+	if pending != nil {
+		m.releaseLater(dev.Device, pending, flips, lit)
+	} else {
+		m.light(lit)
+		for _, f := range flips {
+			f.crtc.vblank.startFlip(dev, f)
+		}
+	}
 	if t.onSuccess != nil {
 		t.onSuccess()
 	}
 	return flips
+}
+
+// light begins the vblanks of CRTCs that were just switched on.
+func (m *ModeConfig) light(lit uint64) {
+	for _, c := range m.crtcs {
+		if lit&(1<<c.index) != 0 {
+			c.vblank.on(&m.state.Load().crtcs[c.index].Mode)
+		}
+	}
 }
 
 // modesets returns the touched CRTCs whose signal is interrupted.

@@ -81,7 +81,7 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, error) {
 	return s, nil
 }
 
-// holdScanout returns the current state, with references to the framebuffers
+// holdScanout returns the state that the hardware shows, with references to the framebuffers
 // that c shows.
 //
 // A state's references are put after another one has taken its place: as long
@@ -89,7 +89,7 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, error) {
 func (m *ModeConfig) holdScanout(c *CRTC, s *scene) (state *State) {
 	m.objects.mu.Lock()
 	defer m.objects.mu.Unlock()
-	state = m.state.Load()
+	state = m.scanout()
 	for i := range state.planes {
 		if ps := &state.planes[i]; ps.CRTC == c && ps.Visible {
 			ps.FB.refs++

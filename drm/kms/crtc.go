@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"github.com/udrm/udrm/drm/fence"
 	"sync/atomic"
 
 	"github.com/udrm/udrm/drm"
@@ -14,6 +15,7 @@ type CRTC struct {
 	config CRTCConfig
 	vblank vblank
 	legacy legacyCRTC
+	fences *fence.Context             // of its commits; nil before the first; guarded by ModeConfig.mu
 	curve  atomic.Pointer[gammaCurve] // the last one that was used; see gamma
 
 	properties propertyList

@@ -9,23 +9,51 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A flip is a commit on its way to the screen, for one CRTC.
 type flip struct {
+	crtc     *CRTC
 	done     chan struct{} // closed when it is shown
-	target   uint64        // the vblank that shows it
 	nonblock bool
-	event    *flipEvent // nil for none
+	event    *flipEvent   // nil for none
+	fence    *fence.Fence // nil for none
+	held     bool         // it waits for fences; guarded by ModeConfig.mu
+
+	// Guarded by vblank.mu.
+	started bool   // it waits for its vblank
+	target  uint64 // the vblank that shows it
+	cancel  func() // called when it is over; nil for none
 }
 
-// complete says that the flip is shown. It is called once.
-func (f *flip) complete(c *CRTC, now vblankTime) {
+// complete says that the flip is shown, or, with an error, that it never will
+// be, which only its fence tells. It is called once, with vblank.mu held.
+func (f *flip) complete(now vblankTime, err error) {
 	if f.event != nil {
-		f.event.pending.Send(vblankEventBytes(uapi.EventTypeFlipComplete, f.event.userData, c.id, now))
+		f.event.pending.Send(vblankEventBytes(uapi.EventTypeFlipComplete, f.event.userData, f.crtc.id, now))
+	}
+	if f.fence != nil {
+		f.fence.SignalAt(now.at, err)
+	}
+	if f.cancel != nil {
+		f.cancel()
 	}
 	close(f.done)
+}
+
+// onDone has cancel called when the flip is over: at once when it is.
+func (f *flip) onDone(cancel func()) {
+	v := &f.crtc.vblank
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	select {
+	case <-f.done:
+		cancel()
+	default:
+		f.cancel = cancel
+	}
 }
 
 // wait waits for the flip: EINTR when ctx ends first. A nil ctx never does.

@@ -67,6 +67,7 @@ type ModeConfig struct {
 	inUse  atomic.Bool
 
 	state atomic.Pointer[State] // replaced with mu held
+	shown atomic.Pointer[State] // what the hardware shows, when it is not state; see fences.go
 	mu    sync.Mutex            // serialises commits
 
 	fileMu       sync.Mutex
@@ -228,6 +229,9 @@ func (m *ModeConfig) dropState() {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old := m.state.Swap(m.initialState())
-	old.references(func(c counted) bool { m.objects.put(c); return true })
+	for _, old := range [...]*State{m.state.Swap(m.initialState()), m.shown.Swap(nil)} {
+		if old != nil {
+			old.references(func(c counted) bool { m.objects.put(c); return true })
+		}
+	}
 }

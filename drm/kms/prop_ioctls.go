@@ -93,7 +93,10 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 		if c, ok := o.(*Connector); ok && p == m.standard.dpms {
 			return t.setDPMS(c, p, arg.Value)
 		}
-		return t.setProperty(req.File, o, p, arg.Value)
+		t.req = req
+		err := t.setProperty(req.File, o, p, arg.Value)
+		t.outFences = nil // as in the kernel, only ATOMIC makes them
+		return err
 	})
 }
 

@@ -198,7 +198,7 @@ func TestSetPropertyErrors(t *testing.T) {
 		{"unknown CRTC", primaryID, crtcPropID, 9999, unix.EINVAL},
 		{"source out of range", primaryID, 11, 1 << 32, unix.EINVAL},
 		{"place out of range", primaryID, 13, 1 << 31, unix.EINVAL},
-		{"an out fence", crtcID, 19, badAddr, unix.EINVAL},
+		{"an out fence", crtcID, 19, badAddr, unix.EFAULT},
 		{"no out fence", crtcID, 19, 0, 0},
 		{"an in fence", primaryID, 18, 0, unix.EINVAL},
 		{"no in fence", primaryID, 18, math.MaxUint64, 0},

@@ -88,9 +88,7 @@ func (p *Plane) set(std *standardProperties, t *transaction, property *Property,
 		fb, _ := ref.(*Framebuffer)
 		t.setPlaneFB(p, fb)
 	case std.inFenceFD:
-		if int64(value) != -1 {
-			return noFences(property)
-		}
+		return t.setInFence(p, int64(value))
 	case std.crtcID:
 		crtc, _ := ref.(*CRTC)
 		t.setPlaneCRTC(p, crtc)
@@ -162,9 +160,7 @@ func (c *CRTC) set(std *standardProperties, t *transaction, property *Property, 
 	case std.vrrEnabled:
 		s.VRREnabled = value != 0
 	case std.outFencePtr:
-		if value != 0 {
-			return noFences(property)
-		}
+		return t.setOutFence(c, value)
 	default:
 		return readOnly(c, property)
 	}

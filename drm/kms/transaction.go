@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
 )
 
 // A transaction is a change of state on its way: a copy of the current state
@@ -23,6 +24,10 @@ type transaction struct {
 
 	held   []counted
 	events map[int]*flipEvent // sent when the commit is shown, by CRTC index
+
+	req       *drm.Request         // who sets fences; nil for nobody
+	inFences  map[int]*fence.Fence // waited for, by plane index
+	outFences map[int]*outFence    // signalled when the commit is shown, by CRTC index
 
 	allowModeset bool
 	// stealEncoders: a connector whose encoder is needed elsewhere is switched

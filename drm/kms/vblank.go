@@ -116,7 +116,11 @@ func (v *vblank) flush() {
 
 func (v *vblank) finishFlip(now vblankTime) {
 	if v.current != nil {
-		v.current.complete(v.crtc, now)
+		var err error
+		if v.gone {
+			err = drm.ErrUnplugged
+		}
+		v.current.complete(now, err)
 		v.current = nil
 	}
 }
@@ -135,24 +139,37 @@ func (v *vblank) pending() *flip {
 	return v.current
 }
 
-// flip starts the wait for the vblank that shows a commit just made. On a CRTC
-// that is off it is over at once.
-func (v *vblank) flip(dev *drm.RegisteredDevice, nonblock bool, event *flipEvent) *flip {
+// queueFlip makes f the commit under way.
+func (v *vblank) queueFlip(f *flip) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	now := v.now()
-	f := &flip{done: make(chan struct{}), nonblock: nonblock, event: event, target: now.count + 1}
-	if v.gone || !v.isOn {
-		f.complete(v.crtc, now)
-		return f
-	}
 	v.current = f
+	if v.gone {
+		v.finishFlip(v.now())
+	}
+}
+
+// startFlip starts the wait for the vblank that shows the commit under way, if
+// that still is f. On a CRTC that is off it is over at once.
+func (v *vblank) startFlip(dev *drm.RegisteredDevice, f *flip) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.current != f {
+		return
+	}
+	now := v.now()
+	if !v.isOn {
+		v.finishFlip(now)
+		return
+	}
+	f.started, f.target = true, now.count+1
 	v.arm(dev)
-	return f
 }
 
 // need reports whether somebody waits for a vblank. The caller holds mu.
-func (v *vblank) need() bool { return v.current != nil || len(v.waiters) > 0 }
+func (v *vblank) need() bool {
+	return v.current != nil && v.current.started || len(v.waiters) > 0
+}
 
 // arm makes the next vblank be noticed. The caller holds mu.
 func (v *vblank) arm(dev *drm.RegisteredDevice) {
@@ -225,7 +242,7 @@ func (v *vblank) deliver(now vblankTime) {
 
 // deliverFlip shows the pending commit if it was due by then.
 func (v *vblank) deliverFlip(count uint64) {
-	if v.current != nil && passed(count, v.current.target) {
+	if v.current != nil && v.current.started && passed(count, v.current.target) {
 		v.finishFlip(v.at(v.current.target))
 	}
 }

@@ -1,0 +1,231 @@
+package kms
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
+)
+
+// A commit waits for the fences that clients give its planes (IN_FENCE_FD),
+// and signals those that they ask for (OUT_FENCE_PTR) when it is shown. One
+// that may block waits before it changes anything. One that may not becomes
+// the current state at once, as far as clients can tell, but keeps its CRTCs
+// held: what they show stays as it was until the fences are signalled.
+
+// An awaited is what a commit has to wait for before it can be tried again.
+type awaited interface {
+	// wait returns EINTR when ctx ends first. It ends as well when the device
+	// goes away.
+	wait(ctx context.Context) error
+}
+
+// A fenceWait is the wait for fences of clients.
+type fenceWait struct{ fence *fence.Fence }
+
+func (w fenceWait) wait(ctx context.Context) error {
+	if w.fence.Wait(ctx) != nil && !unplugged(ctx) {
+		return unix.EINTR
+	}
+	return nil
+}
+
+// setInFence makes the commit wait for a sync file of the client before it
+// shows p.
+func (t *transaction) setInFence(p *Plane, fd int64) error {
+	if t.inFences[p.index] != nil {
+		return invalid("IN_FENCE_FD of plane %d is set twice", p.id)
+	}
+	if fd == -1 {
+		return nil
+	}
+	f, err := fence.Lookup(t.req, int32(fd))
+	if err != nil {
+		return fmt.Errorf("kms: IN_FENCE_FD of plane %d: %w", p.id, err)
+	}
+	if t.inFences == nil {
+		t.inFences = make(map[int]*fence.Fence)
+	}
+	t.inFences[p.index] = f
+	return nil
+}
+
+// pendingFence is signalled when all in-fences are; nil when they are.
+func (t *transaction) pendingFence() *fence.Fence {
+	var pending []*fence.Fence
+	for _, f := range t.inFences {
+		if !f.Signaled() {
+			pending = append(pending, f)
+		}
+	}
+	if len(pending) == 0 {
+		return nil
+	}
+	return fence.Merge(pending...)
+}
+
+// noFence is what stands at the client's pointer as long as there is no fence.
+const noFence = -1
+
+// setOutFence has the descriptor of a fence written to ptr when the commit is
+// made: it is signalled when the commit is shown on c. Whatever becomes of the
+// commit, -1 is written first. EFAULT for a pointer that cannot be written.
+func (t *transaction) setOutFence(c *CRTC, ptr uint64) error {
+	if ptr == 0 {
+		return nil
+	}
+	if err := t.putFence(ptr, noFence); err != nil {
+		return err
+	}
+	if t.outFences == nil {
+		t.outFences = make(map[int]*outFence)
+	}
+	t.outFences[c.index] = &outFence{ptr: ptr}
+	return nil
+}
+
+// An outFence is a fence that a client has asked for.
+type outFence struct {
+	ptr   uint64
+	fence *fence.Fence // once the commit is about to be made
+}
+
+func (t *transaction) putFence(ptr uint64, fd int32) error {
+	return t.req.CopyToUser(ptr, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
+}
+
+// installOutFences gives the client the fences that it has asked for. The
+// commit can fail no more, except here. Fences of which the client knows are
+// signalled then, with an error.
+func (t *transaction) installOutFences(dev *drm.RegisteredDevice) error {
+	for _, c := range t.m.crtcs {
+		o := t.outFences[c.index]
+		if o == nil {
+			continue
+		}
+		o.fence = c.newFence(dev)
+		fd, err := fence.Install(t.req, o.fence)
+		if err == nil {
+			err = t.putFence(o.ptr, fd)
+		}
+		if err != nil {
+			for _, o := range t.outFences {
+				_ = t.putFence(o.ptr, noFence)
+				if o.fence != nil {
+					o.fence.Signal(err)
+				}
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// newFence returns the next fence of the commits to c. The caller holds
+// ModeConfig.mu.
+func (c *CRTC) newFence(dev *drm.RegisteredDevice) *fence.Fence {
+	if c.fences == nil {
+		c.fences = fence.NewContext(dev.Info().Name, fmt.Sprintf("CRTC:%d-crtc-%d", c.id, c.index))
+	}
+	return c.fences.New()
+}
+
+// scanout returns what the hardware shows: the current state, except for the
+// CRTCs that are held.
+func (m *ModeConfig) scanout() *State {
+	if shown := m.shown.Load(); shown != nil {
+		return shown
+	}
+	return m.state.Load()
+}
+
+// program brings the hardware from what it shows to the current state, except
+// for what is held. The caller holds mu.
+func (m *ModeConfig) program(dev *drm.RegisteredDevice, from *State) {
+	before, to := m.shown.Load(), m.state.Load()
+	if held := m.heldCRTCs(); held != 0 {
+		to = m.mixed(to, from, held)
+		to.references(func(c counted) bool { m.objects.get(c); return true })
+		m.shown.Store(to)
+	} else {
+		m.shown.Store(nil)
+	}
+	m.config.Driver.Commit(dev, from, to)
+	if before != nil {
+		before.references(func(c counted) bool { m.objects.put(c); return true })
+	}
+}
+
+// heldCRTCs are the CRTCs whose last commit waits for fences, by index.
+func (m *ModeConfig) heldCRTCs() (mask uint64) {
+	for _, c := range m.crtcs {
+		if f := c.vblank.pending(); f != nil && f.held {
+			mask |= 1 << c.index
+		}
+	}
+	return mask
+}
+
+// mixed is the state new, with what belongs to the held CRTCs as in old.
+func (m *ModeConfig) mixed(new, old *State, held uint64) *State {
+	isHeld := func(a, b *CRTC) bool {
+		return a != nil && held&(1<<a.index) != 0 || b != nil && held&(1<<b.index) != 0
+	}
+	s := new.clone()
+	for i := range s.crtcs {
+		if held&(1<<i) != 0 {
+			s.crtcs[i] = old.crtcs[i]
+		}
+	}
+	for i := range s.planes {
+		if isHeld(old.planes[i].CRTC, new.planes[i].CRTC) {
+			s.planes[i] = old.planes[i]
+		}
+	}
+	for i := range s.connectors {
+		if isHeld(old.connectors[i].CRTC, new.connectors[i].CRTC) {
+			s.connectors[i] = old.connectors[i]
+		}
+	}
+	return s
+}
+
+// releaseLater shows the flips of a commit once its fences are signalled.
+// lit are the CRTCs whose signal begins with it.
+func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, flips []*flip, lit uint64) {
+	remove := pending.AddCallback(func() {
+		// Unplugged: the flips are completed, or are about to be.
+		go device.WithGuard(func(dev *drm.RegisteredDevice) error {
+			m.release(dev, flips, lit)
+			return nil
+		})
+	})
+	for _, f := range flips {
+		f.onDone(remove)
+	}
+}
+
+// release ends the hold of a commit, as far as nobody has completed its flips
+// meanwhile.
+func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, lit uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	from := m.scanout()
+	flips = slices.DeleteFunc(flips, func(f *flip) bool { return f.crtc.vblank.pending() != f })
+	if len(flips) == 0 {
+		return
+	}
+	for _, f := range flips {
+		f.held = false
+	}
+	m.program(dev, from)
+	for _, f := range flips {
+		m.light(lit & (1 << f.crtc.index))
+		f.crtc.vblank.startFlip(dev, f)
+	}
+}
