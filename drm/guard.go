@@ -64,10 +64,14 @@ func (d *RegisteredDevice) Context() context.Context {
 // by pointer. Exit must be called exactly once, on every path: defer it.
 type RegistrationGuard struct {
 	_       noCopy
-	section srcu.Section
+	section srcu.Section // or a stand-in: spent, or of the record of a guard that is known by name
 	dev     *RegisteredDevice
-	record  *record // nil for a guard that is not known by name
 }
+
+// spent stands in for the section of a guard that is not open.
+var spent = srcu.NewStandIn(func() {
+	panic("drm: Exit of a registration guard that is not open: it was exited before, or RegistrationGuard had returned an error")
+})
 
 // noCopy makes go vet report copies.
 type noCopy struct{}
@@ -90,7 +94,7 @@ func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
 	}
 	section, ok := d.gate.Enter()
 	if !ok {
-		return RegistrationGuard{}, d.refused()
+		return RegistrationGuard{section: spent}, d.refused()
 	}
 	return RegistrationGuard{section: section, dev: &d.registered}, nil
 }
@@ -99,7 +103,7 @@ func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
 func (d *Device) enter(r *record) (RegistrationGuard, error) {
 	section, ok := d.gate.Enter()
 	if !ok {
-		return RegistrationGuard{}, d.refused()
+		return RegistrationGuard{section: spent}, d.refused()
 	}
 	view := &d.registered
 	if d.checked {
@@ -107,8 +111,9 @@ func (d *Device) enter(r *record) (RegistrationGuard, error) {
 		view = &RegisteredDevice{Device: d, parent: view.parent, data: view.data, record: r}
 	}
 	r.since = time.Now()
+	r.section = section
 	d.records.add(r)
-	return RegistrationGuard{section: section, dev: view, record: r}, nil
+	return RegistrationGuard{section: srcu.NewStandIn(r.exit), dev: view}, nil
 }
 
 // serve runs f inside a guard on behalf of a client: what names the request. A
@@ -134,19 +139,21 @@ func (d *Device) refused() error {
 }
 
 // Device returns the registered view, valid until Exit.
-func (g *RegistrationGuard) Device() *RegisteredDevice { return g.dev }
+func (g *RegistrationGuard) Device() *RegisteredDevice {
+	if g.section == spent {
+		return nil
+	}
+	return g.dev
+}
 
 // Exit leaves the critical section: drm_dev_exit. A second Exit panics: it
 // would let an unplug return while somebody else is still inside.
+//
+// It is inlined into its caller, which leaves room for nothing more: what is
+// rare has a stand-in for its section instead of a test here.
 func (g *RegistrationGuard) Exit() {
-	if g.dev == nil {
-		panic("drm: Exit of a registration guard that is not open: it was exited before, or RegistrationGuard had returned an error")
-	}
-	g.dev = nil
-	if g.record != nil {
-		g.record.exit()
-	}
 	g.section.Exit()
+	g.section = spent
 }
 
 // WithGuard runs f inside a guard. It is the form that cannot leak: the guard

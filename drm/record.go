@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/udrm/udrm/srcu"
 )
 
 // An OpenGuard is a guard that is open, as reports of a slow unplug show it.
@@ -23,6 +25,8 @@ type record struct {
 	what   string
 	client Client
 	since  time.Time
+
+	section srcu.Section // that the guard's own one stands in for
 
 	// When guards are checked.
 	checked   bool
@@ -52,13 +56,17 @@ func (l *records) add(r *record) {
 	l.last = r
 }
 
-// exit ends the record. It panics when the guard was exited before, which the
-// guard itself cannot see once it was copied.
+// exit ends the record and leaves the section. It panics when the guard was
+// exited before, which the guard itself cannot see once it was copied.
 func (r *record) exit() {
 	if r.exited.Swap(true) {
 		panic("drm: second Exit of a registration guard, by way of a copy" + r.takenAt())
 	}
-	l := r.in
+	r.in.remove(r)
+	r.section.Exit()
+}
+
+func (l *records) remove(r *record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if r.prev != nil {
