@@ -61,6 +61,12 @@
 // done ahead of the next call that is handed over (control.go). Files that are
 // streams, as CRCs are, are pipes like nodes (stream.go).
 //
+// # Uevents
+//
+// Programs hear of devices through libudev's monitors, which are netlink
+// sockets. In answer to the call that makes one they get a datagram socket of
+// ours, to which we send what the kernel and udev would multicast (uevent.go).
+//
 // # What stays different from a real node
 //
 //   - read with a buffer that is too small for one event takes a part of it;
@@ -85,6 +91,12 @@
 //     followed into the virtual tree.
 //   - autosuspend_delay_ms reads as empty (the kernel: EIO). What a file of
 //     sysfs says is fixed when it is opened.
+//   - A socket for uevents is not a netlink socket: getsockname and options of
+//     SOL_NETLINK tell. It carries our events only, not those of real devices.
+//     libudev asks for a sender that is root or, in newer versions, the user of
+//     the program: under a host that is neither, older ones hear nothing.
+//   - A program that makes itself undumpable (PR_SET_DUMPABLE) is out of reach
+//     of a host that is not root: it sees the machine as it is.
 //   - 32-bit programs are not served: they see the machine as it is.
 //   - no_new_privs is set: set-uid programs gain no privilege.
 //   - Anybody whom we run may open the nodes: their mode says root and video.
@@ -93,12 +105,13 @@
 //
 //	controls.storing → drm's and bus's locks (doing what was written)
 //	fileTable.reaping → drm's locks (closing a file)
-//	drm's locks → Host.treeMu → shadow.mu (a device comes or goes)
+//	drm's and bus's locks → Host.treeMu → shadow.mu (a device comes or goes)
+//	drm's and bus's locks → uevents.mu
 //	drm's locks → fileTable.mu (a hang-up) and sink.mu (an event)
 //	fileTable.mu → sink.mu
 //
-// controls.mu, file.mu, server.mu, request.mu and children.mu are leaves, but that
-// children.mu is held while a program is started. No lock is held while a
+// controls.mu, file.mu, server.mu, request.mu, uevents.mu and children.mu are
+// leaves, but that children.mu is held while a program is started. No lock is held while a
 // program's memory is read or written: that may wait for the program.
 //
 // # Traps for who changes this

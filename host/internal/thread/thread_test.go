@@ -1,0 +1,169 @@
+package thread
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// sleeper is another process, one of whose descriptors is file, and the
+// address of a page of it that can be written, with what is around it.
+func sleeper(t *testing.T, file *os.File) (id ID, page uint64) {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	cmd.Stdin = file
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, "[stack]") {
+			_, end, _ := strings.Cut(strings.Fields(line)[0], "-")
+			top, err := strconv.ParseUint(end, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ID(cmd.Process.Pid), top - 4096
+		}
+	}
+	t.Fatalf("sleep has no stack:\n%s", maps)
+	return 0, 0
+}
+
+func TestMemory(t *testing.T) {
+	id, page := sleeper(t, nil)
+	end := page + 4096 // of what is mapped
+	want := []byte("a path\x00and more")
+	if err := id.Write(page, want); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(want))
+	if err := id.Read(got, page); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("read %q, %v", got, err)
+	}
+	buf := make([]byte, 4096)
+	if s, err := id.ReadString(buf, page); err != nil || string(s) != "a path" {
+		t.Errorf("a string: %q, %v", s, err)
+	}
+
+	long := bytes.Repeat([]byte("x"), 1000)
+	if err := id.Write(end-1000, long); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what string
+		err  error
+		want error
+	}{
+		{"a read across the end", id.Read(make([]byte, 100), end-50), unix.EFAULT},
+		{"a read at 0", id.Read(make([]byte, 1), 0), unix.EFAULT},
+		{"a read of the kernel", id.Read(make([]byte, 1), 1<<63), unix.EFAULT},
+		{"a read of nothing", id.Read(nil, 0), nil},
+		{"a string without end", second(id.ReadString(buf, end-40)), unix.EFAULT},
+		{"a string that is too long", second(id.ReadString(buf[:300], end-1000)), unix.ENAMETOOLONG},
+		{"a string at 0", second(id.ReadString(buf, 0)), unix.EFAULT},
+		{"a write across the end", id.Write(end-50, make([]byte, 100)), unix.EFAULT},
+	} {
+		if !errors.Is(c.err, c.want) || c.err != nil && c.want == nil {
+			t.Errorf("%s: %v, want %v", c.what, c.err, c.want)
+		}
+	}
+	if err := id.Write(end-4, []byte{1, 2, 3, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := id.ReadString(buf, end-4); err != nil || len(s) != 3 {
+		t.Errorf("a string that ends with the memory: %q, %v", s, err)
+	}
+}
+
+func second(_ []byte, err error) error { return err }
+
+func TestLinks(t *testing.T) {
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	var fds FDs
+	defer fds.Close()
+	buf := make([]byte, 4096)
+	// More than are kept, and each twice.
+	for range 2 {
+		for range len(fds.dirs) + 1 {
+			id, _ := sleeper(t, null)
+			for range 2 {
+				if link, err := fds.Link(id, 0, buf); err != nil || string(link) != "/dev/null" {
+					t.Errorf("descriptor 0: %q, %v", link, err)
+				}
+				if link, err := fds.Link(id, 77, buf); err == nil {
+					t.Errorf("a descriptor that is not open: %q", link)
+				}
+			}
+		}
+	}
+	id, _ := sleeper(t, null)
+	if cwd, err := id.CWD(buf); err != nil || !strings.HasSuffix(string(cwd), "thread") {
+		t.Errorf("the working directory: %q, %v", cwd, err)
+	}
+	if flags, err := id.FDFlags(0); err != nil || flags&unix.O_ACCMODE != unix.O_RDONLY {
+		t.Errorf("flags: %#o, %v", flags, err)
+	}
+	if _, err := id.FDFlags(77); err != unix.EBADF {
+		t.Errorf("flags of a descriptor that is not open: %v", err)
+	}
+	if id.HasSignal() {
+		t.Error("a thread that sleeps has a signal")
+	}
+}
+
+// TestKeptDirectory is that a directory that was kept is not used for another
+// thread.
+func TestKeptDirectory(t *testing.T) {
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	cmd := exec.Command("sleep", "1000")
+	cmd.Stdin = null
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id := ID(cmd.Process.Pid)
+	var fds FDs
+	defer fds.Close()
+	buf := make([]byte, 4096)
+	if _, err := fds.Link(id, 0, buf); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if link, err := fds.Link(id, 0, buf); err == nil {
+		t.Errorf("after its end descriptor 0 is %q", link)
+	}
+}
+
+func TestTraceRefused(t *testing.T) {
+	result := make(chan error)
+	Go(func() {
+		_, err := ID(os.Getpid()).Trace() // our own process
+		result <- err
+	})
+	if err := <-result; !errors.Is(err, unix.EPERM) {
+		t.Errorf("tracing ourselves: %v", err)
+	}
+}
