@@ -26,9 +26,9 @@ type cards struct {
 }
 
 // newCards plugs count cards.
-func newCards(count int) (*cards, error) {
+func newCards(count int, config vkms.Config) (*cards, error) {
 	c := &cards{
-		class: drm.NewClass(), platform: bus.New("platform"), config: vkms.DefaultConfig(),
+		class: drm.NewClass(), platform: bus.New("platform"), config: config,
 		drivers: make(map[string]*vkms.Driver),
 	}
 	for i := range count {

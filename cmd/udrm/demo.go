@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
 )
@@ -70,7 +71,7 @@ type demoCheck struct {
 func (d *demo) check(what string, err error) { d.checks = append(d.checks, demoCheck{what, err}) }
 
 func (d *demo) run() (err error) {
-	if d.cards, err = newCards(2); err != nil {
+	if d.cards, err = newCards(2, vkms.DefaultConfig()); err != nil {
 		return err
 	}
 	h, err := host.New(d.cards.class, host.Options{})

@@ -49,7 +49,7 @@ func newSession(t *testing.T) *session {
 		h.Close()
 	})
 	drmtest.NoLeaks(t)
-	if s.cards, err = newCards(0); err != nil {
+	if s.cards, err = newCards(0, vkms.DefaultConfig()); err != nil {
 		t.Fatal(err)
 	}
 	s.config.Misuse = func(err error) {
