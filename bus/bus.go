@@ -39,6 +39,8 @@ type Bus struct {
 
 	mu          sync.Mutex
 	devices     []*Device // in the order of their arrival
+	drivers     []string  // the names of all that were ever bound
+	rescan      func() error
 	subscribers []*func(Event)
 }
 
@@ -63,6 +65,43 @@ func (b *Bus) Device(name string) *Device {
 		}
 	}
 	return nil
+}
+
+// Drivers returns the names of the drivers that devices on the bus are, or
+// were, bound to, in the order of their arrival: a driver stays loaded.
+func (b *Bus) Drivers() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.drivers)
+}
+
+func (b *Bus) noteDriver(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Contains(b.drivers, name) {
+		b.drivers = append(b.drivers, name)
+	}
+}
+
+// OnRescan says how the devices that are plugged are found: f adds and binds
+// those that are not on the bus. It belongs to whoever plugs devices.
+func (b *Bus) OnRescan(f func() error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rescan = f
+}
+
+// Rescan looks for devices that are plugged and not on the bus, such as one
+// that was removed although its cable was not pulled. EOPNOTSUPP when there is
+// no way to find them ([Bus.OnRescan]).
+func (b *Bus) Rescan() error {
+	b.mu.Lock()
+	f := b.rescan
+	b.mu.Unlock()
+	if f == nil {
+		return fmt.Errorf("bus %s: rescanning: its devices cannot be found: %w", b.name, unix.EOPNOTSUPP)
+	}
+	return f()
 }
 
 // Add puts a new device on the bus, without a driver. The name must be free

@@ -34,8 +34,9 @@ type Device struct {
 	bus  *Bus
 	name string
 
-	mu    sync.Mutex // the device lock, see the package comment
-	gone  bool       // removed from the bus
+	mu    sync.Mutex  // the device lock, see the package comment
+	last  Driver      // that it was bound to; nil before the first
+	gone  atomic.Bool // removed from the bus; set with mu held
 	bound atomic.Pointer[BoundDevice]
 }
 
@@ -58,6 +59,10 @@ func (d *Device) Name() string { return d.name }
 // Bus returns the bus that the device is, or was, on.
 func (d *Device) Bus() *Bus { return d.bus }
 
+// Removed reports whether the device has left its bus for good, or is about
+// to.
+func (d *Device) Removed() bool { return d.gone.Load() }
+
 // Driver returns the name of the driver that the device is bound to, "" when
 // it is not bound.
 func (d *Device) Driver() string {
@@ -74,11 +79,13 @@ func (d *Device) Bind(driver Driver) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case d.gone:
+	case d.gone.Load():
 		return d.refuse("bind to "+driver.Name(), "it was removed", unix.ENODEV)
 	case d.bound.Load() != nil:
 		return d.refuse("bind to "+driver.Name(), "it is bound to "+d.Driver(), unix.EBUSY)
 	}
+	d.last = driver
+	d.bus.noteDriver(driver.Name())
 	b := &BoundDevice{dev: d, driver: driver}
 	b.devres.OnRelease = func(name string) {
 		d.bus.send(Event{Action: "release", Device: d, Resource: name})
@@ -91,6 +98,19 @@ func (d *Device) Bind(driver Driver) error {
 	}
 	d.bus.send(Event{Action: "bind", Device: d})
 	return nil
+}
+
+// Rebind binds the device to the driver of that name that it was bound to
+// last, as writing to a driver's bind file does. Errors: ENODEV when that was
+// another driver, or none; and those of [Device.Bind].
+func (d *Device) Rebind(driver string) error {
+	d.mu.Lock()
+	last := d.last
+	d.mu.Unlock()
+	if last == nil || last.Name() != driver {
+		return d.refuse("rebind to "+driver, "it is not a device of that driver", unix.ENODEV)
+	}
+	return d.Bind(last)
 }
 
 // Unbind is the planned removal of the driver: it calls the driver's Unbind,
@@ -112,10 +132,10 @@ func (d *Device) Unbind() error {
 func (d *Device) Remove() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gone {
+	if d.gone.Load() {
 		return d.refuse("remove", "it was removed before", unix.ENODEV)
 	}
-	d.gone = true
+	d.gone.Store(true)
 	var err error
 	if b := d.bound.Load(); b != nil {
 		err = d.end(b)

@@ -26,6 +26,7 @@ import (
 // controls are the virtual files that programs have open to write.
 type controls struct {
 	log   *slog.Logger
+	files *fileTable
 	count atomic.Int32
 
 	storing sync.Mutex // held while something is taken and stored
@@ -50,8 +51,8 @@ type control struct {
 // maxWrite is how much one write can bring: what a page of sysfs takes.
 const maxWrite = 4096
 
-func newControls(log *slog.Logger) *controls {
-	return &controls{log: log, open: make(map[uint64]*control)}
+func newControls(log *slog.Logger, files *fileTable) *controls {
+	return &controls{log: log, files: files, open: make(map[uint64]*control)}
 }
 
 // openControl opens a virtual file for writing.
@@ -195,6 +196,7 @@ func (t *controls) take(c *control, fd int) {
 		case err == unix.EAGAIN:
 			return
 		case n > 0:
+			t.files.drain() // what was closed before is closed
 			if err := storeData(c.store, string(buf[:n])); err != nil {
 				t.log.Warn("host: a program has written what is refused; it was told that the write succeeded",
 					"path", c.path, "data", string(buf[:n]), "err", err)

@@ -65,6 +65,7 @@ func newDevice(t testing.TB, class *drm.Class, name string) *device {
 			drm.NewIoctl(uapi.IO(0x45), 0, d.unplug),
 			drm.NewIoctl(uapi.IOR(0x46, 16), 0, d.caller),
 			drm.NewIoctl(uapi.IOR(0x47, 8), 0, d.count),
+			drm.NewIoctl(uapi.IOR(0x48, 8), 0, d.waiters),
 		},
 	})
 	return d
@@ -122,6 +123,11 @@ func (d *device) count(_ *drm.RegisteredDevice, _ *drm.Request, n *uint64) error
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	*n = uint64(len(d.files))
+	return nil
+}
+
+func (d *device) waiters(_ *drm.RegisteredDevice, _ *drm.Request, n *uint64) error {
+	*n = uint64(d.waiting.Load())
 	return nil
 }
 

@@ -103,7 +103,7 @@
 //
 // # Lock order
 //
-//	controls.storing → drm's and bus's locks (doing what was written)
+//	controls.storing → fileTable.reaping, drm's and bus's locks (doing what was written)
 //	fileTable.reaping → drm's locks (closing a file)
 //	drm's and bus's locks → Host.treeMu → shadow.mu (a device comes or goes)
 //	drm's and bus's locks → uevents.mu

@@ -41,7 +41,7 @@ type Host struct {
 	shadow   *shadow
 	uevents  *uevents
 	tree     atomic.Pointer[vfs.Tree]
-	seen     sync.Map // *drm.Kobject → when it was seen first, a time.Duration
+	seen     sync.Map // *drm.Kobject, *bus.Device → when it was seen first, a time.Duration
 
 	treeMu sync.Mutex // making a new tree
 	buses  map[*bus.Bus]struct{}
@@ -67,11 +67,11 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	if h.log == nil {
 		h.log = slog.Default()
 	}
-	h.controls = newControls(h.log)
 	var err error
 	if h.files, err = newFileTable(); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
+	h.controls = newControls(h.log, h.files)
 	if h.shadow, err = newShadow(); err != nil {
 		h.files.close()
 		return nil, fmt.Errorf("host: %w", err)
@@ -127,11 +127,11 @@ func (h *Host) renew() {
 	h.shadow.prune(tree)
 }
 
-// firstSeen returns when k was seen first, since the machine started.
-func (h *Host) firstSeen(k *drm.Kobject) time.Duration {
+// firstSeen returns when an object was seen first, since the machine started.
+func (h *Host) firstSeen(object any) time.Duration {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-	at, _ := h.seen.LoadOrStore(k, time.Duration(now.Nano()))
+	at, _ := h.seen.LoadOrStore(object, time.Duration(now.Nano()))
 	return at.(time.Duration)
 }
 

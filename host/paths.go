@@ -200,9 +200,11 @@ func (c *call) Readlink(path string) (string, error) {
 	}
 	switch path {
 	case "/proc/self":
-		return strconv.Itoa(c.client().PID), nil
+		pid, _ := c.ownIDs()
+		return pid, nil
 	case "/proc/thread-self":
-		return strconv.Itoa(c.client().PID) + "/task/" + strconv.Itoa(int(c.tid())), nil
+		pid, tid := c.ownIDs()
+		return pid + "/task/" + tid, nil
 	}
 	if !c.isMagic(path) {
 		return readlink(c.realPath(path))
@@ -249,10 +251,25 @@ func (c *call) isMagic(path string) bool {
 
 // magic says where a link leads for which isMagic holds.
 func (c *call) magic(path string) (o opened, text string, err error) {
-	if text, err = readlink(path); err != nil {
+	if text, err = readlink(c.realPath(path)); err != nil {
 		return opened{}, "", err
 	}
 	return c.host.openedBy([]byte(text)), text, nil
+}
+
+// ownIDs returns the process and thread id of the caller as its /proc has
+// them. That may be the one of a pid namespace of its own.
+func (c *call) ownIDs() (pid, tid string) {
+	var ours, theirs unix.Stat_t
+	status := statusOf(c.tid())
+	pids, tids := strings.Fields(status["NStgid"]), strings.Fields(status["NSpid"])
+	if len(pids) == 0 || len(tids) == 0 {
+		return strconv.Itoa(c.client().PID), strconv.Itoa(int(c.tid()))
+	}
+	if unix.Stat("/proc", &ours) == nil && unix.Stat(c.realPath("/proc"), &theirs) == nil && ours.Dev == theirs.Dev {
+		return pids[0], tids[0]
+	}
+	return pids[len(pids)-1], tids[len(tids)-1]
 }
 
 // shownPath is the path of an open file as /proc shows it.

@@ -37,15 +37,13 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	// What programs look at to see whether udev runs. It is a socket.
 	t.AddFile("/run/udev/control", 0o600, nil)
 
-	parents := make(map[*bus.Device]bool)
+	for b := range h.buses {
+		h.addBus(t, b)
+	}
 	var devices []*drm.Device
 	for _, k := range kobjects {
 		if k.Minor != nil && k.Minor.Type() == drm.Primary {
 			devices = append(devices, k.Minor.Device())
-		}
-		if !parents[k.Parent] {
-			parents[k.Parent] = true
-			addParent(t, k.Parent, h.firstSeen(k))
 		}
 		h.addKobject(t, k)
 	}
@@ -70,7 +68,8 @@ func up(dir string) string {
 	return strings.Repeat("../", strings.Count(strings.TrimPrefix(dir, "/sys"), "/"))
 }
 
-func addParent(t *vfs.Tree, d *bus.Device, seen time.Duration) {
+// addDevice adds what every device on a bus has.
+func addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	dir, name := sysPath(d), d.Bus().Name()
 	t.AddDir(dir)
 	t.AddFile(dir+"/uevent", 0o644, constant("MODALIAS="+modalias(d)+"\n"))

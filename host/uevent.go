@@ -309,7 +309,11 @@ func (h *Host) busEvent(e bus.Event) {
 	default:
 		return // "release": of a managed resource
 	}
+	h.renew()
 	d := e.Device
+	if e.Action == "remove" {
+		h.seen.Delete(d)
+	}
 	h.uevents.send(uevent{
 		action:    e.Action,
 		devpath:   strings.TrimPrefix(sysPath(d), "/sys"),

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"image/png"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,14 +26,16 @@ type cards struct {
 
 	mu      sync.Mutex
 	drivers map[string]*vkms.Driver // by the name of the device
+	plugged map[string]string       // cards, likewise; a rescan of the bus finds them
 }
 
 // newCards plugs count cards.
 func newCards(count int, config vkms.Config) (*cards, error) {
 	c := &cards{
 		class: drm.NewClass(), platform: bus.New("platform"), config: config,
-		drivers: make(map[string]*vkms.Driver),
+		drivers: make(map[string]*vkms.Driver), plugged: make(map[string]string),
 	}
+	c.platform.OnRescan(c.rescan)
 	for i := range count {
 		if err := c.plug(fmt.Sprintf("card%d", i)); err != nil {
 			return nil, err
@@ -79,12 +84,32 @@ func (c *cards) plug(card string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drivers[name] = driver
+	c.drivers[name], c.plugged[name] = driver, card
 	return nil
 }
 
 // unplug pulls the cable: the device is gone, its driver was not asked.
-func (c *cards) unplug(card string) error { return c.withDevice(card, (*bus.Device).Remove) }
+func (c *cards) unplug(card string) error {
+	c.mu.Lock()
+	delete(c.plugged, deviceName(card))
+	c.mu.Unlock()
+	return c.withDevice(card, (*bus.Device).Remove)
+}
+
+// rescan brings the cards back that a program has removed although they are
+// still plugged.
+func (c *cards) rescan() error {
+	c.mu.Lock()
+	plugged := maps.Clone(c.plugged)
+	c.mu.Unlock()
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(plugged)) {
+		if c.platform.Device(name) == nil {
+			errs = append(errs, c.plug(plugged[name]))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // unbind takes the driver off the device, which stays on the bus.
 func (c *cards) unbind(card string) error { return c.withDevice(card, (*bus.Device).Unbind) }

@@ -17,6 +17,7 @@ const (
 	reqUnplug  = 0x6445     // _IO('d', 0x45)
 	reqCaller  = 0x80106446 // _IOR('d', 0x46, 16 bytes)
 	reqFiles   = 0x80086447 // _IOR('d', 0x47, 8 bytes)
+	reqWaiters = 0x80086448 // _IOR('d', 0x48, 8 bytes)
 	reqVersion = 0xc0406400 // DRM_IOCTL_VERSION
 )
 

@@ -65,6 +65,10 @@ func newDir(own bool) *Node {
 // program.
 func (t *Tree) AddDir(path string) { t.dir(path).own = true }
 
+// AddUnion adds a directory to what is really there, if it is there: one that
+// stays although nothing virtual may be in it.
+func (t *Tree) AddUnion(path string) { t.dir(path) }
+
 // AddFile adds a file with the content that show returns at each opening.
 func (t *Tree) AddFile(path string, perm uint32, show func() string) {
 	t.AddContent(path, perm, Content{Show: show})

@@ -1,0 +1,35 @@
+package host_test
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/host"
+)
+
+// TestBus is that a program can unbind and bind drivers, remove devices and
+// rescan their bus, as an administrator does, and sees what comes of it at
+// once; also with a node open.
+func TestBus(t *testing.T) {
+	for _, user := range users {
+		t.Run(user.name, func(t *testing.T) {
+			class := drm.NewClass()
+			platform := bus.New("platform")
+			drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()))
+			platform.OnRescan(func() error {
+				dev, err := platform.Add("vkms")
+				if err != nil {
+					return err
+				}
+				t.Cleanup(func() { _ = dev.Remove() }) // a program may have done it
+				return dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()))
+			})
+			h := newHost(t, class, host.Options{})
+			run(t, h, asUser(exec.Command(client, "bus"), user.attr))
+		})
+	}
+}
