@@ -30,7 +30,7 @@ var mutants = []struct {
 	{
 		name:     "no closed bit in the words",
 		file:     "srcu.go",
-		old:      `atomic.OrInt64(&w.n, closed | attention)`,
+		old:      `atomic.OrInt64(&w.n, closed|attention)`,
 		new:      `atomic.OrInt64(&w.n, attention)`,
 		caughtBy: "TestLateEnterMeetsTheClosedWord",
 	},
