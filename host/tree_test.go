@@ -29,7 +29,8 @@ func newVKMS(t *testing.T, attr *syscall.SysProcAttr) func(program string, args 
 
 // TestTree is that the virtual files are laid out, and say, what those of the
 // kernel's vkms do. The expectations are what was recorded there, but for
-// autosuspend_delay_ms: no read of it can be made to fail with EIO.
+// autosuspend_delay_ms: no read of it can be made to fail with EIO; and for
+// driver and remove: the kernel's vkms has no driver model around it.
 func TestTree(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
@@ -72,7 +73,8 @@ DIR/power/runtime_usage "0\n" <nil>
 /sys/class/drm/card0-Writeback-1 -> ../../devices/platform/vkms/drm/card0/card0-Writeback-1
 /sys/class/drm/version "drm 1.1.0 20060810\n" <nil>
 `,
-				dev: dev + `/driver_override "(null)\n" <nil>
+				dev: dev + `/driver -> ../../../bus/platform/drivers/vkms
+` + dev + `/driver_override "(null)\n" <nil>
 ` + dev + `/drm/
 ` + dev + `/drm/card0/
 ` + connector("card0-Virtual-1", "disabled", "1024x768 and more", "connected") +
@@ -82,7 +84,8 @@ DIR/power/runtime_usage "0\n" <nil>
 ` + power(dev+"/drm/card0") + dev + `/drm/card0/subsystem -> ../../../../../class/drm
 ` + dev + `/drm/card0/uevent "MAJOR=226\nMINOR=0\nDEVNAME=dri/card0\nDEVTYPE=drm_minor\n" <nil>
 ` + dev + `/modalias "platform:vkms\n" <nil>
-` + power(dev) + dev + `/subsystem -> ../../../bus/platform
+` + power(dev) + dev + `/remove "" open ` + dev + `/remove: permission denied
+` + dev + `/subsystem -> ../../../bus/platform
 ` + dev + `/uevent "MODALIAS=platform:vkms\n" <nil>
 `,
 			}
