@@ -170,7 +170,7 @@ func clientOf(tid thread.ID) drm.Client {
 	client.UID, _ = strconv.Atoi(uid)
 	const capSysAdmin = 1 << unix.CAP_SYS_ADMIN
 	effective, err := strconv.ParseUint(status["CapEff"], 16, 64)
-	client.Admin = err == nil && effective&capSysAdmin != 0
+	client.Admin = err == nil && effective&capSysAdmin != 0 && tid.InOurUserNamespace()
 	return client
 }
 

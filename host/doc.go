@@ -67,6 +67,11 @@
 // sockets. In answer to the call that makes one they get a datagram socket of
 // ours, to which we send what the kernel and udev would multicast (uevent.go).
 //
+// Where a way leads out of a virtual directory to a real file, the kernel does
+// not know the way, and we open that file for the program: with the program's
+// credentials (internal/thread/credentials.go), as it may have given up
+// privileges that we have.
+//
 // # What stays different from a real node
 //
 //   - read with a buffer that is too small for one event takes a part of it;

@@ -56,11 +56,10 @@ func (c *call) chdir() {
 	case p.Magic:
 		err = unix.ENOTDIR
 	case p.Node == nil:
-		fd, err = unix.Open(c.realPath(p.Path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			_ = unix.Close(fd)
+		err = c.asProgram(func(thread.Credentials) (err error) {
 			fd, err = unix.Open(c.realPath(p.Path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		}
+			return err
+		})
 	default:
 		fd, err = c.host.shadow.open(p.Path, p.Node.Entries())
 	}

@@ -23,7 +23,7 @@ func (c *call) readlinkat() {
 	}
 	n, _ := c.host.tree.Load().Lookup(o.path)
 	if n == nil {
-		target, err := readlink(c.realPath(o.path))
+		target, err := c.readReal(o.path)
 		if err != nil {
 			c.fail(err)
 			return
@@ -59,7 +59,7 @@ func (c *call) readlinkPath(dirfd int32, addr, buf, size uint64) {
 	case p.native:
 		c.proceed()
 	default:
-		target, err := readlink(c.realPath(p.Path))
+		target, err := c.readReal(p.Path)
 		if err != nil {
 			c.fail(err)
 			return

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -138,7 +139,11 @@ func (c *call) openDir(p place, flags int) {
 	}
 	entries := p.Node.Entries()
 	if !p.Node.Own() {
-		real, err := os.ReadDir(c.realPath(p.Path))
+		var real []os.DirEntry
+		err := c.asProgram(func(thread.Credentials) (err error) {
+			real, err = os.ReadDir(c.realPath(p.Path))
+			return err
+		})
 		added := len(entries)
 		for _, e := range real {
 			if !p.Node.Shows(e.Name()) {
@@ -173,7 +178,7 @@ func (c *call) entry(dir string, e os.DirEntry) vfs.Entry {
 		entry.Kind = vfs.Dir
 	case t&os.ModeSymlink != 0:
 		entry.Kind = vfs.Link
-		entry.Target, _ = readlink(c.realPath(dir + "/" + e.Name()))
+		entry.Target, _ = c.readReal(dir + "/" + e.Name())
 	case t&os.ModeCharDevice != 0:
 		entry.Kind = vfs.Char
 	}
@@ -208,13 +213,18 @@ func snapshot(path, content string) (int, error) {
 	return unix.Open(fmt.Sprintf("/proc/self/fd/%d", memfd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
+// asProgram does on real files what the kernel would do for the program, with
+// what the program may do: we may do more when it has given up privileges.
+func (c *call) asProgram(f func(thread.Credentials) error) error { return c.tid().As(f) }
+
 // openReal opens what is really at path for a program that got there by a way
 // that the kernel does not know.
 func (c *call) openReal(path string, flags int, mode uint32) {
 	if flags&unix.O_PATH != 0 {
 		// Such descriptors cannot be given away.
 		var st unix.Stat_t
-		switch err := unix.Lstat(c.realPath(path), &st); {
+		err := c.asProgram(func(thread.Credentials) error { return unix.Lstat(c.realPath(path), &st) })
+		switch {
 		case err != nil:
 			c.fail(err)
 			return
@@ -229,7 +239,11 @@ func (c *call) openReal(path string, flags int, mode uint32) {
 	}
 	const keep = unix.O_ACCMODE | unix.O_APPEND | unix.O_CREAT | unix.O_DIRECTORY | unix.O_EXCL |
 		unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_TRUNC | unix.O_DSYNC | unix.O_SYNC
-	fd, err := unix.Open(c.realPath(path), flags&keep|unix.O_CLOEXEC|unix.O_NOCTTY, mode)
+	var fd int
+	err := c.asProgram(func(program thread.Credentials) (err error) {
+		fd, err = unix.Open(c.realPath(path), flags&keep|unix.O_CLOEXEC|unix.O_NOCTTY, mode&^program.Umask)
+		return err
+	})
 	if err != nil {
 		c.fail(err)
 		return

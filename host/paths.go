@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -113,8 +114,8 @@ func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 	}
 	at, err := tree.Walk(base, string(raw), follow, c)
 	switch {
-	case err == unix.EACCES || err == unix.EPERM:
-		return place{}, errNative // it is us who may not look there
+	case (err == unix.EACCES || err == unix.EPERM) && !private:
+		return place{}, errNative // the kernel knows better than we
 	case err != nil:
 		return place{}, err
 	}
@@ -196,7 +197,7 @@ func (c *call) realPath(path string) string { return c.tid().Root() + path }
 // program sees them.
 func (c *call) Readlink(path string) (string, error) {
 	if !strings.HasPrefix(path, "/proc/") {
-		return readlink(c.realPath(path))
+		return c.readReal(path)
 	}
 	switch path {
 	case "/proc/self":
@@ -207,7 +208,7 @@ func (c *call) Readlink(path string) (string, error) {
 		return pid + "/task/" + tid, nil
 	}
 	if !c.isMagic(path) {
-		return readlink(c.realPath(path))
+		return c.readReal(path)
 	}
 	o, text, err := c.magic(path)
 	switch {
@@ -224,6 +225,15 @@ func (c *call) Readlink(path string) (string, error) {
 		return "", unix.EINVAL // not a path: the kernel knows where it leads
 	}
 	return text, nil
+}
+
+// readReal reads the link that is really at path.
+func (c *call) readReal(path string) (target string, err error) {
+	err = c.asProgram(func(thread.Credentials) (err error) {
+		target, err = readlink(c.realPath(path))
+		return err
+	})
+	return target, err
 }
 
 func readlink(path string) (string, error) {

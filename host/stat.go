@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -105,7 +106,9 @@ func (c *call) statOpened(o opened, write statWriter) {
 func (c *call) statPlace(p place, write statWriter) error {
 	if n := p.Node; n == nil || n.Kind == vfs.Dir && !n.Own() {
 		var st unix.Statx_t
-		err := unix.Statx(unix.AT_FDCWD, c.realPath(p.Path), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
+		err := c.asProgram(func(thread.Credentials) error {
+			return unix.Statx(unix.AT_FDCWD, c.realPath(p.Path), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
+		})
 		if err == nil {
 			return write(&st)
 		}
@@ -261,7 +264,11 @@ func (c *call) accessPath(dirfd int32, addr uint64, mode uint32, flags int) {
 	case p.Magic:
 		c.ret(0)
 	case p.Node == nil:
-		c.finish(unix.Faccessat(unix.AT_FDCWD, c.realPath(p.Path), mode, 0))
+		// With AT_EACCESS the ids are those that count for files: without, the
+		// kernel would look at our real ones.
+		c.finish(c.asProgram(func(thread.Credentials) error {
+			return unix.Faccessat(unix.AT_FDCWD, c.realPath(p.Path), mode, unix.AT_EACCESS)
+		}))
 	default:
 		c.finish(permit(p.Node, mode))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,6 +138,47 @@ func TestRunAsNobody(t *testing.T) {
 	cmd.Dir = "/"
 	if r := finish(t, cmd); r.exit != 0 {
 		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+}
+
+// A program that has given up privileges gets none back from us: where udrm
+// opens a file for it, it is asked what the program may do.
+func TestRunGivesNoPrivileges(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("not root: udrm has no privileges to give")
+		return
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(udrm), "") // nobody may go there
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nobody := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+	for _, tc := range []struct {
+		name, script string
+		exit         int
+	}{
+		{"read", "cat ../.." + secret, 1},
+		{"write", "echo >../.." + secret, 2},
+		{"access", "test -r ../.." + secret, 1},
+		{"list", "ls ../../proc/1/fd", 2},
+		{"create", "touch ../.." + dir + "/new", 1},
+		{"what anybody may do", "cat ../../etc/passwd >../../dev/null && ls ../.." + dir + " >../../dev/null", 0},
+	} {
+		for _, inside := range [][]string{nil, {"unshare", "--user", "--map-root-user"}} {
+			t.Run(strings.Join(append([]string{tc.name}, inside...), " "), func(t *testing.T) {
+				args := slices.Concat([]string{"run", "--"}, nobody, inside, []string{"sh", "-c", "cd /dev/dri && { " + tc.script + "; }"})
+				if r := run(t, args...); r.exit != tc.exit || r.exit != 0 && tc.name != "access" && !strings.Contains(r.stderr, "Permission denied") {
+					t.Errorf("exit %d, want %d\n%s%s", r.exit, tc.exit, r.stdout, r.stderr)
+				}
+			})
+		}
 	}
 }
 

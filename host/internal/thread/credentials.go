@@ -1,0 +1,155 @@
+package thread
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Credentials are what the kernel looks at when a thread opens a file:
+// credentials(7), "File system user ID".
+type Credentials struct {
+	UID, GID     int // of file systems
+	Groups       []int
+	Capabilities uint64 // effective, in our user namespace
+	Umask        uint32
+}
+
+// Credentials returns those of the thread, in our user namespace.
+func (t ID) Credentials() (Credentials, error) {
+	text, err := os.ReadFile(t.path("status"))
+	if err != nil {
+		return Credentials{}, err
+	}
+	var c Credentials
+	var errs []error
+	number := func(text string, base int) uint64 {
+		n, err := strconv.ParseUint(text, base, 64)
+		errs = append(errs, err)
+		return n
+	}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		values := strings.Fields(value)
+		switch {
+		case key == "Uid" && len(values) == 4: // real, effective, saved, of file systems
+			c.UID = int(number(values[3], 10))
+		case key == "Gid" && len(values) == 4:
+			c.GID = int(number(values[3], 10))
+		case key == "Groups":
+			for _, g := range values {
+				c.Groups = append(c.Groups, int(number(g, 10)))
+			}
+		case key == "CapEff" && len(values) == 1:
+			if t.InOurUserNamespace() {
+				c.Capabilities = number(values[0], 16)
+			}
+		case key == "Umask" && len(values) == 1:
+			c.Umask = uint32(number(values[0], 8))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// InOurUserNamespace reports whether the thread's capabilities hold where we
+// are: anybody has all of them in a namespace of his own.
+func (t ID) InOurUserNamespace() bool {
+	ours, err := os.Readlink("/proc/self/ns/user")
+	if err != nil {
+		return false
+	}
+	theirs, err := os.Readlink(t.path("ns/user"))
+	return err == nil && theirs == ours
+}
+
+// same reports whether a thread with these credentials may open what one with
+// the others may.
+func (c Credentials) same(o Credentials) bool {
+	return c.UID == o.UID && c.GID == o.GID && slices.Equal(c.Groups, o.Groups) && c.Capabilities == o.Capabilities
+}
+
+// capSysPtrace is what the way through /proc/TID/root needs.
+const capSysPtrace = 1 << unix.CAP_SYS_PTRACE
+
+// As runs f with the credentials of the thread, and returns its error: what f
+// opens, the thread may open. The umask stays ours, as it is that of the whole process. EPERM, and f
+// is not run, when we may not take them.
+//
+// The calling goroutine must be locked to its OS thread: nothing else of the
+// process changes.
+func (t ID) As(f func(Credentials) error) (err error) {
+	theirs, err := t.Credentials()
+	if err != nil {
+		return fmt.Errorf("thread %d: its credentials: %w", t, err)
+	}
+	ours, err := own()
+	if err != nil {
+		return fmt.Errorf("our credentials: %w", err)
+	}
+	if theirs.same(ours) {
+		return f(theirs)
+	}
+	// Capabilities go last and come back first: the others need them.
+	less := theirs
+	less.Capabilities = ours.Capabilities & (theirs.Capabilities | capSysPtrace)
+	// Should the way back fail, this thread goes on with less than it had.
+	defer func() {
+		if back := errors.Join(setCapabilities(ours.Capabilities), ours.assume(less)); err == nil {
+			err = back
+		}
+	}()
+	if err := less.assume(ours); err != nil {
+		return err
+	}
+	if err := setCapabilities(less.Capabilities); err != nil {
+		return err
+	}
+	return f(theirs)
+}
+
+// own returns the credentials of this process, which must not change them once
+// it serves programs.
+var own = sync.OnceValues(func() (Credentials, error) { return ID(os.Getpid()).Credentials() })
+
+// assume makes the ids those of c, where they are those of now.
+func (c Credentials) assume(now Credentials) error {
+	if !slices.Equal(c.Groups, now.Groups) {
+		if err := unix.Setgroups(c.Groups); err != nil {
+			return fmt.Errorf("setgroups: %w", err)
+		}
+	}
+	// Neither of these reports an error: the second call of each says what is.
+	if c.GID != now.GID {
+		_, _ = unix.SetfsgidRetGid(c.GID)
+		if got, _ := unix.SetfsgidRetGid(-1); got != c.GID {
+			return fmt.Errorf("setfsgid(%d): %w", c.GID, unix.EPERM)
+		}
+	}
+	if c.UID != now.UID {
+		_, _ = unix.SetfsuidRetUid(c.UID)
+		if got, _ := unix.SetfsuidRetUid(-1); got != c.UID {
+			return fmt.Errorf("setfsuid(%d): %w", c.UID, unix.EPERM)
+		}
+	}
+	return nil
+}
+
+// setCapabilities makes the effective ones of the calling thread those.
+func setCapabilities(effective uint64) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("capget: %w", err)
+	}
+	data[0].Effective, data[1].Effective = uint32(effective), uint32(effective>>32)
+	if err := unix.Capset(&header, &data[0]); err != nil {
+		return fmt.Errorf("capset: %w", err)
+	}
+	return nil
+}

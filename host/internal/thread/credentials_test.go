@@ -1,0 +1,100 @@
+package thread
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// process starts one with those attributes, whose only work is to be
+// looked at.
+func process(t *testing.T, attr *syscall.SysProcAttr) ID {
+	t.Helper()
+	cmd := exec.Command("cat")
+	cmd.SysProcAttr = attr
+	stdin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		cmd.Wait()
+	})
+	return ID(cmd.Process.Pid)
+}
+
+func TestAsSameCredentials(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	want := errors.New("of f")
+	if err := process(t, nil).As(func(Credentials) error { return want }); err != want {
+		t.Errorf("As returned %v, want the error of f as it is", err)
+	}
+}
+
+func TestAsOther(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Log("not root: there are no other credentials to take")
+		return
+	}
+	runtime.LockOSThread() // and never unlocked: should the way back fail, the thread ends with this test
+	before, err := ID(unix.Gettid()).Credentials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nobody := &syscall.Credential{Uid: 65534, Gid: 65534, Groups: []uint32{4242}}
+	for _, tc := range []struct {
+		name string
+		attr *syscall.SysProcAttr
+		uid  int
+	}{
+		{"nobody", &syscall.SysProcAttr{Credential: nobody}, 65534},
+		{"root of a user namespace", &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 65534, Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 65534, Size: 1}},
+			Credential:  &syscall.Credential{NoSetGroups: true},
+		}, 65534},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			runtime.LockOSThread()
+			var open error
+			var during Credentials
+			if err := process(t, tc.attr).As(func(theirs Credentials) (err error) {
+				if theirs.UID != tc.uid || theirs.Capabilities != 0 {
+					t.Errorf("its credentials are %+v", theirs)
+				}
+				_, open = os.ReadFile(secret)
+				during, err = ID(unix.Gettid()).Credentials()
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if !errors.Is(open, unix.EACCES) {
+				t.Errorf("a file of root's: %v, want EACCES", open)
+			}
+			if during.UID != tc.uid || tc.attr.Credential == nobody && !slices.Equal(during.Groups, []int{4242}) {
+				t.Errorf("in As the credentials are %+v", during)
+			}
+			after, err := ID(unix.Gettid()).Credentials()
+			if err != nil || !after.same(before) {
+				t.Errorf("after As they are %+v, %v, before %+v", after, err, before)
+			}
+		})
+	}
+}
