@@ -3,6 +3,7 @@ package host
 import (
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/fence/swsync"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/seccomp"
 )
@@ -23,6 +24,9 @@ var sysCalls = []sysCall{
 	}},
 	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: uapi.SyncIOCMagic << 8},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: swsync.Magic << 8},
 	}},
 	// Only mappings at the offsets that drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{
@@ -46,6 +50,14 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_READLINKAT, name: "readlinkat", serve: (*call).readlinkat},
 	{nr: unix.SYS_STATFS, name: "statfs", serve: (*call).statfs},
 	{nr: unix.SYS_FSTATFS, name: "fstatfs", serve: (*call).fstatfs},
+	{nr: unix.SYS_CHMOD, name: "chmod", serve: (*call).chmod},
+	{nr: unix.SYS_FCHMOD, name: "fchmod", serve: (*call).fchmod},
+	{nr: unix.SYS_FCHMODAT, name: "fchmodat", serve: (*call).fchmodat},
+	{nr: unix.SYS_FCHMODAT2, name: "fchmodat2", serve: (*call).fchmodat2},
+	{nr: unix.SYS_CHOWN, name: "chown", serve: (*call).chown},
+	{nr: unix.SYS_LCHOWN, name: "lchown", serve: (*call).lchown},
+	{nr: unix.SYS_FCHOWN, name: "fchown", serve: (*call).fchown},
+	{nr: unix.SYS_FCHOWNAT, name: "fchownat", serve: (*call).fchownat},
 	{nr: unix.SYS_CHDIR, name: "chdir", serve: (*call).chdir},
 	{nr: unix.SYS_GETCWD, name: "getcwd", serve: (*call).getcwd},
 	{nr: unix.SYS_FCNTL, name: "fcntl", serve: (*call).getfl, conds: []seccomp.Cond{

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence/swsync"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -32,6 +33,7 @@ func addDebugfs(t *vfs.Tree, devices []*drm.Device) {
 	if unix.Statfs(debugfsRoot, &st) != nil || st.Type != unix.DEBUGFS_MAGIC {
 		t.AddDir(debugfsRoot)
 	}
+	t.AddContent(debugfsRoot+"/sync/sw_sync", 0o666, vfs.Content{Open: swsync.Open})
 	dri := debugfsRoot + "/dri"
 	t.AddDir(dri)
 	for _, d := range devices {

@@ -29,7 +29,12 @@ func (s *stream) at() string {
 }
 
 // Ioctl implements drm.ClientFile.
-func (s *stream) Ioctl(context.Context, drm.Caller, uint32, uint64) error { return unix.ENOTTY }
+func (s *stream) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
+	if f, ok := s.Closer.(drm.ClientFile); ok {
+		return f.Ioctl(ctx, caller, cmd, arg)
+	}
+	return unix.ENOTTY
+}
 
 // openStream opens a virtual file that serves itself. What has been closed by
 // now is released first: there may be room for one at a time only.

@@ -31,8 +31,12 @@ func NewContext(driver, timeline string) *Context {
 }
 
 // New returns the next fence, not signalled.
-func (c *Context) New() *Fence {
-	return &Fence{driver: c.driver, timeline: c.timeline, context: c.id, seqno: c.seqno.Add(1)}
+func (c *Context) New() *Fence { return c.At(c.seqno.Add(1)) }
+
+// At returns a fence with a number of the caller's choice, not signalled. Who
+// uses it does not use New.
+func (c *Context) At(seqno uint64) *Fence {
+	return &Fence{driver: c.driver, timeline: c.timeline, context: c.id, seqno: seqno}
 }
 
 // A Fence is a piece of work that will be done at some time: struct dma_fence.
