@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
-	"github.com/udrm/udrm/driver/vkms"
 )
 
 // lateClock is a clock whose timers come late, as they do on a loaded machine.
