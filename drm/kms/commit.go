@@ -41,6 +41,7 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 			if !opts.nonblock && !opts.unsynced {
 				for _, f := range flips {
 					<-f.done
+					f.settle()
 				}
 			}
 			return nil
@@ -121,7 +122,10 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *comm
 			lit |= modesets & (1 << c.index)
 		}
 		if !opts.unsynced {
-			f := &flip{crtc: c, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index], held: pending != nil}
+			f := &flip{
+				crtc: c, state: t.new, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index],
+				held: pending != nil, writebacks: t.startWritebacks(c),
+			}
 			if o := t.outFences[c.index]; o != nil {
 				f.fence = o.fence
 			}
@@ -138,7 +142,7 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *comm
 	if pending != nil {
 		m.releaseLater(dev.Device, pending, flips, lit)
 	} else {
-		m.light(lit)
+		m.light(dev, lit)
 		for _, f := range flips {
 			f.crtc.vblank.startFlip(dev, f)
 		}
@@ -150,10 +154,10 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *comm
 }
 
 // light begins the vblanks of CRTCs that were just switched on.
-func (m *ModeConfig) light(lit uint64) {
+func (m *ModeConfig) light(dev *drm.RegisteredDevice, lit uint64) {
 	for _, c := range m.crtcs {
 		if lit&(1<<c.index) != 0 {
-			c.vblank.on(&m.state.Load().crtcs[c.index].Mode)
+			c.vblank.on(dev, &m.state.Load().crtcs[c.index].Mode)
 		}
 	}
 }

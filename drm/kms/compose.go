@@ -26,6 +26,8 @@ type scene struct {
 	width, height int
 	layers        []layer
 	gamma         *gammaCurve // nil for none
+	crtc          *CRTC
+	lut           *Blob // what gamma is to be made of; nil for none
 
 	table *objectTable
 	held  []counted
@@ -45,20 +47,20 @@ type layer struct {
 // the next one step further.
 type sampler func(line []uint64, p, step image.Point)
 
-// scene returns what c shows now, to be released. ENODEV when that is
-// nothing, EINVAL for a format that cannot be read. It takes no lock that is
-// above [objectTable.mu].
-func (m *ModeConfig) scene(c *CRTC) (*scene, error) {
-	s := &scene{table: &m.objects}
+// scene returns what c shows now, to be released, and the state that it is
+// from. ENODEV when that is nothing, EINVAL for a format that cannot be read.
+// It takes no lock that is above objectTable.mu.
+func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
+	s := &scene{table: &m.objects, crtc: c}
 	state := m.holdScanout(c, s)
 	crtc := &state.crtcs[c.index]
 	if !crtc.Active {
 		s.release()
-		return nil, refuse(unix.ENODEV, "a picture of CRTC %d, which is off", c.id)
+		return nil, nil, refuse(unix.ENODEV, "a picture of CRTC %d, which is off", c.id)
 	}
 	w, h := crtc.Mode.size()
 	s.width, s.height = int(w), int(h)
-	s.gamma = c.gamma(crtc.GammaLUT)
+	s.lut = crtc.GammaLUT
 	var planes []*Plane
 	for _, p := range m.planes {
 		if ps := &state.planes[p.index]; ps.CRTC == c && ps.Visible {
@@ -74,11 +76,11 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, error) {
 		read, err := ps.FB.sampler()
 		if err != nil {
 			s.release()
-			return nil, refusedPlane(p, err)
+			return nil, nil, refusedPlane(p, err)
 		}
 		s.add(ps, read)
 	}
-	return s, nil
+	return s, state, nil
 }
 
 // holdScanout returns the state that the hardware shows, with references to the framebuffers
@@ -179,6 +181,9 @@ func unrotate(p, size image.Point, rotation uint32) image.Point {
 // compose calls line for each line of the picture, from the top. What it is
 // given is valid during the call only.
 func (s *scene) compose(line func(y int, pixels []uint64)) {
+	if s.lut != nil {
+		s.gamma = s.crtc.gamma(s.lut)
+	}
 	out, stage := make([]uint64, s.width), make([]uint64, s.width)
 	for y := range s.height {
 		s.composeLine(y, out, stage)

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -53,7 +54,8 @@ type Connector struct {
 	properties propertyList
 	encoders   []*Encoder
 	display    *ModeConfig
-	kobject    *drm.Kobject // set when the device is registered
+	fences     *fence.Context // of its writebacks; nil before the first; guarded by ModeConfig.mu
+	kobject    *drm.Kobject   // set when the device is registered
 
 	mu     sync.Mutex
 	probed bool // the modes were asked for, see probe

@@ -18,6 +18,10 @@ type CRTC struct {
 	fences *fence.Context             // of its commits; nil before the first; guarded by ModeConfig.mu
 	curve  atomic.Pointer[gammaCurve] // the last one that was used; see gamma
 
+	// badCRCSource: the last write to crc/control named a source that does not
+	// exist, so that crc/data cannot be opened.
+	badCRCSource atomic.Bool
+
 	properties propertyList
 }
 

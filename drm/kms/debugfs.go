@@ -8,11 +8,14 @@ import (
 )
 
 // DebugfsFiles implements [drm.DebugfsPart].
-func (m *ModeConfig) DebugfsFiles(*drm.Device) []drm.DebugfsFile {
+func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 	files := []drm.DebugfsFile{
 		{Path: "framebuffer", Show: m.showFramebuffers},
 		{Path: "internal_clients", Show: func() string { return "" }}, // the console would be one
 		{Path: "state", Show: m.showState},
+	}
+	for _, c := range m.crtcs {
+		files = append(files, c.crcFiles(dev)...)
 	}
 	for _, e := range m.encoders {
 		files = append(files, drm.DebugfsFile{

@@ -21,7 +21,10 @@
 // a test.
 //
 // Nothing copies pixels: a flip changes which framebuffer the state names. A
-// picture is composed when somebody asks for one ([ModeConfig.Screenshot]).
+// picture is composed when somebody looks: once for [ModeConfig.Screenshot],
+// each frame while a [CRCStream] is open, and into the framebuffer of a
+// writeback connector. Each frame is what the vblank showed, and is composed
+// beside, so that no flip waits for it.
 //
 // # Who uses it
 //
@@ -39,8 +42,8 @@
 //
 // # Lock order
 //
-//	ModeConfig.mu (commits) → vblank.mu → objectTable.mu → the driver's locks, File
-//	fileState.mu, Connector.mu, ModeConfig.fileMu, ManualClock.mu: leaves
+//	ModeConfig.mu (commits) → vblank.mu → composer.mu → objectTable.mu → the driver's locks, File
+//	fileState.mu, Connector.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves
 //
 // A guard is taken before all of them. Nobody waits for a vblank with a lock
 // held: a commit that is in the way is waited for outside, and the attempt
@@ -49,6 +52,6 @@
 // # Where to start reading
 //
 // state.go, transaction.go and commit.go (the way of every change), then
-// vblank.go and flip.go (time). A legacy request that uses all of it:
+// vblank.go and flip.go (time), compose.go (pictures). A legacy request that uses all of it:
 // pageflip.go.
 package kms

@@ -76,16 +76,14 @@ const noFence = -1
 // made: it is signalled when the commit is shown on c. Whatever becomes of the
 // commit, -1 is written first. EFAULT for a pointer that cannot be written.
 func (t *transaction) setOutFence(c *CRTC, ptr uint64) error {
-	if ptr == 0 {
-		return nil
-	}
-	if err := t.putFence(ptr, noFence); err != nil {
+	o, err := t.newOutFence(ptr)
+	if o == nil {
 		return err
 	}
 	if t.outFences == nil {
 		t.outFences = make(map[int]*outFence)
 	}
-	t.outFences[c.index] = &outFence{ptr: ptr}
+	t.outFences[c.index] = o
 	return nil
 }
 
@@ -95,30 +93,56 @@ type outFence struct {
 	fence *fence.Fence // once the commit is about to be made
 }
 
+// newOutFence is the fence whose descriptor is to be written to ptr, nil for
+// none.
+func (t *transaction) newOutFence(ptr uint64) (*outFence, error) {
+	if ptr == 0 {
+		return nil, nil
+	}
+	if err := t.putFence(ptr, noFence); err != nil {
+		return nil, err
+	}
+	return &outFence{ptr: ptr}, nil
+}
+
 func (t *transaction) putFence(ptr uint64, fd int32) error {
 	return t.req.CopyToUser(ptr, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
+}
+
+// forgetOutFences: as in the kernel, only ATOMIC makes them.
+func (t *transaction) forgetOutFences() {
+	t.outFences = nil
+	for _, r := range t.writebacks {
+		r.out = nil
+	}
 }
 
 // installOutFences gives the client the fences that it has asked for. The
 // commit can fail no more, except here. Fences of which the client knows are
 // signalled then, with an error.
 func (t *transaction) installOutFences(dev *drm.RegisteredDevice) error {
+	var asked []*outFence
 	for _, c := range t.m.crtcs {
-		o := t.outFences[c.index]
-		if o == nil {
-			continue
+		if o := t.outFences[c.index]; o != nil {
+			o.fence = c.newFence(dev)
+			asked = append(asked, o)
 		}
-		o.fence = c.newFence(dev)
+	}
+	for _, c := range t.m.connectors {
+		if r := t.writebacks[c.index]; r != nil && r.fb != nil && r.out != nil {
+			r.out.fence = c.newFence(dev)
+			asked = append(asked, r.out)
+		}
+	}
+	for _, o := range asked {
 		fd, err := fence.Install(t.req, o.fence)
 		if err == nil {
 			err = t.putFence(o.ptr, fd)
 		}
 		if err != nil {
-			for _, o := range t.outFences {
+			for _, o := range asked {
 				_ = t.putFence(o.ptr, noFence)
-				if o.fence != nil {
-					o.fence.Signal(err)
-				}
+				o.fence.Signal(err)
 			}
 			return err
 		}
@@ -225,7 +249,7 @@ func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, lit uint6
 	}
 	m.program(dev, from)
 	for _, f := range flips {
-		m.light(lit & (1 << f.crtc.index))
+		m.light(dev, lit&(1<<f.crtc.index))
 		f.crtc.vblank.startFlip(dev, f)
 	}
 }

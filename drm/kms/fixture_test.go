@@ -100,7 +100,7 @@ func (f *fixture) blocking(request func() error) error {
 	stepped := make(chan struct{})
 	go func() {
 		defer close(stepped)
-		for f.clock.Step(ctx) == nil {
+		for ctx.Err() == nil && f.clock.Step(ctx) == nil {
 		}
 	}()
 	err := request()

@@ -22,6 +22,9 @@ type flip struct {
 	fence    *fence.Fence // nil for none
 	held     bool         // it waits for fences; guarded by ModeConfig.mu
 
+	state      *State // what it shows
+	writebacks []*writeback
+
 	// Guarded by vblank.mu.
 	started bool   // it waits for its vblank
 	target  uint64 // the vblank that shows it
@@ -41,6 +44,15 @@ func (f *flip) complete(now vblankTime, err error) {
 		f.cancel()
 	}
 	close(f.done)
+}
+
+// settle waits, once the flip is shown, until nobody looks any more at what it
+// has replaced, and until what it has to write back is written.
+func (f *flip) settle() {
+	f.crtc.vblank.composer.settle(f.state)
+	for _, w := range f.writebacks {
+		<-w.done
+	}
 }
 
 // onDone has cancel called when the flip is over: at once when it is.

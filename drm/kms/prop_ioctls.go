@@ -95,7 +95,7 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 		}
 		t.req = req
 		err := t.setProperty(req.File, o, p, arg.Value)
-		t.outFences = nil // as in the kernel, only ATOMIC makes them
+		t.forgetOutFences()
 		return err
 	})
 }

@@ -12,7 +12,7 @@ import "image"
 // device open. Errors: ENODEV when the CRTC shows nothing, EINVAL for a format
 // that cannot be read.
 func (m *ModeConfig) Screenshot(c *CRTC) (*image.NRGBA, error) {
-	s, err := m.scene(c)
+	s, _, err := m.scene(c)
 	if err != nil {
 		return nil, err
 	}

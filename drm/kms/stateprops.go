@@ -30,9 +30,6 @@ func readOnly(o object, p *Property) error {
 	return invalid("property %s of object %d is not one that a client can set", p.name, o.ID())
 }
 
-// noFences refuses fences, of which there are none yet.
-func noFences(p *Property) error { return invalid("%s: fences are not supported", p.name) }
-
 func optionalID[T interface {
 	comparable
 	ID() uint32
@@ -194,13 +191,15 @@ func (c *Connector) set(std *standardProperties, t *transaction, property *Prope
 			s.LinkStatus = uint32(value)
 		}
 	case std.writebackFBID:
-		if ref != nil {
-			return invalid("WRITEBACK_FB_ID of connector %d: writeback is not supported yet", c.id)
-		}
+		r := t.writeback(c)
+		r.fb, _ = ref.(*Framebuffer)
+		r.fbSet = true
 	case std.writebackOutFencePtr:
-		if value != 0 {
-			return noFences(property)
+		o, err := t.newOutFence(value)
+		if err != nil {
+			return err
 		}
+		t.writeback(c).out = o
 	default:
 		return readOnly(c, property)
 	}

@@ -25,9 +25,10 @@ type transaction struct {
 	held   []counted
 	events map[int]*flipEvent // sent when the commit is shown, by CRTC index
 
-	req       *drm.Request         // who sets fences; nil for nobody
-	inFences  map[int]*fence.Fence // waited for, by plane index
-	outFences map[int]*outFence    // signalled when the commit is shown, by CRTC index
+	req        *drm.Request              // who sets fences; nil for nobody
+	inFences   map[int]*fence.Fence      // waited for, by plane index
+	outFences  map[int]*outFence         // signalled when the commit is shown, by CRTC index
+	writebacks map[int]*writebackRequest // by connector index
 
 	allowModeset bool
 	// stealEncoders: a connector whose encoder is needed elsewhere is switched
@@ -176,6 +177,9 @@ func (t *transaction) needsModeset(c *CRTC) bool {
 // check checks the new state as a whole and completes what follows from it:
 // encoders, visibility. It changes nothing but the transaction.
 func (t *transaction) check() error {
+	if err := t.checkWritebacks(); err != nil {
+		return err
+	}
 	if err := t.checkModeset(); err != nil {
 		return err
 	}

@@ -33,6 +33,12 @@ type vblank struct {
 	current *flip     // the commit that the next vblank shows
 	waiters []*waiter // in the order of their coming
 
+	// Who looks at the picture; see capture.
+	crc        *CRCStream   // nil for nobody
+	writebacks []*writeback // to be filled with the next frame
+	captured   captured
+	composer   composer
+
 	enabled bool   // the driver was told EnableVblank
 	stop    func() // of the timer; nil while there is none
 	timer   uint64 // which timer that is: one that came too late to be stopped is not it
@@ -74,12 +80,15 @@ func (v *vblank) at(count uint64) vblankTime {
 
 // on begins the grid: the CRTC was just switched on, with mode. The counter
 // goes on by one.
-func (v *vblank) on(mode *Mode) {
+func (v *vblank) on(dev *drm.RegisteredDevice, mode *Mode) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.isOn, v.mode = true, *mode
 	v.epoch = v.m.config.Clock.Now()
 	v.base = v.last.count + 1
+	if v.need() {
+		v.arm(dev)
+	}
 }
 
 // off ends the grid. Whoever waits is answered now: no vblank will come.
@@ -98,6 +107,9 @@ func (v *vblank) unplug() {
 	defer v.mu.Unlock()
 	v.gone = true
 	v.flush()
+	if v.crc != nil {
+		v.crc.finish(unix.ENODEV)
+	}
 	if v.stop != nil {
 		v.stop()
 		v.stop = nil
@@ -107,6 +119,8 @@ func (v *vblank) unplug() {
 // flush completes everything as of now. The caller holds mu.
 func (v *vblank) flush() {
 	now := v.now()
+	v.capture(now, false)
+	v.captured = captured{}
 	v.finishFlip(now)
 	for _, w := range v.waiters {
 		w.deliver(now)
@@ -119,6 +133,11 @@ func (v *vblank) finishFlip(now vblankTime) {
 		var err error
 		if v.gone {
 			err = drm.ErrUnplugged
+		}
+		if !v.current.started {
+			for _, w := range v.current.writebacks {
+				w.complete(drm.ErrUnplugged) // it never was to be seen
+			}
 		}
 		v.current.complete(now, err)
 		v.current = nil
@@ -163,12 +182,13 @@ func (v *vblank) startFlip(dev *drm.RegisteredDevice, f *flip) {
 		return
 	}
 	f.started, f.target = true, now.count+1
+	v.writebacks = append(v.writebacks, f.writebacks...)
 	v.arm(dev)
 }
 
 // need reports whether somebody waits for a vblank. The caller holds mu.
 func (v *vblank) need() bool {
-	return v.current != nil && v.current.started || len(v.waiters) > 0
+	return v.current != nil && v.current.started || len(v.waiters) > 0 || v.crc != nil || len(v.writebacks) > 0
 }
 
 // arm makes the next vblank be noticed. The caller holds mu.
@@ -210,6 +230,7 @@ func (v *vblank) interrupt(device *drm.Device, timer uint64) {
 		v.stop = nil
 		now := v.now()
 		v.m.config.Driver.Vblank(dev, v.crtc, now.count)
+		v.capture(now, true)
 		v.deliver(now)
 		if v.need() {
 			v.arm(dev)
