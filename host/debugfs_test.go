@@ -11,7 +11,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/host"
 )
 
@@ -113,5 +116,24 @@ func TestControls(t *testing.T) {
 				t.Errorf("a shell wrote %q", got)
 			}
 		})
+	}
+}
+
+// TestRenderNode is a card with a render node, as programs see it.
+func TestRenderNode(t *testing.T) {
+	class := drm.NewClass()
+	config := vkms.DefaultConfig()
+	config.Render = true
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, config))
+	h := newHost(t, class, host.Options{})
+	for command, want := range map[string]string{
+		"ls /dev/dri /dev/dri/by-path":                                  "/dev/dri:\nby-path\ncard0\nrenderD128\n\n/dev/dri/by-path:\nplatform-vkms-card\nplatform-vkms-render\n",
+		"ls /sys/class/drm/renderD128/device/drm":                       "card0\nrenderD128\n",
+		"readlink /sys/kernel/debug/dri/0 /sys/kernel/debug/dri/128":    "vkms\nvkms\n",
+		"exec 5<>/dev/dri/renderD128; stat -L -c %t:%T /proc/self/fd/5": "e2:80\n",
+	} {
+		if got := run(t, h, exec.Command("sh", "-c", "export LC_ALL=C; "+command)); got != want {
+			t.Errorf("%s: got %q, want %q", command, got, want)
+		}
 	}
 }

@@ -105,6 +105,8 @@
 //   - 32-bit programs are not served: they see the machine as it is.
 //   - no_new_privs is set: set-uid programs gain no privilege.
 //   - Anybody whom we run may open the nodes: their mode says root and video.
+//     chmod and chown change only what stat says. Files of sysfs and debugfs
+//     are likewise open to anybody, who may write those that can be written.
 //
 // # Lock order
 //

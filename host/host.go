@@ -38,6 +38,7 @@ type Host struct {
 
 	files    *fileTable
 	controls *controls
+	modes    *modes
 	shadow   *shadow
 	uevents  *uevents
 	tree     atomic.Pointer[vfs.Tree]
@@ -62,6 +63,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		class:  class,
 		log:    opts.Logger,
 		hangUp: opts.HangUp,
+		modes:  newModes(),
 		buses:  make(map[*bus.Bus]struct{}),
 	}
 	if h.log == nil {
@@ -125,6 +127,7 @@ func (h *Host) renew() {
 	tree := h.makeTree(kobjects)
 	h.tree.Store(tree)
 	h.shadow.prune(tree)
+	h.modes.prune(tree)
 }
 
 // firstSeen returns when an object was seen first, since the machine started.

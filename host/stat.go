@@ -88,7 +88,7 @@ func (c *call) statFD(fd int32, write statWriter) {
 func (c *call) statOpened(o opened, write statWriter) {
 	if o.file != nil {
 		m := o.file.drm.Minor()
-		st := statOf("/dev/dri/"+m.Name(), &vfs.Node{Kind: vfs.Char, Perm: 0o660, Minor: m.Number()})
+		st := c.host.statOf("/dev/dri/"+m.Name(), &vfs.Node{Kind: vfs.Char, Perm: 0o660, Minor: m.Number()})
 		c.finish(write(&st))
 		return
 	}
@@ -116,13 +116,21 @@ func (c *call) statPlace(p place, write statWriter) error {
 			return err
 		}
 	}
-	st := statOf(p.Path, p.Node)
+	st := c.host.statOf(p.Path, p.Node)
 	return write(&st)
 }
 
-// statOf makes up what stat says of a virtual file. Device, mount and times
-// are those of the file system that it seems to lie in.
-func statOf(path string, n *vfs.Node) unix.Statx_t {
+// statOf is what stat says of a virtual file.
+func (h *Host) statOf(path string, n *vfs.Node) unix.Statx_t {
+	st := makeStat(path, n)
+	h.modes.apply(path, &st)
+	return st
+}
+
+// makeStat makes up what stat says of a virtual file to which nothing was
+// done. Device, mount and times are those of the file system that it seems to
+// lie in.
+func makeStat(path string, n *vfs.Node) unix.Statx_t {
 	var st unix.Statx_t
 	_ = unix.Statx(unix.AT_FDCWD, fileSystem(path), 0, unix.STATX_BASIC_STATS|unix.STATX_BTIME|unix.STATX_MNT_ID, &st)
 	st.Mask &^= unix.STATX_BTIME

@@ -18,6 +18,7 @@ type runCmd struct {
 	Cards   int           `default:"1" help:"How many cards to plug: card0, card1 …"`
 	At      []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"Do something to a card some time after the start: unplug, unbind, plug, or screenshot (=CARD=FILE.png). May be repeated."`
 	Syncobj bool          `help:"Cards have sync objects and timelines, which the kernel's vkms does not."`
+	Render  bool          `help:"Cards have a render node, which the kernel's vkms does not."`
 	HangUp  bool          `help:"At an unplug, wake who waits for events, and end reads. A kernel does not."`
 	Verbose bool          `short:"v" help:"Say what udrm does."`
 	Program []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
@@ -38,7 +39,7 @@ func (cmd *runCmd) Run() error {
 	slog.SetDefault(log)
 
 	config := vkms.DefaultConfig()
-	config.Syncobj = cmd.Syncobj
+	config.Syncobj, config.Render = cmd.Syncobj, cmd.Render
 	cards, err := newCards(cmd.Cards, config)
 	if err != nil {
 		return err

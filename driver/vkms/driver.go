@@ -22,6 +22,7 @@ type Config struct {
 	Overlay   bool // eight overlay planes
 	Writeback bool // a writeback connector
 	Syncobj   bool // sync objects and timelines
+	Render    bool // a render node beside the card
 
 	// Clock is what vblanks run on; nil for the real one.
 	Clock kms.Clock
@@ -147,6 +148,9 @@ func (d *Driver) Features() drm.Features {
 	features := drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic
 	if d.config.Syncobj {
 		features |= drm.FeatureSyncobj | drm.FeatureSyncobjTimeline
+	}
+	if d.config.Render {
+		features |= drm.FeatureRender
 	}
 	return features
 }
