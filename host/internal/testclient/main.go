@@ -42,6 +42,8 @@ var parts = map[string]func(args []string){
 	"waitkill":    waitKill,
 	"daemon":      daemon,
 	"execstorm":   execStorm,
+	"fences":      fences,
+	"signaler":    signaler,
 
 	"doctor":       doctor,
 	"doctorclient": doctorClient,

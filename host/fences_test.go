@@ -1,0 +1,27 @@
+package host_test
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/host"
+)
+
+// TestFences has programs hand sync objects and sync files around.
+func TestFences(t *testing.T) {
+	for _, user := range users {
+		t.Run(user.name, func(t *testing.T) {
+			class := drm.NewClass()
+			config := vkms.DefaultConfig()
+			config.Syncobj = true
+			driver := vkms.NewDriver(class, config)
+			drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+			h := newHost(t, class, host.Options{})
+			run(t, h, asUser(exec.Command(client, "fences"), user.attr))
+		})
+	}
+}
