@@ -69,6 +69,14 @@
 // above this package. Each is a [Part] of a device and brings its own ioctls,
 // its own state for each open file, and what it does in an unplug.
 //
+// # Masters and leases
+//
+// One file at a time is master and may change what is shown (master.go). It
+// can lease displays away: CREATE_LEASE gives the client another file, whose
+// master is a lessee (lease.go). The lessee finds the objects of its lease
+// only; the part that has objects asks [File.LeaseHeld] wherever a client
+// names one. A lessee is master while its lessor is.
+//
 // # Clients
 //
 // A client is anything that can open a [Minor], send an ioctl with [Memory]
