@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -66,26 +67,54 @@ func (c *children) remove(pid int) {
 	delete(c.pids, pid)
 }
 
-// reap waits for the adopted children that have ended: those with more
-// seccomp filters than we have.
+// reap waits for the adopted children that have ended.
 func (r *reaper) reap() {
 	r.known.mu.Lock()
 	defer r.known.mu.Unlock()
+	for _, pid := range r.adoptedLocked() {
+		if state := statusOf(thread.ID(pid))["State"]; state != "" && state[0] == 'Z' {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+	}
+}
+
+// adoptedLocked returns the adopted children: those that nobody here has
+// started, with more seccomp filters than we have.
+func (r *reaper) adoptedLocked() (pids []int) {
 	own := filters(thread.ID(os.Getpid()))
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, pid := range childrenOf(os.Getpid()) {
+		if _, known := r.known.pids[pid]; !known && filters(thread.ID(pid)) > own {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// Leftovers returns the processes that programs of this process's hosts have
+// left behind: their parents have ended. They are served until they end too.
+// What such a process has started in turn comes after it.
+func Leftovers() []int {
+	adopted.known.mu.Lock()
+	defer adopted.known.mu.Unlock()
+	pids := adopted.adoptedLocked()
+	for i := 0; i < len(pids); i++ {
+		pids = append(pids, childrenOf(pids[i])...)
+	}
+	return pids
+}
+
+// childrenOf returns the children of a process, of all its threads.
+func childrenOf(pid int) (pids []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
 		text, _ := os.ReadFile(list)
 		for field := range bytes.FieldsSeq(text) {
-			pid, err := strconv.Atoi(string(field))
-			if _, known := r.known.pids[pid]; err != nil || known {
-				continue
-			}
-			status := statusOf(thread.ID(pid))
-			if state := status["State"]; state != "" && state[0] == 'Z' && filters(thread.ID(pid)) > own {
-				_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			if pid, err := strconv.Atoi(string(field)); err == nil {
+				pids = append(pids, pid)
 			}
 		}
 	}
+	return pids
 }
 
 func filters(t thread.ID) int {

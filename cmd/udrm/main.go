@@ -40,7 +40,7 @@ type cli struct {
 
 func main() {
 	var args cli
-	parser, err := kong.New(&args, kong.Name("udrm"), kong.Description("A DRM subsystem in user space."), kong.UsageOnError())
+	parser, err := kong.New(&args, kong.Name("udrm"), kong.Description("A DRM subsystem in user space."))
 	if err != nil {
 		panic(err) // the tags of cli are wrong
 	}

@@ -55,13 +55,12 @@ func (cmd *runCmd) Run() error {
 	if err != nil {
 		return errors.Join(err, h.Close(), cards.removeAll())
 	}
-	go forward.to(p.PID())
-
 	stop := make(chan struct{})
 	var timer sync.WaitGroup
 	timer.Go(func() { cmd.actAt(cards, stop) })
+	forward.to(target.Process, p.Exited())
 	status, err := p.Wait()
-	<-p.Done() // what the program left behind is served as well
+	forward.toLeftovers(program[0], p.Done()) // it is served as well
 	close(stop)
 	timer.Wait()
 	if err := errors.Join(err, h.Close(), cards.removeAll()); err != nil {
@@ -77,7 +76,8 @@ func (cmd *runCmd) actAt(cards *cards, stop <-chan struct{}) {
 	for _, a := range cmd.At {
 		select {
 		case <-stop:
-			return
+			fmt.Fprintf(os.Stderr, "udrm: %v: not done, the program ended after %v\n", a, time.Since(start).Round(time.Millisecond))
+			continue
 		case <-time.After(time.Until(start.Add(a.after))):
 		}
 		begin := time.Now()

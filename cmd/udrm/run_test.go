@@ -89,6 +89,51 @@ func TestRunForwardsSignals(t *testing.T) {
 	}
 }
 
+// What the program leaves behind is served until it ends; udrm says what it
+// waits for, and can be told to end it.
+func TestRunWaitsForLeftovers(t *testing.T) {
+	for _, tc := range []struct {
+		name, left string
+		signals    []os.Signal
+	}{
+		{"ends by itself", "sleep 2; ls /dev/dri", nil},
+		{"ends when told", "exec sleep 1000", []os.Signal{unix.SIGTERM}},
+		{"must be killed", "trap '' TERM INT; while :; do sleep 1000; done", []os.Signal{unix.SIGTERM, unix.SIGINT}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cmd := command(t, "run", "--", "sh", "-c", `setsid sh -c "$0" & exit 3`, tc.left)
+			var stdout strings.Builder
+			cmd.Stdout = &stdout
+			stderr, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(stderr)
+			if !lines.Scan() || !strings.HasPrefix(lines.Text(), "udrm: sh has ended; waiting for what it left behind") || !strings.Contains(lines.Text(), "sleep (process ") {
+				t.Errorf("udrm said %q", lines.Text())
+			}
+			for _, s := range tc.signals {
+				if err := cmd.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for lines.Scan() {
+				t.Errorf("udrm said %q", lines.Text())
+			}
+			cmd.Wait()
+			if status := cmd.ProcessState.ExitCode(); status != 3 {
+				t.Errorf("exit status %d, want the program's 3", status)
+			}
+			if tc.signals == nil && stdout.String() != "by-path\ncard0\n" {
+				t.Errorf("what was left behind saw %q", stdout.String())
+			}
+		})
+	}
+}
+
 // When the program stops, udrm stops, so that a shell gets its prompt back;
 // when udrm is continued, so is the program.
 func TestRunStopsAndContinues(t *testing.T) {

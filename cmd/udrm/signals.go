@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host"
 )
 
 // A forwarder passes the signals that udrm gets on to the program.
@@ -16,6 +19,9 @@ import (
 // Ctrl-\, Ctrl-Z) goes to the whole group, the program included, so only
 // signals that somebody sent to udrm alone are passed on. When the program
 // stops, udrm stops as well, so that the shell that waits for udrm sees it.
+//
+// Once the program has ended, signals go to what it has left behind; if that
+// lives on, the second one kills it.
 type forwarder struct{ signals chan os.Signal }
 
 // catchSignals must be called before the program is started, so that none is
@@ -27,22 +33,74 @@ func catchSignals() *forwarder {
 	return f
 }
 
-func (f *forwarder) to(pid int) {
-	for s := range f.signals {
-		switch s := s.(unix.Signal); s {
-		case unix.SIGINT, unix.SIGQUIT:
-			if !foreground() {
-				_ = unix.Kill(pid, s)
+// to passes signals on to the program until it has ended.
+func (f *forwarder) to(program *os.Process, ended <-chan struct{}) {
+	for {
+		select {
+		case s := <-f.signals:
+			if !sentByTerminal(s) {
+				_ = program.Signal(s)
 			}
-		case unix.SIGTSTP:
-			if !foreground() {
-				_ = unix.Kill(pid, s)
+			if s == unix.SIGTSTP {
+				stopWith(program.Pid)
 			}
-			stopWith(pid)
-		default:
-			_ = unix.Kill(pid, s)
+		case <-ended:
+			return
 		}
 	}
+}
+
+// leftoversPatience is how long udrm waits for what the program left behind
+// before it says so.
+const leftoversPatience = time.Second
+
+// toLeftovers passes signals on to what the program has left behind, until
+// that has ended too.
+func (f *forwarder) toLeftovers(program string, ended <-chan struct{}) {
+	patience := time.After(leftoversPatience)
+	for asked := false; ; {
+		select {
+		case s := <-f.signals:
+			switch s {
+			case unix.SIGTSTP:
+				_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // us alone
+			case unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP:
+				if asked {
+					s = unix.SIGKILL
+				}
+				asked = true
+				fallthrough
+			default:
+				signalLeftovers(s.(unix.Signal))
+			}
+		case <-patience:
+			var names []string
+			for _, pid := range host.Leftovers() {
+				comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+				names = append(names, fmt.Sprintf("%s (process %d)", bytes.TrimSpace(comm), pid))
+			}
+			fmt.Fprintf(os.Stderr, "udrm: %s has ended; waiting for what it left behind, which still has the cards: %s. Ctrl-C is passed on to it, a second one kills it.\n",
+				program, strings.Join(names, ", "))
+		case <-ended:
+			return
+		}
+	}
+}
+
+func signalLeftovers(s unix.Signal) {
+	byTerminal := sentByTerminal(s)
+	for _, pid := range host.Leftovers() {
+		if group, err := unix.Getpgid(pid); byTerminal && err == nil && group == unix.Getpgrp() {
+			continue
+		}
+		_ = unix.Kill(pid, s)
+	}
+}
+
+// sentByTerminal reports whether the terminal has sent s, which has arrived
+// here, to all of the process group.
+func sentByTerminal(s os.Signal) bool {
+	return (s == unix.SIGINT || s == unix.SIGQUIT || s == unix.SIGTSTP) && foreground()
 }
 
 // foreground reports whether udrm's process group is the one that the
