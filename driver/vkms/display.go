@@ -1,6 +1,8 @@
 package vkms
 
 import (
+	"slices"
+
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
@@ -30,6 +32,7 @@ var formats = []uint32{
 // see it, and the ids follow from it.
 func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 	h := &hardware{}
+	formats := slices.Concat(formats, config.Formats)
 	m := kms.New(kms.Config{Driver: h, Buffers: buffers, Limits: limits, Clock: config.Clock})
 	addPlane := func(planeType int) *kms.Plane {
 		return m.AddPlane(kms.PlaneConfig{

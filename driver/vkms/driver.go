@@ -24,6 +24,10 @@ type Config struct {
 	Syncobj   bool // sync objects and timelines
 	Render    bool // a render node beside the card
 
+	// Formats are pixel formats of planes and writeback beside the kernel's,
+	// such as uapi.FormatXRGB2101010, which IGT's tests of writeback need.
+	Formats []uint32
+
 	// Clock is what vblanks run on; nil for the real one.
 	Clock kms.Clock
 	// Misuse is told when the hardware is touched without a guard or a bound

@@ -31,6 +31,8 @@ var readers = map[uint32]reader{
 	uapi.FormatARGB16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, false, 0) },
 	uapi.FormatXBGR16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, true, opaque) },
 	uapi.FormatABGR16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, true, 0) },
+	uapi.FormatXRGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, opaque) },
+	uapi.FormatARGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, 0) },
 	uapi.FormatRGB565:       readRGB565,
 }
 
@@ -66,6 +68,14 @@ func read16161616(line []uint64, pixels []byte, at, step int, swapped bool, alph
 
 func swapRB(v uint64) uint64 { return v&0x0000ffff0000ffff | v>>32&0xffff0000 | v&0xffff0000<<32 }
 
+func read2101010(line []uint64, pixels []byte, at, step int, alpha uint64) {
+	for i := range line {
+		v := binary.LittleEndian.Uint32(pixels[at:])
+		line[i] = argb(uint16(v>>30)*0x5555, from10[v>>20&0x3ff], from10[v>>10&0x3ff], from10[v&0x3ff]) | alpha
+		at += step
+	}
+}
+
 func readRGB565(line []uint64, pixels []byte, at, step int) {
 	for i := range line {
 		v := binary.LittleEndian.Uint16(pixels[at:])
@@ -74,8 +84,8 @@ func readRGB565(line []uint64, pixels []byte, at, step int) {
 	}
 }
 
-// from5 and from6 widen components of 5 and 6 bits.
-var from5, from6 = func() (five [1 << 5]uint16, six [1 << 6]uint16) {
+// from5, from6 and from10 widen components of that many bits.
+var from5, from6, from10 = func() (five [1 << 5]uint16, six [1 << 6]uint16, ten [1 << 10]uint16) {
 	widen := func(table []uint16) {
 		ratio := fixedInt(0xffff).div(fixedInt(len(table) - 1))
 		for i := range table {
@@ -84,14 +94,15 @@ var from5, from6 = func() (five [1 << 5]uint16, six [1 << 6]uint16) {
 	}
 	widen(five[:])
 	widen(six[:])
-	return five, six
+	widen(ten[:])
+	return five, six, ten
 }()
 
 // A writer writes a composed line as pixels of a format.
 type writer func(pixels []byte, line []uint64)
 
 // writers are for the formats that a writeback connector of vkms knows, and
-// those with red and blue swapped.
+// some more.
 var writers = map[uint32]writer{
 	uapi.FormatXRGB8888:     func(p []byte, line []uint64) { write8888(p, line, false, 0xff) },
 	uapi.FormatARGB8888:     func(p []byte, line []uint64) { write8888(p, line, false, 0) },
@@ -101,6 +112,8 @@ var writers = map[uint32]writer{
 	uapi.FormatARGB16161616: func(p []byte, line []uint64) { write16161616(p, line, false, 0) },
 	uapi.FormatXBGR16161616: func(p []byte, line []uint64) { write16161616(p, line, true, opaque) },
 	uapi.FormatABGR16161616: func(p []byte, line []uint64) { write16161616(p, line, true, 0) },
+	uapi.FormatXRGB2101010:  func(p []byte, line []uint64) { write2101010(p, line, 3) },
+	uapi.FormatARGB2101010:  func(p []byte, line []uint64) { write2101010(p, line, 0) },
 	uapi.FormatRGB565:       writeRGB565,
 }
 
@@ -125,6 +138,15 @@ func write16161616(pixels []byte, line []uint64, swapped bool, alpha uint64) {
 		v |= alpha
 		v = v>>48 | v>>16&0xffff0000 | v&0xffff0000<<16 | v<<48
 		binary.LittleEndian.PutUint64(pixels[8*i:], v)
+	}
+}
+
+func write2101010(pixels []byte, line []uint64, alpha uint32) {
+	to10 := func(v uint16) uint32 { return (uint32(v)*1023 + opaque/2) / opaque }
+	for i, v := range line {
+		a := (uint32(uint16(v))*3 + opaque/2) / opaque
+		r, g, b := to10(uint16(v>>16)), to10(uint16(v>>32)), to10(uint16(v>>48))
+		binary.LittleEndian.PutUint32(pixels[4*i:], b|g<<10|r<<20|(a|alpha)<<30)
 	}
 }
 

@@ -41,6 +41,13 @@ func readReference(fb *Framebuffer, planes [4][]byte, x, y int) reference {
 		return reference{0xffff, word(0), word(1), word(2)}
 	case uapi.FormatABGR16161616:
 		return reference{word(3), word(0), word(1), word(2)}
+	case uapi.FormatXRGB2101010, uapi.FormatARGB2101010:
+		v := int(binary.LittleEndian.Uint32(p))
+		a := scaled(v>>30, 3)
+		if fb.format.Code == uapi.FormatXRGB2101010 {
+			a = 0xffff
+		}
+		return reference{a, scaled(v>>20&1023, 1023), scaled(v>>10&1023, 1023), scaled(v&1023, 1023)}
 	case uapi.FormatRGB565:
 		v := int(word(0))
 		return reference{0xffff, scaled(v>>11, 31), scaled(v>>5&63, 63), scaled(v&31, 31)}
@@ -74,6 +81,13 @@ func writeReference(format uint32, p reference) []byte {
 		return words(p.r, p.g, p.b, 0xffff)
 	case uapi.FormatABGR16161616:
 		return words(p.r, p.g, p.b, p.a)
+	case uapi.FormatXRGB2101010, uapi.FormatARGB2101010:
+		part := func(v uint16, most uint64) uint32 { return uint32((2*uint64(v)*most + 0xffff) / (2 * 0xffff)) }
+		a := part(p.a, 3)
+		if format == uapi.FormatXRGB2101010 {
+			a = 3
+		}
+		return binary.LittleEndian.AppendUint32(nil, a<<30|part(p.r, 1023)<<20|part(p.g, 1023)<<10|part(p.b, 1023))
 	case uapi.FormatRGB565:
 		// The ratio is a fixed-point quotient, and so is what is divided by it.
 		down := func(v uint16, most int) uint16 {

@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -200,5 +202,32 @@ func TestWritebackFence(t *testing.T) {
 	f.must(f.parent.Remove())
 	if err := file.Wait(ctx); err != nil && !errors.Is(err, unix.ENODEV) {
 		t.Errorf("the fence after the unplug: %v", err)
+	}
+}
+
+// What is written back shows as what was shown, with formats beside the
+// kernel's too: ten bits survive sixteen.
+func TestWritebackRoundTrip(t *testing.T) {
+	clock := new(kms.ManualClock)
+	config := vkms.DefaultConfig()
+	config.Clock, config.Formats = clock, []uint32{uapi.FormatXRGB2101010, uapi.FormatXBGR8888}
+	f := newFixtureOf(t, config)
+	f.clock = clock
+	for _, format := range []uint32{uapi.FormatXRGB2101010, uapi.FormatXBGR8888, uapi.FormatXRGB8888, uapi.FormatXRGB16161616} {
+		shown, target := f.fb(1024, 768, format), f.fb(1024, 768, format)
+		pixels, _ := f.pixels(shown)
+		for i := range pixels {
+			pixels[i] = byte(i*i>>8 ^ i)
+		}
+		f.lightWriteback(shown)
+		f.must(f.blocking(func() error { return f.atomic(0, 0, change{writebackID, f.wbProp("WRITEBACK_FB_ID"), uint64(target)}) }))
+		before, err := f.driver.Screenshot()
+		f.must(err)
+		f.must(f.blocking(func() error { return f.atomic(0, 0, change{primaryID, fbPropID, uint64(target)}) }))
+		after, err := f.driver.Screenshot()
+		f.must(err)
+		if !bytes.Equal(before.Pix, after.Pix) {
+			t.Errorf("%#x: what is written back is not what was shown", format)
+		}
 	}
 }
