@@ -171,6 +171,9 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 	if messy {
 		p = []byte(path.Clean(string(raw)))
 	}
+	if i := bytes.Index(raw, []byte("/..")); i > 0 && relevant(tree, raw[:i]) {
+		return true // through virtual files, wherever it ends
+	}
 	switch {
 	case bytes.HasPrefix(p, []byte("/sys")):
 	case bytes.HasPrefix(p, []byte("/dev")):

@@ -174,16 +174,25 @@ func (d *demoCard) lost(what string, err error) error {
 	return nil
 }
 
-// waitFarAhead blocks in an ioctl that only an unplug, or the end of the
-// client, ends: it keeps a guard open.
+// waitFarAhead blocks in an ioctl until the unplug: it keeps a guard open. The
+// kernel gives up such a wait after three seconds, with EBUSY; it is made again.
 func (d *demoCard) waitFarAhead() {
 	if d.index != 0 {
 		return // the other cards stay, so the wait would too
 	}
 	d.out.report(demoReport{Card: d.path, What: reportWaiting})
 	const farAhead = 1 << 22 // vblanks, 19 hours
-	d.call("WAIT_VBLANK far ahead", kmsclient.Ioctl(d.card, uapi.IoctlWaitVblank,
-		&uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: farAhead}))
+	err := error(unix.EBUSY)
+	for errors.Is(err, unix.EBUSY) {
+		select {
+		case <-d.stop:
+			return
+		default:
+		}
+		err = kmsclient.Ioctl(d.card, uapi.IoctlWaitVblank,
+			&uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: farAhead})
+	}
+	d.call("WAIT_VBLANK far ahead", err)
 }
 
 // askAgainAndAgain keeps a request in flight at every moment.

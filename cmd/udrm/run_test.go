@@ -42,6 +42,7 @@ func TestRunIsTransparent(t *testing.T) {
 		{"bad action", []string{"--at", "1s:explode=card0", "--", "true"}, "", "", "udrm: --at: \"1s:explode=card0\"", 125},
 		{"too many cards", []string{"--cards", "65", "--", "true"}, "", "", "udrm: --cards=65", 125},
 		{"no cards", []string{"--cards", "0", "--", "ls", "/dev/dri"}, "", "", "ls: cannot access '/dev/dri'", 2},
+		{"a way through /dev/dri", []string{"--", "cat", "/dev/dri/../../proc/sys/kernel/ostype"}, "", "Linux\n", "", 0},
 		{"cards", []string{"--cards", "3", "--", "ls", "/dev/dri"}, "", "by-path\ncard0\ncard1\ncard2\n", "", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
