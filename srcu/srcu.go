@@ -78,7 +78,9 @@ type Section struct{ *word }
 func (d *Domain) Close() {
 	d.state.Or(stateClosed)
 	for w := range d.all {
-		atomic.OrInt64(&w.n, closed|attention)
+		if atomic.LoadInt64(&w.n)&closed == 0 { // Drain closes again, which then costs little
+			atomic.OrInt64(&w.n, closed|attention)
+		}
 	}
 }
 
