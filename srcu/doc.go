@@ -69,6 +69,29 @@
 // Synchronize of an idle domain takes as long as three to five pairs. None of these
 // allocates. BenchmarkPair and its neighbours measure it where you are.
 //
+// # Without locked instructions
+//
+// The build tag srcu_membarrier, on Linux and amd64, has sections counted by P, with
+// plain increments under runtime.procPin, and waiters call membarrier(2): see
+// perp_membarrier_amd64.go for the algorithm and why it holds. Where the kernel refuses
+// that call, and elsewhere, the tag changes nothing but the time. It is not the
+// default, and was built to see whether the pair can be had for 0.75 of two locked
+// adds. It was not quite: the ratio depends on what else the machine does, from 0.64 to
+// 0.84 in 17 runs of BenchmarkPair on two busy cores, with these medians, where the
+// default had 1.08 at 1 P and 1.08 to 1.09 at 2 in the runs that measured both:
+//
+//	                               GOMAXPROCS=1   GOMAXPROCS=2
+//	Enter and Exit                     0.76           0.77
+//
+// Pinning and unpinning alone, which no counting by P can do without, is 0.45 to 0.5
+// of it, and as each of the four is a call, neither Enter nor Exit can be inlined;
+// written out in the loop, the pair was at 0.5. What it costs:
+//   - Synchronize of an idle domain takes a system call: about 0.47 µs without an
+//     interrupt to another processor, more with one;
+//   - an exit too many is not noticed by the exit, which knows one P's counts only,
+//     but by the next Synchronize or Drain, which panics;
+//   - the Ps that GOMAXPROCS adds after a domain was made share one slot, with atomics.
+//
 // # What it does not do
 //
 // A section does not know whose it is. To wait inside one's own section therefore

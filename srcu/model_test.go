@@ -23,7 +23,7 @@ func TestModel(t *testing.T) {
 		{"closed twice", []string{"-DREADERS=3", "-DSYNCS=0", "-DCLOSERS=2", "-DCANCELS=1"}, false},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
-			out := check(t, "-O2", c.defines...)
+			out := check(t, "srcu.pml", "-O2", c.defines...)
 			if !strings.Contains(out, "errors: 0") || strings.Contains(out, "not completed") || strings.Contains(out, "depth too small") {
 				t.Errorf("not proved:\n%s", out)
 			}
@@ -50,31 +50,76 @@ func TestModelMutants(t *testing.T) {
 		{"a grace period is shared that was begun before the call", []string{"-DSTALE_SHARE"}, "assertion violated (failed||(missed[i]==0))"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
-			if out := check(t, "-O0", c.defines...); !strings.Contains(out, c.finds) {
+			if out := check(t, "srcu.pml", "-O0", c.defines...); !strings.Contains(out, c.finds) {
 				t.Errorf("spin did not find %q:\n%s", c.finds, out)
 			}
 		})
 	}
 }
 
-// check searches the model with these macros defined, and returns what the search
+// TestMembarrierModel is TestModel for the build tag srcu_membarrier.
+func TestMembarrierModel(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		defines []string
+	}{
+		{"grace period", []string{"-DCLOSERS=0", "-DSHARED=1", "-DCANCELS=1"}},
+		{"two grace periods", []string{"-DCLOSERS=0", "-DPERIODS=2"}},
+		{"close", []string{"-DSYNCS=0", "-DSHARED=1", "-DCANCELS=1"}},
+	} {
+		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			out := check(t, "membarrier.pml", "-O2", c.defines...)
+			if !strings.Contains(out, "errors: 0") || strings.Contains(out, "not completed") || strings.Contains(out, "depth too small") {
+				t.Errorf("not proved:\n%s", out)
+			}
+		})
+	}
+}
+
+func TestMembarrierModelMutants(t *testing.T) {
+	const (
+		early = "assertion violated (failed||(missed[s]==0))"
+		used  = "assertion violated (open==0)"
+		stuck = "invalid end state"
+	)
+	for _, c := range []struct{ name, define, synchronize, drain string }{
+		{"no membarrier", "-DNO_MEMBARRIER", stuck, stuck},
+		{"no membarrier before looking", "-DNO_FIRST_BARRIER", early, used},
+		{"no membarrier after asking for attention", "-DNO_ATTENTION_BARRIER", stuck, stuck},
+		{"enters are summed first", "-DENTERS_FIRST", early, used},
+		{"one count for enters and exits", "-DNO_SPLIT", early, used},
+		{"an exit counts where its enter did", "-DEXIT_WHERE_ENTERED", stuck, stuck},
+		{"not pinned", "-DNOT_PINNED", stuck, stuck},
+		{"an enter does not look again", "-DNO_RECHECK", "errors: 0", "assertion violated  !(drainReturned)"},
+	} {
+		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			for without, finds := range map[string]string{"-DCLOSERS=0": c.synchronize, "-DSYNCS=0": c.drain} {
+				if out := check(t, "membarrier.pml", "-O0", c.define, without); !strings.Contains(out, finds) {
+					t.Errorf("%s: spin did not find %q:\n%s", without, finds, out)
+				}
+			}
+		})
+	}
+}
+
+// check searches a model with these macros defined, and returns what the search
 // reports. The optimization pays for itself where there is much to search.
-func check(t *testing.T, optimization string, defines ...string) string {
+func check(t *testing.T, file, optimization string, defines ...string) string {
 	t.Helper()
 	for tool, from := range map[string]string{"spin": "Debian package spin", "gcc": "Debian package gcc"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%s (%s) is needed to check the model: %v", tool, from, err)
 		}
 	}
-	model, err := os.ReadFile(filepath.Join("model", "srcu.pml"))
+	model, err := os.ReadFile(filepath.Join("model", file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "srcu.pml"), model)
+	write(t, filepath.Join(dir, file), model)
 	var out []byte
 	for _, cmd := range [][]string{
-		append(append([]string{"spin", "-a"}, defines...), "srcu.pml"),
+		append(append([]string{"spin", "-a"}, defines...), file),
 		{"gcc", optimization, "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=2000", "-o", "pan", "pan.c"},
 		{"./pan", "-m100000", "-w20"},
 	} {

@@ -16,6 +16,7 @@ var mutants = []struct {
 	file     string
 	old, new string
 	caughtBy string
+	tags     string
 }{
 	{
 		name: "no drain of the other index before the flip",
@@ -93,6 +94,30 @@ var mutants = []struct {
 		new:      `for index := range uint64(1) {`,
 		caughtBy: "TestScripts",
 	},
+	{
+		name:     "by P: the waiter does not ask for attention",
+		file:     "perp_membarrier_amd64.go",
+		old:      `atomic.OrInt64(&w.n, attention)`,
+		new:      `atomic.OrInt64(&w.n, 0)`,
+		caughtBy: "TestScripts",
+		tags:     "srcu_membarrier",
+	},
+	{
+		name:     "by P: who comes on a P without a slot is not counted",
+		file:     "perp_membarrier_amd64.go",
+		old:      `enters = atomic.LoadInt64(&d.shared.count[index].enters)`,
+		new:      `exits -= atomic.LoadInt64(&d.shared.count[index].exits)`,
+		caughtBy: "TestPerPMoreProcs",
+		tags:     "srcu_membarrier",
+	},
+	{
+		name:     "by P: a late enter that fails stays counted",
+		file:     "perp_membarrier_amd64.go",
+		old:      `	Section{w}.Exit()`,
+		new:      ``,
+		caughtBy: "TestPerPLateEnter",
+		tags:     "srcu_membarrier",
+	},
 }
 
 // TestMutantsAreCaught changes a copy of the source in one place, and requires that
@@ -124,7 +149,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			}
 			write(t, filepath.Join(dir, "overlay.json"), overlay)
 
-			out, err := exec.Command(goTool, "test", "-vet=off", "-count=1", "-timeout=1m",
+			out, err := exec.Command(goTool, "test", "-vet=off", "-count=1", "-timeout=1m", "-tags="+m.tags,
 				"-overlay="+filepath.Join(dir, "overlay.json"), "-run=^"+m.caughtBy+"$", ".").CombinedOutput()
 			if err == nil {
 				t.Errorf("%s passed on it", m.caughtBy)

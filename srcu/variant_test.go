@@ -14,3 +14,13 @@ func TestProcPin(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// TestMembarrier runs the tests with the build tag srcu_membarrier, which changes
+// nothing on other architectures than amd64.
+func TestMembarrier(t *testing.T) {
+	out, err := exec.Command("go", "test", "-tags=srcu_membarrier", "-count=1",
+		"-run=^(Test(Scripts|Late|Stress|CacheLines|NoAllocation|ExitTooMany|Errors|StandIn|PerP)|Example|Fuzz)", ".").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
