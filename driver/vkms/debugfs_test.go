@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -73,4 +76,24 @@ func TestDebugfsClients(t *testing.T) {
 	equal(t, "the buffers with names", show("gem_names"), "  name     size handles refcount\n     1    16384       1        1\n")
 	do(c, uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
 	equal(t, "the buffers with names", show("gem_names"), "  name     size handles refcount\n")
+}
+
+// TestDebugfsBeforeRegistration is that the files can be read as soon as they
+// can be seen: a node is announced before the connectors are.
+func TestDebugfsBeforeRegistration(t *testing.T) {
+	class := drm.NewClass()
+	driver := vkms.NewDriver(class, vkms.DefaultConfig())
+	states := make(map[string]bool)
+	t.Cleanup(class.Subscribe(func(e drm.Uevent) {
+		if e.Kobject.Minor == nil {
+			return
+		}
+		for _, f := range e.Kobject.Minor.Device().DebugfsFiles() {
+			if f.Path == "state" {
+				states[f.Show()] = true
+			}
+		}
+	}))
+	drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	equal(t, "different states while the device is announced", len(states), 1)
 }

@@ -94,9 +94,16 @@ func (m *ModeConfig) mustBeNew() {
 	}
 }
 
-// seal ends the making. Open calls it, ahead of everything that clients do.
+// seal ends the making, and asks the displays what they are: a client may be
+// there before the connectors are announced. Open calls it, ahead of
+// everything that clients do.
 func (m *ModeConfig) seal() {
 	m.sealed.Do(func() {
+		for _, c := range m.connectors {
+			if !c.writeback() {
+				c.probe()
+			}
+		}
 		m.state.Store(m.initialState())
 		m.inUse.Store(true)
 	})
@@ -173,9 +180,6 @@ func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File, state any) 
 func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 	m.seal()
 	for _, c := range m.connectors {
-		if !c.writeback() {
-			c.probe()
-		}
 		c.register(dev)
 	}
 	return nil
