@@ -3,13 +3,13 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
 )
@@ -27,7 +27,7 @@ func (c *call) ioctl() {
 		// Closing one file can change what another may do.
 		f.table.drain()
 	}
-	r := &request{host: c.host, listener: c.listener, id: c.n.ID, tid: c.tid()}
+	r := c.request()
 	err := f.client.Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
 	r.end()
 	// With the answer the program may close the file, and its next request must
@@ -40,32 +40,32 @@ func (c *call) ioctl() {
 	c.ret(0)
 }
 
-// dmaBufPrefix is how the link of a buffer's memfd begins, as package drm/gem
-// makes it.
-const dmaBufPrefix = "/memfd:drm gem object"
-
-const (
-	dmaBufSync      = 0x40086200 // DMA_BUF_IOCTL_SYNC of linux/dma-buf.h
-	dmaBufSyncFlags = 7          // DMA_BUF_SYNC_RW, DMA_BUF_SYNC_END
-)
+// dmaBufPrefix is how the link of a memfd begins. Buffers are such.
+const dmaBufPrefix = "/memfd:"
 
 // dmaBufIoctl serves the requests of linux/dma-buf.h on buffers that were
-// exported: they are memory that is always in order.
+// exported.
 func (c *call) dmaBufIoctl() {
 	link, err := c.fds.Link(c.tid(), int(c.fd(0)), c.linkBuf[:])
-	if err != nil || !bytes.HasPrefix(link, []byte(dmaBufPrefix)) || uint32(c.arg(1)) != dmaBufSync {
+	if err != nil || !bytes.HasPrefix(link, []byte(dmaBufPrefix)) {
 		c.proceed()
 		return
 	}
-	var flags [8]byte
-	switch err := c.tid().Read(flags[:], c.arg(2)); {
+	r := c.request()
+	ok, err := gem.DMABufIoctl(r, r, c.fd(0), uint32(c.arg(1)), c.arg(2))
+	r.end()
+	switch {
+	case !ok:
+		c.proceed()
 	case err != nil:
-		c.fail(memoryError(err))
-	case binary.NativeEndian.Uint64(flags[:])&^dmaBufSyncFlags != 0:
-		c.fail(unix.EINVAL)
+		c.fail(drm.Errno(err))
 	default:
 		c.ret(0)
 	}
+}
+
+func (c *call) request() *request {
+	return &request{host: c.host, listener: c.listener, id: c.n.ID, tid: c.tid()}
 }
 
 // A request is what an ioctl knows of the thread that sent it: the

@@ -73,3 +73,29 @@ func (f *Fence) leaves() iter.Seq[*Fence] {
 		}
 	}
 }
+
+// A Set is the fences that something waits for: of each context the last, and
+// none that is signalled. Its zero value is empty. It is not safe for
+// concurrent use.
+type Set struct{ fences []*Fence }
+
+// Add adds the fences that f is made of.
+func (s *Set) Add(f *Fence) {
+	for leaf := range f.leaves() {
+		i := slices.IndexFunc(s.fences, func(other *Fence) bool { return other.context == leaf.context })
+		switch {
+		case i < 0:
+			s.fences = append(s.fences, leaf)
+		case s.fences[i].seqno < leaf.seqno:
+			s.fences[i] = leaf
+		}
+	}
+	s.Pending()
+}
+
+// Pending returns the fences that are not signalled. The caller may keep it
+// until the next call.
+func (s *Set) Pending() []*Fence {
+	s.fences = slices.DeleteFunc(s.fences, (*Fence).Signaled)
+	return s.fences
+}

@@ -11,7 +11,12 @@
 // memory is a memfd that is sealed against shrinking, so whoever has mapped
 // it keeps ordinary memory, whatever happens to the device.
 //
-// Lock order: handles.mu → Manager.mu (leaf); Object.mu is a leaf.
+// A buffer has the fences of the work that draws into it, or reads it
+// (reservation.go): clients put them there, as sync files, and package kms
+// waits for them.
+//
+// Lock order: handles.mu → Manager.mu (leaf); Object.mu is a leaf,
+// and the lock of all reservations stands above that of fences only.
 //
 // Start reading at [Manager], then object.go.
 package gem

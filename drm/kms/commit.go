@@ -86,12 +86,12 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 			}
 		}
 	}
-	pending := t.pendingFence()
+	var pending *fence.Fence
+	if !opts.unsynced && opts.ctx != nil && !unplugged(opts.ctx) {
+		pending = t.pendingFence()
+	}
 	if pending != nil && !opts.nonblock {
-		if !unplugged(opts.ctx) {
-			return fenceWait{pending}, nil, nil
-		}
-		pending = nil // nobody is left waiting
+		return fenceWait{pending}, nil, nil
 	}
 	if err := t.installOutFences(dev); err != nil {
 		return nil, nil, err

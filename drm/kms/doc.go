@@ -33,9 +33,15 @@
 // registration guard. Buffers come from package gem. See package vkms for a
 // complete driver.
 //
+// # Fences
+//
+// A commit waits for the fences of its planes and signals its own when it is
+// shown (fences.go). While one that may not block waits, its CRTCs are held:
+// the current state is ahead of what the hardware shows.
+//
 // # Unplug
 //
-// An unplug completes pending flips, sends vblank events and wakes
+// An unplug completes pending flips, whose fences fail with ENODEV, sends vblank events and wakes
 // WAIT_VBLANK at once, and what is armed by a request still in flight
 // completes at once as well. The vblank timer takes a guard for each tick, so
 // that it never touches hardware that is gone.
@@ -43,6 +49,7 @@
 // # Lock order
 //
 //	ModeConfig.mu (commits) → vblank.mu → composer.mu → objectTable.mu → the driver's locks, File
+//	vblank.mu, ModeConfig.mu → the locks of fences
 //	fileState.mu, Connector.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves
 //
 // A guard is taken before all of them. Nobody waits for a vblank with a lock

@@ -55,12 +55,21 @@ func (t *transaction) setInFence(p *Plane, fd int64) error {
 	return nil
 }
 
-// pendingFence is signalled when all in-fences are; nil when they are.
+// pendingFence is signalled when all is that the planes of the commit have to
+// wait for: their in-fences or, without one, those of the framebuffer. nil
+// when there is none.
 func (t *transaction) pendingFence() *fence.Fence {
 	var pending []*fence.Fence
-	for _, f := range t.inFences {
-		if !f.Signaled() {
+	for _, p := range t.m.planes {
+		if t.planes&(1<<p.index) == 0 {
+			continue
+		}
+		fb := t.new.planes[p.index].FB
+		switch f := t.inFences[p.index]; {
+		case f != nil && !f.Signaled():
 			pending = append(pending, f)
+		case f == nil && fb != nil:
+			pending = append(pending, fb.pending()...)
 		}
 	}
 	if len(pending) == 0 {

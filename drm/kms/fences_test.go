@@ -10,6 +10,7 @@ import (
 
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -291,4 +292,28 @@ func TestFenceStorm(t *testing.T) {
 		stop()
 		<-ticked
 	}
+}
+
+// A commit waits for who draws into its framebuffer, unless the client gives
+// it a fence of its own.
+func TestImplicitFence(t *testing.T) {
+	f, _, _ := lit(t)
+	handle, pitch := f.dumb(1024, 768, 32)
+	fb := uapi.ModeFBCmd2{Width: 1024, Height: 768, PixelFormat: uapi.FormatXRGB8888, Handles: [4]uint32{handle}, Pitches: [4]uint32{pitch}}
+	f.must(ioctl(f, uapi.IoctlModeAddFB2, &fb))
+	prime := uapi.PrimeHandle{Handle: handle, Flags: uapi.Cloexec}
+	f.must(ioctl(f, uapi.IoctlPrimeHandleToFD, &prime))
+	f.Cleanup(func() { unix.Close(int(prime.FD)) })
+	drawing, fd := f.inFence()
+	arg := drmtest.PutSlice(f.Arena, []uint32{uapi.DMABufSyncWrite, uint32(fd)})
+	if ok, err := gem.DMABufIoctl(context.Background(), f.Client, prime.FD, uapi.DMABufIoctlImportSyncFile, arg); !ok || err != nil {
+		f.Fatal(err)
+	}
+
+	f.must(f.flip(fb.FBID, uapi.ModePageFlipEvent, 1))
+	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 2, 0)) }))
+	f.noEvent()
+	drawing.Signal(nil)
+	f.step()
+	f.event()
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -151,4 +152,14 @@ func (m *ModeConfig) anyPlaneSupports(format uint32, modifier uint64) bool {
 		}
 	}
 	return false
+}
+
+// pending returns the fences of the work that is still drawing into fb.
+func (fb *Framebuffer) pending() (fences []*fence.Fence) {
+	for _, o := range fb.buffers {
+		if o != nil {
+			fences = append(fences, o.Pending()...)
+		}
+	}
+	return fences
 }

@@ -20,6 +20,11 @@ const (
 	reqSyncobjEventfd    = 0xc01864cf
 	reqSyncMerge         = 0xc0303e03
 	reqSyncFileInfo      = 0xc0383e04
+	reqCreateDumb        = 0xc02064b2
+	reqHandleToFD        = 0xc00c642d
+	reqDMABufSync        = 0x40086200
+	reqDMABufExport      = 0xc0086202
+	reqDMABufImport      = 0x40086203
 )
 
 type syncobjHandle struct {
@@ -109,7 +114,28 @@ func fences([]string) {
 	check(ioctlPtr(int(merge.fence), reqSyncFileInfo, &info))
 	equal(fmt.Sprintf("%s %d %d", unix.ByteSliceToString(info.name[:]), info.status, info.fences), "both 1 1", "a merged sync file")
 	want(ioctl(file, reqSyncMerge, 8), unix.EFAULT, "a merge with a bad pointer")
-	for _, fd := range []int{fd, file, int(merge.fence), event, card} {
+	// A buffer takes and gives fences.
+	dumb := struct {
+		height, width, bpp, flags, handle, pitch uint32
+		size                                     uint64
+	}{height: 16, width: 16, bpp: 32}
+	check(ioctlPtr(card, reqCreateDumb, &dumb))
+	prime := struct {
+		handle, flags uint32
+		fd            int32
+	}{handle: dumb.handle, flags: unix.O_CLOEXEC}
+	check(ioctlPtr(card, reqHandleToFD, &prime))
+	buffer := int(prime.fd)
+	sync := uint64(3) // both directions, from here
+	check(ioctlPtr(buffer, reqDMABufSync, &sync))
+	sync = 0
+	want(ioctlPtr(buffer, reqDMABufSync, &sync), unix.EINVAL, "DMA_BUF_IOCTL_SYNC without a direction")
+	fence := [2]int32{3, int32(file)}
+	check(ioctlPtr(buffer, reqDMABufImport, &fence))
+	check(ioctlPtr(buffer, reqDMABufExport, &fence))
+	equal(pollIn(int(fence[1]), 0), unix.POLLIN, "the fence of a buffer that nobody draws into")
+
+	for _, fd := range []int{fd, file, int(merge.fence), event, buffer, int(fence[1]), card} {
 		check(unix.Close(fd))
 	}
 	want(ioctlPtr(file, reqSyncFileInfo, &info), unix.EBADF, "a sync file that is closed")
