@@ -40,17 +40,25 @@ func newShadow() (*shadow, error) {
 	return nil, fmt.Errorf("making a private directory: %w", errors.Join(errs...))
 }
 
-func newShadowIn(dir string) (*shadow, error) {
+func newShadowIn(dir string) (_ *shadow, err error) {
+	if dir, err = filepath.Abs(dir); err == nil {
+		dir, err = filepath.EvalSymlinks(dir) // as /proc shows it
+	}
+	if err != nil {
+		return nil, err
+	}
 	removeStale(dir)
 	root, err := os.MkdirTemp(dir, shadowPrefix)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(root)
+		}
+	}()
 	// Programs that run as somebody else walk in it.
 	if err := os.Chmod(root, 0o755); err != nil {
-		return nil, err
-	}
-	if root, err = filepath.EvalSymlinks(root); err != nil { // as /proc shows it
 		return nil, err
 	}
 	lock, err := os.Open(root)
@@ -58,7 +66,7 @@ func newShadowIn(dir string) (*shadow, error) {
 		return nil, err
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH); err != nil {
-		return nil, err
+		return nil, errors.Join(err, lock.Close())
 	}
 	return &shadow{root: root, lock: lock, made: make(map[string]struct{})}, nil
 }
@@ -68,7 +76,8 @@ func newShadowIn(dir string) (*shadow, error) {
 func removeStale(dir string) {
 	paths, _ := filepath.Glob(filepath.Join(dir, shadowPrefix+"*"))
 	for _, path := range paths {
-		f, err := os.Open(path)
+		// Anybody may put something else there.
+		f, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if err != nil {
 			continue
 		}
