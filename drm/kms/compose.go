@@ -73,7 +73,7 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
 	slices.SortStableFunc(planes, func(a, b *Plane) int { return height(a) - height(b) })
 	for _, p := range planes {
 		ps := &state.planes[p.index]
-		read, err := ps.FB.sampler()
+		read, err := ps.sampler()
 		if err != nil {
 			s.release()
 			return nil, nil, refusedPlane(p, err)
@@ -129,8 +129,10 @@ func (s *scene) add(ps *PlaneState, read sampler) {
 	})
 }
 
-// sampler returns how to read the pixels. They stay as long as fb is held.
-func (fb *Framebuffer) sampler() (sampler, error) {
+// sampler returns how to read the pixels. They stay as long as the framebuffer
+// is held.
+func (ps *PlaneState) sampler() (sampler, error) {
+	fb := ps.FB
 	var planes [4][]byte
 	for i := range fb.format.Planes {
 		pixels, err := fb.buffers[i].Pixels()
@@ -139,11 +141,15 @@ func (fb *Framebuffer) sampler() (sampler, error) {
 		}
 		planes[i] = pixels[fb.offsets[i]:]
 	}
-	return fb.sample(planes)
+	return ps.sample(planes)
 }
 
-// sample is [Framebuffer.sampler] of the given memory of the planes.
-func (fb *Framebuffer) sample(planes [4][]byte) (sampler, error) {
+// sample is [PlaneState.sampler] of the given memory of the planes.
+func (ps *PlaneState) sample(planes [4][]byte) (sampler, error) {
+	fb := ps.FB
+	if layout, ok := yuvLayouts[fb.format.Code]; ok {
+		return fb.sampleYUV(planes, layout, &yuvMatrices[ps.ColorEncoding][ps.ColorRange]), nil
+	}
 	read := readers[fb.format.Code]
 	if read == nil {
 		return nil, fmt.Errorf("composing format %s: %w", fourcc(fb.format.Code), unix.EINVAL)

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"encoding/binary"
+	"image"
 	"math/big"
 	"math/rand/v2"
 	"testing"
@@ -104,29 +105,39 @@ type testPlane struct {
 	bytes [4][]byte
 }
 
+// sourceReference returns where in its framebuffer a plane has what it shows
+// at x, y of the screen, if it shows something there.
+func sourceReference(ps *PlaneState, x, y int) (at image.Point, ok bool) {
+	w, h := int(ps.CRTCW), int(ps.CRTCH)
+	px, py := x-int(ps.CRTCX), y-int(ps.CRTCY)
+	if px < 0 || py < 0 || px >= w || py >= h {
+		return at, false
+	}
+	// Backwards: the rotation is taken back quarter by quarter, clockwise on
+	// the screen, then the reflection.
+	quarters := map[uint32]int{Rotate0: 0, Rotate90: 1, Rotate180: 2, Rotate270: 3}[ps.Rotation&rotateMask]
+	for range quarters {
+		px, py, w, h = h-1-py, px, h, w
+	}
+	if ps.Rotation&ReflectX != 0 {
+		px = w - 1 - px
+	}
+	if ps.Rotation&ReflectY != 0 {
+		py = h - 1 - py
+	}
+	return image.Pt(int(ps.SrcX>>16)+px, int(ps.SrcY>>16)+py), true
+}
+
 // composeReference returns the pixel at x, y of the screen.
 func composeReference(planes []testPlane, lut *Blob, x, y int) uint64 {
 	out := reference{a: 0xffff}
 	for i := range planes {
 		ps := &planes[i].state
-		w, h := int(ps.CRTCW), int(ps.CRTCH)
-		px, py := x-int(ps.CRTCX), y-int(ps.CRTCY)
-		if px < 0 || py < 0 || px >= w || py >= h {
+		at, ok := sourceReference(ps, x, y)
+		if !ok {
 			continue
 		}
-		// Backwards: the rotation is taken back quarter by quarter, clockwise
-		// on the screen, then the reflection.
-		quarters := map[uint32]int{Rotate0: 0, Rotate90: 1, Rotate180: 2, Rotate270: 3}[ps.Rotation&rotateMask]
-		for range quarters {
-			px, py, w, h = h-1-py, px, h, w
-		}
-		if ps.Rotation&ReflectX != 0 {
-			px = w - 1 - px
-		}
-		if ps.Rotation&ReflectY != 0 {
-			py = h - 1 - py
-		}
-		src := readReference(ps.FB, planes[i].bytes, int(ps.SrcX>>16)+px, int(ps.SrcY>>16)+py)
+		src := readReference(ps.FB, planes[i].bytes, at.X, at.Y)
 		blend := func(dst *uint16, src, alpha uint16) {
 			sum := (uint64(src)*0xffff + uint64(*dst)*uint64(0xffff-alpha)) % (1 << 32)
 			*dst = uint16((sum + 0x7fff) % (1 << 32) / 0xffff)
@@ -226,7 +237,7 @@ func TestComposeAsReference(t *testing.T) {
 		var planes []testPlane
 		for range r.IntN(5) {
 			p := randomPlane(r, w, h, formats[r.IntN(len(formats))])
-			read, err := p.state.FB.sample(p.bytes)
+			read, err := p.state.sample(p.bytes)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -369,7 +380,7 @@ func BenchmarkCompose(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			s := &scene{width: w, height: h}
 			for _, p := range c.planes {
-				read, err := p.state.FB.sample(p.bytes)
+				read, err := p.state.sample(p.bytes)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -58,8 +58,8 @@ func (m *ModeConfig) showState() string {
 		line("\tsrc-pos=%sx%s+%s+%s", fixedPoint(ps.SrcW), fixedPoint(ps.SrcH), fixedPoint(ps.SrcX), fixedPoint(ps.SrcY))
 		line("\trotation=%x", ps.Rotation)
 		line("\tnormalized-zpos=%x", s.zpos(p))
-		line("\tcolor-encoding=ITU-R BT.601 YCbCr")
-		line("\tcolor-range=YCbCr limited range")
+		line("\tcolor-encoding=%s", colorEncodings[ps.ColorEncoding])
+		line("\tcolor-range=%s", colorRanges[ps.ColorRange])
 		line("\tcolor_mgmt_changed=0")
 	}
 	for i, c := range m.crtcs {

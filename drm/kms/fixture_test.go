@@ -170,7 +170,7 @@ func (f *fixture) fb(width, height uint32, format uint32) uint32 {
 // modes returns the modes of the connector.
 func (f *fixture) modes() []uapi.ModeInfo {
 	f.Helper()
-	arg := uapi.ModeGetConnector{ConnectorID: connectorID}
+	arg := uapi.ModeGetConnector{ConnectorID: f.driver.ModeConfig().Connectors()[0].ID()}
 	f.must(ioctl(f, uapi.IoctlModeGetConnector, &arg))
 	modes := make([]uapi.ModeInfo, arg.CountModes)
 	arg.CountProps, arg.CountEncoders = 0, 0

@@ -28,6 +28,8 @@ type Plane struct {
 
 	properties propertyList
 	rotation   *Property // nil when the plane cannot rotate
+
+	colorEncoding, colorRange *Property // nil when the plane shows no YUV
 }
 
 // A PlaneConfig describes a plane. It must not be changed once it is used.
@@ -58,6 +60,12 @@ func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 		p.rotation = m.newEnum("rotation", uapi.ModePropBitmask,
 			"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y")
 		p.properties.attach(p.rotation, 0)
+	}
+	if slices.ContainsFunc(config.Formats, func(code uint32) bool { f := FormatOf(code); return f != nil && f.YUV }) {
+		p.colorEncoding = m.newEnum("COLOR_ENCODING", uapi.ModePropEnum, colorEncodings[:]...)
+		p.colorRange = m.newEnum("COLOR_RANGE", uapi.ModePropEnum, colorRanges[:]...)
+		p.properties.attach(p.colorEncoding, 0)
+		p.properties.attach(p.colorRange, 0)
 	}
 	m.planes = append(m.planes, p)
 	return p

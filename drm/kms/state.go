@@ -21,8 +21,10 @@ type PlaneState struct {
 	SrcX, SrcY   uint32 // of the framebuffer, 1/65536 pixels
 	SrcW, SrcH   uint32
 	Rotation     uint32 // Rotate0 and so on
-	HotX, HotY   int32  // of a cursor
-	Visible      bool   // some of it lies on the CRTC
+	// Of YUV formats: Color* as in COLOR_ENCODING and COLOR_RANGE.
+	ColorEncoding, ColorRange uint32
+	HotX, HotY                int32 // of a cursor
+	Visible                   bool  // some of it lies on the CRTC
 }
 
 // A CRTCState is the mode of a CRTC, and whether it is lit.

@@ -74,6 +74,10 @@ func (p *Plane) get(std *standardProperties, s *State, property *Property) uint6
 		return uint64(ps.SrcH)
 	case p.rotation:
 		return uint64(ps.Rotation)
+	case p.colorEncoding:
+		return uint64(ps.ColorEncoding)
+	case p.colorRange:
+		return uint64(ps.ColorRange)
 	}
 	return p.properties.value(property)
 }
@@ -110,6 +114,10 @@ func (p *Plane) set(std *standardProperties, t *transaction, property *Property,
 			return invalid("rotation %#x of plane %d: it must name one angle", value, p.id)
 		}
 		s.Rotation = uint32(value)
+	case p.colorEncoding:
+		s.ColorEncoding = uint32(value)
+	case p.colorRange:
+		s.ColorRange = uint32(value)
 	default:
 		return readOnly(p, property)
 	}

@@ -122,7 +122,7 @@ func (t *transaction) setPlaneFB(p *Plane, fb *Framebuffer) {
 // disablePlane is __drm_atomic_helper_disable_plane.
 func (t *transaction) disablePlane(p *Plane) {
 	s := t.plane(p)
-	*s = PlaneState{Rotation: s.Rotation}
+	*s = PlaneState{Rotation: s.Rotation, ColorEncoding: s.ColorEncoding, ColorRange: s.ColorRange}
 }
 
 func (t *transaction) setConnectorCRTC(c *Connector, crtc *CRTC) {
