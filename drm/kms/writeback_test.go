@@ -142,10 +142,16 @@ func TestWritebackUnplug(t *testing.T) {
 	f.must(ioctl(f, uapi.IoctlModeRmFB, &target))
 	f.must(f.parent.Remove())
 	f.File.Close()
-	// The picture is composed beside, and holds what it needs until then.
+	f.objectsSettle(objects)
+}
+
+// objectsSettle waits until there are that many objects: pictures are composed
+// beside, and hold what they need until then.
+func (f *fixture) objectsSettle(objects int) {
+	f.Helper()
 	for deadline := time.Now().Add(20 * time.Second); f.driver.ModeConfig().Objects() != objects; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d objects are left, %d are the device's own", f.driver.ModeConfig().Objects(), objects)
+			f.Fatalf("%d objects are left, %d are the device's own", f.driver.ModeConfig().Objects(), objects)
 		}
 	}
 }
