@@ -33,6 +33,8 @@ build:
 
 unit:
 	CGO_ENABLED=0 $(GO) test ./...
+	CGO_ENABLED=0 $(GO) test -tags srcu_membarrier -skip 'Model|Mutant' ./srcu ./drm
+	CGO_ENABLED=0 $(GO) test -tags srcu_procpin -skip 'Model|Mutant' ./srcu
 
 race:
 	CGO_ENABLED=1 $(GO) test -race ./...
@@ -42,3 +44,4 @@ other-go:
 
 bench:
 	$(GO) run ./internal/bench
+	$(GO) test -tags srcu_membarrier -run '^$$' -bench Pair ./srcu
