@@ -22,7 +22,8 @@ type device struct {
 	bus    *bus.Device
 	buffer int // a memfd
 
-	waiting atomic.Int32 // handlers of reqWait
+	waiting atomic.Int32  // handlers of reqWait
+	let     chan struct{} // ends one of them with success
 	echo    echo
 
 	mu    sync.Mutex
@@ -39,7 +40,7 @@ type (
 
 func newDevice(t testing.TB, class *drm.Class, name string) *device {
 	t.Helper()
-	d := &device{t: t, files: make(map[*drm.File]struct{})}
+	d := &device{t: t, let: make(chan struct{}), files: make(map[*drm.File]struct{})}
 	d.freed = sync.NewCond(&d.mu)
 	var err error
 	if d.buffer, err = unix.MemfdCreate("buffer", unix.MFD_CLOEXEC); err != nil {
@@ -97,7 +98,11 @@ func (d *device) wait(_ *drm.RegisteredDevice, req *drm.Request, _ *struct{}) er
 	d.waiting.Add(1)
 	defer d.waiting.Add(-1)
 	ctx := req.Context()
-	<-ctx.Done()
+	select {
+	case <-d.let:
+		return nil
+	case <-ctx.Done():
+	}
 	if errors.Is(contextCause(ctx), drm.ErrUnplugged) {
 		return nil
 	}

@@ -28,7 +28,7 @@
 //
 //	program    ioctl(fd, DRM_IOCTL_…, &arg)
 //	kernel     the filter says "hand over"; the thread waits
-//	serve.go   a worker receives the notification; if no other worker is idle, one starts
+//	serve.go   a worker receives the notification; if no other worker is idle, one starts (workers.go)
 //	call.go    the call's number leads to its server; a panic there is EIO for this call
 //	ioctl.go   fd → inode → file; files closed by now are released first (file.go)
 //	drm        File.Ioctl: guard, checks, copy in, handler, copy out (drm/dispatch.go)
@@ -86,9 +86,12 @@
 //     fail with EMFILE when the program has no descriptor left.
 //   - Signals: a thread that waits for our answer acts on a fatal signal at
 //     once, on others when the answer is there; a request that waits itself
-//     (WAIT_VBLANK) is ended with EINTR within some milliseconds. A signal
+//     (WAIT_VBLANK) is ended with EINTR within some milliseconds, and 2.5 ms
+//     more for each other one that waits. A signal
 //     that arrives just before a call is received makes it fail with EINTR,
 //     if its handler was installed without SA_RESTART. libdrm repeats.
+//   - While 4096 requests of all programs together wait, further calls that are
+//     handed over are held up until one of them is done.
 //   - inotify on virtual paths fails; io_uring bypasses the filter; O_PATH
 //     descriptors of virtual files are ordinary ones; mkdir, unlink and the
 //     like in virtual directories reach the private copy. A symbolic link
@@ -114,10 +117,11 @@
 //	fileTable.reaping → drm's locks (closing a file)
 //	drm's and bus's locks → Host.treeMu → shadow.mu (a device comes or goes)
 //	drm's and bus's locks → uevents.mu
+//	request.mu → watcher.mu (a wait begins or ends)
 //	drm's locks → fileTable.mu (a hang-up) and sink.mu (an event)
 //	fileTable.mu → sink.mu
 //
-// controls.mu, file.mu, server.mu, request.mu, uevents.mu and children.mu are
+// controls.mu, file.mu, server.mu, watcher.mu, workerLimit.mu, uevents.mu and children.mu are
 // leaves, but that children.mu is held while a program is started. No lock is held while a
 // program's memory is read or written: that may wait for the program.
 //

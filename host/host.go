@@ -44,6 +44,9 @@ type Host struct {
 	tree     atomic.Pointer[vfs.Tree]
 	seen     sync.Map // *drm.Kobject, *bus.Device → when it was seen first, a time.Duration
 
+	workers *workerLimit
+	watcher watcher
+
 	treeMu sync.Mutex // making a new tree
 	buses  map[*bus.Bus]struct{}
 
@@ -65,6 +68,8 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		hangUp: opts.HangUp,
 		modes:  newModes(),
 		buses:  make(map[*bus.Bus]struct{}),
+
+		workers: processWorkers,
 	}
 	if h.log == nil {
 		h.log = slog.Default()

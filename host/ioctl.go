@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -78,11 +79,11 @@ type request struct {
 	id       uint64
 	tid      thread.ID
 
-	mu    sync.Mutex
-	done  chan struct{} // nil: nobody waits
-	err   error         // why it ended
-	after []func()
-	ended bool
+	mu      sync.Mutex
+	done    chan struct{} // nil: nobody waits
+	err     error         // why it ended
+	after   []func()
+	watched *list.Element // of Host.watcher
 }
 
 func (r *request) CopyFromUser(dst []byte, addr uint64) error {
@@ -181,7 +182,7 @@ func (r *request) startLocked() {
 		close(r.done)
 		return
 	}
-	go r.watch()
+	r.watched = r.host.watcher.add(r)
 }
 
 // end is called when the request is answered.
@@ -198,6 +199,7 @@ func (r *request) cancel(err error) {
 		return
 	}
 	close(r.done)
+	r.host.watcher.remove(r.watched)
 	for _, f := range r.after {
 		if f != nil {
 			go f()
@@ -206,26 +208,8 @@ func (r *request) cancel(err error) {
 	r.after = nil
 }
 
-// watchInterval is how long a request that waits goes on after its thread was
-// interrupted. The kernel offers nothing to wait for: with WAIT_KILLABLE_RECV
-// only a fatal signal reaches a thread that waits for us, and it is seen only
-// by asking.
-const watchInterval = 5 * time.Millisecond
-
-// watch ends the context when the thread was killed, or has a signal to look
+// interrupted reports whether the thread was killed, or has a signal to look
 // after: the kernel would interrupt a wait then.
-func (r *request) watch() {
-	ticker := time.NewTicker(watchInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-r.done:
-			return
-		case <-ticker.C:
-		}
-		if !r.listener.Valid(r.id) || r.tid.HasSignal() {
-			r.cancel(unix.EINTR)
-			return
-		}
-	}
+func (r *request) interrupted() bool {
+	return !r.listener.Valid(r.id) || r.tid.HasSignal()
 }

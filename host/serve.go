@@ -14,7 +14,8 @@ import (
 
 // A server answers the calls that arrive at one listener. Its workers receive
 // and serve one call after another; whenever all of them are busy, another
-// one starts, so that a request that waits holds up nobody else.
+// one starts, so that a request that waits holds up nobody else; up to a limit
+// (workers.go).
 type server struct {
 	host     *Host
 	listener *seccomp.Listener
@@ -38,7 +39,7 @@ const stopSignal = unix.Signal(64) // SIGRTMAX
 
 func serve(h *Host, l *seccomp.Listener) *server {
 	s := &server{host: h, listener: l, done: make(chan struct{}), workers: make(map[int]struct{})}
-	s.startWorker()
+	h.workers.startFirst(s)
 	go s.wait()
 	return s
 }
@@ -48,7 +49,8 @@ func (s *server) wait() {
 	if err := s.listener.Wait(); err != nil {
 		s.host.log.Error("host: waiting for the end of the programs", "err", err)
 	}
-	s.stopping.Store(true)
+	s.host.workers.stop(s)
+	s.host.watcher.hungUp(s.listener)
 	ended := make(chan struct{})
 	go func() {
 		s.wg.Wait()
@@ -72,11 +74,13 @@ func (s *server) wait() {
 	}
 }
 
+// startWorker is called by workerLimit.
 func (s *server) startWorker() {
 	s.idle.Add(1)
 	s.wg.Add(1)
 	thread.Go(func() {
 		defer s.wg.Done()
+		defer s.host.workers.ended()
 		s.work()
 	})
 }
@@ -101,8 +105,8 @@ func (s *server) work() {
 	defer c.fds.Close()
 	for !s.stopping.Load() {
 		err := s.listener.Receive(&c.n)
-		if s.idle.Add(-1) == 0 && !s.stopping.Load() {
-			s.startWorker()
+		if s.idle.Add(-1) == 0 {
+			s.host.workers.start(s)
 		}
 		switch {
 		case err == nil:

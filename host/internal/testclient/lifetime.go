@@ -276,6 +276,80 @@ func wait([]string) {
 	}
 }
 
+// crowd waits in as many threads as args says while another makes calls, and
+// goes on when all have their answers.
+func crowd(args []string) {
+	fd := openCard(unix.O_RDWR)
+	var wg sync.WaitGroup
+	for range must(strconv.Atoi(args[0])) {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			check(again(fd, reqWait))
+		})
+	}
+	for range 100 {
+		check(again(fd, reqNothing))
+	}
+	wg.Wait()
+	equal(waiters(fd), 0, "waiters at the end")
+	fmt.Println("went on")
+}
+
+// again repeats a request when a signal of the runtime has interrupted it.
+func again(fd int, req uint32) error {
+	for {
+		if err := ioctl(fd, req, 0); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// signalled waits in as many threads as args says until each has been sent a
+// signal.
+func signalled(args []string) {
+	fd := openCard(unix.O_RDWR)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGUSR1)
+	n := must(strconv.Atoi(args[0]))
+	tids := make(chan int, n)
+	var sent atomic.Bool
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			runtime.LockOSThread()
+			tids <- unix.Gettid()
+			for more := true; more; more = !sent.Load() { // the runtime sends signals, too
+				want(ioctl(fd, reqWait, 0), unix.EINTR, "a wait")
+			}
+		})
+	}
+	for waiters(fd) < uint64(n) {
+		runtime.Gosched()
+	}
+	sent.Store(true)
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	all := make([]int, n)
+	for i := range all {
+		all[i] = <-tids
+	}
+	for { // again: one may come just before a wait begins anew
+		for _, tid := range all {
+			if err := unix.Tgkill(unix.Getpid(), tid, unix.SIGUSR1); err != unix.ESRCH {
+				check(err)
+			}
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // interrupted is a wait that a signal ends.
 func interrupted([]string) {
 	fd := openCard(unix.O_RDWR)

@@ -26,6 +26,8 @@ var parts = map[string]func(args []string){
 	"faults":      faults,
 	"unplug":      unplug,
 	"wait":        wait,
+	"crowd":       crowd,
+	"signalled":   signalled,
 	"closes":      closes,
 	"closewait":   closeWait,
 	"chdir":       chdir,

@@ -1,0 +1,91 @@
+package host
+
+import (
+	"log/slog"
+	"sync"
+)
+
+// maxWorkers is how many workers there are in the process, over all servers.
+// The runtime of Go aborts the process that has 10,000 threads, and a request
+// that waits holds one.
+const maxWorkers = 4096
+
+// A workerLimit bounds the workers of all servers together. A server has its
+// first worker in any case: without one its program could not even start. At
+// the limit no further one starts, and calls wait in the kernel until a worker
+// has done its own; a worker that ends makes room for one of a server that
+// was refused, so that no server depends on its own workers alone.
+type workerLimit struct {
+	max    int
+	warned sync.Once
+
+	mu      sync.Mutex
+	count   int
+	refused map[*server]struct{} // had no idle worker then
+}
+
+var processWorkers = newWorkerLimit(maxWorkers)
+
+func newWorkerLimit(limit int) *workerLimit {
+	return &workerLimit{max: limit, refused: make(map[*server]struct{})}
+}
+
+// startFirst starts the first worker of a server.
+func (l *workerLimit) startFirst(s *server) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count++
+	s.startWorker()
+}
+
+// start starts another worker of a server, now or when there is room.
+func (l *workerLimit) start(s *server) {
+	if !l.tryStart(s) {
+		l.warned.Do(func() { l.warn(s.host.log) })
+	}
+}
+
+func (l *workerLimit) warn(log *slog.Logger) {
+	log.Warn("host: as many requests wait as there may be workers; further calls of programs are held up until one is done",
+		"workers", l.max)
+}
+
+func (l *workerLimit) tryStart(s *server) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.stopping.Load() {
+		return true
+	}
+	if l.count >= l.max {
+		l.refused[s] = struct{}{}
+		return false
+	}
+	l.count++
+	s.startWorker()
+	return true
+}
+
+// ended is called by a worker that ends.
+func (l *workerLimit) ended() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count--
+	for s := range l.refused {
+		if l.count >= l.max {
+			return
+		}
+		delete(l.refused, s)
+		if s.idle.Load() == 0 { // else it asks again
+			l.count++
+			s.startWorker()
+		}
+	}
+}
+
+// stop makes that no more workers of the server start.
+func (l *workerLimit) stop(s *server) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.stopping.Store(true)
+	delete(l.refused, s)
+}
