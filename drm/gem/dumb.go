@@ -25,7 +25,7 @@ func (m *Manager) createDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return err
 	}
 	arg.Pitch, arg.Size = pitch, size
-	arg.Handle = m.handles(req.File).create(o)
+	arg.Handle = m.createHandle(req.File, o)
 	return nil
 }
 

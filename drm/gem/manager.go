@@ -111,7 +111,9 @@ func (m *Manager) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 
 // Release implements [drm.Part]: it gives up the handles of the file.
 func (m *Manager) Release(_ *drm.RegisteredDevice, _ *drm.File, state any) {
-	state.(*handles).removeAll()
+	for _, o := range state.(*handles).Clear() {
+		o.endHandle()
+	}
 }
 
 // Register implements [drm.Part].

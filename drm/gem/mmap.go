@@ -73,7 +73,7 @@ func (m *Manager) Mmap(dev *drm.RegisteredDevice, f *drm.File, offset, length ui
 	switch {
 	case length > o.size:
 		return refuse(fmt.Sprintf("the buffer has %d bytes", o.size), unix.EINVAL)
-	case m.handles(f).find(o) == 0:
+	case !m.handles(f).Has(o):
 		return refuse("the file has no handle of the buffer", unix.EACCES)
 	}
 	return drm.Mapping{FD: o.fd, Release: o.Put}, true, nil

@@ -41,7 +41,7 @@ func (m *Manager) gemOpen(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	if o == nil {
 		return fmt.Errorf("gem: GEM_OPEN of name %d, which no buffer has: %w", arg.Name, unix.ENOENT)
 	}
-	arg.Handle = m.handles(req.File).create(o)
+	arg.Handle = m.createHandle(req.File, o)
 	arg.Size = o.size
 	return nil
 }

@@ -55,12 +55,11 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if err != nil {
 		return err
 	}
-	h := m.handles(req.File)
-	if arg.Handle = h.find(o); arg.Handle != 0 {
-		o.Put()
-		return nil
+	o.handles.Add(1)
+	var created bool
+	if arg.Handle, created = m.handles(req.File).FindOrCreate(o); !created {
+		o.endHandle()
 	}
-	arg.Handle = h.create(o)
 	return nil
 }
 

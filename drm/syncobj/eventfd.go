@@ -26,7 +26,7 @@ func (m *Manager) eventfd(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	if err != nil {
 		return err
 	}
-	defer s.put()
+	defer s.Put()
 	fd, err := req.DupFD(arg.FD)
 	if err != nil {
 		return fmt.Errorf("syncobj: SYNCOBJ_EVENTFD with descriptor %d: %w", arg.FD, err)

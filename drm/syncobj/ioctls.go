@@ -21,7 +21,7 @@ func (m *Manager) create(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.
 	if arg.Flags&uapi.SyncobjCreateSignaled != 0 {
 		f = fence.Stub()
 	}
-	arg.Handle = m.handles(req).create(New(f))
+	arg.Handle = m.handles(req).Create(New(f))
 	return nil
 }
 
@@ -32,11 +32,11 @@ func (m *Manager) destroy(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	if arg.Pad != 0 {
 		return invalid("SYNCOBJ_DESTROY: the padding is not zero")
 	}
-	s := m.handles(req).remove(arg.Handle)
-	if s == nil {
+	s, ok := m.handles(req).Remove(arg.Handle)
+	if !ok {
 		return invalid("SYNCOBJ_DESTROY of handle %d, which the file does not have", arg.Handle)
 	}
-	s.put()
+	s.Put()
 	return nil
 }
 
@@ -53,14 +53,14 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		if err != nil {
 			return invalid("SYNCOBJ_HANDLE_TO_FD: %v", err)
 		}
-		defer s.put()
+		defer s.Put()
 		arg.FD, err = install(req, s)
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	defer s.put()
+	defer s.Put()
 	f, err := s.Find(0)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		if !f.object.tryGet() {
 			return invalid("SYNCOBJ_FD_TO_HANDLE of descriptor %d, which is closed", arg.FD)
 		}
-		arg.Handle = m.handles(req).create(f.object)
+		arg.Handle = m.handles(req).Create(f.object)
 		return nil
 	}
 	f, err := fence.Lookup(req, arg.FD)
@@ -96,7 +96,7 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if err != nil {
 		return err
 	}
-	defer s.put()
+	defer s.Put()
 	s.Replace(f)
 	return nil
 }
@@ -113,12 +113,12 @@ func (m *Manager) transfer(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 	if err != nil {
 		return err
 	}
-	defer dst.put()
+	defer dst.Put()
 	src, err := m.lookup(req, arg.SrcHandle)
 	if err != nil {
 		return err
 	}
-	defer src.put()
+	defer src.Put()
 	f, err := findFence(req, src, arg.SrcPoint, arg.Flags)
 	if err != nil {
 		return err
@@ -295,6 +295,6 @@ func (m *Manager) findPoints(req *drm.Request, handles, points uint64, count uin
 
 func putAll(objects []*Syncobj) {
 	for _, s := range objects {
-		s.put()
+		s.Put()
 	}
 }

@@ -40,7 +40,9 @@ func (m *Manager) Open(*drm.RegisteredDevice, *drm.File) (any, error) { return n
 
 // Release implements [drm.Part]: it gives up the handles of the file.
 func (m *Manager) Release(_ *drm.RegisteredDevice, _ *drm.File, state any) {
-	state.(*handles).removeAll()
+	for _, s := range state.(*handles).Clear() {
+		s.Put()
+	}
 }
 
 // Register implements [drm.Part].
@@ -57,7 +59,7 @@ func (m *Manager) handles(req *drm.Request) *handles { return req.File.Part(m).(
 // lookup returns an object of the file, with a reference for the caller.
 // ENOENT when there is none.
 func (m *Manager) lookup(req *drm.Request, handle uint32) (*Syncobj, error) {
-	if s := m.handles(req).lookup(handle); s != nil {
+	if s, ok := m.handles(req).Lookup(handle); ok {
 		return s, nil
 	}
 	return nil, fmt.Errorf("syncobj: the file has no handle %d: %w", handle, unix.ENOENT)

@@ -111,7 +111,8 @@ func (s *Syncobj) await(w *waiter) (remove func()) {
 	}
 }
 
-func (s *Syncobj) get() {
+// Get takes a reference. The caller must hold one already.
+func (s *Syncobj) Get() {
 	if !s.tryGet() {
 		panic("syncobj: a reference to an object that is gone")
 	}
@@ -128,7 +129,9 @@ func (s *Syncobj) tryGet() bool {
 	return true
 }
 
-func (s *Syncobj) put() {
+// Put gives a reference back. Whoever waits for fences to come to an object
+// that is gone is dropped.
+func (s *Syncobj) Put() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refs--; s.refs > 0 {
