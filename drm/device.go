@@ -180,8 +180,8 @@ func (d *Device) Put() {
 		panic("drm: Put of a device without a reference")
 	case refs == 0:
 		d.gate.Close() // a device that was never registered: it never will be
-		d.advance(Gone)
 		d.class.release(d)
+		d.advance(Gone) // by then the numbers can be taken again
 	}
 }
 
