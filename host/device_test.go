@@ -24,6 +24,7 @@ type device struct {
 
 	waiting atomic.Int32  // handlers of reqWait
 	let     chan struct{} // ends one of them with success
+	nothing *int          // nil, for the handler that faults
 	echo    echo
 
 	mu    sync.Mutex
@@ -67,6 +68,7 @@ func newDevice(t testing.TB, class *drm.Class, name string) *device {
 			drm.NewIoctl(uapi.IOR(0x46, 16), 0, d.caller),
 			drm.NewIoctl(uapi.IOR(0x47, 8), 0, d.count),
 			drm.NewIoctl(uapi.IOR(0x48, 8), 0, d.waiters),
+			drm.NewIoctl(uapi.IO(0x49), 0, func(*drm.RegisteredDevice, *drm.Request, *struct{}) error { *d.nothing = 1; return nil }),
 		},
 	})
 	return d

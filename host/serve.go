@@ -147,6 +147,10 @@ func blockSignals() error {
 	for i := range set.Val {
 		set.Val[i] = ^uint64(0)
 	}
-	set.Val[(stopSignal-1)/64] &^= 1 << ((stopSignal - 1) % 64)
+	// With the signals of faults blocked, a nil pointer in a handler would end
+	// the whole process rather than become a panic.
+	for _, s := range []unix.Signal{stopSignal, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP} {
+		set.Val[(s-1)/64] &^= 1 << ((s - 1) % 64)
+	}
 	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil)
 }

@@ -18,6 +18,7 @@ const (
 	reqCaller  = 0x80106446 // _IOR('d', 0x46, 16 bytes)
 	reqFiles   = 0x80086447 // _IOR('d', 0x47, 8 bytes)
 	reqWaiters = 0x80086448 // _IOR('d', 0x48, 8 bytes)
+	reqFault   = 0x6449     // _IO('d', 0x49)
 	reqVersion = 0xc0406400 // DRM_IOCTL_VERSION
 )
 

@@ -52,6 +52,7 @@ func basic([]string) {
 	want(ioctl(fd, 0x6200, 0), unix.ENOTTY, "an ioctl of a dma-buf")
 	want(ioctl(fd, reqSum, 8), unix.EFAULT, "a wrong pointer")
 	want(ioctl(fd, reqPanic, 0), unix.EIO, "a handler that panics")
+	want(ioctl(fd, reqFault, 0), unix.EIO, "a handler that uses a nil pointer")
 	var caller [2]int64
 	check(ioctlPtr(fd, reqCaller, &caller))
 	equal(int(caller[0]), os.Getpid(), "the caller's pid")
