@@ -33,8 +33,8 @@ type server struct {
 // the other serves.
 const maxIdle = 2
 
-// stopSignal takes a worker out of its wait when the server ends: the one
-// signal that workers do not block. Nobody else sends it.
+// stopSignal takes a worker out of its wait when the server ends: beside
+// those of faults the one signal that workers do not block. Nobody else sends it.
 const stopSignal = unix.Signal(64) // SIGRTMAX
 
 func serve(h *Host, l *seccomp.Listener) *server {
