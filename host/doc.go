@@ -127,9 +127,9 @@
 //
 // # Traps for who changes this
 //
-// Workers are OS threads with all signals blocked but those of faults, and never the main thread
-// (serve.go). Between fork and exec the child must make no call that is handed
-// over: it holds up our scheduler (launch.go). Nobody may wait for children
+// Workers are OS threads with all signals blocked but those of faults, and
+// never the main thread (serve.go). Between fork and exec the child must make
+// no call that is handed over: it holds up our scheduler (launch.go). Nobody may wait for children
 // with wait4 without naming one: stops of traced threads would be taken from
 // their tracer (reap.go).
 //
