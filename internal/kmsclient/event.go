@@ -10,16 +10,16 @@ import (
 )
 
 // ReadEvents waits until the node has events, or for timeout milliseconds (-1:
-// without end), and reads those that there are. None, without an error, says
-// that the time is up. io.EOF says that the device is gone and the node was
+// without end; anew after a signal), and reads those that there are. None,
+// without an error, says that the time is up. io.EOF says that the device is gone and the node was
 // hung up.
 func (c *Card) ReadEvents(timeout int) ([]uapi.EventVblank, error) {
 	fds := []unix.PollFd{{Fd: int32(c.FD), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, timeout)
-	switch {
-	case err == unix.EINTR || n == 0 && err == nil:
-		return nil, nil
-	case err != nil:
+	for err == unix.EINTR { // by the runtime's own signals
+		n, err = unix.Poll(fds, timeout)
+	}
+	if n == 0 || err != nil {
 		return nil, err
 	}
 	var buffer [1024]byte
