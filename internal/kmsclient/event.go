@@ -11,8 +11,8 @@ import (
 
 // ReadEvents waits until the node has events, or for timeout milliseconds (-1:
 // without end; anew after a signal), and reads those that there are. None,
-// without an error, says that the time is up. io.EOF says that the device is gone and the node was
-// hung up.
+// without an error, says that the time is up. io.EOF says that the device is
+// gone and the node was hung up.
 func (c *Card) ReadEvents(timeout int) ([]uapi.EventVblank, error) {
 	fds := []unix.PollFd{{Fd: int32(c.FD), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, timeout)
