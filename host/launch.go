@@ -143,7 +143,6 @@ func (p *Process) Wait() (status int, err error) {
 // Exited is closed when the program itself has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Done is closed when the program and all that it has started have ended, and
-// the files that they had open are released.
+// Done is closed when the program and all that it has started have ended.
 // Until then they are served.
 func (p *Process) Done() <-chan struct{} { return p.server.done }

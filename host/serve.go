@@ -67,7 +67,6 @@ func (s *server) wait() {
 		case <-ended:
 			tick.Stop()
 			_ = s.listener.Close()
-			s.host.files.drain() // what the programs had open is released as well
 			close(s.done)
 			return
 		case <-tick.C:

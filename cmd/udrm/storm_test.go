@@ -288,25 +288,3 @@ func await(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
-
-// When a program and all that it started have ended, what they had open is
-// released: an unplug then leaves nothing of the card.
-func TestDoneMeansReleased(t *testing.T) {
-	s := newSession(t)
-	for range 30 {
-		if err := s.plug("card0"); err != nil {
-			t.Fatal(err)
-		}
-		c := s.start(t, lit, "/dev/dri/card0", "true") // it ends without closing the card
-		if status := c.end(t); status != 0 {
-			t.Fatalf("exit status %d\n%s", status, &c.stderr)
-		}
-		if err := s.unplug("card0"); err != nil {
-			t.Fatal(err)
-		}
-		if d := s.device("card0"); d.State() != drm.Gone || d.Files() != 0 {
-			t.Fatalf("the card is %v, with %d open files", d.State(), d.Files())
-		}
-	}
-	s.end(t)
-}
