@@ -108,8 +108,9 @@ func (d *demo) run() (err error) {
 	}
 	d.check("the client ended as it should", err)
 	<-p.Done()
-	d.check("nothing is left of either card", errors.Join(d.cards.removeAll(), d.leftovers()))
-	return errors.Join(story, h.Close())
+	// The end of the host releases what the client had open when it ended.
+	d.check("nothing is left of either card", errors.Join(d.cards.removeAll(), h.Close(), d.leftovers()))
+	return story
 }
 
 // tell is the story. It returns an error when it cannot go on.
