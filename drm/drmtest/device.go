@@ -1,7 +1,10 @@
 package drmtest
 
 import (
+	"errors"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
@@ -70,7 +73,8 @@ func Bind(t testing.TB, b *bus.Bus, name string, d bus.Driver) *bus.Device {
 	}
 	t.Cleanup(func() {
 		if b.Device(name) == dev {
-			if err := dev.Remove(); err != nil {
+			// ENODEV: somebody else is removing it just now.
+			if err := dev.Remove(); err != nil && !errors.Is(err, unix.ENODEV) {
 				t.Errorf("removing %s at the end of the test: %v", name, err)
 			}
 		}
