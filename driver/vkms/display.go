@@ -49,12 +49,12 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 		h.cursor = addPlane(uapi.PlaneTypeCursor)
 	}
 	h.crtc = m.AddCRTC(kms.CRTCConfig{Primary: h.primary, Cursor: h.cursor, GammaSize: gammaSize})
-	virtual := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorVirtual, Modes: modes(true)})
+	virtual := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorVirtual, Monitor: &kms.Monitor{Modes: modes(true)}})
 	virtual.AttachEncoder(m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderVirtual, PossibleCRTCs: 1}))
 	if config.Writeback {
 		encoder := m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderVirtual, PossibleCRTCs: 1})
 		writeback := m.AddConnector(kms.ConnectorConfig{
-			Type: uapi.ModeConnectorWriteback, Modes: modes(false), WritebackFormats: formats,
+			Type: uapi.ModeConnectorWriteback, Monitor: &kms.Monitor{Modes: modes(false)}, WritebackFormats: formats,
 		})
 		writeback.AttachEncoder(encoder)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/udrm/udrm/drm"
@@ -57,21 +56,28 @@ type Connector struct {
 	fences     *fence.Context // of its writebacks; nil before the first; guarded by ModeConfig.mu
 	kobject    *drm.Kobject   // set when the device is registered
 
-	mu     sync.Mutex
-	probed bool // the modes were asked for, see probe
+	mu         sync.Mutex
+	connection uint32   // what is there: uapi.ModeConnected and so on
+	monitor    *Monitor // likewise; nil when there is none
+	seen       sight    // by the last probe
 }
 
 // A ConnectorConfig describes a connector. It must not be changed once it is
 // used.
 type ConnectorConfig struct {
-	Type  uint32 // uapi.ModeConnector*
-	Modes []Mode // of the display, in any order
+	Type uint32 // uapi.ModeConnector*
+	// Connection is what a probe finds at first; 0 is uapi.ModeConnected.
+	Connection uint32
+	// Monitor is what is plugged in at first, unless Connection is
+	// uapi.ModeDisconnected.
+	Monitor *Monitor
 	// WritebackFormats are those that a writeback connector writes.
 	WritebackFormats []uint32
 }
 
-// AddConnector adds a connector with a display that stays connected. It needs
-// an encoder: see [Connector.AttachEncoder].
+// AddConnector adds a connector. It needs an encoder: see
+// [Connector.AttachEncoder]. What is plugged in may change: see
+// [Connector.Hotplug].
 func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 	m.mustBeNew()
 	c := &Connector{index: len(m.connectors), typeID: 1, config: config, display: m}
@@ -80,8 +86,8 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 			c.typeID++
 		}
 	}
-	c.config.Modes = slices.Clone(config.Modes)
-	slices.SortStableFunc(c.config.Modes, compareModes)
+	c.connection = cmp.Or(config.Connection, uapi.ModeConnected)
+	c.monitor = config.Monitor
 
 	writeback := config.Type == uapi.ModeConnectorWriteback
 	var formats *Blob
@@ -95,8 +101,16 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 	}
 	m.objects.add(&c.objectBase, c)
 	s := &m.standard
+	hasEDID := config.Monitor != nil && config.Monitor.EDID != nil
+	virtual := writeback || config.Type == uapi.ModeConnectorVirtual
+	if !virtual {
+		c.properties.attach(s.edid, 0)
+	}
 	for _, property := range []*Property{s.dpms, s.linkStatus, s.nonDesktop, s.tile, s.crtcID} {
 		c.properties.attach(property, 0)
+	}
+	if virtual && hasEDID {
+		c.properties.attach(s.edid, 0) // as drivers do that know better
 	}
 	if writeback {
 		c.properties.attach(s.writebackOutFencePtr, 0)
@@ -111,19 +125,6 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 func (c *Connector) AttachEncoder(e *Encoder) {
 	c.display.mustBeNew()
 	c.encoders = append(c.encoders, e)
-}
-
-// compareModes is the order of drm_mode_compare: preferred modes first, then
-// the larger, then the faster.
-func compareModes(a, b Mode) int {
-	preferred := func(m *Mode) int { return int(m.Type & uapi.ModeTypePreferred) }
-	area := func(m *Mode) int { return int(m.HDisplay) * int(m.VDisplay) }
-	return cmp.Or(
-		cmp.Compare(preferred(&b), preferred(&a)),
-		cmp.Compare(area(&b), area(&a)),
-		cmp.Compare(b.VRefresh(), a.VRefresh()),
-		cmp.Compare(b.Clock, a.Clock),
-	)
 }
 
 func (*Connector) objectType() uint32 { return uapi.ModeObjectConnector }
@@ -149,24 +150,6 @@ func (c *Connector) Name() string {
 }
 
 func (c *Connector) writeback() bool { return c.config.Type == uapi.ModeConnectorWriteback }
-
-// probe asks the display what it is. Before that nobody knows.
-func (c *Connector) probe() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.probed = true
-}
-
-// status returns the result of the last probe: the connection, as
-// uapi.ModeConnected and so on, and the modes.
-func (c *Connector) status() (connection uint32, modes []Mode) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.probed {
-		return uapi.ModeUnknownConnection, nil
-	}
-	return uapi.ModeConnected, c.config.Modes
-}
 
 func (m *ModeConfig) findConnector(f *drm.File, id uint32) (*Connector, error) {
 	if c, ok := findFor[*Connector](m, f, id, uapi.ModeObjectConnector); ok {

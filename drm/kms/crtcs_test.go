@@ -41,6 +41,7 @@ func (d *twin) Vblank(_ *drm.RegisteredDevice, c *kms.CRTC, n uint64) { d.counts
 type twinFixture struct {
 	*fixture
 	display    *twin
+	device     *drm.Device
 	crtcs      [2]uint32
 	planes     []uint32 // primary of either CRTC, then an overlay for both
 	connectors [3]uint32
@@ -68,7 +69,7 @@ func newTwin(t *testing.T) *twinFixture {
 		VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806, Name: "1024x768"}
 	var encoder *kms.Encoder
 	for i := range f.connectors {
-		c := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Modes: []kms.Mode{mode}})
+		c := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: []kms.Mode{mode}}})
 		f.connectors[i] = c.ID()
 		if i < 2 {
 			encoder = m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderTMDS, PossibleCRTCs: 3})
@@ -79,7 +80,8 @@ func newTwin(t *testing.T) *twinFixture {
 		Class: drm.NewClass(), Parts: []drm.Part{m, buffers}, Offers: drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic,
 	}
 	drmtest.Bind(t, bus.New("platform"), "twin", driver)
-	f.Client = drmtest.Open(t, driver.Device.Primary())
+	f.device = driver.Device
+	f.Client = drmtest.Open(t, f.device.Primary())
 	f.setCap(uapi.ClientCapAtomic, 1)
 	return f
 }

@@ -50,7 +50,8 @@
 //
 //	ModeConfig.mu (commits) → vblank.mu → composer.mu → objectTable.mu → the driver's locks, File
 //	vblank.mu, ModeConfig.mu → the locks of fences
-//	fileState.mu, Connector.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves
+//	Connector.mu → objectTable.mu
+//	fileState.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves
 //
 // A guard is taken before all of them. Nobody waits for a vblank with a lock
 // held: a commit that is in the way is waited for outside, and the attempt

@@ -41,10 +41,10 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 		c.probe()
 	}
 	caps := req.File.Caps()
-	connection, modes := c.status()
-	arg.Connection = connection
-	arg.MmWidth, arg.MmHeight, arg.Subpixel = 0, 0, subpixelUnknown
-	infos := modeInfos(modes, caps)
+	seen := c.look()
+	arg.Connection = seen.connection
+	arg.MmWidth, arg.MmHeight, arg.Subpixel = seen.widthMM, seen.heightMM, subpixelUnknown
+	infos := modeInfos(seen.modes, caps)
 	if err := putAll(req, arg.ModesPtr, &arg.CountModes, infos); err != nil {
 		return err
 	}

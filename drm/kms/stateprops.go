@@ -175,6 +175,8 @@ func (c *CRTC) set(std *standardProperties, t *transaction, property *Property, 
 func (c *Connector) get(std *standardProperties, s *State, property *Property) uint64 {
 	cs := &s.connectors[c.index]
 	switch property {
+	case std.edid:
+		return blobID(c.look().edid)
 	case std.dpms:
 		return uint64(cs.DPMS)
 	case std.linkStatus:

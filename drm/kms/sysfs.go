@@ -18,7 +18,7 @@ func (c *Connector) register(dev *drm.RegisteredDevice) {
 		Attrs: []drm.Attr{
 			{Name: "connector_id", Show: func() string { return fmt.Sprintf("%d\n", c.id) }},
 			{Name: "dpms", Show: c.showDPMS},
-			{Name: "edid", Show: func() string { return "" }},
+			{Name: "edid", Show: c.showEDID},
 			{Name: "enabled", Show: c.showEnabled},
 			{Name: "modes", Show: c.showModes},
 			{Name: "status", Show: c.showStatus},
@@ -47,18 +47,27 @@ func (c *Connector) showEnabled() string {
 	return "disabled\n"
 }
 
+func (c *Connector) showEDID() string {
+	if edid := c.look().edid; edid != nil {
+		return string(edid.data)
+	}
+	return ""
+}
+
 func (c *Connector) showModes() string {
 	var b strings.Builder
-	_, modes := c.status()
-	for i := range modes {
-		b.WriteString(modes[i].Name + "\n")
+	for _, m := range c.look().modes {
+		b.WriteString(m.Name + "\n")
 	}
 	return b.String()
 }
 
 func (c *Connector) showStatus() string {
-	if connection, _ := c.status(); connection == uapi.ModeConnected {
+	switch c.look().connection {
+	case uapi.ModeConnected:
 		return "connected\n"
+	case uapi.ModeDisconnected:
+		return "disconnected\n"
 	}
 	return "unknown\n"
 }
