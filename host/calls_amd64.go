@@ -34,6 +34,24 @@ var sysCalls = []sysCall{
 		{Arg: 5, High: true, Op: seccomp.Less, Value: fakeOffsetMax >> 32},
 		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
 	}},
+	// Reads that could tear an event, see read.go.
+	{nr: unix.SYS_READ, name: "read", serve: (*call).read, conds: []seccomp.Cond{
+		{Arg: 0, Op: seccomp.AtLeast, Value: firstReadFD},
+		{Arg: 2, High: true, Op: seccomp.Equal, Value: 0},
+		{Arg: 2, Op: seccomp.Less, Value: 8},
+	}},
+	{nr: unix.SYS_READ, name: "read", serve: (*call).read, conds: []seccomp.Cond{
+		{Arg: 0, Op: seccomp.AtLeast, Value: firstReadFD},
+		{Arg: 2, High: true, Op: seccomp.Equal, Value: 0},
+		{Arg: 2, Op: seccomp.AtLeast, Value: 9},
+		{Arg: 2, Op: seccomp.Less, Value: oddReadLimit},
+		{Arg: 2, Mask: eventSize - 1, Op: seccomp.NotEqual, Value: 0},
+	}},
+	// What has been closed is to show in a poll that does not wait.
+	{nr: unix.SYS_POLL, name: "poll", serve: (*call).poll, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: 1},
+		{Arg: 2, Op: seccomp.Equal, Value: 0},
+	}},
 	{nr: unix.SYS_OPENAT, name: "openat", serve: (*call).openat},
 	{nr: unix.SYS_OPEN, name: "open", serve: (*call).open},
 	{nr: unix.SYS_CREAT, name: "creat", serve: (*call).creat},

@@ -74,13 +74,14 @@
 //
 // # What stays different from a real node
 //
-//   - read with a buffer that is too small for one event takes a part of it;
-//     the kernel takes whole events only.
+//   - A read of 8 bytes, from one of the descriptors 0 to 2, with readv, or of
+//     256 bytes and more that are not a multiple of 32, can take a part of an
+//     event; the kernel takes whole events only.
 //   - write fails with EBADF (the kernel: EINVAL), lseek with ESPIPE (0).
 //   - A write to a virtual file of sysfs or debugfs succeeds, also when what
 //     is written is refused; that is reported to us.
-//   - An ioctl that is not of DRM's or dma-buf's type fails with ENOTTY also
-//     when the device is gone (the kernel: ENODEV). FIONREAD answers.
+//   - An ioctl of a type that is not handed over fails with ENOTTY also when the
+//     device is gone (the kernel: ENODEV). FIONREAD answers.
 //   - fcntl(F_GETFL) is right; /proc/PID/fdinfo says it is a pipe.
 //   - A mapping of a buffer shows in /proc/PID/maps as a memfd, and an mmap can
 //     fail with EMFILE when the program has no descriptor left.
@@ -120,10 +121,12 @@
 //	request.mu → watcher.mu (a wait begins or ends)
 //	drm's locks → fileTable.mu (a hang-up) and sink.mu (an event)
 //	fileTable.mu → sink.mu
+//	file.reading → sink.mu
 //
 // controls.mu, file.mu, server.mu, watcher.mu, workerLimit.mu, uevents.mu and children.mu are
 // leaves, but that children.mu is held while a program is started. No lock is held while a
-// program's memory is read or written: that may wait for the program.
+// program's memory is read or written, as that may wait for the program, but file.reading:
+// only those who read the same file wait for it.
 //
 // # Traps for who changes this
 //

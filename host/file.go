@@ -25,6 +25,8 @@ type file struct {
 	flags  int // of open(2)
 	sink   *sink
 
+	reading sync.Mutex // held while takeEvents looks and takes
+
 	mu       sync.Mutex
 	users    int // requests under way
 	released bool
@@ -317,8 +319,9 @@ type sink struct {
 	onHangUp func() // nil: hang-ups are not passed on
 	path     int    // with onHangUp, the pipe as an O_PATH descriptor
 
-	mu sync.Mutex
-	w  int // -1 when closed
+	mu      sync.Mutex
+	w       int           // -1 when closed
+	arrival chan struct{} // nil: nobody waits for an event
 }
 
 func (s *sink) Deliver(ev []byte) error {
@@ -328,6 +331,7 @@ func (s *sink) Deliver(ev []byte) error {
 		return nil
 	}
 	_, err := unix.Write(s.w, ev) // no more than PIPE_BUF: all or nothing
+	s.arrivedLocked()
 	if err == unix.EPIPE {
 		return nil // closed by the program, and not noticed yet
 	}
@@ -387,6 +391,7 @@ func (s *sink) closeWriteEnd() {
 		_ = unix.Close(s.w)
 		s.w = -1
 	}
+	s.arrivedLocked()
 }
 
 // close ends the sink. It is called once.

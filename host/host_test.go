@@ -118,7 +118,7 @@ func asUser(cmd *exec.Cmd, attr *syscall.SysProcAttr) *exec.Cmd {
 // TestClient runs the parts of testclient that need nothing but a device.
 func TestClient(t *testing.T) {
 	for _, user := range users {
-		for _, part := range []string{"basic", "events", "dup", "exec", "pass", "reopen", "map", "faults",
+		for _, part := range []string{"basic", "events", "shortreads", "dup", "exec", "pass", "reopen", "map", "faults",
 			"unplug", "wait", "closes", "closewait", "interrupted", "chdir", "opens 200", "mapstorm 300ms", "execstorm 6"} {
 			t.Run(user.name+"/"+part, func(t *testing.T) {
 				class := drm.NewClass()

@@ -121,6 +121,14 @@ func rawMmap(fd int, addr, size uintptr, prot, flags int, offset uint64) (uintpt
 	return got, nil
 }
 
+func rawRead(fd int, addr, size uintptr) (int, error) {
+	n, _, errno := unix.Syscall(unix.SYS_READ, uintptr(fd), addr, size)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
 // eventBytes is struct drm_event and 24 bytes of data.
 func eventData(e []byte) uint64 { return *(*uint64)(unsafe.Pointer(&e[8])) }
 

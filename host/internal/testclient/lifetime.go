@@ -365,6 +365,8 @@ func interrupted([]string) {
 		}
 	}()
 	want(ioctl(fd, reqWait, 0), unix.EINTR, "a wait")
+	_, err := unix.Read(fd, make([]byte, 4))
+	want(err, unix.EINTR, "a short read that waits")
 	over.Store(true)
 }
 

@@ -15,6 +15,7 @@ import (
 var parts = map[string]func(args []string){
 	"basic":       basic,
 	"events":      events,
+	"shortreads":  shortReads,
 	"dup":         dup,
 	"exec":        execParent,
 	"inherited":   inherited,
