@@ -12,10 +12,10 @@ import (
 // unplugDiffers are the answers that differ from the kernel's, each with its
 // reason.
 var unplugDiffers = map[string]string{
-	"before\twrite(1)":    pipeReadEnd,
-	"after\twrite(1)":     pipeReadEnd,
-	"before\tlseek":       pipeReadEnd,
-	"after\tlseek":        pipeReadEnd,
+	"before\twrite(1)": pipeReadEnd,
+	"after\twrite(1)":  pipeReadEnd,
+	"before\tlseek":    pipeReadEnd,
+	"after\tlseek":     pipeReadEnd,
 	"after\tioctl of another type ('x')": "ioctls of other types are not trapped, which would make all programs slower; " +
 		"the pipe answers ENOTTY",
 }
