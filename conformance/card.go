@@ -1,0 +1,84 @@
+package conformance
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Card returns the device whose primary node is at path, to be reached with
+// real system calls. unplug allows cases to unbind its driver: everything that
+// uses the card then loses it. That takes a driver that can be unbound in
+// sysfs, and the right to.
+func Card(path string, unplug bool) (Target, error) {
+	device, driver, err := sysfsDevice(path)
+	if err != nil {
+		return Target{}, err
+	}
+	t := Target{
+		System: Syscalls(),
+		Nodes:  func() (primary, render string, err error) { return sysfsNodes(device, filepath.Dir(path)) },
+	}
+	unbind := filepath.Join(driver, "unbind")
+	switch {
+	case !unplug:
+		t.Why = "nobody has allowed it (-unplug)"
+	case driver == "":
+		t.Why = fmt.Sprintf("%s has no driver that can be unbound", device)
+	case unix.Access(unbind, unix.W_OK) != nil:
+		t.Why = fmt.Sprintf("%s cannot be written", unbind)
+	default:
+		name := filepath.Base(device)
+		t.Unplug = func() error { return os.WriteFile(unbind, []byte(name), 0) }
+		t.Plug = func() error { return os.WriteFile(filepath.Join(driver, "bind"), []byte(name), 0) }
+	}
+	return t, nil
+}
+
+// sysfsDevice returns the directories of the node's device and of its driver;
+// that may be "".
+func sysfsDevice(path string) (device, driver string, err error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return "", "", &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFCHR || unix.Major(st.Rdev) != drmMajor || unix.Minor(st.Rdev) >= firstRender {
+		return "", "", fmt.Errorf("%s is no primary node of a DRM device", path)
+	}
+	device, err = filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/char/%d:%d/device", drmMajor, unix.Minor(st.Rdev)))
+	if err != nil {
+		return "", "", err
+	}
+	if driver, err = filepath.EvalSymlinks(filepath.Join(device, "driver")); err != nil {
+		driver = ""
+	}
+	return device, driver, nil
+}
+
+const (
+	drmMajor    = 226
+	firstRender = 128 // the minor number
+)
+
+// sysfsNodes returns the nodes of a device as they are called now, in dir.
+func sysfsNodes(device, dir string) (primary, render string, err error) {
+	entries, err := os.ReadDir(filepath.Join(device, "drm"))
+	if err != nil {
+		return "", "", err
+	}
+	for _, e := range entries {
+		switch path := filepath.Join(dir, e.Name()); {
+		case strings.HasPrefix(e.Name(), "card"):
+			primary = path
+		case strings.HasPrefix(e.Name(), "renderD"):
+			render = path
+		}
+	}
+	if primary == "" {
+		return "", "", fmt.Errorf("%s has no primary node", device)
+	}
+	return primary, render, nil
+}

@@ -1,0 +1,19 @@
+package conformance
+
+import "slices"
+
+// A Case is one subject that every device must get right which meets its
+// needs.
+type Case struct {
+	Name  string // a path of words: "dumb/create"
+	Needs Needs
+	run   func(t *tester)
+}
+
+// Cases returns all cases, in the order in which [Run] runs them.
+func Cases() []Case {
+	return slices.Concat(
+		ruleCases,
+		versionCases,
+	)
+}

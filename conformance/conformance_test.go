@@ -1,0 +1,117 @@
+package conformance
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/host"
+)
+
+var (
+	card    = flag.String("card", "", "run the cases against the card with this node, and nothing else")
+	unplug  = flag.Bool("unplug", false, "with -card: the driver of the card may be unbound, and bound again")
+	partial = flag.Bool("partial", false, "with -card: cases that the card lacks something for are no failure")
+)
+
+// TestMain makes this program two: with -card it is TestCard, else all others.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	choice := "test.skip"
+	if *card != "" {
+		choice = "test.run"
+		if run := flag.Lookup(choice).Value.String(); strings.HasPrefix(run, "TestCard") {
+			os.Exit(m.Run())
+		}
+	}
+	if err := flag.Set(choice, "^TestCard$"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	os.Exit(m.Run())
+}
+
+// TestCard runs the cases against a card by real system calls: those of a
+// kernel or, as the child of TestHost, of a host.
+func TestCard(t *testing.T) {
+	target, err := Card(*card, *unplug)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.Partial = *partial
+	Run(t, target)
+}
+
+// full is a display with everything that cases need.
+func full() vkms.Config {
+	config := vkms.DefaultConfig()
+	config.Overlay, config.Syncobj, config.Render = true, true, true
+	return config
+}
+
+func TestInProcess(t *testing.T) {
+	drmtest.NoLeaks(t)
+	class := drm.NewClass()
+	driver := vkms.NewDriver(class, full())
+	dev := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	Run(t, InProcess(class, dev, driver))
+	equalObjects(t, driver)
+}
+
+// equalObjects is that clients that are gone leave no buffer behind.
+func equalObjects(t *testing.T, driver *vkms.Driver) {
+	t.Helper()
+	if n := driver.Buffers().Objects(); n != 0 {
+		t.Errorf("%d buffers are left", n)
+	}
+}
+
+// TestHost runs this program again, under a host, with -card.
+func TestHost(t *testing.T) {
+	class := drm.NewClass()
+	driver := vkms.NewDriver(class, full())
+	drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	h, err := host.New(class, host.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		equalObjects(t, driver)
+	})
+	cmd := exec.Command(os.Args[0], "-card", "/dev/dri/card0", "-unplug", "-test.v", "-test.timeout=120s")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	p, err := h.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := p.Wait()
+	<-p.Done()
+	if status != 0 || err != nil {
+		t.Errorf("exit status %d, %v", status, err)
+	}
+	passed := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^ *--- PASS: TestCard/(\S+) `).FindAllStringSubmatch(out.String(), -1) {
+		passed[m[1]] = true
+	}
+	for _, c := range Cases() {
+		if !passed[c.Name] {
+			t.Errorf("%s did not pass", c.Name)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the program said:\n%s", &out)
+	}
+}

@@ -1,0 +1,113 @@
+package conformance
+
+import (
+	"errors"
+	"reflect"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A file is a descriptor that the client has of the device: of a node, or of
+// what a request has handed out.
+type file struct {
+	t      *tester
+	fd     int
+	name   string
+	closed atomic.Bool
+}
+
+// FD returns the descriptor.
+func (f *file) FD() int32 { return int32(f.fd) }
+
+// Ioctl sends the request with an argument: a pointer to a struct of package
+// uapi, an address as a uintptr, or nil for 0.
+func (f *file) Ioctl(cmd uint32, arg any) error {
+	var at uintptr
+	switch arg := arg.(type) {
+	case nil:
+	case uintptr:
+		at = arg
+	default:
+		at = reflect.ValueOf(arg).Pointer()
+	}
+	err := f.t.target.System.Ioctl(f.fd, cmd, at)
+	runtime.KeepAlive(arg)
+	var errno unix.Errno
+	errors.As(err, &errno)
+	f.t.covered.mu.Lock()
+	defer f.t.covered.mu.Unlock()
+	f.t.covered.add(cmd, errno)
+	return err
+}
+
+// Must is Ioctl for a request that has to succeed: the case ends otherwise.
+func (f *file) Must(cmd uint32, arg any) {
+	f.t.Helper()
+	if err := f.Ioctl(cmd, arg); err != nil {
+		f.t.Fatalf("%s: %s", uapi.IoctlName(cmd), name(err))
+	}
+}
+
+// Want is Ioctl for a request that has to answer one of the errnos, none for
+// success; see [T.Want]. what says what is special about it.
+func (f *file) Want(what string, cmd uint32, arg any, errnos ...unix.Errno) bool {
+	f.t.Helper()
+	title := uapi.IoctlName(cmd)
+	if what != "" {
+		title += " " + what
+	}
+	return f.t.Want(title, f.Ioctl(cmd, arg), errnos...)
+}
+
+// Close closes the descriptor, once.
+func (f *file) Close() error {
+	if f.closed.Swap(true) {
+		return nil
+	}
+	return f.t.target.System.Close(f.fd)
+}
+
+// Dup returns another descriptor of the same file.
+func (f *file) Dup() *file {
+	f.t.Helper()
+	fd, err := f.t.target.System.Dup(f.fd)
+	f.t.Must("dup", err)
+	return f.t.File(fd, f.name)
+}
+
+// Read reads once.
+func (f *file) Read(p []byte) (int, error) { return f.t.target.System.Read(f.fd, p) }
+
+// Poll waits for one of the events, at most for timeout.
+func (f *file) Poll(events int16, timeout time.Duration) int16 {
+	f.t.Helper()
+	revents, err := f.t.target.System.Poll(f.fd, events, timeout)
+	f.t.Must("poll", err)
+	return revents
+}
+
+// Mmap maps length bytes. They are unmapped at the end of the case.
+func (f *file) Mmap(offset uint64, length int) ([]byte, error) {
+	p, err := f.t.target.System.Mmap(f.fd, offset, length)
+	if err == nil {
+		f.t.Cleanup(func() { f.t.target.System.Munmap(p) })
+	}
+	return p, err
+}
+
+// Cap asks for a capability of the device.
+func (f *file) Cap(capability uint64) (uint64, error) {
+	arg := uapi.GetCap{Capability: capability}
+	err := f.Ioctl(uapi.IoctlGetCap, &arg)
+	return arg.Value, err
+}
+
+// SetClientCap declares a capability of the client.
+func (f *file) SetClientCap(capability, value uint64) error {
+	return f.Ioctl(uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: capability, Value: value})
+}

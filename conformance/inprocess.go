@@ -1,0 +1,237 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/gem"
+)
+
+// InProcess returns the DRM device of class that driver makes on dev, which
+// has to be bound to it already. Its client is this process, with
+// CAP_SYS_ADMIN.
+func InProcess(class *drm.Class, dev *bus.Device, driver bus.Driver) Target {
+	s := &inProcess{class: class, nodes: make(map[int]*openNode)}
+	s.as = drmtest.Self()
+	s.as.Admin = true
+	return Target{
+		System: s,
+		Nodes: func() (primary, render string, err error) {
+			for _, m := range class.Minors() {
+				if m.Device().Parent() != dev {
+					continue
+				}
+				if m.Type() == drm.Primary {
+					primary = nodeDir + m.Name()
+				} else {
+					render = nodeDir + m.Name()
+				}
+			}
+			if primary == "" {
+				return "", "", fmt.Errorf("%s has no primary node", dev.Name())
+			}
+			return primary, render, nil
+		},
+		Unplug: dev.Unbind,
+		Plug:   func() error { return dev.Bind(driver) },
+	}
+}
+
+const nodeDir = "/dev/dri/"
+
+// inProcess is the system calls on the devices of a class. An open node has
+// the descriptor of a real file that stands for it, so that numbers are
+// unique. Everything that a device hands out (dma-bufs, sync files, leases) is
+// a real descriptor already, see package drmtest.
+//
+// Lock order: mu is a leaf.
+type inProcess struct {
+	class *drm.Class
+
+	mu    sync.Mutex
+	as    drm.Client
+	nodes map[int]*openNode
+}
+
+type openNode struct {
+	file     *drm.File
+	nonblock bool
+	refs     int // descriptors; guarded by inProcess.mu
+}
+
+func (s *inProcess) client() drm.Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.as
+}
+
+func (s *inProcess) node(fd int) *openNode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nodes[fd]
+}
+
+func (s *inProcess) caller() caller { return caller{&descriptors{As: s.client()}, s} }
+
+func (s *inProcess) Open(path string, flags int) (int, error) {
+	for _, m := range s.class.Minors() {
+		if nodeDir+m.Name() != path {
+			continue
+		}
+		file, err := m.Open(s.client(), flags, nil)
+		if err != nil {
+			return -1, drm.Errno(err)
+		}
+		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			file.Close()
+			return -1, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.nodes[fd] = &openNode{file: file, nonblock: flags&unix.O_NONBLOCK != 0, refs: 1}
+		return fd, nil
+	}
+	if filepath.Dir(path)+"/" == nodeDir {
+		return -1, unix.ENOENT
+	}
+	return Syscalls().Open(path, flags)
+}
+
+func (s *inProcess) Close(fd int) error {
+	s.mu.Lock()
+	node := s.nodes[fd]
+	if node == nil {
+		s.mu.Unlock()
+		return drmtest.CloseFD(int32(fd))
+	}
+	delete(s.nodes, fd)
+	node.refs--
+	last := node.refs == 0
+	s.mu.Unlock()
+	err := unix.Close(fd)
+	if last {
+		node.file.Close()
+	}
+	return err
+}
+
+func (s *inProcess) Dup(fd int) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dup, err := Syscalls().Dup(fd)
+	if node := s.nodes[fd]; node != nil && err == nil {
+		node.refs++
+		s.nodes[dup] = node
+	}
+	return dup, err
+}
+
+func (s *inProcess) Ioctl(fd int, cmd uint32, arg uintptr) error {
+	ctx, caller := context.Background(), s.caller()
+	if f := caller.LookupFile(int32(fd)); f != nil {
+		return asErrno(drm.Errno(f.Ioctl(ctx, caller, cmd, uint64(arg))))
+	}
+	if ok, err := gem.DMABufIoctl(ctx, caller, int32(fd), cmd, uint64(arg)); ok {
+		return asErrno(drm.Errno(err))
+	}
+	return Syscalls().Ioctl(fd, cmd, arg)
+}
+
+func (s *inProcess) Read(fd int, p []byte) (int, error) {
+	node := s.node(fd)
+	if node == nil {
+		return Syscalls().Read(fd, p)
+	}
+	n, err := node.file.Read(context.Background(), p, node.nonblock)
+	return n, asErrno(drm.Errno(err))
+}
+
+func (s *inProcess) Poll(fd int, events int16, timeout time.Duration) (int16, error) {
+	node := s.node(fd)
+	if node == nil {
+		return Syscalls().Poll(fd, events, timeout)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return node.file.Poll(ctx) & (events | unix.POLLHUP | unix.POLLERR | unix.POLLNVAL), nil
+}
+
+func (s *inProcess) Mmap(fd int, offset uint64, length int) ([]byte, error) {
+	file, ok := s.caller().LookupFile(int32(fd)).(*drm.File)
+	if !ok {
+		return Syscalls().Mmap(fd, offset, length)
+	}
+	m, err := file.Mmap(offset, uint64(length))
+	if err != nil {
+		return nil, drm.Errno(err)
+	}
+	defer m.Release()
+	return Syscalls().Mmap(m.FD, uint64(m.Offset), length)
+}
+
+func (s *inProcess) Munmap(p []byte) error { return unix.Munmap(p) }
+
+func (s *inProcess) Unprivileged(f func()) error {
+	s.setAdmin(false)
+	defer s.setAdmin(true)
+	f()
+	return nil
+}
+
+func (s *inProcess) setAdmin(admin bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.as.Admin = admin
+}
+
+// A caller is a client whose memory is that of this process. Its descriptors
+// are those of package drmtest, and the nodes.
+type caller struct {
+	*descriptors
+	system *inProcess
+}
+
+type descriptors = drmtest.Client
+
+// CopyFromUser implements drm.Memory.
+func (caller) CopyFromUser(dst []byte, addr uint64) error {
+	return transfer(unix.ProcessVMReadv, dst, addr)
+}
+
+// CopyToUser implements drm.Memory.
+func (caller) CopyToUser(addr uint64, src []byte) error {
+	return transfer(unix.ProcessVMWritev, src, addr)
+}
+
+func transfer(
+	call func(pid int, local []unix.Iovec, remote []unix.RemoteIovec, flags uint) (int, error), data []byte, addr uint64,
+) error {
+	if len(data) == 0 {
+		return nil
+	}
+	local := []unix.Iovec{{Base: &data[0]}}
+	local[0].SetLen(len(data))
+	n, err := call(os.Getpid(), local, []unix.RemoteIovec{{Base: uintptr(addr), Len: len(data)}}, 0)
+	if err != nil || n != len(data) {
+		return unix.EFAULT
+	}
+	return nil
+}
+
+// LookupFile implements drm.Caller.
+func (c caller) LookupFile(fd int32) drm.ClientFile {
+	if node := c.system.node(int(fd)); node != nil {
+		return node.file
+	}
+	return c.descriptors.LookupFile(fd)
+}

@@ -1,0 +1,202 @@
+package conformance
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// Needs is a set of what a case needs of a device.
+type Needs uint32
+
+// What cases need. Each stands for a question that [Run] asks the device
+// first.
+const (
+	// NeedMaster is that nobody else is master, so that the client is.
+	NeedMaster Needs = 1 << iota
+	// NeedAdmin is that the client has CAP_SYS_ADMIN.
+	NeedAdmin
+	// NeedUnplug is that the target can be unplugged and plugged in again.
+	NeedUnplug
+	// NeedRender is a render node.
+	NeedRender
+	// NeedModeset is a device that drives displays.
+	NeedModeset
+	// NeedDisplay is a connected connector, with a CRTC for it and a mode, and a
+	// client that is master.
+	NeedDisplay
+	// NeedDumb is dumb buffers.
+	NeedDumb
+	// NeedPrime is export and import of dma-bufs.
+	NeedPrime
+	// NeedNames is GEM names (FLINK).
+	NeedNames
+	// NeedSyncobj is sync objects.
+	NeedSyncobj
+	// NeedTimeline is sync objects with timelines.
+	NeedTimeline
+	// NeedAtomic is atomic modesetting.
+	NeedAtomic
+	// NeedVblank is a display with vblank counters.
+	NeedVblank
+	// NeedModifiers is framebuffers with format modifiers.
+	NeedModifiers
+	// NeedCursor is a display with a cursor plane.
+	NeedCursor
+	// NeedOverlay is a display with an overlay plane.
+	NeedOverlay
+	// NeedGamma is a display with a gamma table for the legacy requests.
+	NeedGamma
+	// NeedWriteback is a writeback connector.
+	NeedWriteback
+	// NeedTwoCRTCs is at least two CRTCs.
+	NeedTwoCRTCs
+
+	endOfNeeds
+)
+
+// A need is one question. ask answers nil when the device meets it.
+type need struct {
+	name string
+	ask  func(t *tester) error
+}
+
+var needs = map[Needs]need{
+	NeedMaster: {"a client that is master", func(t *tester) error {
+		return t.Open().Ioctl(uapi.IoctlSetMaster, nil)
+	}},
+	NeedAdmin: {"CAP_SYS_ADMIN", func(t *tester) error {
+		f := t.Open()
+		if err := f.Ioctl(uapi.IoctlSetMaster, nil); err != nil {
+			return err
+		}
+		return f.Ioctl(uapi.IoctlBlock, new(int32))
+	}},
+	NeedUnplug: {"a device that can be unplugged", func(t *tester) error {
+		if t.target.Unplug == nil || t.target.Plug == nil {
+			return fmt.Errorf("it cannot: %s", t.target.Why)
+		}
+		return nil
+	}},
+	NeedRender: {"a render node", func(t *tester) error {
+		if _, render := t.nodes(); render == "" {
+			return fmt.Errorf("there is none")
+		}
+		return nil
+	}},
+	NeedModeset: {"displays", func(t *tester) error {
+		return t.Open().Ioctl(uapi.IoctlModeGetResources, new(uapi.ModeCardRes))
+	}},
+	NeedDisplay: {"a connected display", func(t *tester) error {
+		_, err := findDisplay(t.Open())
+		return err
+	}},
+	NeedDumb:      {"dumb buffers", asksCap(uapi.CapDumbBuffer, 1)},
+	NeedPrime:     {"import and export of dma-bufs", asksCap(uapi.CapPrime, uapi.PrimeCapImport|uapi.PrimeCapExport)},
+	NeedSyncobj:   {"sync objects", asksCap(uapi.CapSyncobj, 1)},
+	NeedTimeline:  {"timelines of sync objects", asksCap(uapi.CapSyncobjTimeline, 1)},
+	NeedModifiers: {"framebuffers with modifiers", asksCap(uapi.CapAddFB2Modifiers, 1)},
+	NeedNames: {"GEM names", func(t *tester) error {
+		f := t.Open()
+		handle := t.NewDumb(f, 64, 64, 32).Handle
+		return f.Ioctl(uapi.IoctlGEMFlink, &uapi.GEMFlink{Handle: handle})
+	}},
+	NeedAtomic: {"atomic modesetting", func(t *tester) error {
+		return t.Open().SetClientCap(uapi.ClientCapAtomic, 1)
+	}},
+	NeedVblank: {"vblank counters", func(t *tester) error {
+		s := t.Show()
+		return s.Ioctl(uapi.IoctlCRTCGetSequence, &uapi.CRTCGetSequence{CRTCID: s.CRTC})
+	}},
+	NeedCursor: {"a cursor plane", func(t *tester) error {
+		_, err := findPlane(t.Open(), uapi.PlaneTypeCursor)
+		return err
+	}},
+	NeedOverlay: {"an overlay plane", func(t *tester) error {
+		_, err := findPlane(t.Open(), uapi.PlaneTypeOverlay)
+		return err
+	}},
+	NeedGamma: {"a gamma table", func(t *tester) error {
+		f := t.Open()
+		d, err := findDisplay(f)
+		if err != nil {
+			return err
+		}
+		crtc := uapi.ModeCRTC{CRTCID: d.CRTC}
+		if err := f.Ioctl(uapi.IoctlModeGetCRTC, &crtc); err != nil {
+			return err
+		}
+		if crtc.GammaSize == 0 {
+			return fmt.Errorf("CRTC %d has none", d.CRTC)
+		}
+		return nil
+	}},
+	NeedWriteback: {"a writeback connector", func(t *tester) error {
+		f := t.Open()
+		if err := f.SetClientCap(uapi.ClientCapAtomic, 1); err != nil {
+			return err
+		}
+		if err := f.SetClientCap(uapi.ClientCapWritebackConnectors, 1); err != nil {
+			return err
+		}
+		_, err := findConnector(f, func(c *connector) bool { return c.Type == uapi.ModeConnectorWriteback })
+		return err
+	}},
+	NeedTwoCRTCs: {"two CRTCs", func(t *tester) error {
+		r, err := t.Open().Resources()
+		if err == nil && len(r.CRTCs) < 2 {
+			err = fmt.Errorf("it has %d", len(r.CRTCs))
+		}
+		return err
+	}},
+}
+
+// includes are the needs that a need is nothing without.
+var includes = map[Needs]Needs{
+	NeedAdmin:     NeedMaster,
+	NeedDisplay:   NeedModeset | NeedMaster,
+	NeedNames:     NeedDumb,
+	NeedAtomic:    NeedModeset,
+	NeedVblank:    NeedDisplay | NeedDumb,
+	NeedCursor:    NeedDisplay,
+	NeedOverlay:   NeedDisplay,
+	NeedGamma:     NeedDisplay,
+	NeedWriteback: NeedDisplay | NeedAtomic,
+	NeedTwoCRTCs:  NeedModeset,
+}
+
+func asksCap(capability, bits uint64) func(t *tester) error {
+	return func(t *tester) error {
+		value, err := t.Open().Cap(capability)
+		if err == nil && value&bits != bits {
+			err = fmt.Errorf("capability %#x is %#x", capability, value)
+		}
+		return err
+	}
+}
+
+// each calls f for each of the needs, in the order of their declaration.
+func (n Needs) each(f func(Needs)) {
+	for ; n != 0; n &= n - 1 {
+		f(1 << bits.TrailingZeros32(uint32(n)))
+	}
+}
+
+// closure adds what the needs include.
+func (n Needs) closure() Needs {
+	all := n
+	n.each(func(one Needs) {
+		if more := includes[one] &^ all; more != 0 {
+			all |= more.closure()
+		}
+	})
+	return all
+}
+
+func (n Needs) String() string {
+	var names []string
+	n.each(func(one Needs) { names = append(names, needs[one].name) })
+	return strings.Join(names, ", ")
+}

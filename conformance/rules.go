@@ -1,0 +1,145 @@
+package conformance
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// ruleCases are about what all requests have in common: what drm_ioctl does
+// before a handler runs, in its order.
+var ruleCases = []Case{
+	{"rules/bad-pointer", NeedMaster | NeedAdmin, badPointer},
+	{"rules/unknown", 0, unknownRequests},
+	{"rules/size", 0, sizes},
+	{"rules/master", NeedMaster, onlyMaster},
+	{"rules/authenticated", NeedMaster, onlyAuthenticated},
+	{"rules/root", NeedMaster | NeedAdmin, onlyRoot},
+	{"rules/render-node", NeedRender, onlyRender},
+}
+
+// buffer is memory for the argument of any request.
+func (t *tester) buffer() uintptr { return uintptr(addr(t, make([]uint64, 64))) }
+
+// badPointer is that an argument that cannot be read or written is EFAULT.
+func badPointer(t *tester) {
+	f := t.Open()
+	f.Must(uapi.IoctlSetMaster, nil)
+	for _, r := range requests {
+		if uapi.IOCDir(r.cmd) == uapi.IOCNone {
+			continue
+		}
+		f.Want("at an address that is no memory", r.cmd, uintptr(t.BadAddr()), unix.EFAULT)
+		f.Want("at 0", r.cmd, uintptr(0), unix.EFAULT)
+	}
+	f.Want("into memory that cannot be written", uapi.IoctlGetCap, uintptr(t.ReadOnlyAddr()), unix.EFAULT, unix.EINVAL, unix.EOPNOTSUPP)
+	f.Want("into memory that cannot be written", uapi.IoctlVersion, uintptr(t.ReadOnlyAddr()), unix.EFAULT)
+	f.Want("into memory that cannot be written", uapi.IoctlGetMagic, uintptr(t.ReadOnlyAddr()), unix.EFAULT)
+}
+
+// unknownRequests are EINVAL, those of other types ENOTTY.
+func unknownRequests(t *tester) {
+	f := t.Open()
+	for _, nr := range []uint32{0x0e, 0x5f, 0x9f, 0xff} {
+		f.Want("", uapi.IO(nr), nil, unix.EINVAL)
+		f.Want("", uapi.IOWR(nr, 8), t.buffer(), unix.EINVAL)
+		f.Want("", uapi.IOWR(nr, 8), uintptr(t.BadAddr()), unix.EINVAL)
+	}
+	t.Want("a request of another type", f.Ioctl('x'<<8|1, t.buffer()), unix.ENOTTY)
+	t.Want("VERSION, of another type", f.Ioctl(uapi.IoctlVersion&^0xff00|'x'<<8, t.buffer()), unix.ENOTTY)
+}
+
+// sizes is that the size in a request's number may be that of an older or a
+// newer struct: what is not sent counts as zero, what is not known is left
+// alone.
+func sizes(t *tester) {
+	f := t.Open()
+	sized := func(cmd, size uint32) uint32 { return cmd&^(0x3fff<<16) | size<<16 }
+
+	long := [4]uint64{uapi.CapTimestampMonotonic, 7, 7, 7}
+	f.Want("with a longer struct", sized(uapi.IoctlGetCap, 32), &long)
+	equal(t, "the value in a longer struct", long[1], 1)
+
+	short := [2]uint64{uapi.CapTimestampMonotonic, 7}
+	f.Want("with a shorter struct", sized(uapi.IoctlGetCap, 8), &short)
+	equal(t, "what lies behind a shorter struct", short[1], 7)
+
+	// Only the direction that both sides know is copied.
+	in := [2]uint64{uapi.CapTimestampMonotonic, 7}
+	f.Want("that is written only", uapi.IoctlGetCap&^(uapi.IOCRead<<30), &in)
+	equal(t, "the value of a request that is written only", in[1], 7)
+}
+
+// onlyMaster is that requests of the master are EACCES for others.
+func onlyMaster(t *tester) {
+	f, other := t.Open(), t.Open()
+	f.Must(uapi.IoctlSetMaster, nil)
+	for _, r := range requests {
+		if r.rules&forMaster != 0 {
+			other.Want("by who is not master", r.cmd, t.buffer(), unix.EACCES)
+		}
+	}
+	f.Must(uapi.IoctlDropMaster, nil)
+	for _, r := range requests {
+		if r.rules&forMaster != 0 {
+			f.Want("by who was master", r.cmd, t.buffer(), unix.EACCES)
+		}
+	}
+}
+
+// onlyAuthenticated is that clients without privilege must be let in by the
+// master, with their magic number.
+func onlyAuthenticated(t *tester) {
+	master := t.Open()
+	master.Must(uapi.IoctlSetMaster, nil)
+	t.Unprivileged(func() {
+		other := t.Open()
+		try := func(when string, denied bool) {
+			t.Helper()
+			for _, r := range requests {
+				if r.rules != forAuth {
+					continue
+				}
+				// Whatever else they say of an empty argument.
+				if err := other.Ioctl(r.cmd, t.buffer()); (err == unix.EACCES) != denied {
+					t.Errorf("%s, %s: %s", uapi.IoctlName(r.cmd), when, name(err))
+				}
+			}
+			client := uapi.Client{}
+			other.Must(uapi.IoctlGetClient, &client)
+			equal(t, "GET_CLIENT says authenticated, "+when, client.Auth == 0, denied)
+		}
+		try("not authenticated", true)
+		var magic uapi.Auth
+		other.Must(uapi.IoctlGetMagic, &magic)
+		master.Must(uapi.IoctlAuthMagic, &magic)
+		try("authenticated", false)
+	})
+}
+
+// onlyRoot is that privileged requests are EACCES without the privilege.
+func onlyRoot(t *tester) {
+	f := t.Open()
+	f.Must(uapi.IoctlSetMaster, nil)
+	t.Unprivileged(func() {
+		for _, r := range requests {
+			if r.rules&forRoot != 0 {
+				f.Want("without CAP_SYS_ADMIN", r.cmd, t.buffer(), unix.EACCES)
+			}
+		}
+	})
+	f.Want("", uapi.IoctlBlock, t.buffer())
+	f.Want("", uapi.IoctlUnblock, t.buffer())
+	f.Want("", uapi.IoctlSetUnique, t.buffer(), unix.EINVAL)
+}
+
+// onlyRender is that a render node takes what is for it, and answers EACCES to
+// everything else.
+func onlyRender(t *tester) {
+	f := t.OpenRender()
+	for _, r := range requests {
+		if err := f.Ioctl(r.cmd, t.buffer()); (err == unix.EACCES) != (r.rules&forRender == 0) {
+			t.Errorf("%s on a render node: %s", uapi.IoctlName(r.cmd), name(err))
+		}
+	}
+}

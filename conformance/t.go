@@ -1,0 +1,162 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A tester is a case on a target. It is to be used by the goroutine of the case
+// alone, but for the methods of files.
+type tester struct {
+	*testing.T
+	target  Target
+	covered *coverage
+	pin     runtime.Pinner
+	gone    bool // unplugged
+}
+
+type coverage struct {
+	mu sync.Mutex
+	Coverage
+}
+
+// patience is how long a case waits for what has to come. A case that waits as
+// long fails.
+const patience = 10 * time.Second
+
+func newT(t *testing.T, target Target, covered Coverage) *tester {
+	c := &tester{T: t, target: target, covered: &coverage{Coverage: covered}}
+	t.Cleanup(c.pin.Unpin)
+	return c
+}
+
+// nodes returns the paths of the nodes of the device.
+func (t *tester) nodes() (primary, render string) {
+	t.Helper()
+	primary, render, err := t.target.Nodes()
+	if err != nil {
+		t.Fatalf("looking for the nodes of the device: %v", err)
+	}
+	return primary, render
+}
+
+// Open opens the primary node. What T opens is closed at the end of the case.
+func (t *tester) Open() *file {
+	t.Helper()
+	primary, _ := t.nodes()
+	return t.OpenPath(primary, unix.O_RDWR|unix.O_NONBLOCK)
+}
+
+// OpenRender opens the render node.
+func (t *tester) OpenRender() *file {
+	t.Helper()
+	_, render := t.nodes()
+	return t.OpenPath(render, unix.O_RDWR|unix.O_NONBLOCK)
+}
+
+// OpenPath opens a node.
+func (t *tester) OpenPath(path string, flags int) *file {
+	t.Helper()
+	fd, err := t.target.System.Open(path, flags)
+	if err != nil {
+		t.Fatalf("opening %s: %v", path, err)
+	}
+	return t.File(fd, path)
+}
+
+// File makes a file of a descriptor that the client has. It is closed at the
+// end of the case.
+func (t *tester) File(fd int, name string) *file {
+	f := &file{t: t, fd: fd, name: name}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// Unprivileged calls f while the client has no CAP_SYS_ADMIN.
+func (t *tester) Unprivileged(f func()) {
+	t.Helper()
+	if err := t.target.System.Unprivileged(f); err != nil {
+		t.Fatalf("giving up CAP_SYS_ADMIN: %v", err)
+	}
+}
+
+// Unplug takes the device away until the end of the case.
+func (t *tester) Unplug() {
+	t.Helper()
+	if err := t.target.Unplug(); err != nil {
+		t.Fatalf("unplugging: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := t.target.Plug(); err != nil {
+			t.Errorf("plugging the device in again: %v", err)
+		}
+	})
+}
+
+// Want fails the case unless err is one of the errnos; none stand for success.
+func (t *tester) Want(what string, err error, errnos ...unix.Errno) bool {
+	t.Helper()
+	if len(errnos) == 0 {
+		errnos = []unix.Errno{0}
+	}
+	for _, errno := range errnos {
+		if errno == 0 && err == nil || errno != 0 && errors.Is(err, errno) {
+			return true
+		}
+	}
+	t.Errorf("%s: %s, want %s", what, name(err), names(errnos))
+	return false
+}
+
+// Must ends the case unless err is nil.
+func (t *tester) Must(what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %s", what, name(err))
+	}
+}
+
+// equal fails the case unless got is want.
+func equal[V comparable](t *tester, what string, got, want V) bool {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+		return false
+	}
+	return true
+}
+
+func name(err error) string {
+	var errno unix.Errno
+	switch {
+	case err == nil:
+		return "success"
+	case errors.As(err, &errno):
+		return names([]unix.Errno{errno})
+	}
+	return err.Error()
+}
+
+func names(errnos []unix.Errno) string {
+	var list []string
+	for _, errno := range errnos {
+		switch known := unix.ErrnoName(errno); {
+		case errno == 0:
+			list = append(list, "success")
+		case errno == unix.EOPNOTSUPP: // Linux has two names for it
+			list = append(list, "EOPNOTSUPP")
+		case known != "":
+			list = append(list, known)
+		default:
+			list = append(list, fmt.Sprintf("errno %d", errno))
+		}
+	}
+	return strings.Join(list, " or ")
+}
