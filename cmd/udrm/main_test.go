@@ -23,6 +23,9 @@ var programs = map[string]string{
 	"proptest":  "libdrm-tests",
 	"drmdevice": "libdrm-tests",
 	"drm_info":  "drm-info",
+	"vbltest":   "libdrm-tests",
+	"lsgpu":     "intel-gpu-tools",
+	"udevadm":   "udev",
 	"setpriv":   "util-linux",
 }
 
