@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -53,11 +54,44 @@ func TestModetestShowsItsPattern(t *testing.T) {
 }
 
 func TestModetestFlipsAtTheModesRate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	// Twice, an odd number of frames apart: one of each picture, most times.
 	files := []string{filepath.Join(dir, "1.png"), filepath.Join(dir, "2.png")}
 	cmd := command(t, "run", "--at", "2s:screenshot=card0="+files[0], "--at", "2417ms:screenshot=card0="+files[1], "--",
 		"modetest", "-M", "vkms", "-s", connector+":1024x768", "-v")
+	keepsRate(t, cmd, os.Interrupt)
+	for _, file := range files {
+		picture := readPNG(t, file)
+		n, first := mismatches(picture, bars)
+		m, firstGrey := mismatches(picture, grey)
+		if n != 0 && m != 0 {
+			t.Errorf("the scanout is neither of modetest's pictures: %d pixels are not the bars', the first at %v, %d are not grey, the first at %v",
+				n, first, m, firstGrey)
+		}
+	}
+}
+
+func TestModetestFlipsAtTheModesRateByAtomic(t *testing.T) {
+	t.Parallel()
+	keepsRate(t, command(t, "run", "--", "modetest", "-M", "vkms",
+		"-a", "-s", connector+":1024x768", "-P", "32@38:1024x768", "-v"), os.Interrupt)
+}
+
+func TestVbltestTellsTheModesRate(t *testing.T) {
+	t.Parallel()
+	keepsRate(t, command(t, "run", "--", lit, "/dev/dri/card0", "vbltest", "-M", "vkms"), nil)
+}
+
+// keepsRate runs a program that writes "freq: " and the display's rate for
+// each 60 frames of 1024x768, and asks it to end when it has said enough: by
+// the signal or, without one, by the end of its input.
+//
+// On a busy machine such a program is late for some of its lines, which the
+// kernel's own recordings show as well (42.87 Hz among them); when it is not,
+// it tells the rate of the display.
+func keepsRate(t *testing.T, cmd *exec.Cmd, end os.Signal) {
+	t.Helper()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -68,9 +102,6 @@ func TestModetestFlipsAtTheModesRate(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// A line for each 60 flips. On a busy machine modetest is late for some of
-	// them, which the kernel's own recordings show as well (42.87 Hz among
-	// them); when it is not, it tells the rate of the display.
 	const enough, lines = 5, 60
 	// 1024x768 has a pixel clock of 65 MHz and 1344x806 pixels in all.
 	want := 65e6 / (1344 * 806)
@@ -85,22 +116,21 @@ func TestModetestFlipsAtTheModesRate(t *testing.T) {
 			}
 		}
 	}
-	stdin.Close()
 	go io.Copy(io.Discard, out)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, &stderr)
+	var status int
+	if end == nil {
+		stdin.Close()
+	} else if err := cmd.Process.Signal(end); err != nil {
+		t.Error(err)
+	} else {
+		status = 130
+	}
+	cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != status {
+		t.Errorf("the status is %d, it should be %d\n%s", got, status, &stderr)
 	}
 	if right < enough {
-		t.Errorf("the mode has %.3f Hz, modetest says %.2f\n%s", want, said, &stderr)
-	}
-	for _, file := range files {
-		picture := readPNG(t, file)
-		n, first := mismatches(picture, bars)
-		m, firstGrey := mismatches(picture, grey)
-		if n != 0 && m != 0 {
-			t.Errorf("the scanout is neither of modetest's pictures: %d pixels are not the bars', the first at %v, %d are not grey, the first at %v",
-				n, first, m, firstGrey)
-		}
+		t.Errorf("the mode has %.3f Hz, %s says %.2f\n%s", want, cmd.Args, said, &stderr)
 	}
 }
 
