@@ -34,6 +34,19 @@ var sysCalls = []sysCall{
 		{Arg: 5, High: true, Op: seccomp.Less, Value: fakeOffsetMax >> 32},
 		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
 	}},
+	// Mappings of what may be a dma-buf: libraries are mapped privately. None is
+	// as large as 4 GiB.
+	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{
+		{Arg: 3, Mask: unix.MAP_SHARED | unix.MAP_ANONYMOUS, Op: seccomp.Equal, Value: unix.MAP_SHARED},
+		{Arg: 5, High: true, Op: seccomp.Equal, Value: 0},
+		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
+	}},
+	// The size of what may be a dma-buf.
+	{nr: unix.SYS_LSEEK, name: "lseek", serve: (*call).lseek, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: 0},
+		{Arg: 1, High: true, Op: seccomp.Equal, Value: 0},
+		{Arg: 2, Op: seccomp.Equal, Value: unix.SEEK_END},
+	}},
 	// Reads that could tear an event, see read.go.
 	{nr: unix.SYS_READ, name: "read", serve: (*call).read, conds: []seccomp.Cond{
 		{Arg: 0, Op: seccomp.AtLeast, Value: firstReadFD},

@@ -134,7 +134,8 @@
 // never the main thread (serve.go). Between fork and exec the child must make
 // no call that is handed over: it holds up our scheduler (launch.go). Nobody may wait for children
 // with wait4 without naming one: stops of traced threads would be taken from
-// their tracer (reap.go).
+// their tracer (reap.go). A listener hangs up before the last programs have
+// closed what they had open (dying.go).
 //
 // Start reading at [Host], then serve.go and ioctl.go.
 package host

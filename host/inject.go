@@ -5,33 +5,38 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/thread"
 )
 
-// mmap maps a buffer. A pipe cannot be mapped, and an answer cannot change
-// the arguments of a call: the thread is made to call mmap again, with a
-// descriptor of the buffer that it is given for that moment.
+// mmap maps a buffer, of a node or a dma-buf. Neither can be mapped as what it
+// is in the program, and an answer cannot change the arguments of a call: the
+// thread is made to call mmap again, with a descriptor of the buffer that it is
+// given for that moment.
 func (c *call) mmap() {
-	f := c.file(c.fd(4))
-	if f == nil {
-		c.proceed()
-		return
+	length, offset := c.arg(1), c.arg(5)
+	var m drm.Mapping
+	var err error
+	if d := c.dmaBuf(c.fd(4)); d != nil {
+		if err = c.permitMapping(d.Flags()); err == nil {
+			m, err = d.Mmap(offset, length)
+		}
+	} else {
+		f := c.file(c.fd(4))
+		if f == nil {
+			c.proceed()
+			return
+		}
+		if f.drm == nil {
+			f.put()
+			c.proceed() // there is nothing to map: ENODEV
+			return
+		}
+		if err = c.permitMapping(f.flags); err == nil {
+			m, err = f.drm.Mmap(offset, length)
+		}
+		f.put() // ahead of the answer, as in ioctl
 	}
-	if f.drm == nil {
-		f.put()
-		c.proceed() // there is nothing to map: ENODEV
-		return
-	}
-	length, prot, flags, offset := c.arg(1), int(c.arg(2)), int(c.arg(3)), c.arg(5)
-	mode := f.flags & unix.O_ACCMODE
-	shared := flags&unix.MAP_TYPE == unix.MAP_SHARED || flags&unix.MAP_TYPE == unix.MAP_SHARED_VALIDATE
-	if mode == unix.O_WRONLY || mode == unix.O_RDONLY && shared && prot&unix.PROT_WRITE != 0 {
-		f.put()
-		c.fail(unix.EACCES)
-		return
-	}
-	m, err := f.drm.Mmap(offset, length)
-	f.put() // ahead of the answer, as in ioctl
 	if err != nil {
 		c.fail(err)
 		return
@@ -42,6 +47,17 @@ func (c *call) mmap() {
 		args[4], args[5] = uint64(fd)|mmapCookie<<32, uint64(m.Offset)
 		return x.Syscall(unix.SYS_MMAP, args)
 	})
+}
+
+// permitMapping is whether a file that was opened with flags may be mapped as
+// the program asks: EACCES when not.
+func (c *call) permitMapping(openFlags int) error {
+	prot, flags, mode := int(c.arg(2)), int(c.arg(3)), openFlags&unix.O_ACCMODE
+	shared := flags&unix.MAP_TYPE == unix.MAP_SHARED || flags&unix.MAP_TYPE == unix.MAP_SHARED_VALIDATE
+	if mode == unix.O_WRONLY || mode == unix.O_RDONLY && shared && prot&unix.PROT_WRITE != 0 {
+		return unix.EACCES
+	}
+	return nil
 }
 
 // chdir changes to a virtual directory.
@@ -116,10 +132,18 @@ func (c *call) injected(err error) {
 	}
 }
 
-// getfl says how a node was opened, not how its pipe was.
+// getfl says how a node was opened, or a dma-buf exported, not how what stands
+// for it was.
 func (c *call) getfl() {
 	o := c.opened(c.fd(0))
-	if o.file == nil {
+	var opened int
+	switch {
+	case o.file != nil:
+		const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
+		opened = o.file.flags&unix.O_ACCMODE | largeFile
+	case o.dmaBuf != nil:
+		opened = o.dmaBuf.Flags()
+	default:
 		c.proceed()
 		return
 	}
@@ -128,6 +152,6 @@ func (c *call) getfl() {
 		c.fail(err)
 		return
 	}
-	const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
-	c.ret(int64(flags&^(unix.O_ACCMODE|unix.O_CLOEXEC) | o.file.flags&unix.O_ACCMODE | largeFile))
+	const kept = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME // what F_SETFL changes
+	c.ret(int64(flags&kept | opened))
 }

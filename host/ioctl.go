@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"container/list"
 	"context"
 	"sync"
@@ -10,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
 )
@@ -39,30 +37,6 @@ func (c *call) ioctl() {
 		return
 	}
 	c.ret(0)
-}
-
-// dmaBufPrefix is how the link of a memfd begins. Buffers are such.
-const dmaBufPrefix = "/memfd:"
-
-// dmaBufIoctl serves the requests of linux/dma-buf.h on buffers that were
-// exported.
-func (c *call) dmaBufIoctl() {
-	link, err := c.fds.Link(c.tid(), int(c.fd(0)), c.linkBuf[:])
-	if err != nil || !bytes.HasPrefix(link, []byte(dmaBufPrefix)) {
-		c.proceed()
-		return
-	}
-	r := c.request()
-	ok, err := gem.DMABufIoctl(r, r, c.fd(0), uint32(c.arg(1)), c.arg(2))
-	r.end()
-	switch {
-	case !ok:
-		c.proceed()
-	case err != nil:
-		c.fail(drm.Errno(err))
-	default:
-		c.ret(0)
-	}
 }
 
 func (c *call) request() *request {
@@ -101,9 +75,7 @@ func (r *request) InstallFD(fd int, cloexec bool) (int32, error) {
 	return int32(given), err
 }
 
-func (r *request) OpenFD(fd int32, flags int) (int, error) {
-	return r.tid.OpenFD(int(fd), flags)
-}
+func (r *request) StatFD(fd int32, st *unix.Stat_t) error { return r.tid.StatFD(fd, st) }
 
 func (r *request) DupFD(fd int32) (int, error) { return r.tid.DupFD(int(fd)) }
 

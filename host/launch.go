@@ -30,7 +30,8 @@ func (e *StartError) Unwrap() error { return e.Err }
 type Process struct {
 	cmd    *exec.Cmd
 	server *server
-	exited chan struct{} // the program itself
+	ended  chan struct{} // the program itself, or it was not started
+	exited chan struct{} // likewise, and its state is known
 	state  syscall.WaitStatus
 	err    error
 }
@@ -45,7 +46,7 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		return nil, &StartError{cmd.Path, cmd.Err}
 	}
 	adopted.start(h.log)
-	p := &Process{cmd: cmd, exited: make(chan struct{})}
+	p := &Process{cmd: cmd, ended: make(chan struct{}), exited: make(chan struct{})}
 	pidfd := -1
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -62,6 +63,7 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		return cmd.Process.Pid, nil
 	})
 	if err != nil {
+		close(p.ended)
 		if p.server != nil {
 			<-p.server.done
 		}
@@ -71,6 +73,7 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		// Not without one: waiting in another way takes stops away from the
 		// thread that traces.
 		_ = cmd.Process.Kill()
+		close(p.ended)
 		return nil, &StartError{cmd.Path, errors.New("the kernel gives no pidfds; Linux 5.4 or newer is needed")}
 	}
 	go p.wait(*cmd.SysProcAttr.PidFD, pidfd >= 0)
@@ -98,7 +101,7 @@ func (p *Process) start(h *Host) error {
 	if err != nil {
 		return err
 	}
-	p.server = serve(h, listener)
+	p.server = serve(h, listener, p.ended)
 	return cmd.Start()
 }
 
@@ -106,12 +109,8 @@ func (p *Process) start(h *Host) error {
 // also take what a traced thread reports, which its tracer waits for.
 func (p *Process) wait(pidfd int, own bool) {
 	defer close(p.exited)
-	poll := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	for {
-		if _, err := unix.Poll(poll, -1); err != unix.EINTR {
-			break
-		}
-	}
+	awaitReadable(pidfd)
+	close(p.ended)
 	if own {
 		_ = unix.Close(pidfd)
 	}
@@ -143,6 +142,6 @@ func (p *Process) Wait() (status int, err error) {
 // Exited is closed when the program itself has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Done is closed when the program and all that it has started have ended.
-// Until then they are served.
+// Done is closed when the program and all that it has started have ended, and
+// what they had open is released. Until then they are served.
 func (p *Process) Done() <-chan struct{} { return p.server.done }

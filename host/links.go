@@ -51,7 +51,7 @@ func (c *call) readlinkPath(dirfd int32, addr, buf, size uint64) {
 		c.fail(unix.EINVAL)
 	case c.isMagic(p.Path):
 		o, _, err := c.magic(p.Path)
-		if err != nil || o.file == nil && o.path == "" {
+		if err != nil || o == (opened{}) {
 			c.proceed()
 			return
 		}

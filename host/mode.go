@@ -153,7 +153,7 @@ func (c *call) changePath(dirfd int32, addr uint64, flags int, change modeChange
 
 func (c *call) changeFD(fd int32, change modeChange) {
 	o := c.opened(fd)
-	if o.file == nil && o.path == "" {
+	if o == (opened{}) {
 		c.proceed()
 		return
 	}
@@ -161,6 +161,10 @@ func (c *call) changeFD(fd int32, change modeChange) {
 }
 
 func (c *call) changeOpened(o opened, change modeChange) {
+	if o.dmaBuf != nil {
+		c.ret(0) // nobody can open it by a path
+		return
+	}
 	path := o.path
 	if o.file != nil {
 		path = "/dev/dri/" + o.file.drm.Minor().Name()

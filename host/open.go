@@ -66,6 +66,8 @@ func (c *call) reopen(path string, flags int) {
 		c.fail(err)
 	case o.file != nil && flags&unix.O_PATH == 0:
 		c.openMinor(o.file.drm.Minor(), flags)
+	case o.dmaBuf != nil:
+		c.fail(unix.ENXIO)
 	case o.file != nil:
 		c.openSnapshot(c.host.shownPath(o), "", flags)
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
@@ -16,9 +17,10 @@ import (
 // An opened is what a descriptor of a program refers to, if it is one that we
 // gave it.
 type opened struct {
-	file    *file  // an open node
-	path    string // else, if not "": a virtual file, directory or link
-	deleted bool   // a directory that is there no more
+	file    *file       // an open node
+	dmaBuf  *gem.DMABuf // else, if not nil: a dma-buf
+	path    string      // else, if not "": a virtual file, directory or link
+	deleted bool        // a directory that is there no more
 }
 
 // snapshotPrefix begins the names of the memfds that stand for virtual files
@@ -26,7 +28,8 @@ type opened struct {
 // before it and " (deleted)" behind.
 const snapshotPrefix = "udrm:"
 
-// openedBy says what a link of /proc/PID/fd means. The file is not acquired.
+// openedBy says what a link of /proc/PID/fd means, unless it is that of a
+// dma-buf. The file is not acquired.
 func (h *Host) openedBy(link []byte) (o opened) {
 	if inode := bracketed(link, "socket:["); inode != 0 {
 		o.path = h.controls.at(inode)
@@ -73,7 +76,18 @@ func (c *call) opened(fd int32) opened {
 	if err != nil {
 		return opened{}
 	}
-	return c.host.openedBy(link)
+	return c.orDMABuf(c.host.openedBy(link), link, c.tid().FDPath(fd))
+}
+
+// orDMABuf finds out that a descriptor, which is at path in /proc, is one of a
+// dma-buf. Its link alone does not say so.
+func (c *call) orDMABuf(o opened, link []byte, path string) opened {
+	var st unix.Stat_t
+	// The link is that of a terminal: /dev/pts/3.
+	if o == (opened{}) && gem.DMABufs() > 0 && len(link) > 0 && link[len(link)-1]-'0' <= 9 && unix.Stat(path, &st) == nil {
+		o.dmaBuf = gem.LookupDMABuf(&st)
+	}
+	return o
 }
 
 // A place is where a path of the program leads.
@@ -217,7 +231,7 @@ func (c *call) Readlink(path string) (string, error) {
 	switch {
 	case err != nil:
 		return "", err
-	case o.file != nil:
+	case o.file != nil, o.dmaBuf != nil:
 		return "", vfs.ErrMagic
 	case o.path != "":
 		if n, _ := c.host.tree.Load().Lookup(o.path); n == nil || n.Kind != vfs.Dir {
@@ -267,7 +281,7 @@ func (c *call) magic(path string) (o opened, text string, err error) {
 	if text, err = readlink(c.realPath(path)); err != nil {
 		return opened{}, "", err
 	}
-	return c.host.openedBy([]byte(text)), text, nil
+	return c.orDMABuf(c.host.openedBy([]byte(text)), []byte(text), c.realPath(path)), text, nil
 }
 
 // ownIDs returns the process and thread id of the caller as its /proc has
@@ -292,6 +306,8 @@ func (h *Host) shownPath(o opened) string {
 	if o.file != nil {
 		m := o.file.drm.Minor()
 		shown, gone = "/dev/dri/"+m.Name(), h.class.Minor(m.Number()) != m
+	} else if o.dmaBuf != nil {
+		shown = "/dmabuf:"
 	} else if _, hidden := h.tree.Load().Lookup(o.path); hidden {
 		gone = true
 	}

@@ -343,3 +343,34 @@ func flockOwner(path string) int {
 	}
 	return 0
 }
+
+// TestDoneMeansReleased is that nothing is left open when a program is done,
+// however it and what it has started came to their ends.
+func TestDoneMeansReleased(t *testing.T) {
+	for _, script := range []string{
+		`exec "$0" holdopen exit`,
+		`"$0" holdopen kill; true`,
+		`"$0" holdopen wait & "$0" holdopen wait & sleep 0.01; kill -9 $! %1`,
+		`(setsid "$0" holdopen exit & setsid "$0" holdopen exit &)`,
+		`("$0" holdopen wait & "$0" holdopen wait & "$0" holdopen wait &); sleep 0.01; kill -9 0`,
+	} {
+		t.Run(script, func(t *testing.T) {
+			class := drm.NewClass()
+			d := newDevice(t, class, "vkms")
+			h := newHost(t, class, host.Options{})
+			for range 10 {
+				cmd := exec.Command("bash", "-c", script, client)
+				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+				p, err := h.Start(cmd)
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-p.Done()
+				if d.open() {
+					t.Fatal("a file is open")
+				}
+				_, _ = p.Wait()
+			}
+		})
+	}
+}

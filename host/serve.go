@@ -19,7 +19,8 @@ import (
 type server struct {
 	host     *Host
 	listener *seccomp.Listener
-	done     chan struct{} // closed when nobody is left under the filter, and all workers have ended
+	ended    <-chan struct{} // closed when the program that was started has ended
+	done     chan struct{}   // closed when all have ended, and what they had open is released
 
 	idle     atomic.Int32 // workers that wait for a call, or are about to
 	stopping atomic.Bool
@@ -37,8 +38,8 @@ const maxIdle = 2
 // those of faults the one signal that workers do not block. Nobody else sends it.
 const stopSignal = unix.Signal(64) // SIGRTMAX
 
-func serve(h *Host, l *seccomp.Listener) *server {
-	s := &server{host: h, listener: l, done: make(chan struct{}), workers: make(map[int]struct{})}
+func serve(h *Host, l *seccomp.Listener, ended <-chan struct{}) *server {
+	s := &server{host: h, listener: l, ended: ended, done: make(chan struct{}), workers: make(map[int]struct{})}
 	h.workers.startFirst(s)
 	go s.wait()
 	return s
@@ -67,6 +68,10 @@ func (s *server) wait() {
 		case <-ended:
 			tick.Stop()
 			_ = s.listener.Close()
+			<-s.ended
+			adopted.awaitDying()
+			s.host.controls.drain()
+			s.host.files.drain()
 			close(s.done)
 			return
 		case <-tick.C:

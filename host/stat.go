@@ -2,6 +2,7 @@ package host
 
 import (
 	"hash/fnv"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -78,7 +79,7 @@ func (c *call) statPath(dirfd int32, addr uint64, flags int, write statWriter) {
 
 func (c *call) statFD(fd int32, write statWriter) {
 	o := c.opened(fd)
-	if o.file == nil && o.path == "" {
+	if o == (opened{}) {
 		c.proceed()
 		return
 	}
@@ -89,6 +90,11 @@ func (c *call) statOpened(o opened, write statWriter) {
 	if o.file != nil {
 		m := o.file.drm.Minor()
 		st := c.host.statOf("/dev/dri/"+m.Name(), &vfs.Node{Kind: vfs.Char, Perm: 0o660, Minor: m.Number()})
+		c.finish(write(&st))
+		return
+	}
+	if o.dmaBuf != nil {
+		st := statOfDMABuf(o.dmaBuf)
 		c.finish(write(&st))
 		return
 	}
@@ -221,6 +227,9 @@ func (c *call) fstatfs() {
 	switch {
 	case o.file != nil:
 		c.writeStatfs("/dev", c.arg(1))
+	case o.dmaBuf != nil:
+		st := unix.Statfs_t{Type: unix.DMA_BUF_MAGIC, Bsize: int64(os.Getpagesize()), Frsize: int64(os.Getpagesize()), Namelen: 255}
+		c.finish(c.write(c.arg(1), statfsBytes(&st)))
 	case o.path != "":
 		c.writeStatfs(o.path, c.arg(1))
 	default:
@@ -249,6 +258,8 @@ func (c *call) faccessat2() {
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)) {
 		o := c.opened(c.fd(0))
 		switch {
+		case o.dmaBuf != nil:
+			c.ret(0)
 		case o.file != nil:
 			c.finish(permit(&vfs.Node{Kind: vfs.Char}, uint32(c.arg(2))))
 		case o.path != "":

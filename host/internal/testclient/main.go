@@ -40,6 +40,7 @@ var parts = map[string]func(args []string){
 	"interrupted": interrupted,
 	"hangup":      hangup,
 	"hold":        hold,
+	"holdopen":    holdOpen,
 	"exit":        exit,
 	"kill":        kill,
 	"waitkill":    waitKill,

@@ -63,14 +63,13 @@ func parseMask(text []byte) uint64 {
 	return mask
 }
 
-// OpenFD opens the file behind a descriptor of the thread anew. EBADF when the
-// descriptor is not open.
-func (t ID) OpenFD(fd int, flags int) (int, error) {
-	opened, err := unix.Open(t.path("fd/"+strconv.Itoa(fd)), flags|unix.O_CLOEXEC, 0)
+// StatFD is fstat(2) of a descriptor of the thread. EBADF when it is not open.
+func (t ID) StatFD(fd int32, st *unix.Stat_t) error {
+	err := unix.Stat(t.FDPath(fd), st)
 	if err == unix.ENOENT {
 		err = unix.EBADF
 	}
-	return opened, err
+	return err
 }
 
 // DupFD returns another descriptor of an open file of the thread. EBADF when
