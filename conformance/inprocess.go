@@ -166,12 +166,43 @@ func (s *inProcess) Poll(fd int, events int16, timeout time.Duration) (int16, er
 	return node.file.Poll(ctx) & (events | unix.POLLHUP | unix.POLLERR | unix.POLLNVAL), nil
 }
 
+// dmaBuf returns the dma-buf that a descriptor is of, nil when it is of another
+// file.
+func (s *inProcess) dmaBuf(fd int) *gem.DMABuf {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return nil
+	}
+	return gem.LookupDMABuf(&st)
+}
+
+func (s *inProcess) Seek(fd int, offset int64, whence int) (int64, error) {
+	d := s.dmaBuf(fd)
+	if d == nil {
+		return Syscalls().Seek(fd, offset, whence)
+	}
+	at, err := d.Seek(offset, whence)
+	return at, asErrno(drm.Errno(err))
+}
+
 func (s *inProcess) Mmap(fd int, offset uint64, length int) ([]byte, error) {
+	if d := s.dmaBuf(fd); d != nil {
+		if d.Flags() != unix.O_RDWR {
+			return nil, unix.EACCES // to write it
+		}
+		m, err := d.Mmap(offset, uint64(length))
+		return mapped(m, length, err)
+	}
 	file, ok := s.caller().LookupFile(int32(fd)).(*drm.File)
 	if !ok {
 		return Syscalls().Mmap(fd, offset, length)
 	}
 	m, err := file.Mmap(offset, uint64(length))
+	return mapped(m, length, err)
+}
+
+// mapped maps what a device lets a client map.
+func mapped(m drm.Mapping, length int, err error) ([]byte, error) {
 	if err != nil {
 		return nil, drm.Errno(err)
 	}

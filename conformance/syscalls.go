@@ -56,6 +56,10 @@ func (syscalls) Poll(fd int, events int16, timeout time.Duration) (int16, error)
 	}
 }
 
+func (syscalls) Seek(fd int, offset int64, whence int) (int64, error) {
+	return unix.Seek(fd, offset, whence)
+}
+
 func (syscalls) Mmap(fd int, offset uint64, length int) ([]byte, error) {
 	return unix.Mmap(fd, int64(offset), length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 }

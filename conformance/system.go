@@ -25,6 +25,9 @@ type System interface {
 	// returns those that hold: 0 when the time is up.
 	Poll(fd int, events int16, timeout time.Duration) (int16, error)
 
+	// Seek is lseek(2), which tells the size of a dma-buf.
+	Seek(fd int, offset int64, whence int) (int64, error)
+
 	// Mmap maps memory that both sides see. The client unmaps it with Munmap.
 	Mmap(fd int, offset uint64, length int) ([]byte, error)
 	Munmap(p []byte) error

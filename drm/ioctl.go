@@ -102,8 +102,8 @@ func (r *Request) InstallFD(fd int, cloexec bool) (int32, error) {
 	return r.caller.InstallFD(fd, cloexec)
 }
 
-// OpenFD opens the file behind a descriptor of the client anew, see [Caller].
-func (r *Request) OpenFD(fd int32, flags int) (int, error) { return r.caller.OpenFD(fd, flags) }
+// StatFD says which file a descriptor of the client is of, see [Caller].
+func (r *Request) StatFD(fd int32, st *unix.Stat_t) error { return r.caller.StatFD(fd, st) }
 
 // DupFD returns another descriptor of a file of the client, see [Caller].
 func (r *Request) DupFD(fd int32) (int, error) { return r.caller.DupFD(fd) }

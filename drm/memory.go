@@ -1,5 +1,7 @@
 package drm
 
+import "golang.org/x/sys/unix"
+
 // Memory is the address space of a client. Both methods transfer all bytes or
 // fail with EFAULT, having transferred some or none. They may be called
 // concurrently.
@@ -27,10 +29,10 @@ type Caller interface {
 	// process has too many.
 	InstallFD(fd int, cloexec bool) (int32, error)
 
-	// OpenFD opens the file behind a descriptor of the calling process anew,
-	// as open(2) with flags does. The result is ours to close. EBADF when
-	// there is no such descriptor.
-	OpenFD(fd int32, flags int) (int, error)
+	// StatFD is fstat(2) of a descriptor of the calling process: it tells a
+	// file that InstallFD gave it from all others. EBADF when there is no such
+	// descriptor.
+	StatFD(fd int32, st *unix.Stat_t) error
 
 	// DupFD returns another descriptor of the very file that a descriptor of
 	// the calling process is of: for an eventfd, which cannot be opened anew.

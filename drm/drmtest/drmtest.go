@@ -11,7 +11,6 @@ package drmtest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
@@ -88,14 +87,8 @@ func (c *Client) InstallFD(fd int, cloexec bool) (int32, error) {
 	return int32(n), err
 }
 
-// OpenFD implements drm.Caller.
-func (c *Client) OpenFD(fd int32, flags int) (int, error) {
-	n, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), flags|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
-		err = unix.EBADF
-	}
-	return n, err
-}
+// StatFD implements drm.Caller.
+func (c *Client) StatFD(fd int32, st *unix.Stat_t) error { return unix.Fstat(int(fd), st) }
 
 // DupFD implements drm.Caller.
 func (c *Client) DupFD(fd int32) (int, error) {

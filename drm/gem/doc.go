@@ -12,11 +12,20 @@
 // it keeps ordinary memory, whatever happens to the device.
 //
 // A buffer has the fences of the work that draws into it, or reads it
-// (reservation.go): clients put them there, as sync files, and package kms
-// waits for them.
+// (reservation.go): clients put them there, as sync files, drivers with
+// [Object.Reserve], and package kms waits for them.
 //
-// Lock order: handles.mu → Manager.mu (leaf); Object.mu is a leaf,
-// and the lock of all reservations stands above that of fences only.
+// A [DMABuf] is a buffer outside of its device. Its descriptors are of a file
+// that can be polled and nothing else (pollfile.go): who serves clients, as
+// package host does, knows one by its inode ([LookupDMABuf]) and serves the
+// rest. Imported, it is an object of the other device, on the same memory, with
+// the same fences.
+//
+// Lock order:
+//
+//	handles.mu → Manager.mu
+//	Object.mu → DMABuf.mu → Manager.mu, the lock of all dma-bufs (leaves)
+//	DMABuf.mu → reservation.mu → locks of fences
 //
 // Start reading at [Manager], then object.go.
 package gem

@@ -45,7 +45,9 @@ func (m *Manager) closeHandle(f *drm.File, handle uint32) error {
 
 // endHandle gives up the reference of a handle.
 func (o *Object) endHandle() {
-	o.handles.Add(-1)
+	if o.handles.Add(-1) == 0 {
+		o.endExport()
+	}
 	o.Put()
 }
 

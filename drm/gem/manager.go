@@ -1,12 +1,7 @@
 package gem
 
 import (
-	"fmt"
-	"os"
 	"sync"
-	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
@@ -14,62 +9,40 @@ import (
 
 // A Manager is the buffers of one device: a [drm.Part].
 type Manager struct {
-	memfdName string // of the buffers that it makes, and of no others
-
 	mu      sync.Mutex
-	objects map[uint64]*Object // all, by inode
-	offsets map[uint64]*Object // by fake offset
-	names   map[uint32]*Object // by GEM name
-	next    uint64             // the next fake offset to try
+	count   int                 // of objects
+	imports map[*DMABuf]*Object // those of other devices
+	offsets map[uint64]*Object  // by fake offset
+	names   map[uint32]*Object  // by GEM name
+	next    uint64              // the next fake offset to try
 }
-
-// managers counts the managers of this process, for their names.
-var managers atomic.Int64
 
 // New returns a manager without buffers, to be attached to a device.
 func New() *Manager {
 	return &Manager{
-		memfdName: fmt.Sprintf("%s %d.%d", memfdPrefix, os.Getpid(), managers.Add(1)),
-		objects:   make(map[uint64]*Object),
-		offsets:   make(map[uint64]*Object),
-		names:     make(map[uint32]*Object),
-		next:      drm.FakeOffsetMin,
+		imports: make(map[*DMABuf]*Object),
+		offsets: make(map[uint64]*Object),
+		names:   make(map[uint32]*Object),
+		next:    drm.FakeOffsetMin,
 	}
 }
 
-// Objects returns how many buffers exist, for reports and leak checks.
+// Objects returns how many buffers exist, for reports and leak checks. What
+// clients have closed by now does not count.
 func (m *Manager) Objects() int {
+	endClosed()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.objects)
-}
-
-// adopt makes an object of the memfd behind fd, which it takes over in any
-// case, or finds the one that there is already. The caller gets a reference.
-func (m *Manager) adopt(fd int, foreign bool) (*Object, error) {
-	var stat unix.Stat_t
-	if err := unix.Fstat(fd, &stat); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if o := m.objects[stat.Ino]; o != nil && o.tryGet() {
-		unix.Close(fd)
-		return o, nil
-	}
-	o := &Object{fd: fd, size: uint64(stat.Size), manager: m, inode: stat.Ino, foreign: foreign}
-	o.refs.Store(1)
-	m.objects[o.inode] = o
-	return o, nil
+	return m.count
 }
 
 // forget takes the freed o out of all lists.
 func (m *Manager) forget(o *Object) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.objects[o.inode] == o { // else it was adopted anew meanwhile
-		delete(m.objects, o.inode)
+	m.count--
+	if o.foreign && m.imports[o.dmaBuf] == o { // else it was imported anew meanwhile
+		delete(m.imports, o.dmaBuf)
 	}
 	if o.offset != 0 {
 		delete(m.offsets, o.offset)

@@ -17,12 +17,15 @@ type Object struct {
 
 	handles atomic.Int64 // how many files' handles name it, for debugfs
 
+	manager *Manager
+	fences  *reservation // shared by all objects on this memory
+	foreign bool         // another device made it
+
 	mu     sync.Mutex
 	pixels []byte // the object mapped into this process, nil until asked for
-
-	manager *Manager
-	inode   uint64 // of the memfd: who has the same shares the memory
-	foreign bool   // another device made it
+	// The dma-buf that a foreign object was imported from, for ever; else the
+	// one that was exported, while there are handles. The object holds it.
+	dmaBuf *DMABuf
 
 	// Guarded by Manager.mu.
 	offset uint64 // the fake offset, 0 until asked for
@@ -40,7 +43,7 @@ func newObject(m *Manager, size uint64) (*Object, error) {
 	refuse := func(what string, err error) error {
 		return fmt.Errorf("gem: a buffer of %d bytes: %s: %v: %w", size, what, err, unix.ENOMEM)
 	}
-	fd, err := unix.MemfdCreate(m.memfdName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err := unix.MemfdCreate("drm gem object", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, refuse("memfd_create", err)
 	}
@@ -52,10 +55,11 @@ func newObject(m *Manager, size uint64) (*Object, error) {
 		unix.Close(fd)
 		return nil, refuse("sealing", err)
 	}
-	o, err := m.adopt(fd, false)
-	if err != nil {
-		return nil, refuse("fstat", err)
-	}
+	o := &Object{fd: fd, size: size, manager: m, fences: new(reservation)}
+	o.refs.Store(1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count++
 	return o, nil
 }
 
@@ -112,4 +116,7 @@ func (o *Object) Put() {
 		unix.Munmap(o.pixels)
 	}
 	unix.Close(o.fd)
+	if o.foreign {
+		o.dmaBuf.put()
+	}
 }

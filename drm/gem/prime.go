@@ -2,22 +2,12 @@ package gem
 
 import (
 	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
-
-// A buffer leaves its device as a dma-buf: a descriptor of its memfd, which
-// programs map, seek and pass on without us. It is known again by what no
-// other file has: the name and the seals of our memfds. So it may come back
-// after the last handle, the file and the device are gone.
-
-// memfdPrefix begins the names of the memfds of all buffers; what follows says
-// which manager made it.
-const memfdPrefix = "drm gem object"
 
 // handleToFD exports a buffer.
 func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.PrimeHandle) error {
@@ -29,31 +19,69 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return err
 	}
 	defer o.Put()
-	// A description of its own: its access mode is what the client asked for.
-	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", o.fd), int(arg.Flags&uapi.RDWR)|unix.O_CLOEXEC, 0)
+	d, err := o.export(int(arg.Flags & uapi.RDWR))
 	if err != nil {
-		return fmt.Errorf("gem: exporting handle %d: %w", arg.Handle, err)
+		return err
 	}
-	defer unix.Close(fd)
-	arg.FD, err = req.InstallFD(fd, arg.Flags&uapi.Cloexec != 0)
+	defer d.put()
+	arg.FD, err = d.install(req, arg.Flags&uapi.Cloexec != 0)
 	return err
+}
+
+// export returns the dma-buf of the object, with a reference for the caller:
+// the one that it was imported from, or that was exported before, or a new one.
+// ENOENT when it has no handle any more.
+func (o *Object) export(flags int) (*DMABuf, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	d := o.dmaBuf
+	if d == nil {
+		if o.handles.Load() == 0 { // closed by another thread meanwhile
+			return nil, fmt.Errorf("gem: exporting a buffer without a handle: %w", unix.ENOENT)
+		}
+		var err error
+		if d, err = newDMABuf(o, flags); err != nil {
+			return nil, err
+		}
+		o.dmaBuf = d
+	}
+	if !d.get() {
+		return nil, fmt.Errorf("gem: exporting a buffer: %w", unix.EMFILE)
+	}
+	return d, nil
+}
+
+// endExport lets go of the dma-buf of an object that has no handle any more:
+// it would hold the object for ever.
+func (o *Object) endExport() {
+	if o.foreign {
+		return
+	}
+	o.mu.Lock()
+	var d *DMABuf
+	if o.handles.Load() == 0 {
+		d, o.dmaBuf = o.dmaBuf, nil
+	}
+	o.mu.Unlock()
+	if d != nil {
+		d.put()
+	}
 }
 
 // fdToHandle imports a buffer: of this device, of another one, or of one that
 // is gone. A file that has a handle of it gets that one again.
 func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.PrimeHandle) error {
-	fd, err := req.OpenFD(arg.FD, unix.O_RDWR)
-	if err != nil {
+	var st unix.Stat_t
+	if err := req.StatFD(arg.FD, &st); err != nil {
 		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE of descriptor %d: %w", arg.FD, err)
 	}
-	name, ok := bufferName(fd)
-	if !ok {
-		unix.Close(fd)
+	d := LookupDMABuf(&st)
+	if d == nil {
 		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE of descriptor %d, which is no dma-buf: %w", arg.FD, unix.EINVAL)
 	}
-	o, err := m.adopt(fd, name != m.memfdName)
+	o, err := m.imported(d)
 	if err != nil {
-		return err
+		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE of descriptor %d: %w", arg.FD, err)
 	}
 	o.handles.Add(1)
 	var created bool
@@ -63,18 +91,39 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return nil
 }
 
-// bufferName returns the name of the memfd behind fd; ok says that it is that
-// of a buffer.
-func bufferName(fd int) (name string, ok bool) {
-	link := make([]byte, 128)
-	n, err := unix.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd), link)
+// imported returns the object that a dma-buf is to this manager, with a
+// reference for the caller. EBADF when it has ended.
+func (m *Manager) imported(d *DMABuf) (*Object, error) {
+	if d.object.manager == m {
+		if !d.object.tryGet() {
+			return nil, unix.EBADF
+		}
+		return d.object, nil
+	}
+	if !d.get() {
+		return nil, unix.EBADF
+	}
+	o, created, err := m.findOrImport(d)
+	if !created {
+		d.put() // the object has a reference
+	}
+	return o, err
+}
+
+// findOrImport takes over a reference to d if it creates the object.
+func (m *Manager) findOrImport(d *DMABuf) (o *Object, created bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if o := m.imports[d]; o != nil && o.tryGet() {
+		return o, false, nil
+	}
+	fd, err := unix.FcntlInt(uintptr(d.object.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return "", false
+		return nil, false, err
 	}
-	name, ok = strings.CutPrefix(strings.TrimSuffix(string(link[:n]), " (deleted)"), "/memfd:")
-	if !ok || !strings.HasPrefix(name, memfdPrefix) {
-		return "", false
-	}
-	got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
-	return name, err == nil && got&seals == seals
+	o = &Object{manager: m, fd: fd, size: d.object.size, fences: d.object.fences, foreign: true, dmaBuf: d}
+	o.refs.Store(1)
+	m.imports[d] = o
+	m.count++
+	return o, true, nil
 }

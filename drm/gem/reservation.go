@@ -18,86 +18,108 @@ import (
 // waits for them (struct dma_resv). Clients add some, and get them, as sync
 // files.
 
-// reservations are the fences of all buffers, by inode: a buffer may be known
-// to several devices, or, as a descriptor of a client, to none. It has an
-// entry for as long as a fence is pending.
-var reservations = struct {
-	mu      sync.Mutex
-	byInode map[uint64]*reservation
-}{byInode: make(map[uint64]*reservation)}
+// A reservation is the fences of a buffer. All objects on the same memory
+// share it, those of other devices too. Its zero value has none.
+type reservation struct {
+	mu            sync.Mutex
+	reads, writes fence.Set
+	dmaBufs       []*DMABuf // who is told of changes
+}
 
-type reservation struct{ reads, writes fence.Set }
+// add adds a fence.
+func (r *reservation) add(f *fence.Fence, write bool) {
+	r.mu.Lock()
+	r.addLocked(f, write)
+	r.mu.Unlock()
+	r.added(f)
+}
 
-// reserve adds a fence to a buffer.
-func reserve(inode uint64, f *fence.Fence, write bool) {
-	reservations.mu.Lock()
-	r := reservations.byInode[inode]
-	if r == nil {
-		r = new(reservation)
-		reservations.byInode[inode] = r
-	}
+func (r *reservation) addLocked(f *fence.Fence, write bool) {
 	if write {
 		r.writes.Add(f)
 	} else {
 		r.reads.Add(f)
 	}
-	reservations.mu.Unlock()
-	f.AddCallback(func() { pending(inode, true) }) // for the entry to go
 }
 
-// pending returns the fences that somebody must wait for who wants to write a
-// buffer, or only to read it. The entry of a buffer without fences goes.
-func pending(inode uint64, write bool) []*fence.Fence {
-	reservations.mu.Lock()
-	defer reservations.mu.Unlock()
-	r := reservations.byInode[inode]
-	if r == nil {
-		return nil
+// added is called, without mu, when f has been added.
+func (r *reservation) added(f *fence.Fence) {
+	r.changed()
+	f.AddCallback(r.changed)
+}
+
+// changed tells the dma-bufs, and forgets what is signalled.
+func (r *reservation) changed() {
+	r.busy()
+	r.mu.Lock()
+	dmaBufs := slices.Clone(r.dmaBufs)
+	r.mu.Unlock()
+	for _, d := range dmaBufs {
+		d.update()
 	}
-	reads, writes := r.reads.Pending(), r.writes.Pending()
-	if len(reads)+len(writes) == 0 {
-		delete(reservations.byInode, inode)
+}
+
+// attach has d told of changes from now on.
+func (r *reservation) attach(d *DMABuf) {
+	r.mu.Lock()
+	r.dmaBufs = append(r.dmaBufs, d)
+	r.mu.Unlock()
+	d.update()
+}
+
+func (r *reservation) detach(d *DMABuf) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dmaBufs = slices.DeleteFunc(r.dmaBufs, func(other *DMABuf) bool { return other == d })
+}
+
+// busy reports whether somebody reads the buffer, and whether somebody writes
+// it.
+func (r *reservation) busy() (reading, writing bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.reads.Pending()) > 0, len(r.writes.Pending()) > 0
+}
+
+// pending returns the fences that somebody must wait for who wants to write
+// the buffer, or only to read it.
+func (r *reservation) pending(write bool) []*fence.Fence {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pendingLocked(write)
+}
+
+func (r *reservation) pendingLocked(write bool) []*fence.Fence {
+	var reads []*fence.Fence
+	if write {
+		reads = r.reads.Pending()
 	}
-	if !write {
-		reads = nil
-	}
-	return slices.Concat(writes, reads)
+	return slices.Concat(r.writes.Pending(), reads)
 }
 
 // Pending returns the fences that are not signalled of the work that writes
 // the buffer: who reads it waits for them.
-func (o *Object) Pending() []*fence.Fence { return pending(o.inode, false) }
+func (o *Object) Pending() []*fence.Fence { return o.fences.pending(false) }
 
-// DMABufIoctl serves a request of linux/dma-buf.h on a descriptor of a client
-// that is a dma-buf of this package. ok is false, and nothing done, when it is
-// something else. A buffer outlives its device: there is no guard.
-func DMABufIoctl(ctx context.Context, caller drm.Caller, fd int32, cmd uint32, arg uint64) (ok bool, err error) {
-	// For reading: the client may have no more.
-	file, err := caller.OpenFD(fd, unix.O_RDONLY)
-	if err != nil {
-		return false, nil
+// Reserve adds the fence of work that reads the buffer, or writes it. EBUSY
+// when other work is pending that is in its way: for work that writes any, for
+// work that reads such as writes.
+func (o *Object) Reserve(f *fence.Fence, write bool) error {
+	r := o.fences
+	r.mu.Lock()
+	if n := len(r.pendingLocked(write)); n > 0 {
+		r.mu.Unlock()
+		return fmt.Errorf("gem: a fence of a buffer for which %d others are pending: %w", n, unix.EBUSY)
 	}
-	defer unix.Close(file)
-	var st unix.Stat_t
-	if _, ok := bufferName(file); !ok || unix.Fstat(file, &st) != nil {
-		return false, nil
-	}
-	switch cmd {
-	case uapi.DMABufIoctlSync:
-		err = dmaBufSync(ctx, caller, st.Ino, arg)
-	case uapi.DMABufIoctlExportSyncFile:
-		err = exportSyncFile(caller, st.Ino, arg)
-	case uapi.DMABufIoctlImportSyncFile:
-		err = importSyncFile(caller, st.Ino, arg)
-	default:
-		err = fmt.Errorf("gem: ioctl %#x is not one of a dma-buf: %w", cmd, unix.ENOTTY)
-	}
-	return true, err
+	r.addLocked(f, write)
+	r.mu.Unlock()
+	r.added(f)
+	return nil
 }
 
-// dmaBufSync waits, ahead of an access by the client itself, until nobody else
+// sync waits, ahead of an access by the client itself, until nobody else
 // is at work on the buffer. EINTR when ctx ends first.
-func dmaBufSync(ctx context.Context, caller drm.Caller, inode, arg uint64) error {
+func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) error {
 	var buf [8]byte
 	if err := caller.CopyFromUser(buf[:], arg); err != nil {
 		return err
@@ -109,7 +131,7 @@ func dmaBufSync(ctx context.Context, caller drm.Caller, inode, arg uint64) error
 	if flags&uapi.DMABufSyncEnd != 0 {
 		return nil
 	}
-	for _, f := range pending(inode, flags&uapi.DMABufSyncWrite != 0) {
+	for _, f := range r.pending(flags&uapi.DMABufSyncWrite != 0) {
 		if f.Wait(ctx) != nil {
 			return unix.EINTR
 		}
@@ -131,12 +153,12 @@ func syncFileArg(caller drm.Caller, arg uint64) (flags uint32, fd int32, err err
 }
 
 // exportSyncFile gives the client the fences that it must wait for.
-func exportSyncFile(caller drm.Caller, inode, arg uint64) error {
+func (r *reservation) exportSyncFile(caller drm.Caller, arg uint64) error {
 	flags, _, err := syncFileArg(caller, arg)
 	if err != nil {
 		return err
 	}
-	fd, err := fence.Install(caller, fence.Merge(pending(inode, flags&uapi.DMABufSyncWrite != 0)...))
+	fd, err := fence.Install(caller, fence.Merge(r.pending(flags&uapi.DMABufSyncWrite != 0)...))
 	if err != nil {
 		return err
 	}
@@ -144,7 +166,7 @@ func exportSyncFile(caller drm.Caller, inode, arg uint64) error {
 }
 
 // importSyncFile adds a fence of the client.
-func importSyncFile(caller drm.Caller, inode, arg uint64) error {
+func (r *reservation) importSyncFile(caller drm.Caller, arg uint64) error {
 	flags, fd, err := syncFileArg(caller, arg)
 	if err != nil {
 		return err
@@ -153,6 +175,6 @@ func importSyncFile(caller drm.Caller, inode, arg uint64) error {
 	if err != nil {
 		return fmt.Errorf("gem: DMA_BUF_IOCTL_IMPORT_SYNC_FILE: %w", err)
 	}
-	reserve(inode, f, flags&uapi.DMABufSyncWrite != 0)
+	r.add(f, flags&uapi.DMABufSyncWrite != 0)
 	return nil
 }

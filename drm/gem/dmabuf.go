@@ -1,0 +1,215 @@
+package gem
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A DMABuf is a buffer as it leaves its device: struct dma_buf. Programs have
+// descriptors of it, which they pass on, poll for the fences of the buffer, and
+// bring to other devices. It holds the buffer, and so lives on when the last
+// handle, the file and the device are gone.
+//
+// It lives as long as somebody holds it: a program with a descriptor, the
+// object that it is of for as long as that has handles (so that exporting it
+// again gives the same file), and each object that was imported from it.
+//
+// All methods may be called concurrently, also when it has ended meanwhile.
+type DMABuf struct {
+	object *Object // of the device that made it
+	flags  int     // the access mode that the first export asked for
+
+	mu       sync.Mutex
+	file     *pollFile
+	refs     int // of objects; while there are any, file is kept open
+	released bool
+}
+
+// dmaBufs are those that exist, by the inodes of their descriptors.
+var dmaBufs = struct {
+	count atomic.Int64
+	mu    sync.Mutex
+	byID  map[fileID]*DMABuf
+}{byID: make(map[fileID]*DMABuf)}
+
+// DMABufs returns how many dma-bufs exist.
+func DMABufs() int { return int(dmaBufs.count.Load()) }
+
+// LookupDMABuf returns the dma-buf that a descriptor with this status is of,
+// nil when it is of another file.
+func LookupDMABuf(st *unix.Stat_t) *DMABuf {
+	if dmaBufs.count.Load() == 0 || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return nil
+	}
+	dmaBufs.mu.Lock()
+	defer dmaBufs.mu.Unlock()
+	return dmaBufs.byID[idOf(st)]
+}
+
+// newDMABuf makes a dma-buf of o, with one reference.
+func newDMABuf(o *Object, flags int) (*DMABuf, error) {
+	file, err := newPollFile()
+	if err != nil {
+		return nil, fmt.Errorf("gem: a dma-buf: %w", err)
+	}
+	o.Get()
+	d := &DMABuf{object: o, flags: flags, file: file, refs: 1}
+	dmaBufs.mu.Lock()
+	dmaBufs.count.Add(1)
+	dmaBufs.byID[file.inode] = d
+	dmaBufs.mu.Unlock()
+	o.fences.attach(d)
+	go d.watch()
+	return d, nil
+}
+
+// get takes a reference, unless the dma-buf has ended.
+func (d *DMABuf) get() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.released || d.refs == 0 && d.file.keep() != nil {
+		return false
+	}
+	d.refs++
+	return true
+}
+
+func (d *DMABuf) put() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.refs--; d.refs == 0 {
+		d.file.leave()
+	}
+}
+
+// watch ends the dma-buf when nobody holds it any more.
+func (d *DMABuf) watch() {
+	for {
+		d.file.wait()
+		if d.end() {
+			return
+		}
+	}
+}
+
+// end ends the dma-buf if nobody holds it, and reports whether it has ended.
+func (d *DMABuf) end() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.released || d.refs > 0 || !d.file.closed() {
+		return d.released
+	}
+	d.released = true
+	d.object.fences.detach(d)
+	d.object.Put()
+	// As soon as the file is closed its inode may be that of another one.
+	dmaBufs.mu.Lock()
+	delete(dmaBufs.byID, d.file.inode)
+	dmaBufs.count.Add(-1)
+	dmaBufs.mu.Unlock()
+	d.file.close()
+	return true
+}
+
+// endClosed ends the dma-bufs that nobody holds by now, without waiting for
+// their watchers to notice.
+func endClosed() {
+	dmaBufs.mu.Lock()
+	all := slices.Collect(maps.Values(dmaBufs.byID))
+	dmaBufs.mu.Unlock()
+	for _, d := range all {
+		d.end()
+	}
+}
+
+// update has poll say what the fences of the buffer say.
+func (d *DMABuf) update() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.released {
+		return
+	}
+	reading, writing := d.object.fences.busy()
+	if err := d.file.set(!writing, !reading && !writing); err != nil {
+		// Nothing that a client does leads here, and none can be told.
+		panic(fmt.Sprintf("gem: the state of a dma-buf: %v", err))
+	}
+}
+
+// install gives the client a descriptor.
+func (d *DMABuf) install(req *drm.Request, cloexec bool) (int32, error) {
+	d.mu.Lock()
+	end := d.file.end // held open by the caller's reference
+	d.mu.Unlock()
+	return req.InstallFD(end, cloexec)
+}
+
+// Size returns the size in bytes, a multiple of the page size.
+func (d *DMABuf) Size() uint64 { return d.object.size }
+
+// Flags returns the access mode of the file, for F_GETFL: O_RDONLY, or O_RDWR
+// when the client that exported it first asked for that.
+func (d *DMABuf) Flags() int { return d.flags }
+
+// Inode returns the number of the file, for stat.
+func (d *DMABuf) Inode() uint64 { return d.file.inode.ino }
+
+// Mmap returns what mmap(2) maps. EINVAL when the range is not in the buffer.
+func (d *DMABuf) Mmap(offset, length uint64) (drm.Mapping, error) {
+	switch {
+	case offset > d.object.size || length > d.object.size-offset:
+		return drm.Mapping{}, fmt.Errorf("gem: mapping %d bytes at %#x of a dma-buf of %d bytes: %w", length, offset, d.object.size, unix.EINVAL)
+	case !d.object.tryGet():
+		return drm.Mapping{}, fmt.Errorf("gem: mapping a dma-buf that was closed: %w", unix.EBADF)
+	}
+	return drm.Mapping{FD: d.object.fd, Offset: int64(offset), Release: d.object.Put}, nil
+}
+
+// Seek is lseek(2), which tells the size and nothing else.
+func (d *DMABuf) Seek(offset int64, whence int) (int64, error) {
+	switch {
+	case offset != 0 || whence != unix.SEEK_SET && whence != unix.SEEK_END:
+		return 0, fmt.Errorf("gem: seeking to %d from %d in a dma-buf: %w", offset, whence, unix.EINVAL)
+	case whence == unix.SEEK_END:
+		return int64(d.object.size), nil
+	}
+	return 0, nil
+}
+
+// Ioctl serves a request of linux/dma-buf.h. A buffer outlives its device:
+// there is no guard.
+func (d *DMABuf) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
+	fences := d.object.fences
+	switch cmd {
+	case uapi.DMABufIoctlSync:
+		return fences.sync(ctx, caller, arg)
+	case uapi.DMABufIoctlExportSyncFile:
+		return fences.exportSyncFile(caller, arg)
+	case uapi.DMABufIoctlImportSyncFile:
+		return fences.importSyncFile(caller, arg)
+	}
+	return fmt.Errorf("gem: ioctl %#x is not one of a dma-buf: %w", cmd, unix.ENOTTY)
+}
+
+// DMABufIoctl is [DMABuf.Ioctl] on a descriptor of the caller. ok is false, and
+// nothing done, when it is of another file.
+func DMABufIoctl(ctx context.Context, caller drm.Caller, fd int32, cmd uint32, arg uint64) (ok bool, err error) {
+	var st unix.Stat_t
+	if caller.StatFD(fd, &st) != nil {
+		return false, nil
+	}
+	d := LookupDMABuf(&st)
+	if d == nil {
+		return false, nil
+	}
+	return true, d.Ioctl(ctx, caller, cmd, arg)
+}
