@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -131,33 +132,19 @@ func (c *call) changeAt(dirfd int32, addr uint64, flags int, change modeChange, 
 // changePath changes what a path leads to. real does so with a real file that
 // a program gets to by a way that the kernel does not know.
 func (c *call) changePath(dirfd int32, addr uint64, flags int, change modeChange, real func(path string) error) {
-	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
-	switch {
-	case err == errNative, err == nil && p.native:
-		c.proceed()
-	case err != nil:
-		c.fail(err)
-	case p.Magic:
-		o, _, err := c.magic(p.Path)
-		if err != nil {
-			c.fail(err)
-			return
-		}
-		c.changeOpened(o, change)
-	case p.Node == nil:
-		c.finish(real(c.realPath(p.Path)))
-	default:
-		c.finish(c.change(p.Path, p.Node, change))
-	}
+	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
+		func(o opened) { c.changeOpened(o, change) },
+		func(p place) {
+			if p.Node == nil {
+				c.finish(c.asProgram(func(thread.Credentials) error { return real(c.realPath(p.Path)) }))
+				return
+			}
+			c.finish(c.change(p.Path, p.Node, change))
+		})
 }
 
 func (c *call) changeFD(fd int32, change modeChange) {
-	o := c.opened(fd)
-	if o == (opened{}) {
-		c.proceed()
-		return
-	}
-	c.changeOpened(o, change)
+	c.atFD(fd, func(o opened) { c.changeOpened(o, change) })
 }
 
 func (c *call) changeOpened(o opened, change modeChange) {

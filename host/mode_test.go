@@ -1,8 +1,10 @@
 package host_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -30,6 +32,17 @@ func TestModes(t *testing.T) {
 				if got := sh(command); !regexp.MustCompile(`^(` + want + `)$`).MatchString(got) {
 					t.Errorf("%s: got %q, want %q", command, got, want)
 				}
+			}
+			// By a way that leads through virtual directories, which the kernel
+			// does not know: we change it for the program, with its rights.
+			ours := filepath.Join(filepath.Dir(client), "ours")
+			if err := errors.Join(os.WriteFile(ours, nil, 0o600), os.Chmod(ours, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			if user.attr != nil {
+				expect("chmod 606 ../..$(realpath "+ours+") || stat -c %a "+ours, `.*Operation not permitted\n600\n`)
+			} else {
+				expect("chmod 606 ../..$(realpath "+ours+") && stat -c %a "+ours, `606\n`)
 			}
 			if os.Geteuid() != 0 || user.attr != nil {
 				expect("chmod 666 card0 || stat -c %a card0", `.*Operation not permitted\n660\n`)

@@ -141,6 +141,39 @@ func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 	return p, nil
 }
 
+// atPath serves a call on what the path at addr leads to: on an open file, when
+// that is a link of /proc, or at a place. A call that has nothing to do with
+// virtual files is the kernel's.
+func (c *call) atPath(dirfd int32, addr uint64, follow bool, onOpened func(opened), onPlace func(place)) {
+	p, err := c.place(dirfd, addr, follow)
+	switch {
+	case err == errNative, err == nil && p.native:
+		c.proceed()
+	case err != nil:
+		c.fail(err)
+	case p.Magic:
+		o, _, err := c.magic(p.Path)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		onOpened(o)
+	default:
+		onPlace(p)
+	}
+}
+
+// atFD serves a call on what a descriptor refers to. One that is not ours is
+// the kernel's.
+func (c *call) atFD(fd int32, onOpened func(opened)) {
+	o := c.opened(fd)
+	if o == (opened{}) {
+		c.proceed()
+		return
+	}
+	onOpened(o)
+}
+
 // real reports whether there is something real at the end of a walk: nothing
 // virtual, or a directory to which virtual nodes are only added.
 func (h *Host) real(c *call, at vfs.Place) bool {

@@ -59,31 +59,13 @@ func (c *call) emptyPath(addr uint64) bool {
 }
 
 func (c *call) statPath(dirfd int32, addr uint64, flags int, write statWriter) {
-	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
-	switch {
-	case err == errNative, err == nil && p.native:
-		c.proceed()
-	case err != nil:
-		c.fail(err)
-	case p.Magic:
-		o, _, err := c.magic(p.Path)
-		if err != nil {
-			c.fail(err)
-			return
-		}
-		c.statOpened(o, write)
-	default:
-		c.finish(c.statPlace(p, write))
-	}
+	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
+		func(o opened) { c.statOpened(o, write) },
+		func(p place) { c.finish(c.statPlace(p, write)) })
 }
 
 func (c *call) statFD(fd int32, write statWriter) {
-	o := c.opened(fd)
-	if o == (opened{}) {
-		c.proceed()
-		return
-	}
-	c.statOpened(o, write)
+	c.atFD(fd, func(o opened) { c.statOpened(o, write) })
 }
 
 func (c *call) statOpened(o opened, write statWriter) {
