@@ -15,5 +15,14 @@ func Cases() []Case {
 	return slices.Concat(
 		ruleCases,
 		versionCases,
+		capCases,
+		masterCases,
+		dumbCases,
+		nameCases,
+		primeCases,
+		syncobjCases,
+		resourceCases,
+		propertyCases,
+		framebufferCases,
 	)
 }

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -51,6 +53,12 @@ const (
 	NeedGamma
 	// NeedWriteback is a writeback connector.
 	NeedWriteback
+	// NeedClientName is a kernel that knows SET_CLIENT_NAME (6.13).
+	NeedClientName
+	// NeedCloseFB is a kernel that knows CLOSEFB (6.8).
+	NeedCloseFB
+	// NeedEventfd is a kernel that knows SYNCOBJ_EVENTFD (6.6).
+	NeedEventfd
 	// NeedTwoCRTCs is at least two CRTCs.
 	NeedTwoCRTCs
 
@@ -144,6 +152,11 @@ var needs = map[Needs]need{
 		_, err := findConnector(f, func(c *connector) bool { return c.Type == uapi.ModeConnectorWriteback })
 		return err
 	}},
+	NeedClientName: {"names of clients", func(t *tester) error {
+		return t.Open().Ioctl(uapi.IoctlSetClientName, new(uapi.SetClientName))
+	}},
+	NeedCloseFB: {"CLOSEFB", func(t *tester) error { return knows(t, uapi.IoctlModeCloseFB) }},
+	NeedEventfd: {"eventfds of sync objects", func(t *tester) error { return knows(t, uapi.IoctlSyncobjEventfd) }},
 	NeedTwoCRTCs: {"two CRTCs", func(t *tester) error {
 		r, err := t.Open().Resources()
 		if err == nil && len(r.CRTCs) < 2 {
@@ -165,6 +178,16 @@ var includes = map[Needs]Needs{
 	NeedGamma:     NeedDisplay,
 	NeedWriteback: NeedDisplay | NeedAtomic,
 	NeedTwoCRTCs:  NeedModeset,
+	NeedCloseFB:   NeedModeset,
+	NeedEventfd:   NeedTimeline,
+}
+
+// knows tells unknown requests from others: these look at their argument.
+func knows(t *tester, cmd uint32) error {
+	if err := t.Open().Ioctl(cmd, uintptr(t.BadAddr())); err != unix.EFAULT {
+		return fmt.Errorf("%s: %w", uapi.IoctlName(cmd), err)
+	}
+	return nil
 }
 
 func asksCap(capability, bits uint64) func(t *tester) error {

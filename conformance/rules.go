@@ -40,7 +40,7 @@ func badPointer(t *tester) {
 // unknownRequests are EINVAL, those of other types ENOTTY.
 func unknownRequests(t *tester) {
 	f := t.Open()
-	for _, nr := range []uint32{0x0e, 0x5f, 0x9f, 0xff} {
+	for _, nr := range []uint32{0x0e, 0x0f, 0x3d, 0xff} {
 		f.Want("", uapi.IO(nr), nil, unix.EINVAL)
 		f.Want("", uapi.IOWR(nr, 8), t.buffer(), unix.EINVAL)
 		f.Want("", uapi.IOWR(nr, 8), uintptr(t.BadAddr()), unix.EINVAL)

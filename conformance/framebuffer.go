@@ -1,0 +1,269 @@
+package conformance
+
+import (
+	"math"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+var framebufferCases = []Case{
+	{"framebuffer/add", NeedModeset | NeedDumb, fbAdd},
+	{"framebuffer/add-errors", NeedModeset | NeedDumb, fbAddErrors},
+	{"framebuffer/add-legacy", NeedModeset | NeedDumb, fbAddLegacy},
+	{"framebuffer/modifiers", NeedModeset | NeedDumb | NeedModifiers, fbModifiers},
+	{"framebuffer/get", NeedModeset | NeedMaster | NeedDumb, fbGet},
+	{"framebuffer/get-handles", NeedModeset | NeedMaster | NeedDumb, fbGetHandles},
+	{"framebuffer/remove", NeedModeset | NeedDumb, fbRemove},
+	{"framebuffer/remove-shown", NeedDisplay | NeedDumb, fbRemoveShown},
+	{"framebuffer/close", NeedModeset | NeedDumb | NeedCloseFB, fbClose},
+	{"framebuffer/close-shown", NeedDisplay | NeedDumb | NeedCloseFB, fbCloseShown},
+	{"framebuffer/keeps-buffer", NeedModeset | NeedMaster | NeedDumb, fbKeepsBuffer},
+	{"framebuffer/dirty", NeedModeset | NeedMaster | NeedDumb, fbDirty},
+}
+
+func fbAdd(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	ids := make(map[uint32]bool)
+	for range 2 { // a buffer can have several
+		arg := fbOf(&dumb)
+		arg.FBID = 77
+		f.Want("", uapi.IoctlModeAddFB2, &arg)
+		if arg.FBID == 0 || ids[arg.FBID] {
+			t.Errorf("the id %d is zero, or another framebuffer's", arg.FBID)
+		}
+		ids[arg.FBID] = true
+	}
+	part := fbOf(&dumb)
+	part.Width, part.Height, part.Offsets[0] = 32, 32, 4*32
+	f.Want("of a part of the buffer", uapi.IoctlModeAddFB2, &part)
+}
+
+func fbAddErrors(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	for _, c := range []struct {
+		what   string
+		change func(*uapi.ModeFBCmd2)
+		errnos []unix.Errno
+	}{
+		{"with unknown flags", func(a *uapi.ModeFBCmd2) { a.Flags = 1 << 30 }, []unix.Errno{unix.EINVAL}},
+		{"of no width", func(a *uapi.ModeFBCmd2) { a.Width = 0 }, []unix.Errno{unix.EINVAL}},
+		{"of no height", func(a *uapi.ModeFBCmd2) { a.Height = 0 }, []unix.Errno{unix.EINVAL}},
+		{"too wide", func(a *uapi.ModeFBCmd2) { a.Width = math.MaxUint32 }, []unix.Errno{unix.EINVAL}},
+		{"too high", func(a *uapi.ModeFBCmd2) { a.Height = math.MaxUint32 }, []unix.Errno{unix.EINVAL}},
+		{"in no format", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0 }, []unix.Errno{unix.EINVAL}},
+		{"in an unknown format", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0x3f3f3f3f }, []unix.Errno{unix.EINVAL}},
+		{"without a buffer", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 0 }, []unix.Errno{unix.EINVAL}},
+		{"of a handle that there is not", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 999 }, []unix.Errno{unix.ENOENT}},
+		{"with a pitch shorter than a line", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 4*64 - 1 }, []unix.Errno{unix.EINVAL}},
+		{"with no pitch", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 0 }, []unix.Errno{unix.EINVAL}},
+		{"with a pitch beyond 32 bits in all", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = math.MaxUint32 }, []unix.Errno{unix.ERANGE, unix.EINVAL}},
+		{"with an offset beyond 32 bits", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = math.MaxUint32 }, []unix.Errno{unix.ERANGE, unix.EINVAL}},
+		{"larger than its buffer", func(a *uapi.ModeFBCmd2) { a.Height = 64 + 64 }, []unix.Errno{unix.EINVAL}},
+		{"behind the end of its buffer", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = uint32(dumb.Size) }, []unix.Errno{unix.EINVAL}},
+		{"with a modifier without the flag", func(a *uapi.ModeFBCmd2) { a.Modifier[0] = 1 }, []unix.Errno{unix.EINVAL}},
+	} {
+		arg := fbOf(&dumb)
+		c.change(&arg)
+		f.Want(c.what, uapi.IoctlModeAddFB2, &arg, c.errnos...)
+	}
+	other := t.Open()
+	arg := fbOf(&dumb)
+	other.Want("of another file's handle", uapi.IoctlModeAddFB2, &arg, unix.ENOENT)
+	if fbs := f.MustResources().FBs; len(fbs) != 0 {
+		t.Errorf("what was refused has left the framebuffers %d", fbs)
+	}
+}
+
+// fbAddLegacy is the older request, which has bits and depth for formats.
+func fbAddLegacy(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	good := uapi.ModeFBCmd{Width: 64, Height: 64, Pitch: dumb.Pitch, BPP: 32, Depth: 24, Handle: dumb.Handle}
+	arg := good
+	f.Want("with 32 bits and depth 24", uapi.IoctlModeAddFB, &arg)
+	if arg.FBID == 0 {
+		t.Errorf("the id is zero")
+	}
+	for _, c := range []struct {
+		what   string
+		change func(*uapi.ModeFBCmd)
+		errno  unix.Errno
+	}{
+		{"with no bits", func(a *uapi.ModeFBCmd) { a.BPP = 0 }, unix.EINVAL},
+		{"with a depth of no format", func(a *uapi.ModeFBCmd) { a.Depth = 17 }, unix.EINVAL},
+		{"with a depth above its bits", func(a *uapi.ModeFBCmd) { a.BPP, a.Depth = 16, 24 }, unix.EINVAL},
+		{"of no width", func(a *uapi.ModeFBCmd) { a.Width = 0 }, unix.EINVAL},
+		{"of a handle that there is not", func(a *uapi.ModeFBCmd) { a.Handle = 999 }, unix.ENOENT},
+		{"with a pitch shorter than a line", func(a *uapi.ModeFBCmd) { a.Pitch = 4 }, unix.EINVAL},
+	} {
+		arg := good
+		c.change(&arg)
+		f.Want(c.what, uapi.IoctlModeAddFB, &arg, c.errno)
+	}
+}
+
+func fbModifiers(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	good := fbOf(&dumb)
+	good.Flags = uapi.ModeFBModifiers // linear
+	arg := good
+	f.Want("with the linear modifier", uapi.IoctlModeAddFB2, &arg)
+	for what, change := range map[string]func(*uapi.ModeFBCmd2){
+		"with a modifier that there is not": func(a *uapi.ModeFBCmd2) { a.Modifier[0] = 0x7f7f7f7f7f7f7f7f },
+		"with a modifier of no plane":       func(a *uapi.ModeFBCmd2) { a.Modifier[1] = 1 },
+		"with a buffer of no plane":         func(a *uapi.ModeFBCmd2) { a.Handles[1] = dumb.Handle },
+		"with a pitch of no plane":          func(a *uapi.ModeFBCmd2) { a.Pitches[1] = 256 },
+		"with an offset of no plane":        func(a *uapi.ModeFBCmd2) { a.Offsets[3] = 4 },
+	} {
+		arg := good
+		change(&arg)
+		f.Want(what, uapi.IoctlModeAddFB2, &arg, unix.EINVAL)
+	}
+}
+
+func fbGet(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 48, 32)
+	add := fbOf(&dumb)
+	f.Must(uapi.IoctlModeAddFB2, &add)
+
+	old := uapi.ModeFBCmd{FBID: add.FBID}
+	f.Want("", uapi.IoctlModeGetFB, &old)
+	old.Handle = 0
+	equal(t, "GETFB", old, uapi.ModeFBCmd{FBID: add.FBID, Width: 64, Height: 48, Pitch: dumb.Pitch, BPP: 32, Depth: 24})
+
+	arg := uapi.ModeFBCmd2{FBID: add.FBID}
+	f.Want("", uapi.IoctlModeGetFB2, &arg)
+	equal(t, "the format", arg.PixelFormat, uapi.FormatXRGB8888)
+	equal(t, "the width", arg.Width, 64)
+	equal(t, "the height", arg.Height, 48)
+	equal(t, "the pitches", arg.Pitches, add.Pitches)
+	equal(t, "the offsets", arg.Offsets, add.Offsets)
+}
+
+// fbGetHandles is that handles, by which the contents can be read, are for the
+// master.
+func fbGetHandles(t *tester) {
+	f, other := t.Open(), t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	add := fbOf(&dumb)
+	f.Must(uapi.IoctlModeAddFB2, &add)
+	pixels, _ := mapDumb(f, &dumb)
+	pixels[0] = 42
+
+	t.Unprivileged(func() {
+		old, arg := uapi.ModeFBCmd{FBID: add.FBID}, uapi.ModeFBCmd2{FBID: add.FBID}
+		other.Want("by who is not master", uapi.IoctlModeGetFB, &old)
+		other.Want("by who is not master", uapi.IoctlModeGetFB2, &arg)
+		equal(t, "the handle of GETFB for who is not master", old.Handle, 0)
+		equal(t, "the handles of GETFB2 for who is not master", arg.Handles, [4]uint32{})
+
+		arg = uapi.ModeFBCmd2{FBID: add.FBID}
+		f.Want("by the master", uapi.IoctlModeGetFB2, &arg)
+		if arg.Handles[0] == 0 || arg.Handles[0] == dumb.Handle {
+			t.Fatalf("the handle for the master is %d, want a new one", arg.Handles[0])
+		}
+		same := dumb
+		same.Handle = arg.Handles[0]
+		others, _ := mapDumb(f, &same)
+		equal(t, "what the buffer holds", others[0], 42)
+		f.Want("", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: same.Handle})
+		old = uapi.ModeFBCmd{FBID: add.FBID}
+		f.Want("by the master", uapi.IoctlModeGetFB, &old)
+		if old.Handle == 0 {
+			t.Errorf("GETFB gives the master no handle")
+		}
+	})
+}
+
+func fbRemove(t *tester) {
+	f, other := t.Open(), t.Open()
+	fb := f.NewFB(64, 64)
+	other.Want("by another file", uapi.IoctlModeRmFB, &fb, unix.ENOENT)
+	f.Want("", uapi.IoctlModeRmFB, &fb)
+	f.Want("again", uapi.IoctlModeRmFB, &fb, unix.ENOENT)
+	f.Want("after RMFB", uapi.IoctlModeGetFB, &uapi.ModeFBCmd{FBID: fb}, unix.ENOENT)
+	fb = f.NewFB(64, 64)
+	t.Must("close", f.Close())
+	other.Want("after its file was closed", uapi.IoctlModeGetFB2, &uapi.ModeFBCmd2{FBID: fb}, unix.ENOENT)
+}
+
+// fbRemoveShown is that what is removed is shown no more.
+func fbRemoveShown(t *tester) {
+	s := t.Show()
+	equal(t, "what the CRTC shows", s.GetCRTC().FBID, s.FB)
+	s.Must(uapi.IoctlModeRmFB, &s.FB)
+	equal(t, "what the CRTC shows after RMFB", s.GetCRTC().FBID, 0)
+}
+
+func fbClose(t *tester) {
+	f, other := t.Open(), t.Open()
+	fb := f.NewFB(64, 64)
+	f.Want("with padding", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb, Pad: 1}, unix.EINVAL)
+	other.Want("by another file", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb}, unix.ENOENT)
+	f.Want("", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb})
+	f.Want("again", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb}, unix.ENOENT)
+	f.Want("of none", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{}, unix.ENOENT)
+	f.Want("after CLOSEFB", uapi.IoctlModeGetFB, &uapi.ModeFBCmd{FBID: fb}, unix.ENOENT)
+}
+
+// fbCloseShown is that CLOSEFB, in contrast to RMFB, changes nothing on the
+// screen: a client can end without a flash.
+func fbCloseShown(t *tester) {
+	s := t.Show()
+	s.Want("", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: s.FB})
+	equal(t, "what the CRTC shows after CLOSEFB", s.GetCRTC().FBID, s.FB)
+	s.Want("", uapi.IoctlModeRmFB, &s.FB, unix.ENOENT)
+	t.Must("close", s.Close())
+	other := t.Open()
+	crtc := uapi.ModeCRTC{CRTCID: s.CRTC}
+	other.Must(uapi.IoctlModeGetCRTC, &crtc)
+	equal(t, "what the CRTC shows when its client has closed", crtc.FBID, s.FB)
+	other.Must(uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
+}
+
+// fbKeepsBuffer is that a framebuffer holds its buffer.
+func fbKeepsBuffer(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	pixels, _ := mapDumb(f, &dumb)
+	pixels[0] = 42
+	add := fbOf(&dumb)
+	f.Must(uapi.IoctlModeAddFB2, &add)
+	f.Must(uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
+	get := uapi.ModeFBCmd2{FBID: add.FBID}
+	f.Must(uapi.IoctlModeGetFB2, &get)
+	same := dumb
+	same.Handle = get.Handles[0]
+	others, _ := mapDumb(f, &same)
+	equal(t, "what the buffer holds when its handle is gone", others[0], 42)
+}
+
+// fbDirty: a driver that shows buffers as they are need not know the request.
+func fbDirty(t *tester) {
+	f := t.Open()
+	fb := f.NewFB(64, 64)
+	clips := addr(t, slices.Repeat([]uapi.ClipRect{{X2: 8, Y2: 8}}, 3))
+	f.Want("", uapi.IoctlModeDirtyFB, &uapi.ModeFBDirtyCmd{FBID: fb}, 0, unix.ENOSYS)
+	f.Want("with clips", uapi.IoctlModeDirtyFB, &uapi.ModeFBDirtyCmd{FBID: fb, NumClips: 2, ClipsPtr: clips}, 0, unix.ENOSYS)
+	for _, c := range []struct {
+		what  string
+		arg   uapi.ModeFBDirtyCmd
+		errno unix.Errno
+	}{
+		{"with a count and no clips", uapi.ModeFBDirtyCmd{NumClips: 1}, unix.EINVAL},
+		{"with clips and no count", uapi.ModeFBDirtyCmd{ClipsPtr: clips}, unix.EINVAL},
+		{"with three clips for copies", uapi.ModeFBDirtyCmd{NumClips: 3, ClipsPtr: clips, Flags: uapi.ModeFBDirtyAnnotateCopy}, unix.EINVAL},
+		{"with too many clips", uapi.ModeFBDirtyCmd{NumClips: uapi.ModeFBDirtyMaxClips + 1, ClipsPtr: clips}, unix.EINVAL},
+		{"with the clips at a bad address", uapi.ModeFBDirtyCmd{NumClips: 1, ClipsPtr: t.BadAddr()}, unix.EFAULT},
+	} {
+		c.arg.FBID = fb
+		f.Want(c.what, uapi.IoctlModeDirtyFB, &c.arg, c.errno)
+	}
+}

@@ -1,0 +1,194 @@
+package conformance
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+var primeCases = []Case{
+	{"prime/share", NeedPrime | NeedDumb, primeShare},
+	{"prime/self-import", NeedPrime | NeedDumb, primeSelfImport},
+	{"prime/flags", NeedPrime | NeedDumb, primeFlags},
+	{"prime/errors", NeedPrime | NeedDumb, primeErrors},
+	{"prime/outlives-handle-and-file", NeedPrime | NeedDumb, primeOutlives},
+	{"prime/render-node", NeedPrime | NeedDumb | NeedRender, primeRender},
+	{"dma-buf/sync", NeedPrime | NeedDumb, dmaBufSync},
+	{"dma-buf/sync-files", NeedPrime | NeedDumb, dmaBufSyncFiles},
+}
+
+// export makes a dma-buf of a buffer.
+func export(f *file, handle uint32) *file {
+	f.t.Helper()
+	arg := uapi.PrimeHandle{Handle: handle, Flags: uapi.Cloexec | uapi.RDWR}
+	f.Must(uapi.IoctlPrimeHandleToFD, &arg)
+	return f.t.File(int(arg.FD), "a dma-buf")
+}
+
+func primeShare(t *tester) {
+	f, other := t.Open(), t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	dmaBuf := export(f, dumb.Handle)
+	size, err := t.target.System.Seek(dmaBuf.fd, 0, unix.SEEK_END)
+	t.Want("seeking the end of the dma-buf", err)
+	equal(t, "the size of the dma-buf", uint64(size), dumb.Size)
+
+	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
+	other.Must(uapi.IoctlPrimeFDToHandle, &arg)
+	pixels, _ := mapDumb(f, &dumb)
+	same := dumb
+	same.Handle = arg.Handle
+	others, _ := mapDumb(other, &same)
+	direct, err := dmaBuf.Mmap(0, int(dumb.Size))
+	t.Must("mmap of the dma-buf", err)
+	pixels[0] = 42
+	equal(t, "what the other file sees", others[0], 42)
+	equal(t, "what the dma-buf shows", direct[0], 42)
+}
+
+// primeSelfImport is that a file that has a handle of a buffer gets that one,
+// and that no count is kept: one close ends it.
+func primeSelfImport(t *tester) {
+	f, other := t.Open(), t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	dmaBuf := export(f, dumb.Handle)
+	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
+	f.Must(uapi.IoctlPrimeFDToHandle, &arg)
+	equal(t, "the handle of a buffer of its own", arg.Handle, dumb.Handle)
+
+	var first, second uapi.PrimeHandle
+	first.FD, second.FD = dmaBuf.FD(), dmaBuf.FD()
+	other.Must(uapi.IoctlPrimeFDToHandle, &first)
+	other.Must(uapi.IoctlPrimeFDToHandle, &second)
+	equal(t, "the handle of a buffer that was imported already", second.Handle, first.Handle)
+	other.Want("", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: first.Handle})
+	other.Want("again", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: first.Handle}, unix.EINVAL, unix.ENOENT)
+
+	twice := export(f, dumb.Handle)
+	other.Must(uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: twice.FD()})
+}
+
+func primeFlags(t *tester) {
+	f := t.Open()
+	for _, flags := range []uint32{0, uapi.Cloexec, uapi.RDWR, uapi.Cloexec | uapi.RDWR} {
+		dumb := t.NewDumb(f, 64, 64, 32) // exported again, it is the same file as before
+		arg := uapi.PrimeHandle{Handle: dumb.Handle, Flags: flags}
+		f.Must(uapi.IoctlPrimeHandleToFD, &arg)
+		dmaBuf := t.File(int(arg.FD), "a dma-buf")
+		got, err := unix.FcntlInt(uintptr(arg.FD), unix.F_GETFD, 0)
+		t.Want("F_GETFD", err)
+		equal(t, "whether the dma-buf is closed on exec", got&unix.FD_CLOEXEC != 0, flags&uapi.Cloexec != 0)
+		// The mapping is shared, for reading and writing.
+		_, err = dmaBuf.Mmap(0, int(dumb.Size))
+		if flags&uapi.RDWR != 0 {
+			t.Want("mmap of a dma-buf with RDWR", err)
+		} else {
+			t.Want("mmap for writing of a dma-buf without RDWR", err, unix.EACCES)
+		}
+	}
+	dumb := t.NewDumb(f, 64, 64, 32)
+	for _, flags := range []uint32{1, 1 << 31, ^uint32(uapi.Cloexec | uapi.RDWR)} {
+		f.Want("with unknown flags", uapi.IoctlPrimeHandleToFD, &uapi.PrimeHandle{Handle: dumb.Handle, Flags: flags}, unix.EINVAL)
+	}
+}
+
+func primeErrors(t *tester) {
+	f := t.Open()
+	for _, handle := range []uint32{0, 99, math.MaxUint32} {
+		f.Want("of a handle that there is not", uapi.IoctlPrimeHandleToFD, &uapi.PrimeHandle{Handle: handle}, unix.ENOENT)
+	}
+	for _, fd := range []int32{-1, 1 << 20, math.MinInt32} {
+		f.Want("of a descriptor that there is not", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: fd}, unix.EBADF)
+	}
+	f.Want("of a node", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: f.FD()}, unix.EINVAL)
+	f.Want("of an eventfd", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: t.Eventfd().FD()}, unix.EINVAL)
+	memfd, err := unix.MemfdCreate("no dma-buf", unix.MFD_CLOEXEC)
+	t.Must("memfd_create", err)
+	f.Want("of a memfd", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: t.File(memfd, "a memfd").FD()}, unix.EINVAL)
+}
+
+// Eventfd returns an eventfd of this process.
+func (t *tester) Eventfd() *file {
+	t.Helper()
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	t.Must("eventfd", err)
+	return t.File(fd, "an eventfd")
+}
+
+// primeOutlives is that a dma-buf is as good as a handle.
+func primeOutlives(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	pixels, _ := mapDumb(f, &dumb)
+	pixels[0] = 42
+	dmaBuf := export(f, dumb.Handle)
+	f.Must(uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
+	t.Must("close", f.Close())
+
+	other := t.Open()
+	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
+	other.Want("when the handle and the file are gone", uapi.IoctlPrimeFDToHandle, &arg)
+	same := dumb
+	same.Handle = arg.Handle
+	others, _ := mapDumb(other, &same)
+	equal(t, "what the buffer holds", others[0], 42)
+}
+
+func primeRender(t *tester) {
+	f, render := t.Open(), t.OpenRender()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	dmaBuf := export(f, dumb.Handle)
+	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
+	render.Want("on a render node", uapi.IoctlPrimeFDToHandle, &arg)
+	back := export(render, arg.Handle)
+	again := uapi.PrimeHandle{FD: back.FD()}
+	f.Must(uapi.IoctlPrimeFDToHandle, &again)
+	equal(t, "the handle of what came back", again.Handle, dumb.Handle)
+	render.Want("on a render node", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: arg.Handle})
+}
+
+// dmaBufSync brackets the CPU's access to a buffer.
+func dmaBufSync(t *tester) {
+	f := t.Open()
+	dmaBuf := export(f, t.NewDumb(f, 64, 64, 32).Handle)
+	for _, flags := range []uint64{uapi.DMABufSyncRead, uapi.DMABufSyncWrite, uapi.DMABufSyncRW} {
+		dmaBuf.Want("start", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: flags | uapi.DMABufSyncStart})
+		dmaBuf.Want("end", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: flags | uapi.DMABufSyncEnd})
+	}
+	for _, flags := range []uint64{0, uapi.DMABufSyncEnd, 1 << 3, 1<<63 | uapi.DMABufSyncRead} {
+		dmaBuf.Want("with neither reading nor writing, or unknown flags", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: flags}, unix.EINVAL)
+	}
+	dmaBuf.Want("at a bad address", uapi.DMABufIoctlSync, uintptr(t.BadAddr()), unix.EFAULT)
+	t.Want("an unknown request of a dma-buf", dmaBuf.Ioctl(uapi.DMABufIoctlSync|0x7f, t.buffer()), unix.ENOTTY)
+}
+
+// dmaBufSyncFiles are the fences of a buffer.
+func dmaBufSyncFiles(t *tester) {
+	f := t.Open()
+	dmaBuf := export(f, t.NewDumb(f, 64, 64, 32).Handle)
+	for _, flags := range []uint32{uapi.DMABufSyncRead, uapi.DMABufSyncWrite, uapi.DMABufSyncRW} {
+		arg := uapi.DMABufExportSyncFile{Flags: flags}
+		if !dmaBuf.Want("of an idle buffer", uapi.DMABufIoctlExportSyncFile, &arg) {
+			continue
+		}
+		syncFile := t.File(int(arg.FD), "a sync file")
+		equal(t, "poll of the fences of an idle buffer", syncFile.Poll(unix.POLLIN, 0), unix.POLLIN)
+		info := uapi.SyncFileInfo{}
+		syncFile.Must(uapi.SyncIOCFileInfo, &info)
+		equal(t, "the status of the fences of an idle buffer", info.Status, 1)
+		dmaBuf.Want("of a signalled fence", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags, FD: syncFile.FD()})
+	}
+	for _, flags := range []uint32{0, uapi.DMABufSyncEnd, 1 << 31} {
+		dmaBuf.Want("with bad flags", uapi.DMABufIoctlExportSyncFile, &uapi.DMABufExportSyncFile{Flags: flags}, unix.EINVAL)
+		dmaBuf.Want("with bad flags", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags}, unix.EINVAL)
+	}
+	for _, fd := range []int32{-1, f.FD(), t.Eventfd().FD()} {
+		dmaBuf.Want("of what is no sync file", uapi.DMABufIoctlImportSyncFile,
+			&uapi.DMABufImportSyncFile{Flags: uapi.DMABufSyncRW, FD: fd}, unix.EINVAL)
+	}
+	for _, cmd := range []uint32{uapi.DMABufIoctlExportSyncFile, uapi.DMABufIoctlImportSyncFile} {
+		dmaBuf.Want("at a bad address", cmd, uintptr(t.BadAddr()), unix.EFAULT)
+	}
+}
