@@ -16,6 +16,7 @@ import (
 
 type runCmd struct {
 	Cards   int           `default:"1" help:"How many cards to plug: card0, card1 …"`
+	VGEM    int           `name:"vgem" help:"How many vgem devices to add, behind the cards: buffers and fences, and no displays."`
 	At      []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"Do something to a card some time after the start: unplug, unbind, plug, or screenshot (=CARD=FILE.png). May be repeated."`
 	Syncobj bool          `help:"Cards have sync objects and timelines, which the kernel's vkms does not."`
 	Render  bool          `help:"Cards have a render node, which the kernel's vkms does not."`
@@ -27,6 +28,9 @@ type runCmd struct {
 func (cmd *runCmd) Run() error {
 	if cmd.Cards < 0 || cmd.Cards > maxCards {
 		return fmt.Errorf("--cards=%d: it takes 0 to %d", cmd.Cards, maxCards)
+	}
+	if cmd.VGEM < 0 || cmd.VGEM > maxCards-cmd.Cards {
+		return fmt.Errorf("--vgem=%d: with %d cards it takes 0 to %d", cmd.VGEM, cmd.Cards, maxCards-cmd.Cards)
 	}
 	program := cmd.Program
 	if program[0] == "--" {
@@ -43,6 +47,9 @@ func (cmd *runCmd) Run() error {
 	cards, err := newCards(cmd.Cards, config)
 	if err != nil {
 		return err
+	}
+	if err := cards.addVGEM(cmd.VGEM); err != nil {
+		return errors.Join(err, cards.removeAll())
 	}
 	h, err := host.New(cards.class, host.Options{HangUp: cmd.HangUp})
 	if err != nil {

@@ -1,0 +1,18 @@
+// Package vgem is a device without hardware and without displays: buffers, and
+// fences that clients attach to them and signal by hand. It answers clients as
+// the kernel's vgem does. Test suites use it as the other device, which shares
+// its buffers and keeps others waiting.
+//
+// A [Driver] is bound to a device of any bus:
+//
+//	platform := bus.New("platform")
+//	dev, err := platform.Add("vgem")
+//	…
+//	err = dev.Bind(vgem.NewDriver(class))
+//
+// Command udrm plugs vgem cards with --vgem.
+//
+// Lock order: fences.mu → fileFences.mu → the locks of package gem.
+//
+// Start reading at [Driver.Probe], then fences.go.
+package vgem
