@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,14 +31,16 @@ func (e *StartError) Unwrap() error { return e.Err }
 type Process struct {
 	cmd    *exec.Cmd
 	server *server
-	ended  chan struct{} // the program itself, or it was not started
-	exited chan struct{} // likewise, and its state is known
-	state  syscall.WaitStatus
-	err    error
+	ended  chan struct{} // closed when the program itself has ended, or was not started
+
+	wait  sync.Once
+	state syscall.WaitStatus
+	err   error
 }
 
 // Start starts cmd with the devices of the host. cmd is as for its own Start
-// method, which must not be called, nor its Wait. Errors are [StartError]s.
+// method, which must not be called, nor its Wait: call [Process.Wait]. Errors are
+// [StartError]s.
 //
 // From then on the program and all that it starts have no_new_privs: set-uid
 // programs gain nothing.
@@ -46,7 +49,7 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		return nil, &StartError{cmd.Path, cmd.Err}
 	}
 	adopted.start(h.log)
-	p := &Process{cmd: cmd, ended: make(chan struct{}), exited: make(chan struct{})}
+	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	pidfd := -1
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -76,7 +79,13 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		close(p.ended)
 		return nil, &StartError{cmd.Path, errors.New("the kernel gives no pidfds; Linux 5.4 or newer is needed")}
 	}
-	go p.wait(*cmd.SysProcAttr.PidFD, pidfd >= 0)
+	go func() {
+		awaitReadable(*cmd.SysProcAttr.PidFD)
+		if pidfd >= 0 {
+			_ = unix.Close(pidfd)
+		}
+		close(p.ended)
+	}()
 	return p, nil
 }
 
@@ -105,34 +114,30 @@ func (p *Process) start(h *Host) error {
 	return cmd.Start()
 }
 
-// wait waits for the program. Not with the means of package os alone: those
-// also take what a traced thread reports, which its tracer waits for.
-func (p *Process) wait(pidfd int, own bool) {
-	defer close(p.exited)
-	awaitReadable(pidfd)
-	close(p.ended)
-	if own {
-		_ = unix.Close(pidfd)
-	}
-	err := p.cmd.Wait()
-	adopted.known.remove(p.cmd.Process.Pid)
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		p.err = err
-	}
-	if p.cmd.ProcessState != nil {
-		p.state, _ = p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	}
-}
-
 // PID returns the process id of the program.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Wait waits for the program to end and returns its exit status as a shell
 // does: 128+n after signal n. Programs that it has started may go on; see
 // [Process.Done]. An error is one of copying its input or output.
+//
+// It must be called, or a zombie stays; as with [exec.Cmd.Wait], which it
+// calls, not before everything is read from a pipe to the program.
 func (p *Process) Wait() (status int, err error) {
-	<-p.exited
+	// Not with the means of package os alone: those also take what a traced
+	// thread reports, which its tracer waits for.
+	<-p.ended
+	p.wait.Do(func() {
+		err := p.cmd.Wait()
+		adopted.known.remove(p.cmd.Process.Pid)
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			p.err = err
+		}
+		if p.cmd.ProcessState != nil {
+			p.state, _ = p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		}
+	})
 	if p.state.Signaled() {
 		return 128 + int(p.state.Signal()), p.err
 	}
@@ -140,7 +145,7 @@ func (p *Process) Wait() (status int, err error) {
 }
 
 // Exited is closed when the program itself has ended.
-func (p *Process) Exited() <-chan struct{} { return p.exited }
+func (p *Process) Exited() <-chan struct{} { return p.ended }
 
 // Done is closed when the program and all that it has started have ended, and
 // what they had open is released. Until then they are served.

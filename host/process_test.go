@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -372,5 +373,26 @@ func TestDoneMeansReleased(t *testing.T) {
 				_, _ = p.Wait()
 			}
 		})
+	}
+}
+
+// TestOutputStays is that what a program has written can be read after its end.
+func TestOutputStays(t *testing.T) {
+	h := newHost(t, drm.NewClass(), host.Options{})
+	cmd := exec.Command("echo", "said")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := h.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if text, err := io.ReadAll(out); string(text) != "said\n" || err != nil {
+		t.Errorf("read %q, %v", text, err)
+	}
+	if status, err := p.Wait(); status != 0 || err != nil {
+		t.Error(status, err)
 	}
 }

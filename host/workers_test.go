@@ -135,6 +135,9 @@ func TestMaxWorkersKilled(t *testing.T) {
 	if err := unix.Kill(p.PID(), unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	if status, _ := p.Wait(); status != 128+9 {
+		t.Errorf("exit status %d", status)
+	}
 	<-p.Done()
 	d.waitClosed()
 }

@@ -45,6 +45,9 @@ func newSession(t *testing.T) *session {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if status, err := p.Wait(); status != 0 || err != nil {
+			t.Fatal(status, err)
+		}
 		<-p.Done()
 		h.Close()
 	})
