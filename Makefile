@@ -8,7 +8,7 @@ OTHER_GO ?= go1.27.4
 # Debian packages that the tests use, each with a file that tells it is there.
 PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 	libdrm-dev:/usr/include/libdrm/drm.h gcc:/usr/bin/gcc spin:/usr/bin/spin \
-	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm \
+	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm edid-decode:/usr/bin/edid-decode \
 	intel-gpu-tools:/usr/bin/lsgpu
 
 .PHONY: test deps vet build unit race other-go bench

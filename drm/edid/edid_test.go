@@ -1,0 +1,340 @@
+package edid
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if _, err := exec.LookPath("edid-decode"); err != nil {
+		fmt.Fprintln(os.Stderr, "edid-decode is missing: install the Debian package edid-decode (make deps does)")
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// decode is what edid-decode says, whatever its verdict.
+func decode(t testing.TB, stdin []byte, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("edid-decode", args...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if _, verdict := err.(*exec.ExitError); err != nil && !verdict {
+		t.Fatalf("edid-decode: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+var timingLine = regexp.MustCompile(`(\d+)x(\d+) +([\d.]+) Hz.* ([\d.]+) MHz.*\n` +
+	` +Hfront +(\d+) Hsync +(\d+) Hback +(\d+) Hpol (\w)(?: Hborder +(\d+))?.*\n` +
+	` +Vfront +(\d+) Vsync +(\d+) Vback +(\d+) Vpol (\w)(?: Vborder +(\d+))?`)
+
+// timings are the progressive timings in the output of edid-decode.
+func timings(out string) (modes []Mode) {
+	for _, f := range timingLine.FindAllStringSubmatch(out, -1) {
+		n := func(i int) uint16 { v, _ := strconv.ParseUint(f[i], 10, 16); return uint16(v) }
+		mhz, _ := strconv.ParseFloat(f[4], 64)
+		m := Mode{Clock: int(math.Round(mhz * 1000)), HDisplay: n(1), VDisplay: n(2), HSyncPositive: f[8] == "P", VSyncPositive: f[13] == "P"}
+		m.HSyncStart = m.HDisplay + n(5) + n(9)
+		m.HSyncEnd = m.HSyncStart + n(6)
+		m.HTotal = m.HSyncEnd + n(7) + n(9)
+		m.VSyncStart = m.VDisplay + n(10) + n(14)
+		m.VSyncEnd = m.VSyncStart + n(11)
+		m.VTotal = m.VSyncEnd + n(12) + n(14)
+		modes = append(modes, m)
+	}
+	return modes
+}
+
+func modesFor(t testing.TB, names ...string) (modes []Mode) {
+	t.Helper()
+	for _, name := range names {
+		var w, h int
+		var hz float64
+		if _, err := fmt.Sscanf(name, "%dx%d@%g", &w, &h, &hz); err != nil {
+			t.Fatal(err)
+		}
+		m, err := ModeFor(w, h, hz)
+		if err != nil {
+			t.Fatal(err)
+		}
+		modes = append(modes, m)
+	}
+	return modes
+}
+
+// accepted are the faults that edid-decode finds in ours, with the reasons.
+var accepted = []string{
+	"Required 640x480p60 timings are missing",         // CTA-861 wants it; a monitor has the modes that it was given, and no other
+	"DisplayID: Missing DisplayID",                    // of what the base block says already
+	"DisplayID expects at least one preferred timing", // the base block has it
+	"Missing preferred timing",                        // it does not fit the base block
+	"Missing Display Product Name",                    // none was given
+}
+
+func TestEncode(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		modes    []string
+		conforms bool
+	}{
+		{"DELL U2720Q", []string{"2560x1440@60"}, true},
+		{"", []string{"1920x1080@60", "1280x720@60"}, false},
+		{"thirteen char", []string{"3840x2160@60", "1920x1080@59.94"}, true},
+		{"seven modes", []string{"1920x1200@60", "1920x1080@144", "1680x1050@60", "1600x900@60", "1280x1024@75", "1024x768@60", "800x600@60"}, false},
+		{"wide", []string{"5120x1440@120", "3840x2160@30", "1920x1080@60"}, false},
+		{"8K", []string{"7680x4320@60"}, false},
+		{"4K fast", []string{"3840x2160@60", "3840x2160@144", "3840x2160@240"}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			want := Monitor{Manufacturer: "LNX", Product: 7, Serial: 12, Name: tc.name, WidthMM: 600, HeightMM: 340, Modes: modesFor(t, tc.modes...)}
+			data, err := want.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Parse(data)
+			if err != nil || !sameMonitor(got, &want) {
+				t.Errorf("parsed: %v\n%+v, want\n%+v", err, got, &want)
+			}
+			out := decode(t, data, "-c")
+			modes := timings(out)
+			for _, m := range want.Modes {
+				if !slices.Contains(modes, m) {
+					t.Errorf("edid-decode does not find %v", &m)
+				}
+			}
+			if len(modes) != len(want.Modes) {
+				t.Errorf("edid-decode finds %d modes, of %d", len(modes), len(want.Modes))
+			}
+			for _, line := range []string{"Manufacturer: LNX", "Model: 7", "Serial Number: 12", "60 cm x 34 cm", "Display Product Name: '" + tc.name + "'"} {
+				if !strings.Contains(out, line) && tc.name != "" {
+					t.Errorf("edid-decode does not say %q", line)
+				}
+			}
+			_, faults, _ := strings.Cut(out, "edid-decode SHA")
+			if tc.conforms && !strings.Contains(faults, "EDID conformity: PASS") {
+				t.Errorf("edid-decode: %s", faults)
+			}
+			for line := range strings.Lines(faults) {
+				fault := strings.HasPrefix(line, "  ")
+				if fault && !slices.ContainsFunc(accepted, func(a string) bool { return strings.Contains(line, a) }) {
+					t.Errorf("edid-decode: %s", line)
+				}
+			}
+		})
+	}
+}
+
+func sameMonitor(a, b *Monitor) bool {
+	modes := slices.EqualFunc(a.Modes, b.Modes, func(a, b Mode) bool { return a == b })
+	x, y := *a, *b
+	x.Modes, y.Modes = nil, nil
+	return modes && fmt.Sprint(x) == fmt.Sprint(y)
+}
+
+func TestEncodeErrors(t *testing.T) {
+	good := modesFor(t, "1024x768@60")
+	for _, tc := range []struct {
+		m    Monitor
+		want string
+	}{
+		{Monitor{}, "edid: a monitor without modes: give it one at least"},
+		{Monitor{Modes: good, Name: "fourteen chars"}, `edid: name "fourteen chars" has 14 characters: there is room for 13`},
+		{Monitor{Modes: good, Name: "größer"}, `edid: name "größer" has the byte 0xc3: only printable characters of ASCII are possible`},
+		{Monitor{Modes: good, Name: "a "}, `edid: name "a " begins or ends with a space, which is not kept`},
+		{Monitor{Modes: good, Manufacturer: "Dell"}, `edid: manufacturer "Dell": it must be three letters from A to Z`},
+		{Monitor{Modes: good, Manufacturer: "D3L"}, `edid: manufacturer "D3L": it must be three letters from A to Z`},
+		{Monitor{Modes: good, WidthMM: 2551}, `edid: a picture of 2551x0 mm: an EDID has 0 to 2550 mm`},
+		{Monitor{Modes: []Mode{{Clock: 1}}}, `edid: mode 0x0@+Inf: its line is no sequence: 0 pixels shown, sync from 0 to 0, total 0`},
+		{Monitor{Modes: []Mode{{Clock: 1 << 30, HDisplay: 1, HSyncStart: 2, HSyncEnd: 3, HTotal: 4, VDisplay: 1, VSyncStart: 2, VSyncEnd: 3, VTotal: 4}}},
+			"edid: mode 1x1@67108864000.00 fits neither a detailed timing (its clock in kHz is 1073741824, over 655350) nor DisplayID (its clock is 1073741824 kHz, over 167772160)"},
+	} {
+		if _, err := tc.m.Encode(); err == nil || err.Error() != tc.want {
+			t.Errorf("got  %v\nwant %s", err, tc.want)
+		}
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	m := Monitor{Modes: modesFor(t, "5120x2880@60", "1024x768@60")}
+	good, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(f func(d []byte) []byte) []byte { return f(bytes.Clone(good)) }
+	for _, tc := range []struct {
+		data []byte
+		want string
+	}{
+		{nil, "edid: it is empty"},
+		{good[:100], "edid: 100 bytes: an EDID has at least 128"},
+		{[]byte(strings.Repeat("00 ff ff ", 100)), "edid: it begins with 30 30 20 66 66 20 66 66, not with 00 ff ff ff ff ff ff 00: it is no EDID in binary form"},
+		{good[:200], "edid: 200 bytes: an EDID has a multiple of 128"},
+		{good[:128], "edid: it is cut off: it has 1 blocks, and says that it has 2"},
+		{edit(func(d []byte) []byte { d[20]++; return d }), "edid: block 0: its checksum is "},
+		{edit(func(d []byte) []byte { d[200]++; return d }), "edid: block 1: its checksum is "},
+		{edit(func(d []byte) []byte { d[18]++; d[127]--; return d }), "edid: version 2.4: only 1.x is known"},
+	} {
+		if _, err := Parse(tc.data); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+			t.Errorf("got  %v\nwant %s", err, tc.want)
+		}
+	}
+}
+
+// ModeFor finds what monitors have, and computes the rest as CVT does.
+func TestModeFor(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		clock int
+	}{
+		{"1920x1080@60", 148500}, {"1920x1080@59.94", 148350}, {"1920x1080@23.976", 74180}, {"640x480@60", 25175}, {"640x480@59.94", 25175},
+		{"1920x1200@60", 154000}, {"1024x768@60", 65000}, {"1280x1024@60", 108000}, {"3840x2160@60", 594000}, {"2560x1440@60", 241500},
+	} {
+		if m := modesFor(t, tc.name)[0]; m.Clock != tc.clock {
+			t.Errorf("%s: %+v, want a clock of %d", tc.name, m, tc.clock)
+		}
+	}
+	for _, tc := range []struct {
+		w, h int
+		hz   float64
+	}{{63, 100, 60}, {100, 16385, 60}, {100, 100, 9}, {100, 100, 501}, {100, 100, math.NaN()}, {100, 100, math.Inf(1)}, {-1, 100, 60}} {
+		if m, err := ModeFor(tc.w, tc.h, tc.hz); err == nil {
+			t.Errorf("%+v: %+v", tc, m)
+		}
+	}
+	for w := minSize; w < maxSize; w = w*3/2 + 1 {
+		for _, hz := range []float64{minRefresh, 59.94, 144, maxRefresh} {
+			m, err := ModeFor(w, w*3/4+16, hz)
+			if err != nil {
+				continue // too high
+			}
+			if err := m.check(); err != nil || math.Abs(m.Refresh()-hz) > max(hz/100, 0.5) {
+				t.Errorf("%dx%d at %v Hz: %v: %+v", w, w*3/4+16, hz, err, m)
+			}
+		}
+	}
+}
+
+func TestCVT(t *testing.T) {
+	for _, size := range [][2]int{{800, 600}, {1024, 768}, {1280, 768}, {1280, 1024}, {1920, 1080}, {1920, 1200}, {2560, 1440}, {3840, 1600}, {5120, 2880}} {
+		for _, hz := range []float64{50, 60, 75, 85, 144} {
+			for rb, compute := range []func(int, int, float64) Mode{cvt, cvtReduced} {
+				args := fmt.Sprintf("w=%d,h=%d,fps=%v,rb=%d", size[0], size[1], hz, rb)
+				want := timings(decode(t, nil, "--cvt", args))
+				if got := compute(size[0], size[1], hz); len(want) != 1 || got != want[0] {
+					t.Errorf("%s: got\n%+v, want\n%+v", args, got, want)
+				}
+			}
+		}
+	}
+}
+
+// foreign makes an EDID such as monitors have: with codes for timings of
+// standards in all places where they may stand.
+func foreign(established, standard, established3, codes []byte, detailed ...Mode) []byte {
+	var base, cta block
+	copy(base[:], header)
+	base[versionAt], base[versionAt+1], base[extensionsAt] = 1, 4, 1
+	copy(base[establishedAt:], established)
+	for i := range 16 {
+		base[standardAt+i] = unusedStandard
+	}
+	copy(base[standardAt:], standard)
+	copy(base[descriptorsAt:], (&Monitor{}).encodeDetailed(&detailed[0]))
+	d := base[descriptorsAt+descriptorSize:]
+	d[3], d[5] = tagEstablished, 10
+	copy(d[6:12], established3)
+	cta[0], cta[1] = ctaTag, ctaRevision
+	at := ctaData
+	cta[at] = ctaVideo<<5 | byte(len(codes))
+	at += 1 + copy(cta[at+1:], codes)
+	cta[2] = byte(at)
+	for i := range detailed[1:] {
+		at += copy(cta[at:], (&Monitor{}).encodeDetailed(&detailed[1+i]))
+	}
+	base.seal()
+	cta.seal()
+	return slices.Concat(base[:], cta[:])
+}
+
+// What edid-decode reads in an EDID, we read as well.
+func TestParseForeign(t *testing.T) {
+	detailed := modesFor(t, "2560x1440@60", "1720x720@100")
+	data := foreign([]byte{0xff, 0xff, 0x00}, []byte{
+		0x81, 0x80, 0x81, 0xc0, 0xa9, 0x40, 0xb3, 0x00, 0xd1, 0xc0, 0xd1, 0x00, 0x81, 0x99, 0x8b, 0xc0,
+	}, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}, []byte{0x90, 1, 3, 4, 31, 5, 97, 107, 118, 199, 219}, detailed...)
+	got, err := Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[Mode]bool)
+	for _, m := range timings(decode(t, data, "-L")) {
+		want[m] = true
+	}
+	for _, m := range got.Modes {
+		if !want[m] && m.HDisplay != 1366 {
+			t.Errorf("%v was found, edid-decode does not", &m)
+		}
+		delete(want, m)
+	}
+	for m := range want {
+		// Of no standard; and 1366 pixels, which two bytes cannot say.
+		if old := m.HDisplay == 720 && m.VDisplay == 400 || m.HDisplay == 832 || m.VDisplay == 870 || m.Clock == 30240; !old && m.HDisplay != 1360 {
+			t.Errorf("%v: edid-decode finds it, it was not found: %+v", &m, m)
+		}
+	}
+	if len(got.Modes) < 66 || got.Modes[0] != detailed[0] {
+		t.Errorf("%d modes, the first is %v", len(got.Modes), &got.Modes[0])
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, names := range [][]string{{"1024x768@60"}, {"2560x1440@60", "1920x1080@60", "1280x720@60"}, {"7680x4320@60", "5120x1440@120"}} {
+		m := Monitor{Name: "fuzz", WidthMM: 100, HeightMM: 100, Modes: modesFor(f, names...)}
+		data, err := m.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add(foreign([]byte{0xff, 0xff, 0xff}, bytes.Repeat([]byte{0x81, 0xc0}, 8), []byte{1, 2, 3, 4, 5, 6}, []byte{16, 31, 97}, modesFor(f, "1024x768@60")[0]))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// Nearly all changes damage the checksums: mend them, to get further.
+		for i := 0; i+128 <= len(data); i += 128 {
+			b := block(data[i:])
+			b.seal()
+			data[i+127] = b[127]
+		}
+		m, err := Parse(data)
+		if err != nil {
+			return
+		}
+		for i := range m.Modes {
+			if err := m.Modes[i].check(); err != nil {
+				t.Errorf("mode %d: %v", i, err)
+			}
+		}
+		// What was read can be written, unless it names nobody, and is then
+		// read the same but for what is rounded.
+		m.Manufacturer = ""
+		again, err := m.Encode()
+		if err != nil {
+			return
+		}
+		n, err := Parse(again)
+		if err != nil {
+			t.Fatalf("our own EDID: %v", err)
+		}
+		if n.Name != m.Name || n.WidthMM != m.WidthMM || len(n.Modes) > len(m.Modes) || len(n.Modes) == 0 {
+			t.Errorf("read %+v\nafter it was written from %+v", n, m)
+		}
+	})
+}
