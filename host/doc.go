@@ -95,9 +95,10 @@
 //     handed over are held up until one of them is done.
 //   - inotify on virtual paths fails; io_uring bypasses the filter; O_PATH
 //     descriptors of virtual files are ordinary ones; mkdir, unlink and the
-//     like in virtual directories reach the private copy. A symbolic link
-//     elsewhere in the file system (/tmp/card → /dev/dri/card0) is not
-//     followed into the virtual tree.
+//     like in virtual directories reach the private copy. A path is
+//     followed into the virtual tree by a real link at its end (/tmp/card →
+//     /dev/dri/card0), outside of where packages put files, but not by a real link
+//     to a directory on the way (/tmp/dri → /dev/dri).
 //   - autosuspend_delay_ms reads as empty (the kernel: EIO). What a file of
 //     sysfs says is fixed when it is opened.
 //   - A socket for uevents is not a netlink socket: getsockname and options of

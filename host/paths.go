@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,17 +115,15 @@ func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 	c.host.controls.drain()
 	tree := c.host.tree.Load()
 	base, private := "/", false
-	if raw[0] == '/' {
-		if !relevant(tree, raw) {
-			return place{}, errNative
-		}
-	} else {
+	full := raw
+	if raw[0] != '/' {
 		if base, private, err = c.base(dirfd); err != nil {
 			return place{}, err
 		}
-		if !private && !relevant(tree, append(append([]byte(base), '/'), raw...)) {
-			return place{}, errNative
-		}
+		full = append(append([]byte(base), '/'), raw...)
+	}
+	if !private && !relevant(tree, full) && !(follow && c.linkedTo(tree, full)) {
+		return place{}, errNative
 	}
 	at, err := tree.Walk(base, string(raw), follow, c)
 	switch {
@@ -238,6 +237,41 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 		return true
 	}
 	return tree.Relevant(string(p))
+}
+
+// maxRealLinks is how many real links may lead to another before one leads to a
+// virtual file.
+const maxRealLinks = 4
+
+// packaged are where only packages put files: no link of a user or of udev to a
+// card. Most paths that programs use lie there, and to look for a link would
+// cost a sixth more.
+var packaged = [...]string{"/usr/", "/lib", "/etc/", "/bin/", "/sbin/", "/opt/", "/proc/", "/sys/", "/nix/"}
+
+// linkedTo reports whether a real link is at the end of a path, and leads to
+// virtual files, itself or by others.
+func (c *call) linkedTo(tree *vfs.Tree, full []byte) bool {
+	for _, prefix := range packaged {
+		if bytes.HasPrefix(full, []byte(prefix)) {
+			return false
+		}
+	}
+	var buf [unix.PathMax]byte
+	for range maxRealLinks {
+		target, err := c.tid().Readlink(full, buf[:])
+		if err != nil || len(target) == 0 {
+			return false // mostly: it is no link
+		}
+		if target[0] == '/' {
+			full = slices.Clone(target)
+		} else {
+			full = slices.Concat(full[:bytes.LastIndexByte(full, '/')+1], target)
+		}
+		if relevant(tree, full) {
+			return true
+		}
+	}
+	return false
 }
 
 // realPath is the path by which we reach what the program has at path.

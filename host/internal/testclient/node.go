@@ -249,6 +249,13 @@ func reopen([]string) {
 	dev := must(unix.Open("/dev", unix.O_RDONLY|unix.O_DIRECTORY, 0))
 	devPath := must(unix.Open("/dev", unix.O_PATH, 0))
 	check(unix.Chdir("/dev"))
+	links := must(os.MkdirTemp("", "testclient"))
+	for name, target := range map[string]string{
+		"card": "/dev/dri/card0", "again": "card", "bypath": "/dev/dri/by-path/platform-vkms-card", "dri": "/dev/dri/../dri",
+	} {
+		check(os.Symlink(target, links+"/"+name))
+	}
+	linksDir := must(unix.Open(links, unix.O_RDONLY|unix.O_DIRECTORY, 0))
 	for i, way := range []struct {
 		dir  int
 		path string
@@ -275,6 +282,10 @@ func reopen([]string) {
 		{unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d/card0", dri)},
 		{unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d/dri/card0", devPath)},
 		{unix.AT_FDCWD, "/proc/self/cwd/dri/card0"},
+		{unix.AT_FDCWD, links + "/card"},
+		{unix.AT_FDCWD, links + "/again"},
+		{unix.AT_FDCWD, links + "/bypath"},
+		{linksDir, "bypath"},
 	} {
 		other, err := unix.Openat(way.dir, way.path, unix.O_RDWR, 0)
 		if err != nil {
@@ -295,6 +306,10 @@ func reopen([]string) {
 		checkNode(st)
 	}
 	equal(openFiles(fd), 1, "open files at the end")
+	equal(must(os.Readlink(links+"/again")), "card", "a link to a link")
+	check(unix.Chdir(links + "/dri"))
+	equal(must(os.Getwd()), "/dev/dri", "the working directory")
+	check(os.RemoveAll(links))
 
 	// What is not ours is still what it was.
 	null := must(unix.Openat(dev, "null", unix.O_RDWR, 0))

@@ -28,6 +28,19 @@ func (t ID) CWD(buf []byte) ([]byte, error) {
 	return buf[:n], err
 }
 
+// Readlink reads the symbolic link that the thread has at an absolute path into
+// buf, with our rights. It allocates nothing.
+func (t ID) Readlink(path, buf []byte) ([]byte, error) {
+	var at [64 + unix.PathMax]byte
+	p := append(at[:0], "/proc/"...)
+	p = strconv.AppendInt(p, int64(t), 10)
+	p = append(p, "/root"...)
+	p = append(p, path...)
+	p = append(p, 0)
+	n, err := readlink(unix.AT_FDCWD, p, buf)
+	return buf[:n], err
+}
+
 // Root returns the path of the thread's root directory, as we can use it.
 func (t ID) Root() string { return t.path("root") }
 
