@@ -45,7 +45,7 @@ func newPollFile() (*pollFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening /dev/ptmx: %w", err)
 	}
-	p := &pollFile{near: near, end: -1, in: true, out: true}
+	p := &pollFile{near: near, end: -1, out: true}
 	if err := p.setUp(); err != nil {
 		if p.end >= 0 {
 			unix.Close(p.end)
@@ -108,24 +108,25 @@ func (p *pollFile) open() (int, error) {
 	return int(fd), nil
 }
 
-// set says what poll is told from now on. Who waits is woken.
+// set says what poll is told from now on. Who waits is woken. Nobody sees a file
+// that is writable and not readable in between.
 func (p *pollFile) set(in, out bool) error {
-	if in != p.in {
-		if err := p.setReadable(in); err != nil {
+	if !out {
+		if err := p.setWritable(false); err != nil {
 			return err
 		}
-		p.in = in
 	}
-	if out != p.out {
-		if err := p.setWritable(out); err != nil {
-			return err
-		}
-		p.out = out
+	if err := p.setReadable(in); err != nil {
+		return err
 	}
-	return nil
+	return p.setWritable(out)
 }
 
 func (p *pollFile) setReadable(in bool) error {
+	if in == p.in {
+		return nil
+	}
+	p.in = in
 	p.termio.Cc[unix.VMIN] = 255
 	if in {
 		p.termio.Cc[unix.VMIN] = 1
@@ -134,6 +135,10 @@ func (p *pollFile) setReadable(in bool) error {
 }
 
 func (p *pollFile) setWritable(out bool) error {
+	if out == p.out {
+		return nil
+	}
+	p.out = out
 	fd := p.end
 	if fd < 0 {
 		var err error

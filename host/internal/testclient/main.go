@@ -48,6 +48,8 @@ var parts = map[string]func(args []string){
 	"execstorm":   execStorm,
 	"fences":      fences,
 	"signaler":    signaler,
+	"dmabuf":      dmaBuf,
+	"dmabufchild": dmaBufChild,
 
 	"doctor":       doctor,
 	"doctorclient": doctorClient,

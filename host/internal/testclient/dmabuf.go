@@ -1,0 +1,230 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The requests of drm.h and vgem_drm.h that are used here.
+const (
+	reqGEMClose    = 0x40086409
+	reqFDToHandle  = 0xc00c642e
+	reqMapDumb     = 0xc01064b3
+	reqFenceAttach = 0xc0106441
+	reqFenceSignal = 0x40086442
+	fenceWrite     = 1
+)
+
+type dumbBuffer struct {
+	height, width, bpp, flags, handle, pitch uint32
+	size                                     uint64
+}
+
+type primeHandle struct {
+	handle, flags uint32
+	fd            int32
+}
+
+func newDumb(card int) dumbBuffer {
+	dumb := dumbBuffer{height: 64, width: 64, bpp: 32}
+	check(ioctlPtr(card, reqCreateDumb, &dumb))
+	return dumb
+}
+
+// exportBuffer returns a dma-buf of the buffer.
+func exportBuffer(card int, handle uint32, flags uint32) int {
+	prime := primeHandle{handle: handle, flags: flags}
+	check(ioctlPtr(card, reqHandleToFD, &prime))
+	return int(prime.fd)
+}
+
+func attachFence(card int, handle, flags uint32) (name uint32) {
+	arg := [4]uint32{handle, flags}
+	check(ioctlPtr(card, reqFenceAttach, &arg))
+	return arg[2]
+}
+
+func signalFence(card int, name uint32) {
+	check(ioctlPtr(card, reqFenceSignal, &[2]uint32{name}))
+}
+
+// readiness is what poll says of a descriptor.
+func readiness(fd int) int16 {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
+	for {
+		if _, err := unix.Poll(fds, 0); err != unix.EINTR {
+			check(err)
+			return fds[0].Revents
+		}
+	}
+}
+
+// dmaBuf is the life of a dma-buf of a vgem device: what calls say of it,
+// mappings, and fences that it is polled for, also by others.
+func dmaBuf([]string) {
+	const rw = unix.PROT_READ | unix.PROT_WRITE
+	card := openCard(unix.O_RDWR | unix.O_CLOEXEC)
+	dumb := newDumb(card)
+	size := int(dumb.size)
+	buf := exportBuffer(card, dumb.handle, unix.O_CLOEXEC|unix.O_RDWR)
+	equal(must(unix.FcntlInt(uintptr(buf), unix.F_GETFD, 0)), unix.FD_CLOEXEC, "F_GETFD")
+	equal(must(unix.FcntlInt(uintptr(buf), unix.F_GETFL, 0)), unix.O_RDWR, "F_GETFL")
+	st := must(rawFstat(buf))
+	equal(st.Mode, 0o600, "the mode")
+	equal(int(st.Size), size, "the size that stat tells")
+	var again unix.Stat_t
+	check(unix.Fstatat(buf, "", &again, unix.AT_EMPTY_PATH))
+	equal(again, st, "two ways to stat")
+	var fs unix.Statfs_t
+	check(unix.Fstatfs(buf, &fs))
+	equal(fs.Type, unix.DMA_BUF_MAGIC, "the type of the file system")
+	equal(int(must(unix.Seek(buf, 0, unix.SEEK_END))), size, "the size that lseek tells")
+	equal(fdLink(buf), "/dmabuf:", "the link")
+	check(unix.Fchmod(buf, 0o777))
+	_, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", buf), unix.O_RDWR, 0)
+	want(err, unix.ENXIO, "opening it anew")
+	var b [8]byte
+	_, err = unix.Read(buf, b[:])
+	want(err, unix.EBADF, "read")
+	_, err = unix.Write(buf, b[:])
+	want(err, unix.EBADF, "write")
+	want(ioctl(buf, 0x6440, 0), unix.ENOTTY, "a DRM ioctl")
+	want(ioctl(buf, 0x62ff, 0), unix.ENOTTY, "an unknown ioctl")
+
+	// Mappings.
+	offset := struct {
+		handle, _ uint32
+		offset    uint64
+	}{handle: dumb.handle}
+	check(ioctlPtr(card, reqMapDumb, &offset))
+	node := must(mmap(card, size, rw, unix.MAP_SHARED, int64(offset.offset)))
+	direct := must(mmap(buf, size, rw, unix.MAP_SHARED, 0))
+	node[4097] = 42
+	equal(direct[4097], 42, "what the dma-buf shows of what the node was told")
+	part := must(mmap(buf, 4096, unix.PROT_READ, unix.MAP_SHARED, 4096))
+	equal(part[1], 42, "a mapping of the second page")
+	_, err = mmap(buf, size, rw, unix.MAP_SHARED, 4096)
+	want(err, unix.EINVAL, "a mapping that is too long")
+	other := newDumb(card)
+	readOnly := exportBuffer(card, other.handle, unix.O_CLOEXEC)
+	equal(must(unix.FcntlInt(uintptr(readOnly), unix.F_GETFL, 0)), unix.O_RDONLY, "F_GETFL without DRM_RDWR")
+	_, err = mmap(readOnly, size, rw, unix.MAP_SHARED, 0)
+	want(err, unix.EACCES, "a writable mapping without DRM_RDWR")
+	check(munmap(must(mmap(readOnly, size, unix.PROT_READ, unix.MAP_SHARED, 0))))
+	check(unix.Close(readOnly))
+
+	// Files that are none behave as ever.
+	file := must(unix.MemfdCreate("file", unix.MFD_CLOEXEC))
+	check(unix.Ftruncate(file, 8192))
+	equal(must(unix.Seek(file, 0, unix.SEEK_END)), 8192, "the end of a file")
+	check(munmap(must(mmap(file, 8192, rw, unix.MAP_SHARED, 0))))
+	_, err = mmap(99, 8192, rw, unix.MAP_SHARED, 0)
+	want(err, unix.EBADF, "a mapping of no file")
+	terminal := must(unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0))
+	_, err = unix.Seek(terminal, 0, unix.SEEK_END)
+	want(err, unix.ESPIPE, "lseek of a terminal")
+	check(unix.Close(terminal))
+
+	// Fences, and who waits for them.
+	const in, out = unix.POLLIN, unix.POLLOUT
+	equal(readiness(buf), in|out, "an idle buffer")
+	name := attachFence(card, dumb.handle, 0)
+	equal(readiness(buf), in, "a buffer that is read")
+	signalFence(card, name)
+	equal(readiness(buf), in|out, "an idle buffer")
+	name = attachFence(card, dumb.handle, fenceWrite)
+	equal(readiness(buf), 0, "a buffer that is written")
+
+	epoll := must(unix.EpollCreate1(unix.EPOLL_CLOEXEC))
+	check(unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, buf, &unix.EpollEvent{Events: unix.EPOLLIN}))
+	events := make([]unix.EpollEvent, 1)
+	equal(must(unix.EpollWait(epoll, events, 0)), 0, "events of a buffer that is written")
+
+	// A child has one descriptor by inheritance, another one from a socket, and
+	// is told through the buffer what to do next.
+	pair := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	child := exec.Command("/proc/self/exe", "dmabufchild")
+	child.ExtraFiles = []*os.File{os.NewFile(uintptr(must(unix.Dup(buf))), "dma-buf"), os.NewFile(uintptr(pair[1]), "socket")}
+	child.Stdout = os.Stdout
+	check(child.Start())
+	check(child.ExtraFiles[0].Close())
+	check(child.ExtraFiles[1].Close())
+	passed := exportBuffer(card, dumb.handle, unix.O_CLOEXEC) // the same file
+	check(unix.Sendmsg(pair[0], []byte{1}, unix.UnixRights(passed), nil, 0))
+	check(unix.Close(passed))
+	equal(string(readFull(pair[0], 1)), "w", "the child, at the start")
+	direct[0] = 1
+	signalFence(card, name)
+	equal(must(epollWait(epoll, events)), 1, "events of a buffer that is free")
+	equal(events[0].Events, uint32(unix.EPOLLIN), "the event")
+	equal(string(readFull(pair[0], 1)), "d", "the child, at the end")
+	equal(direct[0], 2, "what the child wrote")
+	check(child.Wait())
+
+	// It comes back after everything else is gone, on whatever device.
+	check(ioctlPtr(card, reqGEMClose, &[2]uint32{dumb.handle}))
+	check(unix.Close(card))
+	card = openCard(unix.O_RDWR | unix.O_CLOEXEC)
+	imported := primeHandle{fd: int32(buf)}
+	check(ioctlPtr(card, reqFDToHandle, &imported))
+	equal(imported.handle, 1, "the handle of an imported buffer")
+	check(unix.Close(buf))
+	_, err = unix.Seek(buf, 0, unix.SEEK_END)
+	want(err, unix.EBADF, "lseek after the close")
+	node[5] = 1
+	equal(direct[5], 1, "the mapping after the close")
+	for _, e := range must(os.ReadDir("/proc/self/fd")) {
+		if link, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.Contains(link, "gem object") {
+			failf("descriptor %s of the buffer was left: %s", e.Name(), link)
+		}
+	}
+}
+
+// dmaBufChild has a dma-buf at 3 and gets it again from the socket at 4. It
+// waits for the buffer to be free, and answers in it.
+func dmaBufChild([]string) {
+	const buf, socket = 3, 4
+	oob := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(socket, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)
+	check(err)
+	messages := must(unix.ParseSocketControlMessage(oob[:n]))
+	received := must(unix.ParseUnixRights(&messages[0]))[0]
+	equal(must(rawFstat(received)), must(rawFstat(buf)), "the file that was received")
+	equal(readiness(received), 0, "a buffer that is written, in another process")
+	check(unix.Close(buf))
+	must(unix.Write(socket, []byte("w")))
+	equal(pollIn(received, -1)&unix.POLLIN, unix.POLLIN, "a wait in another process")
+	pixels := must(mmap(received, int(must(unix.Seek(received, 0, unix.SEEK_END))), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, 0))
+	equal(pixels[0], 1, "what the first process wrote")
+	pixels[0] = 2
+	must(unix.Write(socket, []byte("d")))
+}
+
+func readFull(fd, n int) []byte {
+	p := make([]byte, n)
+	for got := 0; got < n; {
+		m, err := unix.Read(fd, p[got:])
+		if err == unix.EINTR {
+			continue
+		}
+		check(err)
+		if m == 0 {
+			failf("the other end is closed")
+		}
+		got += m
+	}
+	return p
+}
+
+func epollWait(epoll int, events []unix.EpollEvent) (int, error) {
+	for {
+		n, err := unix.EpollWait(epoll, events, -1)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
