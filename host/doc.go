@@ -44,6 +44,28 @@
 // is the only use of ptrace, it takes about 0.1 ms, and while a debugger or
 // strace has the program, it cannot be done: the mmap fails with EPERM.
 //
+// # Dma-bufs
+//
+// A descriptor of a dma-buf must be polled, by poll, select and epoll, for the
+// fences of the buffer: readable unless somebody writes it, writable unless
+// anybody uses it. A memfd, which could be mapped, is always ready, and epoll
+// refuses it; a pipe cannot be neither readable nor writable; of a socket we
+// would have to hold the program's end to make it so, and would not hear of the
+// last close. What has all these states, can be set from outside, and hangs up,
+// is the far end of a pseudoterminal (pollFile in package gem). So a dma-buf is
+// one in the program, open for neither reading nor writing. It is known by its
+// device and inode (dmabuf.go).
+//
+// It cannot be mapped, nor tell its size. The filter cannot see what a
+// descriptor is of, so it hands over every shared mapping of a file, and every
+// lseek to the very end. Private mappings, which libraries and programs are,
+// go on as ever. While no dma-buf exists the answer to both is "go on, kernel"
+// without a look. That takes a shared mapping from 3 to 16 µs, such an lseek
+// from 0.1 to 9. Few programs make many: a build of this module with go build
+// has 272 of 2,600 mappings shared, a git status 1 of 26, a start of Python
+// 39 in 34 processes, and none of a dozen programs has such an lseek. To rewind
+// (SEEK_SET) is more usual: it is not handed over, and fails on a dma-buf.
+//
 // # Paths
 //
 // The virtual files stand in a tree (tree.go makes it from the objects of the
@@ -85,6 +107,13 @@
 //   - fcntl(F_GETFL) is right; /proc/PID/fdinfo says it is a pipe.
 //   - A mapping of a buffer shows in /proc/PID/maps as a memfd, and an mmap can
 //     fail with EMFILE when the program has no descriptor left.
+//   - read and write of a dma-buf fail with EBADF (the kernel: EINVAL), a
+//     private mapping with ENODEV (EINVAL), lseek but to the end with ESPIPE (0,
+//     EINVAL). isatty says yes; ioctls of terminals are answered, and a program
+//     that sends them can make poll lie to itself. /dev/pts lists dma-bufs.
+//     Each takes a pseudoterminal, of which a machine has 4096 by default
+//     (kernel.pty.max): with none left, exporting fails with ENOSPC. After we
+//     have exited, poll says POLLHUP.
 //   - Signals: a thread that waits for our answer acts on a fatal signal at
 //     once, on others when the answer is there; a request that waits itself
 //     (WAIT_VBLANK) is ended with EINTR within some milliseconds, and 2.5 ms
