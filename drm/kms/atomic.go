@@ -36,10 +36,7 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	case testOnly && wantsEvents:
 		return invalid("ATOMIC: a test has no event")
 	}
-	assignments, err := m.readAssignments(req, arg)
-	if err != nil {
-		return err
-	}
+	assignments, bad := m.readAssignments(req, arg)
 	opts := commitOptions{
 		ctx:      req.Context(),
 		nonblock: arg.Flags&uapi.ModeAtomicNonblock != 0,
@@ -53,6 +50,9 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 			if err := t.setProperty(req.File, a.object, a.property, a.value); err != nil {
 				return err
 			}
+		}
+		if bad != nil {
+			return bad
 		}
 		if !wantsEvents {
 			return nil
@@ -72,44 +72,44 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	})
 }
 
-// readAssignments reads the four arrays of the request.
-func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) ([]assignment, error) {
+// readAssignments reads the four arrays of the request. With an error it
+// returns what comes ahead of it: if that is refused, this counts.
+func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) (assignments []assignment, err error) {
 	objects := userArray[uint32]{req: req, addr: arg.ObjsPtr}
 	counts := userArray[uint32]{req: req, addr: arg.CountPropsPtr}
 	properties := userArray[uint32]{req: req, addr: arg.PropsPtr}
 	values := userArray[uint64]{req: req, addr: arg.PropValuesPtr}
-	var assignments []assignment
 	for i := range arg.CountObjs {
 		if i > maxAssignments {
-			return nil, refuse(unix.ENOMEM, "ATOMIC with %d objects", arg.CountObjs)
+			return assignments, refuse(unix.ENOMEM, "ATOMIC with %d objects", arg.CountObjs)
 		}
 		id, err := objects.next(arg.CountObjs - i)
 		if err != nil {
-			return nil, err
+			return assignments, err
 		}
 		o, err := m.findPropertied(req.File, id, uapi.ModeObjectAny)
 		if err != nil {
-			return nil, refuse(unix.ENOENT, "ATOMIC: %v", err)
+			return assignments, refuse(unix.ENOENT, "ATOMIC: %v", err)
 		}
 		count, err := counts.next(arg.CountObjs - i)
 		if err != nil {
-			return nil, err
+			return assignments, err
 		}
 		for j := range count {
 			if len(assignments) == maxAssignments {
-				return nil, refuse(unix.ENOMEM, "ATOMIC with more than %d properties", maxAssignments)
+				return assignments, refuse(unix.ENOMEM, "ATOMIC with more than %d properties", maxAssignments)
 			}
 			id, err := properties.next(count - j)
 			if err != nil {
-				return nil, err
+				return assignments, err
 			}
 			p := o.props().find(id)
 			if p == nil {
-				return nil, refuse(unix.ENOENT, "ATOMIC: object %d has no property %d", o.ID(), id)
+				return assignments, refuse(unix.ENOENT, "ATOMIC: object %d has no property %d", o.ID(), id)
 			}
 			value, err := values.next(count - j)
 			if err != nil {
-				return nil, err
+				return assignments, err
 			}
 			assignments = append(assignments, assignment{o, p, value})
 		}

@@ -148,3 +148,33 @@ func TestAtomicErrors(t *testing.T) {
 		}
 	}
 }
+
+// When several things are wrong, the first counts: properties in their order,
+// then planes, then the rest.
+func TestAtomicOrder(t *testing.T) {
+	f := newFixture(t)
+	f.setCap(uapi.ClientCapAtomic, 1)
+	f.light()
+	badRotation := change{primaryID, rotationID, 3}
+	unknown := change{9999, fbPropID, 0}
+	outside := change{primaryID, 9, 1 << 16}
+	noMode := change{crtcID, modePropID, 0}
+	for _, tc := range []struct {
+		name    string
+		changes []change
+		errno   unix.Errno
+	}{
+		{"a bad value, then an object that is not there", []change{badRotation, unknown}, unix.EINVAL},
+		{"and the other way round", []change{unknown, badRotation}, unix.ENOENT},
+		{"a bad plane, then an object that is not there", []change{outside, unknown}, unix.ENOENT},
+		{"a bad plane on a bad CRTC", []change{noMode, outside}, unix.ENOSPC},
+	} {
+		want(t, tc.name, f.atomic(uapi.ModeAtomicAllowModeset, 0, tc.changes...), tc.errno)
+	}
+	// So does what is wrong after a property that the client can see set.
+	ptr := f.outPtr()
+	want(t, "a fence, then an object that is not there", f.atomic(0, 0, change{crtcID, outFenceID, ptr}, unknown), unix.ENOENT)
+	if fd := f.fenceAt(ptr); fd != -1 {
+		t.Errorf("the descriptor of the fence is %d", fd)
+	}
+}

@@ -68,8 +68,8 @@ func (m *ModeConfig) getPropBlob(dev *drm.RegisteredDevice, req *drm.Request, ar
 }
 
 func (m *ModeConfig) createPropBlob(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCreateBlob) error {
-	if arg.Length == 0 {
-		return invalid("CREATEPROPBLOB of no bytes")
+	if int32(arg.Length) <= 0 {
+		return invalid("CREATEPROPBLOB of %d bytes", arg.Length)
 	}
 	if arg.Length > maxBlobSize {
 		return refuse(unix.ENOMEM, "CREATEPROPBLOB of %d bytes, the limit is %d", arg.Length, maxBlobSize)

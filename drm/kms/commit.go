@@ -7,6 +7,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // commitOptions say how a change of state is committed.
@@ -65,13 +66,11 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 	if err := t.check(); err != nil {
 		return nil, nil, err
 	}
-	for i, c := range m.crtcs {
-		if (t.events[i] != nil || t.outFences[i] != nil) && !t.old.crtcs[i].Active && !t.new.crtcs[i].Active {
-			return nil, nil, invalid("an event or a fence is asked for, but CRTC %d is off and stays off", c.id)
-		}
-	}
 	if opts.testOnly {
 		return nil, nil, nil
+	}
+	if err := t.checkAsked(); err != nil {
+		return nil, nil, err
 	}
 	if !opts.unsynced {
 		for _, c := range m.crtcs {
@@ -177,8 +176,11 @@ func (t *transaction) modesets() (mask uint64) {
 func (t *transaction) updateDPMS(c *CRTC) {
 	for i := range t.new.connectors {
 		s := &t.new.connectors[i]
-		if s.CRTC == c {
+		switch {
+		case s.CRTC == c:
 			s.DPMS = dpms(t.new.crtcs[c.index].Active)
+		case s.CRTC == nil && t.old.connectors[i].CRTC == c:
+			s.DPMS = uapi.ModeDPMSOff
 		}
 	}
 }

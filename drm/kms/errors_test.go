@@ -87,6 +87,7 @@ func TestSetCRTCErrors(t *testing.T) {
 		{"absurdly many connectors", func(a *uapi.ModeCRTC) { a.CountConnectors = math.MaxUint32 }, unix.EINVAL},
 		{"connectors without mode", func(a *uapi.ModeCRTC) { a.ModeValid = 0 }, unix.EINVAL},
 		{"bad pointer", func(a *uapi.ModeCRTC) { a.SetConnectorsPtr = badAddr }, unix.EFAULT},
+		{"bad pointer and framebuffer too small", func(a *uapi.ModeCRTC) { a.SetConnectorsPtr, a.FBID = badAddr, small }, unix.ENOSPC},
 		{"unknown connector", func(a *uapi.ModeCRTC) {
 			a.SetConnectorsPtr = drmtest.PutSlice(f.Arena, []uint32{encoderID})
 		}, unix.ENOENT},
@@ -189,8 +190,14 @@ func TestDPMS(t *testing.T) {
 	arg := f.setCRTCArg(fb, "1024x768")
 	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlModeSetCRTC, arg) }))
 	check(1, uapi.ModeDPMSOn)
-	want(t, "DPMS 4", ioctl(f, uapi.IoctlModeSetProperty,
-		&uapi.ModeConnectorSetProperty{ConnectorID: connectorID, PropID: dpmsID, Value: 4}), unix.EINVAL)
+	// Whatever is not on is off.
+	f.dpms(1 << 40)
+	check(0, uapi.ModeDPMSOff)
+	f.dpms(uapi.ModeDPMSOn)
+	check(1, uapi.ModeDPMSOn)
+	// A connector that is fed by nothing is off.
+	f.dark()
+	check(0, uapi.ModeDPMSOff)
 }
 
 func TestPlaneErrors(t *testing.T) {

@@ -126,6 +126,22 @@ func (t *transaction) forgetOutFences() {
 	}
 }
 
+// checkAsked checks that the events and fences that are asked for have
+// something to tell of. A test asks for none.
+func (t *transaction) checkAsked() error {
+	for i, c := range t.m.crtcs {
+		if (t.events[i] != nil || t.outFences[i] != nil) && !t.old.crtcs[i].Active && !t.new.crtcs[i].Active {
+			return invalid("an event or a fence is asked for, but CRTC %d is off and stays off", c.id)
+		}
+	}
+	for i, r := range t.writebacks {
+		if r.fb == nil && r.fbSet && r.out != nil {
+			return invalid("connector %d: a fence is asked for, but no framebuffer to be written", t.m.connectors[i].id)
+		}
+	}
+	return nil
+}
+
 // installOutFences gives the client the fences that it has asked for. The
 // commit can fail no more, except here. Fences of which the client knows are
 // signalled then, with an error.

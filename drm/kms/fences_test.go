@@ -113,6 +113,8 @@ func TestOutFenceOfFailures(t *testing.T) {
 	f.dark()
 	ptr, c = out()
 	check("a CRTC that is off", ptr, f.atomic(0, 0, c), unix.EINVAL)
+	ptr, c = out()
+	check("a test of a CRTC that is off", ptr, f.atomic(uapi.ModeAtomicTestOnly, 0, c), 0)
 }
 
 func TestInFenceErrors(t *testing.T) {

@@ -67,10 +67,13 @@ func (f *fileState) removeFB(fb *Framebuffer) bool {
 	return true
 }
 
+// fbIDs lists the framebuffers, the newest first.
 func (f *fileState) fbIDs() []uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return ids(f.fbs)
+	list := ids(f.fbs)
+	slices.Reverse(list)
+	return list
 }
 
 // close takes everything from the file and lets nothing in any more.

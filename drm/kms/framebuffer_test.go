@@ -156,6 +156,11 @@ func TestFramebufferLife(t *testing.T) {
 		t.Errorf("after CLOSEFB there is %v, and %d is shown", list(), shown())
 	}
 	second := f.fb(1024, 768, uapi.FormatXRGB8888)
+	third := f.fb(64, 64, uapi.FormatXRGB8888)
+	if got := list(); !slices.Equal(got, []uint32{third, second}) {
+		t.Errorf("framebuffers %v, the newest should be the first", got)
+	}
+	f.must(ioctl(f, uapi.IoctlModeRmFB, &third))
 	if second == fb {
 		t.Error("the number of a framebuffer that is shown was given away")
 	}

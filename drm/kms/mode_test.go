@@ -3,9 +3,11 @@ package kms
 import (
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -91,6 +93,30 @@ func TestFormats(t *testing.T) {
 	for code, f := range formats {
 		if f.Code != code || f.Planes < 1 || f.Planes > 4 || f.HSub < 1 || f.VSub < 1 {
 			t.Errorf("%s is described as %+v", fourcc(code), f)
+		}
+	}
+}
+
+// A client that does not know of aspect ratios sees one of the modes that
+// differ in nothing else.
+func TestModesWithoutAspectRatio(t *testing.T) {
+	wide := Mode{Clock: 27000, HDisplay: 720, HTotal: 858, VDisplay: 480, VTotal: 525, Flags: uapi.ModeFlagPicAR16_9}
+	narrow, other := wide, wide
+	narrow.Flags = uapi.ModeFlagPicAR4_3
+	other.Clock++
+	for _, tc := range []struct {
+		caps  drm.ClientCapSet
+		flags []uint32
+	}{
+		{drm.ClientCapSet{}, []uint32{0, 0}},
+		{drm.ClientCapSet{AspectRatio: true}, []uint32{uapi.ModeFlagPicAR16_9, uapi.ModeFlagPicAR4_3, uapi.ModeFlagPicAR16_9}},
+	} {
+		var flags []uint32
+		for _, info := range modeInfos([]Mode{wide, narrow, other}, tc.caps) {
+			flags = append(flags, info.Flags)
+		}
+		if !slices.Equal(flags, tc.flags) {
+			t.Errorf("with %+v: flags %#x, want %#x", tc.caps, flags, tc.flags)
 		}
 	}
 }

@@ -91,7 +91,8 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 	}
 	return m.commit(dev, commitOptions{ctx: req.Context()}, func(t *transaction) error {
 		if c, ok := o.(*Connector); ok && p == m.standard.dpms {
-			return t.setDPMS(c, p, arg.Value)
+			t.setDPMS(c, arg.Value)
+			return nil
 		}
 		t.req = req
 		err := t.setProperty(req.File, o, p, arg.Value)
@@ -101,26 +102,18 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 }
 
 // setDPMS is drm_atomic_connector_commit_dpms: the CRTC of the connector is
-// active while one of its connectors is on.
-func (t *transaction) setDPMS(c *Connector, p *Property, value uint64) error {
-	if _, ok := p.allows(&t.m.objects, value); !ok {
-		return invalid("DPMS of connector %d cannot be %d", c.id, value)
-	}
-	mode := dpms(value == uapi.ModeDPMSOn)
-	if t.new.connectors[c.index].DPMS == mode {
-		return nil
-	}
+// active while one of its connectors is on. Whatever is not on is off.
+func (t *transaction) setDPMS(c *Connector, value uint64) {
 	s := t.connector(c)
-	s.DPMS = mode
+	s.DPMS = dpms(value == uapi.ModeDPMSOn)
 	if s.CRTC == nil {
-		return nil
+		return
 	}
 	active := false
 	for _, other := range t.new.connectors {
 		active = active || other.CRTC == s.CRTC && other.DPMS == uapi.ModeDPMSOn
 	}
 	t.crtc(s.CRTC).Active = active
-	return nil
 }
 
 func dpms(on bool) uint32 {

@@ -56,7 +56,8 @@ func TestBlobs(t *testing.T) {
 	}{
 		{0, badAddr, unix.EINVAL},
 		{10, badAddr, unix.EFAULT},
-		{math.MaxUint32, badAddr, unix.ENOMEM},
+		{math.MaxUint32, badAddr, unix.EINVAL},
+		{math.MaxInt32, badAddr, unix.ENOMEM},
 		{1 << 30, badAddr, unix.ENOMEM},
 	} {
 		want(t, "CREATEPROPBLOB", ioctl(f, uapi.IoctlModeCreatePropBlob, &uapi.ModeCreateBlob{Length: tc.length, Data: tc.addr}), tc.errno)

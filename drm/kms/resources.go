@@ -1,6 +1,8 @@
 package kms
 
 import (
+	"slices"
+
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -60,11 +62,20 @@ const subpixelUnknown = 0
 // modeInfos are the modes as a client sees them that has declared caps.
 func modeInfos(modes []Mode, caps drm.ClientCapSet) []uapi.ModeInfo {
 	var infos []uapi.ModeInfo
-	for i := range modes {
-		if modes[i].Flags&uapi.ModeFlag3DMask != 0 && !caps.Stereo3D {
+	var shown []Mode
+	for _, mode := range modes {
+		if mode.Flags&uapi.ModeFlag3DMask != 0 && !caps.Stereo3D {
 			continue
 		}
-		infos = append(infos, modes[i].infoFor(caps.AspectRatio))
+		if !caps.AspectRatio {
+			// Of modes that differ in nothing else the first will do.
+			mode.Flags &^= uapi.ModeFlagPicARMask
+			if slices.ContainsFunc(shown, func(other Mode) bool { return mode.sameTiming(&other) }) {
+				continue
+			}
+			shown = append(shown, mode)
+		}
+		infos = append(infos, mode.Info())
 	}
 	return infos
 }

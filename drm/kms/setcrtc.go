@@ -49,10 +49,7 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if err != nil {
 		return err
 	}
-	connectors, err := m.readConnectors(req, arg)
-	if err != nil {
-		return err
-	}
+	connectors, bad := m.readConnectors(req, arg)
 	return m.commit(dev, opts, func(t *transaction) error {
 		fb := fb
 		if fb == nil {
@@ -62,6 +59,9 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		}
 		if err := t.checkViewport(c, &mode, fb, arg.X, arg.Y); err != nil {
 			return err
+		}
+		if bad != nil {
+			return bad
 		}
 		t.setConfig(c, &mode, fb, arg.X, arg.Y, connectors)
 		return nil

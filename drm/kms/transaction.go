@@ -177,6 +177,14 @@ func (t *transaction) needsModeset(c *CRTC) bool {
 // check checks the new state as a whole and completes what follows from it:
 // encoders, visibility. It changes nothing but the transaction.
 func (t *transaction) check() error {
+	for _, p := range t.m.planes {
+		if t.planes&(1<<p.index) == 0 {
+			continue
+		}
+		if err := t.checkPlane(p, &t.new.planes[p.index]); err != nil {
+			return refusedPlane(p, err)
+		}
+	}
 	if err := t.checkWritebacks(); err != nil {
 		return err
 	}
@@ -190,7 +198,7 @@ func (t *transaction) check() error {
 		if t.planes&(1<<p.index) == 0 && (s.CRTC == nil || t.crtcs&(1<<s.CRTC.index) == 0) {
 			continue
 		}
-		if err := t.checkPlane(p, s); err != nil {
+		if err := t.placePlane(s); err != nil {
 			return refusedPlane(p, err)
 		}
 	}
@@ -274,10 +282,8 @@ func (t *transaction) routeConnectors() error {
 	return nil
 }
 
-// checkPlane is drm_atomic_plane_check and what vkms checks: no scaling, any
-// position.
+// checkPlane is drm_atomic_plane_check.
 func (t *transaction) checkPlane(p *Plane, s *PlaneState) error {
-	s.Visible = false
 	switch {
 	case s.CRTC != nil && s.FB == nil:
 		return fmt.Errorf("it has a CRTC but no framebuffer: %w", unix.EINVAL)
@@ -291,6 +297,16 @@ func (t *transaction) checkPlane(p *Plane, s *PlaneState) error {
 	}
 	if old := t.old.planes[p.index].CRTC; old != nil && old != s.CRTC {
 		return fmt.Errorf("it cannot move from CRTC %d to CRTC %d at once: %w", old.id, s.CRTC.id, unix.EINVAL)
+	}
+	return nil
+}
+
+// placePlane is what vkms checks: no scaling, any position. It finds out
+// whether the plane can be seen.
+func (t *transaction) placePlane(s *PlaneState) error {
+	s.Visible = false
+	if s.CRTC == nil {
+		return nil
 	}
 	srcW, srcH := s.SrcW, s.SrcH
 	if rotatesBy90(s.Rotation) {

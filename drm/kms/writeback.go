@@ -46,8 +46,6 @@ func (t *transaction) checkWritebacks() error {
 	for i, r := range t.writebacks {
 		c, s := t.m.connectors[i], &t.new.connectors[i]
 		switch {
-		case r.fb == nil && r.fbSet && r.out != nil:
-			return invalid("connector %d: a fence is asked for, but no framebuffer to be written", c.id)
 		case r.fb == nil:
 			continue
 		case s.CRTC == nil:

@@ -121,6 +121,11 @@ func TestWritebackErrors(t *testing.T) {
 	scene[len(scene)-1].value = 0
 	want(t, "none", f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, scene...), 0)
 
+	// A test asks for no fence, so that it does not matter that there is none.
+	fence := change{writebackID, f.wbProp("WRITEBACK_OUT_FENCE_PTR"), f.outPtr()}
+	want(t, "a fence of nothing, to test", f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, append(scene, fence)...), 0)
+	want(t, "a fence of nothing", f.atomic(uapi.ModeAtomicAllowModeset, 0, append(scene, fence)...), unix.EINVAL)
+
 	// With the modeset at once.
 	scene[len(scene)-1] = target
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset, 0, scene...) }))
