@@ -16,6 +16,7 @@ import (
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
@@ -43,7 +44,18 @@ func Doctor(client *exec.Cmd) []Finding {
 	if !listener.OK {
 		return findings
 	}
-	return append(findings, checkProgram(client)...)
+	return append(append(findings, checkDMABuf()), checkProgram(client)...)
+}
+
+func checkDMABuf() Finding {
+	f := Finding{
+		Name: "dma-bufs", OK: true, Seen: "pseudoterminals can be made",
+		Advice: "mount devpts, with /dev/ptmx, and let kernel.pty.max be more than the terminals in use: without, cards work but for exporting buffers",
+	}
+	if err := gem.CheckExport(); err != nil {
+		f.OK, f.Seen = false, err.Error()
+	}
+	return f
 }
 
 func checkArch() Finding {

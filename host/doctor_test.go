@@ -13,7 +13,7 @@ func TestDoctor(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
 			findings := host.Doctor(asUser(exec.Command(client, "doctorclient"), user.attr))
-			if len(findings) != 8 {
+			if len(findings) != 9 {
 				t.Errorf("%d findings", len(findings))
 			}
 			for _, f := range findings {

@@ -41,6 +41,17 @@ var dmaBufs = struct {
 	byID  map[fileID]*DMABuf
 }{byID: make(map[fileID]*DMABuf)}
 
+// CheckExport tries whether this machine has what a dma-buf is made of.
+func CheckExport() error {
+	file, err := newPollFile()
+	if err != nil {
+		return fmt.Errorf("gem: a dma-buf: %w", err)
+	}
+	file.leave()
+	file.close()
+	return nil
+}
+
 // DMABufs returns how many dma-bufs exist.
 func DMABufs() int { return int(dmaBufs.count.Load()) }
 
