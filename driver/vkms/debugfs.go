@@ -1,9 +1,12 @@
 package vkms
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // DebugfsFiles implements [drm.DebugfsPart].
@@ -11,6 +14,8 @@ func (d *Driver) DebugfsFiles(*drm.Device) []drm.DebugfsFile {
 	return []drm.DebugfsFile{{Path: "vkms_config", Show: d.showConfig}}
 }
 
+// showConfig is what the kernel shows: of the default device its module
+// parameters, of others what they are made of.
 func (d *Driver) showConfig() string {
 	flag := func(b bool) int {
 		if b {
@@ -18,5 +23,23 @@ func (d *Driver) showConfig() string {
 		}
 		return 0
 	}
-	return fmt.Sprintf("writeback=%d\ncursor=%d\noverlay=%d\n", flag(d.config.Writeback), flag(d.config.Cursor), flag(d.config.Overlay))
+	t := d.config.Topology
+	if t == nil {
+		return fmt.Sprintf("writeback=%d\ncursor=%d\noverlay=%d\n", flag(d.config.Writeback), flag(d.config.Cursor), flag(d.config.Overlay))
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "dev_name=%s\n", d.Device().Unique())
+	for _, p := range t.Planes {
+		fmt.Fprintf(&out, "plane:\n\ttype=%d\n", p.Type)
+	}
+	for _, c := range t.CRTCs {
+		fmt.Fprintf(&out, "crtc:\n\twriteback=%d\n", flag(c.Writeback))
+	}
+	for range t.Encoders {
+		out.WriteString("encoder\n")
+	}
+	for _, c := range t.Connectors {
+		fmt.Fprintf(&out, "connector:\n\tstatus=%d\n", cmp.Or(c.Status, uapi.ModeConnected))
+	}
+	return out.String()
 }

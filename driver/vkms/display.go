@@ -1,6 +1,7 @@
 package vkms
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/udrm/udrm/drm/gem"
@@ -10,13 +11,14 @@ import (
 
 // What the kernel's vkms can do.
 const (
+	MaxSize       = 8192 // of a mode, and a framebuffer, in pixels each way
 	gammaSize     = 256
 	overlayPlanes = 8
 )
 
 var limits = kms.Limits{
-	MinWidth: 10, MaxWidth: 8192,
-	MinHeight: 10, MaxHeight: 8192,
+	MinWidth: 10, MaxWidth: MaxSize,
+	MinHeight: 10, MaxHeight: MaxSize,
 	CursorWidth: 512, CursorHeight: 512,
 }
 
@@ -28,35 +30,58 @@ var formats = []uint32{
 	uapi.FormatRGB565,
 }
 
-// newDisplay makes the objects of the display, in the kernel's order: clients
-// see it, and the ids follow from it.
-func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
-	h := &hardware{}
-	formats := slices.Concat(formats, config.Formats)
-	m := kms.New(kms.Config{Driver: h, Buffers: buffers, Limits: limits, Clock: config.Clock})
-	addPlane := func(planeType int) *kms.Plane {
-		return m.AddPlane(kms.PlaneConfig{
-			Type: planeType, PossibleCRTCs: 1, Formats: formats, Modifiers: []uint64{uapi.FormatModLinear}, Rotation: true,
-		})
+// newDisplay makes the objects of the display, in the order of the kernel's
+// default device: clients see it, and the ids follow from it.
+func newDisplay(config *Config, buffers *gem.Manager) (*kms.ModeConfig, error) {
+	t := config.topology()
+	if err := t.Validate(); err != nil {
+		return nil, err
 	}
-	h.primary = addPlane(uapi.PlaneTypePrimary)
-	if config.Overlay {
-		for range overlayPlanes {
-			addPlane(uapi.PlaneTypeOverlay)
+	formats := slices.Concat(formats, config.Formats)
+	h := &hardware{}
+	m := kms.New(kms.Config{Driver: h, Buffers: buffers, Limits: limits, Clock: config.Clock})
+	h.pipes = make([]pipe, len(t.CRTCs))
+	for _, p := range t.Planes {
+		plane := m.AddPlane(kms.PlaneConfig{
+			Type: p.Type, PossibleCRTCs: p.PossibleCRTCs, Formats: formats, Modifiers: []uint64{uapi.FormatModLinear}, Rotation: true,
+		})
+		for i := range h.pipes {
+			switch {
+			case p.PossibleCRTCs&(1<<i) == 0:
+			case p.Type == uapi.PlaneTypePrimary:
+				h.pipes[i].primary = plane
+			case p.Type == uapi.PlaneTypeCursor:
+				h.pipes[i].cursor = plane
+			}
 		}
 	}
-	if config.Cursor {
-		h.cursor = addPlane(uapi.PlaneTypeCursor)
+	for i := range h.pipes {
+		p := &h.pipes[i]
+		p.crtc = m.AddCRTC(kms.CRTCConfig{Primary: p.primary, Cursor: p.cursor, GammaSize: gammaSize})
 	}
-	h.crtc = m.AddCRTC(kms.CRTCConfig{Primary: h.primary, Cursor: h.cursor, GammaSize: gammaSize})
-	virtual := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorVirtual, Monitor: &kms.Monitor{Modes: modes(true)}})
-	virtual.AttachEncoder(m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderVirtual, PossibleCRTCs: 1}))
-	if config.Writeback {
-		encoder := m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderVirtual, PossibleCRTCs: 1})
+	var connectors []*kms.Connector
+	for _, c := range t.Connectors {
+		connectors = append(connectors, m.AddConnector(kms.ConnectorConfig{
+			Type: cmp.Or(c.Type, uapi.ModeConnectorVirtual), Connection: c.Status, Monitor: c.monitor(),
+		}))
+	}
+	for i, e := range t.Encoders {
+		encoder := m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderVirtual, PossibleCRTCs: e.PossibleCRTCs})
+		for j, c := range t.Connectors {
+			if c.PossibleEncoders&(1<<i) != 0 {
+				connectors[j].AttachEncoder(encoder)
+			}
+		}
+	}
+	for i, c := range t.CRTCs {
+		if !c.Writeback {
+			continue
+		}
+		encoder := m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderVirtual, PossibleCRTCs: 1 << i})
 		writeback := m.AddConnector(kms.ConnectorConfig{
 			Type: uapi.ModeConnectorWriteback, Monitor: &kms.Monitor{Modes: modes(false)}, WritebackFormats: formats,
 		})
 		writeback.AttachEncoder(encoder)
 	}
-	return m
+	return m, nil
 }

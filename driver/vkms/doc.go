@@ -10,6 +10,10 @@
 //	…
 //	err = dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()))
 //
+// That is the default device. A [Topology] describes any other: several CRTCs,
+// planes for some of them, connectors with monitors or without.
+// [Driver.Hotplug] pulls and plugs monitors while clients are at work.
+//
 // The page is the driver's registers: a commit writes what is shown, each
 // vblank its number. It is mapped by probe and unmapped when the binding
 // ends, so that a driver, or a core, that touches hardware without a guard
@@ -19,5 +23,5 @@
 //
 // Lock order: the driver has one lock, of the registers, a leaf.
 //
-// Start reading at [Driver.Probe].
+// Start reading at [Driver.Probe], then topology.go.
 package vkms

@@ -18,11 +18,18 @@ import (
 
 // A Config says what the display has. [DefaultConfig] is the kernel's.
 type Config struct {
+	// The default device has one CRTC and one connector, and as the kernel's
+	// module parameters say:
 	Cursor    bool // a cursor plane
 	Overlay   bool // eight overlay planes
 	Writeback bool // a writeback connector
-	Syncobj   bool // sync objects and timelines
-	Render    bool // a render node beside the card
+
+	// Topology is any other device, for which these three do not count; nil
+	// for the default device.
+	Topology *Topology
+
+	Syncobj bool // sync objects and timelines
+	Render  bool // a render node beside the card
 
 	// Formats are pixel formats of planes and writeback beside the kernel's,
 	// such as uapi.FormatXRGB2101010, which IGT's tests of writeback need.
@@ -77,7 +84,10 @@ func (d *Driver) Probe(parent *bus.BoundDevice) error {
 		return err
 	}
 	buffers := gem.New()
-	display := newDisplay(&d.config, buffers)
+	display, err := newDisplay(&d.config, buffers)
+	if err != nil {
+		return err
+	}
 	for _, p := range []drm.Part{display, syncobj.NewManager(), buffers} {
 		if err := u.Attach(p); err != nil {
 			return err
@@ -133,7 +143,8 @@ func (d *Driver) Acquired() []string {
 	return slices.Clone(d.acquired)
 }
 
-// Screenshot returns what the display shows; see [kms.ModeConfig.Screenshot].
+// Screenshot returns what the first CRTC shows; see
+// [kms.ModeConfig.Screenshot].
 func (d *Driver) Screenshot() (*image.NRGBA, error) {
 	display := d.ModeConfig()
 	if display == nil {

@@ -12,7 +12,10 @@ import (
 // hardware programs the registers of a display: it is the kms.Driver. Its
 // fields do not change once the display is made; all state is in the
 // registers.
-type hardware struct {
+type hardware struct{ pipes []pipe } // by the index of the CRTC
+
+// A pipe is a CRTC with the planes of the legacy requests.
+type pipe struct {
 	crtc            *kms.CRTC
 	primary, cursor *kms.Plane // cursor is nil when there is none
 }
@@ -22,24 +25,29 @@ const lutEntrySize = 8
 
 // Check implements kms.Driver: the gamma table has a size.
 func (h *hardware) Check(old, new *kms.State) error {
-	lut := new.CRTC(h.crtc).GammaLUT
-	if lut != nil && len(lut.Data()) > gammaSize*lutEntrySize {
-		return fmt.Errorf("vkms: a gamma table of %d bytes, there is room for %d entries: %w", len(lut.Data()), gammaSize, unix.EINVAL)
+	for i := range h.pipes {
+		lut := new.CRTC(h.pipes[i].crtc).GammaLUT
+		if lut != nil && len(lut.Data()) > gammaSize*lutEntrySize {
+			return fmt.Errorf("vkms: a gamma table of %d bytes, there is room for %d entries: %w", len(lut.Data()), gammaSize, unix.EINVAL)
+		}
 	}
 	return nil
 }
 
 // Commit implements kms.Driver.
 func (h *hardware) Commit(dev *drm.RegisteredDevice, old, new *kms.State) {
-	crtc := new.CRTC(h.crtc)
 	registersOf(dev).access(dev, func(v registerView) {
-		v.write(regScanout, fbID(new, h.primary))
-		if h.cursor != nil {
-			v.write(regCursor, fbID(new, h.cursor))
+		for i := range h.pipes {
+			p := &h.pipes[i]
+			crtc := new.CRTC(p.crtc)
+			v.write(regScanout.of(i), fbID(new, p.primary))
+			if p.cursor != nil {
+				v.write(regCursor.of(i), fbID(new, p.cursor))
+			}
+			v.write(regSize.of(i), uint64(crtc.Mode.HDisplay)<<32|uint64(crtc.Mode.VDisplay))
+			v.write(regClock.of(i), uint64(crtc.Mode.Clock))
+			v.write(regActive.of(i), bit(crtc.Active))
 		}
-		v.write(regSize, uint64(crtc.Mode.HDisplay)<<32|uint64(crtc.Mode.VDisplay))
-		v.write(regClock, uint64(crtc.Mode.Clock))
-		v.write(regActive, bit(crtc.Active))
 		v.write(regCommits, v.read(regCommits)+1)
 	})
 }
@@ -59,16 +67,16 @@ func bit(b bool) uint64 {
 }
 
 // EnableVblank implements kms.Driver.
-func (h *hardware) EnableVblank(dev *drm.RegisteredDevice, _ *kms.CRTC) {
-	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ, 1) })
+func (h *hardware) EnableVblank(dev *drm.RegisteredDevice, c *kms.CRTC) {
+	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ.of(c.Index()), 1) })
 }
 
 // DisableVblank implements kms.Driver.
-func (h *hardware) DisableVblank(dev *drm.RegisteredDevice, _ *kms.CRTC) {
-	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ, 0) })
+func (h *hardware) DisableVblank(dev *drm.RegisteredDevice, c *kms.CRTC) {
+	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ.of(c.Index()), 0) })
 }
 
 // Vblank implements kms.Driver.
-func (h *hardware) Vblank(dev *drm.RegisteredDevice, _ *kms.CRTC, count uint64) {
-	registersOf(dev).access(dev, func(v registerView) { v.write(regVblank, count) })
+func (h *hardware) Vblank(dev *drm.RegisteredDevice, c *kms.CRTC, count uint64) {
+	registersOf(dev).access(dev, func(v registerView) { v.write(regVblank.of(c.Index()), count) })
 }

@@ -30,18 +30,25 @@ type Registers struct {
 // A register is the offset of eight bytes.
 type register int
 
+// Registers of a CRTC, see [register.of].
 const (
-	regActive    register = 8 * iota // 1 when the CRTC is on
-	regScanout                       // the framebuffer of the primary plane, by id
-	regCursor                        // that of the cursor plane
-	regSize                          // width<<32 | height of the mode
-	regClock                         // of the mode, in kHz
-	regVblankIRQ                     // 1 when vblanks are of interest
-	regVblank                        // the number of the last one of interest
-	regCommits                       // how many there were
+	regActive     register = 8 * iota // 1 when the CRTC is on
+	regScanout                        // the framebuffer of the primary plane, by id
+	regCursor                         // that of the cursor plane
+	regSize                           // width<<32 | height of the mode
+	regClock                          // of the mode, in kHz
+	regVblankIRQ                      // 1 when vblanks are of interest
+	regVblank                         // the number of the last one of interest
+	crtcRegisters                     // the size of them all
 )
 
-const registersSize = 4096
+const (
+	registersSize = 4096
+	regCommits    = register(registersSize - 8) // how many there were
+)
+
+// of returns the register of the CRTC with that index.
+func (r register) of(crtc int) register { return register(crtc)*crtcRegisters + r }
 
 // mapRegisters maps the page until the parent is unbound.
 func mapRegisters(parent *bus.BoundDevice, misuse func(error)) (*Registers, error) {

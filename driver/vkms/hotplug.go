@@ -1,0 +1,46 @@
+package vkms
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
+)
+
+// Hotplug changes what is plugged into a connector while clients are at work:
+// see [kms.Connector.Hotplug]. The connector is named as clients see it, such
+// as "HDMI-A-1". A nil monitor is the one that it was made with. Errors:
+// ENODEV when the device is not there, ENOENT for a connector that it does not
+// have.
+func (d *Driver) Hotplug(connector string, connection uint32, monitor *kms.Monitor) error {
+	device, display := d.Device(), d.ModeConfig()
+	if device == nil {
+		return fmt.Errorf("vkms: a hotplug of a driver that is not bound: %w", unix.ENODEV)
+	}
+	var names []string
+	for i, c := range display.Connectors()[:len(d.config.topology().Connectors)] {
+		if c.Name() != connector {
+			names = append(names, c.Name())
+			continue
+		}
+		if monitor == nil {
+			monitor = d.config.topology().Connectors[i].monitor()
+		}
+		return device.WithGuard(func(dev *drm.RegisteredDevice) error {
+			c.Hotplug(dev, connection, monitor)
+			return nil
+		})
+	}
+	return fmt.Errorf("vkms: there is no connector %s; there are: %s: %w", connector, strings.Join(names, ", "), unix.ENOENT)
+}
+
+// monitor returns what is plugged in, or will be.
+func (c *Connector) monitor() *kms.Monitor {
+	if c.Monitor != nil {
+		return c.Monitor
+	}
+	return &kms.Monitor{Modes: modes(true)}
+}

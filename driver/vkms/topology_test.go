@@ -1,0 +1,147 @@
+package vkms_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// two returns a display that is right: two CRTCs with all that there is.
+func two() *vkms.Topology {
+	return vkms.NewTopology(2, []vkms.Connector{{Name: "left", Type: uapi.ModeConnectorDisplayPort}, {Name: "right"}},
+		&vkms.Config{Cursor: true, Overlay: true, Writeback: true})
+}
+
+func TestTopologyRules(t *testing.T) {
+	many := func(n int) []vkms.Connector { return slices.Repeat([]vkms.Connector{{PossibleEncoders: 1}}, n) }
+	for _, tc := range []struct {
+		name   string
+		change func(*vkms.Topology)
+		want   string // the errors; "" for none
+	}{
+		{"right", func(*vkms.Topology) {}, ""},
+		{"nothing", func(d *vkms.Topology) { *d = vkms.Topology{} }, `
+			vkms: planes: there are 0: a display has 1 to 31
+			vkms: crtcs: there are 0: a display has 1 to 31
+			vkms: encoders: there are 0: a display has 1 to 31
+			vkms: connectors: there are 0: a display has 1 to 31`},
+		{"too many", func(d *vkms.Topology) { d.Connectors = many(32) }, "vkms: connectors: there are 32: a display has 1 to 31"},
+		{"too many with writebacks", func(d *vkms.Topology) { d.Connectors = many(31) }, "vkms: connectors: there are 31, and 2 writebacks: together a device has 32 at most"},
+		{"no primary", func(d *vkms.Topology) { d.Planes = d.Planes[1:] },
+			"vkms: crtcs/crtc0: it has no primary plane: add a plane of type primary with it in possible_crtcs"},
+		{"two primaries", func(d *vkms.Topology) { d.Planes[1].PossibleCRTCs = 1 }, `
+			vkms: crtcs/crtc0: primary0 and primary1 are both primary planes of it: it has one
+			vkms: crtcs/crtc1: it has no primary plane: add a plane of type primary with it in possible_crtcs`},
+		{"a shared primary", func(d *vkms.Topology) { d.Planes = slices.Delete(d.Planes, 1, 2); d.Planes[0].PossibleCRTCs = 3 },
+			"vkms: planes/primary0: it is the primary plane of 2 CRTCs: each needs one of its own"},
+		{"two cursors", func(d *vkms.Topology) { d.Planes[10].PossibleCRTCs = 3 },
+			"vkms: crtcs/crtc1: cursor0 and cursor1 are both cursor planes of it: it has one at most"},
+		{"a shared cursor", func(d *vkms.Topology) { d.Planes = d.Planes[:11]; d.Planes[10].PossibleCRTCs = 3 }, ""},
+		{"nowhere", func(d *vkms.Topology) {
+			d.Planes[3].PossibleCRTCs, d.Encoders[0].PossibleCRTCs, d.Connectors[1].PossibleEncoders = 0, 0, 0
+		}, `
+			vkms: planes/overlay1: it can be on no CRTC: give it one in possible_crtcs
+			vkms: encoders/encoder0: no CRTC can feed it: give it one in possible_crtcs
+			vkms: connectors/right: no encoder can feed it: give it one in possible_encoders`},
+		{"unknown", func(d *vkms.Topology) {
+			d.Planes[3].PossibleCRTCs, d.Encoders[0].PossibleCRTCs, d.Connectors[1].PossibleEncoders = 4, 4, 4
+		}, `
+			vkms: planes/overlay1: possible_crtcs names a CRTC that does not exist
+			vkms: encoders/encoder0: possible_crtcs names a CRTC that does not exist
+			vkms: connectors/right: possible_encoders names an encoder that does not exist`},
+		{"a CRTC that feeds nothing", func(d *vkms.Topology) { d.Encoders[0].PossibleCRTCs, d.Encoders[1].PossibleCRTCs = 1, 1 },
+			"vkms: crtcs/crtc1: it can feed no encoder: name it in possible_crtcs of one"},
+		{"a writeback connector", func(d *vkms.Topology) { d.Connectors[0].Type = uapi.ModeConnectorWriteback },
+			"vkms: connectors/left: writeback connectors come with their CRTC: set its writeback"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d := two()
+			tc.change(d)
+			got := ""
+			if err := d.Validate(); err != nil {
+				got = err.Error()
+				var item *vkms.TopologyError
+				if !errors.As(err, &item) {
+					t.Errorf("%v is no TopologyError", err)
+				}
+			}
+			if want := strings.ReplaceAll(strings.TrimSpace(tc.want), "\t", ""); got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			// A driver refuses what Validate refuses.
+			dev, err := bus.New("platform").Add("vkms")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := dev.Bind(vkms.NewDriver(drm.NewClass(), vkms.Config{Topology: d})); (err == nil) != (got == "") {
+				t.Errorf("Bind: %v", err)
+			}
+			if err := dev.Remove(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Clients find the objects of a topology, and a hotplug.
+func TestTopology(t *testing.T) {
+	d := two()
+	d.Connectors[1].Status = uapi.ModeDisconnected
+	c, driver, _ := newClient(t, vkms.Config{Topology: d})
+	do(c, uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: uapi.ClientCapAtomic, Value: 1})
+	do(c, uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: uapi.ClientCapWritebackConnectors, Value: 1})
+	m := driver.ModeConfig()
+	look := func() string {
+		var out strings.Builder
+		for _, connector := range m.Connectors() {
+			arg := uapi.ModeGetConnector{ConnectorID: connector.ID()}
+			do(c, uapi.IoctlModeGetConnector, &arg)
+			modes, ids := array[uapi.ModeInfo](c, arg.CountModes, &arg.ModesPtr), array[uint32](c, arg.CountEncoders, &arg.EncodersPtr)
+			arg.CountProps = 0
+			do(c, uapi.IoctlModeGetConnector, &arg)
+			encoder := uapi.ModeGetEncoder{EncoderID: ids()[0]}
+			do(c, uapi.IoctlModeGetEncoder, &encoder)
+			fmt.Fprintf(&out, "%s %d: %d modes, %d encoders, CRTCs %#x\n", connector.Name(), arg.Connection, len(modes()), len(ids()), encoder.PossibleCRTCs)
+		}
+		return out.String()
+	}
+	const writebacks = "Writeback-1 1: 34 modes, 1 encoders, CRTCs 0x1\nWriteback-2 1: 34 modes, 1 encoders, CRTCs 0x2\n"
+	equal(t, "connectors", look(), "DP-1 1: 34 modes, 1 encoders, CRTCs 0x3\nVirtual-1 2: 0 modes, 1 encoders, CRTCs 0x3\n"+writebacks)
+	var types []int
+	for _, p := range m.Planes() {
+		types = append(types, p.Type())
+	}
+	equalLists(t, "planes", types, []int{1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2})
+
+	plug := func(connector string, connection uint32, monitor *kms.Monitor) {
+		t.Helper()
+		if err := driver.Hotplug(connector, connection, monitor); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plug("Virtual-1", uapi.ModeConnected, nil)
+	plug("DP-1", uapi.ModeDisconnected, nil)
+	equal(t, "after a hotplug", look(), "DP-1 2: 0 modes, 1 encoders, CRTCs 0x3\nVirtual-1 1: 34 modes, 1 encoders, CRTCs 0x3\n"+writebacks)
+	err := driver.Hotplug("Writeback-1", uapi.ModeConnected, nil)
+	if !errors.Is(err, unix.ENOENT) || err.Error() != "vkms: there is no connector Writeback-1; there are: DP-1, Virtual-1: no such file or directory" {
+		t.Error(err)
+	}
+	shown := ""
+	for _, f := range driver.Device().DebugfsFiles() {
+		if f.Path == "vkms_config" {
+			shown = f.Show()
+		}
+	}
+	equal(t, "vkms_config", shown, "dev_name=vkms\n"+strings.Repeat("plane:\n\ttype=1\n", 2)+strings.Repeat("plane:\n\ttype=0\n", 8)+strings.Repeat("plane:\n\ttype=2\n", 2)+
+		strings.Repeat("crtc:\n\twriteback=1\n", 2)+"encoder\nencoder\nconnector:\n\tstatus=1\nconnector:\n\tstatus=2\n")
+}
