@@ -24,5 +24,11 @@ func Cases() []Case {
 		resourceCases,
 		propertyCases,
 		framebufferCases,
+		crtcCases,
+		planeCases,
+		flipCases,
+		vblankCases,
+		atomicCases,
+		leaseCases,
 	)
 }

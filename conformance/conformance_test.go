@@ -14,6 +14,7 @@ import (
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host"
 )
 
@@ -55,6 +56,7 @@ func TestCard(t *testing.T) {
 func full() vkms.Config {
 	config := vkms.DefaultConfig()
 	config.Overlay, config.Syncobj, config.Render = true, true, true
+	config.Topology = vkms.NewTopology(2, []vkms.Connector{{Type: uapi.ModeConnectorHDMIA}, {Type: uapi.ModeConnectorDisplayPort}}, &config)
 	return config
 }
 

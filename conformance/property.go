@@ -161,7 +161,7 @@ func propertySetErrors(t *tester) {
 	}{
 		{"that there is not", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: 0x7ffffff0}, unix.EINVAL},
 		{"of another object", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: planeType.ID}, unix.EINVAL},
-		{"to a value that it has not", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: connector["DPMS"].ID, Value: 99}, unix.EINVAL},
+		{"to a value that it has not", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: connector["link-status"].ID, Value: 99}, unix.EINVAL},
 		{"that cannot be changed", uapi.ModeObjSetProperty{ObjID: plane, ObjType: uapi.ModeObjectPlane, PropID: planeType.ID, Value: planeType.Value}, unix.EINVAL},
 		{"of an object of another type", uapi.ModeObjSetProperty{ObjID: plane, ObjType: uapi.ModeObjectCRTC, PropID: planeType.ID}, unix.ENOENT},
 	} {

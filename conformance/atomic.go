@@ -1,0 +1,446 @@
+package conformance
+
+import (
+	"encoding/binary"
+	"maps"
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+var atomicCases = []Case{
+	{"atomic/capability", NeedAtomic | NeedMaster, atomicNeedsCap},
+	{"atomic/modeset", NeedDisplay | NeedDumb | NeedAtomic, atomicModeset},
+	{"atomic/test-only", NeedDisplay | NeedDumb | NeedAtomic, atomicTestOnly},
+	{"atomic/request-errors", NeedDisplay | NeedDumb | NeedAtomic, atomicRequestErrors},
+	{"atomic/state-errors", NeedDisplay | NeedDumb | NeedAtomic, atomicStateErrors},
+	{"atomic/all-or-nothing", NeedDisplay | NeedDumb | NeedAtomic, atomicAllOrNothing},
+	{"atomic/active", NeedDisplay | NeedDumb | NeedAtomic, atomicActive},
+	{"atomic/mode-blob", NeedDisplay | NeedDumb | NeedAtomic, atomicModeBlob},
+	{"atomic/events", NeedDisplay | NeedDumb | NeedAtomic, atomicEvents},
+	{"atomic/second-is-busy", NeedDisplay | NeedDumb | NeedAtomic, atomicBusy},
+	{"atomic/out-fence", NeedDisplay | NeedDumb | NeedAtomic, atomicOutFence},
+	{"atomic/out-fence-errors", NeedDisplay | NeedDumb | NeedAtomic, atomicOutFenceErrors},
+	{"atomic/in-fence", NeedDisplay | NeedDumb | NeedAtomic, atomicInFence},
+	{"atomic/overlay", NeedOverlay | NeedDumb | NeedAtomic, atomicOverlay},
+	{"writeback/picture", NeedWriteback | NeedDumb, writebackPicture},
+	{"writeback/errors", NeedWriteback | NeedDumb, writebackErrors},
+}
+
+// A change is one property of one object to be set.
+type change struct {
+	object, property uint32
+	value            uint64
+}
+
+// atomicArg is the request that makes the changes, each an object of its own.
+func (f *file) atomicArg(flags uint32, changes ...change) uapi.ModeAtomic {
+	var objects, counts, properties []uint32
+	var values []uint64
+	for _, c := range changes {
+		objects, counts = append(objects, c.object), append(counts, 1)
+		properties, values = append(properties, c.property), append(values, c.value)
+	}
+	return uapi.ModeAtomic{
+		Flags: flags, CountObjs: uint32(len(changes)),
+		ObjsPtr: addr(f.t, objects), CountPropsPtr: addr(f.t, counts), PropsPtr: addr(f.t, properties), PropValuesPtr: addr(f.t, values),
+	}
+}
+
+func (f *file) atomic(flags uint32, changes ...change) error {
+	arg := f.atomicArg(flags, changes...)
+	return f.Ioctl(uapi.IoctlModeAtomic, &arg)
+}
+
+const (
+	testOnly     = uapi.ModeAtomicTestOnly
+	allowModeset = uapi.ModeAtomicAllowModeset
+	nonblock     = uapi.ModeAtomicNonblock
+	wantEvent    = uapi.ModePageFlipEvent
+)
+
+// A scene is a display for a client of atomic modesetting: its properties by
+// name, and what it would show.
+type scene struct {
+	*screen
+	primary                         uint32
+	crtcProps, planeProps, conProps map[string]property
+	mode                            uint32 // a blob
+}
+
+// Scene finds the display, but shows nothing.
+func (t *tester) Scene() *scene {
+	t.Helper()
+	f := t.Open()
+	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	d := f.Display()
+	s := &scene{screen: &screen{file: f, display: d}}
+	s.primary = f.Plane(uapi.PlaneTypePrimary)
+	s.crtcProps = f.MustProperties(d.CRTC, uapi.ModeObjectCRTC)
+	s.planeProps = f.MustProperties(s.primary, uapi.ModeObjectPlane)
+	s.conProps = f.MustProperties(d.Connector.ID, uapi.ModeObjectConnector)
+	s.mode = f.NewModeBlob(d.Mode)
+	s.FB = s.Another()
+	return s
+}
+
+// NewModeBlob makes a blob of a mode.
+func (f *file) NewModeBlob(mode uapi.ModeInfo) uint32 {
+	f.t.Helper()
+	data, err := binary.Append(nil, binary.NativeEndian, &mode)
+	f.t.Must("encoding a mode", err)
+	return f.NewBlob(data)
+}
+
+func (s *scene) crtc(name string, value uint64) change {
+	s.t.Helper()
+	return s.change(s.CRTC, s.crtcProps, name, value)
+}
+
+func (s *scene) plane(name string, value uint64) change {
+	s.t.Helper()
+	return s.change(s.primary, s.planeProps, name, value)
+}
+
+func (s *scene) connector(name string, value uint64) change {
+	s.t.Helper()
+	return s.change(s.Connector.ID, s.conProps, name, value)
+}
+
+func (s *scene) change(object uint32, properties map[string]property, name string, value uint64) change {
+	s.t.Helper()
+	p, ok := properties[name]
+	if !ok {
+		s.t.Fatalf("object %d has no property %s", object, name)
+	}
+	return change{object, p.ID, value}
+}
+
+// on are the changes that show the scene.
+func (s *scene) on() []change {
+	s.t.Helper()
+	w, h := uint64(s.Mode.HDisplay), uint64(s.Mode.VDisplay)
+	return []change{
+		s.connector("CRTC_ID", uint64(s.CRTC)),
+		s.crtc("MODE_ID", uint64(s.mode)), s.crtc("ACTIVE", 1),
+		s.plane("FB_ID", uint64(s.FB)), s.plane("CRTC_ID", uint64(s.CRTC)),
+		s.plane("CRTC_X", 0), s.plane("CRTC_Y", 0), s.plane("CRTC_W", w), s.plane("CRTC_H", h),
+		s.plane("SRC_X", 0), s.plane("SRC_Y", 0), s.plane("SRC_W", w<<16), s.plane("SRC_H", h<<16),
+	}
+}
+
+// off are the changes that show nothing.
+func (s *scene) off() []change {
+	s.t.Helper()
+	return []change{
+		s.connector("CRTC_ID", 0), s.crtc("MODE_ID", 0), s.crtc("ACTIVE", 0), s.plane("FB_ID", 0), s.plane("CRTC_ID", 0),
+	}
+}
+
+// ShowScene shows it.
+func (t *tester) ShowScene() *scene {
+	t.Helper()
+	s := t.Scene()
+	t.Must("ATOMIC that lights the display", s.atomic(allowModeset, s.on()...))
+	return s
+}
+
+// state is what can be read of the three objects.
+func (s *scene) state() map[change]bool {
+	s.t.Helper()
+	state := make(map[change]bool)
+	for _, id := range []uint32{s.CRTC, s.primary, s.Connector.ID} {
+		for _, p := range s.MustProperties(id, uapi.ModeObjectAny) {
+			state[change{id, p.ID, p.Value}] = true
+		}
+	}
+	return state
+}
+
+func atomicNeedsCap(t *tester) {
+	f := t.Open()
+	t.Want("ATOMIC by who has not declared it", f.atomic(testOnly), unix.EINVAL)
+	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	t.Want("ATOMIC of nothing", f.atomic(testOnly))
+	t.Want("ATOMIC of nothing", f.atomic(0))
+	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 0))
+	t.Want("ATOMIC by who has taken it back", f.atomic(testOnly), unix.EINVAL)
+}
+
+func atomicModeset(t *tester) {
+	s := t.Scene()
+	t.Must("off", s.atomic(allowModeset, s.off()...))
+	t.Want("a modeset that is not allowed", s.atomic(0, s.on()...), unix.EINVAL)
+	equal(t, "whether the CRTC has a mode", s.GetCRTC().ModeValid, 0)
+	t.Want("a modeset", s.atomic(allowModeset, s.on()...))
+	got := s.GetCRTC()
+	equal(t, "the framebuffer of the CRTC", got.FBID, s.FB)
+	equal(t, "whether the CRTC has a mode", got.ModeValid, 1)
+	plane := s.MustProperties(s.primary, uapi.ModeObjectPlane)
+	equal(t, "FB_ID", plane["FB_ID"].Value, uint64(s.FB))
+	equal(t, "CRTC_ID of the plane", plane["CRTC_ID"].Value, uint64(s.CRTC))
+	equal(t, "SRC_W", plane["SRC_W"].Value, uint64(s.Mode.HDisplay)<<16)
+	equal(t, "IN_FENCE_FD, which is not there to be read", plane["IN_FENCE_FD"].Value, math.MaxUint64)
+	crtc := s.MustProperties(s.CRTC, uapi.ModeObjectCRTC)
+	equal(t, "ACTIVE", crtc["ACTIVE"].Value, 1)
+	equal(t, "OUT_FENCE_PTR, which is not there to be read", crtc["OUT_FENCE_PTR"].Value, 0)
+	equal(t, "CRTC_ID of the connector", s.MustProperties(s.Connector.ID, uapi.ModeObjectConnector)["CRTC_ID"].Value, uint64(s.CRTC))
+	t.Want("the same again, which is no modeset", s.atomic(0, s.on()...))
+	t.Want("off", s.atomic(allowModeset, s.off()...))
+	equal(t, "whether the CRTC has a mode", s.GetCRTC().ModeValid, 0)
+}
+
+func atomicTestOnly(t *tester) {
+	s := t.ShowScene()
+	before := s.state()
+	other := s.Another()
+	for _, flags := range []uint32{0, allowModeset, nonblock, nonblock | allowModeset} {
+		t.Want("a test", s.atomic(testOnly|flags, s.plane("FB_ID", uint64(other))))
+	}
+	t.Want("a test of switching off", s.atomic(testOnly|allowModeset, s.off()...))
+	t.Want("a test of a modeset that is not allowed", s.atomic(testOnly, s.off()...), unix.EINVAL)
+	t.Want("a test of what cannot be", s.atomic(testOnly|allowModeset, s.plane("FB_ID", 0)), unix.EINVAL)
+	if !maps.Equal(s.state(), before) {
+		t.Errorf("tests have changed %v to %v", before, s.state())
+	}
+}
+
+func atomicRequestErrors(t *tester) {
+	s := t.ShowScene()
+	fb := s.plane("FB_ID", uint64(s.FB))
+	for _, c := range []struct {
+		what   string
+		change func(*uapi.ModeAtomic)
+		errno  unix.Errno
+	}{
+		{"with unknown flags", func(a *uapi.ModeAtomic) { a.Flags = 1 << 20 }, unix.EINVAL},
+		{"with the reserved field", func(a *uapi.ModeAtomic) { a.Reserved = 1 }, unix.EINVAL},
+		{"of a test with an event", func(a *uapi.ModeAtomic) { a.Flags = testOnly | wantEvent }, unix.EINVAL},
+		{"of nothing, with an event", func(a *uapi.ModeAtomic) { a.CountObjs, a.Flags = 0, wantEvent }, unix.EINVAL},
+		{"with the objects at a bad address", func(a *uapi.ModeAtomic) { a.ObjsPtr = t.BadAddr() }, unix.EFAULT},
+		{"with the counts at a bad address", func(a *uapi.ModeAtomic) { a.CountPropsPtr = t.BadAddr() }, unix.EFAULT},
+		{"with the properties at a bad address", func(a *uapi.ModeAtomic) { a.PropsPtr = t.BadAddr() }, unix.EFAULT},
+		{"with the values at a bad address", func(a *uapi.ModeAtomic) { a.PropValuesPtr = t.BadAddr() }, unix.EFAULT},
+		{"of an object that there is not", func(a *uapi.ModeAtomic) { a.ObjsPtr = addr(t, []uint32{0x7ffffff0}) }, unix.ENOENT},
+		{"of an object without properties", func(a *uapi.ModeAtomic) { a.ObjsPtr = addr(t, []uint32{s.Encoder}) }, unix.ENOENT},
+		{"of a property that there is not", func(a *uapi.ModeAtomic) { a.PropsPtr = addr(t, []uint32{0x7ffffff0}) }, unix.ENOENT},
+		{"of a property of another object", func(a *uapi.ModeAtomic) { a.PropsPtr = addr(t, []uint32{s.crtcProps["ACTIVE"].ID}) }, unix.ENOENT},
+	} {
+		arg := s.atomicArg(0, fb)
+		c.change(&arg)
+		s.Want(c.what, uapi.IoctlModeAtomic, &arg, c.errno)
+	}
+	s.NoEvent()
+}
+
+func atomicStateErrors(t *tester) {
+	s := t.ShowScene()
+	w, h := uint64(s.Mode.HDisplay), uint64(s.Mode.VDisplay)
+	for _, c := range []struct {
+		what   string
+		change []change
+		errnos []unix.Errno
+	}{
+		{"a framebuffer that there is not", []change{s.plane("FB_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
+		{"a CRTC for framebuffer", []change{s.plane("FB_ID", uint64(s.CRTC))}, []unix.Errno{unix.EINVAL}},
+		{"a CRTC that there is not", []change{s.plane("CRTC_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
+		{"a blob that there is not", []change{s.crtc("MODE_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
+		{"a blob that is no mode", []change{s.crtc("MODE_ID", uint64(s.NewBlob(make([]byte, 5))))}, []unix.Errno{unix.EINVAL}},
+		{"ACTIVE that is neither on nor off", []change{s.crtc("ACTIVE", 2)}, []unix.Errno{unix.EINVAL}},
+		{"a framebuffer without a CRTC", []change{s.plane("CRTC_ID", 0)}, []unix.Errno{unix.EINVAL}},
+		{"a CRTC without a framebuffer", []change{s.plane("FB_ID", 0)}, []unix.Errno{unix.EINVAL}},
+		{"active without a mode", []change{s.crtc("MODE_ID", 0)}, []unix.Errno{unix.EINVAL}},
+		{"a mode without a connector", []change{s.connector("CRTC_ID", 0)}, []unix.Errno{unix.EINVAL}},
+		{"a source wider than the framebuffer", []change{s.plane("SRC_W", (w+1)<<16)}, []unix.Errno{unix.ENOSPC}},
+		{"a source higher than the framebuffer", []change{s.plane("SRC_H", (h+1)<<16)}, []unix.Errno{unix.ENOSPC}},
+		{"a source outside of the framebuffer", []change{s.plane("SRC_X", w<<16)}, []unix.Errno{unix.ENOSPC}},
+		{"a width beyond all numbers", []change{s.plane("CRTC_W", math.MaxUint32)}, []unix.Errno{unix.ERANGE, unix.EINVAL}},
+		{"a width beyond 32 bits", []change{s.plane("CRTC_W", 1<<32|w)}, []unix.Errno{unix.EINVAL}},
+		{"an immutable property", []change{s.plane("type", uapi.PlaneTypePrimary)}, []unix.Errno{unix.EINVAL}},
+		{"DPMS, which is for others", []change{s.connector("DPMS", uapi.ModeDPMSOff)}, []unix.Errno{unix.EINVAL}},
+		{"a fence that is none", []change{s.plane("IN_FENCE_FD", uint64(t.Eventfd().FD()))}, []unix.Errno{unix.EINVAL}},
+		{"a fence below none", []change{s.plane("IN_FENCE_FD", ^uint64(1))}, []unix.Errno{unix.EINVAL}},
+	} {
+		t.Want("ATOMIC: "+c.what, s.atomic(allowModeset, c.change...), c.errnos...)
+		t.Want("a test of ATOMIC: "+c.what, s.atomic(testOnly|allowModeset, c.change...), c.errnos...)
+	}
+	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
+}
+
+// atomicAllOrNothing is that a request that fails at its end has changed
+// nothing at its beginning.
+func atomicAllOrNothing(t *tester) {
+	s := t.ShowScene()
+	before := s.state()
+	good := []change{s.plane("FB_ID", uint64(s.Another())), s.plane("CRTC_X", 0), s.connector("CRTC_ID", uint64(s.CRTC))}
+	for what, bad := range map[string]change{
+		"a property that there is not":          {s.CRTC, 0x7ffffff0, 0},
+		"an object that there is not":           {0x7ffffff0, s.crtcProps["ACTIVE"].ID, 0},
+		"a value that the property cannot have": s.crtc("ACTIVE", 7),
+		"a state that cannot be":                s.crtc("MODE_ID", 0),
+	} {
+		if err := s.atomic(allowModeset, append(good, bad)...); err == nil {
+			t.Errorf("ATOMIC with %s at its end succeeded", what)
+		}
+	}
+	if !maps.Equal(s.state(), before) {
+		t.Errorf("what failed has changed %v to %v", before, s.state())
+	}
+}
+
+// atomicActive is that a CRTC can rest, and keep what it is to show.
+func atomicActive(t *tester) {
+	s := t.ShowScene()
+	t.Want("ACTIVE 0, as a modeset that is not allowed", s.atomic(0, s.crtc("ACTIVE", 0)), unix.EINVAL)
+	t.Want("ACTIVE 0", s.atomic(allowModeset, s.crtc("ACTIVE", 0)))
+	got := s.GetCRTC()
+	equal(t, "whether a CRTC that rests has a mode", got.ModeValid, 1)
+	equal(t, "what a CRTC that rests is to show", got.FBID, s.FB)
+	other := s.Another()
+	t.Want("another framebuffer meanwhile", s.atomic(0, s.plane("FB_ID", uint64(other))))
+	t.Want("ACTIVE 1", s.atomic(allowModeset, s.crtc("ACTIVE", 1)))
+	equal(t, "what the CRTC shows", s.GetCRTC().FBID, other)
+}
+
+// atomicModeBlob is that a mode is held by who uses it.
+func atomicModeBlob(t *tester) {
+	s := t.ShowScene()
+	s.Must(uapi.IoctlModeDestroyPropBlob, &uapi.ModeDestroyBlob{BlobID: s.mode})
+	equal(t, "the size of the mode whose blob was destroyed", s.GetCRTC().Mode.HDisplay, s.Mode.HDisplay)
+	arg := uapi.ModeGetBlob{BlobID: uint32(s.MustProperties(s.CRTC, uapi.ModeObjectCRTC)["MODE_ID"].Value)}
+	s.Want("of the mode in use", uapi.IoctlModeGetPropBlob, &arg)
+	equal(t, "the length of the mode in use", arg.Length, uint32(binary.Size(uapi.ModeInfo{})))
+	t.Want("another framebuffer", s.atomic(0, s.plane("FB_ID", uint64(s.Another()))))
+}
+
+func atomicEvents(t *tester) {
+	s := t.Scene()
+	commit := func(what string, flags uint32, changes ...change) {
+		t.Helper()
+		arg := s.atomicArg(flags|wantEvent, changes...)
+		arg.UserData = 0xabcdef0123456789
+		if !s.Want(what, uapi.IoctlModeAtomic, &arg) {
+			return
+		}
+		e := s.Event()
+		equal(t, "the type of the event of "+what, e.Type, uapi.EventTypeFlipComplete)
+		equal(t, "the user data of "+what, e.UserData, 0xabcdef0123456789)
+		equal(t, "the CRTC of "+what, e.CRTC, s.CRTC)
+		s.NoEvent()
+	}
+	commit("a modeset", allowModeset, s.on()...)
+	commit("a flip", 0, s.plane("FB_ID", uint64(s.Another())))
+	commit("a flip that does not block", nonblock, s.plane("FB_ID", uint64(s.FB)))
+	commit("a modeset that does not block", nonblock|allowModeset, s.crtc("ACTIVE", 0))
+	t.Want("an event of a CRTC that stays off", s.atomic(wantEvent, s.plane("FB_ID", uint64(s.Another()))), unix.EINVAL)
+	s.NoEvent()
+	commit("a modeset back", allowModeset, s.crtc("ACTIVE", 1))
+	t.Want("a flip that asks for no event", s.atomic(0, s.plane("FB_ID", uint64(s.FB))))
+	s.NoEvent()
+}
+
+// atomicBusy is that a request that does not block does not wait, and one that
+// blocks does.
+func atomicBusy(t *tester) {
+	s := t.ShowScene()
+	other := uint64(s.Another())
+	busy := false
+	for range 20 {
+		t.Must("ATOMIC", s.atomic(nonblock|wantEvent, s.plane("FB_ID", other)))
+		err := s.atomic(nonblock, s.plane("FB_ID", uint64(s.FB)))
+		if err == nil { // a vblank came between
+			s.Event()
+			continue
+		}
+		busy = true
+		t.Want("a second ATOMIC", err, unix.EBUSY)
+		break
+	}
+	if !busy {
+		t.Errorf("a second ATOMIC succeeded 20 times while the first was on its way")
+		return
+	}
+	t.Want("an ATOMIC that blocks", s.atomic(0, s.plane("FB_ID", uint64(s.FB))))
+	s.Event()
+	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+}
+
+// atomicOutFence is that a fence tells when a commit is shown.
+func atomicOutFence(t *tester) {
+	s := t.ShowScene()
+	for _, flags := range []uint32{nonblock, 0} {
+		fd := []int32{77, 88}
+		t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(flags,
+			s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+		if fd[0] < 0 || fd[1] != 88 {
+			t.Fatalf("the fence is descriptor %d; what stands behind it is %d, want 88", fd[0], fd[1])
+		}
+		fence := t.File(int(fd[0]), "a fence")
+		equal(t, "poll for the fence", fence.Poll(unix.POLLIN, patience), unix.POLLIN)
+		fences := make([]uapi.SyncFenceInfo, 1)
+		info := uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: addr(t, fences)}
+		fence.Must(uapi.SyncIOCFileInfo, &info)
+		equal(t, "the status of the fence", info.Status, 1)
+		if fences[0].TimestampNs == 0 {
+			t.Errorf("the fence has no time")
+		}
+	}
+}
+
+func atomicOutFenceErrors(t *tester) {
+	s := t.ShowScene()
+	fd := []int32{77}
+	t.Want("ATOMIC with OUT_FENCE_PTR at a bad address",
+		s.atomic(0, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", t.BadAddr())), unix.EFAULT)
+	t.Want("ATOMIC that fails, with OUT_FENCE_PTR",
+		s.atomic(0, s.crtc("OUT_FENCE_PTR", addr(t, fd)), s.plane("FB_ID", 0)), unix.EINVAL)
+	equal(t, "the descriptor of a fence that is not made", fd[0], -1)
+	fd[0] = 77
+	t.Want("a test with OUT_FENCE_PTR", s.atomic(testOnly, s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+	equal(t, "the descriptor of the fence of a test", fd[0], -1)
+	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+}
+
+// atomicInFence is that a commit takes fences: those of other commits too.
+func atomicInFence(t *tester) {
+	s := t.ShowScene()
+	fd := []int32{-1}
+	t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(0, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+	fence := t.File(int(fd[0]), "a fence")
+	t.Want("ATOMIC after a fence", s.atomic(0, s.plane("FB_ID", uint64(s.FB)), s.plane("IN_FENCE_FD", uint64(fence.FD()))))
+	t.Want("ATOMIC after no fence", s.atomic(0, s.plane("FB_ID", uint64(s.FB)), s.plane("IN_FENCE_FD", math.MaxUint64)))
+	t.Want("ATOMIC after two fences", s.atomic(testOnly,
+		s.plane("IN_FENCE_FD", uint64(fence.FD())), s.plane("IN_FENCE_FD", uint64(fence.FD()))), unix.EINVAL)
+	// The descriptor stays the client's.
+	var info uapi.SyncFileInfo
+	fence.Want("after its use", uapi.SyncIOCFileInfo, &info)
+}
+
+// atomicOverlay is that a plane shows what it is told where it is told.
+func atomicOverlay(t *tester) {
+	s := t.ShowScene()
+	overlay := s.Plane(uapi.PlaneTypeOverlay)
+	props := s.MustProperties(overlay, uapi.ModeObjectPlane)
+	set := func(name string, value uint64) change {
+		t.Helper()
+		return s.change(overlay, props, name, value)
+	}
+	fb := s.NewFB(64, 64)
+	on := []change{
+		set("FB_ID", uint64(fb)), set("CRTC_ID", uint64(s.CRTC)),
+		set("CRTC_X", ^uint64(15)), set("CRTC_Y", 20), set("CRTC_W", 64), set("CRTC_H", 64),
+		set("SRC_X", 0), set("SRC_Y", 0), set("SRC_W", 64<<16), set("SRC_H", 64<<16),
+	}
+	t.Want("an overlay", s.atomic(0, on...))
+	got := s.MustProperties(overlay, uapi.ModeObjectPlane)
+	equal(t, "CRTC_X", int64(got["CRTC_X"].Value), -16)
+	equal(t, "CRTC_Y", got["CRTC_Y"].Value, 20)
+	equal(t, "FB_ID", got["FB_ID"].Value, uint64(fb))
+	s.Must(uapi.IoctlModeRmFB, &fb)
+	got = s.MustProperties(overlay, uapi.ModeObjectPlane)
+	equal(t, "FB_ID after RMFB", got["FB_ID"].Value, 0)
+	equal(t, "CRTC_ID after RMFB", got["CRTC_ID"].Value, 0)
+	equal(t, "what the primary plane shows after RMFB of another", s.GetCRTC().FBID, s.FB)
+}
