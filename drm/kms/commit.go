@@ -19,7 +19,7 @@ type commitOptions struct {
 	// same kind is not shown yet.
 	nonblock bool
 	// unsynced: the commit neither waits for a vblank nor for other commits,
-	// as moving a legacy cursor does.
+	// as moving a legacy cursor does. With ctx it waits for modesets.
 	unsynced bool
 	// testOnly: the change is checked and thrown away.
 	testOnly bool
@@ -72,18 +72,11 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 	if err := t.checkAsked(); err != nil {
 		return nil, nil, err
 	}
-	if !opts.unsynced {
-		for _, c := range m.crtcs {
-			if t.crtcs&(1<<c.index) == 0 {
-				continue
-			}
-			if f := c.vblank.pending(); f != nil {
-				if opts.nonblock && f.nonblock {
-					return nil, nil, refuse(unix.EBUSY, "the last commit to CRTC %d is not shown yet", c.id)
-				}
-				return f, nil, nil
-			}
+	if f := t.inTheWay(dev, opts); f != nil {
+		if opts.nonblock && f.nonblock {
+			return nil, nil, refuse(unix.EBUSY, "the last commit to CRTC %d is not shown yet", f.crtc.id)
 		}
+		return f, nil, nil
 	}
 	var pending *fence.Fence
 	if !opts.unsynced && opts.ctx != nil && !unplugged(opts.ctx) {
@@ -98,53 +91,74 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 	return nil, m.apply(dev, t, opts, pending), nil
 }
 
-// apply makes the new state of t the current one, and shows it when pending is
-// signalled, nil for now. The caller holds mu.
-func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *commitOptions, pending *fence.Fence) []*flip {
-	modesets := t.modesets()
-	from := m.scanout()
-	for _, c := range m.crtcs {
-		if modesets&(1<<c.index) != 0 {
-			t.updateDPMS(c)
-			if t.old.crtcs[c.index].Active {
-				c.vblank.off(dev)
-			}
-		}
-	}
-	var flips []*flip
-	var lit uint64 // CRTCs whose signal begins
-	for _, c := range m.crtcs {
+// inTheWay returns an earlier commit that has to be shown first, nil when
+// there is none.
+func (t *transaction) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *flip {
+	for _, c := range t.m.crtcs {
 		if t.crtcs&(1<<c.index) == 0 {
 			continue
 		}
-		if t.new.crtcs[c.index].Active {
-			lit |= modesets & (1 << c.index)
-		}
-		if !opts.unsynced {
-			f := &flip{
-				crtc: c, state: t.new, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index],
-				held: pending != nil, writebacks: t.startWritebacks(c),
-			}
-			if o := t.outFences[c.index]; o != nil {
-				f.fence = o.fence
-			}
-			flips = append(flips, f)
-			c.vblank.queueFlip(f)
+		f := c.vblank.pending(dev)
+		if f != nil && (!opts.unsynced || f.modeset && opts.ctx != nil) {
+			return f
 		}
 	}
-	t.events = nil // they are on their way
+	return nil
+}
 
+// apply makes the new state of t the current one, and shows it when pending is
+// signalled, nil for now. The caller holds mu.
+//
+// No vblank is in between: it finds either nothing of the commit, or all.
+func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *commitOptions, pending *fence.Fence) []*flip {
+	modesets := t.modesets()
+	signals := signalChange{end: modesets, begin: modesets}
+	for _, c := range m.crtcs {
+		if modesets&(1<<c.index) != 0 {
+			t.updateDPMS(c)
+		}
+		if !t.old.crtcs[c.index].Active {
+			signals.end &^= 1 << c.index
+		}
+		if !t.new.crtcs[c.index].Active {
+			signals.begin &^= 1 << c.index
+		}
+	}
 	t.new.references(func(c counted) bool { m.objects.get(c); return true })
-	m.state.Store(t.new)
-	m.program(dev, from)
+
+	m.lockVblanks()
+	for _, c := range m.crtcs {
+		c.vblank.catchUp(dev)
+	}
+	from := m.scanout()
+	if pending == nil {
+		m.endSignals(dev, signals)
+	}
+	var flips []*flip
+	for _, c := range m.crtcs {
+		if t.crtcs&(1<<c.index) == 0 || opts.unsynced {
+			continue
+		}
+		f := &flip{
+			crtc: c, state: t.new, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index],
+			held: pending != nil, modeset: modesets&(1<<c.index) != 0, writebacks: t.startWritebacks(c),
+		}
+		if o := t.outFences[c.index]; o != nil {
+			f.fence = o.fence
+		}
+		flips = append(flips, f)
+		c.vblank.queueFlip(f)
+	}
+	t.events = nil // they are on their way
+	m.program(dev, from, t.new)
+	if pending == nil {
+		m.start(dev, flips, signals)
+	}
+	m.unlockVblanks()
+
 	t.old.references(func(c counted) bool { m.objects.put(c); return true })
 	if pending != nil {
-		m.releaseLater(dev.Device, pending, flips, lit)
-	} else {
-		m.light(dev, lit)
-		for _, f := range flips {
-			f.crtc.vblank.startFlip(dev, f)
-		}
+		m.releaseLater(dev.Device, pending, flips, signals)
 	}
 	if t.onSuccess != nil {
 		t.onSuccess()
@@ -152,12 +166,43 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *comm
 	return flips
 }
 
-// light begins the vblanks of CRTCs that were just switched on.
-func (m *ModeConfig) light(dev *drm.RegisteredDevice, lit uint64) {
+// lockVblanks takes vblank.mu of all CRTCs. The caller holds mu.
+func (m *ModeConfig) lockVblanks() {
 	for _, c := range m.crtcs {
-		if lit&(1<<c.index) != 0 {
+		c.vblank.mu.Lock()
+	}
+}
+
+func (m *ModeConfig) unlockVblanks() {
+	for _, c := range m.crtcs {
+		c.vblank.mu.Unlock()
+	}
+}
+
+// A signalChange is what a commit does to the signals of CRTCs, as bits by
+// index: a modeset of one that is lit, and stays so, is both.
+type signalChange struct{ end, begin uint64 }
+
+// endSignals ends the vblanks of CRTCs that are switched off. The caller has
+// locked the vblanks, here and below.
+func (m *ModeConfig) endSignals(dev *drm.RegisteredDevice, signals signalChange) {
+	for _, c := range m.crtcs {
+		if signals.end&(1<<c.index) != 0 {
+			c.vblank.off(dev)
+		}
+	}
+}
+
+// start begins the vblanks of CRTCs that were just switched on, and the wait
+// for those that show the flips.
+func (m *ModeConfig) start(dev *drm.RegisteredDevice, flips []*flip, signals signalChange) {
+	for _, c := range m.crtcs {
+		if signals.begin&(1<<c.index) != 0 {
 			c.vblank.on(dev, &m.state.Load().crtcs[c.index].Mode)
 		}
+	}
+	for _, f := range flips {
+		f.crtc.vblank.startFlip(dev, f)
 	}
 }
 

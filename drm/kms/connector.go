@@ -140,13 +140,18 @@ var connectorTypes = [...]string{
 	"HDMI-A", "HDMI-B", "TV", "eDP", "Virtual", "DSI", "DPI", "Writeback", "SPI", "USB",
 }
 
+// ConnectorTypeName returns the kernel's name of a type, uapi.ModeConnector*,
+// such as "HDMI-A"; "" for what is none.
+func ConnectorTypeName(connectorType uint32) string {
+	if int(connectorType) >= len(connectorTypes) {
+		return ""
+	}
+	return connectorTypes[connectorType]
+}
+
 // Name returns the connector's name, such as "Virtual-1".
 func (c *Connector) Name() string {
-	name := "Unknown"
-	if int(c.config.Type) < len(connectorTypes) {
-		name = connectorTypes[c.config.Type]
-	}
-	return fmt.Sprintf("%s-%d", name, c.typeID)
+	return fmt.Sprintf("%s-%d", cmp.Or(ConnectorTypeName(c.config.Type), "Unknown"), c.typeID)
 }
 
 func (c *Connector) writeback() bool { return c.config.Type == uapi.ModeConnectorWriteback }

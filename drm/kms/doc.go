@@ -12,8 +12,9 @@
 // away without a trace. Requests that only look take the state as it is at
 // that moment, without a lock.
 //
-// A commit is shown at the next vblank. Blocking requests return then;
-// non-blocking ones get an event, and a second one before it is EBUSY.
+// A commit is shown at the next vblank, and no vblank sees half of one.
+// Blocking requests return then; non-blocking ones get an event, and a second
+// one before it is EBUSY.
 //
 // Vblanks lie on a grid that is computed, not counted: number and time stamp
 // of the last one follow from the [Clock], so that nothing drifts, and nothing
@@ -48,8 +49,8 @@
 //
 // # Lock order
 //
-//	ModeConfig.mu (commits) → vblank.mu → composer.mu → objectTable.mu → the driver's locks, File
-//	vblank.mu, ModeConfig.mu → the locks of fences
+//	ModeConfig.mu (commits) → vblank.mu, in the order of the CRTCs → composer.mu → objectTable.mu
+//	vblank.mu → the driver's locks, File; vblank.mu, ModeConfig.mu → the locks of fences
 //	Connector.mu → objectTable.mu
 //	fileState.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves
 //

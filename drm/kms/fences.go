@@ -193,27 +193,32 @@ func (m *ModeConfig) scanout() *State {
 	return m.state.Load()
 }
 
-// program brings the hardware from what it shows to the current state, except
-// for what is held. The caller holds mu.
-func (m *ModeConfig) program(dev *drm.RegisteredDevice, from *State) {
-	before, to := m.shown.Load(), m.state.Load()
+// program makes next the current state, and brings the hardware from what it
+// shows to it, except for what is held. The caller holds mu and has locked the
+// vblanks.
+func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State) {
+	before, to := m.shown.Load(), next
+	var shown *State
 	if held := m.heldCRTCs(); held != 0 {
-		to = m.mixed(to, from, held)
+		to = m.mixed(next, from, held)
 		to.references(func(c counted) bool { m.objects.get(c); return true })
-		m.shown.Store(to)
-	} else {
-		m.shown.Store(nil)
+		shown = to
 	}
+	m.objects.mu.Lock() // so that nobody looks at one without the other
+	m.state.Store(next)
+	m.shown.Store(shown)
+	m.objects.mu.Unlock()
 	m.config.Driver.Commit(dev, from, to)
 	if before != nil {
 		before.references(func(c counted) bool { m.objects.put(c); return true })
 	}
 }
 
-// heldCRTCs are the CRTCs whose last commit waits for fences, by index.
+// heldCRTCs are the CRTCs whose last commit waits for fences, by index. The
+// caller holds mu and has locked the vblanks.
 func (m *ModeConfig) heldCRTCs() (mask uint64) {
 	for _, c := range m.crtcs {
-		if f := c.vblank.pending(); f != nil && f.held {
+		if f := c.vblank.current; f != nil && f.held {
 			mask |= 1 << c.index
 		}
 	}
@@ -244,13 +249,13 @@ func (m *ModeConfig) mixed(new, old *State, held uint64) *State {
 	return s
 }
 
-// releaseLater shows the flips of a commit once its fences are signalled.
-// lit are the CRTCs whose signal begins with it.
-func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, flips []*flip, lit uint64) {
+// releaseLater shows the flips of a commit, and changes the signals, once its
+// fences are signalled.
+func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, flips []*flip, signals signalChange) {
 	remove := pending.AddCallback(func() {
 		// Unplugged: the flips are completed, or are about to be.
 		go device.WithGuard(func(dev *drm.RegisteredDevice) error {
-			m.release(dev, flips, lit)
+			m.release(dev, flips, signals)
 			return nil
 		})
 	})
@@ -261,20 +266,27 @@ func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, flip
 
 // release ends the hold of a commit, as far as nobody has completed its flips
 // meanwhile.
-func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, lit uint64) {
+func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, signals signalChange) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.lockVblanks()
+	defer m.unlockVblanks()
 	from := m.scanout()
-	flips = slices.DeleteFunc(flips, func(f *flip) bool { return f.crtc.vblank.pending() != f })
-	if len(flips) == 0 {
-		return
-	}
+	flips = slices.DeleteFunc(flips, func(f *flip) bool { return f.crtc.vblank.current != f })
+	var crtcs uint64
 	for _, f := range flips {
 		f.held = false
+		crtcs |= 1 << f.crtc.index
+		f.crtc.vblank.current = nil // the end of a signal does not show it
 	}
-	m.program(dev, from)
+	if crtcs == 0 {
+		return
+	}
+	signals.end, signals.begin = signals.end&crtcs, signals.begin&crtcs
+	m.endSignals(dev, signals)
 	for _, f := range flips {
-		m.light(dev, lit&(1<<f.crtc.index))
-		f.crtc.vblank.startFlip(dev, f)
+		f.crtc.vblank.queueFlip(f)
 	}
+	m.program(dev, from, m.state.Load())
+	m.start(dev, flips, signals)
 }

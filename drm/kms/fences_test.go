@@ -222,6 +222,46 @@ func TestInFenceNonblocking(t *testing.T) {
 	}
 }
 
+// A modeset that waits for a fence leaves the signal as it is until then.
+func TestInFenceOfModeset(t *testing.T) {
+	f, _, _ := lit(t)
+	small := f.fb(800, 600, uapi.FormatXRGB8888)
+	fen, fd := f.inFence()
+	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModeAtomicAllowModeset|uapi.ModePageFlipEvent, 5,
+		append(f.scene(small, "800x600"), change{primaryID, inFenceID, fd})...))
+	before, _ := f.query()
+	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 1, 0)) }))
+	f.noEvent()
+	fen.Signal(nil)
+	f.step()
+	if e := f.event(); e.UserData != 5 || e.Sequence <= before+1 {
+		t.Errorf("event %+v after vblank %d", e, before)
+	}
+}
+
+// A legacy cursor waits for a modeset, which is the only thing that it waits
+// for.
+func TestCursorAfterModeset(t *testing.T) {
+	f, second, _ := lit(t)
+	handle, _ := f.dumb(64, 64, 32)
+	move := func() error {
+		return ioctl(f, uapi.IoctlModeCursor2, &uapi.ModeCursor2{
+			CRTCID: crtcID, Flags: uapi.ModeCursorMove | uapi.ModeCursorBO, X: 3, Y: 3, Width: 64, Height: 64, Handle: handle,
+		})
+	}
+	f.must(f.flip(second, uapi.ModePageFlipEvent, 1))
+	f.must(move())
+	f.noEvent()
+	f.step()
+	f.event()
+	small := f.fb(800, 600, uapi.FormatXRGB8888)
+	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModeAtomicAllowModeset|uapi.ModePageFlipEvent, 2, f.scene(small, "800x600")...))
+	f.must(f.blocking(move))
+	if e := f.event(); e.UserData != 2 {
+		t.Errorf("event %d", e.UserData)
+	}
+}
+
 // What waits for a fence is over when its CRTC is switched off, or its device
 // is gone; not when its client is.
 func TestInFenceNever(t *testing.T) {

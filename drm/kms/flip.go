@@ -20,6 +20,7 @@ type flip struct {
 	nonblock bool
 	event    *flipEvent   // nil for none
 	fence    *fence.Fence // nil for none
+	modeset  bool         // it interrupts the signal
 	held     bool         // it waits for fences; guarded by ModeConfig.mu
 
 	state      *State // what it shows

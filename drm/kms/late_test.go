@@ -20,15 +20,21 @@ func (c *lateClock) Now() time.Duration {
 	return c.ManualClock.Now() + time.Duration(c.late.Load())
 }
 
-// What was due at different vblanks comes in their order, each with its own
-// number and time, when the timer is late by several of them.
-func TestLateTimer(t *testing.T) {
+// lateFixture is a lit display whose timers can be late.
+func lateFixture(t *testing.T) (*fixture, *lateClock) {
 	clock := new(lateClock)
 	config := vkms.DefaultConfig()
 	config.Clock = clock
 	f := newFixtureOf(t, config)
 	f.clock = &clock.ManualClock
 	f.light()
+	return f, clock
+}
+
+// What was due at different vblanks comes in their order, each with its own
+// number and time, when the timer is late by several of them.
+func TestLateTimer(t *testing.T) {
+	f, clock := lateFixture(t)
 	now, _ := f.query()
 	ask := func(ahead uint32) {
 		t.Helper()
@@ -51,6 +57,47 @@ func TestLateTimer(t *testing.T) {
 			t.Errorf("event %d comes %v after the one before, want a frame", ahead, frame)
 		}
 		last = at
+	}
+	f.noEvent()
+}
+
+// A flip that comes between a vblank and its late timer is not in the picture
+// of this vblank, whose number is lower than that of its event.
+func TestLatePicture(t *testing.T) {
+	f, clock := lateFixture(t)
+	white := f.paint(0xffffff)
+	s, err := f.openCRC()
+	f.must(err)
+	defer s.Close()
+	f.step()
+	before := f.crc(s)
+	clock.late.Store(int64(20 * time.Millisecond)) // more than a frame
+	f.must(f.flip(white, uapi.ModePageFlipEvent, 0))
+	clock.late.Store(0)
+	for range 3 {
+		f.step()
+	}
+	e := f.event()
+	if e.Sequence != before.Frame+2 {
+		t.Errorf("the flip is shown at %d, it was made after %d", e.Sequence, before.Frame+1)
+	}
+	for range 3 {
+		if c := f.crc(s); (c.Value == before.Value) != (c.Frame < e.Sequence) {
+			t.Errorf("frame %d has CRC %#x, with %#x ahead of the flip at %d", c.Frame, c.Value, before.Value, e.Sequence)
+		}
+	}
+}
+
+// Who flips after the vblank that has shown the last flip can do so, however
+// late its timer is.
+func TestLateFlips(t *testing.T) {
+	f, clock := lateFixture(t)
+	other := f.fb(1024, 768, uapi.FormatXRGB8888)
+	f.must(f.flip(other, uapi.ModePageFlipEvent, 1))
+	clock.late.Store(int64(20 * time.Millisecond))
+	f.must(f.flip(other, uapi.ModePageFlipEvent, 2))
+	if e := f.event(); e.UserData != 1 {
+		t.Errorf("event %d", e.UserData)
 	}
 	f.noEvent()
 }

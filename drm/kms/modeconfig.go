@@ -11,7 +11,8 @@ import (
 
 // A Driver is what a display driver does for its ModeConfig: the
 // drm_mode_config_funcs and helpers of the kernel. All calls but Check come
-// from inside a guard of the device, which is where dev comes from.
+// from inside a guard of the device, which is where dev comes from, and all
+// with locks of this package held: they must not wait, nor call it back.
 type Driver interface {
 	// Check may refuse a change of state, with EINVAL as a rule. It must not
 	// touch the hardware: the change may be thrown away.

@@ -42,6 +42,7 @@ type vblank struct {
 	enabled bool   // the driver was told EnableVblank
 	stop    func() // of the timer; nil while there is none
 	timer   uint64 // which timer that is: one that came too late to be stopped is not it
+	next    uint64 // the vblank that it is for
 }
 
 // A vblankTime is a vblank: its number and when it began.
@@ -79,10 +80,8 @@ func (v *vblank) at(count uint64) vblankTime {
 }
 
 // on begins the grid: the CRTC was just switched on, with mode. The counter
-// goes on by one.
+// goes on by one. The caller holds mu.
 func (v *vblank) on(dev *drm.RegisteredDevice, mode *Mode) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.isOn, v.mode = true, *mode
 	v.epoch = v.m.config.Clock.Now()
 	v.base = v.last.count + 1
@@ -91,10 +90,9 @@ func (v *vblank) on(dev *drm.RegisteredDevice, mode *Mode) {
 	}
 }
 
-// off ends the grid. Whoever waits is answered now: no vblank will come.
+// off ends the grid. Whoever waits is answered now: no vblank will come. The
+// caller holds mu.
 func (v *vblank) off(dev *drm.RegisteredDevice) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.last = v.now()
 	v.isOn = false
 	v.flush()
@@ -152,16 +150,15 @@ func (v *vblank) forget(f *drm.File) {
 }
 
 // pending returns the commit that is not shown yet, nil when there is none.
-func (v *vblank) pending() *flip {
+func (v *vblank) pending(dev *drm.RegisteredDevice) *flip {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.catchUp(dev)
 	return v.current
 }
 
-// queueFlip makes f the commit under way.
+// queueFlip makes f the commit under way. The caller holds mu.
 func (v *vblank) queueFlip(f *flip) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.current = f
 	if v.gone {
 		v.finishFlip(v.now())
@@ -169,10 +166,9 @@ func (v *vblank) queueFlip(f *flip) {
 }
 
 // startFlip starts the wait for the vblank that shows the commit under way, if
-// that still is f. On a CRTC that is off it is over at once.
+// that still is f. On a CRTC that is off it is over at once. The caller holds
+// mu.
 func (v *vblank) startFlip(dev *drm.RegisteredDevice, f *flip) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	if v.current != f {
 		return
 	}
@@ -200,10 +196,10 @@ func (v *vblank) arm(dev *drm.RegisteredDevice) {
 	if v.stop != nil || v.gone {
 		return
 	}
-	next := v.now().count + 1 - v.base
 	v.timer++
+	v.next = v.now().count + 1
 	device, timer := dev.Device, v.timer
-	v.stop = v.m.config.Clock.At(v.epoch+v.mode.framesTime(next), func() { v.interrupt(device, timer) })
+	v.stop = v.m.config.Clock.At(v.at(v.next).at, func() { v.interrupt(device, timer) })
 }
 
 // disable ends the noticing. The caller holds mu.
@@ -224,21 +220,34 @@ func (v *vblank) interrupt(device *drm.Device, timer uint64) {
 	device.WithGuard(func(dev *drm.RegisteredDevice) error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if v.stop == nil || v.timer != timer {
-			return nil
-		}
-		v.stop = nil
-		now := v.now()
-		v.m.config.Driver.Vblank(dev, v.crtc, now.count)
-		v.capture(now, true)
-		v.deliver(now)
-		if v.need() {
-			v.arm(dev)
-		} else {
-			v.disable(dev)
+		if v.stop != nil && v.timer == timer {
+			v.tick(dev)
 		}
 		return nil
 	})
+}
+
+// catchUp is for who is about to change what is shown: when the timer is late,
+// the vblanks that have begun see nothing of it. The caller holds mu.
+func (v *vblank) catchUp(dev *drm.RegisteredDevice) {
+	if v.stop != nil && v.isOn && v.now().count >= v.next {
+		v.stop()
+		v.tick(dev)
+	}
+}
+
+// tick does what a vblank brings, once its timer is over. The caller holds mu.
+func (v *vblank) tick(dev *drm.RegisteredDevice) {
+	v.stop = nil
+	now := v.now()
+	v.m.config.Driver.Vblank(dev, v.crtc, now.count)
+	v.capture(now, true)
+	v.deliver(now)
+	if v.need() {
+		v.arm(dev)
+	} else {
+		v.disable(dev)
+	}
 }
 
 // deliver sends what is due, each with the vblank that it was due at: when the
