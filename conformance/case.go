@@ -30,5 +30,6 @@ func Cases() []Case {
 		vblankCases,
 		atomicCases,
 		leaseCases,
+		unplugCases,
 	)
 }

@@ -24,7 +24,7 @@ const eventSize = 32 // of both
 // Event reads the next event, and waits for it. The case ends when none comes.
 func (f *file) Event() event {
 	f.t.Helper()
-	if f.Poll(unix.POLLIN, patience) != unix.POLLIN {
+	if f.Poll(unix.POLLIN, patience)&unix.POLLIN == 0 {
 		f.t.Fatalf("there is no event")
 	}
 	p := make([]byte, eventSize)

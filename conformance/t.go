@@ -87,17 +87,28 @@ func (t *tester) Unprivileged(f func()) {
 	}
 }
 
-// Unplug takes the device away until the end of the case.
+// Unplug takes the device away. It is plugged in again at the end of the case,
+// or by Replug.
 func (t *tester) Unplug() {
 	t.Helper()
 	if err := t.target.Unplug(); err != nil {
 		t.Fatalf("unplugging: %v", err)
 	}
+	t.gone = true
 	t.Cleanup(func() {
-		if err := t.target.Plug(); err != nil {
-			t.Errorf("plugging the device in again: %v", err)
+		if t.gone {
+			t.Replug()
 		}
 	})
+}
+
+// Replug brings the device back.
+func (t *tester) Replug() {
+	t.Helper()
+	t.gone = false
+	if err := t.target.Plug(); err != nil {
+		t.Fatalf("plugging the device in again: %v", err)
+	}
 }
 
 // Want fails the case unless err is one of the errnos; none stand for success.

@@ -1,0 +1,210 @@
+package conformance
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// What a client sees when the device goes away: the section Device Hot-Unplug
+// of the kernel's document on the uAPI, and, where that leaves it open, what
+// kernels do.
+var unplugCases = []Case{
+	{"unplug/requests", NeedUnplug | NeedMaster, unplugRequests},
+	{"unplug/render-node", NeedUnplug | NeedRender, unplugRender},
+	{"unplug/open", NeedUnplug, unplugOpen},
+	{"unplug/files", NeedUnplug, unplugFiles},
+	{"unplug/memory", NeedUnplug | NeedDumb, unplugMemory},
+	{"unplug/dma-buf", NeedUnplug | NeedPrime | NeedDumb, unplugDMABuf},
+	{"unplug/flip", NeedUnplug | NeedDisplay | NeedDumb, unplugFlip},
+	{"unplug/vblank-events", NeedUnplug | NeedVblank, unplugVblankEvents},
+	{"unplug/vblank-wait", NeedUnplug | NeedVblank, unplugVblankWait},
+	{"unplug/fence", NeedUnplug | NeedDisplay | NeedDumb | NeedAtomic, unplugFence},
+	{"unplug/sync-file", NeedUnplug | NeedSyncobj, unplugSyncFile},
+	{"unplug/lease", NeedUnplug | NeedDisplay, unplugLease},
+	{"unplug/comes-back", NeedUnplug | NeedDisplay | NeedDumb, unplugComesBack},
+}
+
+// unplugRequests is that every request is ENODEV before anything else is
+// looked at.
+func unplugRequests(t *tester) {
+	f, other := t.Open(), t.Open()
+	t.Unplug()
+	for _, r := range requests {
+		f.Want("", r.cmd, t.buffer(), unix.ENODEV)
+		f.Want("at a bad address", r.cmd, uintptr(t.BadAddr()), unix.ENODEV)
+		other.Want("by who is not master", r.cmd, t.buffer(), unix.ENODEV)
+	}
+	f.Want("", uapi.IOWR(0xff, 8), t.buffer(), unix.ENODEV)
+	// A descriptor of package host knows its own requests only.
+	t.Want("a request of another type", f.Ioctl('x'<<8|1, t.buffer()), unix.ENODEV, unix.ENOTTY)
+}
+
+func unplugRender(t *tester) {
+	f := t.OpenRender()
+	t.Unplug()
+	for _, r := range requests {
+		f.Want("on a render node", r.cmd, t.buffer(), unix.ENODEV)
+	}
+}
+
+// unplugOpen is that the node is gone, or is that of another device.
+func unplugOpen(t *tester) {
+	primary, _ := t.nodes()
+	t.Unplug()
+	fd, err := t.target.System.Open(primary, unix.O_RDWR)
+	if err == nil {
+		t.File(fd, primary)
+	}
+	t.Want("open", err, unix.ENOENT, unix.ENXIO, unix.ENODEV)
+}
+
+// unplugFiles is what can still be done with a descriptor. A read must not
+// block where nothing will ever come.
+func unplugFiles(t *tester) {
+	f := t.Open()
+	t.Unplug()
+	n, err := f.Read(make([]byte, 128))
+	t.Want("read", err, unix.EAGAIN, unix.ENODEV, 0) // 0: the end
+	equal(t, "bytes read", n, 0)
+	if got := f.Poll(unix.POLLIN, 0); got&unix.POLLIN != 0 && got&unix.POLLHUP == 0 {
+		t.Errorf("poll says that there is an event: %#x", got)
+	}
+	dup := f.Dup()
+	dup.Want("by another descriptor", uapi.IoctlVersion, &uapi.Version{}, unix.ENODEV)
+	t.Want("close", f.Close())
+	dup.Want("by another descriptor", uapi.IoctlVersion, &uapi.Version{}, unix.ENODEV)
+	t.Want("close", dup.Close())
+}
+
+// unplugMemory is that what is mapped stays memory, whether it was touched
+// before or not, and that nothing new can be mapped.
+func unplugMemory(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 1024, 1024, 32)
+	pixels, offset := mapDumb(f, &dumb)
+	pixels[0] = 42
+	t.Unplug()
+	for at := 0; at < len(pixels); at += unix.Getpagesize() {
+		pixels[at] = byte(at) + 1
+	}
+	equal(t, "what was written", pixels[0], 1)
+	_, err := f.Mmap(offset, int(dumb.Size))
+	t.Want("mmap", err, unix.ENODEV)
+	t.Must("close", f.Close())
+	pixels[len(pixels)-1] = 1 // a mapping needs no descriptor
+}
+
+// unplugDMABuf is that a dma-buf is a file of its own.
+func unplugDMABuf(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 64, 32)
+	dmaBuf := export(f, dumb.Handle)
+	before, err := dmaBuf.Mmap(0, int(dumb.Size))
+	t.Must("mmap of the dma-buf", err)
+	t.Unplug()
+	before[0] = 42
+	after, err := dmaBuf.Mmap(0, int(dumb.Size))
+	if t.Want("mmap of the dma-buf", err, 0, unix.ENODEV) && err == nil {
+		equal(t, "what the dma-buf holds", after[0], 42)
+	}
+	dmaBuf.Want("", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: uapi.DMABufSyncRW}, 0, unix.ENODEV)
+	t.Must("close", f.Close())
+	before[1] = 43
+}
+
+// unplugFlip is that a flip on its way is done, as far as its client can see.
+func unplugFlip(t *tester) {
+	s := t.Show()
+	t.Must("PAGE_FLIP", s.Flip(s.Another(), 9))
+	t.Unplug()
+	e := s.Event()
+	equal(t, "the type of the event", e.Type, uapi.EventTypeFlipComplete)
+	equal(t, "the user data", e.UserData, 9)
+}
+
+// unplugVblankEvents is that events of vblanks that will never be come at
+// once.
+func unplugVblankEvents(t *tester) {
+	s := t.Show()
+	s.queueVblank(100000, 1)
+	s.Must(uapi.IoctlCRTCQueueSequence,
+		&uapi.CRTCQueueSequence{CRTCID: s.CRTC, Flags: uapi.CRTCSequenceRelative, Sequence: 100000, UserData: 2})
+	t.Unplug()
+	seen := map[uint64]bool{s.Event().UserData: true}
+	seen[s.Event().UserData] = true
+	if !seen[1] || !seen[2] {
+		t.Errorf("the events have the user data %v, want 1 and 2", seen)
+	}
+}
+
+// unplugVblankWait is that nobody sleeps on. The kernel ends a wait after
+// three seconds anyway, with EBUSY.
+func unplugVblankWait(t *tester) {
+	s := t.Show()
+	arg := uapi.WaitVblankRequest{Type: uapi.VblankRelative | s.pipe(), Sequence: 100000}
+	waited := later(func() error { return s.Ioctl(uapi.IoctlWaitVblank, &arg) })
+	// A vblank later the other thread waits, most likely; if not it finds no
+	// device.
+	s.mustVblank(uapi.VblankRelative, 1)
+	t.Unplug()
+	t.Want("WAIT_VBLANK while the device goes away", waited(), 0, unix.ENODEV)
+}
+
+// unplugFence is that who waits for a commit waits no more.
+func unplugFence(t *tester) {
+	s := t.ShowScene()
+	fd := []int32{-1}
+	t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+	fence := t.File(int(fd[0]), "a fence")
+	t.Unplug()
+	equal(t, "poll for the fence", fence.Poll(unix.POLLIN, patience), unix.POLLIN)
+	var info uapi.SyncFileInfo
+	fence.Want("", uapi.SyncIOCFileInfo, &info)
+	if info.Status != 1 && info.Status != -int32(unix.ENODEV) {
+		t.Errorf("the status of the fence is %d, want 1 or that of ENODEV", info.Status)
+	}
+}
+
+// unplugSyncFile is that a sync file is a file of its own, and a descriptor of
+// a sync object can be brought to another device.
+func unplugSyncFile(t *tester) {
+	f := t.Open()
+	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
+	object := f.exportSyncobj(f.NewSyncobj(signaled), 0)
+	t.Unplug()
+	var info uapi.SyncFileInfo
+	syncFile.Want("", uapi.SyncIOCFileInfo, &info)
+	equal(t, "the status", info.Status, 1)
+	equal(t, "poll of the sync file", syncFile.Poll(unix.POLLIN, 0), unix.POLLIN)
+	t.Must("close", f.Close())
+	t.Replug()
+	next := t.Open()
+	t.Want("SYNCOBJ_WAIT for an object of a device that is gone", next.wait(0, 0, next.importSyncobj(object)))
+}
+
+func unplugLease(t *tester) {
+	l := t.Lessor()
+	lessee, _ := l.Lease()
+	t.Unplug()
+	lessee.Want("by a lessee", uapi.IoctlModeGetResources, &uapi.ModeCardRes{}, unix.ENODEV)
+	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
+	l.Want("", uapi.IoctlModeCreateLease, &arg, unix.ENODEV)
+	t.Want("close", lessee.Close())
+}
+
+// unplugComesBack is that a device that comes back is a new one: nothing of
+// the old one disturbs it, and the old one stays gone.
+func unplugComesBack(t *tester) {
+	s := t.Show()
+	t.Unplug()
+	t.Replug()
+	s.Want("of the device that was", uapi.IoctlVersion, &uapi.Version{}, unix.ENODEV)
+	next := t.Show()
+	equal(t, "what the new device shows", next.GetCRTC().FBID, next.FB)
+	t.Must("close", s.Close())
+	t.Must("PAGE_FLIP on the new device", next.Flip(next.Another(), math.MaxUint64))
+	equal(t, "the user data", next.Event().UserData, math.MaxUint64)
+}
