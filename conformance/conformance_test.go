@@ -7,8 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/driver/vkms"
@@ -65,8 +68,62 @@ func TestInProcess(t *testing.T) {
 	class := drm.NewClass()
 	driver := vkms.NewDriver(class, full())
 	dev := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
-	Run(t, InProcess(class, dev, driver))
+	served := driver.Device().Ioctls()
+	covered := Run(t, InProcess(class, dev, driver))
 	equalObjects(t, driver)
+	checkCoverage(t, covered, served)
+}
+
+// neverSucceed are requests that this device refuses whatever they say.
+var neverSucceed = map[uint32]string{
+	uapi.IoctlSetUnique:   "it is of the time before kernel modesetting",
+	uapi.IoctlModeDirtyFB: "the display shows buffers as they are",
+}
+
+// checkCoverage is that cases have sent every request that the device serves,
+// that each has succeeded, and that each was asked where it must be refused:
+// with a bad pointer, by who may not, and of a device that is gone. So a
+// request that is new in udrm needs a case.
+func checkCoverage(t *testing.T, covered Coverage, served []uint32) {
+	rules := make(map[uint32]rule)
+	for _, r := range requests {
+		rules[r.cmd] = r.rules
+		if !slices.Contains(served, r.cmd) {
+			t.Errorf("%s is in the list of requests, and the device does not know it", uapi.IoctlName(r.cmd))
+		}
+	}
+	for _, cmd := range served {
+		rule, known := rules[cmd]
+		if !known {
+			t.Errorf("%s has no cases: the list of requests is without it", uapi.IoctlName(cmd))
+			continue
+		}
+		want := []unix.Errno{unix.ENODEV}
+		if neverSucceed[cmd] == "" {
+			want = append(want, 0)
+		}
+		if uapi.IOCDir(cmd) != uapi.IOCNone {
+			want = append(want, unix.EFAULT)
+		}
+		if rule != forRender {
+			want = append(want, unix.EACCES)
+		}
+		checkAnswers(t, covered, cmd, want...)
+	}
+	for _, cmd := range []uint32{
+		uapi.DMABufIoctlSync, uapi.DMABufIoctlExportSyncFile, uapi.DMABufIoctlImportSyncFile, uapi.SyncIOCMerge, uapi.SyncIOCFileInfo,
+	} {
+		checkAnswers(t, covered, cmd, 0, unix.EFAULT, unix.EINVAL)
+	}
+}
+
+func checkAnswers(t *testing.T, covered Coverage, cmd uint32, want ...unix.Errno) {
+	t.Helper()
+	for _, errno := range want {
+		if covered[cmd][errno] == 0 {
+			t.Errorf("no case has %s answer %s, only %s", uapi.IoctlName(cmd), names([]unix.Errno{errno}), names(covered.Errnos(cmd)))
+		}
+	}
 }
 
 // equalObjects is that clients that are gone leave no buffer behind.

@@ -72,6 +72,17 @@ func (t *ioctlTable) add(d *Device, ioctls []Ioctl) error {
 	return nil
 }
 
+// Ioctls returns the requests that the device answers, by number.
+func (d *Device) Ioctls() []uint32 {
+	var cmds []uint32
+	for _, ioctl := range d.ioctls {
+		if ioctl != nil {
+			cmds = append(cmds, ioctl.cmd)
+		}
+	}
+	return cmds
+}
+
 // A Request is one ioctl on its way.
 type Request struct {
 	File   *File
