@@ -72,6 +72,17 @@ func (d *Device) Driver() string {
 	return ""
 }
 
+// LastDriver returns the name of the driver that the device is or was bound to,
+// "" when it never was. It waits for a Bind or Unbind that is under way.
+func (d *Device) LastDriver() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.last == nil {
+		return ""
+	}
+	return d.last.Name()
+}
+
 // Bind binds the device to driver: it calls the driver's Probe. Errors: EBUSY
 // when the device is bound already, ENODEV when it has been removed, and
 // whatever Probe returned.

@@ -3,6 +3,7 @@ package drm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -142,6 +143,18 @@ func (d *Device) State() State { return State(d.state.Load()) }
 
 // Guards returns how many guards are open at this moment, for reports.
 func (d *Device) Guards() int { return d.gate.Sections() }
+
+// InUse reports whether a client has anything of the device: an open file, or
+// what a part that is a [UsePart] knows of. A driver is not unloaded then.
+func (d *Device) InUse() bool {
+	if d.Files() > 0 {
+		return true
+	}
+	return slices.ContainsFunc(d.parts, func(p Part) bool {
+		u, ok := p.(UsePart)
+		return ok && u.InUse()
+	})
+}
 
 // Files returns how many files are open on the device.
 func (d *Device) Files() int {

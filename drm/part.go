@@ -5,7 +5,8 @@ package drm
 // attaches its parts in the order in which the files of a client must be
 // released: framebuffers before buffers.
 //
-// Optional methods: [CapPart], [DebugfsPart], [LeasePart], [MmapPart].
+// Optional methods: [CapPart], [DebugfsPart], [LeasePart], [MmapPart],
+// [UsePart].
 type Part interface {
 	// Ioctls are the requests that the part answers.
 	Ioctls() []Ioctl
@@ -59,6 +60,11 @@ type MmapPart interface {
 	// memory. ok is false when the part does not know the offset; EACCES when
 	// the file may not map it.
 	Mmap(dev *RegisteredDevice, f *File, offset, length uint64) (m Mapping, ok bool, err error)
+}
+
+// A UsePart is a [Part] that hands out what outlives files: see [Device.InUse].
+type UsePart interface {
+	InUse() bool
 }
 
 // Fake offsets name buffers in mmap(2). Hosts rely on the range: it tells

@@ -168,10 +168,18 @@ func clientOf(tid thread.ID) drm.Client {
 	}
 	uid, _, _ := strings.Cut(status["Uid"], "\t") // real, effective, ...
 	client.UID, _ = strconv.Atoi(uid)
-	const capSysAdmin = 1 << unix.CAP_SYS_ADMIN
-	effective, err := strconv.ParseUint(status["CapEff"], 16, 64)
-	client.Admin = err == nil && effective&capSysAdmin != 0 && tid.InOurUserNamespace()
+	client.Admin = hasCapability(tid, status, unix.CAP_SYS_ADMIN)
 	return client
+}
+
+// capable reports whether the program has a capability that counts.
+func (c *call) capable(capability uint) bool {
+	return hasCapability(c.tid(), statusOf(c.tid()), capability)
+}
+
+func hasCapability(tid thread.ID, status map[string]string, capability uint) bool {
+	effective, err := strconv.ParseUint(status["CapEff"], 16, 64)
+	return err == nil && effective&(1<<capability) != 0 && tid.InOurUserNamespace()
 }
 
 // statusOf reads /proc/TID/status.

@@ -102,6 +102,7 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_BIND, name: "bind", serve: (*call).bind, conds: []seccomp.Cond{
 		{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink},
 	}},
+	{nr: unix.SYS_DELETE_MODULE, name: "delete_module", serve: (*call).deleteModule},
 	{nr: unix.SYS_GETXATTR, name: "getxattr", serve: (*call).getxattr},
 	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", serve: (*call).lgetxattr},
 }

@@ -94,6 +94,14 @@
 // credentials (internal/thread/credentials.go), as it may have given up
 // privileges that we have.
 //
+// # Modules
+//
+// A driver can be unloaded and loaded again as a module (module.go): libkmod
+// and modprobe see it in /sys/module, delete_module takes its devices from it
+// unless a client has one open, or a buffer of it, or a mapping of one, and a
+// file of modprobe.d says how to bind them again. /proc/modules does not list
+// it, and there is no file of it to load.
+//
 // # What stays different from a real node
 //
 //   - A read of 8 bytes, from one of the descriptors 0 to 2, with readv, or of

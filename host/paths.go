@@ -223,7 +223,7 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 	switch {
 	case bytes.HasPrefix(p, []byte("/sys")):
 	case bytes.HasPrefix(p, []byte("/dev")):
-	case bytes.HasPrefix(p, []byte("/run/udev")), bytes.HasPrefix(p, []byte("/var/run/udev")):
+	case bytes.HasPrefix(p, []byte("/run/udev")), bytes.HasPrefix(p, []byte("/var/run/udev")), bytes.HasPrefix(p, []byte("/run/modprobe.d")):
 		return true
 	case bytes.HasPrefix(p, []byte("/proc/")):
 		return bytes.Contains(p, []byte("/fd/")) || bytes.Contains(p, []byte("/cwd"))

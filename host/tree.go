@@ -40,6 +40,7 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	for b := range h.buses {
 		h.addBus(t, b)
 	}
+	h.addModules(t)
 	var devices []*drm.Device
 	for _, k := range kobjects {
 		if k.Minor != nil && k.Minor.Type() == drm.Primary {

@@ -1,7 +1,12 @@
 package gem
 
 import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
@@ -9,6 +14,8 @@ import (
 
 // A Manager is the buffers of one device: a [drm.Part].
 type Manager struct {
+	memfdName string // of the memory of its buffers, and of no others
+
 	mu      sync.Mutex
 	count   int                 // of objects
 	imports map[*DMABuf]*Object // those of other devices
@@ -17,13 +24,17 @@ type Manager struct {
 	next    uint64              // the next fake offset to try
 }
 
+// managers counts the managers of this process, for their names.
+var managers atomic.Int64
+
 // New returns a manager without buffers, to be attached to a device.
 func New() *Manager {
 	return &Manager{
-		imports: make(map[*DMABuf]*Object),
-		offsets: make(map[uint64]*Object),
-		names:   make(map[uint32]*Object),
-		next:    drm.FakeOffsetMin,
+		memfdName: fmt.Sprintf("drm gem object %d.%d", os.Getpid(), managers.Add(1)),
+		imports:   make(map[*DMABuf]*Object),
+		offsets:   make(map[uint64]*Object),
+		names:     make(map[uint32]*Object),
+		next:      drm.FakeOffsetMin,
 	}
 }
 
@@ -34,6 +45,23 @@ func (m *Manager) Objects() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.count
+}
+
+// InUse implements [drm.UsePart]: whether there is a buffer, or a mapping of one
+// that is gone.
+func (m *Manager) InUse() bool { return m.Objects() > 0 || mapped(m.memfdName) }
+
+// mapped reports whether a process that we may look at maps a memfd of that
+// name.
+func mapped(memfdName string) bool {
+	processes, _ := filepath.Glob("/proc/[0-9]*/maps")
+	for _, p := range processes {
+		maps, err := os.ReadFile(p)
+		if err == nil && bytes.Contains(maps, []byte("/memfd:"+memfdName+" (deleted)")) {
+			return true
+		}
+	}
+	return false
 }
 
 // forget takes the freed o out of all lists.

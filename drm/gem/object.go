@@ -43,7 +43,7 @@ func newObject(m *Manager, size uint64) (*Object, error) {
 	refuse := func(what string, err error) error {
 		return fmt.Errorf("gem: a buffer of %d bytes: %s: %v: %w", size, what, err, unix.ENOMEM)
 	}
-	fd, err := unix.MemfdCreate("drm gem object", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err := unix.MemfdCreate(m.memfdName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, refuse("memfd_create", err)
 	}

@@ -48,6 +48,7 @@ var parts = map[string]func(args []string){
 	"execstorm":   execStorm,
 	"fences":      fences,
 	"signaler":    signaler,
+	"unload":      unload,
 	"dmabuf":      dmaBuf,
 	"dmabufchild": dmaBufChild,
 

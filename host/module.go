@@ -1,0 +1,112 @@
+package host
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+// A driver of a bus is, for programs, what a module is in a kernel: unloading
+// it takes its devices from it, unless somebody uses them, and loading it binds
+// them again. modprobe and libkmod do so: they look into /sys/module, call
+// delete_module, and load with the command that a file of modprobe.d names, as
+// there is no file of the module.
+
+// modprobeFile says how to load the drivers.
+const modprobeFile = "/run/modprobe.d/udrm.conf"
+
+// addModules adds what modprobe looks for.
+func (h *Host) addModules(t *vfs.Tree) {
+	buses := slices.Collect(maps.Keys(h.buses))
+	t.AddFile(modprobeFile, 0o444, func() string { return loadCommands(buses) })
+	for _, b := range buses {
+		for _, driver := range b.Drivers() {
+			if len(boundTo(buses, driver)) == 0 {
+				continue
+			}
+			dir := "/sys/module/" + driver
+			t.AddDir(dir + "/holders")
+			t.AddFile(dir+"/initstate", 0o444, constant("live\n"))
+		}
+	}
+}
+
+// loadCommands is the file of modprobe.d.
+func loadCommands(buses []*bus.Bus) string {
+	commands := make(map[string][]string) // by driver
+	for _, b := range buses {
+		for _, d := range b.Devices() {
+			if driver := d.LastDriver(); driver != "" {
+				commands[driver] = append(commands[driver], fmt.Sprintf("echo %s > /sys/bus/%s/drivers/%s/bind", d.Name(), b.Name(), driver))
+			}
+		}
+	}
+	var out strings.Builder
+	for _, driver := range slices.Sorted(maps.Keys(commands)) {
+		fmt.Fprintf(&out, "install %s %s\n", driver, strings.Join(commands[driver], "; "))
+	}
+	return out.String()
+}
+
+// boundTo returns the devices that are bound to a driver.
+func boundTo(buses []*bus.Bus, driver string) (devices []*bus.Device) {
+	for _, b := range buses {
+		for _, d := range b.Devices() {
+			if d.Driver() == driver {
+				devices = append(devices, d)
+			}
+		}
+	}
+	return devices
+}
+
+// deleteModule unloads a driver of ours. The kernel knows about all others.
+func (c *call) deleteModule() {
+	raw, err := c.tid().ReadString(c.pathBuf[:], c.arg(0))
+	if err != nil {
+		c.proceed()
+		return
+	}
+	name := string(raw)
+	c.host.treeMu.Lock()
+	buses := slices.Collect(maps.Keys(c.host.buses))
+	c.host.treeMu.Unlock()
+	known := slices.ContainsFunc(buses, func(b *bus.Bus) bool { return slices.Contains(b.Drivers(), name) })
+	if !known {
+		c.proceed()
+		return
+	}
+	c.finish(c.host.unload(buses, name, c.capable(unix.CAP_SYS_MODULE)))
+}
+
+// unload takes the devices of a driver from it. Errors: EPERM, ENOENT when it
+// is not loaded, EWOULDBLOCK when somebody uses one of the devices.
+func (h *Host) unload(buses []*bus.Bus, driver string, permitted bool) error {
+	if !permitted {
+		return unix.EPERM
+	}
+	h.controls.drain()
+	h.files.drain()
+	devices := boundTo(buses, driver)
+	if len(devices) == 0 {
+		return unix.ENOENT
+	}
+	for _, k := range h.class.Kobjects() {
+		if k.Minor != nil && k.Minor.Type() == drm.Primary && slices.Contains(devices, k.Parent) && k.Minor.Device().InUse() {
+			return unix.EWOULDBLOCK
+		}
+	}
+	for _, d := range devices {
+		if err := d.Unbind(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
