@@ -37,7 +37,12 @@ func newDisplay(config *Config, buffers *gem.Manager) (*kms.ModeConfig, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
-	formats := slices.Concat(formats, config.Formats)
+	formats := slices.Clone(formats)
+	for _, f := range config.Formats {
+		if !slices.Contains(formats, f) {
+			formats = append(formats, f)
+		}
+	}
 	h := &hardware{}
 	m := kms.New(kms.Config{Driver: h, Buffers: buffers, Limits: limits, Clock: config.Clock})
 	h.pipes = make([]pipe, len(t.CRTCs))

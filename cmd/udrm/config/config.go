@@ -1,0 +1,142 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/udrm/udrm/driver/vkms"
+)
+
+// A Driver is what a card is.
+type Driver string
+
+// The drivers that there are.
+const (
+	VKMS Driver = "vkms" // a display
+	VGEM Driver = "vgem" // buffers and fences only
+)
+
+// A Card describes a card.
+type Card struct {
+	Name    string // of its entry in the file
+	Driver  Driver
+	Enabled bool        // it is there from the start
+	VKMS    vkms.Config // valid for Driver VKMS only
+}
+
+// DefaultCard returns the kernel's default vkms.
+func DefaultCard() Card {
+	return Card{Name: "vkms", Driver: VKMS, Enabled: true, VKMS: vkms.DefaultConfig()}
+}
+
+// ReadFile reads the cards that a file describes. Files with EDIDs are found
+// from its directory. All errors are reported together, each an [Error] unless
+// the file itself cannot be read.
+func ReadFile(path string) ([]Card, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, data)
+}
+
+// maxCards is how many cards there are numbers for.
+const maxCards = 64
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
+
+func parse(path string, data []byte) ([]Card, error) {
+	r := &reader{file: path, dir: filepath.Dir(path)}
+	var document yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, &Error{File: path, Line: 1, Reason: "it is empty: describe cards, such as \"cards: {card0: {}}\""}
+	case err != nil:
+		line, reason := 1, err.Error()
+		if m := yamlLine.FindStringSubmatch(reason); m != nil {
+			line, _ = strconv.Atoi(m[1])
+			reason = m[2]
+		}
+		reason = strings.TrimPrefix(reason, "yaml: ")
+		return nil, &Error{File: path, Line: line, Reason: "it is no YAML: " + reason}
+	}
+	var second yaml.Node
+	if err := decoder.Decode(&second); err == nil {
+		return nil, &Error{File: path, Line: second.Line, Reason: "a second document begins: all cards are in one"}
+	}
+	var cards []Card
+	found := false
+	r.mapping(document.Content[0], "", fields{"cards": func(n *yaml.Node, path string) {
+		found = true
+		for _, e := range r.entries(n, path) {
+			card, count := r.card(e)
+			if len(cards)+count > maxCards {
+				r.fail(e.key, e.path, "there are more than %d cards by now", maxCards)
+				return
+			}
+			cards = slices.Concat(cards, slices.Repeat([]Card{card}, count))
+		}
+	}})
+	if !found && r.errs == nil {
+		r.fail(document.Content[0], "", "it has no cards: describe them, such as \"cards: {card0: {}}\"")
+	}
+	if r.errs != nil {
+		return nil, r.failure()
+	}
+	return cards, nil
+}
+
+// card reads a card, and how many there are of it.
+func (r *reader) card(e entry) (Card, int) {
+	card, count := DefaultCard(), 1
+	card.Name = e.name
+	t := newTopologyReader(r, e)
+	config := &card.VKMS
+	r.mapping(e.value, e.path, fields{
+		"driver": func(n *yaml.Node, path string) {
+			choose(r, n, path, &card.Driver, choices[Driver]{{"vkms", VKMS}, {"vgem", VGEM}})
+		},
+		"enabled":    func(n *yaml.Node, path string) { r.bool(n, path, &card.Enabled) },
+		"count":      func(n *yaml.Node, path string) { r.int(n, path, &count, 1, maxCards) },
+		"syncobj":    func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Syncobj) },
+		"render":     func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Render) },
+		"formats":    func(n *yaml.Node, path string) { t.display(n, path); r.formats(n, path, &config.Formats) },
+		"cursor":     func(n *yaml.Node, path string) { t.unlisted(n, path, "planes"); r.bool(n, path, &config.Cursor) },
+		"overlay":    func(n *yaml.Node, path string) { t.unlisted(n, path, "planes"); r.bool(n, path, &config.Overlay) },
+		"writeback":  func(n *yaml.Node, path string) { t.unlisted(n, path, "crtcs"); r.bool(n, path, &config.Writeback) },
+		"planes":     t.list,
+		"crtcs":      t.list,
+		"encoders":   t.list,
+		"connectors": t.list,
+	})
+	t.check(card.Driver)
+	if card.Driver == VKMS {
+		config.Topology = t.topology(config)
+	}
+	return card, count
+}
+
+// formats reads a list of pixel formats.
+func (r *reader) formats(n *yaml.Node, path string, formats *[]uint32) {
+	for _, item := range r.items(n, path) {
+		code, err := ParseFormat(item.Value)
+		switch {
+		case err != nil:
+			r.fail(item, path, "%v", err)
+		case slices.Contains(*formats, code):
+			r.fail(item, path, "%s is named twice", item.Value)
+		default:
+			*formats = append(*formats, code)
+		}
+	}
+}

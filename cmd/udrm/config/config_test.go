@@ -1,0 +1,208 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm/edid"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+var update = flag.Bool("update", false, "write what the errors are to testdata")
+
+// TestErrors compares what is said of bad files with testdata/bad/*.txt.
+func TestErrors(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files: ", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			cards, err := ReadFile(file)
+			if err == nil {
+				t.Fatalf("no error: %+v", cards)
+			}
+			var located *Error
+			if !errors.As(err, &located) || located.File != file || located.Line < 1 {
+				t.Errorf("%v does not say where", err)
+			}
+			got := err.Error() + "\n"
+			golden := strings.TrimSuffix(file, "yaml") + "txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil || got != string(want) {
+				t.Errorf("%v\ngot\n%s\nwant\n%s", err, got, want)
+			}
+		})
+	}
+	if _, err := ReadFile("testdata/no-such-file"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// The example that has everything, read.
+func TestEverything(t *testing.T) {
+	cards, err := ReadFile("../testdata/everything.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range cards {
+		got = append(got, fmt.Sprintf("%s %s %v", c.Name, c.Driver, c.Enabled))
+	}
+	if want := []string{"desk vkms true", "default vkms true", "default vkms true", "spare vkms false", "buffers vgem true"}; !slices.Equal(got, want) {
+		t.Errorf("cards %q, want %q", got, want)
+	}
+	desk := cards[0].VKMS
+	if !desk.Syncobj || !desk.Render || !slices.Equal(desk.Formats, []uint32{uapi.FormatXRGB2101010, uapi.FormatNV12}) {
+		t.Errorf("desk: %+v", desk)
+	}
+	d := desk.Topology
+	left, right := d.Connectors[0].Monitor, d.Connectors[1].Monitor
+	d.Connectors[0].Monitor, d.Connectors[1].Monitor = nil, nil
+	want := &vkms.Topology{
+		Planes: []vkms.Plane{
+			{Name: "p0", Type: uapi.PlaneTypePrimary, PossibleCRTCs: 1}, {Name: "p1", Type: uapi.PlaneTypePrimary, PossibleCRTCs: 2},
+			{Name: "video", Type: uapi.PlaneTypeOverlay, PossibleCRTCs: 3}, {Name: "pointer", Type: uapi.PlaneTypeCursor, PossibleCRTCs: 1},
+		},
+		CRTCs:    []vkms.CRTC{{Name: "c0", Writeback: true}, {Name: "c1"}},
+		Encoders: []vkms.Encoder{{Name: "e0", PossibleCRTCs: 1}, {Name: "e1", PossibleCRTCs: 3}},
+		Connectors: []vkms.Connector{
+			{Name: "left", Type: uapi.ModeConnectorDisplayPort, PossibleEncoders: 1},
+			{Name: "right", Status: uapi.ModeDisconnected, PossibleEncoders: 2},
+		},
+	}
+	if !reflect.DeepEqual(d, want) {
+		t.Errorf("topology\n%+v, want\n%+v", d, want)
+	}
+	l, err := edid.Parse(left.EDID)
+	if err != nil || l.Name != "Left" || l.Manufacturer != "DEL" || l.Serial != 7 || l.WidthMM != 600 || left.HeightMM != 340 || len(left.Modes) != 2 {
+		t.Errorf("left: %v: %+v", err, l)
+	}
+	if r, err := edid.Parse(right.EDID); err != nil || r.Name != "From a file" || right.Modes[0].Name != "1680x1050" {
+		t.Errorf("right: %v: %+v", err, r)
+	}
+	if c := cards[1].VKMS; c.Topology != nil || !c.Cursor || c.Overlay || !c.Writeback {
+		t.Errorf("default: %+v", c)
+	}
+	if c := cards[3].VKMS; c.Topology != nil || !c.Cursor || !c.Overlay || c.Writeback {
+		t.Errorf("spare: %+v", c)
+	}
+}
+
+// What is left out is filled in. Each is what a card has, and how many planes,
+// CRTCs, encoders and connectors that makes.
+func TestLeftOut(t *testing.T) {
+	for _, tc := range []struct {
+		card string
+		want [4]int
+	}{
+		{"{connectors: {a: {}}}", [4]int{2, 1, 1, 1}},
+		{"{connectors: {a: , b: , c: }}", [4]int{6, 3, 3, 3}},
+		{"{connectors: {a: , b: , c: }, cursor: 0, overlay: 1}", [4]int{11, 3, 3, 3}},
+		{"{crtcs: {a: , b: }}", [4]int{4, 2, 2, 2}},
+		{"{crtcs: {c: }, connectors: {a: , b: }}", [4]int{2, 1, 2, 2}},
+		{"{encoders: {e: }, connectors: {a: , b: }}", [4]int{4, 2, 1, 2}},
+		{"{encoders: {e: , f: {possible_crtcs: [crtc0]}}}", [4]int{2, 1, 2, 1}},
+		{"{planes: {p: {type: 1}, q: }}", [4]int{2, 1, 1, 1}},
+		{"{planes: {p: {type: 1, possible_crtcs: [crtc0]}, q: {type: 1, possible_crtcs: [crtc1]}}, connectors: {a: , b: }}", [4]int{2, 2, 2, 2}},
+		{"&desk {connectors: {a: &a {type: DP}, b: *a}}", [4]int{4, 2, 2, 2}},
+	} {
+		cards, err := parse("test", []byte("cards: {card: "+tc.card+"}"))
+		if err != nil {
+			t.Errorf("%s: %v", tc.card, err)
+			continue
+		}
+		d := cards[0].VKMS.Topology
+		if got := [4]int{len(d.Planes), len(d.CRTCs), len(d.Encoders), len(d.Connectors)}; got != tc.want {
+			t.Errorf("%s: %v planes, CRTCs, encoders and connectors, want %v", tc.card, got, tc.want)
+		}
+	}
+	if cards, err := ReadFile("testdata/none.yaml"); err != nil || len(cards) != 0 {
+		t.Errorf("no cards: %v, %v", cards, err)
+	}
+}
+
+func TestParseMonitor(t *testing.T) {
+	for _, tc := range []struct {
+		spec        string
+		name        string
+		typ, status uint32
+		w, h        uint32
+		modes       []string
+	}{
+		{"1920x1080", "udrm", 0, 0, 510, 290, []string{"1920x1080@60"}},
+		{"DELL U2720Q:3840x2160@60,1920x1080@144,600x340mm,DP", "DELL U2720Q", uapi.ModeConnectorDisplayPort, 0, 600, 340, []string{"3840x2160@60", "1920x1080@144"}},
+		{"disconnected,HDMI-A,800x600@59.94", "udrm", uapi.ModeConnectorHDMIA, uapi.ModeDisconnected, 210, 160, []string{"800x600@60"}},
+		{"Beamer:1280x800,0x0mm", "Beamer", 0, 0, 0, 0, []string{"1280x800@60"}},
+		{"edid=../testdata/monitor.bin,eDP", "From a file", uapi.ModeConnectorEDP, 0, 600, 340, []string{"1680x1050@60", "1280x1024@60"}},
+	} {
+		c, err := ParseMonitor(tc.spec, 3)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		m, err := edid.Parse(c.Monitor.EDID)
+		if err != nil {
+			t.Errorf("%s: %v", tc.spec, err)
+			continue
+		}
+		var modes []string
+		for i := range m.Modes {
+			modes = append(modes, fmt.Sprintf("%dx%d@%.0f", m.Modes[i].HDisplay, m.Modes[i].VDisplay, m.Modes[i].Refresh()))
+		}
+		if m.Name != tc.name || c.Type != tc.typ || c.Status != tc.status || c.Monitor.WidthMM != tc.w || c.Monitor.HeightMM != tc.h || !slices.Equal(modes, tc.modes) {
+			t.Errorf("%s: %+v, %+v", tc.spec, c, m)
+		}
+	}
+	for _, spec := range []string{"", ":", "DELL:", "x", "800x600,", "edid=", "edid=/no/such/file", "edid=../testdata/monitor.bin,800x600", "DP,DP,800x600", "800x600x600"} {
+		if c, err := ParseMonitor(spec, 1); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("%q: ", spec)) {
+			t.Errorf("%q: %v, %v", spec, c, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(files, "../testdata/everything.yaml", "../testdata/two-monitors.yaml") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if bytes.Contains(data, []byte("edid")) {
+			return // it would read any file
+		}
+		cards, err := parse("fuzz", data)
+		var located *Error
+		switch {
+		case err != nil && (!errors.As(err, &located) || located.Line < 1 || located.Reason == ""):
+			t.Errorf("an error without a place: %v", err)
+		case err != nil:
+			return
+		}
+		for _, c := range cards {
+			if d := c.VKMS.Topology; d != nil && d.Validate() != nil {
+				t.Errorf("a topology that is wrong: %v", d.Validate())
+			}
+		}
+	})
+}

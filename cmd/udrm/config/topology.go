@@ -1,0 +1,278 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A topologyReader reads what a card is made of. The lists may stand in any
+// order, so they are noted first.
+type topologyReader struct {
+	*reader
+	card entry
+
+	lists map[string]entry // as in the file, by kind
+	notes []condition
+}
+
+// A condition is that an attribute needs the driver vkms, and that a list is
+// not there.
+type condition struct {
+	node *yaml.Node
+	path string
+	list string // "" for none
+}
+
+func newTopologyReader(r *reader, card entry) *topologyReader {
+	return &topologyReader{reader: r, card: card, lists: make(map[string]entry)}
+}
+
+// display notes that the attribute is one of displays.
+func (t *topologyReader) display(n *yaml.Node, path string) {
+	t.notes = append(t.notes, condition{node: n, path: path})
+}
+
+// unlisted notes that the attribute is one of displays, and counts where that
+// list is left out.
+func (t *topologyReader) unlisted(n *yaml.Node, path, list string) {
+	t.notes = append(t.notes, condition{n, path, list})
+}
+
+// list notes a list.
+func (t *topologyReader) list(n *yaml.Node, path string) {
+	t.display(n, path)
+	t.lists[filepath.Base(path)] = entry{path: path, key: n, value: n}
+}
+
+// check looks at what was noted.
+func (t *topologyReader) check(driver Driver) {
+	for _, c := range t.notes {
+		_, listed := t.lists[c.list]
+		switch {
+		case driver != VKMS:
+			t.fail(c.node, c.path, "a card of driver %s does not have it: remove it", driver)
+		case listed:
+			t.fail(c.node, c.path, "the card lists its %s, so that this does not count: remove it", c.list)
+		}
+	}
+}
+
+// names are the entries of a list, or those that are made for one that is left
+// out.
+type names struct {
+	listed  bool
+	entries []entry // of a list
+	words   []string
+}
+
+func (t *topologyReader) names(kind string) *names {
+	list, listed := t.lists[kind]
+	n := &names{listed: listed}
+	if listed {
+		n.entries = t.entries(list.value, list.path)
+	}
+	for _, e := range n.entries {
+		n.words = append(n.words, e.name)
+	}
+	return n
+}
+
+// topology returns what the card is made of, with what was left out; nil for
+// the default device.
+func (t *topologyReader) topology(config *vkms.Config) *vkms.Topology {
+	if len(t.lists) == 0 {
+		return nil
+	}
+	before := len(t.errs)
+	crtcs, planes, encoders, connectors := t.names("crtcs"), t.names("planes"), t.names("encoders"), t.names("connectors")
+	var plugs []vkms.Connector
+	for i, e := range connectors.entries {
+		plugs = append(plugs, t.connector(e, i))
+	}
+	count := len(crtcs.entries)
+	if !connectors.listed {
+		for i := range max(count, 1) {
+			plugs = append(plugs, vkms.Connector{Name: fmt.Sprintf("connector%d", i)})
+		}
+	}
+	if !crtcs.listed {
+		count = max(len(plugs), 1)
+	}
+	// What is left out is as in any simple topology of that size.
+	d := vkms.NewTopology(count, plugs, config)
+	if crtcs.listed {
+		d.CRTCs = nil
+		for _, e := range crtcs.entries {
+			d.CRTCs = append(d.CRTCs, t.crtc(e))
+		}
+	} else {
+		for _, c := range d.CRTCs {
+			crtcs.words = append(crtcs.words, c.Name)
+		}
+	}
+	if planes.listed {
+		d.Planes = nil
+		for _, e := range planes.entries {
+			d.Planes = append(d.Planes, t.plane(e, crtcs))
+		}
+	}
+	if encoders.listed {
+		d.Encoders = nil
+		for _, e := range encoders.entries {
+			d.Encoders = append(d.Encoders, t.encoder(e, crtcs))
+		}
+	} else {
+		for _, e := range d.Encoders {
+			encoders.words = append(encoders.words, e.Name)
+		}
+	}
+	for i := range d.Connectors {
+		if encoders.listed {
+			d.Connectors[i].PossibleEncoders = encoders.all()
+		}
+		if connectors.listed {
+			t.possibleEncoders(connectors.entries[i], &d.Connectors[i], encoders)
+		}
+	}
+	if len(t.errs) == before {
+		t.validate(d, map[string]*names{"crtcs": crtcs, "planes": planes, "encoders": encoders, "connectors": connectors})
+	}
+	return d
+}
+
+// validate checks the rules of vkms.
+func (t *topologyReader) validate(d *vkms.Topology, all map[string]*names) {
+	err := d.Validate()
+	if err == nil {
+		return
+	}
+	list := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, err := range list {
+		var broken *vkms.TopologyError
+		if !errors.As(err, &broken) {
+			t.fail(t.card.key, t.card.path, "%v", err)
+			continue
+		}
+		at := t.card.key
+		path := t.card.path + "/" + broken.Kind
+		if list, ok := t.lists[broken.Kind]; ok {
+			at = list.key
+		}
+		if broken.Index >= 0 {
+			path += "/" + broken.Name
+			if entries := all[broken.Kind].entries; broken.Index < len(entries) {
+				at = entries[broken.Index].key
+			}
+		}
+		t.fail(at, path, "%s", broken.Reason)
+	}
+}
+
+func (t *topologyReader) crtc(e entry) vkms.CRTC {
+	c := vkms.CRTC{Name: e.name}
+	t.mapping(e.value, e.path, fields{
+		"writeback": func(n *yaml.Node, path string) { t.bool(n, path, &c.Writeback) },
+	})
+	return c
+}
+
+var planeTypes = choices[int]{
+	{"overlay", uapi.PlaneTypeOverlay}, {"primary", uapi.PlaneTypePrimary}, {"cursor", uapi.PlaneTypeCursor},
+	{"0", uapi.PlaneTypeOverlay}, {"1", uapi.PlaneTypePrimary}, {"2", uapi.PlaneTypeCursor},
+}
+
+func (t *topologyReader) plane(e entry, crtcs *names) vkms.Plane {
+	p := vkms.Plane{Name: e.name, Type: uapi.PlaneTypeOverlay, PossibleCRTCs: crtcs.all()}
+	t.mapping(e.value, e.path, fields{
+		"type":           func(n *yaml.Node, path string) { choose(t.reader, n, path, &p.Type, planeTypes) },
+		"possible_crtcs": func(n *yaml.Node, path string) { p.PossibleCRTCs = t.mask(n, path, "CRTC", crtcs) },
+	})
+	return p
+}
+
+func (t *topologyReader) encoder(e entry, crtcs *names) vkms.Encoder {
+	c := vkms.Encoder{Name: e.name, PossibleCRTCs: crtcs.all()}
+	t.mapping(e.value, e.path, fields{
+		"possible_crtcs": func(n *yaml.Node, path string) { c.PossibleCRTCs = t.mask(n, path, "CRTC", crtcs) },
+	})
+	return c
+}
+
+var statuses = choices[uint32]{
+	{"connected", uapi.ModeConnected}, {"disconnected", uapi.ModeDisconnected}, {"unknown", uapi.ModeUnknownConnection},
+	{"1", uapi.ModeConnected}, {"2", uapi.ModeDisconnected}, {"3", uapi.ModeUnknownConnection},
+}
+
+// connector reads a connector but for its encoders. Those that are equal
+// otherwise differ in their serial numbers, from 1.
+func (t *topologyReader) connector(e entry, index int) vkms.Connector {
+	c := vkms.Connector{Name: e.name}
+	var source *yaml.Node // of the monitor
+	t.mapping(e.value, e.path, fields{
+		"type":              func(n *yaml.Node, path string) { choose(t.reader, n, path, &c.Type, connectorTypes) },
+		"status":            func(n *yaml.Node, path string) { choose(t.reader, n, path, &c.Status, statuses) },
+		"possible_encoders": func(*yaml.Node, string) {}, // see possibleEncoders
+		"monitor": func(n *yaml.Node, path string) {
+			t.twice(source, n, path)
+			source = n
+			c.Monitor = t.monitor(n, path, index+1)
+		},
+		"edid": func(n *yaml.Node, path string) {
+			t.twice(source, n, path)
+			source = n
+			file, ok := t.scalar(n, path)
+			if !ok {
+				return
+			}
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(t.dir, file)
+			}
+			var err error
+			if c.Monitor, err = readEDID(file); err != nil {
+				t.fail(n, path, "%v", err)
+			}
+		},
+	})
+	return c
+}
+
+func (t *topologyReader) twice(first, n *yaml.Node, path string) {
+	if first != nil {
+		t.fail(n, path, "the connector has a monitor already, in line %d: remove one", first.Line)
+	}
+}
+
+// possibleEncoders sets those of a connector that says which.
+func (t *topologyReader) possibleEncoders(e entry, c *vkms.Connector, encoders *names) {
+	quiet := new(reader) // the errors of the entry are known
+	for _, attribute := range quiet.entries(e.value, e.path) {
+		if attribute.name == "possible_encoders" {
+			c.PossibleEncoders = t.mask(attribute.value, attribute.path, "encoder", encoders)
+		}
+	}
+}
+
+func (n *names) all() uint32 { return uint32(1)<<len(n.words) - 1 }
+
+// mask reads a list of names.
+func (t *topologyReader) mask(n *yaml.Node, path, what string, known *names) (mask uint32) {
+	for _, item := range t.items(n, path) {
+		i := slices.Index(known.words, item.Value)
+		if i < 0 {
+			t.fail(item, path, "there is no %s %q; %s", what, item.Value, suggest(item.Value, known.words))
+			continue
+		}
+		mask |= 1 << i
+	}
+	return mask
+}
