@@ -31,6 +31,9 @@ func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 		}
 		ioctl := dev.ioctls[uapi.IOCNr(cmd)]
 		if ioctl == nil {
+			ioctl = absentIoctls[uapi.IOCNr(cmd)]
+		}
+		if ioctl == nil {
 			return fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, dev.info.Name, uapi.IOCNr(cmd), unix.EINVAL)
 		}
 		req := &Request{File: f, Cmd: cmd, caller: caller, ctx: ctx}
