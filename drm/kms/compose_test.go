@@ -5,8 +5,11 @@ import (
 	"image"
 	"math/big"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -344,8 +347,10 @@ func TestGammaEnds(t *testing.T) {
 	}
 }
 
-// BenchmarkCompose is what a pixel costs, and how many times as much as a
-// plain copy of the framebuffer in the same run.
+// BenchmarkCompose is what a pixel costs in time of a processor, and how many
+// times as much as two references in the same run: a plain copy of the
+// framebuffer, and what one would write first, a blend of each pixel of each
+// plane in floating point.
 func BenchmarkCompose(b *testing.B) {
 	const w, h = 1920, 1080
 	r := rand.New(rand.NewPCG(1, 1))
@@ -378,6 +383,8 @@ func BenchmarkCompose(b *testing.B) {
 		{"gamma", []testPlane{full(uapi.FormatXRGB8888)}, true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
+			runtime.LockOSThread() // whose time is measured
+			defer runtime.UnlockOSThread()
 			s := &scene{width: w, height: h}
 			for _, p := range c.planes {
 				read, err := p.state.sample(p.bytes)
@@ -392,22 +399,55 @@ func BenchmarkCompose(b *testing.B) {
 			src := c.planes[0].bytes[0]
 			dst := make([]byte, len(src))
 			out := make([]byte, 4*w*h)
-			var copying, composing int64
+			var copying, composing, blending time.Duration
 			for b.Loop() {
-				copying += elapsed(func() { copy(dst, src) })
-				composing += elapsed(func() {
+				copying += threadTime(func() { copy(dst, src) })
+				composing += threadTime(func() {
 					s.compose(func(y int, line []uint64) { write8888(out[4*w*y:], line, false, 0xff) })
 				})
+				blending += threadTime(func() { blendFloats(out, c.planes, w) })
 			}
 			b.ReportMetric(float64(composing)/float64(b.N)/(w*h), "ns/pixel")
 			b.ReportMetric(float64(composing)/float64(copying), "×copy")
+			b.ReportMetric(float64(composing)/float64(blending), "×float")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
 }
 
-func elapsed(f func()) int64 {
-	start := time.Now()
+// blendFloats puts planes of four bytes a pixel over each other, and what has
+// two as if it had four.
+func blendFloats(out []byte, planes []testPlane, width int) {
+	clear(out)
+	for _, p := range planes {
+		size := int(p.state.FB.format.BlockBytes[0])
+		for y := range int(p.state.CRTCH) {
+			for x := range int(p.state.CRTCW) {
+				src := p.bytes[0][y*int(p.state.FB.pitches[0])+x*size:][:size]
+				dst := out[4*(y*width+x):][:4]
+				alpha := 1.0
+				if p.state.FB.format.Alpha {
+					alpha = float64(src[3]) / 255
+				}
+				for i := range 3 {
+					v := float64(src[i%size]) / 255
+					dst[i] = uint8(min(v+float64(dst[i])/255*(1-alpha), 1)*255 + 0.5)
+				}
+			}
+		}
+	}
+}
+
+// threadTime is how long the processor works at f.
+func threadTime(f func()) time.Duration {
+	now := func() time.Duration {
+		var ts unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+			panic(err)
+		}
+		return time.Duration(ts.Nano())
+	}
+	start := now()
 	f()
-	return int64(time.Since(start))
+	return now() - start
 }
