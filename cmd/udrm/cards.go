@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"image"
 	"image/png"
 	"maps"
 	"os"
@@ -12,33 +13,40 @@ import (
 	"sync"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/cmd/udrm/config"
+	"github.com/udrm/udrm/driver/vgem"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
 )
 
-// cards are the virtual cards of this process: vkms devices on a platform
-// bus. A card is known by its node, "card0"; the device behind it is "vkms",
-// and "vkms.1", "vkms.2" … for the others.
+// cards are the virtual cards of this process: devices on a platform bus. A
+// card is known by its node, "card0"; the device behind it is named as its
+// driver, "vkms", and "vkms.1", "vkms.2" … for the others of that driver.
 type cards struct {
 	class    *drm.Class
 	platform *bus.Bus
-	config   vkms.Config // of the cards that are plugged from now on
+	list     []config.Card // card0 and so on
+	further  *config.Card  // what all others are; nil: there are none
 
 	mu      sync.Mutex
-	drivers map[string]*vkms.Driver // by the name of the device
+	drivers map[string]*vkms.Driver // by the name of the device; displays only
 	plugged map[string]string       // cards, likewise; a rescan of the bus finds them
 }
 
-// newCards plugs count cards.
-func newCards(count int, config vkms.Config) (*cards, error) {
+// newCards plugs those of the cards that are enabled.
+func newCards(list []config.Card, further *config.Card) (*cards, error) {
 	c := &cards{
-		class: drm.NewClass(), platform: bus.New("platform"), config: config,
+		class: drm.NewClass(), platform: bus.New("platform"), list: list, further: further,
 		drivers: make(map[string]*vkms.Driver), plugged: make(map[string]string),
 	}
 	c.platform.OnRescan(c.rescan)
-	for i := range count {
+	for i, card := range list {
+		if !card.Enabled {
+			continue
+		}
 		if err := c.plug(fmt.Sprintf("card%d", i)); err != nil {
-			return nil, err
+			return nil, errors.Join(err, c.removeAll())
 		}
 	}
 	return c, nil
@@ -57,42 +65,75 @@ func cardIndex(card string) (int, error) {
 	return i, nil
 }
 
-// deviceName returns the name of the device of a card on the platform bus.
-func deviceName(card string) string {
+// describe returns what a card is, and the name of its device on the platform
+// bus.
+func (c *cards) describe(card string) (described config.Card, device string, err error) {
 	i, err := cardIndex(card)
-	if err != nil || i == 0 {
-		return "vkms"
+	if err != nil {
+		return config.Card{}, "", err
 	}
-	return fmt.Sprintf("vkms.%d", i)
+	number := i
+	switch {
+	case i < len(c.list):
+		described, number = c.list[i], 0
+		for _, other := range c.list[:i] {
+			if other.Driver == described.Driver {
+				number++
+			}
+		}
+	case c.further == nil:
+		return config.Card{}, "", fmt.Errorf("there is no %s: %d cards are described", card, len(c.list))
+	default:
+		described = *c.further
+	}
+	if number == 0 {
+		return described, string(described.Driver), nil
+	}
+	return described, fmt.Sprintf("%s.%d", described.Driver, number), nil
 }
 
 // plug puts a new device on the bus and binds it. A card that comes back while
 // a client still holds the old one gets the lowest free node, as it does in
 // the kernel, which need not be the one that it had.
 func (c *cards) plug(card string) error {
-	name := deviceName(card)
+	described, name, err := c.describe(card)
+	if err != nil {
+		return err
+	}
 	dev := c.platform.Device(name)
 	if dev == nil {
-		var err error
 		if dev, err = c.platform.Add(name); err != nil {
 			return err
 		}
 	}
-	driver := vkms.NewDriver(c.class, c.config)
+	var driver bus.Driver
+	var display *vkms.Driver
+	switch described.Driver {
+	case config.VGEM:
+		driver = vgem.NewDriver(c.class)
+	default:
+		display = vkms.NewDriver(c.class, described.VKMS)
+		driver = display
+	}
 	if err := dev.Bind(driver); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drivers[name], c.plugged[name] = driver, card
+	c.plugged[name] = card
+	if display != nil {
+		c.drivers[name] = display
+	}
 	return nil
 }
 
 // unplug pulls the cable: the device is gone, its driver was not asked.
 func (c *cards) unplug(card string) error {
-	c.mu.Lock()
-	delete(c.plugged, deviceName(card))
-	c.mu.Unlock()
+	if _, name, err := c.describe(card); err == nil {
+		c.mu.Lock()
+		delete(c.plugged, name)
+		c.mu.Unlock()
+	}
 	return c.withDevice(card, (*bus.Device).Remove)
 }
 
@@ -115,30 +156,69 @@ func (c *cards) rescan() error {
 func (c *cards) unbind(card string) error { return c.withDevice(card, (*bus.Device).Unbind) }
 
 func (c *cards) withDevice(card string, f func(*bus.Device) error) error {
-	dev := c.platform.Device(deviceName(card))
+	_, name, err := c.describe(card)
+	if err != nil {
+		return err
+	}
+	dev := c.platform.Device(name)
 	if dev == nil {
 		return fmt.Errorf("%s is not plugged", card)
 	}
 	return f(dev)
 }
 
-// driver returns the driver of a card, nil when it was never plugged.
+// driver returns the driver of a card that is a display, nil when it is none
+// or was never plugged.
 func (c *cards) driver(card string) *vkms.Driver {
+	_, name, err := c.describe(card)
+	if err != nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.drivers[deviceName(card)]
+	return c.drivers[name]
 }
 
-// device returns the DRM device of a card that was plugged.
-func (c *cards) device(card string) *drm.Device { return c.driver(card).Device() }
-
-// screenshot writes what the card shows to a PNG file.
-func (c *cards) screenshot(card, file string) (err error) {
+// display is driver, with an error.
+func (c *cards) display(card string) (*vkms.Driver, error) {
+	switch described, _, err := c.describe(card); {
+	case err != nil:
+		return nil, err
+	case described.Driver != config.VKMS:
+		return nil, fmt.Errorf("%s is a %s, which has no display", card, described.Driver)
+	}
 	driver := c.driver(card)
 	if driver == nil {
-		return fmt.Errorf("%s is not plugged", card)
+		return nil, fmt.Errorf("%s is not plugged", card)
 	}
-	picture, err := driver.Screenshot()
+	return driver, nil
+}
+
+// device returns the DRM device of a display that was plugged.
+func (c *cards) device(card string) *drm.Device { return c.driver(card).Device() }
+
+// hotplug changes what is plugged into a connector of a card: see
+// [vkms.Driver.Hotplug].
+func (c *cards) hotplug(card, connector string, connection uint32, monitor *kms.Monitor) error {
+	driver, err := c.display(card)
+	if err != nil {
+		return err
+	}
+	return driver.Hotplug(connector, connection, monitor)
+}
+
+// screenshot writes what a display shows to a PNG file: on a connector, or
+// with connector "" on its first CRTC.
+func (c *cards) screenshot(card, connector, file string) (err error) {
+	driver, err := c.display(card)
+	if err != nil {
+		return err
+	}
+	take := driver.Screenshot
+	if connector != "" {
+		take = func() (*image.NRGBA, error) { return driver.ScreenshotOf(connector) }
+	}
+	picture, err := take()
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/udrm/udrm/bus"
-	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
 )
@@ -71,7 +72,7 @@ type demoCheck struct {
 func (d *demo) check(what string, err error) { d.checks = append(d.checks, demoCheck{what, err}) }
 
 func (d *demo) run() (err error) {
-	if d.cards, err = newCards(2, vkms.DefaultConfig()); err != nil {
+	if d.cards, err = newCards(slices.Repeat([]config.Card{config.DefaultCard()}, 2), nil); err != nil {
 		return err
 	}
 	h, err := host.New(d.cards.class, host.Options{})
@@ -227,6 +228,6 @@ func (d *demo) tried(what string) bool {
 // picture writes what a card shows.
 func (d *demo) picture(card string) {
 	file := filepath.Join(d.dir, card+".png")
-	err := d.cards.screenshot(card, file)
+	err := d.cards.screenshot(card, "", file)
 	d.check(fmt.Sprintf("the last frame of %s is in %s", card, file), err)
 }

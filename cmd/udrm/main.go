@@ -40,13 +40,13 @@ type cli struct {
 
 func main() {
 	var args cli
-	parser, err := kong.New(&args, kong.Name("udrm"), kong.Description("A DRM subsystem in user space."))
+	parser, err := kong.New(&args, kong.Name("udrm"), kong.Description("A DRM subsystem in user space."), helpVars)
 	if err != nil {
 		panic(err) // the tags of cli are wrong
 	}
 	ctx, err := parser.Parse(os.Args[1:])
 	if err == nil {
-		err = ctx.Run()
+		err = ctx.Run(ctx)
 	}
 	var status exitStatus
 	switch {

@@ -10,27 +10,30 @@ import (
 	"sync"
 	"time"
 
-	"github.com/udrm/udrm/driver/vkms"
+	"github.com/alecthomas/kong"
+
 	"github.com/udrm/udrm/host"
 )
 
 type runCmd struct {
-	Cards   int           `default:"1" help:"How many cards to plug: card0, card1 …"`
-	VGEM    int           `name:"vgem" help:"How many vgem devices to add, behind the cards: buffers and fences, and no displays."`
-	At      []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"Do something to a card some time after the start: unplug, unbind, plug, or screenshot (=CARD=FILE.png). May be repeated."`
-	Syncobj bool          `help:"Cards have sync objects and timelines, which the kernel's vkms does not."`
-	Render  bool          `help:"Cards have a render node, which the kernel's vkms does not."`
+	cardFlags `embed:"" group:"Cards:"`
+
+	At      []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"Do something some time after the start. To a card: unplug, unbind, plug. To a connector (CARD:CONNECTOR): disconnect, connect (the monitor that it had, or =MONITOR). Take a picture: screenshot (=CARD=FILE.png, =CARD:CONNECTOR=FILE.png). May be repeated."`
 	HangUp  bool          `help:"At an unplug, wake who waits for events, and end reads. A kernel does not."`
 	Verbose bool          `short:"v" help:"Say what udrm does."`
 	Program []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
 }
 
-func (cmd *runCmd) Run() error {
-	if cmd.Cards < 0 || cmd.Cards > maxCards {
-		return fmt.Errorf("--cards=%d: it takes 0 to %d", cmd.Cards, maxCards)
+func (cmd *runCmd) Run(ctx *kong.Context) error {
+	var given []string
+	for _, part := range ctx.Path {
+		if part.Flag != nil {
+			given = append(given, part.Flag.Name)
+		}
 	}
-	if cmd.VGEM < 0 || cmd.VGEM > maxCards-cmd.Cards {
-		return fmt.Errorf("--vgem=%d: with %d cards it takes 0 to %d", cmd.VGEM, cmd.Cards, maxCards-cmd.Cards)
+	list, further, err := cmd.describe(given)
+	if err != nil {
+		return err
 	}
 	program := cmd.Program
 	if program[0] == "--" {
@@ -42,14 +45,9 @@ func (cmd *runCmd) Run() error {
 	log := slog.New(prefixHandler{slog.LevelWarn})
 	slog.SetDefault(log)
 
-	config := vkms.DefaultConfig()
-	config.Syncobj, config.Render = cmd.Syncobj, cmd.Render
-	cards, err := newCards(cmd.Cards, config)
+	cards, err := newCards(list, further)
 	if err != nil {
 		return err
-	}
-	if err := cards.addVGEM(cmd.VGEM); err != nil {
-		return errors.Join(err, cards.removeAll())
 	}
 	h, err := host.New(cards.class, host.Options{HangUp: cmd.HangUp})
 	if err != nil {
@@ -88,7 +86,7 @@ func (cmd *runCmd) actAt(cards *cards, stop <-chan struct{}) {
 		case <-time.After(time.Until(start.Add(a.after))):
 		}
 		begin := time.Now()
-		err := actions[a.action](cards, a)
+		err := actions[a.action].do(cards, a)
 		switch {
 		case err != nil:
 			fmt.Fprintf(os.Stderr, "udrm: %v: %v\n", a, err)

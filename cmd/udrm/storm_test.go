@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
@@ -52,10 +53,11 @@ func newSession(t *testing.T) *session {
 		h.Close()
 	})
 	drmtest.NoLeaks(t)
-	if s.cards, err = newCards(0, vkms.DefaultConfig()); err != nil {
+	card := config.DefaultCard()
+	if s.cards, err = newCards(nil, &card); err != nil {
 		t.Fatal(err)
 	}
-	s.config.Misuse = func(err error) {
+	card.VKMS.Misuse = func(err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.misuse = append(s.misuse, err)

@@ -153,6 +153,22 @@ func (d *Driver) Screenshot() (*image.NRGBA, error) {
 	return display.Screenshot(display.CRTCs()[0])
 }
 
+// ScreenshotOf returns what a connector shows, which is named as clients see
+// it. Errors: those of [kms.ModeConfig.Screenshot], and ENOENT for a connector
+// that the display does not have.
+func (d *Driver) ScreenshotOf(connector string) (*image.NRGBA, error) {
+	c, err := d.connector(connector)
+	if err != nil {
+		return nil, err
+	}
+	display := d.ModeConfig()
+	crtc := display.State().Connector(c).CRTC
+	if crtc == nil {
+		return nil, fmt.Errorf("vkms: %s shows nothing: %w", connector, unix.ENODEV)
+	}
+	return display.Screenshot(crtc)
+}
+
 // Info implements drm.Driver.
 func (d *Driver) Info() drm.DriverInfo {
 	return drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vkms", Desc: "Virtual Kernel Mode Setting", Date: "0"}

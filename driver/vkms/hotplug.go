@@ -16,25 +16,34 @@ import (
 // ENODEV when the device is not there, ENOENT for a connector that it does not
 // have.
 func (d *Driver) Hotplug(connector string, connection uint32, monitor *kms.Monitor) error {
-	device, display := d.Device(), d.ModeConfig()
-	if device == nil {
-		return fmt.Errorf("vkms: a hotplug of a driver that is not bound: %w", unix.ENODEV)
+	c, err := d.connector(connector)
+	if err != nil {
+		return err
+	}
+	if monitor == nil {
+		monitor = d.config.topology().Connectors[c.Index()].monitor()
+	}
+	return d.Device().WithGuard(func(dev *drm.RegisteredDevice) error {
+		c.Hotplug(dev, connection, monitor)
+		return nil
+	})
+}
+
+// connector returns the connector of that name among those of the topology,
+// which come first.
+func (d *Driver) connector(name string) (*kms.Connector, error) {
+	display := d.ModeConfig()
+	if display == nil {
+		return nil, fmt.Errorf("vkms: connector %s of a driver that is not bound: %w", name, unix.ENODEV)
 	}
 	var names []string
-	for i, c := range display.Connectors()[:len(d.config.topology().Connectors)] {
-		if c.Name() != connector {
-			names = append(names, c.Name())
-			continue
+	for _, c := range display.Connectors()[:len(d.config.topology().Connectors)] {
+		if c.Name() == name {
+			return c, nil
 		}
-		if monitor == nil {
-			monitor = d.config.topology().Connectors[i].monitor()
-		}
-		return device.WithGuard(func(dev *drm.RegisteredDevice) error {
-			c.Hotplug(dev, connection, monitor)
-			return nil
-		})
+		names = append(names, c.Name())
 	}
-	return fmt.Errorf("vkms: there is no connector %s; there are: %s: %w", connector, strings.Join(names, ", "), unix.ENOENT)
+	return nil, fmt.Errorf("vkms: there is no connector %s; there are: %s: %w", name, strings.Join(names, ", "), unix.ENOENT)
 }
 
 // monitor returns what is plugged in, or will be.
