@@ -115,53 +115,82 @@ func FuzzIoctls(f *testing.F) {
 		f.Add([]byte(scripts[i]), memories[i])
 	}
 	f.Fuzz(func(t *testing.T, script, memory []byte) {
-		reports := drmtest.CollectReports(t)
-		clock := new(kms.ManualClock)
-		config := vkms.DefaultConfig()
-		config.Clock = clock
-		driver := vkms.NewDriver(drm.NewClass(), config)
-		parent, err := bus.New("platform").Add("vkms")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := parent.Bind(driver); err != nil {
-			t.Fatal(err)
-		}
-		objects := driver.ModeConfig().Objects()
-		ctx, cancel := context.WithCancel(context.Background())
-		stopped := make(chan struct{})
-		go func() { // time passes
-			defer close(stopped)
-			for clock.Step(ctx) == nil {
-			}
-		}()
-		c, err := drmtest.OpenAs(driver.Device().Primary(), drmtest.Self())
-		if err != nil {
-			t.Fatal(err)
-		}
-		lightUp(t, c, mode)
-		runScript(t, c, script, memory)
-		c.File.Close()
-		cancel()
-		<-stopped
+		d := newFuzzDevice(t)
+		lightUp(t, d.client, mode)
+		runScript(t, d.client, script, memory)
+		d.close()
 		// What is shown may be left: mode and gamma as a blob each, a legacy
 		// cursor, and a framebuffer that was closed, not removed.
-		if n := driver.ModeConfig().Objects(); n > objects+4 {
-			t.Errorf("%d objects are left behind", n-objects)
+		if n := d.driver.ModeConfig().Objects(); n > d.objects+4 {
+			t.Errorf("%d objects are left behind", n-d.objects)
 		}
-		if err := parent.Remove(); err != nil {
-			t.Error(err)
-		}
-		if n := driver.Buffers().Objects(); n != 0 {
-			t.Errorf("%d buffers are left behind", n)
-		}
-		if n := driver.ModeConfig().Objects(); n != objects {
-			t.Errorf("%d objects are left behind by the unplug", n-objects)
-		}
-		for _, line := range reports.Take() {
-			t.Errorf("reported: %s", line)
-		}
+		d.remove()
 	})
+}
+
+// A fuzzDevice is a device of its own for each run of a fuzzer, on which time
+// passes while its client is there.
+type fuzzDevice struct {
+	*testing.T
+	driver  *vkms.Driver
+	client  *drmtest.Client
+	objects int // of the display, ahead of the client
+	parent  *bus.Device
+	reports *drmtest.Reports
+	stop    func()
+}
+
+func newFuzzDevice(t *testing.T) *fuzzDevice {
+	clock := new(kms.ManualClock)
+	config := vkms.DefaultConfig()
+	config.Clock = clock
+	d := &fuzzDevice{T: t, driver: vkms.NewDriver(drm.NewClass(), config), reports: drmtest.CollectReports(t)}
+	var err error
+	if d.parent, err = bus.New("platform").Add("vkms"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.parent.Bind(d.driver); err != nil {
+		t.Fatal(err)
+	}
+	d.objects = d.driver.ModeConfig().Objects()
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for clock.Step(ctx) == nil {
+		}
+	}()
+	d.stop = func() { cancel(); <-stopped }
+	if d.client, err = drmtest.OpenAs(d.driver.Device().Primary(), drmtest.Self()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// close closes the client's file, which must have been the last one.
+func (d *fuzzDevice) close() {
+	d.client.File.Close()
+	d.stop()
+	if n := d.driver.Device().Files(); n != 0 {
+		d.Errorf("%d files are left behind", n)
+	}
+}
+
+// remove unplugs the device, which must leave nothing behind, nor have had
+// anything to report.
+func (d *fuzzDevice) remove() {
+	if err := d.parent.Remove(); err != nil {
+		d.Error(err)
+	}
+	if n := d.driver.Buffers().Objects(); n != 0 {
+		d.Errorf("%d buffers are left behind", n)
+	}
+	if n := d.driver.ModeConfig().Objects(); n != d.objects {
+		d.Errorf("%d objects are left behind by the unplug", n-d.objects)
+	}
+	for _, line := range d.reports.Take() {
+		d.Errorf("reported: %s", line)
+	}
 }
 
 // lightUp makes framebuffer 47 of handle 1 and shows it.

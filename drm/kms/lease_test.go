@@ -9,8 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udrm/udrm/bus"
-	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/kms"
@@ -317,30 +315,8 @@ func FuzzLeases(f *testing.F) {
 	memory[0], memory[4] = crtcID, connectorID
 	f.Add([]byte(seed), memory)
 	f.Fuzz(func(t *testing.T, script, memory []byte) {
-		reports := drmtest.CollectReports(t)
-		clock := new(kms.ManualClock)
-		config := vkms.DefaultConfig()
-		config.Clock = clock
-		driver := vkms.NewDriver(drm.NewClass(), config)
-		parent, err := bus.New("platform").Add("vkms")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := parent.Bind(driver); err != nil {
-			t.Fatal(err)
-		}
-		objects := driver.ModeConfig().Objects()
-		ctx, cancel := context.WithCancel(context.Background())
-		stopped := make(chan struct{})
-		go func() { // time passes
-			defer close(stopped)
-			for clock.Step(ctx) == nil {
-			}
-		}()
-		owner, err := drmtest.OpenAs(driver.Device().Primary(), drmtest.Self())
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := newFuzzDevice(t)
+		owner := d.client
 		clients := []*drmtest.Client{owner}
 		var fds []int32
 		nested := owner.Put(memory)
@@ -366,7 +342,7 @@ func FuzzLeases(f *testing.F) {
 				clients = append(clients, &drmtest.Client{Arena: owner.Arena, File: owner.LookupFile(fd).(*drm.File), As: owner.As})
 			}
 			owner.Free(addr)
-			if why := doubleLease(clients, driver.ModeConfig()); why != "" {
+			if why := doubleLease(clients, d.driver.ModeConfig()); why != "" {
 				t.Fatalf("after %s: %s", uapi.IoctlName(cmd), why)
 			}
 		}
@@ -375,21 +351,8 @@ func FuzzLeases(f *testing.F) {
 				t.Error(err)
 			}
 		}
-		owner.File.Close()
-		cancel()
-		<-stopped
-		if n := driver.Device().Files(); n != 0 {
-			t.Errorf("%d files are left behind", n)
-		}
-		if err := parent.Remove(); err != nil {
-			t.Error(err)
-		}
-		if n := driver.ModeConfig().Objects(); n != objects {
-			t.Errorf("%d objects are left behind by the unplug", n-objects)
-		}
-		for _, line := range reports.Take() {
-			t.Errorf("reported: %s", line)
-		}
+		d.close()
+		d.remove()
 	})
 }
 
