@@ -1,6 +1,7 @@
 # make test   everything that CI checks; installs what is missing when it may
 # make vet    the static checks alone
 # make bench  the benchmarks, with their references, in one run
+# make compositors   sway and Xorg, unplugged beneath them; installs 300 MB
 
 GO ?= go
 # The other one of the two latest Go versions, see go.mod for the first.
@@ -11,7 +12,10 @@ PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm edid-decode:/usr/bin/edid-decode \
 	intel-gpu-tools:/usr/bin/lsgpu
 
-.PHONY: test deps vet build unit race other-go bench
+COMPOSITORS = sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd \
+	xserver-xorg-core:/usr/bin/Xorg x11-xserver-utils:/usr/bin/xsetroot
+
+.PHONY: test deps vet build unit race other-go bench compositors
 
 test: deps vet build unit race other-go
 
@@ -26,6 +30,7 @@ deps:
 vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted" >&2; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags compositors ./cmd/udrm
 	$(GO) build -o bin/guardcheck ./cmd/guardcheck
 	$(GO) vet -vettool=bin/guardcheck ./...
 
@@ -46,3 +51,7 @@ other-go:
 bench:
 	$(GO) run ./internal/bench
 	$(GO) test -tags srcu_membarrier -run '^$$' -bench Pair ./srcu
+
+compositors:
+	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"
+	$(GO) test -count=1 -tags compositors -run 'Sway|Xorg' ./cmd/udrm

@@ -1,0 +1,137 @@
+//go:build compositors
+
+package main
+
+import (
+	"fmt"
+	"image/color"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The programs that people have cards for, unplugged beneath them. What they
+// need is 300 MB of packages, so CI does without: make compositors. On a
+// machine that has a console, the X server takes it over for a moment.
+
+// blue is what both are told to show everywhere.
+var blue = color.NRGBA{0x33, 0x66, 0x99, 0xff}
+
+// waitForBlue waits until card0 shows nothing but blue.
+func waitForBlue(t *testing.T, s *session) {
+	t.Helper()
+	await(t, "the display is blue", func() bool {
+		picture, err := s.driver("card0").Screenshot()
+		if err != nil {
+			return false
+		}
+		for y := 0; y < picture.Rect.Dy(); y += 16 {
+			for x := 0; x < picture.Rect.Dx(); x += 16 {
+				if picture.NRGBAAt(x, y) != blue {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// sway runs as nobody, as it refuses to be root. A seatd that is root opens the
+// card for it, and hands over the descriptor. There may be no other seatd.
+const swayScript = `
+	export SEATD_VTBOUND=0 XDG_RUNTIME_DIR=$1 HOME=$1 LIBSEAT_BACKEND=seatd WLR_LIBINPUT_NO_DEVICES=1
+	seatd -u nobody -n 3 3>$1/ready & seatd=$!
+	until [ -s $1/ready ]; do kill -0 $seatd || exit; sleep .01; done
+	setpriv --reuid 65534 --regid 65534 --clear-groups sway -d -c $1/config 2>&1 & sway=$!
+	read end
+	kill $sway
+	wait $sway
+	status=$?
+	kill $seatd
+	exit $status
+`
+
+func TestSway(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("seatd must be root: run this test as root")
+	}
+	for _, renderer := range []string{"pixman", "gles2"} {
+		t.Run(renderer, func(t *testing.T) {
+			t.Setenv("WLR_RENDERER", renderer)
+			t.Setenv("WLR_RENDERER_ALLOW_SOFTWARE", "1")
+			dir, err := os.MkdirTemp("", "udrm-sway-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			config := fmt.Sprintf("output * bg #%02x%02x%02x solid_color\n", blue.R, blue.G, blue.B)
+			if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chown(dir, 65534, 65534); err != nil {
+				t.Fatal(err)
+			}
+			s := newSession(t)
+			if err := s.plug("card0"); err != nil {
+				t.Fatal(err)
+			}
+			c := s.start(t, "sh", "-c", swayScript, "sh", dir)
+			said := make(chan []string)
+			go func() { said <- readTo(c, "Destroying DRM backend for /dev/dri/card0") }()
+			waitForBlue(t, s)
+			if err := s.unplug("card0"); err != nil {
+				t.Fatal(err)
+			}
+			lines := <-said
+			if status := c.end(t); status != 0 {
+				t.Errorf("exit status %d\n%s", status, strings.Join(lines, "\n"))
+			}
+			s.end(t)
+		})
+	}
+}
+
+// readTo reads to the line that contains text, or to the end.
+func readTo(c *client, text string) (lines []string) {
+	for c.lines.Scan() {
+		lines = append(lines, c.lines.Text())
+		if strings.Contains(c.lines.Text(), text) {
+			break
+		}
+	}
+	return lines
+}
+
+func TestXorg(t *testing.T) {
+	s := newSession(t)
+	if err := s.plug("card0"); err != nil {
+		t.Fatal(err)
+	}
+	server := s.start(t, "Xorg", "-displayfd", "1", "-novtswitch", "-sharevts", "-noreset", "-nolisten", "tcp",
+		"-logfile", filepath.Join(t.TempDir(), "log"))
+	if !server.lines.Scan() {
+		t.Fatalf("the server did not start\n%s", &server.stderr)
+	}
+	display := ":" + server.lines.Text()
+	if out, err := exec.Command("xsetroot", "-display", display, "-solid", fmt.Sprintf("#%02x%02x%02x", blue.R, blue.G, blue.B)).CombinedOutput(); err != nil {
+		t.Fatalf("xsetroot: %v\n%s", err, out)
+	}
+	waitForBlue(t, s)
+	if err := s.unplug("card0"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("xrandr", "-display", display).CombinedOutput(); err != nil || !strings.Contains(string(out), "Virtual-1 disconnected") {
+		t.Errorf("xrandr: %v\n%s", err, out)
+	}
+	if err := unix.Kill(server.process.PID(), unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if status := server.end(t); status != 0 {
+		t.Errorf("exit status %d\n%s", status, &server.stderr)
+	}
+	s.end(t)
+}
