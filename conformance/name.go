@@ -16,7 +16,8 @@ var nameCases = []Case{
 
 // flinkAndOpen is that a name leads another file to the same memory.
 func flinkAndOpen(t *tester) {
-	f, other := t.Open(), t.Open()
+	f := t.Open()
+	other := t.OpenAuthenticated(f)
 	dumb := t.NewDumb(f, 64, 64, 32)
 	name, again := uapi.GEMFlink{Handle: dumb.Handle}, uapi.GEMFlink{Handle: dumb.Handle}
 	f.Must(uapi.IoctlGEMFlink, &name)
@@ -51,7 +52,8 @@ func nameErrors(t *tester) {
 // nameLife is that a name lives as long as a handle of the buffer does,
 // whosever.
 func nameLife(t *tester) {
-	f, other := t.Open(), t.Open()
+	f := t.Open()
+	other := t.OpenAuthenticated(f)
 	dumb := t.NewDumb(f, 64, 64, 32)
 	name := uapi.GEMFlink{Handle: dumb.Handle}
 	f.Must(uapi.IoctlGEMFlink, &name)

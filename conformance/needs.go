@@ -101,7 +101,10 @@ var needs = map[Needs]need{
 		_, err := findDisplay(t.Open())
 		return err
 	}},
-	NeedDumb:      {"dumb buffers", asksCap(uapi.CapDumbBuffer, 1)},
+	// Devices without displays do not tell the capability.
+	NeedDumb: {"dumb buffers", func(t *tester) error {
+		return t.Open().Ioctl(uapi.IoctlModeCreateDumb, &uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32})
+	}},
 	NeedPrime:     {"import and export of dma-bufs", asksCap(uapi.CapPrime, uapi.PrimeCapImport|uapi.PrimeCapExport)},
 	NeedSyncobj:   {"sync objects", asksCap(uapi.CapSyncobj, 1)},
 	NeedTimeline:  {"timelines of sync objects", asksCap(uapi.CapSyncobjTimeline, 1)},
@@ -169,8 +172,9 @@ var needs = map[Needs]need{
 // includes are the needs that a need is nothing without.
 var includes = map[Needs]Needs{
 	NeedAdmin:     NeedMaster,
+	NeedTimeline:  NeedSyncobj,
 	NeedDisplay:   NeedModeset | NeedMaster,
-	NeedNames:     NeedDumb,
+	NeedNames:     NeedDumb | NeedMaster,
 	NeedAtomic:    NeedModeset,
 	NeedVblank:    NeedDisplay | NeedDumb,
 	NeedCursor:    NeedDisplay,

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -24,59 +25,66 @@ func Run(t *testing.T, target Target) Coverage {
 func run(t *testing.T, target Target, cases []Case) Coverage {
 	covered := make(Coverage)
 	unmet := ask(t, target, covered)
-	var left []string
+	left := make(map[string][]string) // cases, by what they lack
 	for _, c := range cases {
-		var missing []string
-		c.Needs.closure().each(func(n Needs) {
-			if err := unmet[n]; err != nil {
-				missing = append(missing, fmt.Sprintf("%s: %v", n, err))
-			}
-		})
+		lacks := unmet.of(c.Needs)
 		switch {
-		case len(missing) == 0:
-			t.Run(c.Name, func(t *testing.T) { c.run(newT(t, target, covered)) })
+		case lacks == "":
+			t.Run(c.Name, func(t *testing.T) {
+				tester := newT(t, target, covered)
+				defer tester.end()
+				c.run(tester)
+			})
 		case target.Partial:
-			left = append(left, fmt.Sprintf("%s needs %s", c.Name, strings.Join(missing, "; ")))
+			left[lacks] = append(left[lacks], c.Name)
 		default:
-			t.Run(c.Name, func(t *testing.T) { t.Errorf("the device lacks %s", strings.Join(missing, "; ")) })
+			t.Run(c.Name, func(t *testing.T) { t.Errorf("the device lacks %s", lacks) })
 		}
 	}
 	if len(left) > 0 {
-		t.Logf("%d of %d cases do not apply to this device:\n%s", len(left), len(cases), strings.Join(left, "\n"))
+		t.Log(summary(left, len(cases)))
 	}
 	return covered
 }
 
-// ask asks the device for everything that cases may need. What it does not
-// meet is returned, with the reason.
-func ask(t *testing.T, target Target, covered Coverage) map[Needs]error {
-	unmet := make(map[Needs]error)
-	(endOfNeeds - 1).each(func(n Needs) {
-		for included := range needsBefore(n) {
-			if unmet[included] != nil {
-				unmet[n] = fmt.Errorf("it has no %s", included)
-				return
-			}
-		}
-		// A test of its own, for what it opens to be closed.
-		t.Run("needs/"+strings.ReplaceAll(n.String(), " ", "_"), func(t *testing.T) {
-			unmet[n] = needs[n].ask(newT(t, target, covered))
-		})
-	})
-	return unmet
+func summary(left map[string][]string, all int) string {
+	var text strings.Builder
+	n := 0
+	for _, lacks := range slices.Sorted(maps.Keys(left)) {
+		n += len(left[lacks])
+		fmt.Fprintf(&text, "\nthe device lacks %s:\n\t%s", lacks, strings.Join(left[lacks], "\n\t"))
+	}
+	return fmt.Sprintf("%d of %d cases do not apply to this device:%s", n, all, &text)
 }
 
-// needsBefore yields what n includes, all of which is declared before it.
-func needsBefore(n Needs) func(yield func(Needs) bool) {
-	return func(yield func(Needs) bool) {
-		var list []Needs
-		(n.closure() &^ n).each(func(one Needs) { list = append(list, one) })
-		for _, one := range list {
-			if !yield(one) {
-				return
-			}
+// unmetNeeds are the needs that a device does not meet, with the reason; those
+// that include another such have none of their own.
+type unmetNeeds map[Needs]error
+
+// of says what of the needs is unmet, and why; "" when nothing is.
+func (u unmetNeeds) of(needs Needs) string {
+	var list []string
+	needs.closure().each(func(n Needs) {
+		if err := u[n]; err != nil {
+			list = append(list, fmt.Sprintf("%s (%v)", n, err))
 		}
-	}
+	})
+	return strings.Join(list, ", ")
+}
+
+// ask asks the device for everything that cases may need. What a need includes
+// is declared ahead of it.
+func ask(t *testing.T, target Target, covered Coverage) unmetNeeds {
+	unmet := make(unmetNeeds)
+	(endOfNeeds - 1).each(func(n Needs) {
+		if unmet.of(includes[n]) != "" {
+			return
+		}
+		if err := newT(t, target, covered).probe(needs[n].ask); err != nil {
+			unmet[n] = err
+		}
+	})
+	return unmet
 }
 
 func (c Coverage) add(cmd uint32, errno unix.Errno) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A tester is a case on a target. It is to be used by the goroutine of the case
@@ -19,7 +21,9 @@ type tester struct {
 	target  Target
 	covered *coverage
 	pin     runtime.Pinner
-	gone    bool // unplugged
+	gone    bool     // unplugged
+	cleanup []func() // newest last
+	probing bool     // what goes wrong is an answer, not a failure
 }
 
 type coverage struct {
@@ -32,9 +36,64 @@ type coverage struct {
 const patience = 10 * time.Second
 
 func newT(t *testing.T, target Target, covered Coverage) *tester {
-	c := &tester{T: t, target: target, covered: &coverage{Coverage: covered}}
-	t.Cleanup(c.pin.Unpin)
-	return c
+	return &tester{T: t, target: target, covered: &coverage{Coverage: covered}}
+}
+
+// Cleanup has f called at the end of the case: the newest first.
+func (t *tester) Cleanup(f func()) { t.cleanup = append(t.cleanup, f) }
+
+// end is the end of the case.
+func (t *tester) end() {
+	for len(t.cleanup) > 0 {
+		last := len(t.cleanup) - 1
+		f := t.cleanup[last]
+		t.cleanup = t.cleanup[:last]
+		f()
+	}
+	t.pin.Unpin()
+}
+
+// A probeFailure ends a question of [ask].
+type probeFailure struct{ error }
+
+// Errorf fails the case.
+func (t *tester) Errorf(format string, args ...any) {
+	t.Helper()
+	if t.probing {
+		panic(probeFailure{fmt.Errorf(format, args...)})
+	}
+	t.T.Errorf(format, args...)
+}
+
+// Fatalf fails the case, and ends it.
+func (t *tester) Fatalf(format string, args ...any) {
+	t.Helper()
+	if t.probing {
+		panic(probeFailure{fmt.Errorf(format, args...)})
+	}
+	t.T.Fatalf(format, args...)
+}
+
+// Fatal fails the case, and ends it.
+func (t *tester) Fatal(args ...any) {
+	t.Helper()
+	t.Fatalf("%s", fmt.Sprint(args...))
+}
+
+// probe asks a question: what fails meanwhile is the answer.
+func (t *tester) probe(ask func(*tester) error) (err error) {
+	t.probing = true
+	defer t.end()
+	defer func() {
+		switch failure := recover().(type) {
+		case nil:
+		case probeFailure:
+			err = failure
+		default:
+			panic(failure)
+		}
+	}()
+	return ask(t)
 }
 
 // nodes returns the paths of the nodes of the device.
@@ -52,6 +111,16 @@ func (t *tester) Open() *file {
 	t.Helper()
 	primary, _ := t.nodes()
 	return t.OpenPath(primary, unix.O_RDWR|unix.O_NONBLOCK)
+}
+
+// OpenAuthenticated opens the primary node as one whom the master lets in.
+func (t *tester) OpenAuthenticated(master *file) *file {
+	t.Helper()
+	f := t.Open()
+	var magic uapi.Auth
+	f.Must(uapi.IoctlGetMagic, &magic)
+	master.Must(uapi.IoctlAuthMagic, &magic)
+	return f
 }
 
 // OpenRender opens the render node.
