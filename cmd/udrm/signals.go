@@ -20,6 +20,12 @@ import (
 // signals that somebody sent to udrm alone are passed on. When the program
 // stops, udrm stops as well, so that the shell that waits for udrm sees it.
 //
+// Go does not say who has sent a signal (signalfd(2) would, if all threads blocked
+// it, from before the runtime starts). So what somebody sends to udrm alone while it
+// is in the foreground is taken for the terminal's, and not passed on; and what is
+// sent to the whole group by somebody else, as SIGHUP and SIGCONT are by shells,
+// reaches the program twice.
+//
 // Once the program has ended, signals go to what it has left behind; if that
 // lives on, the second one kills it.
 type forwarder struct{ signals chan os.Signal }
