@@ -21,9 +21,7 @@ type Clock interface {
 	At(t time.Duration, f func()) (stop func())
 }
 
-// RealClock returns CLOCK_MONOTONIC.
-func RealClock() Clock { return realClock{} }
-
+// realClock is CLOCK_MONOTONIC.
 type realClock struct{}
 
 func (realClock) Now() time.Duration {

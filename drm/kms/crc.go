@@ -59,11 +59,10 @@ func (c *CRTC) SetCRCControl(data []byte) error {
 type CRCStream struct {
 	v *vblank
 
-	mu       sync.Mutex
-	entries  []CRC
-	overflow bool
-	end      error         // once no more will come
-	changed  chan struct{} // closed and replaced when something has changed; nil at first
+	mu      sync.Mutex
+	entries []CRC
+	end     error         // once no more will come
+	changed chan struct{} // closed and replaced when something has changed; nil at first
 }
 
 // maxCRCs is how many wait to be read. More are lost.
@@ -124,7 +123,6 @@ func (s *CRCStream) add(first, last uint64, value uint32) {
 	defer s.mu.Unlock()
 	for n := first; n <= last; n++ {
 		if s.end != nil || len(s.entries) == maxCRCs {
-			s.overflow = true
 			break
 		}
 		s.entries = append(s.entries, CRC{uint32(n), value})
@@ -185,16 +183,6 @@ func (s *CRCStream) Readable(ctx context.Context) bool {
 		}
 	}
 }
-
-// Overflow reports whether CRCs were lost because nobody read them in time.
-func (s *CRCStream) Overflow() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.overflow
-}
-
-// CRCLineSize is the size of [CRC.Line].
-const CRCLineSize = 10 + 11 + 1 + 1
 
 // Line is the CRC as one read of the debugfs file returns it: both numbers as
 // ten characters, a line feed, and a zero byte, which the kernel copies too.

@@ -179,6 +179,9 @@ func (f *fixture) step0(t *testing.T) {
 	}
 }
 
+// crcLineSize is what a read of crc/data returns.
+const crcLineSize = 10 + 11 + 1 + 1
+
 func TestCRCControl(t *testing.T) {
 	f := newFixture(t)
 	crtc := f.driver.ModeConfig().CRTCs()[0]
@@ -191,7 +194,7 @@ func TestCRCControl(t *testing.T) {
 	if got := crtc.CRCControl(); got != "auto*\n" {
 		t.Errorf("control says %q", got)
 	}
-	if got := string(kms.CRC{Frame: 0x12, Value: 0xabcdef01}.Line()); got != "0x00000012 0xabcdef01\n\x00" || len(got) != kms.CRCLineSize {
+	if got := string(kms.CRC{Frame: 0x12, Value: 0xabcdef01}.Line()); got != "0x00000012 0xabcdef01\n\x00" || len(got) != crcLineSize {
 		t.Errorf("a line is %q", got)
 	}
 }
@@ -254,7 +257,7 @@ func TestCRCFiles(t *testing.T) {
 	_, err = data.Open(sink)
 	want(t, "data twice", err, unix.EBUSY)
 	f.step()
-	if line := <-sink.lines; len(line) != kms.CRCLineSize || line[:2] != "0x" || line[21:] != "\n\x00" {
+	if line := <-sink.lines; len(line) != crcLineSize || line[:2] != "0x" || line[21:] != "\n\x00" {
 		t.Errorf("a line is %q", line)
 	}
 	f.must(file.Close())

@@ -126,9 +126,6 @@ func (m *Mode) framesIn(d time.Duration) uint64 {
 	return n
 }
 
-// FramePeriod returns how long a frame takes.
-func (m *Mode) FramePeriod() time.Duration { return m.framesTime(1) }
-
 // VRefresh returns the frames in a second, rounded (drm_mode_vrefresh).
 func (m *Mode) VRefresh() uint32 {
 	if m.HTotal == 0 || m.VTotal == 0 {

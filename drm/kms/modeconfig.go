@@ -80,7 +80,7 @@ type ModeConfig struct {
 func New(config Config) *ModeConfig {
 	m := &ModeConfig{config: config}
 	if m.config.Clock == nil {
-		m.config.Clock = RealClock()
+		m.config.Clock = realClock{}
 	}
 	m.createStandardProperties()
 	m.state.Store(m.initialState())
