@@ -71,8 +71,8 @@ func (f *cardFlags) display(c *vkms.Config) error {
 		}
 		c.Formats = append(c.Formats, code)
 	}
-	if f.CRTCs < 0 {
-		return fmt.Errorf("--crtcs=%d: a card has one at least", f.CRTCs)
+	if f.CRTCs < 0 || f.CRTCs > vkms.MaxCRTCs {
+		return fmt.Errorf("--crtcs=%d: a card has 1 to %d", f.CRTCs, vkms.MaxCRTCs)
 	}
 	if f.CRTCs == 0 && f.Monitor == nil {
 		return nil

@@ -27,6 +27,8 @@ var programs = map[string]string{
 	"lsgpu":     "intel-gpu-tools",
 	"udevadm":   "udev",
 	"setpriv":   "util-linux",
+
+	"edid-decode": "edid-decode",
 }
 
 func TestMain(m *testing.M) {

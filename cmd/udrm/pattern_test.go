@@ -16,7 +16,7 @@ func bars(x, y, width, height int) uint32 {
 	top := [...]uint32{0xc0c0c0, 0xc0c000, 0x00c0c0, 0x00c000, 0xc000c0, 0xc00000, 0x0000c0}
 	middle := [...]uint32{0x0000c0, black, 0xc000c0, black, 0x00c0c0, black, 0xc0c0c0}
 	wide := [...]uint32{0x00214c, 0xffffff, 0x32006a, black} // in phase, white, quadrature
-	narrow := [...]uint32{0x090909, black, 0x1d1d1d}         // 3.5, 7.5 and 11.5 %
+	narrow := [...]uint32{0x090909, black, 0x1d1d1d, black}  // 3.5, 7.5 and 11.5 %, and what rounding leaves
 	switch {
 	case y < height*6/9:
 		return top[x*7/width]

@@ -106,11 +106,12 @@ func (e *TopologyError) Error() string {
 	return fmt.Sprintf("vkms: %s/%s: %s", e.Kind, e.Name, e.Reason)
 }
 
-// maxItems is how many planes, CRTCs, encoders or connectors the kernel's
-// vkms takes. maxObjects is how many encoders, and connectors, a device has
-// with those of the writebacks: the bits of a mask.
 const (
-	maxItems   = 31
+	// MaxCRTCs is how many CRTCs the kernel's vkms takes, and how many planes,
+	// encoders and connectors.
+	MaxCRTCs = 31
+	// maxObjects is how many encoders, and connectors, a device has with those
+	// of the writebacks: the bits of a mask.
 	maxObjects = 32
 )
 
@@ -129,8 +130,8 @@ func (t *Topology) Validate() error {
 		kind string
 		n    int
 	}{{"planes", len(t.Planes)}, {"crtcs", len(t.CRTCs)}, {"encoders", len(t.Encoders)}, {"connectors", len(t.Connectors)}} {
-		if list.n < 1 || list.n > maxItems {
-			refuse(list.kind, -1, "", "there are %d: a display has 1 to %d", list.n, maxItems)
+		if list.n < 1 || list.n > MaxCRTCs {
+			refuse(list.kind, -1, "", "there are %d: a display has 1 to %d", list.n, MaxCRTCs)
 		}
 	}
 	if errs != nil {
