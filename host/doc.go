@@ -157,9 +157,8 @@
 //	drm's and bus's locks → Host.treeMu → shadow.mu (a device comes or goes)
 //	drm's and bus's locks → uevents.mu
 //	request.mu → watcher.mu (a wait begins or ends)
-//	drm's locks → fileTable.mu (a hang-up) and sink.mu (an event)
-//	fileTable.mu → sink.mu
-//	file.reading → sink.mu
+//	drm's locks → fileTable.mu (a hang-up) and the sinks' (an event)
+//	fileTable.mu, file.reading → the sinks'
 //
 // controls.mu, file.mu, server.mu, watcher.mu, workerLimit.mu, uevents.mu and children.mu are
 // leaves, but that children.mu is held while a program is started. No lock is held while a

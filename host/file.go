@@ -9,12 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/internal/eventpipe"
 )
 
 // A file is a file of ours that a program has open: a node, or what a request
 // has handed out. The program holds the read end of a pipe, in any number of
-// descriptors and processes; the host holds the write end. Events are written to it, and when the last descriptor of the
-// read end is closed the write end shows an error: that is the release.
+// descriptors and processes; the host holds the write end. Events are written
+// to it, and when the last descriptor of the read end is closed the write end
+// shows an error: that is the release.
 //
 // The inode of the pipe says which file a descriptor belongs to.
 type file struct {
@@ -31,9 +33,6 @@ type file struct {
 	users    int // requests under way
 	released bool
 }
-
-// pipeSize is enough for the event budget wherever in a page the reader is.
-const pipeSize = 2 * drm.EventBudget
 
 // A fileTable holds the open files of a host.
 type fileTable struct {
@@ -79,35 +78,21 @@ func (t *fileTable) openMinor(minor *drm.Minor, client drm.Client, flags int, ha
 //
 // It releases no other file: requests call it with locks held.
 func (t *fileTable) open(flags int, hangUp bool, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+	pipe, readEnd, err := eventpipe.New(flags | unix.O_CLOEXEC)
+	if err != nil {
 		return -1, err
 	}
-	f := &file{table: t, flags: flags, sink: &sink{w: p[1], path: -1}}
+	f := &file{table: t, flags: flags, inode: pipe.Inode(), sink: &sink{Sink: pipe}}
+	fail := func(err error) (int, error) {
+		pipe.Close()
+		return -1, errors.Join(err, unix.Close(readEnd))
+	}
 	if hangUp {
 		f.sink.onHangUp = func() { t.hangUp(f) }
-	}
-	fail := func(err error) (int, error) {
-		f.sink.close()
-		return -1, errors.Join(err, unix.Close(p[0]))
-	}
-	if flags&unix.O_NONBLOCK == 0 {
-		if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETFL, 0); err != nil {
+		if err := pipe.KeepPath(); err != nil {
 			return fail(err)
 		}
 	}
-	if hangUp {
-		if f.sink.path, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", p[1]), unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
-			return fail(err)
-		}
-	}
-	// Best effort: a pipe of the default size does as well.
-	_, _ = unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, pipeSize)
-	var st unix.Stat_t
-	if err := unix.Fstat(p[1], &st); err != nil {
-		return fail(err)
-	}
-	f.inode = st.Ino
 	if f.client, err = open(f.sink); err != nil {
 		return fail(err)
 	}
@@ -116,12 +101,11 @@ func (t *fileTable) open(flags int, hangUp bool, open func(drm.EventSink) (drm.C
 	t.byInode[f.inode] = f
 	t.mu.Unlock()
 	t.count.Add(1)
-	// No event is asked for: errors are always reported.
-	if err := unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, p[1], &unix.EpollEvent{Fd: int32(p[1]), Pad: int32(f.inode)}); err != nil {
+	if err := pipe.Watch(t.epoll); err != nil {
 		t.release(f)
-		return -1, errors.Join(err, unix.Close(p[0]))
+		return -1, errors.Join(err, unix.Close(readEnd))
 	}
-	return p[0], nil
+	return readEnd, nil
 }
 
 // lookup returns the file whose pipe has that inode, nil when there is none.
@@ -174,7 +158,7 @@ func (t *fileTable) release(f *file) {
 	f.released = true
 	idle := f.users == 0
 	if !idle {
-		f.sink.forget(t.epoll)
+		f.sink.Forget(t.epoll) // it would report its error all the time
 	}
 	f.mu.Unlock()
 	if idle {
@@ -185,7 +169,7 @@ func (t *fileTable) release(f *file) {
 func (f *file) end() {
 	// The number of the write end can be used again as soon as it is closed;
 	// that no event is written to it then is the sink's lock.
-	f.sink.close()
+	f.sink.Close()
 	_ = f.client.Close()
 	f.table.count.Add(-1)
 }
@@ -233,7 +217,7 @@ func (t *fileTable) drainHungUp() {
 	t.mu.Lock()
 	var closed []*file
 	for f := range t.hungUp {
-		if !f.sink.hasReader() {
+		if !f.sink.HasReader() {
 			closed = append(closed, f)
 		}
 	}
@@ -314,90 +298,18 @@ func bracketed(link []byte, prefix string) uint64 {
 	return inode
 }
 
-// A sink is the drm.EventSink of a file: the write end of its pipe.
+// A sink is the drm.EventSink of a file. Its pipe hangs up when that was asked
+// for only.
 type sink struct {
+	*eventpipe.Sink
 	onHangUp func() // nil: hang-ups are not passed on
-	path     int    // with onHangUp, the pipe as an O_PATH descriptor
-
-	mu      sync.Mutex
-	w       int           // -1 when closed
-	arrival chan struct{} // nil: nobody waits for an event
 }
 
-func (s *sink) Deliver(ev []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.w < 0 {
-		return nil
-	}
-	_, err := unix.Write(s.w, ev) // no more than PIPE_BUF: all or nothing
-	s.arrivedLocked()
-	if err == unix.EPIPE {
-		return nil // closed by the program, and not noticed yet
-	}
-	return err
-}
-
-func (s *sink) Unread() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.w < 0 {
-		return 0
-	}
-	n, err := unix.IoctlGetInt(s.w, unix.TIOCINQ) // FIONREAD
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// HangUp closes the write end when that was asked for: readers get what is
-// left and then the end, sleepers in poll a POLLHUP.
+// HangUp implements drm.EventSink.
 func (s *sink) HangUp() {
 	if s.onHangUp == nil {
 		return
 	}
-	s.closeWriteEnd()
+	s.Sink.HangUp()
 	s.onHangUp()
-}
-
-// hasReader reports whether anybody has the read end, of a pipe whose write
-// end is closed: a new writer would see an error otherwise.
-func (s *sink) hasReader() bool {
-	w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", s.path), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return true
-	}
-	defer unix.Close(w)
-	fds := []unix.PollFd{{Fd: int32(w)}}
-	n, err := unix.Poll(fds, 0)
-	return err != nil || n == 0 || fds[0].Revents&unix.POLLERR == 0
-}
-
-// forget takes the write end out of epoll, which would report its error until
-// the requests that are under way are done.
-func (s *sink) forget(epoll int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.w >= 0 {
-		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_DEL, s.w, nil)
-	}
-}
-
-func (s *sink) closeWriteEnd() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.w >= 0 {
-		_ = unix.Close(s.w)
-		s.w = -1
-	}
-	s.arrivedLocked()
-}
-
-// close ends the sink. It is called once.
-func (s *sink) close() {
-	s.closeWriteEnd()
-	if s.path >= 0 {
-		_ = unix.Close(s.path)
-	}
 }

@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,7 +51,7 @@ func (c *call) readEvents(f *file, addr uint64, size int) (n int, err error) {
 	r := c.request()
 	defer r.end()
 	for {
-		arrived := f.sink.nextArrival()
+		arrived := f.sink.NextArrival()
 		n, err := f.takeEvents(size, func(events []byte) error { return r.CopyToUser(addr, events) })
 		if err != unix.EAGAIN || flags&unix.O_NONBLOCK != 0 {
 			return n, err
@@ -71,7 +70,7 @@ func (c *call) readEvents(f *file, addr uint64, size int) (n int, err error) {
 func (f *file) takeEvents(size int, give func(events []byte) error) (n int, err error) {
 	f.reading.Lock()
 	defer f.reading.Unlock()
-	r, err := f.sink.openReader()
+	r, err := f.sink.OpenReader()
 	if err != nil {
 		return 0, err
 	}
@@ -119,37 +118,6 @@ func peek(pipe int, p []byte) (n int, err error) {
 		return 0, err
 	}
 	return unix.Read(copied[0], p)
-}
-
-// openReader opens the read end of the pipe anew. For as long as it is open,
-// nothing tells that the program has closed its own.
-func (s *sink) openReader() (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	end := s.w
-	if end < 0 {
-		end = s.path
-	}
-	return unix.Open(fmt.Sprintf("/proc/self/fd/%d", end), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-}
-
-// nextArrival returns a channel that is closed when an event is delivered, or
-// none will be any more.
-func (s *sink) nextArrival() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.arrival == nil {
-		s.arrival = make(chan struct{})
-	}
-	return s.arrival
-}
-
-// arrivedLocked wakes who waits for nextArrival.
-func (s *sink) arrivedLocked() {
-	if s.arrival != nil {
-		close(s.arrival)
-		s.arrival = nil
-	}
 }
 
 // poll is one of a single descriptor that does not wait. What the program has

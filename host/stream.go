@@ -41,7 +41,7 @@ func (s *stream) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg u
 func (c *call) openStream(p place, flags int) {
 	c.host.files.drain()
 	readEnd, err := c.host.files.open(flags, c.host.hangUp, func(to drm.EventSink) (drm.ClientFile, error) {
-		if err := to.(*sink).deliverPackets(streamPipeSize); err != nil {
+		if err := to.(*sink).DeliverPackets(streamPipeSize); err != nil {
 			return nil, err
 		}
 		closer, err := p.Node.Open(to)
@@ -55,14 +55,4 @@ func (c *call) openStream(p place, flags int) {
 		return
 	}
 	c.retFD(readEnd, flags&unix.O_CLOEXEC != 0)
-}
-
-// deliverPackets makes each delivery what one read returns.
-func (s *sink) deliverPackets(pipeSize int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	// Best effort: with a smaller pipe, less may be left unread.
-	_, _ = unix.FcntlInt(uintptr(s.w), unix.F_SETPIPE_SZ, pipeSize)
-	_, err := unix.FcntlInt(uintptr(s.w), unix.F_SETFL, unix.O_NONBLOCK|unix.O_DIRECT)
-	return err
 }

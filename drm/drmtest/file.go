@@ -2,12 +2,12 @@ package drmtest
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/internal/eventpipe"
 )
 
 // files are the files that devices have handed to clients of this process, by
@@ -20,40 +20,29 @@ var files = struct {
 }{byInode: make(map[uint64]*file)}
 
 type file struct {
+	*eventpipe.Sink
 	client drm.ClientFile
-	path   int // the pipe as an O_PATH descriptor
-
-	mu       sync.Mutex
-	writeEnd int // -1 when closed
 }
 
 // InstallFile implements drm.Caller.
 func (c *Client) InstallFile(flags int, open func(sink drm.EventSink) (drm.ClientFile, error)) (int32, error) {
-	var p [2]int
-	if err := unix.Pipe2(p[:], flags&(unix.O_CLOEXEC|unix.O_NONBLOCK)); err != nil {
+	sink, readEnd, err := eventpipe.New(flags)
+	if err != nil {
 		return -1, err
 	}
-	unix.CloseOnExec(p[1])
-	f := &file{writeEnd: p[1], path: -1}
-	inode, err := inodeOf(p[0])
-	if err == nil {
-		f.path, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", p[1]), unix.O_PATH|unix.O_CLOEXEC, 0)
-	}
-	if err == nil {
-		_, err = unix.FcntlInt(uintptr(p[1]), unix.F_SETFL, unix.O_NONBLOCK)
-	}
-	if err == nil {
-		f.client, err = open(f)
+	f := &file{Sink: sink}
+	if err = sink.KeepPath(); err == nil {
+		f.client, err = open(sink)
 	}
 	if err != nil {
-		f.end()
-		_ = unix.Close(p[0])
+		sink.Close()
+		_ = unix.Close(readEnd)
 		return -1, err
 	}
 	files.mu.Lock()
 	defer files.mu.Unlock()
-	files.byInode[inode] = f
-	return int32(p[0]), nil
+	files.byInode[sink.Inode()] = f
+	return int32(readEnd), nil
 }
 
 // LookupFile implements drm.Caller.
@@ -74,10 +63,10 @@ func CloseFD(fd int32) error {
 	files.mu.Lock()
 	var closed []drm.ClientFile
 	for inode, f := range files.byInode {
-		if !f.hasReader() {
+		if !f.HasReader() {
 			delete(files.byInode, inode)
 			closed = append(closed, f.client)
-			f.end()
+			f.Close()
 		}
 	}
 	files.mu.Unlock()
@@ -91,61 +80,6 @@ func inodeOf(fd int) (uint64, error) {
 	var st unix.Stat_t
 	err := unix.Fstat(fd, &st)
 	return st.Ino, err
-}
-
-// hasReader reports whether anybody has the read end: a new writer sees an
-// error otherwise.
-func (f *file) hasReader() bool {
-	w, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.path), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return true
-	}
-	defer unix.Close(w)
-	fds := []unix.PollFd{{Fd: int32(w)}}
-	n, err := unix.Poll(fds, 0)
-	return err != nil || n == 0 || fds[0].Revents&unix.POLLERR == 0
-}
-
-func (f *file) end() {
-	f.HangUp()
-	if f.path >= 0 {
-		_ = unix.Close(f.path)
-	}
-}
-
-// Deliver implements drm.EventSink.
-func (f *file) Deliver(ev []byte) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.writeEnd < 0 {
-		return nil
-	}
-	_, err := unix.Write(f.writeEnd, ev)
-	if err == unix.EPIPE {
-		return nil // closed, and not noticed yet
-	}
-	return err
-}
-
-// Unread implements drm.EventSink.
-func (f *file) Unread() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.writeEnd < 0 {
-		return 0
-	}
-	n, _ := unix.IoctlGetInt(f.writeEnd, unix.TIOCINQ)
-	return n
-}
-
-// HangUp implements drm.EventSink: the client meets the end of the events.
-func (f *file) HangUp() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.writeEnd >= 0 {
-		_ = unix.Close(f.writeEnd)
-		f.writeEnd = -1
-	}
 }
 
 // FileIoctl is [Ioctl] on a descriptor that a device has handed out: ENOTTY
