@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -150,11 +151,14 @@ func (d *DMABuf) update() {
 		return
 	}
 	reading, writing := d.object.fences.busy()
-	if err := d.file.set(!writing, !reading && !writing); err != nil {
-		// Nothing that a client does leads here, and none can be told.
-		panic(fmt.Sprintf("gem: the state of a dma-buf: %v", err))
+	if d.file.set(!writing, !reading && !writing) != nil {
+		// We have no descriptor left for a moment, and there is nobody to tell.
+		time.AfterFunc(updateRetry, d.update)
 	}
 }
+
+// updateRetry is when an update that failed is tried again.
+const updateRetry = 10 * time.Millisecond
 
 // install gives the client a descriptor.
 func (d *DMABuf) install(req *drm.Request, cloexec bool) (int32, error) {

@@ -209,6 +209,44 @@ func TestDescriptorOfDMABuf(t *testing.T) {
 	}
 }
 
+// A device that has no descriptor left tells the state of a buffer late, and
+// goes on.
+func TestPollWithoutDescriptors(t *testing.T) {
+	m, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, c, 64, 64, 32)
+	fd := export(t, c, dumb.Handle, 0)
+	o := lookup(t, m, c, dumb.Handle)
+	defer o.Put()
+	// The far end is only held by the descriptor then.
+	if err := drmtest.Ioctl(c, uapi.IoctlGEMClose, &uapi.GEMClose{Handle: dumb.Handle}); err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 1 // poll takes no more either
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	f := fence.NewContext("test", "test").New()
+	err := o.Reserve(f, true)
+	if got := poll(t, fd, unix.POLLIN, 0); got != 0 {
+		t.Errorf("a buffer that is written can be read: %#x", got)
+	}
+	if err := errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)); err != nil {
+		t.Fatal(err)
+	}
+	for poll(t, fd, unix.POLLOUT, 0) != 0 {
+		time.Sleep(time.Millisecond)
+	}
+	f.Signal(nil)
+	isPolled(t, "idle", fd, true, true)
+}
+
 // Exports, imports, fences and closes from all sides at once.
 func TestDMABufStorm(t *testing.T) {
 	m, dev, _ := newDevice(t)

@@ -1,6 +1,7 @@
 package gem
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -109,36 +110,34 @@ func (p *pollFile) open() (int, error) {
 }
 
 // set says what poll is told from now on. Who waits is woken. Nobody sees a file
-// that is writable and not readable in between.
+// that is writable and not readable in between. What could not be done, for want
+// of a descriptor, is left to the next call.
 func (p *pollFile) set(in, out bool) error {
 	if !out {
-		if err := p.setWritable(false); err != nil {
-			return err
-		}
+		return errors.Join(p.setWritable(false), p.setReadable(in))
 	}
-	if err := p.setReadable(in); err != nil {
-		return err
-	}
-	return p.setWritable(out)
+	return errors.Join(p.setReadable(in), p.setWritable(true))
 }
 
 func (p *pollFile) setReadable(in bool) error {
 	if in == p.in {
 		return nil
 	}
-	p.in = in
 	p.termio.Cc[unix.VMIN] = 255
 	if in {
 		p.termio.Cc[unix.VMIN] = 1
 	}
-	return unix.IoctlSetTermios(p.near, unix.TCSETS, &p.termio) // of the far end
+	err := unix.IoctlSetTermios(p.near, unix.TCSETS, &p.termio) // of the far end
+	if err == nil {
+		p.in = in
+	}
+	return err
 }
 
 func (p *pollFile) setWritable(out bool) error {
 	if out == p.out {
 		return nil
 	}
-	p.out = out
 	fd := p.end
 	if fd < 0 {
 		var err error
@@ -152,7 +151,11 @@ func (p *pollFile) setWritable(out bool) error {
 	if out {
 		action = start
 	}
-	return unix.IoctlSetInt(fd, unix.TCXONC, action)
+	err := unix.IoctlSetInt(fd, unix.TCXONC, action)
+	if err == nil {
+		p.out = out
+	}
+	return err
 }
 
 // closed reports whether nobody has the far end open.
