@@ -232,6 +232,9 @@ func atomicRequestErrors(t *tester) {
 		c.change(&arg)
 		s.Want(c.what, uapi.IoctlModeAtomic, &arg, c.errno)
 	}
+	if async, err := s.Cap(uapi.CapAsyncPageFlip); err == nil && async == 0 {
+		t.Want("ATOMIC at once, which the device cannot", s.atomic(uapi.ModePageFlipAsync, fb), unix.EINVAL)
+	}
 	s.NoEvent()
 }
 
@@ -266,6 +269,16 @@ func atomicStateErrors(t *tester) {
 		t.Want("ATOMIC: "+c.what, s.atomic(allowModeset, c.change...), c.errnos...)
 		t.Want("a test of ATOMIC: "+c.what, s.atomic(testOnly|allowModeset, c.change...), c.errnos...)
 	}
+	// What not every display has.
+	if rotation, ok := s.planeProps["rotation"]; ok {
+		for _, value := range []uint64{0, 1<<0 | 1<<2, 1 << 20} {
+			t.Want("ATOMIC: a rotation by no angle, or two", s.atomic(testOnly, change{s.primary, rotation.ID, value}), unix.EINVAL)
+		}
+	}
+	if gamma, ok := s.crtcProps["GAMMA_LUT"]; ok {
+		blob := uint64(s.NewBlob(make([]byte, 9)))
+		t.Want("ATOMIC: a gamma table with a part of an entry", s.atomic(testOnly, change{s.CRTC, gamma.ID, blob}), unix.EINVAL)
+	}
 	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
 }
 
@@ -299,6 +312,7 @@ func atomicActive(t *tester) {
 	equal(t, "whether a CRTC that rests has a mode", got.ModeValid, 1)
 	equal(t, "what a CRTC that rests is to show", got.FBID, s.FB)
 	other := s.Another()
+	t.Want("PAGE_FLIP of a CRTC that rests", s.Flip(other, 0), unix.EINVAL)
 	t.Want("another framebuffer meanwhile", s.atomic(0, s.plane("FB_ID", uint64(other))))
 	t.Want("ACTIVE 1", s.atomic(allowModeset, s.crtc("ACTIVE", 1)))
 	equal(t, "what the CRTC shows", s.GetCRTC().FBID, other)

@@ -16,6 +16,7 @@ var capCases = []Case{
 	{"client-cap/universal-planes", NeedDisplay, universalPlanes},
 	{"client-cap/atomic", NeedDisplay | NeedAtomic, atomicCap},
 	{"client-cap/writeback", NeedWriteback, writebackCap},
+	{"client-cap/hot-spot", NeedAtomic, hotSpotCap},
 	{"client-name", NeedClientName, clientName},
 }
 
@@ -192,6 +193,15 @@ func writebackCap(t *tester) {
 			t.Errorf("the writeback connector has no property %s", name)
 		}
 	}
+}
+
+// hotSpotCap: cursors with a hot spot are for paravirtual displays, and younger
+// than some kernels.
+func hotSpotCap(t *tester) {
+	f := t.Open()
+	t.Want("CURSOR_PLANE_HOTSPOT without ATOMIC", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), unix.EINVAL, unix.EOPNOTSUPP)
+	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	t.Want("CURSOR_PLANE_HOTSPOT", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), 0, unix.EINVAL, unix.EOPNOTSUPP)
 }
 
 // clientName is that a client may name itself, in characters that can be

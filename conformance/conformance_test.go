@@ -78,6 +78,7 @@ func TestCard(t *testing.T) {
 func full() vkms.Config {
 	config := vkms.DefaultConfig()
 	config.Overlay, config.Syncobj, config.Render = true, true, true
+	config.Formats = []uint32{uapi.FormatNV12}
 	config.Topology = vkms.NewTopology(2, []vkms.Connector{{Type: uapi.ModeConnectorHDMIA}, {Type: uapi.ModeConnectorDisplayPort}}, &config)
 	return config
 }

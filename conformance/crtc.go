@@ -119,6 +119,8 @@ func crtcBadModes(t *tester) {
 		"whose frame ends in the sync":     func(m *uapi.ModeInfo) { m.VTotal = m.VSyncEnd - 1 },
 		"of an unknown type":               func(m *uapi.ModeInfo) { m.Type = 1 << 30 },
 		"with all flags":                   func(m *uapi.ModeInfo) { m.Flags = math.MaxUint32 },
+		"with an unknown flag":             func(m *uapi.ModeInfo) { m.Flags |= 1 << 26 },
+		"with an unknown 3D layout":        func(m *uapi.ModeInfo) { m.Flags |= uapi.ModeFlag3DMask },
 	} {
 		arg := s.SetCRTC()
 		change(&arg.Mode)
@@ -199,6 +201,7 @@ func crtcSecond(t *tester) {
 		}
 		other := *s.display
 		other.CRTC, other.Pipe = id, pipe
+		t.Want("SETPLANE of a plane of another CRTC", s.ShowOnPlane(s.Plane(uapi.PlaneTypePrimary), id), unix.EINVAL)
 		moved := &screen{file: s.file, display: &other, FB: s.Another()}
 		encoder := uapi.ModeGetEncoder{EncoderID: s.Encoder}
 		s.Must(uapi.IoctlModeGetEncoder, &encoder)
@@ -217,6 +220,14 @@ func crtcSecond(t *tester) {
 		s.Want("off, which it is", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: id})
 		equal(t, "what the first CRTC shows when the other goes off", s.GetCRTC().FBID, s.FB)
 	}
+}
+
+// ShowOnPlane shows the screen's framebuffer on a plane.
+func (s *screen) ShowOnPlane(plane, crtc uint32) error {
+	w, h := uint32(s.Mode.HDisplay), uint32(s.Mode.VDisplay)
+	return s.Ioctl(uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{
+		PlaneID: plane, CRTCID: crtc, FBID: s.FB, CRTCW: w, CRTCH: h, SrcW: w << 16, SrcH: h << 16,
+	})
 }
 
 // ramps are the three tables of a legacy gamma request.

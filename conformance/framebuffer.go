@@ -14,6 +14,7 @@ var framebufferCases = []Case{
 	{"framebuffer/add-errors", NeedModeset | NeedDumb, fbAddErrors},
 	{"framebuffer/add-legacy", NeedModeset | NeedDumb, fbAddLegacy},
 	{"framebuffer/modifiers", NeedModeset | NeedDumb | NeedModifiers, fbModifiers},
+	{"framebuffer/planes", NeedModeset | NeedMaster | NeedDumb | NeedPlanar, fbPlanes},
 	{"framebuffer/get", NeedModeset | NeedMaster | NeedDumb, fbGet},
 	{"framebuffer/get-handles", NeedModeset | NeedMaster | NeedDumb, fbGetHandles},
 	{"framebuffer/remove", NeedModeset | NeedDumb, fbRemove},
@@ -122,6 +123,42 @@ func fbModifiers(t *tester) {
 		"with an offset of no plane":        func(a *uapi.ModeFBCmd2) { a.Offsets[3] = 4 },
 	} {
 		arg := good
+		change(&arg)
+		f.Want(what, uapi.IoctlModeAddFB2, &arg, unix.EINVAL)
+	}
+}
+
+// nv12 is a framebuffer of two planes in one buffer: brightness, then colour in
+// half the resolution.
+func nv12(dumb *uapi.ModeCreateDumb) uapi.ModeFBCmd2 {
+	return uapi.ModeFBCmd2{
+		Width: 64, Height: 64, PixelFormat: uapi.FormatNV12,
+		Handles: [4]uint32{dumb.Handle, dumb.Handle}, Pitches: [4]uint32{dumb.Pitch, dumb.Pitch},
+		Offsets: [4]uint32{0, dumb.Pitch * 64},
+	}
+}
+
+func fbPlanes(t *tester) {
+	f := t.Open()
+	dumb := t.NewDumb(f, 64, 96, 8)
+	add := nv12(&dumb)
+	f.Want("of two planes", uapi.IoctlModeAddFB2, &add)
+	get := uapi.ModeFBCmd2{FBID: add.FBID}
+	f.Want("of two planes", uapi.IoctlModeGetFB2, &get)
+	equal(t, "the pitches", get.Pitches, add.Pitches)
+	equal(t, "the offsets", get.Offsets, add.Offsets)
+	if get.Handles[0] == 0 || get.Handles[0] != get.Handles[1] || get.Handles[2] != 0 {
+		t.Errorf("the handles of two planes in one buffer are %d", get.Handles)
+	}
+	f.Want("of two planes", uapi.IoctlModeGetFB, &uapi.ModeFBCmd{FBID: add.FBID}, unix.EINVAL)
+	for what, change := range map[string]func(*uapi.ModeFBCmd2){
+		"without the second buffer":          func(a *uapi.ModeFBCmd2) { a.Handles[1] = 0 },
+		"with a second pitch that is short":  func(a *uapi.ModeFBCmd2) { a.Pitches[1] = 63 },
+		"with a second plane beyond the end": func(a *uapi.ModeFBCmd2) { a.Offsets[1] += dumb.Pitch * 64 },
+		"with two modifiers":                 func(a *uapi.ModeFBCmd2) { a.Flags, a.Modifier[1] = uapi.ModeFBModifiers, 1 },
+		"with rubbish behind the planes":     func(a *uapi.ModeFBCmd2) { a.Flags, a.Pitches[2] = uapi.ModeFBModifiers, 64 },
+	} {
+		arg := nv12(&dumb)
 		change(&arg)
 		f.Want(what, uapi.IoctlModeAddFB2, &arg, unix.EINVAL)
 	}

@@ -20,6 +20,7 @@ var leaseCases = []Case{
 	{"lease/lessee-closes", NeedDisplay, leaseLesseeCloses},
 	{"lease/lessor-closes", NeedDisplay, leaseLessorCloses},
 	{"lease/lessee-leases", NeedDisplay, leaseLessee},
+	{"lease/without-primary-plane", NeedOverlay | NeedCursor | NeedDumb, leaseNoPrimary},
 	{"lease/without-universal-planes", NeedDisplay, leaseImplicit},
 }
 
@@ -288,4 +289,26 @@ func leaseImplicit(t *tester) {
 	if plane := f.Plane(uapi.PlaneTypePrimary); !slices.Contains(lessee.leased(), plane) {
 		t.Errorf("the lease has the objects %d, without the primary plane %d", lessee.leased(), plane)
 	}
+}
+
+// leaseNoPrimary is that requests that use a plane without naming it are not a
+// way to planes that are not on lease.
+func leaseNoPrimary(t *tester) {
+	s := t.Show()
+	l := &lessor{file: s.file, display: s.display, plane: s.Plane(uapi.PlaneTypeOverlay)}
+	lessee, _ := l.Lease()
+	theirs := &screen{file: lessee, display: s.display}
+	theirs.FB = theirs.Another()
+	set := theirs.SetCRTC()
+	lessee.Want("without the primary plane", uapi.IoctlModeSetCRTC, &set, unix.EACCES)
+	t.Want("PAGE_FLIP without the primary plane", theirs.Flip(theirs.FB, 0), unix.EACCES)
+	dumb := lessee.NewCursor()
+	lessee.Want("without the cursor plane", uapi.IoctlModeCursor, &uapi.ModeCursor{
+		Flags: uapi.ModeCursorBO, CRTCID: s.CRTC, Width: dumb.Width, Height: dumb.Height, Handle: dumb.Handle}, unix.EACCES)
+	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+	overlay := uapi.ModeSetPlane{
+		PlaneID: l.plane, CRTCID: s.CRTC, FBID: lessee.NewFB(64, 64), CRTCW: 64, CRTCH: 64, SrcW: 64 << 16, SrcH: 64 << 16,
+	}
+	lessee.Want("on the plane on lease", uapi.IoctlModeSetPlane, &overlay)
+	lessee.Want("off, which needs no plane", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 }

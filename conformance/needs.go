@@ -53,6 +53,9 @@ const (
 	NeedGamma
 	// NeedWriteback is a writeback connector.
 	NeedWriteback
+	// NeedPlanar is framebuffers with a plane for brightness and one for colour
+	// (NV12).
+	NeedPlanar
 	// NeedClientName is a kernel that knows SET_CLIENT_NAME (6.13).
 	NeedClientName
 	// NeedCloseFB is a kernel that knows CLOSEFB (6.8).
@@ -155,6 +158,12 @@ var needs = map[Needs]need{
 		_, err := findConnector(f, func(c *connector) bool { return c.Type == uapi.ModeConnectorWriteback })
 		return err
 	}},
+	NeedPlanar: {"framebuffers in NV12", func(t *tester) error {
+		f := t.Open()
+		dumb := t.NewDumb(f, 64, 96, 8)
+		arg := nv12(&dumb)
+		return f.Ioctl(uapi.IoctlModeAddFB2, &arg)
+	}},
 	NeedClientName: {"names of clients", func(t *tester) error {
 		return t.Open().Ioctl(uapi.IoctlSetClientName, new(uapi.SetClientName))
 	}},
@@ -183,6 +192,7 @@ var includes = map[Needs]Needs{
 	NeedWriteback: NeedDisplay | NeedAtomic,
 	NeedTwoCRTCs:  NeedModeset,
 	NeedCloseFB:   NeedModeset,
+	NeedPlanar:    NeedModeset | NeedDumb,
 	NeedEventfd:   NeedTimeline,
 }
 

@@ -11,6 +11,7 @@ import (
 var primeCases = []Case{
 	{"prime/share", NeedPrime | NeedDumb, primeShare},
 	{"prime/self-import", NeedPrime | NeedDumb, primeSelfImport},
+	{"prime/many-imports", NeedPrime | NeedDumb, primeManyImports},
 	{"prime/flags", NeedPrime | NeedDumb, primeFlags},
 	{"prime/errors", NeedPrime | NeedDumb, primeErrors},
 	{"prime/outlives-handle-and-file", NeedPrime | NeedDumb, primeOutlives},
@@ -34,6 +35,13 @@ func primeShare(t *tester) {
 	size, err := t.target.System.Seek(dmaBuf.fd, 0, unix.SEEK_END)
 	t.Want("seeking the end of the dma-buf", err)
 	equal(t, "the size of the dma-buf", uint64(size), dumb.Size)
+	// Package host hands over a seek to the end only.
+	_, err = t.target.System.Seek(dmaBuf.fd, 0, unix.SEEK_SET)
+	t.Want("seeking the beginning of the dma-buf", err, 0, unix.ESPIPE)
+	_, err = t.target.System.Seek(dmaBuf.fd, 1, unix.SEEK_SET)
+	t.Want("seeking another place of the dma-buf", err, unix.EINVAL, unix.ESPIPE)
+	_, err = dmaBuf.Mmap(0, int(dumb.Size)+unix.Getpagesize())
+	t.Want("mmap of more than the dma-buf", err, unix.EINVAL)
 
 	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
 	other.Must(uapi.IoctlPrimeFDToHandle, &arg)
@@ -68,6 +76,35 @@ func primeSelfImport(t *tester) {
 
 	twice := export(f, dumb.Handle)
 	other.Must(uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: twice.FD()})
+}
+
+// primeManyImports is that a file gets one handle of a buffer, also when
+// several threads import it at the same moment.
+func primeManyImports(t *tester) {
+	f, other := t.Open(), t.Open()
+	dmaBuf := export(f, t.NewDumb(f, 64, 64, 32).Handle)
+	for range 20 {
+		handles := make(map[uint32]bool)
+		var imports []func() uint32
+		for range 4 {
+			imports = append(imports, later(func() uint32 {
+				arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
+				if err := other.Ioctl(uapi.IoctlPrimeFDToHandle, &arg); err != nil {
+					return 0
+				}
+				return arg.Handle
+			}))
+		}
+		for _, handle := range imports {
+			handles[handle()] = true
+		}
+		if len(handles) != 1 || handles[0] {
+			t.Fatalf("four imports at the same time gave the handles %v", handles)
+		}
+		for handle := range handles {
+			other.Must(uapi.IoctlGEMClose, &uapi.GEMClose{Handle: handle})
+		}
+	}
 }
 
 func primeFlags(t *tester) {

@@ -15,6 +15,7 @@ var ruleCases = []Case{
 	{"rules/master", NeedMaster, onlyMaster},
 	{"rules/authenticated", NeedMaster, onlyAuthenticated},
 	{"rules/root", NeedMaster | NeedAdmin, onlyRoot},
+	{"rules/absent-features", 0, absentFeatures},
 	{"rules/render-node", NeedRender, onlyRender},
 }
 
@@ -131,6 +132,39 @@ func onlyRoot(t *tester) {
 	f.Want("", uapi.IoctlBlock, t.buffer())
 	f.Want("", uapi.IoctlUnblock, t.buffer())
 	f.Want("", uapi.IoctlSetUnique, t.buffer(), unix.EINVAL)
+}
+
+// absentFeatures is that what a device cannot do is EOPNOTSUPP, and not
+// unknown. A device that can do all has nothing to refuse.
+func absentFeatures(t *tester) {
+	f := t.Open()
+	_ = f.Ioctl(uapi.IoctlSetMaster, nil) // if it can be had
+	refused := func(cmds ...uint32) {
+		t.Helper()
+		for _, cmd := range cmds {
+			f.Want("of a device that cannot", cmd, t.buffer(), unix.EOPNOTSUPP)
+		}
+	}
+	if err := f.Ioctl(uapi.IoctlModeGetResources, t.buffer()); err != nil {
+		t.Want("GETRESOURCES of a device without displays", err, unix.EOPNOTSUPP)
+		refused(uapi.IoctlModeGetConnector, uapi.IoctlModeGetEncoder, uapi.IoctlModeGetCRTC, uapi.IoctlModeGetPlaneResources,
+			uapi.IoctlModeGetPlane, uapi.IoctlModeGetProperty, uapi.IoctlModeObjGetProperties, uapi.IoctlModeGetPropBlob,
+			uapi.IoctlModeCreatePropBlob, uapi.IoctlModeDestroyPropBlob, uapi.IoctlModeAddFB, uapi.IoctlModeAddFB2,
+			uapi.IoctlModeRmFB, uapi.IoctlModeGetFB, uapi.IoctlModeGetFB2, uapi.IoctlModeGetGamma,
+			uapi.IoctlWaitVblank, uapi.IoctlCRTCGetSequence, uapi.IoctlCRTCQueueSequence, uapi.IoctlSetClientCap)
+		if asMaster(f) == nil {
+			refused(uapi.IoctlModeSetCRTC, uapi.IoctlModeSetPlane, uapi.IoctlModePageFlip, uapi.IoctlModeCursor, uapi.IoctlModeCursor2,
+				uapi.IoctlModeSetGamma, uapi.IoctlModeAtomic, uapi.IoctlModeSetProperty, uapi.IoctlModeObjSetProperty,
+				uapi.IoctlModeDirtyFB, uapi.IoctlModeCreateLease, uapi.IoctlModeListLessees, uapi.IoctlModeGetLease, uapi.IoctlModeRevokeLease)
+		}
+	}
+	if value, _ := f.Cap(uapi.CapSyncobj); value == 0 {
+		refused(uapi.IoctlSyncobjCreate, uapi.IoctlSyncobjDestroy, uapi.IoctlSyncobjHandleToFD, uapi.IoctlSyncobjFDToHandle,
+			uapi.IoctlSyncobjWait, uapi.IoctlSyncobjReset, uapi.IoctlSyncobjSignal)
+	}
+	if value, _ := f.Cap(uapi.CapSyncobjTimeline); value == 0 {
+		refused(uapi.IoctlSyncobjTransfer, uapi.IoctlSyncobjTimelineWait, uapi.IoctlSyncobjTimelineSignal, uapi.IoctlSyncobjQuery)
+	}
 }
 
 // onlyRender is that a render node takes what is for it, and answers EACCES to

@@ -30,6 +30,7 @@ var syncobjCases = []Case{
 	{"timeline/eventfd", NeedEventfd, timelineEventfd},
 	{"timeline/eventfd-errors", NeedEventfd, timelineEventfdErrors},
 	{"sync-file/info", NeedSyncobj, syncFileInfo},
+	{"sync-file/deadline", NeedSyncobj, syncFileDeadline},
 	{"sync-file/merge", NeedSyncobj, syncFileMerge},
 }
 
@@ -113,6 +114,8 @@ func syncobjWaitErrors(t *tester) {
 		t.Want("SYNCOBJ_WAIT for a handle that there is not", f.wait(0, 0, done, handle), unix.ENOENT)
 	}
 	t.Want("SYNCOBJ_WAIT for another file's handle", t.Open().wait(0, 0, done), unix.ENOENT)
+	f.Want("for more than there can be", uapi.IoctlSyncobjWait,
+		&uapi.SyncobjWait{Handles: addr(t, []uint32{done}), CountHandles: math.MaxUint32}, unix.ENOMEM, unix.EFAULT, unix.EINVAL)
 	for _, flags := range []uint32{waitAvailable, 1 << 30, math.MaxUint32} {
 		t.Want("SYNCOBJ_WAIT with unknown flags", f.wait(flags, 0, done), unix.EINVAL)
 	}
@@ -228,6 +231,7 @@ func syncobjShareErrors(t *tester) {
 		&uapi.SyncobjHandle{Handle: noHandle, Flags: uapi.SyncobjHandleToFDFlagsExportSyncFile}, unix.ENOENT)
 
 	fd := f.exportSyncobj(handle, 0)
+	fd.Want("to a sync object", uapi.IoctlVersion, t.buffer(), unix.ENOTTY)
 	f.Want("with padding", bring, &uapi.SyncobjHandle{FD: fd.FD(), Pad: 1}, unix.EINVAL)
 	f.Want("with unknown flags", bring, &uapi.SyncobjHandle{FD: fd.FD(), Flags: 1 << 30}, unix.EINVAL)
 	for _, other := range []int32{-1, 1 << 20, f.FD(), t.Eventfd().FD()} {
@@ -469,6 +473,15 @@ func syncFileInfo(t *tester) {
 	syncFile.Want("with the fences at a bad address", uapi.SyncIOCFileInfo,
 		&uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: t.BadAddr()}, unix.EFAULT)
 	t.Want("an unknown request of a sync file", syncFile.Ioctl(uapi.IOWR(0x7f, 8)&^0xff00|uapi.SyncIOCMagic<<8, t.buffer()), unix.ENOTTY)
+}
+
+// syncFileDeadline is a hint, of kernels from 6.4 on.
+func syncFileDeadline(t *tester) {
+	f := t.Open()
+	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
+	cmd := uapi.IOW(5, 16)&^0xff00 | uapi.SyncIOCMagic<<8 // SYNC_IOC_SET_DEADLINE
+	t.Want("SYNC_IOC_SET_DEADLINE", syncFile.Ioctl(cmd, &[2]uint64{uint64(now()), 0}), 0, unix.ENOTTY)
+	t.Want("SYNC_IOC_SET_DEADLINE with padding", syncFile.Ioctl(cmd, &[2]uint64{0, 1}), unix.EINVAL, unix.ENOTTY)
 }
 
 func syncFileMerge(t *tester) {

@@ -113,9 +113,12 @@ func writebackErrors(t *tester) {
 	} {
 		t.Want("a writeback "+c.what, s.atomic(testOnly|allowModeset, c.changes...), unix.EINVAL)
 	}
+	t.Want("a writeback of a CRTC that rests", s.atomic(testOnly|allowModeset,
+		on, s.crtc("ACTIVE", 0), s.set("WRITEBACK_FB_ID", good)), unix.EINVAL)
 	fd := []int32{77}
-	t.Want("a fence for no writeback", s.atomic(allowModeset, on, s.set("WRITEBACK_OUT_FENCE_PTR", addr(t, fd))), unix.EINVAL, 0)
-	equal(t, "the descriptor of the fence for no writeback", fd[0], -1)
+	t.Want("a fence for a writeback of nothing", s.atomic(allowModeset,
+		on, s.set("WRITEBACK_FB_ID", 0), s.set("WRITEBACK_OUT_FENCE_PTR", addr(t, fd))), unix.EINVAL)
+	equal(t, "the descriptor of the fence for a writeback of nothing", fd[0], -1)
 	t.Want("a writeback with the fence at a bad address", s.atomic(allowModeset,
 		on, s.set("WRITEBACK_FB_ID", good), s.set("WRITEBACK_OUT_FENCE_PTR", t.BadAddr())), unix.EFAULT)
 	t.Want("a test of a writeback", s.atomic(testOnly|allowModeset, on, s.set("WRITEBACK_FB_ID", good)))
