@@ -29,11 +29,6 @@ func NewChain(prev, own *Fence, seqno uint64) *Fence {
 	default:
 		f.context = contextIDs.Add(1)
 	}
-	if prev == nil {
-		f.compose([]*Fence{own})
-	} else {
-		f.compose([]*Fence{own, prev})
-	}
 	return f
 }
 

@@ -36,21 +36,99 @@ func Merge(fences ...*Fence) *Fence {
 	case 1:
 		return pending[0]
 	}
-	a := &Fence{driver: "dma_fence_array", timeline: "unbound", context: contextIDs.Add(1), seqno: 1, parts: pending}
-	a.compose(pending)
-	return a
+	return &Fence{driver: "dma_fence_array", timeline: "unbound", context: contextIDs.Add(1), seqno: 1, parts: pending}
 }
 
-// compose makes f be signalled by its parts.
-func (f *Fence) compose(parts []*Fence) {
-	f.pending = len(parts) + 1 // and one until all are added
-	for _, p := range parts {
-		if !p.watch(&watcher{whole: f}) {
-			_, at, err := p.Status()
-			f.partSignaled(at, err)
+func (f *Fence) composite() bool { return f.parts != nil || f.link != nil }
+
+// firstPending returns a simple fence that the composite one waits for, nil
+// when there is none any more.
+func (f *Fence) firstPending() *Fence {
+	for node := f; node != nil; node = node.walk() {
+		switch own := node.contained(); {
+		case own.link != nil:
+			if p := own.firstPending(); p != nil {
+				return p
+			}
+		case own.parts != nil:
+			for _, p := range own.parts {
+				if !p.Signaled() {
+					return p
+				}
+			}
+		case !own.Signaled():
+			return own
 		}
 	}
-	f.partSignaled(0, nil) // nobody watches yet
+	return nil
+}
+
+// result is what the composite fence is signalled with once nothing is
+// pending: the time of the last part, and the error that came first. A chain
+// does not pass errors on.
+func (f *Fence) result() (at time.Duration, err error) {
+	if f.link != nil {
+		_, at, _ = f.link.own.Status()
+		return at, nil
+	}
+	var failed time.Duration
+	for _, p := range f.parts {
+		_, partAt, partErr := p.Status()
+		if partErr != nil && (err == nil || partAt < failed) {
+			err, failed = partErr, partAt
+		}
+		at = max(at, partAt)
+	}
+	return at, err
+}
+
+// rearm has a composite fence told when one that it waits for is signalled, as
+// long as anybody wants to know. When none is left, it is signalled itself, and
+// rearm returns who is to be told.
+//
+// It watches one part at a time, and nothing while nobody asks, so that what
+// clients combine and throw away leaves no trace in fences that are pending.
+func (f *Fence) rearm() []*watcher {
+	for {
+		part := f.firstPending()
+		if part == nil {
+			watchers, _ := f.finish(f.result())
+			return watchers
+		}
+		if f.arm(part) {
+			return nil
+		}
+	}
+}
+
+// arm watches a part, if need be; false when it was signalled meanwhile.
+func (f *Fence) arm(part *Fence) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.signaled || f.armed != nil || !f.wanted() {
+		return true
+	}
+	w := &watcher{whole: f, of: part}
+	if !part.watch(w) {
+		return false
+	}
+	f.armed = w
+	return true
+}
+
+// partSignaled is told that the part that w watches is signalled. It returns
+// who else is to be told.
+func (f *Fence) partSignaled(w *watcher) []*watcher {
+	f.mu.Lock()
+	current := f.armed == w
+	if current {
+		f.armed = nil
+	}
+	f.mu.Unlock()
+	if !current {
+		return nil
+	}
+	return f.rearm()
 }
 
 // leaves are the fences that a composite fence is made of, without those of a

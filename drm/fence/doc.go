@@ -20,9 +20,9 @@
 //
 // # Lock order
 //
-// A fence's lock is a leaf. Callbacks run without it, in the goroutine that
-// signals, and must not block. A composite fence is signalled from its parts:
-// no lock is held from one to the other.
+// The lock of a composite fence is taken ahead of those of its parts; these are
+// leaves. Callbacks run without any, in the goroutine that signals, and must
+// not block.
 //
 // # Where to start reading
 //

@@ -43,7 +43,9 @@ func (c *Context) At(seqno uint64) *Fence {
 // All methods may be called concurrently.
 //
 // Invariant: signalled is for ever, and error and timestamp do not change any
-// more. Why it holds: only finish sets them, with mu held, and only once.
+// more. Why it holds: they are set together, with mu held, and only once. Of a
+// composite fence they follow from its parts, so that it may be known to be
+// signalled ahead of that: see Status.
 type Fence struct {
 	driver, timeline string
 	context, seqno   uint64
@@ -51,7 +53,7 @@ type Fence struct {
 	link             *link    // of a chain; see [NewChain]
 
 	mu       sync.Mutex
-	pending  int // parts of a composite fence that are not signalled
+	armed    *watcher // of a composite fence, with a part; nil while nobody wants to know
 	signaled bool
 	err      error
 	at       time.Duration
@@ -61,9 +63,9 @@ type Fence struct {
 
 // A watcher is who wants to know: a function, or a composite fence.
 type watcher struct {
-	call    func()
-	whole   *Fence
-	element *list.Element
+	call      func()
+	whole, of *Fence        // a composite fence, and the part that it watches
+	element   *list.Element // in the list of who is watched; guarded by its mu
 }
 
 // Now returns the time of CLOCK_MONOTONIC, which the timestamps of fences are
@@ -91,6 +93,12 @@ func (f *Fence) Signal(err error) bool { return f.SignalAt(Now(), err) }
 // time of CLOCK_MONOTONIC.
 func (f *Fence) SignalAt(at time.Duration, err error) bool {
 	watchers, ok := f.finish(at, err)
+	tell(watchers)
+	return ok
+}
+
+// tell tells watchers that what they watched is signalled.
+func tell(watchers []*watcher) {
 	// A loop: a timeline may be a long chain of fences.
 	for len(watchers) > 0 {
 		w := watchers[0]
@@ -99,9 +107,8 @@ func (f *Fence) SignalAt(at time.Duration, err error) bool {
 			w.call()
 			continue
 		}
-		watchers = append(watchers, w.whole.partSignaled(at, err)...)
+		watchers = append(watchers, w.whole.partSignaled(w)...)
 	}
-	return ok
 }
 
 // finish signals the fence itself and returns who is to be told.
@@ -111,10 +118,6 @@ func (f *Fence) finish(at time.Duration, err error) (watchers []*watcher, ok boo
 	if f.signaled {
 		return nil, false
 	}
-	return f.finishLocked(at, err), true
-}
-
-func (f *Fence) finishLocked(at time.Duration, err error) (watchers []*watcher) {
 	f.signaled, f.at, f.err = true, at, err
 	if f.link != nil {
 		f.link.prev = nil
@@ -128,25 +131,11 @@ func (f *Fence) finishLocked(at time.Duration, err error) (watchers []*watcher) 
 	if f.done != nil {
 		close(f.done)
 	}
-	return watchers
+	return watchers, true
 }
 
-// partSignaled counts a part of a composite fence as signalled. With the last
-// one it returns who is to be told.
-func (f *Fence) partSignaled(at time.Duration, err error) []*watcher {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.at = max(f.at, at)
-	if f.link == nil && f.err == nil {
-		f.err = err // a chain does not pass errors on, an array its first
-	}
-	if f.pending--; f.pending > 0 || f.signaled {
-		return nil
-	}
-	return f.finishLocked(f.at, f.err)
-}
-
-// watch adds w, unless the fence is signalled.
+// watch adds w, unless the fence is signalled. Who watches a composite fence
+// has it rearmed as well.
 func (f *Fence) watch(w *watcher) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -157,6 +146,24 @@ func (f *Fence) watch(w *watcher) bool {
 	return true
 }
 
+// unwatch takes w back, unless it is being told.
+func (f *Fence) unwatch(w *watcher) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w.element != nil {
+		f.watchers.Remove(w.element)
+		w.element = nil
+	}
+	if f.armed != nil && !f.wanted() {
+		f.armed.of.unwatch(f.armed)
+		f.armed = nil
+	}
+}
+
+// wanted reports whether anybody wants to know of the signal. The caller holds
+// mu.
+func (f *Fence) wanted() bool { return f.watchers.Len() > 0 || f.done != nil }
+
 // AddCallback has call called when the fence is signalled: before AddCallback
 // returns, when it is already. remove makes it not be called, unless it is
 // under way.
@@ -166,34 +173,36 @@ func (f *Fence) AddCallback(call func()) (remove func()) {
 		call()
 		return func() {}
 	}
-	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if w.element != nil {
-			f.watchers.Remove(w.element)
-			w.element = nil
-		}
+	if f.composite() {
+		tell(f.rearm())
 	}
+	return func() { f.unwatch(w) }
 }
 
 // Done returns a channel that is closed when the fence is signalled.
 func (f *Fence) Done() <-chan struct{} {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if f.done == nil {
 		f.done = make(chan struct{})
 		if f.signaled {
 			close(f.done)
 		}
 	}
-	return f.done
+	done := f.done
+	f.mu.Unlock()
+	if f.composite() {
+		tell(f.rearm())
+	}
+	return done
 }
 
 // Wait waits until the fence is signalled, and returns nil whatever the result
 // of the work is, or until the end of ctx, and returns its cause.
 func (f *Fence) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	defer f.AddCallback(func() { close(done) })()
 	select {
-	case <-f.Done():
+	case <-done:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -210,11 +219,24 @@ func (f *Fence) Signaled() bool {
 // with which error.
 func (f *Fence) Status() (signaled bool, at time.Duration, err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.signaled {
-		return false, 0, nil
+	signaled, at, err = f.signaled, f.at, f.err
+	f.mu.Unlock()
+	if signaled || !f.composite() || f.firstPending() != nil {
+		return signaled, at, err
 	}
-	return true, f.at, f.err
+	at, err = f.result()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.signaled {
+		return true, f.at, f.err
+	}
+	if !f.wanted() { // else who is about to tell signals it
+		f.signaled, f.at, f.err = true, at, err
+		if f.link != nil {
+			f.link.prev = nil
+		}
+	}
+	return true, at, err
 }
 
 // Seqno returns the number of the fence in its context: of a chain, its point.

@@ -1,6 +1,7 @@
 package fence
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -55,13 +56,36 @@ func TestMerge(t *testing.T) {
 	if got := slices.Collect(all.leaves()); !slices.Equal(got, []*Fence{a2, b1}) {
 		t.Errorf("leaves %v, want the last of each context", got)
 	}
-	b1.SignalAt(9, unix.EIO)
+	b1.SignalAt(3, unix.EIO)
 	if all.Signaled() {
 		t.Error("signalled with one of two parts")
 	}
-	a2.SignalAt(3, unix.ENODEV)
+	a2.SignalAt(9, unix.ENODEV)
 	if signaled, at, err := all.Status(); !signaled || at != 9 || err != unix.EIO {
 		t.Errorf("status %v, %v, %v; want true, the last time and the first error", signaled, at, err)
+	}
+}
+
+// What is combined and thrown away leaves no trace in a fence that is pending,
+// perhaps for ever.
+func TestCombinedLeaveNoTrace(t *testing.T) {
+	a, b := NewContext("a", "a").New(), NewContext("b", "b").New()
+	for _, f := range []*Fence{Merge(a, b), NewChain(NewChain(nil, a, 1), Merge(a, b), 2)} {
+		watched := func() int { return a.watchers.Len() + b.watchers.Len() }
+		if f.Signaled() || watched() != 0 {
+			t.Errorf("%v: %d watch while nobody asks", f, watched())
+		}
+		removeOne, removeOther := f.AddCallback(func() {}), f.AddCallback(func() {})
+		removeOne()
+		if watched() != 1 {
+			t.Errorf("%v: %d watch for one callback", f, watched())
+		}
+		removeOther()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := f.Wait(ctx); !errors.Is(err, context.Canceled) || watched() != 0 {
+			t.Errorf("%v: %d watch after a wait that was given up (%v)", f, watched(), err)
+		}
 	}
 }
 
