@@ -17,7 +17,7 @@ import (
 
 // BenchmarkRequest measures what a client waits for, in the client: an ioctl
 // with and without an argument, an mmap with its munmap, an open with its
-// close, and two calls that we have nothing to do with. "socket" and "net" are
+// close, and four calls that we have nothing to do with. "socket" and "net" are
 // the references: 64 bytes to another process over a Unix socket and 64 bytes
 // back, which any design with a library in the client would cost at least,
 // with a server that blocks in a thread for each client, and with one that
@@ -25,7 +25,7 @@ import (
 //
 //	go test -run - -bench Request ./host
 func BenchmarkRequest(b *testing.B) {
-	for _, what := range []string{"socket", "net", "nothing", "sum", "map", "open", "stat", "fstat"} {
+	for _, what := range []string{"socket", "net", "nothing", "sum", "map", "open", "stat", "fstat", "filemap", "seek"} {
 		b.Run(what, func(b *testing.B) {
 			switch what {
 			case "socket":

@@ -121,7 +121,8 @@
 //     that sends them can make poll lie to itself. /dev/pts lists dma-bufs.
 //     Each takes a pseudoterminal, of which a machine has 4096 by default
 //     (kernel.pty.max): with none left, exporting fails with ENOSPC. After we
-//     have exited, poll says POLLHUP.
+//     have exited, poll says POLLHUP. A program that we do not serve can do
+//     nothing with a dma-buf that is passed to it but poll it.
 //   - Signals: a thread that waits for our answer acts on a fatal signal at
 //     once, on others when the answer is there; a request that waits itself
 //     (WAIT_VBLANK) is ended with EINTR within some milliseconds, and 2.5 ms

@@ -11,8 +11,9 @@ import (
 
 // bench prints how long one request takes, in nanoseconds, the median over
 // batches: "nothing", "sum", "map", "open", "stat" (of a file that is not
-// ours), "fstat", or "socket", which sends 64 bytes to the socket 3 and reads
-// 64 bytes back.
+// ours), "fstat", "filemap" and "seek" (a shared mapping and the size of a file
+// that is no dma-buf), or "socket", which sends 64 bytes to the socket 3 and
+// reads 64 bytes back.
 func bench(args []string) {
 	n := must(strconv.Atoi(args[1]))
 	var sum [8]uint64
@@ -22,12 +23,18 @@ func bench(args []string) {
 	if args[0] != "socket" {
 		fd = openCard(unix.O_RDWR)
 	}
+	file := must(unix.MemfdCreate("bench", unix.MFD_CLOEXEC))
+	check(unix.Ftruncate(file, mapSize))
 	one := map[string]func(){
 		"nothing": func() { check(ioctl(fd, reqNothing, 0)) },
 		"sum":     func() { check(ioctlPtr(fd, reqSum, &sum)) },
 		"map": func() {
 			check(munmap(must(mmap(fd, mapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, mapOffset))))
 		},
+		"filemap": func() {
+			check(munmap(must(mmap(file, mapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, 0))))
+		},
+		"seek":  func() { must(unix.Seek(file, 0, unix.SEEK_END)) },
 		"stat":  func() { check(unix.Stat("/usr/bin/env", &st)) },
 		"fstat": func() { check(unix.Fstat(0, &st)) },
 		"open":  func() { check(unix.Close(openCard(unix.O_RDWR))) },
