@@ -12,6 +12,7 @@ import (
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -144,4 +145,31 @@ func TestTopology(t *testing.T) {
 	}
 	equal(t, "vkms_config", shown, "dev_name=vkms\n"+strings.Repeat("plane:\n\ttype=1\n", 2)+strings.Repeat("plane:\n\ttype=0\n", 8)+strings.Repeat("plane:\n\ttype=2\n", 2)+
 		strings.Repeat("crtc:\n\twriteback=1\n", 2)+"encoder\nencoder\nconnector:\n\tstatus=1\nconnector:\n\tstatus=2\n")
+}
+
+// One CRTC feeds one connector, and its writeback: the encoders are no clones.
+func TestNoClones(t *testing.T) {
+	c, driver, _ := newClient(t, vkms.Config{Topology: two()})
+	m := driver.ModeConfig()
+	dumb := uapi.ModeCreateDumb{Width: 1024, Height: 768, BPP: 32}
+	do(c, uapi.IoctlModeCreateDumb, &dumb)
+	fb := uapi.ModeFBCmd{Width: 1024, Height: 768, Pitch: dumb.Pitch, BPP: 32, Depth: 24, Handle: dumb.Handle}
+	do(c, uapi.IoctlModeAddFB, &fb)
+	left, right := m.Connectors()[0].ID(), m.Connectors()[1].ID()
+	show := func(crtc int, connectors ...uint32) error {
+		mode := uapi.ModeInfo{Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
+			VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806}
+		return drmtest.Ioctl(c.Client, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{
+			CRTCID: m.CRTCs()[crtc].ID(), FBID: fb.FBID, ModeValid: 1, Mode: mode,
+			CountConnectors: uint32(len(connectors)), SetConnectorsPtr: drmtest.PutSlice(c.Arena, connectors),
+		})
+	}
+	for crtc, connector := range []uint32{right, left} {
+		if err := show(crtc, connector); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := show(0, left, right); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("both connectors on one CRTC: %v, want EINVAL", err)
+	}
 }

@@ -72,7 +72,7 @@ func newTwin(t *testing.T) *twinFixture {
 		c := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: []kms.Mode{mode}}})
 		f.connectors[i] = c.ID()
 		if i < 2 {
-			encoder = m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderTMDS, PossibleCRTCs: 3})
+			encoder = m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderTMDS, PossibleCRTCs: 3, PossibleClones: 3})
 		}
 		c.AttachEncoder(encoder)
 	}

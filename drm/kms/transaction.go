@@ -234,6 +234,26 @@ func (t *transaction) checkModeset() error {
 		case s.Enable != t.new.connected(c):
 			return invalid("CRTC %d has a mode but no connector, or a connector but no mode", c.id)
 		}
+		if err := t.checkClones(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkClones checks that the encoders of a CRTC may show one picture together
+// (drm_atomic_check_valid_clones). A writeback goes with any of them.
+func (t *transaction) checkClones(c *CRTC) error {
+	var mask uint32
+	for i := range t.new.connectors {
+		if s := &t.new.connectors[i]; s.CRTC == c && s.BestEncoder != nil && !t.m.connectors[i].writeback() {
+			mask |= 1 << s.BestEncoder.index
+		}
+	}
+	for _, e := range t.m.encoders {
+		if mask&(1<<e.index) != 0 && mask&^e.config.PossibleClones != 0 {
+			return invalid("CRTC %d feeds encoders %#x, and encoder %d goes with %#x only", c.id, mask, e.id, e.config.PossibleClones)
+		}
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func TestLeftOut(t *testing.T) {
 		{"{crtcs: {a: , b: }}", [4]int{4, 2, 2, 2}},
 		{"{crtcs: {c: }, connectors: {a: , b: }}", [4]int{2, 1, 2, 2}},
 		{"{encoders: {e: }, connectors: {a: , b: }}", [4]int{4, 2, 1, 2}},
-		{"{encoders: {e: , f: {possible_crtcs: [crtc0]}}}", [4]int{2, 1, 2, 1}},
+		{"{encoders: {e: , f: {possible_crtcs: [crtc0]}}}", [4]int{4, 2, 2, 2}},
 		{"{planes: {p: {type: 1}, q: }}", [4]int{2, 1, 1, 1}},
 		{"{planes: {p: {type: 1, possible_crtcs: [crtc0]}, q: {type: 1, possible_crtcs: [crtc1]}}, connectors: {a: , b: }}", [4]int{2, 2, 2, 2}},
 		{"&desk {connectors: {a: &a {type: DP}, b: *a}}", [4]int{4, 2, 2, 2}},

@@ -55,10 +55,11 @@
 //	planes, crtcs, encoders, connectors
 //
 // A card without the last four is the kernel's default device. Where some are
-// listed, there is one CRTC for each connector or one connector for each CRTC,
-// one encoder for each connector, and the planes that the CRTCs need. What may
-// be used by what (possible_crtcs, possible_encoders) is all there is, unless
-// it is said.
+// listed, there is one CRTC for each connector, one encoder for each connector,
+// or one connector for each encoder or CRTC, and the planes that the CRTCs
+// need. Planes and encoders without possible_crtcs are for all CRTCs. Where
+// several encoders are listed, connectors say which is theirs; it is the first
+// of possible_encoders that is used, as in the kernel's vkms.
 //
 //	plane       type: overlay (0, the default), primary (1) or cursor (2);
 //	            possible_crtcs

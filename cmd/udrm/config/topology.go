@@ -98,11 +98,14 @@ func (t *topologyReader) topology(config *vkms.Config) *vkms.Topology {
 	}
 	count := len(crtcs.entries)
 	if !connectors.listed {
+		if encoders.listed {
+			count = len(encoders.entries)
+		}
 		for i := range max(count, 1) {
 			plugs = append(plugs, vkms.Connector{Name: fmt.Sprintf("connector%d", i)})
 		}
 	}
-	if !crtcs.listed {
+	if count = len(crtcs.entries); !crtcs.listed {
 		count = max(len(plugs), 1)
 	}
 	// What is left out is as in any simple topology of that size.
@@ -134,9 +137,6 @@ func (t *topologyReader) topology(config *vkms.Config) *vkms.Topology {
 		}
 	}
 	for i := range d.Connectors {
-		if encoders.listed {
-			d.Connectors[i].PossibleEncoders = encoders.all()
-		}
 		if connectors.listed {
 			t.possibleEncoders(connectors.entries[i], &d.Connectors[i], encoders)
 		}
@@ -252,13 +252,21 @@ func (t *topologyReader) twice(first, n *yaml.Node, path string) {
 	}
 }
 
-// possibleEncoders sets those of a connector that says which.
+// possibleEncoders sets those of a connector, where encoders are listed or it
+// says which.
 func (t *topologyReader) possibleEncoders(e entry, c *vkms.Connector, encoders *names) {
 	quiet := new(reader) // the errors of the entry are known
 	for _, attribute := range quiet.entries(e.value, e.path) {
 		if attribute.name == "possible_encoders" {
 			c.PossibleEncoders = t.mask(attribute.value, attribute.path, "encoder", encoders)
+			return
 		}
+	}
+	switch {
+	case encoders.listed && len(encoders.words) == 1:
+		c.PossibleEncoders = 1
+	case encoders.listed:
+		t.fail(e.key, e.path, "which of the encoders feeds it is not said: write possible_encoders: [NAME]")
 	}
 }
 
