@@ -15,9 +15,9 @@ import (
 // the client sent.
 type Coverage map[uint32]map[unix.Errno]int
 
-// Run runs all cases against the target, each as a test of its own, and
-// returns what requests answered. A case whose needs the device does not meet
-// fails, or, with Target.Partial, is named in the log.
+// Run runs all cases against the target, each as a test of its own, one after
+// the other, and returns what requests answered. A case whose needs the device
+// does not meet fails, or, with Target.Partial, is named in the log.
 func Run(t *testing.T, target Target) Coverage {
 	return run(t, target, Cases())
 }
