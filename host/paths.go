@@ -84,11 +84,17 @@ func (c *call) opened(fd int32) opened {
 // dma-buf. Its link alone does not say so.
 func (c *call) orDMABuf(o opened, link []byte, path string) opened {
 	var st unix.Stat_t
-	// The link is that of a terminal: /dev/pts/3.
-	if o == (opened{}) && gem.DMABufs() > 0 && len(link) > 0 && link[len(link)-1]-'0' <= 9 && unix.Stat(path, &st) == nil {
+	if o == (opened{}) && gem.DMABufs() > 0 && isTerminal(link) && unix.Stat(path, &st) == nil {
 		o.dmaBuf = gem.LookupDMABuf(&st)
 	}
 	return o
+}
+
+// isTerminal reports whether a link of /proc may be that of a pseudoterminal,
+// /dev/pts/3, wherever that is mounted.
+func isTerminal(link []byte) bool {
+	number := bytes.TrimRight(link, "0123456789")
+	return len(number) > 0 && len(number) < len(link) && number[len(number)-1] == '/'
 }
 
 // A place is where a path of the program leads.
