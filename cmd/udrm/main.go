@@ -4,6 +4,9 @@
 //	udrm demo                          show what an unplug does, on two cards
 //	udrm doctor                        can this machine run udrm?
 //
+// What the cards are is said by flags (describe.go), or by a file: see package
+// config.
+//
 // Everything that udrm itself has to say begins with "udrm:"; its own failures
 // exit with 125.
 //
