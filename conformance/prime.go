@@ -216,6 +216,7 @@ func dmaBufSyncFiles(t *tester) {
 		syncFile.Must(uapi.SyncIOCFileInfo, &info)
 		equal(t, "the status of the fences of an idle buffer", info.Status, 1)
 		dmaBuf.Want("of a signalled fence", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags, FD: syncFile.FD()})
+		equal(t, "poll of an idle buffer", dmaBuf.Poll(unix.POLLIN|unix.POLLOUT, 0), unix.POLLIN|unix.POLLOUT)
 	}
 	for _, flags := range []uint32{0, uapi.DMABufSyncEnd, 1 << 31} {
 		dmaBuf.Want("with bad flags", uapi.DMABufIoctlExportSyncFile, &uapi.DMABufExportSyncFile{Flags: flags}, unix.EINVAL)
