@@ -75,9 +75,17 @@ func (t *tester) Scene() *scene {
 	t.Helper()
 	f := t.Open()
 	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
-	d := f.Display()
+	return t.SceneOf(f, f.Display())
+}
+
+// SceneOf is Scene for one display of several, and a client of atomic
+// modesetting.
+func (t *tester) SceneOf(f *file, d *display) *scene {
+	t.Helper()
 	s := &scene{screen: &screen{file: f, display: d}}
-	s.primary = f.Plane(uapi.PlaneTypePrimary)
+	primary, err := findPlaneOf(f, d, uapi.PlaneTypePrimary)
+	t.Must("looking for a plane", err)
+	s.primary = primary
 	s.crtcProps = f.MustProperties(d.CRTC, uapi.ModeObjectCRTC)
 	s.planeProps = f.MustProperties(s.primary, uapi.ModeObjectPlane)
 	s.conProps = f.MustProperties(d.Connector.ID, uapi.ModeObjectConnector)

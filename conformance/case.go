@@ -30,6 +30,7 @@ func Cases() []Case {
 		vblankCases,
 		atomicCases,
 		leaseCases,
+		twoCases,
 		unplugCases,
 	)
 }

@@ -90,29 +90,59 @@ type display struct {
 	Mode      uapi.ModeInfo
 }
 
-func findDisplay(f *file) (*display, error) {
+// findDisplays returns the connected displays, each with a CRTC of its own.
+func findDisplays(f *file) ([]*display, error) {
 	r, err := f.Resources()
 	if err != nil {
 		return nil, err
 	}
-	c, err := findConnector(f, func(c *connector) bool {
-		return c.Connection == uapi.ModeConnected && len(c.Modes) > 0 && c.Type != uapi.ModeConnectorWriteback
-	})
-	if err != nil {
-		return nil, err
+	var displays []*display
+	used := make(map[uint32]bool)
+	for _, id := range r.Connectors {
+		c, err := f.GetConnector(id)
+		if err != nil {
+			return nil, err
+		}
+		if c.Connection != uapi.ModeConnected || len(c.Modes) == 0 || c.Type == uapi.ModeConnectorWriteback {
+			continue
+		}
+		d, err := findPipe(f, r, c, used)
+		if err != nil {
+			return nil, err
+		}
+		if d != nil {
+			used[d.CRTC] = true
+			displays = append(displays, d)
+		}
 	}
+	return displays, nil
+}
+
+// findPipe returns what can drive the connector, nil when all is in use.
+func findPipe(f *file, r *resources, c *connector, used map[uint32]bool) (*display, error) {
 	for _, id := range c.Encoders {
 		encoder := uapi.ModeGetEncoder{EncoderID: id}
 		if err := f.Ioctl(uapi.IoctlModeGetEncoder, &encoder); err != nil {
 			return nil, err
 		}
 		for pipe, crtc := range r.CRTCs {
-			if encoder.PossibleCRTCs&(1<<pipe) != 0 {
+			if encoder.PossibleCRTCs&(1<<pipe) != 0 && !used[crtc] {
 				return &display{Connector: c, Encoder: id, CRTC: crtc, Pipe: pipe, Mode: preferred(c.Modes)}, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("no CRTC can drive connector %d", c.ID)
+	return nil, nil
+}
+
+func findDisplay(f *file) (*display, error) {
+	displays, err := findDisplays(f)
+	if err == nil && len(displays) == 0 {
+		err = fmt.Errorf("no connector is connected and can be driven")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return displays[0], nil
 }
 
 func preferred(modes []uapi.ModeInfo) uapi.ModeInfo {
@@ -149,6 +179,12 @@ func findPlane(f *file, planeType uint64) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
+	return findPlaneOf(f, d, planeType)
+}
+
+// findPlaneOf is findPlane for one display of several, and a client that sees
+// all planes.
+func findPlaneOf(f *file, d *display, planeType uint64) (uint32, error) {
 	planes, err := f.Planes()
 	if err != nil {
 		return 0, err
@@ -257,6 +293,15 @@ type screen struct {
 	FB uint32
 }
 
+// Light shows a new framebuffer on a display.
+func (f *file) Light(d *display) *screen {
+	f.t.Helper()
+	s := &screen{file: f, display: d, FB: f.NewFB(uint32(d.Mode.HDisplay), uint32(d.Mode.VDisplay))}
+	arg := s.SetCRTC()
+	f.Must(uapi.IoctlModeSetCRTC, &arg)
+	return s
+}
+
 // Show opens the primary node and shows a new framebuffer on the first
 // display. At the end of the case the display is switched off.
 func (t *tester) Show() *screen {
@@ -267,11 +312,7 @@ func (t *tester) Show() *screen {
 // ShowOn is Show by a client that has the node open.
 func (t *tester) ShowOn(f *file) *screen {
 	t.Helper()
-	d := f.Display()
-	s := &screen{file: f, display: d, FB: f.NewFB(uint32(d.Mode.HDisplay), uint32(d.Mode.VDisplay))}
-	arg := s.SetCRTC()
-	f.Must(uapi.IoctlModeSetCRTC, &arg)
-	return s
+	return f.Light(f.Display())
 }
 
 // SetCRTC is the request that shows what the screen shows.

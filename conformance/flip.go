@@ -17,6 +17,7 @@ var flipCases = []Case{
 	{"flip/crtc-off", NeedDisplay | NeedDumb, flipOff},
 	{"flip/client-closes", NeedDisplay | NeedDumb, flipClose},
 	{"event/read", NeedVblank, eventRead},
+	{"event/blocking-read", NeedVblank, eventBlocking},
 	{"event/space", NeedVblank, eventSpace},
 	{"event/none", 0, eventNone},
 }
@@ -180,6 +181,19 @@ func eventRead(t *tester) {
 	}
 	_, err = s.Read(p)
 	t.Want("read without events", err, unix.EAGAIN)
+}
+
+// eventBlocking is that a file that was opened so waits for its events.
+func eventBlocking(t *tester) {
+	primary, _ := t.nodes()
+	s := t.ShowOn(t.OpenPath(primary, unix.O_RDWR))
+	s.queueVblank(2, 5)
+	p := make([]byte, 3*eventSize)
+	n, err := s.Read(p)
+	t.Must("read", err)
+	if equal(t, "bytes read", n, eventSize) {
+		equal(t, "the user data", s.parse(p).UserData, 5)
+	}
 }
 
 // eventSpace is that a file that does not read its events gets no more: there

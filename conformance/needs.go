@@ -64,6 +64,8 @@ const (
 	NeedEventfd
 	// NeedTwoCRTCs is at least two CRTCs.
 	NeedTwoCRTCs
+	// NeedTwoDisplays is two connected connectors, with a CRTC for each.
+	NeedTwoDisplays
 
 	endOfNeeds
 )
@@ -176,24 +178,32 @@ var needs = map[Needs]need{
 		}
 		return err
 	}},
+	NeedTwoDisplays: {"two connected displays", func(t *tester) error {
+		displays, err := findDisplays(t.Open())
+		if err == nil && len(displays) < 2 {
+			err = fmt.Errorf("it has %d", len(displays))
+		}
+		return err
+	}},
 }
 
 // includes are the needs that a need is nothing without.
 var includes = map[Needs]Needs{
-	NeedAdmin:     NeedMaster,
-	NeedTimeline:  NeedSyncobj,
-	NeedDisplay:   NeedModeset | NeedMaster,
-	NeedNames:     NeedDumb | NeedMaster,
-	NeedAtomic:    NeedModeset,
-	NeedVblank:    NeedDisplay | NeedDumb,
-	NeedCursor:    NeedDisplay,
-	NeedOverlay:   NeedDisplay,
-	NeedGamma:     NeedDisplay,
-	NeedWriteback: NeedDisplay | NeedAtomic,
-	NeedTwoCRTCs:  NeedModeset,
-	NeedCloseFB:   NeedModeset,
-	NeedPlanar:    NeedModeset | NeedDumb,
-	NeedEventfd:   NeedTimeline,
+	NeedAdmin:       NeedMaster,
+	NeedTimeline:    NeedSyncobj,
+	NeedDisplay:     NeedModeset | NeedMaster,
+	NeedNames:       NeedDumb | NeedMaster,
+	NeedAtomic:      NeedModeset,
+	NeedVblank:      NeedDisplay | NeedDumb,
+	NeedCursor:      NeedDisplay,
+	NeedOverlay:     NeedDisplay,
+	NeedGamma:       NeedDisplay,
+	NeedWriteback:   NeedDisplay | NeedAtomic,
+	NeedTwoCRTCs:    NeedModeset,
+	NeedTwoDisplays: NeedTwoCRTCs | NeedDisplay,
+	NeedCloseFB:     NeedModeset,
+	NeedPlanar:      NeedModeset | NeedDumb,
+	NeedEventfd:     NeedTimeline,
 }
 
 // knows tells unknown requests from others: these look at their argument.

@@ -11,6 +11,7 @@ import (
 var vblankCases = []Case{
 	{"vblank/counter", NeedVblank, vblankCounter},
 	{"vblank/wait", NeedVblank, vblankWait},
+	{"vblank/many-waiters", NeedVblank, vblankWaiters},
 	{"vblank/passed", NeedVblank, vblankPassed},
 	{"vblank/event", NeedVblank, vblankEvent},
 	{"vblank/errors", NeedVblank, vblankErrors},
@@ -82,6 +83,28 @@ func vblankWait(t *tester) {
 	}
 	if got := (later - at) / time.Duration(second-first); got < frame*9/10 || got > frame*11/10 {
 		t.Errorf("%d vblanks took %v each, a frame of the mode takes %v", second-first, got, frame)
+	}
+}
+
+// vblankWaiters is that everybody who waits is woken by their own vblank, and
+// not by somebody else's.
+func vblankWaiters(t *tester) {
+	s := t.Show()
+	first, _ := s.mustVblank(uapi.VblankRelative, 1)
+	var waits []func() uint32
+	for i := range uint32(6) {
+		arg := uapi.WaitVblankReply{Type: uapi.VblankAbsolute | s.pipe(), Sequence: first + 4 - i/2}
+		waits = append(waits, later(func() uint32 {
+			if err := s.Ioctl(uapi.IoctlWaitVblank, &arg); err != nil {
+				return 0
+			}
+			return arg.Sequence
+		}))
+	}
+	for i, wait := range waits {
+		if got, want := wait(), first+4-uint32(i)/2; int32(got-want) < 0 {
+			t.Errorf("a wait for vblank %d ended with %d", want, got)
+		}
 	}
 }
 
