@@ -1,0 +1,77 @@
+//go:build compositors
+
+package main
+
+import (
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/udrm/udrm/cmd/udrm/config"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// sway has two monitors; one is pulled, and another one plugged in instead.
+func TestSwayHotplug(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("seatd must be root: run this test as root")
+	}
+	t.Setenv("WLR_RENDERER", "pixman")
+	dir, err := os.MkdirTemp("", "udrm-sway-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	background := fmt.Sprintf("output * bg #%02x%02x%02x solid_color\n", blue.R, blue.G, blue.B)
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(background), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(t)
+	if s.list, err = config.ReadFile("testdata/two-monitors.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.plug("card0"); err != nil {
+		t.Fatal(err)
+	}
+	c := s.start(t, "sh", "-c", swayScript, "sh", dir)
+	said := make(chan []string)
+	go func() { said <- readTo(c, "Shutting down sway") }()
+	shows := func(connector string, width, height int) {
+		t.Helper()
+		await(t, fmt.Sprintf("%s shows %dx%d pixels of blue", connector, width, height), func() bool {
+			picture, err := s.driver("card0").ScreenshotOf(connector)
+			middle := image.Pt(width/2, height/2)
+			return err == nil && picture.Rect.Size() == image.Pt(width, height) && picture.NRGBAAt(middle.X, middle.Y) == blue
+		})
+	}
+	shows("DP-1", 2560, 1440)
+	shows("HDMI-A-1", 1920, 1080)
+
+	if err := s.hotplug("card0", "DP-1", uapi.ModeDisconnected, nil); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "sway switches DP-1 off", func() bool {
+		_, err := s.driver("card0").ScreenshotOf("DP-1")
+		return err != nil
+	})
+	third, err := config.ParseMonitor("Third:1280x1024", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.hotplug("card0", "DP-1", uapi.ModeConnected, third.Monitor); err != nil {
+		t.Fatal(err)
+	}
+	shows("DP-1", 1280, 1024)
+	shows("HDMI-A-1", 1920, 1080)
+	c.stdin.Close()
+	lines := <-said
+	if status := c.end(t); status != 0 {
+		t.Errorf("exit status %d\n%s", status, lines)
+	}
+	s.end(t)
+}
