@@ -120,7 +120,7 @@
 //     EINVAL). isatty says yes; ioctls of terminals are answered, and a program
 //     that sends them can make poll lie to itself. /dev/pts lists dma-bufs.
 //     Each takes a pseudoterminal, of which a machine has 4096 by default
-//     (kernel.pty.max): with none left, exporting fails with ENOSPC. After we
+//     (kernel.pty.max): with 3072 dma-bufs, exporting fails with ENOSPC. After we
 //     have exited, poll says POLLHUP. A program that we do not serve can do
 //     nothing with a dma-buf that is passed to it but poll it.
 //   - Signals: a thread that waits for our answer acts on a fatal signal at

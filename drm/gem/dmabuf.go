@@ -67,8 +67,17 @@ func LookupDMABuf(st *unix.Stat_t) *DMABuf {
 	return dmaBufs.byID[idOf(st)]
 }
 
+// maxDMABufs leaves others a quarter of the pseudoterminals that a machine has
+// by default, to log in with.
+const maxDMABufs = 3072
+
 // newDMABuf makes a dma-buf of o, with one reference.
 func newDMABuf(o *Object, flags int) (*DMABuf, error) {
+	if DMABufs() >= maxDMABufs {
+		if endClosed(); DMABufs() >= maxDMABufs {
+			return nil, fmt.Errorf("gem: a dma-buf, of which there are %d: %w", DMABufs(), unix.ENOSPC)
+		}
+	}
 	file, err := newPollFile()
 	if err != nil {
 		return nil, fmt.Errorf("gem: a dma-buf: %w", err)
