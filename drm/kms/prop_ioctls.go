@@ -102,10 +102,15 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 }
 
 // setDPMS is drm_atomic_connector_commit_dpms: the CRTC of the connector is
-// active while one of its connectors is on. Whatever is not on is off.
+// active while one of its connectors is on. Whatever is not on is off. To say
+// again what is so takes no frame.
 func (t *transaction) setDPMS(c *Connector, value uint64) {
+	mode := dpms(value == uapi.ModeDPMSOn)
+	if t.new.connectors[c.index].DPMS == mode {
+		return
+	}
 	s := t.connector(c)
-	s.DPMS = dpms(value == uapi.ModeDPMSOn)
+	s.DPMS = mode
 	if s.CRTC == nil {
 		return
 	}
