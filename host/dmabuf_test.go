@@ -1,9 +1,13 @@
 package host_test
 
 import (
+	"bufio"
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/driver/vgem"
@@ -30,6 +34,48 @@ func TestDMABuf(t *testing.T) {
 				programs.Go(func() { run(t, h, asUser(exec.Command(client, "dmabuf"), user.attr)) })
 			}
 			programs.Wait()
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+			if n := driver.Buffers().Objects(); n != 0 || gem.DMABufs() != 0 {
+				t.Errorf("%d buffers and %d dma-bufs are left", n, gem.DMABufs())
+			}
+		})
+	}
+}
+
+// TestDMABufsOfTheKilled kills programs in the midst of everything, while
+// fences are pending.
+func TestDMABufsOfTheKilled(t *testing.T) {
+	for _, user := range users {
+		t.Run(user.name, func(t *testing.T) {
+			class := drm.NewClass()
+			driver := vgem.NewDriver(class)
+			drmtest.Bind(t, bus.New("platform"), "vgem", driver)
+			h, err := host.New(class, host.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 10 {
+				cmd := asUser(exec.Command(client, "dmabufstorm"), user.attr)
+				out, err := cmd.StdoutPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := h.Start(cmd)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if line, err := bufio.NewReader(out).ReadString('\n'); line != "at work\n" {
+					t.Errorf("it says %q, %v", line, err)
+				}
+				time.Sleep(time.Duration(i) * time.Millisecond) // anywhere in the round
+				_ = unix.Kill(p.PID(), unix.SIGKILL)
+				if status, err := p.Wait(); status != 128+9 || err != nil {
+					t.Errorf("killed: exit status %d, %v", status, err)
+				}
+				<-p.Done()
+			}
 			if err := h.Close(); err != nil {
 				t.Error(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -202,6 +203,38 @@ func dmaBufChild([]string) {
 	equal(pixels[0], 1, "what the first process wrote")
 	pixels[0] = 2
 	must(unix.Write(socket, []byte("d")))
+}
+
+// dmaBufStorm exports, maps, polls and closes in several threads until it is
+// killed. It says once that all are at work.
+func dmaBufStorm([]string) {
+	card := openCard(unix.O_RDWR | unix.O_CLOEXEC)
+	var atWork sync.WaitGroup
+	for range 4 {
+		atWork.Add(1)
+		go func() {
+			for n := 0; ; n++ {
+				if n == 3 {
+					atWork.Done()
+				}
+				dumb := newDumb(card)
+				name := attachFence(card, dumb.handle, fenceWrite)
+				buf := exportBuffer(card, dumb.handle, unix.O_CLOEXEC|unix.O_RDWR)
+				equal(readiness(buf), 0, "a buffer that is written")
+				pixels := must(mmap(buf, int(dumb.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, 0))
+				pixels[0] = 1
+				signalFence(card, name)
+				equal(readiness(buf), unix.POLLIN|unix.POLLOUT, "an idle buffer")
+				check(ioctlPtr(card, reqGEMClose, &[2]uint32{dumb.handle}))
+				check(unix.Close(buf))
+				equal(pixels[0], 1, "the mapping")
+				check(munmap(pixels))
+			}
+		}()
+	}
+	atWork.Wait()
+	must(os.Stdout.WriteString("at work\n"))
+	select {}
 }
 
 func readFull(fd, n int) []byte {

@@ -51,6 +51,7 @@ var parts = map[string]func(args []string){
 	"unload":      unload,
 	"dmabuf":      dmaBuf,
 	"dmabufchild": dmaBufChild,
+	"dmabufstorm": dmaBufStorm,
 
 	"doctor":       doctor,
 	"doctorclient": doctorClient,
