@@ -22,6 +22,7 @@ func TestFences(t *testing.T) {
 			drmtest.Bind(t, bus.New("platform"), "vkms", driver)
 			h := newHost(t, class, host.Options{})
 			run(t, h, asUser(exec.Command(client, "fences"), user.attr))
+			run(t, h, asUser(exec.Command(client, "timelines"), user.attr))
 		})
 	}
 }

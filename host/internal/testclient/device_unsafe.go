@@ -129,6 +129,21 @@ func rawRead(fd int, addr, size uintptr) (int, error) {
 	return int(n), nil
 }
 
+// pollNow is poll(2) of one descriptor, as the C library calls it, without a
+// wait.
+func pollNow(fd int) int16 {
+	p := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&p)), 1, 0)
+		if errno == 0 {
+			return p.Revents
+		}
+		if errno != unix.EINTR {
+			check(errno)
+		}
+	}
+}
+
 // eventBytes is struct drm_event and 24 bytes of data.
 func eventData(e []byte) uint64 { return *(*uint64)(unsafe.Pointer(&e[8])) }
 

@@ -20,6 +20,7 @@ const (
 	reqSyncobjEventfd    = 0xc01864cf
 	reqSyncMerge         = 0xc0303e03
 	reqSyncFileInfo      = 0xc0383e04
+	reqSWSyncCreateFence = 0xc0285700
 	reqCreateDumb        = 0xc02064b2
 	reqHandleToFD        = 0xc00c642d
 	reqDMABufSync        = 0x40086200
@@ -153,4 +154,22 @@ func signaler([]string) {
 		count, _ uint32
 	}{&handles, 1, 0}
 	check(ioctlPtr(card, reqSyncobjSignal, &signal))
+}
+
+// timelines is that closing a timeline makes its fences ready at once, for a
+// poll that does not wait.
+func timelines([]string) {
+	for range 100 {
+		timeline := must(unix.Open("/sys/kernel/debug/sync/sw_sync", unix.O_RDWR|unix.O_CLOEXEC, 0))
+		arg := struct {
+			value uint32
+			_     [32]byte
+			fence int32
+		}{value: 1}
+		check(ioctlPtr(timeline, reqSWSyncCreateFence, &arg))
+		equal(pollNow(int(arg.fence)), 0, "a fence that is not signalled")
+		check(unix.Close(timeline))
+		equal(pollNow(int(arg.fence)), unix.POLLIN, "a fence whose timeline is closed")
+		check(unix.Close(int(arg.fence)))
+	}
 }

@@ -47,6 +47,7 @@ var parts = map[string]func(args []string){
 	"daemon":      daemon,
 	"execstorm":   execStorm,
 	"fences":      fences,
+	"timelines":   timelines,
 	"signaler":    signaler,
 	"unload":      unload,
 	"dmabuf":      dmaBuf,
