@@ -19,10 +19,12 @@ type Kobject struct {
 
 // An Attr is a file in the directory of a [Kobject]. Show returns its content
 // at this moment, with the newline that ends it; it may be called at any time,
-// also after the device is unplugged.
+// also after the device is unplugged. Store takes what one write(2) brought,
+// as that of a [DebugfsFile] does; nil when the file cannot be written.
 type Attr struct {
-	Name string
-	Show func() string
+	Name  string
+	Show  func() string
+	Store func(data string) error
 }
 
 // A Uevent says that an object came, went or changed.

@@ -110,10 +110,10 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 	t.AddDir(dir)
 	for _, a := range k.Attrs {
 		perm := uint32(0o444)
-		if a.Name == "status" {
+		if a.Store != nil {
 			perm = 0o644
 		}
-		t.AddFile(dir+"/"+a.Name, perm, a.Show)
+		t.AddContent(dir+"/"+a.Name, perm, vfs.Content{Show: a.Show, Store: a.Store})
 	}
 	device := "../../../" + k.Parent.Name()
 	if k.ParentKobject != nil {

@@ -59,6 +59,8 @@ type Connector struct {
 	mu         sync.Mutex
 	connection uint32   // what is there: uapi.ModeConnected and so on
 	monitor    *Monitor // likewise; nil when there is none
+	forced     force    // somebody knows better
+	override   *Monitor // likewise; nil for nobody
 	seen       sight    // by the last probe
 }
 

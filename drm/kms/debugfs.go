@@ -28,11 +28,11 @@ func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 	return files
 }
 
-// debugfsFiles are what the kernel has for each connector, to look at only.
+// debugfsFiles are what the kernel has for each connector.
 func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 	return []drm.DebugfsFile{
-		{Path: c.Name() + "/edid_override", Show: func() string { return "" }},
-		{Path: c.Name() + "/force", Show: func() string { return "unspecified\n" }},
+		{Path: c.Name() + "/edid_override", Show: c.showOverride, Store: c.storeOverride},
+		{Path: c.Name() + "/force", Show: c.showForce, Store: c.storeForce},
 		{Path: c.Name() + "/output_bpc", Show: func() string { return "Maximum: 0\n" }},
 	}
 }

@@ -1,7 +1,6 @@
 package kms
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -32,21 +31,20 @@ type sight struct {
 func (c *Connector) probe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := sight{connection: c.connection}
+	now := sight{connection: c.forced.connection(c.connection), edid: c.seen.edid}
 	var edid []byte
-	if c.monitor != nil && c.connection != uapi.ModeDisconnected {
-		now.modes = c.display.usableModes(c.monitor.Modes)
-		now.widthMM, now.heightMM = c.monitor.WidthMM, c.monitor.HeightMM
-		edid = c.monitor.EDID
+	if m := cmp.Or(c.override, c.monitor); m != nil && now.connection != uapi.ModeDisconnected {
+		now.modes = c.display.usableModes(m.Modes)
+		now.widthMM, now.heightMM = m.WidthMM, m.HeightMM
+		edid = m.EDID
 	}
-	switch old := c.seen.edid; {
-	case old != nil && bytes.Equal(old.data, edid):
-		now.edid = old
-	default:
+	if !sameEDID(now.edid, edid) {
 		if edid != nil {
 			now.edid = c.display.newBlob(edid)
+		} else {
+			now.edid = nil
 		}
-		if old != nil {
+		if old := c.seen.edid; old != nil {
 			c.display.objects.put(old)
 		}
 	}
@@ -73,6 +71,11 @@ func (c *Connector) Hotplug(dev *drm.RegisteredDevice, connection uint32, monito
 	c.connection, c.monitor = connection, monitor
 	c.mu.Unlock()
 	c.probe()
+	c.announce(dev)
+}
+
+// announce tells clients that what is plugged in has changed.
+func (c *Connector) announce(dev *drm.RegisteredDevice) {
 	dev.Class().Send(drm.Uevent{
 		Action: "change", Kobject: dev.Primary().Kobject(),
 		Env: []string{"HOTPLUG=1", fmt.Sprintf("CONNECTOR=%d", c.id)},

@@ -21,7 +21,7 @@ func (c *Connector) register(dev *drm.RegisteredDevice) {
 			{Name: "edid", Show: c.showEDID},
 			{Name: "enabled", Show: c.showEnabled},
 			{Name: "modes", Show: c.showModes},
-			{Name: "status", Show: c.showStatus},
+			{Name: "status", Show: c.showStatus, Store: func(data string) error { return c.storeStatus(dev.Device, data) }},
 		},
 	}
 	dev.Class().AddKobject(c.kobject)

@@ -1,0 +1,94 @@
+package kms_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/edid"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// Somebody knows better than a probe: by status in sysfs, and force and
+// edid_override in debugfs.
+func TestForce(t *testing.T) {
+	f := newTwin(t)
+	c := f.display.m.Connectors()[0]
+	f.must(f.device.WithGuard(func(dev *drm.RegisteredDevice) error {
+		c.Hotplug(dev, uapi.ModeConnected, &kms.Monitor{EDID: []byte("its own")})
+		return nil
+	}))
+	var heard []string
+	t.Cleanup(f.device.Class().Subscribe(func(e drm.Uevent) { heard = append(heard, e.Env...) }))
+	status := func(data string) error {
+		for _, k := range f.device.Class().Kobjects() {
+			for _, a := range k.Attrs {
+				if a.Name == "status" && strings.HasSuffix(k.Name, c.Name()) {
+					return a.Store(data)
+				}
+			}
+		}
+		t.Fatal("there is no status")
+		return nil
+	}
+	debugfs := func(name string) drm.DebugfsFile {
+		for _, file := range f.device.DebugfsFiles() {
+			if file.Path == c.Name()+"/"+name {
+				return file
+			}
+		}
+		t.Fatalf("there is no %s", name)
+		panic("unreachable")
+	}
+	probe := func() {
+		f.must(ioctl(f.fixture, uapi.IoctlModeGetConnector, &uapi.ModeGetConnector{ConnectorID: c.ID()}))
+	}
+	check := func(what string, connection uint32, edid []byte, force string, tells bool) {
+		t.Helper()
+		v := f.view(c.ID())
+		if v.connection != connection || !bytes.Equal(v.edid, edid) || debugfs("force").Show() != force+"\n" {
+			t.Errorf("%s: %+v, forced %q", what, v, debugfs("force").Show())
+		}
+		if slices.Contains(heard, "HOTPLUG=1") != tells {
+			t.Errorf("%s: heard %q", what, heard)
+		}
+		heard = nil
+	}
+
+	f.must(status("off\n"))
+	check("off", uapi.ModeDisconnected, nil, "off", true)
+	f.must(status("on"))
+	check("on", uapi.ModeConnected, []byte("its own"), "on", true)
+	f.must(status("on-digital"))
+	check("on and digital", uapi.ModeConnected, []byte("its own"), "digital", false)
+	f.must(status("detect\n"))
+	check("as it is", uapi.ModeConnected, []byte("its own"), "unspecified", false)
+	want(t, "a word for status", status("up"), unix.EINVAL)
+
+	f.must(debugfs("force").Store("off\n"))
+	check("off, ahead of a probe", uapi.ModeConnected, []byte("its own"), "off", false)
+	probe()
+	check("off, after it", uapi.ModeDisconnected, nil, "off", false)
+	f.must(debugfs("force").Store("unspecified"))
+	want(t, "a word for force", debugfs("force").Store("on-digital"), unix.EINVAL)
+
+	mode, err := edid.ModeFor(1280, 720, 60)
+	f.must(err)
+	other, err := (&edid.Monitor{Name: "Other", Modes: []edid.Mode{mode}}).Encode()
+	f.must(err)
+	f.must(debugfs("edid_override").Store(string(other)))
+	probe()
+	check("another EDID", uapi.ModeConnected, other, "unspecified", false)
+	if v := f.view(c.ID()); v.sysModes != "1280x720\n" || debugfs("edid_override").Show() != string(other) {
+		t.Errorf("another EDID: %+v", v)
+	}
+	want(t, "half an EDID", debugfs("edid_override").Store(string(other[:64])), unix.EINVAL)
+	f.must(debugfs("edid_override").Store("reset"))
+	probe()
+	check("its own EDID", uapi.ModeConnected, []byte("its own"), "unspecified", false)
+}
