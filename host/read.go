@@ -16,6 +16,9 @@ import (
 //     pending as no client leaves unread;
 //   - not of 8 bytes, as eventfds and timerfds are read by every event loop;
 //   - not of standard input, from which shells read byte by byte.
+//
+// One that is handed over in vain takes 13 µs in place of 0.3. It is none to one
+// in a hundred of the calls of bash, git, go, python, foot and weston.
 const (
 	eventSize    = 32
 	oddReadLimit = 256
