@@ -10,6 +10,7 @@ import (
 
 // register announces the connector: it appears in sysfs below its card.
 func (c *Connector) register(dev *drm.RegisteredDevice) {
+	device := dev.Device
 	c.kobject = &drm.Kobject{
 		Name:          dev.Name() + "-" + c.Name(),
 		DevType:       "drm_connector",
@@ -21,7 +22,7 @@ func (c *Connector) register(dev *drm.RegisteredDevice) {
 			{Name: "edid", Show: c.showEDID},
 			{Name: "enabled", Show: c.showEnabled},
 			{Name: "modes", Show: c.showModes},
-			{Name: "status", Show: c.showStatus, Store: func(data string) error { return c.storeStatus(dev.Device, data) }},
+			{Name: "status", Show: c.showStatus, Store: func(data string) error { return c.storeStatus(device, data) }},
 		},
 	}
 	dev.Class().AddKobject(c.kobject)
