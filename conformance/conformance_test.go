@@ -89,7 +89,15 @@ func TestInProcess(t *testing.T) {
 	driver := vkms.NewDriver(class, full())
 	dev := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
 	served := driver.Device().Ioctls()
-	covered := Run(t, InProcess(class, dev, driver))
+	target := InProcess(class, dev, driver)
+	before, _, err := target.Nodes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	covered := Run(t, target)
+	if after, _, err := target.Nodes(); after != before || err != nil {
+		t.Errorf("after it was unplugged and plugged in again and again the node is %q (%v), it was %s", after, err, before)
+	}
 	equalObjects(t, driver)
 	if !strings.Contains(flag.Lookup("test.run").Value.String(), "/") { // else some were asked for by name
 		checkCoverage(t, covered, served)
@@ -186,6 +194,9 @@ func child(t *testing.T, config vkms.Config, user *syscall.SysProcAttr, args ...
 	<-p.Done()
 	if err != nil {
 		t.Error(err)
+	}
+	if name := driver.Device().Name(); name != "card0" {
+		t.Errorf("the device that came back last is %s", name)
 	}
 	return status, text.String()
 }

@@ -58,7 +58,8 @@
 // # What a case leaves behind
 //
 // Nothing: files are closed, and with them what they show; a device that was
-// unplugged is plugged in again.
+// unplugged is plugged in again, when nobody has the old one open any more, so
+// that its nodes are called what they were called.
 //
 // Start reading at [Case], then version.go for a simple one and flip.go for
 // one that shows something. requests.go is the list of requests by which the

@@ -22,6 +22,7 @@ type tester struct {
 	covered *coverage
 	pin     runtime.Pinner
 	gone    bool     // unplugged
+	back    bool     // plugged in again by the case
 	cleanup []func() // newest last
 	probing bool     // what goes wrong is an answer, not a failure
 }
@@ -51,6 +52,14 @@ func (t *tester) end() {
 		f()
 	}
 	t.pin.Unpin()
+	// Now that nobody has the device open that is gone, the one that comes back
+	// gets its nodes.
+	if t.back && !t.gone {
+		t.Unplug()
+	}
+	if t.gone {
+		t.Replug()
+	}
 }
 
 // A probeFailure ends a question of [ask].
@@ -164,17 +173,12 @@ func (t *tester) Unplug() {
 		t.Fatalf("unplugging: %v", err)
 	}
 	t.gone = true
-	t.Cleanup(func() {
-		if t.gone {
-			t.Replug()
-		}
-	})
 }
 
 // Replug brings the device back.
 func (t *tester) Replug() {
 	t.Helper()
-	t.gone = false
+	t.gone, t.back = false, true
 	if err := t.target.Plug(); err != nil {
 		t.Fatalf("plugging the device in again: %v", err)
 	}
