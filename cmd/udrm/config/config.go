@@ -38,10 +38,13 @@ func DefaultCard() Card {
 	return Card{Name: "vkms", Driver: VKMS, Enabled: true, VKMS: vkms.DefaultConfig()}
 }
 
-// ReadFile reads the cards that a file describes. Files with EDIDs are found
-// from its directory. All errors are reported together, each an [Error] unless
-// the file itself cannot be read.
+// ReadFile reads the cards that a file describes, or a directory. Files with
+// EDIDs are found from the directory of the file. All errors are reported
+// together, each an [Error] unless a file cannot be read.
 func ReadFile(path string) ([]Card, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return readDirectory(path)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -78,14 +81,7 @@ func parse(path string, data []byte) ([]Card, error) {
 	found := false
 	r.mapping(document.Content[0], "", fields{"cards": func(n *yaml.Node, path string) {
 		found = true
-		for _, e := range r.entries(n, path) {
-			card, count := r.card(e)
-			if len(cards)+count > maxCards {
-				r.fail(e.key, e.path, "there are more than %d cards by now", maxCards)
-				return
-			}
-			cards = slices.Concat(cards, slices.Repeat([]Card{card}, count))
-		}
+		cards = r.cards(n, path)
 	}})
 	if !found && r.errs == nil {
 		r.fail(document.Content[0], "", "it has no cards: describe them, such as \"cards: {card0: {}}\"")
@@ -94,6 +90,19 @@ func parse(path string, data []byte) ([]Card, error) {
 		return nil, r.failure()
 	}
 	return cards, nil
+}
+
+// cards reads all cards.
+func (r *reader) cards(n *yaml.Node, path string) (cards []Card) {
+	for _, e := range r.entries(n, path) {
+		card, count := r.card(e)
+		if len(cards)+count > maxCards {
+			r.fail(e.key, e.path, "there are more than %d cards by now", maxCards)
+			break
+		}
+		cards = slices.Concat(cards, slices.Repeat([]Card{card}, count))
+	}
+	return cards
 }
 
 // card reads a card, and how many there are of it.

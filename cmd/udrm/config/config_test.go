@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -173,6 +174,83 @@ func TestParseMonitor(t *testing.T) {
 			t.Errorf("%q: %v, %v", spec, c, err)
 		}
 	}
+}
+
+// configfs runs a script that sets up a card as the kernel's documentation
+// does, with the directories that a real configfs makes by itself.
+func configfs(t *testing.T, script string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	cmd := exec.Command("sh", "-e", "-c", `
+		mkdir my-vkms && echo 0 >my-vkms/enabled
+		mkdir my-vkms/planes my-vkms/crtcs my-vkms/encoders my-vkms/connectors
+		plane() { mkdir -p my-vkms/planes/$1/possible_crtcs; echo $2 >my-vkms/planes/$1/type; }
+		crtc() { mkdir my-vkms/crtcs/$1; echo $2 >my-vkms/crtcs/$1/writeback; }
+		encoder() { mkdir -p my-vkms/encoders/$1/possible_crtcs; }
+		connector() { mkdir -p my-vkms/connectors/$1/possible_encoders; echo $2 >my-vkms/connectors/$1/status; }
+		`+script)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+const configured = `
+	plane plane0 1; plane plane1 2; crtc crtc0 1; encoder encoder0; connector connector0 2
+	ln -s $PWD/my-vkms/crtcs/crtc0 my-vkms/planes/plane0/possible_crtcs
+	ln -s $PWD/my-vkms/crtcs/crtc0 my-vkms/planes/plane1/possible_crtcs/whatever
+	ln -s $PWD/my-vkms/crtcs/crtc0 my-vkms/encoders/encoder0/possible_crtcs
+	ln -s $PWD/my-vkms/encoders/encoder0 my-vkms/connectors/connector0/possible_encoders
+	echo 1 >my-vkms/enabled
+`
+
+// A directory is read as a file.
+func TestDirectory(t *testing.T) {
+	cards, err := ReadFile(configfs(t, configured+"echo DP >my-vkms/connectors/connector0/type; cp "+abs(t, "../testdata/monitor.bin")+" my-vkms/connectors/connector0/edid"))
+	if err != nil || len(cards) != 1 {
+		t.Fatal(cards, err)
+	}
+	d := cards[0].VKMS.Topology
+	if m := d.Connectors[0].Monitor; m == nil || m.Modes[0].Name != "1680x1050" {
+		t.Errorf("the monitor is %+v", m)
+	}
+	d.Connectors[0].Monitor = nil
+	want := &vkms.Topology{
+		Planes:     []vkms.Plane{{Name: "plane0", Type: 1, PossibleCRTCs: 1}, {Name: "plane1", Type: 2, PossibleCRTCs: 1}},
+		CRTCs:      []vkms.CRTC{{Name: "crtc0", Writeback: true}},
+		Encoders:   []vkms.Encoder{{Name: "encoder0", PossibleCRTCs: 1}},
+		Connectors: []vkms.Connector{{Name: "connector0", Type: uapi.ModeConnectorDisplayPort, Status: uapi.ModeDisconnected, PossibleEncoders: 1}},
+	}
+	if cards[0].Name != "my-vkms" || !cards[0].Enabled || !reflect.DeepEqual(d, want) {
+		t.Errorf("got\n%+v, want\n%+v", d, want)
+	}
+	for script, wants := range map[string][]string{
+		"": {"my-vkms/connectors: there are 0: a display has 1 to 31", "my-vkms/planes: there are 0: a display has 1 to 31"},
+		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0; echo 5 >my-vkms/connectors/connector0/status": {
+			`my-vkms/connectors/connector0/status: "5" is none of its values; there are connected, disconnected, unknown, 1, 2 and 3`},
+		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0":       {"my-vkms/planes/plane0: it can be on no CRTC: give it one in possible_crtcs"},
+		configured + "ln -s nowhere my-vkms/planes/plane0/possible_crtcs/": {`my-vkms/planes/plane0/possible_crtcs/nowhere: there is no CRTC "nowhere"; there is crtc0`},
+		configured + "echo 1 >my-vkms/crtcs/crtc0/wrietback":               {"my-vkms/crtcs/crtc0/wrietback: there is no such attribute; did you mean writeback?"},
+		configured + "echo nonsense >my-vkms/connectors/connector0/edid":   {"edid: 9 bytes: an EDID has at least 128"},
+	} {
+		dir := configfs(t, script)
+		_, err := ReadFile(dir)
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir+"/my-vkms/") {
+				t.Errorf("%v\ndoes not say %s", err, want)
+			}
+		}
+	}
+}
+
+func abs(t *testing.T, path string) string {
+	t.Helper()
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return absolute
 }
 
 func FuzzParse(f *testing.F) {

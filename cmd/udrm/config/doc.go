@@ -73,6 +73,13 @@
 // is described (see [ParseMonitor]; or by name, size, modes, manufacturer and
 // serial), or one whose EDID is in a file.
 //
+// # Directories
+//
+// In place of a file there may be a directory: /config/vkms itself, as scripts
+// set it up for the kernel, or one that is laid out so. Each of its directories
+// is a card; enabled is 1 unless there is a file that says otherwise, and edid
+// is the EDID itself.
+//
 // # Errors
 //
 // All errors of a file are reported together, each with the line, the path to

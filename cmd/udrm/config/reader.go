@@ -15,13 +15,16 @@ import (
 // An Error is what is wrong with a line of a file.
 type Error struct {
 	File   string
-	Line   int
+	Line   int    // 0 for a file with one value, or a directory
 	Path   string // to what is wrong, such as "cards/desk/count"; "" for the file as a whole
 	Reason string // what is wrong, and what to do
 }
 
 func (e *Error) Error() string {
-	if e.Path == "" {
+	switch {
+	case e.Line == 0:
+		return fmt.Sprintf("%s: %s", e.File, e.Reason)
+	case e.Path == "":
 		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
 	}
 	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Path, e.Reason)
@@ -33,6 +36,8 @@ type reader struct {
 	file string
 	dir  string // where its files are
 	errs []*Error
+
+	places map[*yaml.Node]string // the files of values, when there are many
 }
 
 // failure returns all errors, in the order of the file.
@@ -46,7 +51,8 @@ func (r *reader) failure() error {
 }
 
 func (r *reader) fail(n *yaml.Node, path, format string, args ...any) {
-	r.errs = append(r.errs, &Error{File: r.file, Line: n.Line, Path: path, Reason: fmt.Sprintf(format, args...)})
+	file := cmp.Or(r.places[n], r.file)
+	r.errs = append(r.errs, &Error{File: file, Line: n.Line, Path: path, Reason: fmt.Sprintf(format, args...)})
 }
 
 // An entry is one of a mapping.
