@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -42,8 +43,10 @@ func (c *call) mmap() {
 		c.fail(err)
 		return
 	}
-	defer m.Release()
+	release := sync.OnceFunc(m.Release)
+	defer release()
 	c.inject(m.FD, func(x *thread.Tracee, fd int) (int64, error) {
+		defer release() // once the thread goes on, we are no user any more
 		args := c.n.Data.Args
 		args[4], args[5] = uint64(fd)|mmapCookie<<32, uint64(m.Offset)
 		return x.Syscall(unix.SYS_MMAP, args)
