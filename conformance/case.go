@@ -31,6 +31,7 @@ func Cases() []Case {
 		atomicCases,
 		leaseCases,
 		twoCases,
+		otherCases,
 		unplugCases,
 	)
 }

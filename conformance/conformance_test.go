@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vgem"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
@@ -26,6 +27,7 @@ import (
 var (
 	card    = flag.String("card", "", "run the cases against the card with this node, and nothing else")
 	unplug  = flag.Bool("unplug", false, "with -card: the driver of the card may be unbound, and bound again")
+	other   = flag.String("other", "", "with -card: the node of another card, to share buffers with")
 	partial = flag.Bool("partial", false, "with -card: cases that the card lacks something for are no failure")
 )
 
@@ -70,7 +72,7 @@ func TestCard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.Partial = *partial
+	target.Partial, target.Other = *partial, *other
 	Run(t, target)
 }
 
@@ -90,6 +92,7 @@ func TestInProcess(t *testing.T) {
 	dev := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
 	served := driver.Device().Ioctls()
 	target := InProcess(class, dev, driver)
+	target.Other = plugOther(t, class)
 	before, _, err := target.Nodes()
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +105,14 @@ func TestInProcess(t *testing.T) {
 	if !strings.Contains(flag.Lookup("test.run").Value.String(), "/") { // else some were asked for by name
 		checkCoverage(t, covered, served)
 	}
+}
+
+// plugOther plugs another device, and returns the path of its node.
+func plugOther(t *testing.T, class *drm.Class) string {
+	t.Helper()
+	driver := vgem.NewDriver(class)
+	drmtest.Bind(t, bus.New("platform"), "vgem", driver)
+	return nodeDir + driver.Device().Name()
 }
 
 // neverSucceed are requests that this device refuses whatever they say.
@@ -172,6 +183,7 @@ func child(t *testing.T, config vkms.Config, user *syscall.SysProcAttr, args ...
 	class := drm.NewClass()
 	driver := vkms.NewDriver(class, config)
 	drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	other := plugOther(t, class)
 	h, err := host.New(class, host.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +194,7 @@ func child(t *testing.T, config vkms.Config, user *syscall.SysProcAttr, args ...
 		}
 		equalObjects(t, driver)
 	}()
-	cmd := exec.Command(program(t), append([]string{"-card", "/dev/dri/card0", "-unplug", "-test.v", "-test.timeout=120s"}, args...)...)
+	cmd := exec.Command(program(t), append([]string{"-card", "/dev/dri/card0", "-unplug", "-other", other, "-test.v", "-test.timeout=120s"}, args...)...)
 	cmd.SysProcAttr = user
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text

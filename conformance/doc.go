@@ -20,7 +20,7 @@
 //
 // and everybody against a card, to which nobody else should be master:
 //
-//	go test ./conformance -card /dev/dri/card0 [-unplug] [-partial] [-run TestCard/flip]
+//	go test ./conformance -card /dev/dri/card0 [-unplug] [-other /dev/dri/card1] [-partial] [-run TestCard/flip]
 //
 // # Concept
 //

@@ -66,6 +66,8 @@ const (
 	NeedTwoCRTCs
 	// NeedTwoDisplays is two connected connectors, with a CRTC for each.
 	NeedTwoDisplays
+	// NeedOther is another device to share buffers with.
+	NeedOther
 
 	endOfNeeds
 )
@@ -182,6 +184,16 @@ var needs = map[Needs]need{
 		displays, err := findDisplays(t.Open())
 		if err == nil && len(displays) < 2 {
 			err = fmt.Errorf("it has %d", len(displays))
+		}
+		return err
+	}},
+	NeedOther: {"another device", func(t *tester) error {
+		if t.target.Other == "" {
+			return fmt.Errorf("none is named (-other)")
+		}
+		value, err := t.OpenOther().Cap(uapi.CapPrime)
+		if err == nil && value != uapi.PrimeCapImport|uapi.PrimeCapExport {
+			err = fmt.Errorf("%s shares no buffers", t.target.Other)
 		}
 		return err
 	}},

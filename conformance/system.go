@@ -45,6 +45,10 @@ type Target struct {
 	// "" when it has none.
 	Nodes func() (primary, render string, err error)
 
+	// Other is the primary node of another device, which shares buffers with
+	// this one; "" when there is none.
+	Other string
+
 	// Unplug takes the device away while nodes are open; Plug brings it back,
 	// maybe with other nodes. nil when that cannot be done; Why says why.
 	Unplug, Plug func() error

@@ -18,7 +18,7 @@ func TestVGEM(t *testing.T) {
 	driver := vgem.NewDriver(class)
 	dev := drmtest.Bind(t, bus.New("platform"), "vgem", driver)
 	cases := slices.DeleteFunc(Cases(), func(c Case) bool {
-		return c.Needs.closure()&(NeedModeset|NeedSyncobj|NeedTimeline) != 0
+		return c.Needs.closure()&(NeedModeset|NeedSyncobj|NeedOther) != 0
 	})
 	if len(cases) < 40 {
 		t.Errorf("these are %d cases only", len(cases))
