@@ -284,3 +284,22 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseMonitor(f *testing.F) {
+	for _, spec := range []string{"DELL U2720Q:3840x2160@60,1920x1080@59.94,600x340mm,DP", "1x1,disconnected", "a:b:c,,", "7680x4320@120,0x0mm", "8192x8192@500"} {
+		f.Add(spec)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		if strings.Contains(spec, "edid=") {
+			return // it would read any file
+		}
+		c, err := ParseMonitor(spec, 1)
+		if err != nil {
+			return
+		}
+		m, err := edid.Parse(c.Monitor.EDID)
+		if err != nil || len(m.Modes) == 0 || len(m.Modes) != len(c.Monitor.Modes) || len(m.Modes) > strings.Count(spec, "x") {
+			t.Errorf("%q: %v: %+v", spec, err, m)
+		}
+	})
+}
