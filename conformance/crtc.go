@@ -130,6 +130,14 @@ func crtcBadModes(t *tester) {
 		}
 		s.Want("with a mode "+what, uapi.IoctlModeSetCRTC, &arg, unix.EINVAL)
 	}
+	for what, change := range map[string]func(*uapi.ModeInfo){
+		"with a clock beyond 31 bits":        func(m *uapi.ModeInfo) { m.Clock = math.MaxUint32 },
+		"with a refresh rate beyond 31 bits": func(m *uapi.ModeInfo) { m.VRefresh = math.MaxUint32 },
+	} {
+		arg := s.SetCRTC()
+		change(&arg.Mode)
+		s.Want("with a mode "+what, uapi.IoctlModeSetCRTC, &arg, unix.ERANGE)
+	}
 	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
 }
 

@@ -1,0 +1,40 @@
+package conformance
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vgem"
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+)
+
+// TestDevicesWithLess is that all cases run on devices that have less, but
+// those that need just that: what a device lacks it must refuse as it should.
+func TestDevicesWithLess(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		driver func(class *drm.Class) bus.Driver
+		lacks  Needs
+		least  int // cases
+	}{
+		{"vgem", func(class *drm.Class) bus.Driver { return vgem.NewDriver(class) },
+			NeedModeset | NeedSyncobj | NeedOther, 40},
+		{"the kernel's vkms", func(class *drm.Class) bus.Driver { return vkms.NewDriver(class, vkms.DefaultConfig()) },
+			NeedSyncobj | NeedRender | NeedOverlay | NeedPlanar | NeedTwoCRTCs | NeedOther, 130},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			drmtest.NoLeaks(t)
+			class := drm.NewClass()
+			driver := tc.driver(class)
+			dev := drmtest.Bind(t, bus.New("platform"), "device", driver)
+			cases := slices.DeleteFunc(Cases(), func(c Case) bool { return c.Needs.closure()&tc.lacks != 0 })
+			if len(cases) < tc.least {
+				t.Errorf("these are %d cases only", len(cases))
+			}
+			run(t, InProcess(class, dev, driver), cases)
+		})
+	}
+}
