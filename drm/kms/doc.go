@@ -27,6 +27,10 @@
 // writeback connector. Each frame is what the vblank showed, and is composed
 // beside, so that no flip waits for it.
 //
+// A [Connector] has a [Monitor] or none, which a driver may change at any time;
+// clients see what the last probe saw (monitor.go). What is shown does not
+// depend on it: switching a display off that is gone is up to the clients.
+//
 // # Who uses it
 //
 // A display driver makes a [ModeConfig], adds its objects, and attaches it to
