@@ -52,15 +52,12 @@ func newCards(list []config.Card, further *config.Card) (*cards, error) {
 	return c, nil
 }
 
-// maxCards is how many primary nodes a class has numbers for.
-const maxCards = 64
-
 // cardIndex returns N of "cardN".
 func cardIndex(card string) (int, error) {
 	digits, ok := strings.CutPrefix(card, "card")
 	i, err := strconv.Atoi(digits)
-	if !ok || err != nil || i < 0 || i >= maxCards || digits != strconv.Itoa(i) {
-		return 0, fmt.Errorf("%q is not a card: cards are card0 to card%d", card, maxCards-1)
+	if !ok || err != nil || i < 0 || i >= config.MaxCards || digits != strconv.Itoa(i) {
+		return 0, fmt.Errorf("%q is not a card: cards are card0 to card%d", card, config.MaxCards-1)
 	}
 	return i, nil
 }

@@ -31,24 +31,36 @@ var helpVars = kong.Vars{
 		". Example: --monitor \"DELL U2720Q:3840x2160@60,1920x1080,600x340mm,DP\" --monitor 1280x720,disconnected",
 }
 
+// cardGroup is the group of these flags.
+const cardGroup = "Cards:"
+
+// givenCardFlags returns the names of those that were given.
+func givenCardFlags(ctx *kong.Context) (names []string) {
+	for _, part := range ctx.Path {
+		if part.Flag != nil && part.Flag.Group != nil && part.Flag.Group.Key == cardGroup {
+			names = append(names, part.Flag.Name)
+		}
+	}
+	return names
+}
+
 // describe returns the cards that the flags describe, and what further cards
 // are, nil for none. given are the names of the flags that were given.
 func (f *cardFlags) describe(given []string) (list []config.Card, further *config.Card, err error) {
 	if f.Config != "" {
-		own := []string{"cards", "monitor", "crtcs", "format", "cursor", "overlay", "writeback", "syncobj", "render", "vgem"}
 		for _, name := range given {
-			if slices.Contains(own, name) {
+			if name != "config" {
 				return nil, nil, fmt.Errorf("--%s with --config: the file describes the cards; say it there", name)
 			}
 		}
 		list, err := config.ReadFile(f.Config)
 		return list, nil, err
 	}
-	if f.Cards < 0 || f.Cards > maxCards {
-		return nil, nil, fmt.Errorf("--cards=%d: it takes 0 to %d", f.Cards, maxCards)
+	if f.Cards < 0 || f.Cards > config.MaxCards {
+		return nil, nil, fmt.Errorf("--cards=%d: it takes 0 to %d", f.Cards, config.MaxCards)
 	}
-	if f.VGEM < 0 || f.VGEM > maxCards-f.Cards {
-		return nil, nil, fmt.Errorf("--vgem=%d: with %d cards it takes 0 to %d", f.VGEM, f.Cards, maxCards-f.Cards)
+	if f.VGEM < 0 || f.VGEM > config.MaxCards-f.Cards {
+		return nil, nil, fmt.Errorf("--vgem=%d: with %d cards it takes 0 to %d", f.VGEM, f.Cards, config.MaxCards-f.Cards)
 	}
 	card := config.DefaultCard()
 	if err := f.display(&card.VKMS); err != nil {

@@ -25,13 +25,7 @@ type runCmd struct {
 }
 
 func (cmd *runCmd) Run(ctx *kong.Context) error {
-	var given []string
-	for _, part := range ctx.Path {
-		if part.Flag != nil {
-			given = append(given, part.Flag.Name)
-		}
-	}
-	list, further, err := cmd.describe(given)
+	list, further, err := cmd.describe(givenCardFlags(ctx))
 	if err != nil {
 		return err
 	}

@@ -52,8 +52,8 @@ func ReadFile(path string) ([]Card, error) {
 	return parse(path, data)
 }
 
-// maxCards is how many cards there are numbers for.
-const maxCards = 64
+// MaxCards is how many cards there may be: there are primary nodes for so many.
+const MaxCards = 64
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
 
@@ -96,8 +96,8 @@ func parse(path string, data []byte) ([]Card, error) {
 func (r *reader) cards(n *yaml.Node, path string) (cards []Card) {
 	for _, e := range r.entries(n, path) {
 		card, count := r.card(e)
-		if len(cards)+count > maxCards {
-			r.fail(e.key, e.path, "there are more than %d cards by now", maxCards)
+		if len(cards)+count > MaxCards {
+			r.fail(e.key, e.path, "there are more than %d cards by now", MaxCards)
 			break
 		}
 		cards = slices.Concat(cards, slices.Repeat([]Card{card}, count))
@@ -116,7 +116,7 @@ func (r *reader) card(e entry) (Card, int) {
 			choose(r, n, path, &card.Driver, choices[Driver]{{"vkms", VKMS}, {"vgem", VGEM}})
 		},
 		"enabled":    func(n *yaml.Node, path string) { r.bool(n, path, &card.Enabled) },
-		"count":      func(n *yaml.Node, path string) { r.int(n, path, &count, 1, maxCards) },
+		"count":      func(n *yaml.Node, path string) { r.int(n, path, &count, 1, MaxCards) },
 		"syncobj":    func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Syncobj) },
 		"render":     func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Render) },
 		"formats":    func(n *yaml.Node, path string) { t.display(n, path); r.formats(n, path, &config.Formats) },
