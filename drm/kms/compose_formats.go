@@ -117,16 +117,22 @@ var writers = map[uint32]writer{
 	uapi.FormatRGB565:       writeRGB565,
 }
 
-// to8 narrows a component to the nearest of 8 bits.
-func to8(v uint16) uint32 { return (uint32(v) + 128) / 257 }
+// to8888 narrows the components of a pixel to the nearest of 8 bits: blue, green,
+// red and alpha, from the lowest. Two are computed at a time, each in 32 bits:
+// (v*255 + 32895) >> 16 is v/257, rounded.
+func to8888(v uint64) uint32 {
+	const lanes, half = 0x0000ffff_0000ffff, 0x0000807f_0000807f
+	alphaGreen := ((v&lanes)*255 + half) >> 16
+	redBlue := ((v>>16&lanes)*255 + half) >> 16
+	return uint32(alphaGreen)<<24 | uint32(alphaGreen>>24)&0xff00 | uint32(redBlue)&0xff<<16 | uint32(redBlue>>32)
+}
 
 func write8888(pixels []byte, line []uint64, swapped bool, alpha uint32) {
 	for i, v := range line {
 		if swapped {
 			v = swapRB(v)
 		}
-		a, r, g, b := to8(uint16(v)), to8(uint16(v>>16)), to8(uint16(v>>32)), to8(uint16(v>>48))
-		binary.LittleEndian.PutUint32(pixels[4*i:], b|g<<8|r<<16|(a|alpha)<<24)
+		binary.LittleEndian.PutUint32(pixels[4*i:], to8888(v)|alpha<<24)
 	}
 }
 

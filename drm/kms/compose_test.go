@@ -347,6 +347,19 @@ func TestGammaEnds(t *testing.T) {
 	}
 }
 
+// The narrowing of two components at a time is that of each, rounded.
+func TestTo8888(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for v := range uint32(1 << 16) {
+		a, red, green, blue := v, r.Uint32N(1<<16), r.Uint32N(1<<16), 0xffff-v
+		slow := func(v uint32) uint32 { return (v + 128) / 257 }
+		want := slow(a)<<24 | slow(red)<<16 | slow(green)<<8 | slow(blue)
+		if got := to8888(argb(uint16(a), uint16(red), uint16(green), uint16(blue))); got != want {
+			t.Fatalf("%x, %x, %x, %x: %x, want %x", a, red, green, blue, got, want)
+		}
+	}
+}
+
 // BenchmarkCompose is what a pixel costs in time of a processor, and how many
 // times as much as two references in the same run: a plain copy of the
 // framebuffer, and what one would write first, a blend of each pixel of each
@@ -362,6 +375,11 @@ func BenchmarkCompose(b *testing.B) {
 		p.bytes[0] = make([]byte, int(fb.pitches[0])*h)
 		for i := range p.bytes[0] {
 			p.bytes[0][i] = byte(r.Uint32())
+			if i%4 == 3 && f.Alpha { // colours are premultiplied, as clients draw them
+				for j := i - 3; j < i; j++ {
+					p.bytes[0][j] = byte(int(p.bytes[0][j]) * int(p.bytes[0][i]) / 255)
+				}
+			}
 		}
 		return p
 	}

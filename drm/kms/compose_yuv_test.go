@@ -109,7 +109,8 @@ func TestYUVAnchors(t *testing.T) {
 		{ColorBT2020, ColorFullRange, 0, 128, 128, 0, 0, 0},
 	} {
 		p := yuvMatrices[c.encoding][c.colorRange].pixel(c.y*257, c.u*257, c.v*257)
-		if r, g, b := to8(uint16(p>>16)), to8(uint16(p>>32)), to8(uint16(p>>48)); r != c.r || g != c.g || b != c.b {
+		v := to8888(p)
+		if r, g, b := v>>16&0xff, v>>8&0xff, v&0xff; r != c.r || g != c.g || b != c.b {
 			t.Errorf("%+v is %d, %d, %d", c, r, g, b)
 		}
 	}
