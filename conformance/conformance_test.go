@@ -178,13 +178,13 @@ func equalObjects(t *testing.T, driver *vkms.Driver) {
 // child runs this program again, under a host with a display of that
 // configuration, with -card and other arguments, as user. It returns what
 // it printed.
-func child(t *testing.T, config vkms.Config, user *syscall.SysProcAttr, args ...string) (status int, out string) {
+func child(t *testing.T, config vkms.Config, opts host.Options, user *syscall.SysProcAttr, args ...string) (status int, out string) {
 	t.Helper()
 	class := drm.NewClass()
 	driver := vkms.NewDriver(class, config)
 	drmtest.Bind(t, bus.New("platform"), "vkms", driver)
 	other := plugOther(t, class)
-	h, err := host.New(class, host.Options{})
+	h, err := host.New(class, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestHost(t *testing.T) {
 		{"nobody", &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}, []string{"-partial"}, NeedAdmin},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			status, out := child(t, full(), tc.user, tc.args...)
+			status, out := child(t, full(), host.Options{}, tc.user, tc.args...)
 			if status != 0 {
 				t.Errorf("exit status %d", status)
 			}
@@ -268,15 +268,24 @@ func TestHost(t *testing.T) {
 	}
 }
 
+// TestHangUp runs what is about devices that go away once more, under a host
+// that tells programs of it by hanging up.
+func TestHangUp(t *testing.T) {
+	status, out := child(t, full(), host.Options{HangUp: true}, nil, "-test.run=^TestCard$/^unplug$")
+	if n := len(passed.FindAllString(out, -1)); status != 0 || n != len(unplugCases) {
+		t.Errorf("exit status %d, %d of %d cases passed:\n%s", status, n, len(unplugCases), out)
+	}
+}
+
 // TestNothingIsLeftOutSilently is that a device that lacks something fails
 // the cases that need it, and is told why, unless the caller knows.
 func TestNothingIsLeftOutSilently(t *testing.T) {
 	part := "-test.run=^TestCard$/^(version|syncobj)$"
-	status, out := child(t, vkms.DefaultConfig(), nil, part)
+	status, out := child(t, vkms.DefaultConfig(), host.Options{}, nil, part)
 	if want := "the device lacks sync objects (capability 0x13 is 0x0)"; status != 1 || !strings.Contains(out, want) {
 		t.Errorf("exit status %d, want 1 and %q:\n%s", status, want, out)
 	}
-	status, out = child(t, vkms.DefaultConfig(), nil, part, "-partial")
+	status, out = child(t, vkms.DefaultConfig(), host.Options{}, nil, part, "-partial")
 	want := "the device lacks sync objects (capability 0x13 is 0x0):\n\tsyncobj/create-and-destroy\n"
 	if plain := strings.ReplaceAll(out, "        ", ""); status != 0 || !strings.Contains(plain, want) {
 		t.Errorf("with -partial: exit status %d, want 0 and %q:\n%s", status, want, out)
