@@ -101,7 +101,7 @@ func TestInProcess(t *testing.T) {
 	if after, _, err := target.Nodes(); after != before || err != nil {
 		t.Errorf("after it was unplugged and plugged in again and again the node is %q (%v), it was %s", after, err, before)
 	}
-	equalObjects(t, driver)
+	noBuffersLeft(t, driver)
 	if !strings.Contains(flag.Lookup("test.run").Value.String(), "/") { // else some were asked for by name
 		checkCoverage(t, covered, served)
 	}
@@ -167,8 +167,8 @@ func checkAnswers(t *testing.T, covered Coverage, cmd uint32, want ...unix.Errno
 	}
 }
 
-// equalObjects is that clients that are gone leave no buffer behind.
-func equalObjects(t *testing.T, driver *vkms.Driver) {
+// noBuffersLeft is that clients that are gone leave no buffer behind.
+func noBuffersLeft(t *testing.T, driver *vkms.Driver) {
 	t.Helper()
 	if n := driver.Buffers().Objects(); n != 0 {
 		t.Errorf("%d buffers are left", n)
@@ -192,7 +192,7 @@ func child(t *testing.T, config vkms.Config, opts host.Options, user *syscall.Sy
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
-		equalObjects(t, driver)
+		noBuffersLeft(t, driver)
 	}()
 	cmd := exec.Command(program(t), append([]string{"-card", "/dev/dri/card0", "-unplug", "-other", other, "-test.v", "-test.timeout=120s"}, args...)...)
 	cmd.SysProcAttr = user

@@ -31,7 +31,7 @@ func run(t *testing.T, target Target, cases []Case) Coverage {
 		switch {
 		case lacks == "":
 			t.Run(c.Name, func(t *testing.T) {
-				tester := newT(t, target, covered)
+				tester := newTester(t, target, covered)
 				defer tester.end()
 				c.run(tester)
 			})
@@ -80,7 +80,7 @@ func ask(t *testing.T, target Target, covered Coverage) unmetNeeds {
 		if unmet.of(includes[n]) != "" {
 			return
 		}
-		if err := newT(t, target, covered).probe(needs[n].ask); err != nil {
+		if err := newTester(t, target, covered).probe(needs[n].ask); err != nil {
 			unmet[n] = err
 		}
 	})

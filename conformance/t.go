@@ -36,7 +36,7 @@ type coverage struct {
 // long fails.
 const patience = 10 * time.Second
 
-func newT(t *testing.T, target Target, covered Coverage) *tester {
+func newTester(t *testing.T, target Target, covered Coverage) *tester {
 	return &tester{T: t, target: target, covered: &coverage{Coverage: covered}}
 }
 
