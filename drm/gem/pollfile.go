@@ -59,13 +59,10 @@ func newPollFile() (*pollFile, error) {
 }
 
 func (p *pollFile) setUp() error {
-	if err := unix.IoctlSetPointerInt(p.near, unix.TIOCSPTLCK, 0); err != nil {
-		return err
-	}
 	if err := p.keep(); err != nil {
 		return err
 	}
-	// By its path nobody but root opens it.
+	// Nobody but root may open it by its path, also while it is not locked.
 	if err := unix.Fchmod(p.end, 0); err != nil {
 		return err
 	}
@@ -101,12 +98,22 @@ func (p *pollFile) leave() {
 	p.end = -1
 }
 
+// open opens the far end. It is locked at all other times, so that its path, in
+// /dev/pts or /proc, is of no use: there, opening fails with EIO.
 func (p *pollFile) open() (int, error) {
+	if err := p.lock(0); err != nil {
+		return -1, err
+	}
+	defer p.lock(1)
 	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(p.near), unix.TIOCGPTPEER, openFlags)
 	if errno != 0 {
 		return -1, errno
 	}
 	return int(fd), nil
+}
+
+func (p *pollFile) lock(locked int) error {
+	return unix.IoctlSetPointerInt(p.near, unix.TIOCSPTLCK, locked)
 }
 
 // set says what poll is told from now on. Who waits is woken. Nobody sees a file
@@ -169,7 +176,7 @@ func (p *pollFile) closed() bool {
 func (p *pollFile) wait() {
 	var discarded [64]byte
 	for {
-		// Only a program that opens the terminal by its path can write to it.
+		// Written to by a program that opened it in the moment of our open.
 		if n, err := p.file.Read(discarded[:]); err != nil || n == 0 {
 			return
 		}

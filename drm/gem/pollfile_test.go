@@ -1,0 +1,75 @@
+package gem_test
+
+import (
+	"fmt"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// The terminal of a dma-buf is opened by nobody but us: who has not been given
+// a descriptor gets none, not even root.
+func TestTerminalIsLocked(t *testing.T) {
+	m, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, c, 64, 64, 32)
+	fd := export(t, c, dumb.Handle, 0)
+	o := lookup(t, m, c, dumb.Handle)
+	defer o.Put()
+	locked := func(when string) {
+		t.Helper()
+		for _, path := range []string{fmt.Sprintf("/proc/self/fd/%d", fd), fmt.Sprintf("/dev/pts/%d", unix.Minor(statOf(t, fd).Rdev))} {
+			if got, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0); err != unix.EIO {
+				unix.Close(got)
+				t.Errorf("%s: opening %s: %v, want EIO", when, path, err)
+			}
+		}
+	}
+	locked("exported")
+	if err := drmtest.Ioctl(c, uapi.IoctlGEMClose, &uapi.GEMClose{Handle: dumb.Handle}); err != nil {
+		t.Fatal(err)
+	}
+	f := fence.NewContext("test", "test").New()
+	if err := o.Reserve(f, true); err != nil {
+		t.Fatal(err)
+	}
+	isPolled(t, "written", fd, false, false)
+	locked("without handles")
+	f.Signal(nil)
+	isPolled(t, "idle", fd, true, true)
+}
+
+// A client that may hang up terminals spoils what its own descriptor says, and
+// nothing else.
+func TestHangUpByClient(t *testing.T) {
+	m, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, c, 64, 64, 32)
+	fd := export(t, c, dumb.Handle, 0)
+	o := lookup(t, m, c, dumb.Handle)
+	const hangUp = 0x5437 // TIOCVHANGUP
+	if err := unix.IoctlSetInt(int(fd), hangUp, 0); err != nil {
+		t.Fatalf("hanging up, which takes CAP_SYS_ADMIN: %v", err)
+	}
+	f := fence.NewContext("test", "test").New()
+	if err := o.Reserve(f, true); err != nil {
+		t.Fatal(err)
+	}
+	f.Signal(nil)
+	o.Put()
+	c.File.Close()
+	if n := m.Objects(); n != 1 {
+		t.Errorf("%d buffers while there is a descriptor", n)
+	}
+	if err := unix.Dup2(int(terminal(t)), int(fd)); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.Objects(); n != 0 || gem.DMABufs() != 0 {
+		t.Errorf("%d buffers and %d dma-bufs are left", n, gem.DMABufs())
+	}
+}
