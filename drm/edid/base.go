@@ -136,8 +136,12 @@ func parseBase(b *block, list *modeList) *Monitor {
 		}
 	}
 	list.addEstablished(b[establishedAt:][:3], established3)
-	list.addStandard(b[standardAt:][:16])
-	list.addStandard(standard)
+	compute := cvt
+	if b[versionAt+1] < 4 {
+		compute = gtf
+	}
+	list.addStandard(b[standardAt:][:16], compute)
+	list.addStandard(standard, compute)
 	return m
 }
 

@@ -84,7 +84,7 @@ func parseDetailed(d []byte) (m Mode, ok bool) {
 	if d[17]&detailedSeparate == detailedSeparate {
 		m.HSyncPositive, m.VSyncPositive = d[17]&detailedHPos != 0, d[17]&detailedVPos != 0
 	}
-	// Some monitors count the sync beyond the blanking: it ends the line.
-	m.HTotal, m.VTotal = max(m.HTotal, m.HSyncEnd), max(m.VTotal, m.VSyncEnd)
+	// Some monitors count the sync beyond the blanking, with which it ends.
+	m.HSyncEnd, m.VSyncEnd = min(m.HSyncEnd, m.HTotal), min(m.VSyncEnd, m.VTotal)
 	return m, true
 }

@@ -112,11 +112,24 @@ var dmtTimings = map[uint8]knownTiming{
 	0x58: {556188, 4096, 4104, 4136, 4176, 2160, 2208, 2216, 2222, hPos},
 }
 
-// reducedDMT are those with reduced blanking, which two-byte codes and the
-// established timings do not mean.
-var reducedDMT = map[uint8]bool{
-	0x0d: true, 0x14: true, 0x16: true, 0x1b: true, 0x1f: true, 0x22: true, 0x26: true, 0x28: true, 0x56: true, 0x29: true, 0x2d: true, 0x2e: true, 0x32: true, 0x53: true, 0x38: true, 0x39: true, 0x3d: true, 0x40: true, 0x43: true, 0x44: true, 0x48: true, 0x4b: true, 0x54: true, 0x4c: true, 0x50: true, 0x57: true, 0x58: true,
+// oldTimings are established timings that are of no standard: IBM's and
+// Apple's.
+var oldTimings = map[uint8]knownTiming{
+	ibm70:   {28320, 720, 738, 846, 900, 400, 421, 423, 449, vPos},
+	ibm88:   {35500, 720, 738, 846, 900, 400, 412, 414, 449, vPos},
+	apple67: {30240, 640, 704, 768, 864, 480, 483, 486, 525, neg},
+	apple74: {57284, 832, 864, 928, 1152, 624, 625, 628, 667, neg},
+	apple75: {100000, 1152, 1200, 1328, 1456, 870, 873, 876, 915, pos},
 }
+
+// Their numbers, beside those of VESA DMT.
+const (
+	ibm70 = 0x80 + iota
+	ibm88
+	apple67
+	apple74
+	apple75
+)
 
 // ctaTimings are the progressive ones of CTA-861-H, by their video
 // identification codes: those that differ in the shape of their pixels only

@@ -23,6 +23,11 @@ func (t *knownTiming) is(width, height int, refresh float64) bool {
 	return int(t.hDisplay) == width && int(t.vDisplay) == height && math.Round(m.Refresh()) == refresh
 }
 
+// reduced reports whether the timing has reduced blanking.
+func (t *knownTiming) reduced() bool {
+	return t.hTotal-t.hDisplay == cvtReducedHBlank && t.hSyncStart-t.hDisplay == cvtReducedHPorch && t.hSyncEnd-t.hSyncStart == cvtReducedHSync
+}
+
 // What ModeFor takes.
 const (
 	minSize, maxSize       = 64, 16384 // pixels
@@ -69,19 +74,19 @@ func ModeFor(width, height int, refresh float64) (Mode, error) {
 // dmtFor returns the timing of VESA DMT, nil when there is none.
 func dmtFor(width, height int, refresh float64, reduced bool) *knownTiming {
 	for number := range uint8(lastDMT + 1) {
-		if t, ok := dmtTimings[number]; ok && reducedDMT[number] == reduced && t.is(width, height, refresh) {
+		if t, ok := dmtTimings[number]; ok && t.reduced() == reduced && t.is(width, height, refresh) {
 			return &t
 		}
 	}
 	return nil
 }
 
-// establishedTimings are what the bits of the established timings mean, the
-// first and second three bytes, the third six, from the highest bit on: a
-// number of VESA DMT, or 0 for one that is interlaced, or of no standard.
+// What the bits of the established timings mean, I and II in three bytes, III
+// in six, from the highest bit on: a number of VESA DMT or of oldTimings, or 0
+// for one that is interlaced.
 var (
 	established12 = []uint8{
-		0, 0, 0x04, 0, 0x05, 0x06, 0x08, 0x09, 0x0a, 0x0b, 0, 0, 0x10, 0x11, 0x12, 0x24,
+		ibm70, ibm88, 0x04, apple67, 0x05, 0x06, 0x08, 0x09, 0x0a, 0x0b, apple74, 0, 0x10, 0x11, 0x12, 0x24, apple75,
 	}
 	established3 = []uint8{
 		0x01, 0x02, 0x03, 0x07, 0x0e, 0x0c, 0x13, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x23, 0x25,
@@ -93,8 +98,13 @@ var (
 func (l *modeList) addEstablished(bits12, bits3 []byte) {
 	add := func(bits []byte, numbers []uint8) {
 		for i, number := range numbers {
-			if t, ok := dmtTimings[number]; ok && i/8 < len(bits) && bits[i/8]&(0x80>>(i%8)) != 0 {
-				l.add(t.mode())
+			if i/8 >= len(bits) || bits[i/8]&(0x80>>(i%8)) == 0 {
+				continue
+			}
+			for _, known := range []map[uint8]knownTiming{dmtTimings, oldTimings} {
+				if t, ok := known[number]; ok {
+					l.add(t.mode())
+				}
 			}
 		}
 	}
@@ -103,8 +113,8 @@ func (l *modeList) addEstablished(bits12, bits3 []byte) {
 }
 
 // addStandard adds standard timings of two bytes each: the width, and a shape
-// and a rate. They mean those of VESA DMT, or are computed.
-func (l *modeList) addStandard(codes []byte) {
+// and a rate. They mean those of VESA DMT, or what compute makes of them.
+func (l *modeList) addStandard(codes []byte, compute func(width, height int, refresh float64) Mode) {
 	for code := range slices.Chunk(codes, 2) {
 		if code[0] <= 1 && (code[0] == 0 || code[1] == 1) {
 			continue // unused
@@ -119,7 +129,7 @@ func (l *modeList) addStandard(codes []byte) {
 		if t := dmtFor(width, height, refresh, false); t != nil {
 			l.add(t.mode())
 		} else {
-			l.add(cvt(width, height, refresh))
+			l.add(compute(width, height, refresh))
 		}
 	}
 }
