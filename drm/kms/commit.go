@@ -108,54 +108,17 @@ func (t *transaction) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *
 
 // apply makes the new state of t the current one, and shows it when pending is
 // signalled, nil for now. The caller holds mu.
-//
-// No vblank is in between: it finds either nothing of the commit, or all.
 func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *commitOptions, pending *fence.Fence) []*flip {
 	modesets := t.modesets()
-	signals := signalChange{end: modesets, begin: modesets}
 	for _, c := range m.crtcs {
 		if modesets&(1<<c.index) != 0 {
 			t.updateDPMS(c)
 		}
-		if !t.old.crtcs[c.index].Active {
-			signals.end &^= 1 << c.index
-		}
-		if !t.new.crtcs[c.index].Active {
-			signals.begin &^= 1 << c.index
-		}
 	}
+	signals := t.signals(modesets)
+	flips := t.newFlips(opts, modesets)
 	t.new.references(func(c counted) bool { m.objects.get(c); return true })
-
-	m.lockVblanks()
-	for _, c := range m.crtcs {
-		c.vblank.catchUp(dev)
-	}
-	from := m.scanout()
-	if pending == nil {
-		m.endSignals(dev, signals)
-	}
-	var flips []*flip
-	for _, c := range m.crtcs {
-		if t.crtcs&(1<<c.index) == 0 || opts.unsynced {
-			continue
-		}
-		f := &flip{
-			crtc: c, state: t.new, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index],
-			held: pending != nil, modeset: modesets&(1<<c.index) != 0, writebacks: t.startWritebacks(c),
-		}
-		if o := t.outFences[c.index]; o != nil {
-			f.fence = o.fence
-		}
-		flips = append(flips, f)
-		c.vblank.queueFlip(f)
-	}
-	t.events = nil // they are on their way
-	m.program(dev, from, t.new)
-	if pending == nil {
-		m.start(dev, flips, signals)
-	}
-	m.unlockVblanks()
-
+	m.swap(dev, t, flips, signals, pending != nil)
 	t.old.references(func(c counted) bool { m.objects.put(c); return true })
 	if pending != nil {
 		m.releaseLater(dev.Device, pending, flips, signals)
@@ -164,6 +127,50 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *comm
 		t.onSuccess()
 	}
 	return flips
+}
+
+// newFlips makes a flip for each CRTC that the commit has to be shown on.
+func (t *transaction) newFlips(opts *commitOptions, modesets uint64) (flips []*flip) {
+	if opts.unsynced {
+		return nil
+	}
+	for _, c := range t.m.crtcs {
+		if t.crtcs&(1<<c.index) == 0 {
+			continue
+		}
+		f := &flip{
+			crtc: c, state: t.new, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index],
+			modeset: modesets&(1<<c.index) != 0, writebacks: t.startWritebacks(c),
+		}
+		if o := t.outFences[c.index]; o != nil {
+			f.fence = o.fence
+		}
+		flips = append(flips, f)
+	}
+	t.events = nil // they are on their way
+	return flips
+}
+
+// swap changes the state. No vblank is in between: it finds nothing of the
+// commit, or all. When it is held, it is not shown yet.
+func (m *ModeConfig) swap(dev *drm.RegisteredDevice, t *transaction, flips []*flip, signals signalChange, held bool) {
+	m.lockVblanks()
+	defer m.unlockVblanks()
+	for _, c := range m.crtcs {
+		c.vblank.catchUp(dev)
+	}
+	from := m.scanout()
+	if !held {
+		m.endSignals(dev, signals)
+	}
+	for _, f := range flips {
+		f.held = held
+		f.crtc.vblank.queueFlip(f)
+	}
+	m.program(dev, from, t.new)
+	if !held {
+		m.start(dev, flips, signals)
+	}
 }
 
 // lockVblanks takes vblank.mu of all CRTCs. The caller holds mu.
@@ -182,6 +189,20 @@ func (m *ModeConfig) unlockVblanks() {
 // A signalChange is what a commit does to the signals of CRTCs, as bits by
 // index: a modeset of one that is lit, and stays so, is both.
 type signalChange struct{ end, begin uint64 }
+
+// signals returns what the modesets do.
+func (t *transaction) signals(modesets uint64) (change signalChange) {
+	for i := range t.m.crtcs {
+		bit := modesets & (1 << i)
+		if t.old.crtcs[i].Active {
+			change.end |= bit
+		}
+		if t.new.crtcs[i].Active {
+			change.begin |= bit
+		}
+	}
+	return change
+}
 
 // endSignals ends the vblanks of CRTCs that are switched off. The caller has
 // locked the vblanks, here and below.

@@ -46,10 +46,10 @@
 //
 // # Unplug
 //
-// An unplug completes pending flips, whose fences fail with ENODEV, sends vblank events and wakes
-// WAIT_VBLANK at once, and what is armed by a request still in flight
-// completes at once as well. The vblank timer takes a guard for each tick, so
-// that it never touches hardware that is gone.
+// An unplug completes pending flips, whose fences fail with ENODEV, sends
+// vblank events and wakes WAIT_VBLANK at once, and what is armed by a request
+// still in flight completes at once as well. The vblank timer takes a guard for
+// each tick, so that it never touches hardware that is gone.
 //
 // # Lock order
 //
@@ -65,6 +65,6 @@
 // # Where to start reading
 //
 // state.go, transaction.go and commit.go (the way of every change), then
-// vblank.go and flip.go (time), compose.go (pictures). A legacy request that uses all of it:
-// pageflip.go.
+// vblank.go and flip.go (time), compose.go (pictures). A legacy request that
+// uses all of it: pageflip.go.
 package kms
