@@ -125,8 +125,9 @@
 //     nothing with a dma-buf that is passed to it but poll it.
 //   - Signals: a thread that waits for our answer acts on a fatal signal at
 //     once, on others when the answer is there; a request that waits itself
-//     (WAIT_VBLANK) is ended with EINTR within some milliseconds, and 2.5 ms
-//     more for each other one that waits. A signal
+//     (WAIT_VBLANK, a read for less than an event) is ended with EINTR within some
+//     milliseconds, and 2.5 ms more for each other one that waits; the kernel
+//     goes on with the read after a handler with SA_RESTART. A signal
 //     that arrives just before a call is received makes it fail with EINTR,
 //     if its handler was installed without SA_RESTART. libdrm repeats.
 //   - While 4096 requests of all programs together wait, further calls that are
