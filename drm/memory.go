@@ -29,9 +29,10 @@ type Caller interface {
 	// process has too many.
 	InstallFD(fd int, cloexec bool) (int32, error)
 
-	// StatFD is fstat(2) of a descriptor of the calling process: it tells a
+	// StatFD is fstat(2) of an open file of the calling process: it tells a
 	// file that InstallFD gave it from all others. EBADF when there is no such
-	// descriptor.
+	// descriptor, or, of a character device, when it is one of O_PATH: that
+	// proves nothing.
 	StatFD(fd int32, st *unix.Stat_t) error
 
 	// DupFD returns another descriptor of the very file that a descriptor of

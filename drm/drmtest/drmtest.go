@@ -88,7 +88,16 @@ func (c *Client) InstallFD(fd int, cloexec bool) (int32, error) {
 }
 
 // StatFD implements drm.Caller.
-func (c *Client) StatFD(fd int32, st *unix.Stat_t) error { return unix.Fstat(int(fd), st) }
+func (c *Client) StatFD(fd int32, st *unix.Stat_t) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err == nil && flags&unix.O_PATH != 0 {
+		err = unix.EBADF
+	}
+	if err != nil {
+		return err
+	}
+	return unix.Fstat(int(fd), st)
+}
 
 // DupFD implements drm.Caller.
 func (c *Client) DupFD(fd int32) (int, error) {

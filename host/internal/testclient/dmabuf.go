@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -95,6 +96,26 @@ func dmaBuf([]string) {
 	want(err, unix.EBADF, "write")
 	want(ioctl(buf, 0x6440, 0), unix.ENOTTY, "a DRM ioctl")
 	want(ioctl(buf, 0x62ff, 0), unix.ENOTTY, "an unknown ioctl")
+
+	// Who only names it has nothing.
+	terminals := must(filepath.Glob("/dev/pts/[0-9]*"))
+	if len(terminals) == 0 {
+		failf("there are no pseudoterminals, not even that of the dma-buf")
+	}
+	for _, name := range terminals {
+		path, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err == unix.ENOENT {
+			continue // of another program, and gone
+		}
+		check(err)
+		_, err = mmap(path, 4096, unix.PROT_READ, unix.MAP_SHARED, 0)
+		want(err, unix.EBADF, "a mapping of a path")
+		_, err = unix.Seek(path, 0, unix.SEEK_END)
+		want(err, unix.EBADF, "lseek of a path")
+		want(ioctlPtr(card, reqFDToHandle, &primeHandle{fd: int32(path)}), unix.EBADF, "PRIME_FD_TO_HANDLE of a path")
+		want(ioctlPtr(path, reqDMABufSync, &[1]uint64{3}), unix.EBADF, "DMA_BUF_IOCTL_SYNC of a path")
+		check(unix.Close(path))
+	}
 
 	// Mappings.
 	offset := struct {

@@ -76,13 +76,32 @@ func parseMask(text []byte) uint64 {
 	return mask
 }
 
-// StatFD is fstat(2) of a descriptor of the thread. EBADF when it is not open.
+// StatFD is fstat(2) of an open file of the thread. EBADF when the descriptor is
+// not open. A character device must be open indeed: EBADF also for a descriptor
+// of O_PATH, which anybody can make of a device that he may not open.
 func (t ID) StatFD(fd int32, st *unix.Stat_t) error {
-	err := unix.Stat(t.FDPath(fd), st)
-	if err == unix.ENOENT {
-		err = unix.EBADF
+	switch err := unix.Stat(t.FDPath(fd), st); {
+	case err == unix.ENOENT:
+		return unix.EBADF
+	case err != nil:
+		return err
+	case st.Mode&unix.S_IFMT == unix.S_IFCHR && !t.isOpen(fd, st):
+		return unix.EBADF
 	}
-	return err
+	return nil
+}
+
+// isOpen reports whether a descriptor is one of the file with this status, and
+// not of O_PATH. The program may put another one in its place at any time, and so
+// all that is known of it must be of the same file.
+func (t ID) isOpen(fd int32, st *unix.Stat_t) bool {
+	var stx unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, t.FDPath(fd), 0, unix.STATX_INO|unix.STATX_MNT_ID, &stx)
+	if err != nil || stx.Ino != st.Ino || unix.Mkdev(stx.Dev_major, stx.Dev_minor) != st.Dev {
+		return false
+	}
+	info, err := t.fdInfo(int(fd))
+	return err == nil && info.flags&unix.O_PATH == 0 && info.mount == stx.Mnt_id && info.inode == stx.Ino
 }
 
 // DupFD returns another descriptor of an open file of the thread. EBADF when
@@ -117,15 +136,43 @@ func (t ID) process() (int, error) {
 
 // FDFlags returns the flags of an open file, as those of open(2).
 func (t ID) FDFlags(fd int) (int, error) {
+	info, err := t.fdInfo(fd)
+	return info.flags, err
+}
+
+// An fdInfo is what /proc/PID/fdinfo says of a descriptor, at one moment.
+type fdInfo struct {
+	flags        int // as of open(2)
+	mount, inode uint64
+}
+
+// fdInfo reads it. EBADF when the descriptor is not open.
+func (t ID) fdInfo(fd int) (info fdInfo, err error) {
 	text, err := os.ReadFile(t.path("fdinfo/" + strconv.Itoa(fd)))
 	if err != nil {
-		return 0, unix.EBADF
+		return fdInfo{}, unix.EBADF
 	}
+	found := false
 	for line := range bytes.Lines(text) {
-		if value, ok := bytes.CutPrefix(line, []byte("flags:")); ok {
-			flags, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 8, 64)
-			return int(flags), err
+		key, value, _ := bytes.Cut(line, []byte(":"))
+		number := string(bytes.TrimSpace(value))
+		switch string(key) {
+		case "flags":
+			var flags int64
+			flags, err = strconv.ParseInt(number, 8, 64)
+			info.flags, found = int(flags), true
+		case "mnt_id":
+			info.mount, err = strconv.ParseUint(number, 10, 64)
+		case "ino":
+			info.inode, err = strconv.ParseUint(number, 10, 64)
+			return info, err // what follows depends on the file
+		}
+		if err != nil {
+			return fdInfo{}, err
 		}
 	}
-	return 0, unix.EBADF
+	if !found {
+		return fdInfo{}, unix.EBADF
+	}
+	return info, nil
 }

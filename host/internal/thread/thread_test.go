@@ -130,6 +130,55 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestStatFD is that a descriptor of O_PATH is not taken for an open device, also
+// while the program puts another one in its place.
+func TestStatFD(t *testing.T) {
+	open := func(name string, flags int) int {
+		t.Helper()
+		fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	null, path, zero := open("/dev/null", unix.O_RDWR), open("/dev/null", unix.O_PATH), open("/dev/zero", unix.O_RDWR)
+	self := ID(os.Getpid())
+	var want, st unix.Stat_t
+	if err := unix.Fstat(null, &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := self.StatFD(int32(null), &st); err != nil || st != want {
+		t.Errorf("a device: %+v, %v; want %+v", st, err, want)
+	}
+	for what, fd := range map[string]int{"a path": path, "a descriptor that is not open": 1 << 20} {
+		if err := self.StatFD(int32(fd), &st); err != unix.EBADF {
+			t.Errorf("%s: %v, want EBADF", what, err)
+		}
+	}
+
+	swapped, stop, stopped := open("/dev/zero", unix.O_RDWR), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = unix.Dup2(path, swapped), unix.Dup2(zero, swapped)
+			}
+		}
+	}()
+	for range 5000 {
+		if err := self.StatFD(int32(swapped), &st); err == nil && st.Ino == want.Ino {
+			t.Error("a path was taken for an open device")
+			break
+		}
+	}
+	close(stop)
+	<-stopped
+}
+
 // TestKeptDirectory is that a directory that was kept is not used for another
 // thread.
 func TestKeptDirectory(t *testing.T) {
