@@ -28,6 +28,25 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: swsync.Magic << 8},
 	}},
+	// What changes a terminal: TCSETS to TIOCSCTTY, TCSETS2 and the like, TIOCSTI,
+	// TIOCSETD, TIOCVHANGUP. A dma-buf is none.
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS},
+		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TIOCSCTTY + 1},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS2 & 0xffff},
+		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TCSETSF2&0xffff + 1},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSTI},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSETD},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCVHANGUP},
+	}},
 	// Only mappings at the offsets that drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{
 		{Arg: 5, High: true, Op: seccomp.AtLeast, Value: fakeOffsetMin >> 32},

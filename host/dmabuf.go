@@ -41,6 +41,19 @@ func (c *call) dmaBufIoctl() {
 	c.ret(0)
 }
 
+// terminalType is the type of the requests of terminals.
+const terminalType = 'T'
+
+// terminalIoctl refuses what would change what a dma-buf says to poll, also to
+// others who have it, or keep us from changing it.
+func (c *call) terminalIoctl() {
+	if c.dmaBuf(c.fd(0)) == nil {
+		c.proceed()
+		return
+	}
+	c.fail(unix.ENOTTY)
+}
+
 // lseek tells the size of a dma-buf.
 func (c *call) lseek() {
 	d := c.dmaBuf(c.fd(0))

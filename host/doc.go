@@ -56,6 +56,10 @@
 // one in the program, open for neither reading nor writing. It is known by its
 // device and inode (dmabuf.go).
 //
+// Nobody else opens the terminal, as it is locked, nor changes its state, as we
+// refuse the ioctls that do; and a descriptor of O_PATH, which anybody can make of
+// it, is not one of the dma-buf.
+//
 // It cannot be mapped, nor tell its size. The filter cannot see what a
 // descriptor is of, so it hands over every shared mapping of a file, and every
 // lseek to the very end. Private mappings, which libraries and programs are,
@@ -117,12 +121,13 @@
 //     fail with EMFILE when the program has no descriptor left.
 //   - read and write of a dma-buf fail with EBADF (the kernel: EINVAL), a
 //     private mapping with ENODEV (EINVAL), lseek but to the end with ESPIPE (0,
-//     EINVAL). isatty says yes; ioctls of terminals are answered, and a program
-//     that sends them can make poll lie to itself. /dev/pts lists dma-bufs.
+//     EINVAL). isatty says yes; ioctls that only ask a terminal something
+//     are answered. /dev/pts lists dma-bufs.
 //     Each takes a pseudoterminal, of which a machine has 4096 by default
 //     (kernel.pty.max): with 3072 dma-bufs, exporting fails with ENOSPC. After we
-//     have exited, poll says POLLHUP. A program that we do not serve can do
-//     nothing with a dma-buf that is passed to it but poll it.
+//     have exited, poll says POLLHUP. A program that we do not serve can poll a
+//     dma-buf that is passed to it, spoil what poll says with ioctls of terminals,
+//     and nothing else.
 //   - Signals: a thread that waits for our answer acts on a fatal signal at
 //     once, on others when the answer is there; a request that waits itself
 //     (WAIT_VBLANK, a read for less than an event) is ended with EINTR within some

@@ -9,13 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
 )
 
 // ioctl serves the requests whose type is DRM's, dma-buf's or that of sync
-// files, on any descriptor of the program.
+// files, on any descriptor of the program; and refuses those that change a
+// terminal, on dma-bufs.
 func (c *call) ioctl() {
+	if uapi.IOCType(uint32(c.arg(1))) == terminalType {
+		c.terminalIoctl()
+		return
+	}
 	c.host.controls.drain() // what was written before is done before
 	f := c.file(c.fd(0))
 	if f == nil {

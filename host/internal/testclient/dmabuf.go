@@ -151,6 +151,17 @@ func dmaBuf([]string) {
 	want(err, unix.ESPIPE, "lseek of a terminal")
 	check(unix.Close(terminal))
 
+	// It is no terminal, whatever stands for it.
+	for what, req := range map[string]uint32{
+		"TCSETS": unix.TCSETS, "TCSETSF": unix.TCSETSF, "TCSETA": unix.TCSETA, "TCXONC": unix.TCXONC, "TCFLSH": unix.TCFLSH,
+		"TIOCEXCL": unix.TIOCEXCL, "TIOCSCTTY": unix.TIOCSCTTY, "TIOCSTI": unix.TIOCSTI, "TIOCSETD": unix.TIOCSETD,
+		"TIOCVHANGUP": unix.TIOCVHANGUP, "TCSETS2": unix.TCSETS2, "TCSETSF2": unix.TCSETSF2,
+	} {
+		arg := make([]byte, 64)
+		want(ioctlPtr(buf, req, &arg[0]), unix.ENOTTY, what)
+	}
+	want(ioctl(buf, unix.TCXONC, 0), unix.ENOTTY, "TCXONC")
+
 	// Fences, and who waits for them.
 	const in, out = unix.POLLIN, unix.POLLOUT
 	equal(readiness(buf), in|out, "an idle buffer")
