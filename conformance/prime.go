@@ -18,6 +18,7 @@ var primeCases = []Case{
 	{"prime/render-node", NeedPrime | NeedDumb | NeedRender, primeRender},
 	{"dma-buf/sync", NeedPrime | NeedDumb, dmaBufSync},
 	{"dma-buf/sync-files", NeedPrime | NeedDumb, dmaBufSyncFiles},
+	{"dma-buf/fences", NeedPrime | NeedDisplay | NeedDumb | NeedAtomic, dmaBufFences},
 }
 
 // export makes a dma-buf of a buffer.
@@ -228,5 +229,28 @@ func dmaBufSyncFiles(t *tester) {
 	}
 	for _, cmd := range []uint32{uapi.DMABufIoctlExportSyncFile, uapi.DMABufIoctlImportSyncFile} {
 		dmaBuf.Want("at a bad address", cmd, uintptr(t.BadAddr()), unix.EFAULT)
+	}
+}
+
+// dmaBufFences is that a buffer has the fences that clients give it, here that
+// of a commit on its way: whoever waits for the buffer waits for them.
+func dmaBufFences(t *tester) {
+	s := t.ShowScene()
+	for _, flags := range []uint32{uapi.DMABufSyncWrite, uapi.DMABufSyncRead} {
+		dmaBuf := export(s.file, t.NewDumb(s.file, 64, 64, 32).Handle)
+		fd := []int32{-1}
+		t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+		fence := t.File(int(fd[0]), "a fence")
+		dmaBuf.Want("of a commit", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags, FD: fence.FD()})
+		arg := uapi.DMABufExportSyncFile{Flags: uapi.DMABufSyncRW}
+		dmaBuf.Must(uapi.DMABufIoctlExportSyncFile, &arg)
+		all := t.File(int(arg.FD), "a sync file")
+		equal(t, "poll of the buffer by who wants to write it", dmaBuf.Poll(unix.POLLOUT, patience), unix.POLLOUT)
+		var info uapi.SyncFileInfo
+		fence.Must(uapi.SyncIOCFileInfo, &info)
+		equal(t, "the status of the fence when nobody is at work on the buffer", info.Status, 1)
+		equal(t, "poll of all fences", all.Poll(unix.POLLIN, patience), unix.POLLIN)
+		dmaBuf.Want("by who wants to write", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: uapi.DMABufSyncWrite})
+		s.Settle()
 	}
 }
