@@ -69,6 +69,9 @@
 // above this package. Each is a [Part] of a device and brings its own ioctls,
 // its own state for each open file, and what it does in an unplug.
 //
+// The requests of a part that a device lacks are known all the same: they are
+// checked, and refused with EOPNOTSUPP (absent.go).
+//
 // # Masters and leases
 //
 // One file at a time is master and may change what is shown (master.go). It
