@@ -14,6 +14,12 @@ import (
 type lateClock struct {
 	kms.ManualClock
 	late atomic.Int64 // ns
+	set  atomic.Int64 // timers so far
+}
+
+func (c *lateClock) At(t time.Duration, f func()) (stop func()) {
+	defer c.set.Add(1)
+	return c.ManualClock.At(t, f)
 }
 
 func (c *lateClock) Now() time.Duration {
@@ -100,4 +106,24 @@ func TestLateFlips(t *testing.T) {
 		t.Errorf("event %d", e.UserData)
 	}
 	f.noEvent()
+}
+
+// Who sleeps until a vblank and is woken late is told which vblank it is by
+// then, as the kernel does.
+func TestLateWake(t *testing.T) {
+	f, clock := lateFixture(t)
+	before, _ := f.query()
+	arg := waitArg(uapi.VblankRelative, 1, 0)
+	done := make(chan error, 1)
+	set := clock.set.Load()
+	go func() { done <- ioctl(f, uapi.IoctlWaitVblank, arg) }()
+	for clock.set.Load() < set+2 { // for the vblank, and for the end of patience
+		time.Sleep(time.Millisecond)
+	}
+	clock.late.Store(int64(60 * time.Millisecond)) // some three frames
+	f.step()
+	f.must(<-done)
+	if now, _ := f.query(); arg.Sequence != now || now < before+4 {
+		t.Errorf("woken for vblank %d at %d, told %d", before+1, now, arg.Sequence)
+	}
 }

@@ -250,9 +250,9 @@ func (v *vblank) tick(dev *drm.RegisteredDevice) {
 	}
 }
 
-// deliver sends what is due, each with the vblank that it was due at: when the
-// timer is late by some vblanks, which only a loaded machine makes it, nobody
-// can tell. The caller holds mu.
+// deliver sends what is due, events with the vblank that they were due at: when
+// the timer is late by some vblanks, which only a loaded machine makes it, who
+// reads them cannot tell. The caller holds mu.
 func (v *vblank) deliver(now vblankTime) {
 	var due []*waiter
 	v.waiters = slices.DeleteFunc(v.waiters, func(w *waiter) bool {
@@ -265,7 +265,11 @@ func (v *vblank) deliver(now vblankTime) {
 	slices.SortStableFunc(due, func(a, b *waiter) int { return cmp.Compare(a.sequence, b.sequence) })
 	for _, w := range due {
 		v.deliverFlip(w.sequence)
-		w.deliver(v.at(w.sequence))
+		if w.file == nil {
+			w.deliver(now) // who is woken late sees the vblank that it is
+		} else {
+			w.deliver(v.at(w.sequence))
+		}
 	}
 	v.deliverFlip(now.count)
 }
