@@ -20,10 +20,22 @@ import (
 
 // A reservation is the fences of a buffer. All objects on the same memory
 // share it, those of other devices too. Its zero value has none.
+//
+// It watches its fences for the dma-bufs, once each, and no longer than there are
+// any: what clients add again and again, and throw away, leaves nothing in fences
+// that are never signalled.
 type reservation struct {
 	mu            sync.Mutex
 	reads, writes fence.Set
 	dmaBufs       []*DMABuf // who is told of changes
+	watched       map[*fence.Fence]*watch
+	round         int // counts the calls of rewatch
+}
+
+// A watch is a fence that tells the reservation that it is signalled.
+type watch struct {
+	remove func() // nil until it is known
+	round  int    // of rewatch, in which the fence was pending last
 }
 
 // add adds a fence.
@@ -31,7 +43,7 @@ func (r *reservation) add(f *fence.Fence, write bool) {
 	r.mu.Lock()
 	r.addLocked(f, write)
 	r.mu.Unlock()
-	r.added(f)
+	r.changed()
 }
 
 func (r *reservation) addLocked(f *fence.Fence, write bool) {
@@ -42,15 +54,10 @@ func (r *reservation) addLocked(f *fence.Fence, write bool) {
 	}
 }
 
-// added is called, without mu, when f has been added.
-func (r *reservation) added(f *fence.Fence) {
-	r.changed()
-	f.AddCallback(r.changed)
-}
-
-// changed tells the dma-bufs, and forgets what is signalled.
+// changed is called, without mu, when a fence is signalled or others are there.
+// It tells the dma-bufs.
 func (r *reservation) changed() {
-	r.busy()
+	r.rewatch()
 	r.mu.Lock()
 	dmaBufs := slices.Clone(r.dmaBufs)
 	r.mu.Unlock()
@@ -59,18 +66,79 @@ func (r *reservation) changed() {
 	}
 }
 
+// rewatch watches the fences that are pending, and no others.
+func (r *reservation) rewatch() {
+	r.mu.Lock()
+	if len(r.dmaBufs) == 0 {
+		r.mu.Unlock()
+		return
+	}
+	r.round++
+	var begin, end []func()
+	for _, f := range r.pendingLocked(true) {
+		w := r.watched[f]
+		if w == nil {
+			w = new(watch)
+			r.watched[f] = w
+			begin = append(begin, func() { r.watch(f, w) })
+		}
+		w.round = r.round
+	}
+	for f, w := range r.watched {
+		if w.round != r.round {
+			delete(r.watched, f)
+			end = append(end, w.remove)
+		}
+	}
+	r.mu.Unlock()
+	call(end)
+	call(begin)
+}
+
+// watch begins w, of f.
+func (r *reservation) watch(f *fence.Fence, w *watch) {
+	remove := f.AddCallback(r.changed)
+	r.mu.Lock()
+	wanted := r.watched[f] == w
+	w.remove = remove
+	r.mu.Unlock()
+	if !wanted { // any more
+		remove()
+	}
+}
+
+func call(functions []func()) {
+	for _, f := range functions {
+		if f != nil {
+			f()
+		}
+	}
+}
+
 // attach has d told of changes from now on.
 func (r *reservation) attach(d *DMABuf) {
 	r.mu.Lock()
 	r.dmaBufs = append(r.dmaBufs, d)
+	if r.watched == nil {
+		r.watched = make(map[*fence.Fence]*watch)
+	}
 	r.mu.Unlock()
-	d.update()
+	r.changed()
 }
 
 func (r *reservation) detach(d *DMABuf) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dmaBufs = slices.DeleteFunc(r.dmaBufs, func(other *DMABuf) bool { return other == d })
+	if len(r.dmaBufs) > 0 {
+		return
+	}
+	for f, w := range r.watched {
+		delete(r.watched, f)
+		if w.remove != nil {
+			w.remove()
+		}
+	}
 }
 
 // busy reports whether somebody reads the buffer, and whether somebody writes
@@ -113,7 +181,7 @@ func (o *Object) Reserve(f *fence.Fence, write bool) error {
 	}
 	r.addLocked(f, write)
 	r.mu.Unlock()
-	r.added(f)
+	r.changed()
 	return nil
 }
 

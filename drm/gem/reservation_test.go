@@ -3,6 +3,7 @@ package gem_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -149,4 +150,34 @@ func FuzzDMABuf(f *testing.F) {
 			_ = drmtest.CloseFD(arg.FD)
 		}
 	})
+}
+
+// A client that adds the same fence again and again, to buffers that it throws
+// away or not, has us keep nothing.
+func TestFenceAddedAgain(t *testing.T) {
+	m, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	f := fence.NewContext("test", "test").New()
+	dumb := createDumb(t, c, 64, 64, 32)
+	fd := export(t, c, dumb.Handle, 0)
+	o := lookup(t, m, c, dumb.Handle)
+	defer o.Put()
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := heap()
+	for range 20000 {
+		if err := o.Reserve(f, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := heap(); after > before+1<<20 {
+		t.Errorf("%d bytes more are used", after-before)
+	}
+	isPolled(t, "read", fd, true, false)
+	f.Signal(nil)
+	isPolled(t, "idle", fd, true, true)
 }
