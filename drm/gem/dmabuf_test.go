@@ -209,6 +209,35 @@ func TestDescriptorOfDMABuf(t *testing.T) {
 	}
 }
 
+// A buffer that comes back to its device through its dma-buf is exported as
+// that one: others know it by the file.
+func TestExportOfWhatCameBack(t *testing.T) {
+	m, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, c, 64, 64, 32)
+	fd := export(t, c, dumb.Handle, 0)
+	if err := drmtest.Ioctl(c, uapi.IoctlGEMClose, &uapi.GEMClose{Handle: dumb.Handle}); err != nil {
+		t.Fatal(err)
+	}
+	handle, err := importFD(c, fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := export(t, c, handle, uapi.RDWR)
+	if a, b := statOf(t, fd), statOf(t, again); a.Ino != b.Ino {
+		t.Errorf("it is file %d, and was %d", b.Ino, a.Ino)
+	}
+	c.File.Close()
+	for _, fd := range []int32{fd, again} {
+		if err := unix.Dup2(int(terminal(t)), int(fd)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := m.Objects(); n != 0 || gem.DMABufs() != 0 {
+		t.Errorf("%d buffers and %d dma-bufs are left", n, gem.DMABufs())
+	}
+}
+
 // A device that has no descriptor left tells the state of a buffer late, and
 // goes on.
 func TestPollWithoutDescriptors(t *testing.T) {

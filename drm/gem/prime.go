@@ -51,6 +51,16 @@ func (o *Object) export(flags int) (*DMABuf, error) {
 	return d, nil
 }
 
+// keepExport has d, of which the object is imported, be what exporting it again
+// gives. It matters to a buffer of this device that had no handle any more.
+func (o *Object) keepExport(d *DMABuf) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dmaBuf == nil && d.get() {
+		o.dmaBuf = d
+	}
+}
+
 // endExport lets go of the dma-buf of an object that has no handle any more:
 // it would hold the object for ever.
 func (o *Object) endExport() {
@@ -84,6 +94,7 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE of descriptor %d: %w", arg.FD, err)
 	}
 	o.handles.Add(1)
+	o.keepExport(d)
 	var created bool
 	if arg.Handle, created = m.handles(req.File).FindOrCreate(o); !created {
 		o.endHandle()
