@@ -15,8 +15,8 @@ type link struct {
 }
 
 // NewChain returns the next node of a timeline: point seqno is signalled when
-// own is, and prev too, which is the node before it, any other fence, or nil. A point
-// that does not lie after its predecessor begins the timeline anew.
+// own is, and prev too, which is the node before it, any other fence, or nil. A
+// point that does not lie after its predecessor begins the timeline anew.
 func NewChain(prev, own *Fence, seqno uint64) *Fence {
 	f := &Fence{driver: "dma_fence_chain", timeline: "unbound", seqno: seqno, link: &link{own: own, prev: prev}}
 	switch {

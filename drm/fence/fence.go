@@ -239,9 +239,6 @@ func (f *Fence) Status() (signaled bool, at time.Duration, err error) {
 	return true, at, err
 }
 
-// Seqno returns the number of the fence in its context: of a chain, its point.
-func (f *Fence) Seqno() uint64 { return f.seqno }
-
 // String names the fence as sync files do.
 func (f *Fence) String() string {
 	return fmt.Sprintf("%s-%s%d-%d", f.driver, f.timeline, f.context, f.seqno)

@@ -107,7 +107,7 @@ func TestChain(t *testing.T) {
 	if _, err := head.Point(31); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a point that is not submitted: %v, want EINVAL", err)
 	}
-	if point(0) != head || point(21) != head || point(20) == head || point(11) != point(20) || point(1).Seqno() != 10 {
+	if point(0) != head || point(21) != head || point(20) == head || point(11) != point(20) || point(1).seqno != 10 {
 		t.Error("points lead to wrong nodes")
 	}
 	if head.LastSubmitted() != 30 || head.LastSignaled() != 0 {

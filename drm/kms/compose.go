@@ -83,8 +83,8 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
 	return s, state, nil
 }
 
-// holdScanout returns the state that the hardware shows, with references to the framebuffers
-// that c shows.
+// holdScanout returns the state that the hardware shows, with references to the
+// framebuffers that c shows.
 //
 // A state's references are put after another one has taken its place: as long
 // as the table is locked and the state is current, they are there.
