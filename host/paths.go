@@ -380,7 +380,7 @@ func (h *Host) shownPath(o opened) string {
 		m := o.file.drm.Minor()
 		shown, gone = "/dev/dri/"+m.Name(), h.class.Minor(m.Number()) != m
 	} else if o.dmaBuf != nil {
-		shown = "/dmabuf:"
+		shown = "/dmabuf:" + o.dmaBuf.Name()
 	} else if _, hidden := h.tree.Load().Lookup(o.path); hidden {
 		gone = true
 	}

@@ -33,6 +33,8 @@ type DMABuf struct {
 	file     *pollFile
 	refs     int // of objects; while there are any, file is kept open
 	released bool
+	retrying bool   // update runs again shortly
+	name     string // that a client gave it
 }
 
 // dmaBufs are those that exist, by the inodes of their descriptors.
@@ -160,10 +162,18 @@ func (d *DMABuf) update() {
 		return
 	}
 	reading, writing := d.object.fences.busy()
-	if d.file.set(!writing, !reading && !writing) != nil {
+	if d.file.set(!writing, !reading && !writing) != nil && !d.retrying {
 		// We have no descriptor left for a moment, and there is nobody to tell.
-		time.AfterFunc(updateRetry, d.update)
+		d.retrying = true
+		time.AfterFunc(updateRetry, d.retry)
 	}
+}
+
+func (d *DMABuf) retry() {
+	d.mu.Lock()
+	d.retrying = false
+	d.mu.Unlock()
+	d.update()
 }
 
 // updateRetry is when an update that failed is tried again.
@@ -216,12 +226,39 @@ func (d *DMABuf) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg u
 	switch cmd {
 	case uapi.DMABufIoctlSync:
 		return fences.sync(ctx, caller, arg)
+	case uapi.DMABufSetNameA, uapi.DMABufSetNameB:
+		return d.setName(caller, arg)
 	case uapi.DMABufIoctlExportSyncFile:
 		return fences.exportSyncFile(caller, arg)
 	case uapi.DMABufIoctlImportSyncFile:
 		return fences.importSyncFile(caller, arg)
 	}
 	return fmt.Errorf("gem: ioctl %#x is not one of a dma-buf: %w", cmd, unix.ENOTTY)
+}
+
+// Name returns the name that a client gave it last, "" at first.
+func (d *DMABuf) Name() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.name
+}
+
+// setName reads the name at addr, less than DMABufNameLen bytes and a NUL. EINVAL
+// when it is longer.
+func (d *DMABuf) setName(caller drm.Caller, addr uint64) error {
+	var buf [uapi.DMABufNameLen]byte
+	for at := 0; at < len(buf); at++ { // what is behind the NUL may not be mapped
+		if err := caller.CopyFromUser(buf[at:at+1], addr+uint64(at)); err != nil {
+			return err
+		}
+		if buf[at] == 0 {
+			d.mu.Lock()
+			d.name = string(buf[:at])
+			d.mu.Unlock()
+			return nil
+		}
+	}
+	return fmt.Errorf("gem: DMA_BUF_SET_NAME with %d bytes and no end: %w", len(buf), unix.EINVAL)
 }
 
 // DMABufIoctl is [DMABuf.Ioctl] on a descriptor of the caller. ok is false, and

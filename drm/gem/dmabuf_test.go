@@ -2,6 +2,7 @@ package gem_test
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -206,6 +207,42 @@ func TestDescriptorOfDMABuf(t *testing.T) {
 	}
 	if _, err := d.Mmap(0, 4096); !errors.Is(err, unix.EBADF) {
 		t.Errorf("mapping a dma-buf that has ended: %v, want EBADF", err)
+	}
+}
+
+func TestNameOfDMABuf(t *testing.T) {
+	_, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	dumb := createDumb(t, c, 64, 64, 32)
+	fd := export(t, c, dumb.Handle, 0)
+	d := gem.LookupDMABuf(statOf(t, fd))
+	setName := func(cmd uint32, addr uint64) error {
+		t.Helper()
+		ok, err := gem.DMABufIoctl(t.Context(), c, fd, cmd, addr)
+		if !ok {
+			t.Fatal("it is no dma-buf")
+		}
+		return err
+	}
+	longest := strings.Repeat("x", uapi.DMABufNameLen-1)
+	for _, tc := range []struct {
+		cmd  uint32
+		text string
+		err  error
+		want string // the name from then on
+	}{
+		{uapi.DMABufSetNameA, "first\x00rest", nil, "first"},
+		{uapi.DMABufSetNameB, longest + "\x00", nil, longest},
+		{uapi.DMABufSetNameB, longest + "x\x00", unix.EINVAL, longest},
+		{uapi.DMABufSetNameB, "\x00", nil, ""},
+	} {
+		err := setName(tc.cmd, drmtest.PutSlice(c.Arena, []byte(tc.text)))
+		if !errors.Is(err, tc.err) || d.Name() != tc.want {
+			t.Errorf("naming it %q: %v, and the name is %q; want %v, %q", tc.text, err, d.Name(), tc.err, tc.want)
+		}
+	}
+	if err := setName(uapi.DMABufSetNameB, 0); !errors.Is(err, unix.EFAULT) {
+		t.Errorf("a name at 0: %v, want EFAULT", err)
 	}
 }
 

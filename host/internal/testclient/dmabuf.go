@@ -86,6 +86,8 @@ func dmaBuf([]string) {
 	equal(fs.Type, unix.DMA_BUF_MAGIC, "the type of the file system")
 	equal(int(must(unix.Seek(buf, 0, unix.SEEK_END))), size, "the size that lseek tells")
 	equal(fdLink(buf), "/dmabuf:", "the link")
+	check(ioctlPtr(buf, reqDMABufSetName, &[]byte("a name\x00")[0]))
+	equal(fdLink(buf), "/dmabuf:a name", "the link of a dma-buf with a name")
 	check(unix.Fchmod(buf, 0o777))
 	_, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", buf), unix.O_RDWR, 0)
 	want(err, unix.ENXIO, "opening it anew")

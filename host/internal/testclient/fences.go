@@ -24,6 +24,7 @@ const (
 	reqCreateDumb        = 0xc02064b2
 	reqHandleToFD        = 0xc00c642d
 	reqDMABufSync        = 0x40086200
+	reqDMABufSetName     = 0x40086201
 	reqDMABufExport      = 0xc0086202
 	reqDMABufImport      = 0x40086203
 )
