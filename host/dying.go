@@ -24,10 +24,9 @@ func (r *reaper) awaitDying() {
 	for range maxPasses {
 		again := false
 		for _, pid := range Leftovers() {
-			if waited[pid] || !ending(pid) {
+			if waited[pid] || !awaitEnd(pid) {
 				continue
 			}
-			awaitEnd(pid)
 			// Its children are adopted now: they may have been missed.
 			waited[pid], again = true, true
 		}
@@ -58,14 +57,21 @@ func ending(pid int) bool {
 	return true
 }
 
-// awaitEnd waits until a process has ended.
-func awaitEnd(pid int) {
+// awaitEnd waits until a process that is ending has ended; false, at once, when
+// it is not.
+func awaitEnd(pid int) bool {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return // it has
+		return true // it has
 	}
 	defer unix.Close(pidfd)
+	// Asked only now: else the number might be that of another process by the time
+	// that we wait, which goes on for ever.
+	if !ending(pid) {
+		return false
+	}
 	awaitReadable(pidfd)
+	return true
 }
 
 func awaitReadable(fd int) {
