@@ -81,9 +81,25 @@ func (r *request) InstallFD(fd int, cloexec bool) (int32, error) {
 	return int32(given), err
 }
 
-func (r *request) StatFD(fd int32, st *unix.Stat_t) error { return r.tid.StatFD(fd, st) }
+// StatFD and DupFD ask at the end whether the thread still waits: else its id,
+// and with it the descriptor, may belong to another process.
 
-func (r *request) DupFD(fd int32) (int, error) { return r.tid.DupFD(int(fd)) }
+func (r *request) StatFD(fd int32, st *unix.Stat_t) error {
+	err := r.tid.StatFD(fd, st)
+	if !r.listener.Valid(r.id) {
+		return unix.EBADF
+	}
+	return err
+}
+
+func (r *request) DupFD(fd int32) (int, error) {
+	dup, err := r.tid.DupFD(int(fd))
+	if err == nil && !r.listener.Valid(r.id) {
+		_ = unix.Close(dup)
+		return -1, unix.EBADF
+	}
+	return dup, err
+}
 
 func (r *request) InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error) {
 	readEnd, err := r.host.files.open(flags, r.host.hangUp, open)
