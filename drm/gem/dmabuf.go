@@ -95,15 +95,21 @@ func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 	return d, nil
 }
 
-// get takes a reference, unless the dma-buf has ended.
-func (d *DMABuf) get() bool {
+// get takes a reference. EBADF when the dma-buf has ended; EMFILE and the like
+// when it cannot be kept open.
+func (d *DMABuf) get() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.released || d.refs == 0 && d.file.keep() != nil {
-		return false
+	if d.released {
+		return fmt.Errorf("gem: a dma-buf that was closed: %w", unix.EBADF)
+	}
+	if d.refs == 0 {
+		if err := d.file.keep(); err != nil {
+			return fmt.Errorf("gem: keeping a dma-buf: %w", err)
+		}
 	}
 	d.refs++
-	return true
+	return nil
 }
 
 func (d *DMABuf) put() {

@@ -279,7 +279,8 @@ func TestExportOfWhatCameBack(t *testing.T) {
 // goes on.
 func TestPollWithoutDescriptors(t *testing.T) {
 	m, dev, _ := newDevice(t)
-	c := drmtest.Open(t, dev.Primary())
+	_, otherDev, _ := newDevice(t)
+	c, other := drmtest.Open(t, dev.Primary()), drmtest.Open(t, otherDev.Primary())
 	dumb := createDumb(t, c, 64, 64, 32)
 	fd := export(t, c, dumb.Handle, 0)
 	o := lookup(t, m, c, dumb.Handle)
@@ -302,6 +303,9 @@ func TestPollWithoutDescriptors(t *testing.T) {
 	err := o.Reserve(f, true)
 	if got := poll(t, fd, unix.POLLIN, 0); got != 0 {
 		t.Errorf("a buffer that is written can be read: %#x", got)
+	}
+	if _, err := importFD(other, fd); !errors.Is(err, unix.EMFILE) {
+		t.Errorf("importing it: %v, want EMFILE", err)
 	}
 	if err := errors.Join(err, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)); err != nil {
 		t.Fatal(err)

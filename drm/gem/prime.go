@@ -45,8 +45,8 @@ func (o *Object) export(flags int) (*DMABuf, error) {
 		}
 		o.dmaBuf = d
 	}
-	if !d.get() {
-		return nil, fmt.Errorf("gem: exporting a buffer: %w", unix.EMFILE)
+	if err := d.get(); err != nil {
+		return nil, err
 	}
 	return d, nil
 }
@@ -56,7 +56,7 @@ func (o *Object) export(flags int) (*DMABuf, error) {
 func (o *Object) keepExport(d *DMABuf) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.dmaBuf == nil && d.get() {
+	if o.dmaBuf == nil && d.get() == nil {
 		o.dmaBuf = d
 	}
 }
@@ -103,7 +103,8 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 }
 
 // imported returns the object that a dma-buf is to this manager, with a
-// reference for the caller. EBADF when it has ended.
+// reference for the caller. EBADF when it has ended, EMFILE when we have no
+// descriptor left.
 func (m *Manager) imported(d *DMABuf) (*Object, error) {
 	if d.object.manager == m {
 		if !d.object.tryGet() {
@@ -111,8 +112,8 @@ func (m *Manager) imported(d *DMABuf) (*Object, error) {
 		}
 		return d.object, nil
 	}
-	if !d.get() {
-		return nil, unix.EBADF
+	if err := d.get(); err != nil {
+		return nil, err
 	}
 	o, created, err := m.findOrImport(d)
 	if !created {
