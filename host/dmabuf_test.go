@@ -17,29 +17,40 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
+// newVGEMHost returns a host with a vgem device. end closes it, and sees that
+// nothing is left.
+func newVGEMHost(t *testing.T) (h *host.Host, end func()) {
+	t.Helper()
+	class := drm.NewClass()
+	driver := vgem.NewDriver(class)
+	drmtest.Bind(t, bus.New("platform"), "vgem", driver)
+	h, err := host.New(class, host.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, func() {
+		t.Helper()
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := driver.Buffers().Objects(); n != 0 || gem.DMABufs() != 0 {
+			t.Errorf("%d buffers and %d dma-bufs are left", n, gem.DMABufs())
+		}
+	}
+}
+
 // TestDMABuf has programs look at dma-bufs from all sides, several of them at a
 // time, and leaves nothing behind.
 func TestDMABuf(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
-			driver := vgem.NewDriver(class)
-			drmtest.Bind(t, bus.New("platform"), "vgem", driver)
-			h, err := host.New(class, host.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			h, end := newVGEMHost(t)
 			var programs sync.WaitGroup
 			for range 4 {
 				programs.Go(func() { run(t, h, asUser(exec.Command(client, "dmabuf"), user.attr)) })
 			}
 			programs.Wait()
-			if err := h.Close(); err != nil {
-				t.Error(err)
-			}
-			if n := driver.Buffers().Objects(); n != 0 || gem.DMABufs() != 0 {
-				t.Errorf("%d buffers and %d dma-bufs are left", n, gem.DMABufs())
-			}
+			end()
 		})
 	}
 }
@@ -49,13 +60,7 @@ func TestDMABuf(t *testing.T) {
 func TestDMABufsOfTheKilled(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
-			driver := vgem.NewDriver(class)
-			drmtest.Bind(t, bus.New("platform"), "vgem", driver)
-			h, err := host.New(class, host.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			h, end := newVGEMHost(t)
 			for i := range 10 {
 				cmd := asUser(exec.Command(client, "dmabufstorm"), user.attr)
 				out, err := cmd.StdoutPipe()
@@ -76,12 +81,7 @@ func TestDMABufsOfTheKilled(t *testing.T) {
 				}
 				<-p.Done()
 			}
-			if err := h.Close(); err != nil {
-				t.Error(err)
-			}
-			if n := driver.Buffers().Objects(); n != 0 || gem.DMABufs() != 0 {
-				t.Errorf("%d buffers and %d dma-bufs are left", n, gem.DMABufs())
-			}
+			end()
 		})
 	}
 }

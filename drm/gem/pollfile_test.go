@@ -56,8 +56,7 @@ func TestHangUpByClient(t *testing.T) {
 	dumb := createDumb(t, c, 64, 64, 32)
 	fd := export(t, c, dumb.Handle, 0)
 	o := lookup(t, m, c, dumb.Handle)
-	const hangUp = 0x5437                                                             // TIOCVHANGUP
-	if err := unix.IoctlSetInt(int(fd), hangUp, 0); err != nil && err != unix.EPERM { // without CAP_SYS_ADMIN
+	if err := unix.IoctlSetInt(int(fd), unix.TIOCVHANGUP, 0); err != nil && err != unix.EPERM { // without CAP_SYS_ADMIN
 		t.Fatal(err)
 	}
 	f := fence.NewContext("test", "test").New()
