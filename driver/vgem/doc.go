@@ -12,7 +12,8 @@
 //
 // Command udrm plugs vgem cards with --vgem.
 //
-// Lock order: fences.mu → fileFences.mu → the locks of package gem.
+// The locks, fences.mu and fileFences.mu, are leaves: none is held while a fence is
+// signalled, as who waits for it may belong to any other device.
 //
 // Start reading at [Driver.Probe], then fences.go.
 package vgem

@@ -2,7 +2,9 @@ package vgem
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,7 +67,9 @@ func (p *fences) attach(dev *drm.RegisteredDevice, req *drm.Request, arg *FenceA
 	if err := o.Reserve(f, arg.Flags&FenceWrite != 0); err != nil {
 		return err
 	}
-	arg.OutFence, err = req.File.Part(p).(*fileFences).add(f)
+	if arg.OutFence, err = req.File.Part(p).(*fileFences).add(f); err != nil {
+		f.Signal(err)
+	}
 	return err
 }
 
@@ -97,10 +101,8 @@ func (t *fileFences) add(f *fence.Fence) (name uint32, err error) {
 	defer t.mu.Unlock()
 	switch {
 	case t.over:
-		f.Signal(unix.ENODEV)
 		return 0, fmt.Errorf("vgem: FENCE_ATTACH: %w", drm.ErrUnplugged)
 	case t.last == math.MaxInt32:
-		f.Signal(nil)
 		return 0, fmt.Errorf("vgem: FENCE_ATTACH: the file has had all names that there are: %w", unix.ENOSPC)
 	}
 	t.last++
@@ -159,9 +161,10 @@ func (p *fences) Register(*drm.RegisteredDevice) error { return nil }
 // Unplug implements [drm.Part].
 func (p *fences) Unplug(*drm.Device) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.unplugged = true
-	for t := range p.files {
+	open := slices.Collect(maps.Keys(p.files))
+	p.mu.Unlock()
+	for _, t := range open {
 		t.end(unix.ENODEV)
 	}
 }
