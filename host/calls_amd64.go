@@ -28,8 +28,8 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: swsync.Magic << 8},
 	}},
-	// What changes a terminal: TCSETS to TIOCSCTTY, TCSETS2 and the like, TIOCSTI,
-	// TIOCSETD, TIOCVHANGUP. A dma-buf is none.
+	// What changes a terminal: TCSETS to TIOCSCTTY, TCSETS2 and the like, and some
+	// more. A dma-buf is none.
 	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS},
 		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TIOCSCTTY + 1},
@@ -46,6 +46,9 @@ var sysCalls = []sysCall{
 	}},
 	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCVHANGUP},
+	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSLCKTRMIOS},
 	}},
 	// Only mappings at the offsets that drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{

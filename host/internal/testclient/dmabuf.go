@@ -158,6 +158,7 @@ func dmaBuf([]string) {
 		"TCSETS": unix.TCSETS, "TCSETSF": unix.TCSETSF, "TCSETA": unix.TCSETA, "TCXONC": unix.TCXONC, "TCFLSH": unix.TCFLSH,
 		"TIOCEXCL": unix.TIOCEXCL, "TIOCSCTTY": unix.TIOCSCTTY, "TIOCSTI": unix.TIOCSTI, "TIOCSETD": unix.TIOCSETD,
 		"TIOCVHANGUP": unix.TIOCVHANGUP, "TCSETS2": unix.TCSETS2, "TCSETSF2": unix.TCSETSF2,
+		"TIOCSLCKTRMIOS": unix.TIOCSLCKTRMIOS,
 	} {
 		arg := make([]byte, 64)
 		want(ioctlPtr(buf, req, &arg[0]), unix.ENOTTY, what)
