@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +19,11 @@ func (c *call) mmap() {
 	c.host.controls.drain() // what was written before is done before
 	length, offset := c.arg(1), c.arg(5)
 	var m drm.Mapping
+	var openFlags int
 	var err error
 	if d := c.dmaBuf(c.fd(4)); d != nil {
-		if err = c.permitMapping(d.Flags()); err == nil {
+		openFlags = d.Flags()
+		if err = c.permitMapping(openFlags); err == nil {
 			m, err = d.Mmap(offset, length)
 		}
 	} else {
@@ -34,7 +37,8 @@ func (c *call) mmap() {
 			c.proceed() // there is nothing to map: ENODEV
 			return
 		}
-		if err = c.permitMapping(f.flags); err == nil {
+		openFlags = f.flags
+		if err = c.permitMapping(openFlags); err == nil {
 			m, err = f.drm.Mmap(offset, length)
 		}
 		f.put() // ahead of the answer, as in ioctl
@@ -45,7 +49,16 @@ func (c *call) mmap() {
 	}
 	release := sync.OnceFunc(m.Release)
 	defer release()
-	c.inject(m.FD, func(x *thread.Tracee, fd int) (int64, error) {
+	fd := m.FD
+	if openFlags&unix.O_ACCMODE == unix.O_RDONLY {
+		// So that no mprotect makes the mapping writable.
+		if fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", m.FD), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			c.fail(err)
+			return
+		}
+		defer unix.Close(fd)
+	}
+	c.inject(fd, func(x *thread.Tracee, fd int) (int64, error) {
 		defer release() // once the thread goes on, we are no user any more
 		args := c.n.Data.Args
 		args[4], args[5] = uint64(fd)|mmapCookie<<32, uint64(m.Offset)

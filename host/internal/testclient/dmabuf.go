@@ -138,7 +138,9 @@ func dmaBuf([]string) {
 	equal(must(unix.FcntlInt(uintptr(readOnly), unix.F_GETFL, 0)), unix.O_RDONLY, "F_GETFL without DRM_RDWR")
 	_, err = mmap(readOnly, size, rw, unix.MAP_SHARED, 0)
 	want(err, unix.EACCES, "a writable mapping without DRM_RDWR")
-	check(munmap(must(mmap(readOnly, size, unix.PROT_READ, unix.MAP_SHARED, 0))))
+	unwritable := must(mmap(readOnly, size, unix.PROT_READ, unix.MAP_SHARED, 0))
+	want(unix.Mprotect(unwritable, rw), unix.EACCES, "making a mapping writable without DRM_RDWR")
+	check(munmap(unwritable))
 	check(unix.Close(readOnly))
 
 	// Files that are none behave as ever.
