@@ -8,15 +8,16 @@ import (
 
 // A link is what makes a fence a node of a chain: struct dma_fence_chain.
 type link struct {
-	own       *Fence // of this point
+	own       *Fence // of this point; not a chain
 	prevSeqno uint64 // the point before it in the same timeline
 
 	prev *Fence // guarded by the node's mu; nil when all before it is signalled
 }
 
 // NewChain returns the next node of a timeline: point seqno is signalled when
-// own is, and prev too, which is the node before it, any other fence, or nil. A
-// point that does not lie after its predecessor begins the timeline anew.
+// own is, which is no chain itself, and prev too, which is the node before it,
+// any other fence, or nil. A point that does not lie after its predecessor begins
+// the timeline anew.
 func NewChain(prev, own *Fence, seqno uint64) *Fence {
 	f := &Fence{driver: "dma_fence_chain", timeline: "unbound", seqno: seqno, link: &link{own: own, prev: prev}}
 	switch {

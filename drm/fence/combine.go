@@ -44,28 +44,18 @@ func (f *Fence) composite() bool { return f.parts != nil || f.link != nil }
 // firstPending returns a simple fence that the composite one waits for, nil
 // when there is none any more.
 func (f *Fence) firstPending() *Fence {
-	for node := f; node != nil; node = node.walk() {
-		switch own := node.contained(); {
-		case own.link != nil:
-			if p := own.firstPending(); p != nil {
-				return p
-			}
-		case own.parts != nil:
-			for _, p := range own.parts {
-				if !p.Signaled() {
-					return p
-				}
-			}
-		case !own.Signaled():
-			return own
+	for leaf := range f.leaves() {
+		if !leaf.Signaled() {
+			return leaf
 		}
 	}
 	return nil
 }
 
 // result is what the composite fence is signalled with once nothing is
-// pending: the time of the last part, and the error that came first. A chain
-// does not pass errors on.
+// pending: an array with the time of the last part, and the error that came
+// first. A chain keeps what is before it no longer than that is pending: it has
+// the time of its own point, and does not pass errors on.
 func (f *Fence) result() (at time.Duration, err error) {
 	if f.link != nil {
 		_, at, _ = f.link.own.Status()

@@ -15,10 +15,13 @@ import (
 // nor writable, a socket could only be made so by who holds it open, and would
 // then not tell when the others have closed it, a regular file knows no states.
 //
-// It is opened for neither reading nor writing (access mode 3), so that no
-// program can change the state: both calls fail with EBADF. Readable is a byte
-// in the queue, or, as it cannot be taken back, a queue that takes 255 bytes to
-// be worth reading; not writable is output that was stopped as by Ctrl-S.
+// It is opened for neither reading nor writing (access mode 3): both calls fail
+// with EBADF. What else would change the state are ioctls of terminals, which who
+// serves clients keeps away, and opening it by its path, which a lock does.
+//
+// Readable is a byte in the queue, or, as it cannot be taken back, a queue that
+// takes 255 bytes to be worth reading; not writable is output that was stopped as
+// by Ctrl-S.
 //
 // Methods are not to be called concurrently, but [pollFile.wait].
 type pollFile struct {
