@@ -66,8 +66,15 @@ type request struct {
 	watched *list.Element // of Host.watcher
 }
 
+// CopyFromUser, StatFD and DupFD ask at the end whether the thread still waits:
+// else its id, and with it the memory or the descriptor, may be another process's.
+
 func (r *request) CopyFromUser(dst []byte, addr uint64) error {
-	return memoryError(r.tid.Read(dst, addr))
+	err := r.tid.Read(dst, addr)
+	if err == nil && !r.listener.Valid(r.id) {
+		err = unix.ESRCH
+	}
+	return memoryError(err)
 }
 
 func (r *request) CopyToUser(addr uint64, src []byte) error {
@@ -80,9 +87,6 @@ func (r *request) InstallFD(fd int, cloexec bool) (int32, error) {
 	given, err := r.listener.AddFD(r.id, fd, cloexec)
 	return int32(given), err
 }
-
-// StatFD and DupFD ask at the end whether the thread still waits: else its id,
-// and with it the descriptor, may belong to another process.
 
 func (r *request) StatFD(fd int32, st *unix.Stat_t) error {
 	err := r.tid.StatFD(fd, st)
