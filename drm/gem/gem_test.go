@@ -99,13 +99,19 @@ func mapBuffer(t *testing.T, c *drmtest.Client, offset, length uint64) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	return mapMemory(t, m, length), nil
+}
+
+// mapMemory maps what m says until the end of the test, and releases m.
+func mapMemory(t testing.TB, m drm.Mapping, length uint64) []byte {
+	t.Helper()
 	defer m.Release()
 	p, err := unix.Mmap(m.FD, m.Offset, int(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Munmap(p) })
-	return p, nil
+	return p
 }
 
 func TestMmap(t *testing.T) {
@@ -297,13 +303,7 @@ func mapDMABuf(t testing.TB, fd int32, offset, length uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer m.Release()
-	p, err := unix.Mmap(m.FD, m.Offset, int(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Munmap(p) })
-	return p, nil
+	return mapMemory(t, m, length), nil
 }
 
 func TestPrimeErrors(t *testing.T) {
