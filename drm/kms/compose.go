@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -152,7 +153,7 @@ func (ps *PlaneState) sample(planes [4][]byte) (sampler, error) {
 	}
 	read := readers[fb.format.Code]
 	if read == nil {
-		return nil, fmt.Errorf("composing format %s: %w", fourcc(fb.format.Code), unix.EINVAL)
+		return nil, fmt.Errorf("composing format %s: %w", fourcc.String(fb.format.Code), unix.EINVAL)
 	}
 	bytes, pitch := int(fb.format.BlockBytes[0]), int(fb.pitches[0])
 	return func(line []uint64, p, step image.Point) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -56,7 +57,7 @@ func readReference(fb *Framebuffer, planes [4][]byte, x, y int) reference {
 		v := int(word(0))
 		return reference{0xffff, scaled(v>>11, 31), scaled(v>>5&63, 63), scaled(v&31, 31)}
 	}
-	panic("no reference for " + fourcc(fb.format.Code))
+	panic("no reference for " + fourcc.String(fb.format.Code))
 }
 
 // writeReference is the bytes of a pixel in a format.
@@ -99,7 +100,7 @@ func writeReference(format uint32, p reference) []byte {
 		}
 		return words(down(p.r, 31)<<11 | down(p.g, 63)<<5 | down(p.b, 31))
 	}
-	panic("no reference for " + fourcc(format))
+	panic("no reference for " + fourcc.String(format))
 }
 
 // A testPlane is a plane with the memory of its framebuffer.
@@ -172,12 +173,12 @@ func gammaReference(lut *Blob, channel int, v uint16) uint16 {
 
 // randomPlane returns a plane at random on a screen of that size.
 func randomPlane(r *rand.Rand, w, h int, format uint32) testPlane {
-	f := FormatOf(format)
+	f := fourcc.Lookup(format)
 	fb := &Framebuffer{format: f, width: uint32(1 + r.IntN(2*w)), height: uint32(1 + r.IntN(2*h))}
 	var p testPlane
 	for i := range f.Planes {
-		pw, ph := f.planeSize(i, fb.width, fb.height)
-		fb.pitches[i] = uint32(f.minPitch(i, pw)) + 8*uint32(r.IntN(3))
+		pw, ph := f.PlaneSize(i, fb.width, fb.height)
+		fb.pitches[i] = uint32(f.MinPitch(i, pw)) + 8*uint32(r.IntN(3))
 		p.bytes[i] = make([]byte, int(fb.pitches[i])*int(ph))
 		for j := range p.bytes[i] {
 			p.bytes[i][j] = byte(r.Uint32())
@@ -273,7 +274,7 @@ func TestComposeAsReference(t *testing.T) {
 // Every value of every component is read and written as vkms does.
 func TestConversions(t *testing.T) {
 	for code, read := range readers {
-		fb := &Framebuffer{format: FormatOf(code)}
+		fb := &Framebuffer{format: fourcc.Lookup(code)}
 		bytes := int(fb.format.BlockBytes[0])
 		pixel := make([]byte, bytes)
 		var line [1]uint64
@@ -283,17 +284,17 @@ func TestConversions(t *testing.T) {
 			}
 			read(line[:], pixel, 0, bytes)
 			if want := readReference(fb, [4][]byte{pixel}, 0, 0).pixel(); line[0] != want {
-				t.Fatalf("%s: % x is read as %016x, want %016x", fourcc(code), pixel, line[0], want)
+				t.Fatalf("%s: % x is read as %016x, want %016x", fourcc.String(code), pixel, line[0], want)
 			}
 		}
 	}
 	for code, write := range writers {
-		got := make([]byte, FormatOf(code).BlockBytes[0])
+		got := make([]byte, fourcc.Lookup(code).BlockBytes[0])
 		for v := range 1 << 16 {
 			p := reference{uint16(v), uint16(v + 0x1111), uint16(v + 0x2222), uint16(v + 0x3333)}
 			write(got, []uint64{p.pixel()})
 			if want := writeReference(code, p); string(got) != string(want) {
-				t.Fatalf("%s: %v is written as % x, want % x", fourcc(code), p, got, want)
+				t.Fatalf("%s: %v is written as % x, want % x", fourcc.String(code), p, got, want)
 			}
 		}
 	}
@@ -368,7 +369,7 @@ func BenchmarkCompose(b *testing.B) {
 	const w, h = 1920, 1080
 	r := rand.New(rand.NewPCG(1, 1))
 	full := func(format uint32) testPlane {
-		f := FormatOf(format)
+		f := fourcc.Lookup(format)
 		fb := &Framebuffer{format: f, width: w, height: h}
 		p := testPlane{state: PlaneState{FB: fb, Visible: true, SrcW: w << 16, SrcH: h << 16, CRTCW: w, CRTCH: h, Rotation: Rotate0}}
 		fb.pitches[0] = w * f.BlockBytes[0]

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -37,7 +38,7 @@ func yuvReference(ps *PlaneState, planes [4][]byte, x, y int) [3]float64 {
 	case uapi.FormatYVU420, uapi.FormatYVU422, uapi.FormatYVU444:
 		cr, cb = at(1, 0), at(2, 0)
 	default:
-		panic("no reference for " + fourcc(fb.format.Code))
+		panic("no reference for " + fourcc.String(fb.format.Code))
 	}
 	cb, cr = cb-128.0/255, cr-128.0/255
 	if ps.ColorRange == ColorLimitedRange {
@@ -77,14 +78,14 @@ func TestComposeYUV(t *testing.T) {
 					src, ok := sourceReference(ps, x, y)
 					if !ok {
 						if got != black {
-							t.Fatalf("%s: nothing at %d,%d is %016x", fourcc(code), x, y, got)
+							t.Fatalf("%s: nothing at %d,%d is %016x", fourcc.String(code), x, y, got)
 						}
 						continue
 					}
 					for i, want := range yuvReference(ps, p.bytes, src.X, src.Y) {
 						want = min(max(want, 0), 1) * 0xffff
 						if c := float64(uint16(got >> (16 + 16*i))); math.Abs(c-want) > 0.501 {
-							t.Fatalf("%s, seed %d: component %d at %d,%d is %v, want %v", fourcc(code), seed, i, x, y, c, want)
+							t.Fatalf("%s, seed %d: component %d at %d,%d is %v, want %v", fourcc.String(code), seed, i, x, y, c, want)
 						}
 					}
 				}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fourcc"
 )
 
 // DebugfsFiles implements [drm.DebugfsPart].
@@ -170,12 +171,12 @@ func (m *ModeConfig) framebufferInfo(fb *Framebuffer, indent string) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&out, indent+format+"\n", args...) }
 	line("allocated by = %s", fb.comm)
 	line("refcount=%d", refs)
-	line("format=%s little-endian (0x%08x)", fourcc(fb.format.Code), fb.format.Code)
+	line("format=%s little-endian (0x%08x)", fourcc.String(fb.format.Code), fb.format.Code)
 	line("modifier=0x%x", fb.modifier)
 	line("size=%dx%d", fb.width, fb.height)
 	line("layers:")
 	for i := range fb.format.Planes {
-		w, h := fb.format.planeSize(i, fb.width, fb.height)
+		w, h := fb.format.PlaneSize(i, fb.width, fb.height)
 		line("\tsize[%d]=%dx%d", i, w, h)
 		line("\tpitch[%d]=%d", i, fb.pitches[i])
 		line("\toffset[%d]=%d", i, fb.offsets[i])

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -21,7 +22,7 @@ func (m *ModeConfig) addFB2(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 }
 
 func (m *ModeConfig) addFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeFBCmd) error {
-	code, ok := legacyFormat(arg.BPP, arg.Depth)
+	code, ok := fourcc.Legacy(arg.BPP, arg.Depth)
 	if !ok {
 		return invalid("ADDFB: no format has %d bits a pixel and depth %d", arg.BPP, arg.Depth)
 	}
@@ -128,7 +129,7 @@ func (m *ModeConfig) getFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 		return invalid("GETFB of framebuffer %d with %d planes; use GETFB2", fb.id, fb.format.Planes)
 	}
 	arg.Width, arg.Height, arg.Pitch = fb.width, fb.height, fb.pitches[0]
-	arg.BPP, arg.Depth = fb.format.bpp(), fb.format.Depth
+	arg.BPP, arg.Depth = fb.format.BitsPerPixel(), fb.format.Depth
 	arg.Handle = 0
 	if mayHaveHandles(req) {
 		arg.Handle = m.config.Buffers.CreateHandle(req.File, fb.buffers[0])

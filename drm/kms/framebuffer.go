@@ -8,6 +8,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -19,7 +20,7 @@ type Framebuffer struct {
 	objectBase
 	refCount
 	width, height    uint32
-	format           *Format
+	format           *fourcc.Format
 	modifier         uint64
 	interlaced       bool
 	hotX, hotY       int32  // of a legacy cursor
@@ -45,7 +46,7 @@ func (fb *Framebuffer) free() {
 func (fb *Framebuffer) Size() (width, height uint32) { return fb.width, fb.height }
 
 // Format returns the pixel format.
-func (fb *Framebuffer) Format() *Format { return fb.format }
+func (fb *Framebuffer) Format() *fourcc.Format { return fb.format }
 
 // checkSource is drm_framebuffer_check_src_coords: the part to be shown, in
 // 1/65536 pixels, must lie inside.
@@ -71,10 +72,10 @@ func (m *ModeConfig) findFB(id uint32) (*Framebuffer, error) {
 func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int32) (*Framebuffer, error) {
 	refuse := func(errno unix.Errno, format string, args ...any) (*Framebuffer, error) {
 		return nil, fmt.Errorf("kms: a framebuffer of %dx%d in %s: "+format+": %w",
-			append(append([]any{cmd.Width, cmd.Height, fourcc(cmd.PixelFormat)}, args...), errno)...)
+			append(append([]any{cmd.Width, cmd.Height, fourcc.String(cmd.PixelFormat)}, args...), errno)...)
 	}
 	limits := &m.config.Limits
-	format := FormatOf(cmd.PixelFormat)
+	format := fourcc.Lookup(cmd.PixelFormat)
 	switch {
 	case cmd.Flags&^(uapi.ModeFBInterlaced|uapi.ModeFBModifiers) != 0:
 		return refuse(unix.EINVAL, "unknown flags %#x", cmd.Flags)
@@ -102,8 +103,8 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 			return nil, err
 		}
 		fb.buffers[i], fb.pitches[i], fb.offsets[i] = o, cmd.Pitches[i], cmd.Offsets[i]
-		w, h := format.planeSize(i, cmd.Width, cmd.Height)
-		need := uint64(h-1)*uint64(cmd.Pitches[i]) + format.minPitch(i, w) + uint64(cmd.Offsets[i])
+		w, h := format.PlaneSize(i, cmd.Width, cmd.Height)
+		need := uint64(h-1)*uint64(cmd.Pitches[i]) + format.MinPitch(i, w) + uint64(cmd.Offsets[i])
 		if o.Size() < need {
 			size := o.Size()
 			fb.free()
@@ -115,11 +116,11 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 }
 
 // checkFBPlanes is framebuffer_check, without what depends on the device.
-func checkFBPlanes(format *Format, cmd *uapi.ModeFBCmd2) (errno unix.Errno, why string) {
+func checkFBPlanes(format *fourcc.Format, cmd *uapi.ModeFBCmd2) (errno unix.Errno, why string) {
 	modifiers := cmd.Flags&uapi.ModeFBModifiers != 0
 	for i := range format.Planes {
-		w, h := format.planeSize(i, cmd.Width, cmd.Height)
-		pitch := format.minPitch(i, w)
+		w, h := format.PlaneSize(i, cmd.Width, cmd.Height)
+		pitch := format.MinPitch(i, w)
 		switch {
 		case format.BlockBytes[i] == 0 && cmd.Modifier[i] == uapi.FormatModLinear:
 			return unix.EINVAL, "the format has no linear layout"

@@ -71,32 +71,6 @@ func TestModeRoundTrip(t *testing.T) {
 	}
 }
 
-func TestFormats(t *testing.T) {
-	for _, tc := range []struct {
-		code   uint32
-		plane  int
-		pixels uint32
-		pitch  uint64
-	}{
-		{uapi.FormatXRGB8888, 0, 10, 40},
-		{uapi.FormatRGB565, 0, 10, 20},
-		{uapi.FormatXRGB16161616, 0, 10, 80},
-		{uapi.FormatNV12, 1, 5, 10},
-		{uapi.FormatYUV420, 2, 5, 5},
-		{uapi.FormatNV15, 0, 8, 10},
-		{uapi.FormatY0L2, 0, 4, 8},
-	} {
-		if got := FormatOf(tc.code).minPitch(tc.plane, tc.pixels); got != tc.pitch {
-			t.Errorf("%d pixels of %s, plane %d, need %d bytes, not %d", tc.pixels, fourcc(tc.code), tc.plane, got, tc.pitch)
-		}
-	}
-	for code, f := range formats {
-		if f.Code != code || f.Planes < 1 || f.Planes > 4 || f.HSub < 1 || f.VSub < 1 {
-			t.Errorf("%s is described as %+v", fourcc(code), f)
-		}
-	}
-}
-
 // A client that does not know of aspect ratios sees one of the modes that
 // differ in nothing else.
 func TestModesWithoutAspectRatio(t *testing.T) {

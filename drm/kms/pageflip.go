@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -67,7 +68,7 @@ func (t *transaction) flipTo(c *CRTC, fb *Framebuffer) error {
 		return err
 	}
 	if old.format != fb.format {
-		return invalid("PAGE_FLIP from format %s to %s", fourcc(old.format.Code), fourcc(fb.format.Code))
+		return invalid("PAGE_FLIP from format %s to %s", fourcc.String(old.format.Code), fourcc.String(fb.format.Code))
 	}
 	if !t.crtc(c).Active {
 		return invalid("PAGE_FLIP: CRTC %d is switched off", c.id)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -61,7 +62,7 @@ func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 			"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y")
 		p.properties.attach(p.rotation, 0)
 	}
-	if slices.ContainsFunc(config.Formats, func(code uint32) bool { f := FormatOf(code); return f != nil && f.YUV }) {
+	if slices.ContainsFunc(config.Formats, func(code uint32) bool { f := fourcc.Lookup(code); return f != nil && f.YUV }) {
 		p.colorEncoding = m.newEnum("COLOR_ENCODING", uapi.ModePropEnum, colorEncodings[:]...)
 		p.colorRange = m.newEnum("COLOR_RANGE", uapi.ModePropEnum, colorRanges[:]...)
 		p.properties.attach(p.colorEncoding, 0)

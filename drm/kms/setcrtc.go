@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -97,7 +98,7 @@ func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Co
 func (t *transaction) checkViewport(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32) error {
 	primary := c.config.Primary
 	if !primary.supports(fb.format.Code, fb.modifier) {
-		return invalid("plane %d cannot show format %s with modifier %#x", primary.id, fourcc(fb.format.Code), fb.modifier)
+		return invalid("plane %d cannot show format %s with modifier %#x", primary.id, fourcc.String(fb.format.Code), fb.modifier)
 	}
 	w, h := mode.size()
 	if rotatesBy90(t.new.planes[primary.index].Rotation) {

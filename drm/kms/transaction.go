@@ -7,6 +7,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/fourcc"
 )
 
 // A transaction is a change of state on its way: a copy of the current state
@@ -361,7 +362,7 @@ func (p *Plane) checkUse(c *CRTC, fb *Framebuffer, crtcX, crtcY int32, crtcW, cr
 		return fmt.Errorf("it cannot be shown on CRTC %d: %w", c.id, unix.EINVAL)
 	}
 	if !p.supports(fb.format.Code, fb.modifier) {
-		return fmt.Errorf("it cannot show format %s with modifier %#x: %w", fourcc(fb.format.Code), fb.modifier, unix.EINVAL)
+		return fmt.Errorf("it cannot show format %s with modifier %#x: %w", fourcc.String(fb.format.Code), fb.modifier, unix.EINVAL)
 	}
 	const limit = 1<<31 - 1
 	if crtcW > limit || crtcH > limit || int64(crtcX) > limit-int64(crtcW) || int64(crtcY) > limit-int64(crtcH) {

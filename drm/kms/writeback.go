@@ -6,6 +6,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -58,7 +59,7 @@ func (t *transaction) checkWritebacks() error {
 		case r.fb.width != w || r.fb.height != h:
 			return invalid("connector %d: framebuffer %d of %dx%d cannot hold the mode, %dx%d", c.id, r.fb.id, r.fb.width, r.fb.height, w, h)
 		case !slices.Contains(c.config.WritebackFormats, r.fb.format.Code) || writers[r.fb.format.Code] == nil:
-			return invalid("connector %d cannot write format %s", c.id, fourcc(r.fb.format.Code))
+			return invalid("connector %d cannot write format %s", c.id, fourcc.String(r.fb.format.Code))
 		case r.fb.modifier != uapi.FormatModLinear:
 			return invalid("connector %d cannot write modifier %#x", c.id, r.fb.modifier)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm/edid"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -232,10 +233,8 @@ func readEDID(file string) (*kms.Monitor, error) {
 
 // ParseFormat reads the code of a pixel format in drm_fourcc.h, such as "XR30".
 func ParseFormat(text string) (uint32, error) {
-	var code [4]byte
-	copy(code[:], text+"    ")
-	format := kms.FormatOf(uint32(code[0]) | uint32(code[1])<<8 | uint32(code[2])<<16 | uint32(code[3])<<24)
-	if format == nil || len(text) > len(code) {
+	format := fourcc.Parse(text)
+	if format == nil {
 		return 0, fmt.Errorf("%q is no pixel format: write a code of drm_fourcc.h, such as XR30 or NV12", text)
 	}
 	return format.Code, nil

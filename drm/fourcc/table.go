@@ -1,83 +1,25 @@
-package kms
+package fourcc
 
 import "github.com/udrm/udrm/drm/uapi"
 
-// A Format says how pixels lie in memory: struct drm_format_info. The codes
-// are those of drm_fourcc.h.
-type Format struct {
-	Code   uint32
-	Depth  uint32 // bits of colour, 0 where the legacy requests do not know the format
-	Planes int
-	// BlockBytes is the size of a block in each plane; a block is BlockWidth
-	// by BlockHeight pixels, one by one when these are 0.
-	BlockBytes              [4]uint32
-	BlockWidth, BlockHeight [4]uint32
-	HSub, VSub              uint32 // subsampling of the planes after the first
-	Alpha, YUV              bool
-}
-
-// planeSize returns how many pixels the plane has for a framebuffer of w by h.
-func (f *Format) planeSize(plane int, w, h uint32) (uint32, uint32) {
-	if plane == 0 {
-		return w, h
-	}
-	return (w + f.HSub - 1) / f.HSub, (h + f.VSub - 1) / f.VSub
-}
-
-// minPitch returns the bytes that a line of w pixels needs in the plane.
-func (f *Format) minPitch(plane int, w uint32) uint64 {
-	pixels := uint64(max(f.BlockWidth[plane], 1) * max(f.BlockHeight[plane], 1))
-	return (uint64(w)*uint64(f.BlockBytes[plane]) + pixels - 1) / pixels
-}
-
-// bpp returns the bits of a pixel in the first plane.
-func (f *Format) bpp() uint32 {
-	return f.BlockBytes[0] * 8 / (max(f.BlockWidth[0], 1) * max(f.BlockHeight[0], 1))
-}
-
-// FormatOf returns the description of a format, nil when it is unknown.
-func FormatOf(code uint32) *Format { return formats[code] }
-
-// legacyFormat returns the format that a legacy ADDFB means
-// (drm_mode_legacy_fb_format).
-func legacyFormat(bpp, depth uint32) (code uint32, ok bool) {
-	switch [2]uint32{bpp, depth} {
-	case [2]uint32{8, 8}:
-		return uapi.FormatC8, true
-	case [2]uint32{16, 15}:
-		return uapi.FormatXRGB1555, true
-	case [2]uint32{16, 16}:
-		return uapi.FormatRGB565, true
-	case [2]uint32{24, 24}:
-		return uapi.FormatRGB888, true
-	case [2]uint32{32, 24}:
-		return uapi.FormatXRGB8888, true
-	case [2]uint32{32, 30}:
-		return uapi.FormatXRGB2101010, true
-	case [2]uint32{32, 32}:
-		return uapi.FormatARGB8888, true
-	}
-	return 0, false
-}
-
-// packed is a format of one plane with whole bytes a pixel.
+// packed returns a format of one plane with whole bytes per pixel.
 func packed(code, depth, bytes uint32, alpha bool) Format {
 	return Format{Code: code, Depth: depth, Planes: 1, BlockBytes: [4]uint32{bytes}, HSub: 1, VSub: 1, Alpha: alpha}
 }
 
-// packedYUV is a YUV format of one plane, subsampled within it.
+// packedYUV returns a YUV format of one plane, which is subsampled within.
 func packedYUV(code, bytes, hsub uint32, alpha bool) Format {
 	return Format{Code: code, Planes: 1, BlockBytes: [4]uint32{bytes}, HSub: hsub, VSub: 1, Alpha: alpha, YUV: true}
 }
 
-// planar is a YUV format of several planes with whole bytes a sample.
+// planar returns a YUV format of several planes with whole bytes per sample.
 func planar(code, hsub, vsub uint32, bytes ...uint32) Format {
 	f := Format{Code: code, Planes: len(bytes), HSub: hsub, VSub: vsub, YUV: true}
 	copy(f.BlockBytes[:], bytes)
 	return f
 }
 
-// blocks is a YUV format whose samples lie in blocks.
+// blocks returns a YUV format whose samples are packed in blocks.
 func blocks(code, hsub, vsub uint32, alpha bool, bytes, widths, heights [4]uint32) Format {
 	f := Format{Code: code, HSub: hsub, VSub: vsub, Alpha: alpha, YUV: true, BlockBytes: bytes, BlockWidth: widths, BlockHeight: heights}
 	for _, w := range widths {
@@ -88,12 +30,12 @@ func blocks(code, hsub, vsub uint32, alpha bool, bytes, widths, heights [4]uint3
 	return f
 }
 
-// withAlphaPlane is an RGB format with a second plane for alpha.
+// withAlphaPlane returns an RGB format with a second plane for alpha.
 func withAlphaPlane(code, depth, bytes uint32) Format {
 	return Format{Code: code, Depth: depth, Planes: 2, BlockBytes: [4]uint32{bytes, 1}, HSub: 1, VSub: 1, Alpha: true}
 }
 
-// formats are the generic formats of drm_fourcc.h.
+// formats holds the generic formats of drm_fourcc.h by code.
 var formats = func() map[uint32]*Format {
 	all := []Format{
 		packed(uapi.FormatC8, 8, 1, false),
@@ -204,7 +146,7 @@ var formats = func() map[uint32]*Format {
 		blocks(uapi.FormatX0L0, 2, 2, false, [4]uint32{8}, [4]uint32{2}, [4]uint32{2}),
 		blocks(uapi.FormatY0L2, 2, 2, true, [4]uint32{8}, [4]uint32{2}, [4]uint32{2}),
 		blocks(uapi.FormatX0L2, 2, 2, false, [4]uint32{8}, [4]uint32{2}, [4]uint32{2}),
-		// These have no linear layout: their blocks have no size.
+		// These have no linear layout, so their blocks have no size.
 		blocks(uapi.FormatVUY101010, 1, 1, false, [4]uint32{}, [4]uint32{1}, [4]uint32{1}),
 		blocks(uapi.FormatYUV420_8BIT, 2, 2, false, [4]uint32{}, [4]uint32{1}, [4]uint32{1}),
 		blocks(uapi.FormatYUV420_10BIT, 2, 2, false, [4]uint32{}, [4]uint32{1}, [4]uint32{1}),
@@ -215,14 +157,3 @@ var formats = func() map[uint32]*Format {
 	}
 	return table
 }()
-
-// fourcc spells a format's code for messages.
-func fourcc(code uint32) string {
-	b := [4]byte{byte(code), byte(code >> 8), byte(code >> 16), byte(code >> 24)}
-	for i, c := range b {
-		if c < ' ' || c > '~' {
-			b[i] = '?'
-		}
-	}
-	return string(b[:])
-}
