@@ -42,7 +42,7 @@ func runTests(m *testing.M) int {
 		return m.Run()
 	}
 	client = filepath.Join(dir, "testclient")
-	build := exec.Command("go", "build", "-o", client, "./internal/testclient")
+	build := exec.Command("go", "build", "-o", client, "../internal/testprogs/host")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building testclient: %v\n%s", err, out)

@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 		}
 		for name, client := range map[string]*string{"lit": &lit, "bad": &bad, "storm": &storm, "gone": &gone} {
 			if err == nil {
-				*client, err = build(dir, "../../internal/kmsclient/"+name, false)
+				*client, err = build(dir, "../../internal/testprogs/"+name, false)
 			}
 		}
 		if err != nil {

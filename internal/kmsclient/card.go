@@ -2,9 +2,9 @@
 // ioctl, mmap, poll, read, close. It knows nothing of udrm and runs on any
 // DRM node, a real kernel's included.
 //
-// The demo's client and the tests that run static programs stand on it.
+// The demo's client and the programs of internal/testprogs use it.
 //
-// Start reading at [Open] and [Card.Ioctl].
+// Start reading at [Open] and [Ioctl].
 package kmsclient
 
 import (
