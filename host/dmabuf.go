@@ -10,7 +10,7 @@ import (
 )
 
 // A dma-buf is, in a program, a descriptor that the kernel knows how to poll,
-// and can do nothing else with (see pollFile in package gem). What else a
+// and can do nothing else with (see package pollfd). What else a
 // program may do with one is served here, and, for mmap, in inject.go.
 
 // dmaBuf returns the dma-buf that a descriptor is of, nil when it is of another

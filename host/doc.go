@@ -52,7 +52,7 @@
 // refuses it; a pipe cannot be neither readable nor writable; of a socket we
 // would have to hold the program's end to make it so, and would not hear of the
 // last close. What has all these states, can be set from outside, and hangs up,
-// is the far end of a pseudoterminal (pollFile in package gem). So a dma-buf is
+// is the pts of a pseudoterminal (package pollfd). So a dma-buf is
 // one in the program, open for neither reading nor writing. It is known by its
 // device and inode (dmabuf.go).
 //

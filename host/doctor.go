@@ -16,10 +16,10 @@ import (
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // A Finding is one thing that a host needs of the machine, and whether the
@@ -52,9 +52,13 @@ func checkDMABuf() Finding {
 		Name: "dma-bufs", OK: true, Seen: "pseudoterminals can be made",
 		Advice: "mount devpts, with /dev/ptmx, and let kernel.pty.max be more than the terminals in use: without, cards work but for exporting buffers",
 	}
-	if err := gem.CheckExport(); err != nil {
+	t, err := pollfd.NewTerminal()
+	if err != nil {
 		f.OK, f.Seen = false, err.Error()
+		return f
 	}
+	t.Release()
+	t.Close()
 	return f
 }
 

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/internal/eventpipe"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // A file is a file of ours that a program has open: a node, or what a request
@@ -49,6 +49,9 @@ type fileTable struct {
 	hungUp  map[*file]struct{} // their write ends are closed: see sink.HangUp
 }
 
+// pipeSize holds the event budget wherever in a page the reader is.
+const pipeSize = 2 * drm.EventBudget
+
 func newFileTable() (*fileTable, error) {
 	t := &fileTable{byInode: make(map[uint64]*file), hungUp: make(map[*file]struct{}), done: make(chan struct{})}
 	var err error
@@ -78,11 +81,11 @@ func (t *fileTable) openMinor(minor *drm.Minor, client drm.Client, flags int, ha
 //
 // It releases no other file: requests call it with locks held.
 func (t *fileTable) open(flags int, hangUp bool, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	pipe, readEnd, err := eventpipe.New(flags | unix.O_CLOEXEC)
+	pipe, readEnd, err := pollfd.NewPipe(flags|unix.O_CLOEXEC, pipeSize)
 	if err != nil {
 		return -1, err
 	}
-	f := &file{table: t, flags: flags, inode: pipe.Inode(), sink: &sink{Sink: pipe}}
+	f := &file{table: t, flags: flags, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
 	fail := func(err error) (int, error) {
 		pipe.Close()
 		return -1, errors.Join(err, unix.Close(readEnd))
@@ -301,7 +304,7 @@ func bracketed(link []byte, prefix string) uint64 {
 // A sink is the drm.EventSink of a file. Its pipe hangs up when that was asked
 // for only.
 type sink struct {
-	*eventpipe.Sink
+	*pollfd.Pipe
 	onHangUp func() // nil: hang-ups are not passed on
 }
 
@@ -310,6 +313,6 @@ func (s *sink) HangUp() {
 	if s.onHangUp == nil {
 		return
 	}
-	s.Sink.HangUp()
+	s.Pipe.HangUp()
 	s.onHangUp()
 }

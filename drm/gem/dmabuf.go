@@ -13,6 +13,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // A DMABuf is a buffer as it leaves its device: struct dma_buf. Programs have
@@ -30,30 +31,21 @@ type DMABuf struct {
 	flags  int     // the access mode that the first export asked for
 
 	mu       sync.Mutex
-	file     *pollFile
+	file     *pollfd.Terminal
 	refs     int // of objects; while there are any, file is kept open
 	released bool
 	retrying bool   // update runs again shortly
 	name     string // that a client gave it
 }
 
-// dmaBufs are those that exist, by the inodes of their descriptors.
+// dmaBufs are the dma-bufs that exist. It is global, as in a kernel: any device
+// of the process may be given a descriptor of one, and the IDs of files are
+// unique in the process.
 var dmaBufs = struct {
 	count atomic.Int64
 	mu    sync.Mutex
-	byID  map[fileID]*DMABuf
-}{byID: make(map[fileID]*DMABuf)}
-
-// CheckExport tries whether this machine has what a dma-buf is made of.
-func CheckExport() error {
-	file, err := newPollFile()
-	if err != nil {
-		return fmt.Errorf("gem: a dma-buf: %w", err)
-	}
-	file.leave()
-	file.close()
-	return nil
-}
+	byID  map[pollfd.ID]*DMABuf
+}{byID: make(map[pollfd.ID]*DMABuf)}
 
 // DMABufs returns how many dma-bufs exist.
 func DMABufs() int { return int(dmaBufs.count.Load()) }
@@ -66,7 +58,7 @@ func LookupDMABuf(st *unix.Stat_t) *DMABuf {
 	}
 	dmaBufs.mu.Lock()
 	defer dmaBufs.mu.Unlock()
-	return dmaBufs.byID[idOf(st)]
+	return dmaBufs.byID[pollfd.IDOf(st)]
 }
 
 // maxDMABufs leaves others a quarter of the pseudoterminals that a machine has
@@ -80,7 +72,7 @@ func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 			return nil, fmt.Errorf("gem: a dma-buf, of which there are %d: %w", DMABufs(), unix.ENOSPC)
 		}
 	}
-	file, err := newPollFile()
+	file, err := pollfd.NewTerminal()
 	if err != nil {
 		return nil, fmt.Errorf("gem: a dma-buf: %w", err)
 	}
@@ -88,7 +80,7 @@ func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 	d := &DMABuf{object: o, flags: flags, file: file, refs: 1}
 	dmaBufs.mu.Lock()
 	dmaBufs.count.Add(1)
-	dmaBufs.byID[file.inode] = d
+	dmaBufs.byID[file.ID()] = d
 	dmaBufs.mu.Unlock()
 	o.fences.attach(d)
 	go d.watch()
@@ -104,7 +96,7 @@ func (d *DMABuf) get() error {
 		return fmt.Errorf("gem: a dma-buf that was closed: %w", unix.EBADF)
 	}
 	if d.refs == 0 {
-		if err := d.file.keep(); err != nil {
+		if err := d.file.Hold(); err != nil {
 			return fmt.Errorf("gem: keeping a dma-buf: %w", err)
 		}
 	}
@@ -116,14 +108,14 @@ func (d *DMABuf) put() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.refs--; d.refs == 0 {
-		d.file.leave()
+		d.file.Release()
 	}
 }
 
 // watch ends the dma-buf when nobody holds it any more.
 func (d *DMABuf) watch() {
 	for {
-		d.file.wait()
+		d.file.Wait()
 		if d.end() {
 			return
 		}
@@ -134,7 +126,7 @@ func (d *DMABuf) watch() {
 func (d *DMABuf) end() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.released || d.refs > 0 || !d.file.closed() {
+	if d.released || d.refs > 0 || !d.file.Closed() {
 		return d.released
 	}
 	d.released = true
@@ -142,10 +134,10 @@ func (d *DMABuf) end() bool {
 	d.object.Put()
 	// As soon as the file is closed its inode may be that of another one.
 	dmaBufs.mu.Lock()
-	delete(dmaBufs.byID, d.file.inode)
+	delete(dmaBufs.byID, d.file.ID())
 	dmaBufs.count.Add(-1)
 	dmaBufs.mu.Unlock()
-	d.file.close()
+	d.file.Close()
 	return true
 }
 
@@ -168,7 +160,7 @@ func (d *DMABuf) update() {
 		return
 	}
 	reading, writing := d.object.fences.busy()
-	if d.file.set(!writing, !reading && !writing) != nil && !d.retrying {
+	if d.file.Set(!writing, !reading && !writing) != nil && !d.retrying {
 		// We have no descriptor left for a moment, and there is nobody to tell.
 		d.retrying = true
 		time.AfterFunc(updateRetry, d.retry)
@@ -188,7 +180,7 @@ const updateRetry = 10 * time.Millisecond
 // install gives the client a descriptor.
 func (d *DMABuf) install(req *drm.Request, cloexec bool) (int32, error) {
 	d.mu.Lock()
-	end := d.file.end // held open by the caller's reference
+	end := d.file.FD() // held open by the caller's reference
 	d.mu.Unlock()
 	return req.InstallFD(end, cloexec)
 }
@@ -201,7 +193,7 @@ func (d *DMABuf) Size() uint64 { return d.object.size }
 func (d *DMABuf) Flags() int { return d.flags }
 
 // Inode returns the number of the file, for stat.
-func (d *DMABuf) Inode() uint64 { return d.file.inode.ino }
+func (d *DMABuf) Inode() uint64 { return d.file.ID().Inode }
 
 // Mmap returns what mmap(2) maps. EINVAL when the range is not in the buffer.
 func (d *DMABuf) Mmap(offset, length uint64) (drm.Mapping, error) {

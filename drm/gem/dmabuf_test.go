@@ -285,7 +285,7 @@ func TestPollWithoutDescriptors(t *testing.T) {
 	fd := export(t, c, dumb.Handle, 0)
 	o := lookup(t, m, c, dumb.Handle)
 	defer o.Put()
-	// The far end is only held by the descriptor then.
+	// From here on only the descriptor holds the pts.
 	if err := drmtest.Ioctl(c, uapi.IoctlGEMClose, &uapi.GEMClose{Handle: dumb.Handle}); err != nil {
 		t.Fatal(err)
 	}
