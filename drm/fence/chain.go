@@ -6,18 +6,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A link is what makes a fence a node of a chain: struct dma_fence_chain.
+// A link makes a fence a node of a chain: struct dma_fence_chain.
 type link struct {
 	own       *Fence // of this point; not a chain
 	prevSeqno uint64 // the point before it in the same timeline
 
-	prev *Fence // guarded by the node's mu; nil when all before it is signalled
+	prev *Fence // guarded by the node's mu; nil when every earlier point is signalled
 }
 
-// NewChain returns the next node of a timeline: point seqno is signalled when
-// own is, which is no chain itself, and prev too, which is the node before it,
-// any other fence, or nil. A point that does not lie after its predecessor begins
-// the timeline anew.
+// NewChain returns a node that appends point seqno to a timeline. The node is
+// signalled when own and prev are. own must not be a chain node. prev is the
+// previous node, any other fence, or nil. If seqno is not greater than the
+// previous point, the node starts a new timeline.
 func NewChain(prev, own *Fence, seqno uint64) *Fence {
 	f := &Fence{driver: "dma_fence_chain", timeline: "unbound", seqno: seqno, link: &link{own: own, prev: prev}}
 	switch {
@@ -33,7 +33,8 @@ func NewChain(prev, own *Fence, seqno uint64) *Fence {
 	return f
 }
 
-// contained is the fence of a node's own point; of any other fence, itself.
+// contained returns the fence of a node's own point, or f itself if it is not
+// a chain node.
 func (f *Fence) contained() *Fence {
 	if f.link != nil {
 		return f.link.own
@@ -50,9 +51,9 @@ func (f *Fence) prev() *Fence {
 	return f.link.prev
 }
 
-// walk returns the fence before f in its chain, nil when there is none. Those
-// whose own point is signalled are unlinked on the way, so that a timeline is
-// as long as what is pending on it (dma_fence_chain_walk).
+// walk returns the fence before f in its chain, or nil. It unlinks nodes whose
+// own point is signalled, so a timeline keeps only its pending points
+// (dma_fence_chain_walk).
 func (f *Fence) walk() *Fence {
 	for {
 		prev := f.prev()
@@ -68,22 +69,22 @@ func (f *Fence) walk() *Fence {
 	}
 }
 
-// Collect unlinks the signalled nodes of a chain. Who appends to a timeline
-// calls it.
+// Collect unlinks the signalled nodes of a chain. Call it after appending to a
+// timeline.
 func (f *Fence) Collect() {
 	for node := f; node != nil; node = node.walk() {
 	}
 }
 
-// Point returns the fence that is signalled when point seqno of the timeline
-// is; 0 stands for f itself, whatever it is. EINVAL when the timeline does not
-// have the point yet (dma_fence_chain_find_seqno).
+// Point returns a fence that is signalled when point seqno of the timeline is.
+// Point 0 stands for f itself, even if f is not a timeline. Point fails with
+// EINVAL if the point is not submitted yet (dma_fence_chain_find_seqno).
 func (f *Fence) Point(seqno uint64) (*Fence, error) {
 	if seqno == 0 {
 		return f, nil
 	}
 	if f.link == nil || f.seqno < seqno {
-		return nil, fmt.Errorf("fence: point %d is not on the timeline %s: %w", seqno, f, unix.EINVAL)
+		return nil, fmt.Errorf("fence: timeline %s has no point %d yet: %w", f, seqno, unix.EINVAL)
 	}
 	for node := f; node != nil; node = node.walk() {
 		if node.context != f.context || node.link.prevSeqno < seqno {
@@ -93,8 +94,8 @@ func (f *Fence) Point(seqno uint64) (*Fence, error) {
 	return Stub(), nil
 }
 
-// LastSubmitted returns the last point of the timeline, 0 for a fence that is
-// none.
+// LastSubmitted returns the last point of the timeline, or 0 if f is not a
+// timeline.
 func (f *Fence) LastSubmitted() uint64 {
 	if f.link == nil {
 		return 0
@@ -102,13 +103,13 @@ func (f *Fence) LastSubmitted() uint64 {
 	return f.seqno
 }
 
-// LastSignaled returns the last point of the timeline up to which all is
-// signalled, 0 for a fence that is none.
+// LastSignaled returns the last point that is signalled together with all
+// points before it, or 0 if f is not a timeline.
 func (f *Fence) LastSignaled() uint64 {
 	if f.link == nil {
 		return 0
 	}
-	oldest := f // that is pending
+	oldest := f // pending node
 	for node := f; node != nil && node.context == f.context; node = node.walk() {
 		oldest = node
 	}

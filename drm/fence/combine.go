@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// Merge returns a fence that is signalled when all of fences are, with the
-// first error that one of them has from then on. Composite fences are taken
-// apart, those that are signalled are left out, and of one context only the
-// last is kept (dma_fence_unwrap_merge).
+// Merge returns a fence that is signalled when all the given fences are. Its
+// error is that of the part that failed first. Merge takes composite fences
+// apart, leaves out signalled ones, and keeps only the last fence of each
+// context (dma_fence_unwrap_merge). Errors of fences that are already
+// signalled are lost.
 func Merge(fences ...*Fence) *Fence {
 	var latest time.Duration
 	var pending []*Fence
@@ -41,8 +42,8 @@ func Merge(fences ...*Fence) *Fence {
 
 func (f *Fence) composite() bool { return f.parts != nil || f.link != nil }
 
-// firstPending returns a simple fence that the composite one waits for, nil
-// when there is none any more.
+// firstPending returns a pending part of a composite fence, or nil if all
+// parts are signalled.
 func (f *Fence) firstPending() *Fence {
 	for leaf := range f.leaves() {
 		if !leaf.Signaled() {
@@ -52,10 +53,10 @@ func (f *Fence) firstPending() *Fence {
 	return nil
 }
 
-// result is what the composite fence is signalled with once nothing is
-// pending: an array with the time of the last part, and the error that came
-// first. A chain keeps what is before it no longer than that is pending: it has
-// the time of its own point, and does not pass errors on.
+// result returns the timestamp and the error of a composite fence with no
+// pending part. An array takes the time of its last part and the error that
+// occurred first. A chain node unlinks earlier points as they are signalled,
+// so it takes the time of its own point, and no error.
 func (f *Fence) result() (at time.Duration, err error) {
 	if f.link != nil {
 		_, at, _ = f.link.own.Status()
@@ -72,12 +73,13 @@ func (f *Fence) result() (at time.Duration, err error) {
 	return at, err
 }
 
-// rearm has a composite fence told when one that it waits for is signalled, as
-// long as anybody wants to know. When none is left, it is signalled itself, and
-// rearm returns who is to be told.
+// rearm makes a composite fence watch one of its pending parts while the fence
+// has watchers of its own. If no part is pending, rearm signals the fence and
+// returns the watchers to notify.
 //
-// It watches one part at a time, and nothing while nobody asks, so that what
-// clients combine and throw away leaves no trace in fences that are pending.
+// The fence watches one part at a time, and none while it is not watched
+// itself. So a composite fence that a client discards leaves nothing behind in
+// its pending parts.
 func (f *Fence) rearm() []*watcher {
 	for {
 		part := f.firstPending()
@@ -91,7 +93,8 @@ func (f *Fence) rearm() []*watcher {
 	}
 }
 
-// arm watches a part, if need be; false when it was signalled meanwhile.
+// arm watches part, if the fence needs it. It returns false if part has been
+// signalled in the meantime.
 func (f *Fence) arm(part *Fence) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -106,8 +109,8 @@ func (f *Fence) arm(part *Fence) bool {
 	return true
 }
 
-// partSignaled is told that the part that w watches is signalled. It returns
-// who else is to be told.
+// partSignaled handles the signal of the part that w watches. It returns the
+// watchers to notify next.
 func (f *Fence) partSignaled(w *watcher) []*watcher {
 	f.mu.Lock()
 	current := f.armed == w
@@ -121,8 +124,8 @@ func (f *Fence) partSignaled(w *watcher) []*watcher {
 	return f.rearm()
 }
 
-// leaves are the fences that a composite fence is made of, without those of a
-// chain that are signalled; a simple fence is its own.
+// leaves returns the simple fences that f consists of, without the signalled
+// ones of a chain. A simple fence consists of itself.
 func (f *Fence) leaves() iter.Seq[*Fence] {
 	return func(yield func(*Fence) bool) {
 		for node := f; node != nil; node = node.walk() {
@@ -142,12 +145,11 @@ func (f *Fence) leaves() iter.Seq[*Fence] {
 	}
 }
 
-// A Set is the fences that something waits for: of each context the last, and
-// none that is signalled. Its zero value is empty. It is not safe for
-// concurrent use.
+// A Set is a set of pending fences that keeps only the last fence of each
+// context. The zero value is an empty set. It is not safe for concurrent use.
 type Set struct{ fences []*Fence }
 
-// Add adds the fences that f is made of.
+// Add adds the fences that f consists of.
 func (s *Set) Add(f *Fence) {
 	for leaf := range f.leaves() {
 		i := slices.IndexFunc(s.fences, func(other *Fence) bool { return other.context == leaf.context })
@@ -161,8 +163,8 @@ func (s *Set) Add(f *Fence) {
 	s.Pending()
 }
 
-// Pending returns the fences that are not signalled. The caller may keep it
-// until the next call.
+// Pending returns the fences that are not signalled. The slice is valid until
+// the next call of a method of s.
 func (s *Set) Pending() []*Fence {
 	s.fences = slices.DeleteFunc(s.fences, (*Fence).Signaled)
 	return s.fences

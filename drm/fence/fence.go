@@ -13,39 +13,41 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// A Context is a line of work: the fences made on it are numbered, and are to
-// be signalled in this order.
+// A Context is a queue of work. Its fences are numbered in the order of their
+// creation, and must be signalled in that order.
 type Context struct {
 	driver, timeline string
 	id               uint64
 	seqno            atomic.Uint64
 }
 
-// contextIDs counts the contexts of this process; 0 is that of the stubs.
+// contextIDs holds the last context number; stubs have number 0. It is global,
+// as in the kernel (dma_fence_context_alloc): fences of all devices meet in
+// [Merge], which compares their contexts.
 var contextIDs atomic.Uint64
 
-// NewContext returns a context without fences. driver and timeline name it for
-// clients (struct sync_fence_info).
+// NewContext returns a context without fences. Clients see the names driver
+// and timeline (struct sync_fence_info).
 func NewContext(driver, timeline string) *Context {
 	return &Context{driver: driver, timeline: timeline, id: contextIDs.Add(1)}
 }
 
-// New returns the next fence, not signalled.
+// New returns the next fence of the context. It is not signalled.
 func (c *Context) New() *Fence { return c.At(c.seqno.Add(1)) }
 
-// At returns a fence with a number of the caller's choice, not signalled. Who
-// uses it does not use New.
+// At returns a fence with the number seqno. It is not signalled. At and New
+// must not be used on the same context.
 func (c *Context) At(seqno uint64) *Fence {
 	return &Fence{driver: c.driver, timeline: c.timeline, context: c.id, seqno: seqno}
 }
 
-// A Fence is a piece of work that will be done at some time: struct dma_fence.
-// All methods may be called concurrently.
+// A Fence represents work that completes at some time: struct dma_fence. All
+// methods may be called concurrently.
 //
-// Invariant: signalled is for ever, and error and timestamp do not change any
-// more. Why it holds: they are set together, with mu held, and only once. Of a
-// composite fence they follow from its parts, so that it may be known to be
-// signalled ahead of that: see Status.
+// Invariant: a signalled fence stays signalled, and its error and timestamp do
+// not change. Why it holds: all three are set together, once, with mu held. For
+// a composite fence they follow from its parts, so Status may report them
+// before they are set.
 type Fence struct {
 	driver, timeline string
 	context, seqno   uint64
@@ -53,23 +55,23 @@ type Fence struct {
 	link             *link    // of a chain; see [NewChain]
 
 	mu       sync.Mutex
-	armed    *watcher // of a composite fence, with a part; nil while nobody wants to know
+	armed    *watcher // of a composite fence: its watcher of a part; nil unless wanted
 	signaled bool
 	err      error
 	at       time.Duration
-	watchers list.List // of watcher
+	watchers list.List // of *watcher
 	done     chan struct{}
 }
 
-// A watcher is who wants to know: a function, or a composite fence.
+// A watcher is notified when a fence is signalled. It is either a function or
+// a composite fence that watches a part.
 type watcher struct {
 	call      func()
 	whole, of *Fence        // a composite fence, and the part that it watches
-	element   *list.Element // in the list of who is watched; guarded by its mu
+	element   *list.Element // in the watched fence's list; guarded by that fence's mu
 }
 
-// Now returns the time of CLOCK_MONOTONIC, which the timestamps of fences are
-// of.
+// Now returns the time of CLOCK_MONOTONIC, the clock of all fence timestamps.
 func Now() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
@@ -78,28 +80,29 @@ func Now() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Stub returns a fence that is signalled already, now.
+// Stub returns a fence that is already signalled, with the current time.
 func Stub() *Fence { return stubAt(Now()) }
 
 func stubAt(at time.Duration) *Fence {
 	return &Fence{driver: "stub", timeline: "stub", signaled: true, at: at}
 }
 
-// Signal signals the fence as of now; err is why the work was not done, nil
-// when it was. It reports whether the fence was not signalled before.
+// Signal signals the fence with the current time. err says why the work
+// failed; nil means success. Signal does nothing and returns false if the fence
+// is signalled already.
 func (f *Fence) Signal(err error) bool { return f.SignalAt(Now(), err) }
 
-// SignalAt is [Fence.Signal] for work that was done, or failed, at the given
-// time of CLOCK_MONOTONIC.
+// SignalAt is like [Fence.Signal], for work that completed or failed at the
+// given time of CLOCK_MONOTONIC.
 func (f *Fence) SignalAt(at time.Duration, err error) bool {
 	watchers, ok := f.finish(at, err)
-	tell(watchers)
+	notify(watchers)
 	return ok
 }
 
-// tell tells watchers that what they watched is signalled.
-func tell(watchers []*watcher) {
-	// A loop: a timeline may be a long chain of fences.
+// notify tells watchers that the fence they watch is signalled.
+func notify(watchers []*watcher) {
+	// This is a loop, not a recursion: a timeline may be a long chain.
 	for len(watchers) > 0 {
 		w := watchers[0]
 		watchers = watchers[1:]
@@ -111,7 +114,7 @@ func tell(watchers []*watcher) {
 	}
 }
 
-// finish signals the fence itself and returns who is to be told.
+// finish marks the fence as signalled and returns the watchers to notify.
 func (f *Fence) finish(at time.Duration, err error) (watchers []*watcher, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -134,8 +137,8 @@ func (f *Fence) finish(at time.Duration, err error) (watchers []*watcher, ok boo
 	return watchers, true
 }
 
-// watch adds w, unless the fence is signalled. Who watches a composite fence
-// has it rearmed as well.
+// watch adds w, or returns false if the fence is signalled. For a composite
+// fence, the caller must call rearm afterwards.
 func (f *Fence) watch(w *watcher) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,7 +149,7 @@ func (f *Fence) watch(w *watcher) bool {
 	return true
 }
 
-// unwatch takes w back, unless it is being told.
+// unwatch removes w, unless it is being notified.
 func (f *Fence) unwatch(w *watcher) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -160,13 +163,12 @@ func (f *Fence) unwatch(w *watcher) {
 	}
 }
 
-// wanted reports whether anybody wants to know of the signal. The caller holds
-// mu.
+// wanted reports whether the fence is watched. The caller must hold mu.
 func (f *Fence) wanted() bool { return f.watchers.Len() > 0 || f.done != nil }
 
-// AddCallback has call called when the fence is signalled: before AddCallback
-// returns, when it is already. remove makes it not be called, unless it is
-// under way.
+// AddCallback arranges for call to run when the fence is signalled. If it is
+// signalled already, call runs before AddCallback returns. remove cancels the
+// callback, unless it is about to run or running.
 func (f *Fence) AddCallback(call func()) (remove func()) {
 	w := &watcher{call: call}
 	if !f.watch(w) {
@@ -174,7 +176,7 @@ func (f *Fence) AddCallback(call func()) (remove func()) {
 		return func() {}
 	}
 	if f.composite() {
-		tell(f.rearm())
+		notify(f.rearm())
 	}
 	return func() { f.unwatch(w) }
 }
@@ -191,13 +193,13 @@ func (f *Fence) Done() <-chan struct{} {
 	done := f.done
 	f.mu.Unlock()
 	if f.composite() {
-		tell(f.rearm())
+		notify(f.rearm())
 	}
 	return done
 }
 
-// Wait waits until the fence is signalled, and returns nil whatever the result
-// of the work is, or until the end of ctx, and returns its cause.
+// Wait waits until the fence is signalled and returns nil, whatever the result
+// of the work. If ctx ends first, Wait returns its cause.
 func (f *Fence) Wait(ctx context.Context) error {
 	done := make(chan struct{})
 	defer f.AddCallback(func() { close(done) })()
@@ -215,8 +217,8 @@ func (f *Fence) Signaled() bool {
 	return signaled
 }
 
-// Status returns whether the fence is signalled and, if so, since when and
-// with which error.
+// Status reports whether the fence is signalled and, if so, when and with
+// which error.
 func (f *Fence) Status() (signaled bool, at time.Duration, err error) {
 	f.mu.Lock()
 	signaled, at, err = f.signaled, f.at, f.err
@@ -230,7 +232,7 @@ func (f *Fence) Status() (signaled bool, at time.Duration, err error) {
 	if f.signaled {
 		return true, f.at, f.err
 	}
-	if !f.wanted() { // else who is about to tell signals it
+	if !f.wanted() { // otherwise rearm, which notifies the watchers, signals it
 		f.signaled, f.at, f.err = true, at, err
 		if f.link != nil {
 			f.link.prev = nil
@@ -239,13 +241,13 @@ func (f *Fence) Status() (signaled bool, at time.Duration, err error) {
 	return true, at, err
 }
 
-// String names the fence as sync files do.
+// String returns the name of the fence in the form that sync files use.
 func (f *Fence) String() string {
 	return fmt.Sprintf("%s-%s%d-%d", f.driver, f.timeline, f.context, f.seqno)
 }
 
-// status is what clients get: 1 for success, a negative errno for an error, 0
-// when it is not signalled.
+// status returns the status that clients see: 1 for success, a negative errno
+// for an error, 0 while the fence is pending.
 func (f *Fence) status() (status int32, at time.Duration) {
 	signaled, at, err := f.Status()
 	switch {

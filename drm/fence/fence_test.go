@@ -3,7 +3,6 @@ package fence
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -26,7 +25,7 @@ func TestSignalOnce(t *testing.T) {
 	remove()
 	done := f.Done()
 	if !f.SignalAt(7, unix.ENODEV) || f.Signal(nil) {
-		t.Error("the first Signal counts, and no other")
+		t.Error("SignalAt, Signal: want true for the first call only")
 	}
 	<-done
 	<-f.Done()
@@ -36,7 +35,7 @@ func TestSignalOnce(t *testing.T) {
 	}
 	f.AddCallback(func() { calls.Add(1) })()
 	if calls.Load() != 2 {
-		t.Errorf("%d calls, want one at the signal and one for who came later", calls.Load())
+		t.Errorf("%d calls, want one at the signal and one for the callback added later", calls.Load())
 	}
 }
 
@@ -44,13 +43,13 @@ func TestMerge(t *testing.T) {
 	a, b := NewContext("a", "a"), NewContext("b", "b")
 	a1, a2, b1 := a.New(), a.New(), b.New()
 	if got := Merge(a1, a2); got != a2 {
-		t.Errorf("of one context the last is kept: %v", got)
+		t.Errorf("Merge of two fences of one context: %v, want the last, %v", got, a2)
 	}
 	if got := Merge(a2, Stub()); got != a2 {
-		t.Errorf("what is signalled is left out: %v", got)
+		t.Errorf("Merge with a signalled fence: %v, want the pending one, %v", got, a2)
 	}
 	if got := Merge(Stub(), stubAt(5)); !got.Signaled() {
-		t.Error("merged stubs are not signalled")
+		t.Error("Merge of signalled fences is not signalled")
 	}
 	all := Merge(a1, b1, Merge(a2, b1))
 	if got := slices.Collect(all.leaves()); !slices.Equal(got, []*Fence{a2, b1}) {
@@ -58,7 +57,7 @@ func TestMerge(t *testing.T) {
 	}
 	b1.SignalAt(3, unix.EIO)
 	if all.Signaled() {
-		t.Error("signalled with one of two parts")
+		t.Error("the merged fence is signalled with one of its two parts")
 	}
 	a2.SignalAt(9, unix.ENODEV)
 	if signaled, at, err := all.Status(); !signaled || at != 9 || err != unix.EIO {
@@ -66,25 +65,25 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// What is combined and thrown away leaves no trace in a fence that is pending,
-// perhaps for ever.
-func TestCombinedLeaveNoTrace(t *testing.T) {
+// TestDiscardedCompositesUnwatch checks that a composite fence that is no longer
+// used leaves no watcher in its parts, which may stay pending forever.
+func TestDiscardedCompositesUnwatch(t *testing.T) {
 	a, b := NewContext("a", "a").New(), NewContext("b", "b").New()
 	for _, f := range []*Fence{Merge(a, b), NewChain(NewChain(nil, a, 1), Merge(a, b), 2)} {
 		watched := func() int { return a.watchers.Len() + b.watchers.Len() }
 		if f.Signaled() || watched() != 0 {
-			t.Errorf("%v: %d watch while nobody asks", f, watched())
+			t.Errorf("%v: %d watchers before the first callback", f, watched())
 		}
 		removeOne, removeOther := f.AddCallback(func() {}), f.AddCallback(func() {})
 		removeOne()
 		if watched() != 1 {
-			t.Errorf("%v: %d watch for one callback", f, watched())
+			t.Errorf("%v: %d watchers for one callback, want 1", f, watched())
 		}
 		removeOther()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := f.Wait(ctx); !errors.Is(err, context.Canceled) || watched() != 0 {
-			t.Errorf("%v: %d watch after a wait that was given up (%v)", f, watched(), err)
+			t.Errorf("%v: %d watchers after a cancelled wait (%v)", f, watched(), err)
 		}
 	}
 }
@@ -105,17 +104,17 @@ func TestChain(t *testing.T) {
 		return f
 	}
 	if _, err := head.Point(31); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("a point that is not submitted: %v, want EINVAL", err)
+		t.Errorf("unsubmitted point: %v, want EINVAL", err)
 	}
 	if point(0) != head || point(21) != head || point(20) == head || point(11) != point(20) || point(1).seqno != 10 {
-		t.Error("points lead to wrong nodes")
+		t.Error("Point returned wrong nodes")
 	}
 	if head.LastSubmitted() != 30 || head.LastSignaled() != 0 {
 		t.Errorf("submitted %d, signalled %d; want 30, 0", head.LastSubmitted(), head.LastSignaled())
 	}
 	fences[1].Signal(nil)
 	if head.LastSignaled() != 0 || point(20).Signaled() {
-		t.Error("a point is signalled only when those before it are")
+		t.Error("a point is signalled before the points that precede it")
 	}
 	fences[0].Signal(nil)
 	if head.LastSignaled() != 20 || !point(20).Signaled() || head.Signaled() {
@@ -126,8 +125,8 @@ func TestChain(t *testing.T) {
 		t.Errorf("signalled %d, %v; want 30 and no error", head.LastSignaled(), err)
 	}
 
-	// A point that is not after the last begins anew, and is not signalled
-	// before what was there.
+	// A point that is not greater than the last starts a new timeline, but is
+	// not signalled before the old one.
 	pending := c.New()
 	before := NewChain(head, pending, 40)
 	unordered := NewChain(before, Stub(), 5)
@@ -140,8 +139,8 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestLongChain signals the first of a very long chain: neither the stack nor
-// memory may give out, and signalled nodes are not kept.
+// TestLongChain signals the first node of a very long chain. The stack must not
+// overflow, and the chain must not keep signalled nodes.
 func TestLongChain(t *testing.T) {
 	first := NewContext("c", "c").New()
 	head := NewChain(nil, first, 1)
@@ -150,12 +149,12 @@ func TestLongChain(t *testing.T) {
 	}
 	first.Signal(nil)
 	if !head.Signaled() || head.prev() != nil {
-		t.Error("the chain is not signalled, or keeps what is")
+		t.Error("the chain is not signalled, or keeps signalled nodes")
 	}
 }
 
-// TestChainAgainstModel compares random timelines with the plain rule: a point
-// is signalled when all that was submitted up to it is.
+// TestChainAgainstModel compares random timelines with a simple model: a point
+// is signalled when all fences submitted up to it are.
 func TestChainAgainstModel(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -197,17 +196,17 @@ func TestChainAgainstModel(t *testing.T) {
 				i := slices.IndexFunc(model, func(m submitted) bool { return m.seqno >= p })
 				want := last >= model[i].seqno
 				if f.Signaled() != want {
-					t.Fatalf("seed %d: point %d is signalled: %v, want %v", seed, p, f.Signaled(), want)
+					t.Fatalf("seed %d: point %d signalled: %v, want %v", seed, p, f.Signaled(), want)
 				}
 			}
 			if _, err := head.Point(seqno + 1); err == nil {
-				t.Fatalf("seed %d: point %d is not submitted", seed, seqno+1)
+				t.Fatalf("seed %d: Point(%d) succeeded for an unsubmitted point", seed, seqno+1)
 			}
 		}
 	}
 }
 
-// TestRaces signals, combines and watches from many goroutines.
+// TestRaces signals, combines and watches fences from many goroutines.
 func TestRaces(t *testing.T) {
 	for range 50 {
 		c := NewContext("c", "c")
@@ -225,7 +224,7 @@ func TestRaces(t *testing.T) {
 			wg.Go(func() {
 				var head *Fence
 				for i, f := range fences {
-					head = NewChain(head, Merge(f, fences[rand.IntN(len(fences))], NewContextStub()), uint64(i+1))
+					head = NewChain(head, Merge(f, fences[rand.IntN(len(fences))], newSoon()), uint64(i+1))
 					if i%3 == 0 {
 						head.Collect()
 					}
@@ -242,8 +241,8 @@ func TestRaces(t *testing.T) {
 	}
 }
 
-// NewContextStub returns a fence of its own that is signalled soon.
-func NewContextStub() *Fence {
+// newSoon returns a fence of a new context that another goroutine signals.
+func newSoon() *Fence {
 	f := NewContext("soon", "soon").New()
 	go f.Signal(nil)
 	return f
@@ -257,13 +256,4 @@ func BenchmarkSignal(b *testing.B) {
 		f.AddCallback(func() {})
 		f.SignalAt(time.Second, nil)
 	}
-}
-
-func ExampleMerge() {
-	gpu, display := NewContext("gpu", "render").New(), NewContext("display", "crtc-0").New()
-	both := Merge(gpu, display)
-	both.AddCallback(func() { fmt.Println("both are done") })
-	gpu.Signal(nil)
-	display.Signal(nil)
-	// Output: both are done
 }

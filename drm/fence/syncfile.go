@@ -11,13 +11,13 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A SyncFile is a descriptor of a fence: it is a [drm.ClientFile]. It becomes
-// readable for poll(2) when the fence is signalled. In contrast to the
-// kernel's, a read(2) succeeds, and takes the readiness with it.
+// A SyncFile is the [drm.ClientFile] of a fence. It becomes readable for
+// poll(2) when the fence is signalled. Unlike the kernel's, read(2) on it
+// succeeds and makes it unreadable again.
 type SyncFile struct {
 	fence  *Fence
-	name   string // that a client gave it; else ""
-	remove func() // the callback
+	name   string // given by a client, or empty
+	remove func() // cancels the callback of the fence
 }
 
 // An installer gives a client files: a *drm.Request or a drm.Caller.
@@ -25,8 +25,8 @@ type installer interface {
 	InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error)
 }
 
-// Install gives the client a sync file of the fence and returns its descriptor,
-// which is closed on exec. EMFILE when the client has too many.
+// Install gives the client a sync file for f and returns its descriptor, which
+// is close-on-exec. It fails with EMFILE if the client has no free descriptor.
 func Install(client installer, f *Fence) (int32, error) { return install(client, f, "") }
 
 func install(client installer, f *Fence, name string) (int32, error) {
@@ -42,8 +42,8 @@ type lookuper interface {
 	LookupFile(fd int32) drm.ClientFile
 }
 
-// Lookup returns the fence behind a sync file of the client. EINVAL when the
-// descriptor is none.
+// Lookup returns the fence of a sync file of the client. It fails with EINVAL
+// if the descriptor is not a sync file.
 func Lookup(client lookuper, fd int32) (*Fence, error) {
 	s, ok := client.LookupFile(fd).(*SyncFile)
 	if !ok {
@@ -55,13 +55,13 @@ func Lookup(client lookuper, fd int32) (*Fence, error) {
 // Fence returns the fence of the file.
 func (s *SyncFile) Fence() *Fence { return s.fence }
 
-// Close implements [drm.ClientFile].
+// Close removes the callback of the file from its fence.
 func (s *SyncFile) Close() error {
 	s.remove()
 	return nil
 }
 
-// Ioctl implements [drm.ClientFile]: the requests of linux/sync_file.h.
+// Ioctl serves the requests of linux/sync_file.h.
 func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
 	switch cmd {
 	case uapi.SyncIOCMerge:
@@ -71,16 +71,19 @@ func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 	case iocSetDeadline:
 		return exchange(caller, arg, func(deadline *[2]uint64) error {
 			if deadline[1] != 0 {
-				return invalid("SYNC_IOC_SET_DEADLINE: the padding is not zero")
+				return invalid("SYNC_IOC_SET_DEADLINE: padding %#x: must be zero", deadline[1])
 			}
-			return nil // nothing can be done faster
+			// A deadline is a hint that lets a driver raise its clocks. No fence
+			// here completes earlier for it, so the hint is ignored, as the kernel
+			// ignores it for drivers without set_deadline.
+			return nil
 		})
 	}
-	return fmt.Errorf("fence: ioctl %#x is not one of a sync file: %w", cmd, unix.ENOTTY)
+	return fmt.Errorf("fence: a sync file has no ioctl %#x: %w", cmd, unix.ENOTTY)
 }
 
-// iocSetDeadline is SYNC_IOC_SET_DEADLINE, which is younger than the headers
-// of package uapi.
+// iocSetDeadline is SYNC_IOC_SET_DEADLINE, which the headers that package uapi
+// is generated from lack.
 const iocSetDeadline = 0x40103e05
 
 func invalid(format string, args ...any) error {
@@ -111,14 +114,14 @@ func encode(v any) []byte {
 	return data
 }
 
-// merge makes a sync file that is signalled when this one and another are.
+// merge creates a sync file that is signalled when this one and another are.
 func (s *SyncFile) merge(caller drm.Caller, data *uapi.SyncMergeData) error {
 	if data.Flags != 0 || data.Pad != 0 {
-		return invalid("SYNC_IOC_MERGE with flags %#x and padding %#x: both must be zero", data.Flags, data.Pad)
+		return invalid("SYNC_IOC_MERGE: flags %#x, padding %#x: both must be zero", data.Flags, data.Pad)
 	}
 	other, ok := caller.LookupFile(data.FD2).(*SyncFile)
 	if !ok {
-		return fmt.Errorf("fence: SYNC_IOC_MERGE with descriptor %d, which is no sync file: %w", data.FD2, unix.ENOENT)
+		return fmt.Errorf("fence: SYNC_IOC_MERGE: descriptor %d is not a sync file: %w", data.FD2, unix.ENOENT)
 	}
 	data.Name[len(data.Name)-1] = 0
 	var err error
@@ -126,11 +129,11 @@ func (s *SyncFile) merge(caller drm.Caller, data *uapi.SyncMergeData) error {
 	return err
 }
 
-// info answers the state of the file and, when asked for, of each fence that
-// it is made of.
+// info returns the state of the file and, if the client asks for them, of the
+// fences that it consists of.
 func (s *SyncFile) info(caller drm.Caller, info *uapi.SyncFileInfo) error {
 	if info.Flags != 0 || info.Pad != 0 {
-		return invalid("SYNC_IOC_FILE_INFO with flags %#x and padding %#x: both must be zero", info.Flags, info.Pad)
+		return invalid("SYNC_IOC_FILE_INFO: flags %#x, padding %#x: both must be zero", info.Flags, info.Pad)
 	}
 	var fences []uapi.SyncFenceInfo
 	status := int32(1)
@@ -147,7 +150,7 @@ func (s *SyncFile) info(caller drm.Caller, info *uapi.SyncFileInfo) error {
 	case room == 0:
 		status, _ = s.fence.status()
 	case int64(room) < int64(len(fences)):
-		return invalid("SYNC_IOC_FILE_INFO with room for %d of %d fences", room, len(fences))
+		return invalid("SYNC_IOC_FILE_INFO: room for %d fences, the file has %d", room, len(fences))
 	default:
 		if err := caller.CopyToUser(info.SyncFenceInfo, encode(fences)); err != nil {
 			return err
@@ -159,7 +162,8 @@ func (s *SyncFile) info(caller drm.Caller, info *uapi.SyncFileInfo) error {
 	return nil
 }
 
-// Name returns the name that a client gave the file, or that of its fence.
+// Name returns the name that a client gave the file, or else the name of its
+// fence.
 func (s *SyncFile) Name() string {
 	if s.name != "" {
 		return s.name
@@ -167,7 +171,7 @@ func (s *SyncFile) Name() string {
 	return s.fence.String()
 }
 
-// name32 cuts a name off so that a zero follows it.
+// name32 returns name as a zero-terminated field, truncated if necessary.
 func name32(name string) (field [32]byte) {
 	copy(field[:len(field)-1], name)
 	return field

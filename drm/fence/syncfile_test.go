@@ -44,7 +44,7 @@ func TestSyncFile(t *testing.T) {
 	f, g := fence.NewContext("vkms", "CRTC:1-crtc-0").New(), fence.NewContext("gpu", "render").New()
 	fd, other := install(t, c, f), install(t, c, g)
 	if got, err := fence.Lookup(c, fd); got != f || err != nil {
-		t.Errorf("looking the file up: %v, %v", got, err)
+		t.Errorf("Lookup: %v, %v; want the fence", got, err)
 	}
 	merge := uapi.SyncMergeData{FD2: other}
 	copy(merge.Name[:], "both")
@@ -75,7 +75,7 @@ func TestSyncFile(t *testing.T) {
 
 	f.SignalAt(5, nil)
 	if !readable(t, fd) || readable(t, other) || readable(t, merge.Fence) {
-		t.Error("readable are not just the files whose fence is signalled")
+		t.Error("want only the file of the signalled fence to be readable")
 	}
 	g.SignalAt(6, unix.ENODEV)
 	if !readable(t, other) || !readable(t, merge.Fence) {
@@ -83,14 +83,14 @@ func TestSyncFile(t *testing.T) {
 	}
 	state, _, err = info(merge.Fence, 0)
 	if err != nil || state.Status != -int32(unix.ENODEV) {
-		t.Errorf("info of a failed file: %+v, %v; want -ENODEV", state, err)
+		t.Errorf("info of a file whose fence failed: %+v, %v; want -ENODEV", state, err)
 	}
 	state, fences, err = info(fd, 1)
 	if err != nil || state.Status != 1 || fences[0].Status != 1 || fences[0].TimestampNs != 5 {
 		t.Errorf("info of a signalled file: %+v, %+v, %v", state, fences, err)
 	}
 	if late := install(t, c, f); !readable(t, late) {
-		t.Error("a file of a fence that was signalled before is not readable")
+		t.Error("a file made for a signalled fence is not readable")
 	}
 }
 
@@ -101,16 +101,16 @@ func TestSyncFileErrors(t *testing.T) {
 	for what, tc := range map[string]struct {
 		got, want error
 	}{
-		"merge with flags":        {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: fd, Flags: 1}), unix.EINVAL},
-		"merge with padding":      {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: fd, Pad: 1}), unix.EINVAL},
-		"merge with stdin":        {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: 0}), unix.ENOENT},
-		"merge with nothing":      {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: -1}), unix.ENOENT},
-		"info with flags":         {drmtest.FileIoctl(c, fd, uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{Flags: 1}), unix.EINVAL},
-		"info with a bad pointer": {drmtest.FileIoctl(c, fd, uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: 8}), unix.EFAULT},
-		"deadline":                {drmtest.FileIoctl(c, fd, 0x40103e05, &[2]uint64{1, 0}), nil},
-		"deadline with padding":   {drmtest.FileIoctl(c, fd, 0x40103e05, &[2]uint64{1, 1}), unix.EINVAL},
-		"another request":         {drmtest.FileIoctl(c, fd, uapi.IoctlVersion, &uapi.Version{}), unix.ENOTTY},
-		"not a file of ours":      {drmtest.FileIoctl(c, 0, uapi.SyncIOCMerge, &uapi.SyncMergeData{}), unix.ENOTTY},
+		"merge with flags":         {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: fd, Flags: 1}), unix.EINVAL},
+		"merge with padding":       {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: fd, Pad: 1}), unix.EINVAL},
+		"merge with stdin":         {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: 0}), unix.ENOENT},
+		"merge with descriptor -1": {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: -1}), unix.ENOENT},
+		"info with flags":          {drmtest.FileIoctl(c, fd, uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{Flags: 1}), unix.EINVAL},
+		"info with a bad pointer":  {drmtest.FileIoctl(c, fd, uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: 8}), unix.EFAULT},
+		"deadline":                 {drmtest.FileIoctl(c, fd, 0x40103e05, &[2]uint64{1, 0}), nil},
+		"deadline with padding":    {drmtest.FileIoctl(c, fd, 0x40103e05, &[2]uint64{1, 1}), unix.EINVAL},
+		"unknown request":          {drmtest.FileIoctl(c, fd, uapi.IoctlVersion, &uapi.Version{}), unix.ENOTTY},
+		"merge on stdin":           {drmtest.FileIoctl(c, 0, uapi.SyncIOCMerge, &uapi.SyncMergeData{}), unix.ENOTTY},
 	} {
 		if tc.got != tc.want && !(tc.got == nil && tc.want == nil) {
 			t.Errorf("%s: %v, want %v", what, tc.got, tc.want)
@@ -120,7 +120,7 @@ func TestSyncFileErrors(t *testing.T) {
 		t.Errorf("merge with a bad pointer: %v, want EFAULT", err)
 	}
 	if _, err := fence.Lookup(c, 0); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("looking up what is no sync file: %v, want EINVAL", err)
+		t.Errorf("Lookup of stdin: %v, want EINVAL", err)
 	}
 }
 
@@ -135,7 +135,6 @@ func FuzzSyncFile(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Descriptors in arg must not be ones of the test's own.
 		addr := c.Put(append(arg, make([]byte, 64)...))
 		err = c.LookupFile(fd).Ioctl(context.Background(), c, cmd, addr)
 		if cmd == uapi.SyncIOCMerge && err == nil {

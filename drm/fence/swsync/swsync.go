@@ -1,9 +1,9 @@
-// Package swsync lets programs make fences and signal them by hand: it is the
-// sw_sync file that kernels have in debugfs, for tests of what waits for
-// fences. A file that is open is a timeline with a counter; a fence on it has
-// a number, and is signalled when the counter reaches that.
+// Package swsync implements the sw_sync file of the kernel's debugfs, with
+// which test programs create fences and signal them by hand. An open file is a
+// timeline with a counter. Each fence on it has a value, and is signalled when
+// the counter reaches that value.
 //
-// Lock order: Timeline.mu is a leaf. Fences are signalled without it.
+// Lock order: Timeline.mu is a leaf. Fences are signalled without holding it.
 package swsync
 
 import (
@@ -22,27 +22,27 @@ import (
 	"github.com/udrm/udrm/drm/fence"
 )
 
-// The requests, of drivers/dma-buf/sw_sync.c.
+// Requests of a sw_sync file (drivers/dma-buf/sw_sync.c).
 const (
 	Magic          = 'W'
-	IocCreateFence = 0xc0285700 // argument [CreateFence]
-	IocInc         = 0x40045701 // argument: by how much, 32 bits
+	IocCreateFence = 0xc0285700 // SW_SYNC_IOC_CREATE_FENCE, argument: [CreateFence]
+	IocInc         = 0x40045701 // SW_SYNC_IOC_INC, argument: uint32, the increment
 )
 
 // CreateFence is struct sw_sync_create_fence_data.
 type CreateFence struct {
 	Value uint32
-	Name  [32]byte // not used
-	Fence int32    // descriptor of the sync file
+	Name  [32]byte // ignored
+	Fence int32    // returned: descriptor of the sync file
 }
 
-// A Timeline is an open sw_sync file: it is a [drm.ClientFile].
+// A Timeline is an open sw_sync file. It implements [drm.ClientFile].
 type Timeline struct {
 	context *fence.Context
 
 	mu      sync.Mutex
 	value   uint32
-	pending []point // in the order in which they will be signalled
+	pending []point // in the order of their signals
 	closed  bool
 }
 
@@ -51,15 +51,15 @@ type point struct {
 	fence *fence.Fence
 }
 
-// Open opens the file. Nothing is delivered to the sink.
+// Open opens the file. The file never delivers events to the sink.
 func Open(drm.EventSink) (io.Closer, error) {
 	return &Timeline{context: fence.NewContext("sw_sync", "sw_sync")}, nil
 }
 
-// reached reports whether a counter has come as far as value; it may wrap.
+// reached reports whether counter, which may wrap, has reached value.
 func reached(counter, value uint32) bool { return int32(value-counter) <= 0 }
 
-// Ioctl implements [drm.ClientFile].
+// Ioctl serves SW_SYNC_IOC_CREATE_FENCE and SW_SYNC_IOC_INC.
 func (t *Timeline) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
 	switch cmd {
 	case IocCreateFence:
@@ -89,10 +89,10 @@ func (t *Timeline) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 		t.advance(by)
 		return nil
 	}
-	return fmt.Errorf("swsync: ioctl %#x is not one of a sw_sync file: %w", cmd, unix.ENOTTY)
+	return fmt.Errorf("swsync: a sw_sync file has no ioctl %#x: %w", cmd, unix.ENOTTY)
 }
 
-// at returns the fence of a value.
+// at returns the fence for value, signalled if the counter has reached it.
 func (t *Timeline) at(value uint32) *fence.Fence {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -112,6 +112,7 @@ func (t *Timeline) at(value uint32) *fence.Fence {
 	return f
 }
 
+// advance increments the counter and signals the fences that it reaches.
 func (t *Timeline) advance(by uint32) {
 	t.mu.Lock()
 	t.value += by
@@ -127,15 +128,15 @@ func (t *Timeline) advance(by uint32) {
 	}
 }
 
-// Close implements [drm.ClientFile]: what is pending will never be reached,
-// and fails with ENOENT.
+// Close signals the pending fences with ENOENT, since the counter will never
+// reach them.
 func (t *Timeline) Close() error {
 	t.mu.Lock()
 	pending := t.pending
 	t.pending, t.closed = nil, true
 	t.mu.Unlock()
 	for _, p := range pending {
-		p.fence.Signal(fmt.Errorf("swsync: the timeline was closed: %w", unix.ENOENT))
+		p.fence.Signal(fmt.Errorf("swsync: timeline closed before point %d: %w", p.value, unix.ENOENT))
 	}
 	return nil
 }

@@ -61,16 +61,16 @@ func TestTimeline(t *testing.T) {
 			t.Errorf("%s: signalled %v, want %v", what, got, want)
 		}
 	}
-	// The fourth lies more than half a turn ahead, which is behind.
+	// The fourth value is more than half the range away, so it is in the past.
 	expect("at 0", false, false, true, true, false, false)
 	inc(2)
 	expect("at 2", false, true, true, true, false, true)
 	if err := drmtest.CloseFD(fd); err != nil {
 		t.Fatal(err)
 	}
-	expect("closed", true, true, true, true, true, true)
+	expect("after close", true, true, true, true, true, true)
 	if _, _, err := fences[0].Status(); !errors.Is(err, unix.ENOENT) || fences[0] != fences[4] {
-		t.Errorf("a fence that was not reached: %v, want ENOENT", err)
+		t.Errorf("status of a fence that was not reached: %v, want ENOENT", err)
 	}
 }
 
@@ -91,8 +91,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// FuzzTimeline creates fences and advances in any order, and compares with the
-// plain rule.
+// FuzzTimeline creates fences and increments the counter in any order. It checks
+// that a fence is signalled if and only if the counter has reached its value.
 func FuzzTimeline(f *testing.F) {
 	f.Add([]byte{1, 2, 0x83, 4, 0x85})
 	f.Fuzz(func(t *testing.T, script []byte) {
