@@ -1,15 +1,16 @@
-// Package syncobj gives fences handles: it is the [drm.Part] that answers the
-// SYNCOBJ requests. A sync object holds a fence, or none yet, or a timeline
-// of them; clients make it, signal it, wait for it, and pass it on as a
-// descriptor. Graphics programs and compositors synchronise with it.
+// Package syncobj implements sync objects, which give fences handles. Its
+// [Manager] is the [drm.Part] that serves the SYNCOBJ requests. A sync object
+// holds no fence, one fence, or a timeline of fences. Clients create it, signal
+// it, wait for it, and share it as a file descriptor. Graphics programs and
+// compositors synchronise with it.
 //
-// Every device attaches the part. What it answers depends on the features of
-// the driver, as in the kernel: without drm.FeatureSyncobj, or
-// drm.FeatureSyncobjTimeline for the requests of timelines, EOPNOTSUPP.
+// Every driver may attach the part. The features of the driver decide what it
+// serves, as in the kernel. Without [drm.FeatureSyncobj] all requests fail with
+// EOPNOTSUPP; without [drm.FeatureSyncobjTimeline] those for timelines do.
 //
-// A request that waits ends with ENODEV when its device is unplugged. The
-// objects themselves belong to clients, not to the device: they outlive it,
-// and can be imported into another.
+// A waiting request ends with ENODEV when its device is unplugged. Sync objects
+// belong to clients, not to the device. They outlive it, and can be imported
+// into another device.
 //
 // # Lock order
 //

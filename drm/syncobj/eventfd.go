@@ -13,14 +13,14 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// eventfd has an eventfd of the client signalled when a point is, or is
-// submitted. It does not wait.
+// eventfd registers an eventfd of the client, to be signalled when a point is
+// signalled or, with WAIT_AVAILABLE, submitted. It returns at once.
 func (m *Manager) eventfd(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjEventfd) error {
 	if err := needs(dev, drm.FeatureSyncobjTimeline); err != nil {
 		return err
 	}
 	if arg.Flags&^uint32(uapi.SyncobjWaitFlagsWaitAvailable) != 0 || arg.Pad != 0 {
-		return invalid("SYNCOBJ_EVENTFD with flags %#x and padding %#x", arg.Flags, arg.Pad)
+		return invalid("SYNCOBJ_EVENTFD: flags %#x, padding %#x: only WAIT_AVAILABLE is allowed", arg.Flags, arg.Pad)
 	}
 	s, err := m.lookup(req, arg.Handle)
 	if err != nil {
@@ -29,11 +29,11 @@ func (m *Manager) eventfd(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	defer s.Put()
 	fd, err := req.DupFD(arg.FD)
 	if err != nil {
-		return fmt.Errorf("syncobj: SYNCOBJ_EVENTFD with descriptor %d: %w", arg.FD, err)
+		return fmt.Errorf("syncobj: SYNCOBJ_EVENTFD: descriptor %d: %w", arg.FD, err)
 	}
 	if !isEventfd(fd) {
 		_ = unix.Close(fd)
-		return invalid("SYNCOBJ_EVENTFD with descriptor %d, which is no eventfd", arg.FD)
+		return invalid("SYNCOBJ_EVENTFD: descriptor %d is not an eventfd", arg.FD)
 	}
 	e := &event{fd: fd}
 	s.await(&waiter{
@@ -56,25 +56,26 @@ func isEventfd(fd int) bool {
 	return err == nil && string(link[:n]) == "anon_inode:[eventfd]"
 }
 
-// An event is an eventfd to be signalled once.
+// An event signals an eventfd once.
 type event struct {
 	fd   int
 	over atomic.Bool
 }
 
-// patience is how long somebody who signals waits for a client that fills its
-// eventfd at the same moment.
-const patience = 10 * time.Millisecond
+// writeTimeout limits how long signal waits for its write. The write blocks
+// only if the client fills the eventfd at the same moment.
+const writeTimeout = 10 * time.Millisecond
 
-// signal adds one to the eventfd. That is the client's as well: should it be
-// full, the write waits until the client reads, which may be never.
+// signal adds one to the eventfd. The client shares the eventfd and may fill
+// it; then the write blocks until the client reads, perhaps forever. So a
+// goroutine writes, and signal waits for it only briefly.
 func (e *event) signal() {
 	if e.over.Swap(true) {
 		return
 	}
 	fds := []unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLOUT}}
 	if n, _ := unix.Poll(fds, 0); n != 1 || fds[0].Revents&unix.POLLOUT == 0 {
-		_ = unix.Close(e.fd) // full: it is signalled
+		_ = unix.Close(e.fd) // full, and therefore readable already
 		return
 	}
 	written := make(chan struct{})
@@ -84,12 +85,12 @@ func (e *event) signal() {
 		close(written)
 	}()
 	select {
-	case <-written: // so that it is there when the client looks
-	case <-time.After(patience):
+	case <-written: // the client sees the event when signal returns
+	case <-time.After(writeTimeout):
 	}
 }
 
-// drop gives up an event that will not come.
+// drop closes the eventfd of an event that will never occur.
 func (e *event) drop() {
 	if !e.over.Swap(true) {
 		_ = unix.Close(e.fd)

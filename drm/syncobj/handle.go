@@ -12,21 +12,21 @@ import (
 
 type handles = handle.Table[*Syncobj]
 
-// A file is an object as a descriptor.
+// A file is the [drm.ClientFile] of a sync object.
 type file struct{ object *Syncobj }
 
-// Ioctl implements [drm.ClientFile]: there are no requests on it.
+// Ioctl fails with ENOTTY: a sync object's file has no requests.
 func (f *file) Ioctl(_ context.Context, _ drm.Caller, cmd uint32, _ uint64) error {
-	return fmt.Errorf("syncobj: ioctl %#x on a sync object: %w", cmd, unix.ENOTTY)
+	return fmt.Errorf("syncobj: a sync object has no ioctl %#x: %w", cmd, unix.ENOTTY)
 }
 
-// Close implements [drm.ClientFile].
+// Close drops the file's reference to the object.
 func (f *file) Close() error {
 	f.object.Put()
 	return nil
 }
 
-// install gives the client a descriptor of the object.
+// install gives the client a descriptor for s and returns it.
 func install(req *drm.Request, s *Syncobj) (int32, error) {
 	return req.InstallFile(unix.O_CLOEXEC, func(drm.EventSink) (drm.ClientFile, error) {
 		s.Get()

@@ -15,7 +15,7 @@ func (m *Manager) create(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.
 		return err
 	}
 	if arg.Flags&^uint32(uapi.SyncobjCreateSignaled) != 0 {
-		return invalid("SYNCOBJ_CREATE with flags %#x", arg.Flags)
+		return invalid("SYNCOBJ_CREATE: flags %#x: only CREATE_SIGNALED is allowed", arg.Flags)
 	}
 	var f *fence.Fence
 	if arg.Flags&uapi.SyncobjCreateSignaled != 0 {
@@ -30,28 +30,28 @@ func (m *Manager) destroy(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 		return err
 	}
 	if arg.Pad != 0 {
-		return invalid("SYNCOBJ_DESTROY: the padding is not zero")
+		return invalid("SYNCOBJ_DESTROY: padding %#x: must be zero", arg.Pad)
 	}
 	s, ok := m.handles(req).Remove(arg.Handle)
 	if !ok {
-		return invalid("SYNCOBJ_DESTROY of handle %d, which the file does not have", arg.Handle)
+		return invalid("SYNCOBJ_DESTROY: no handle %d", arg.Handle)
 	}
 	s.Put()
 	return nil
 }
 
-// handleToFD exports an object, or the fence that it holds now.
+// handleToFD exports an object or, with EXPORT_SYNC_FILE, its current fence.
 func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjHandle) error {
 	if err := needs(dev, drm.FeatureSyncobj); err != nil {
 		return err
 	}
 	if arg.Pad != 0 || arg.Flags&^uint32(uapi.SyncobjHandleToFDFlagsExportSyncFile) != 0 {
-		return invalid("SYNCOBJ_HANDLE_TO_FD with flags %#x and padding %#x", arg.Flags, arg.Pad)
+		return invalid("SYNCOBJ_HANDLE_TO_FD: flags %#x, padding %#x: only EXPORT_SYNC_FILE is allowed", arg.Flags, arg.Pad)
 	}
 	s, err := m.lookup(req, arg.Handle)
 	if arg.Flags == 0 {
 		if err != nil {
-			return invalid("SYNCOBJ_HANDLE_TO_FD: %v", err)
+			return invalid("SYNCOBJ_HANDLE_TO_FD: no handle %d", arg.Handle)
 		}
 		defer s.Put()
 		arg.FD, err = install(req, s)
@@ -69,21 +69,22 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return err
 }
 
-// fdToHandle imports an object, under a new handle, or a fence into an object.
+// fdToHandle imports an object under a new handle or, with IMPORT_SYNC_FILE, the
+// fence of a sync file into an object.
 func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjHandle) error {
 	if err := needs(dev, drm.FeatureSyncobj); err != nil {
 		return err
 	}
 	if arg.Pad != 0 || arg.Flags&^uint32(uapi.SyncobjFDToHandleFlagsImportSyncFile) != 0 {
-		return invalid("SYNCOBJ_FD_TO_HANDLE with flags %#x and padding %#x", arg.Flags, arg.Pad)
+		return invalid("SYNCOBJ_FD_TO_HANDLE: flags %#x, padding %#x: only IMPORT_SYNC_FILE is allowed", arg.Flags, arg.Pad)
 	}
 	if arg.Flags == 0 {
 		f, ok := req.LookupFile(arg.FD).(*file)
 		if !ok {
-			return invalid("SYNCOBJ_FD_TO_HANDLE of descriptor %d, which is no sync object", arg.FD)
+			return invalid("SYNCOBJ_FD_TO_HANDLE: descriptor %d is not a sync object", arg.FD)
 		}
 		if !f.object.tryGet() {
-			return invalid("SYNCOBJ_FD_TO_HANDLE of descriptor %d, which is closed", arg.FD)
+			return invalid("SYNCOBJ_FD_TO_HANDLE: descriptor %d is being closed", arg.FD)
 		}
 		arg.Handle = m.handles(req).Create(f.object)
 		return nil
@@ -101,13 +102,14 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return nil
 }
 
-// transfer gives one object, or a point of it, the fence of another.
+// transfer copies the fence of an object, or of one of its points, to another
+// object or point.
 func (m *Manager) transfer(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjTransfer) error {
 	if err := needs(dev, drm.FeatureSyncobjTimeline); err != nil {
 		return err
 	}
 	if arg.Pad != 0 {
-		return invalid("SYNCOBJ_TRANSFER: the padding is not zero")
+		return invalid("SYNCOBJ_TRANSFER: padding %#x: must be zero", arg.Pad)
 	}
 	dst, err := m.lookup(req, arg.DstHandle)
 	if err != nil {
@@ -131,6 +133,8 @@ func (m *Manager) transfer(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 	return nil
 }
 
+// WAIT_DEADLINE is accepted and ignored: it hints when the fences are needed,
+// and no fence here completes earlier for it.
 const (
 	waitFlags         = uapi.SyncobjWaitFlagsWaitAll | uapi.SyncobjWaitFlagsWaitForSubmit | uapi.SyncobjWaitFlagsWaitDeadline
 	timelineWaitFlags = waitFlags | uapi.SyncobjWaitFlagsWaitAvailable
@@ -141,7 +145,7 @@ func (m *Manager) wait(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.Sy
 		return err
 	}
 	if arg.Flags&^uint32(waitFlags) != 0 {
-		return invalid("SYNCOBJ_WAIT with flags %#x", arg.Flags)
+		return invalid("SYNCOBJ_WAIT: unknown flags %#x", arg.Flags&^uint32(waitFlags))
 	}
 	if arg.CountHandles == 0 {
 		return nil
@@ -163,7 +167,7 @@ func (m *Manager) timelineWait(dev *drm.RegisteredDevice, req *drm.Request, arg 
 		return err
 	}
 	if arg.Flags&^uint32(timelineWaitFlags) != 0 {
-		return invalid("SYNCOBJ_TIMELINE_WAIT with flags %#x", arg.Flags)
+		return invalid("SYNCOBJ_TIMELINE_WAIT: unknown flags %#x", arg.Flags&^uint32(timelineWaitFlags))
 	}
 	if arg.CountHandles == 0 {
 		return nil
@@ -181,19 +185,20 @@ func (m *Manager) timelineWait(dev *drm.RegisteredDevice, req *drm.Request, arg 
 }
 
 func (m *Manager) reset(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjArray) error {
-	return m.each(dev, req, arg, func(s *Syncobj) { s.Replace(nil) })
+	return m.each(dev, req, arg, "SYNCOBJ_RESET", func(s *Syncobj) { s.Replace(nil) })
 }
 
 func (m *Manager) signal(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjArray) error {
-	return m.each(dev, req, arg, func(s *Syncobj) { s.Replace(fence.Stub()) })
+	return m.each(dev, req, arg, "SYNCOBJ_SIGNAL", func(s *Syncobj) { s.Replace(fence.Stub()) })
 }
 
-func (m *Manager) each(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjArray, do func(*Syncobj)) error {
+// each calls do for every object of an array.
+func (m *Manager) each(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjArray, request string, do func(*Syncobj)) error {
 	if err := needs(dev, drm.FeatureSyncobj); err != nil {
 		return err
 	}
 	if arg.Pad != 0 || arg.CountHandles == 0 {
-		return invalid("%d handles with padding %#x", arg.CountHandles, arg.Pad)
+		return invalid("%s: %d handles, padding %#x: want at least one, and no padding", request, arg.CountHandles, arg.Pad)
 	}
 	objects, err := m.find(req, arg.Handles, arg.CountHandles)
 	if err != nil {
@@ -211,7 +216,7 @@ func (m *Manager) timelineSignal(dev *drm.RegisteredDevice, req *drm.Request, ar
 		return err
 	}
 	if arg.Flags != 0 || arg.CountHandles == 0 {
-		return invalid("SYNCOBJ_TIMELINE_SIGNAL of %d handles with flags %#x", arg.CountHandles, arg.Flags)
+		return invalid("SYNCOBJ_TIMELINE_SIGNAL: %d handles, flags %#x: want at least one, and no flags", arg.CountHandles, arg.Flags)
 	}
 	objects, points, err := m.findPoints(req, arg.Handles, arg.Points, arg.CountHandles)
 	if err != nil {
@@ -224,13 +229,14 @@ func (m *Manager) timelineSignal(dev *drm.RegisteredDevice, req *drm.Request, ar
 	return nil
 }
 
-// query answers how far each timeline is.
+// query returns the last signalled point of each timeline or, with
+// LAST_SUBMITTED, the last submitted one.
 func (m *Manager) query(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjTimelineArray) error {
 	if err := needs(dev, drm.FeatureSyncobjTimeline); err != nil {
 		return err
 	}
 	if arg.Flags&^uint32(uapi.SyncobjQueryFlagsLastSubmitted) != 0 || arg.CountHandles == 0 {
-		return invalid("SYNCOBJ_QUERY of %d handles with flags %#x", arg.CountHandles, arg.Flags)
+		return invalid("SYNCOBJ_QUERY: %d handles, flags %#x: want at least one, and only LAST_SUBMITTED", arg.CountHandles, arg.Flags)
 	}
 	objects, err := m.find(req, arg.Handles, arg.CountHandles)
 	if err != nil {
@@ -250,15 +256,15 @@ func (m *Manager) query(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.S
 	return req.CopyToUser(arg.Points, encode(points))
 }
 
-// maxHandles is how many objects a request may name: what the kernel can
-// allocate pointers for at once.
+// maxHandles limits the objects of one request. The kernel's limit is the
+// largest array of pointers that it can allocate.
 const maxHandles = 1 << 19
 
-// find reads an array of handles and returns the objects, each with a
-// reference for the caller.
+// find reads an array of handles and returns their objects, each with a
+// reference that the caller must put.
 func (m *Manager) find(req *drm.Request, addr uint64, count uint32) (objects []*Syncobj, err error) {
 	if count > maxHandles {
-		return nil, fmt.Errorf("syncobj: %d handles, more than %d: %w", count, maxHandles, unix.ENOMEM)
+		return nil, fmt.Errorf("syncobj: too many handles (%d, the limit is %d): %w", count, maxHandles, unix.ENOMEM)
 	}
 	handles, err := readArray[uint32](req, addr, count)
 	if err != nil {
@@ -275,8 +281,8 @@ func (m *Manager) find(req *drm.Request, addr uint64, count uint32) (objects []*
 	return objects, nil
 }
 
-// findPoints reads a point for each handle as well; without an array of them
-// they are 0.
+// findPoints is like find and also reads a point for each handle. The points
+// are 0 if their address is.
 func (m *Manager) findPoints(req *drm.Request, handles, points uint64, count uint32) ([]*Syncobj, []uint64, error) {
 	objects, err := m.find(req, handles, count)
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Manager is the sync objects of one device: a [drm.Part], to be attached
-// between the display and the buffers. It has no state of its own: objects
+// A Manager is the [drm.Part] that gives a device sync objects. Attach it after
+// the display and before the buffers. It has no state of its own: the objects
 // belong to files.
 type Manager struct{}
 
-// NewManager returns the part.
+// NewManager returns a manager for one device.
 func NewManager() *Manager { return &Manager{} }
 
 // Ioctls implements [drm.Part].
@@ -35,10 +35,10 @@ func (m *Manager) Ioctls() []drm.Ioctl {
 	}
 }
 
-// Open implements [drm.Part]: a file begins without handles.
+// Open returns the state of a new file, which has no handles.
 func (m *Manager) Open(*drm.RegisteredDevice, *drm.File) (any, error) { return new(handles), nil }
 
-// Release implements [drm.Part]: it gives up the handles of the file.
+// Release puts the objects of the file's handles.
 func (m *Manager) Release(_ *drm.RegisteredDevice, _ *drm.File, state any) {
 	for _, s := range state.(*handles).Clear() {
 		s.Put()
@@ -48,7 +48,7 @@ func (m *Manager) Release(_ *drm.RegisteredDevice, _ *drm.File, state any) {
 // Register implements [drm.Part].
 func (m *Manager) Register(*drm.RegisteredDevice) error { return nil }
 
-// Unplug implements [drm.Part]: those who wait watch the device themselves.
+// Unplug does nothing: the context of a waiting request ends at the unplug.
 func (m *Manager) Unplug(*drm.Device) {}
 
 // Unregister implements [drm.Part].
@@ -56,21 +56,25 @@ func (m *Manager) Unregister(*drm.Device) {}
 
 func (m *Manager) handles(req *drm.Request) *handles { return req.File.Part(m).(*handles) }
 
-// lookup returns an object of the file, with a reference for the caller.
-// ENOENT when there is none.
+// lookup returns the object of a handle, with a reference that the caller must
+// put. It fails with ENOENT if the file has no such handle.
 func (m *Manager) lookup(req *drm.Request, handle uint32) (*Syncobj, error) {
 	if s, ok := m.handles(req).Lookup(handle); ok {
 		return s, nil
 	}
-	return nil, fmt.Errorf("syncobj: the file has no handle %d: %w", handle, unix.ENOENT)
+	return nil, fmt.Errorf("syncobj: no handle %d: %w", handle, unix.ENOENT)
 }
 
-// needs refuses a request that the driver does not offer.
+// needs fails with EOPNOTSUPP if the driver lacks the feature.
 func needs(dev *drm.RegisteredDevice, feature drm.Features) error {
 	if dev.Has(feature) {
 		return nil
 	}
-	return fmt.Errorf("syncobj: %s does not have sync objects, or no timelines: %w", dev.Info().Name, unix.EOPNOTSUPP)
+	what := "sync objects"
+	if feature == drm.FeatureSyncobjTimeline {
+		what = "timelines"
+	}
+	return fmt.Errorf("syncobj: driver %s does not support %s: %w", dev.Info().Name, what, unix.EOPNOTSUPP)
 }
 
 func invalid(format string, args ...any) error {

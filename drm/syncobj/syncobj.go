@@ -10,50 +10,49 @@ import (
 	"github.com/udrm/udrm/drm/fence"
 )
 
-// A Syncobj holds the fence of what was last submitted: struct drm_syncobj.
-// With points it is a timeline: a chain of fences. All methods may be called
+// A Syncobj holds the fence of the last submitted work: struct drm_syncobj.
+// With points it is a timeline, a chain of fences. All methods may be called
 // concurrently.
 //
-// It is reference-counted, by handles and descriptors, for the sake of those
-// who want to be told of fences that will never come: they are let go with
-// the last reference.
+// Handles and descriptors hold references. When the last one goes, no fence can
+// be submitted any more, and waiters that need one are dropped.
 type Syncobj struct {
 	mu      sync.Mutex
 	refs    int
-	fence   *fence.Fence // nil: nothing is submitted
+	fence   *fence.Fence // nil before the first submission and after a reset
 	waiters list.List    // of *waiter
 }
 
 // A waiter waits for a point to be submitted.
 type waiter struct {
 	point uint64
-	// submitted gets the fence of the point, once. It is called with the lock
-	// of the object held.
+	// submitted is called once, with the fence of the point, while the lock of
+	// the object is held.
 	submitted func(*fence.Fence)
-	// dropped says that the object is gone. It may be nil.
+	// dropped, if not nil, is called when the object goes away instead.
 	dropped func()
 }
 
-// New returns an object with one reference and the fence f, nil for none.
+// New returns an object with one reference and the fence f, which may be nil.
 func New(f *fence.Fence) *Syncobj { return &Syncobj{refs: 1, fence: f} }
 
-// Fence returns what was last submitted, nil for nothing: for a timeline, its
-// last point.
+// Fence returns the last submitted fence, or nil. For a timeline, it is the
+// node of the last point.
 func (s *Syncobj) Fence() *fence.Fence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fence
 }
 
-// Replace makes f the fence of the object, nil for none.
+// Replace sets the fence of the object; nil resets it.
 func (s *Syncobj) Replace(f *fence.Fence) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.replace(f)
 }
 
-// AddPoint appends a point to the timeline, which is signalled when f is, and
-// all before it.
+// AddPoint appends a point to the timeline. The point is signalled when f and
+// all earlier points are.
 func (s *Syncobj) AddPoint(f *fence.Fence, point uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +61,8 @@ func (s *Syncobj) AddPoint(f *fence.Fence, point uint64) {
 	node.Collect()
 }
 
-// replace is called with mu held.
+// replace sets the fence and serves the waiters whose points it has. The caller
+// must hold mu.
 func (s *Syncobj) replace(f *fence.Fence) {
 	if f == s.fence {
 		return
@@ -79,8 +79,8 @@ func (s *Syncobj) replace(f *fence.Fence) {
 	}
 }
 
-// Find returns the fence of a point, or of the object when point is 0. EINVAL
-// when it is not submitted yet.
+// Find returns the fence of a point, or of the object if point is 0. It fails
+// with EINVAL if the point is not submitted yet.
 func (s *Syncobj) Find(point uint64) (*fence.Fence, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,13 +89,13 @@ func (s *Syncobj) Find(point uint64) (*fence.Fence, error) {
 
 func (s *Syncobj) find(point uint64) (*fence.Fence, error) {
 	if s.fence == nil {
-		return nil, fmt.Errorf("syncobj: nothing is submitted: %w", unix.EINVAL)
+		return nil, fmt.Errorf("syncobj: the sync object has no fence yet: %w", unix.EINVAL)
 	}
 	return s.fence.Point(point)
 }
 
-// await has w told of its point: at once when it is submitted already. remove
-// gives the wait up.
+// await calls w.submitted when the point is submitted, or at once if it is
+// already. remove cancels the wait.
 func (s *Syncobj) await(w *waiter) (remove func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,18 +107,18 @@ func (s *Syncobj) await(w *waiter) (remove func()) {
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.waiters.Remove(e) // nothing happens when it is not there any more
+		s.waiters.Remove(e) // no-op if e is no longer in the list
 	}
 }
 
 // Get takes a reference. The caller must hold one already.
 func (s *Syncobj) Get() {
 	if !s.tryGet() {
-		panic("syncobj: a reference to an object that is gone")
+		panic("syncobj: Get after the last Put")
 	}
 }
 
-// tryGet takes a reference unless the last one was put already.
+// tryGet takes a reference, or returns false if the last one was put already.
 func (s *Syncobj) tryGet() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,8 +129,8 @@ func (s *Syncobj) tryGet() bool {
 	return true
 }
 
-// Put gives a reference back. Whoever waits for fences to come to an object
-// that is gone is dropped.
+// Put drops a reference. The last Put drops the waiters, since no fence can be
+// submitted any more.
 func (s *Syncobj) Put() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -54,7 +54,7 @@ func (f *fixture) destroy(handle uint32) error {
 	return drmtest.Ioctl(f.Client, uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: handle})
 }
 
-// attach gives a sync object a fence of the test.
+// attach sets the fence of a sync object.
 func (f *fixture) attach(handle uint32, fen *fence.Fence) {
 	f.t.Helper()
 	fd, err := fence.Install(f.Client, fen)
@@ -64,7 +64,7 @@ func (f *fixture) attach(handle uint32, fen *fence.Fence) {
 	f.ok(drmtest.CloseFD(fd))
 }
 
-// attachPoint gives a point of a timeline a fence of the test.
+// attachPoint appends a point with the given fence to a timeline.
 func (f *fixture) attachPoint(handle uint32, fen *fence.Fence, point uint64) {
 	f.t.Helper()
 	binary := f.create(0)
@@ -164,52 +164,52 @@ func TestErrors(t *testing.T) {
 		want error
 	}{
 		{"create with flags", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjCreate, &uapi.SyncobjCreate{Flags: 2}), unix.EINVAL},
-		{"destroy of nothing", f.destroy(99), unix.EINVAL},
-		{"destroy of 0", f.destroy(0), unix.EINVAL},
+		{"destroy of an unknown handle", f.destroy(99), unix.EINVAL},
+		{"destroy of handle 0", f.destroy(0), unix.EINVAL},
 		{"destroy with padding", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: s, Pad: 1}), unix.EINVAL},
-		{"export of nothing", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: 99}), unix.EINVAL},
-		{"export of nothing as a sync file", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: 99, Flags: 1}), unix.ENOENT},
-		{"export without a fence as a sync file", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: empty, Flags: 1}), unix.EINVAL},
+		{"export of an unknown handle", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: 99}), unix.EINVAL},
+		{"export of an unknown handle as a sync file", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: 99, Flags: 1}), unix.ENOENT},
+		{"export as a sync file without a fence", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: empty, Flags: 1}), unix.EINVAL},
 		{"export with flags", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: s, Flags: 8}), unix.EINVAL},
 		{"export with padding", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: s, Pad: 1}), unix.EINVAL},
 		{"import of stdin", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: 0}), unix.EINVAL},
-		{"import of nothing", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: -1}), unix.EINVAL},
-		{"import of a sync file that is none", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{Handle: s, FD: 0, Flags: 1}), unix.EINVAL},
+		{"import of descriptor -1", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: -1}), unix.EINVAL},
+		{"import of stdin as a sync file", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{Handle: s, FD: 0, Flags: 1}), unix.EINVAL},
 		{"wait with flags", second(f.wait(background, 0, 0x10, s)), unix.EINVAL},
 		{"binary wait for availability", second(f.wait(background, 0, uapi.SyncobjWaitFlagsWaitAvailable, s)), unix.EINVAL},
-		{"wait for none", second(f.wait(background, 0, 0)), nil},
-		{"wait for nothing", second(f.wait(background, 0, 0, s, 99)), unix.ENOENT},
+		{"wait for no handles", second(f.wait(background, 0, 0)), nil},
+		{"wait for an unknown handle", second(f.wait(background, 0, 0, s, 99)), unix.ENOENT},
 		{"wait with a bad pointer", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjWait, &uapi.SyncobjWait{Handles: 8, CountHandles: 1}), unix.EFAULT},
-		{"wait for too many", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjWait, &uapi.SyncobjWait{Handles: one, CountHandles: math.MaxUint32}), unix.ENOMEM},
-		{"wait for more than there are", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjWait, &uapi.SyncobjWait{Handles: one, CountHandles: 1 << 18}), unix.EFAULT},
+		{"wait for too many handles", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjWait, &uapi.SyncobjWait{Handles: one, CountHandles: math.MaxUint32}), unix.ENOMEM},
+		{"wait for more handles than are mapped", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjWait, &uapi.SyncobjWait{Handles: one, CountHandles: 1 << 18}), unix.EFAULT},
 		{"wait without a fence", second(f.wait(background, 0, 0, empty)), unix.EINVAL},
-		{"wait for a submission until now", second(f.wait(background, 0, uapi.SyncobjWaitFlagsWaitForSubmit, empty)), unix.ETIME},
-		{"wait until before the beginning", second(f.wait(background, math.MinInt64, uapi.SyncobjWaitFlagsWaitForSubmit, empty)), unix.ETIME},
+		{"wait for a submission, deadline 0", second(f.wait(background, 0, uapi.SyncobjWaitFlagsWaitForSubmit, empty)), unix.ETIME},
+		{"wait for a submission, negative deadline", second(f.wait(background, math.MinInt64, uapi.SyncobjWaitFlagsWaitForSubmit, empty)), unix.ETIME},
 		{"timeline wait with flags", second(f.timelineWait(background, 0, 0x10, point{s, 0})), unix.EINVAL},
-		{"timeline wait without a point", second(f.timelineWait(background, 0, 0, point{s, 1})), unix.EINVAL},
-		{"timeline wait for availability until now", second(f.timelineWait(background, 0, uapi.SyncobjWaitFlagsWaitAvailable, point{s, 1})), unix.ETIME},
+		{"timeline wait for an unsubmitted point", second(f.timelineWait(background, 0, 0, point{s, 1})), unix.EINVAL},
+		{"timeline wait for availability, deadline 0", second(f.timelineWait(background, 0, uapi.SyncobjWaitFlagsWaitAvailable, point{s, 1})), unix.ETIME},
 		{"timeline wait with bad points", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjTimelineWait, &uapi.SyncobjTimelineWait{Handles: one, Points: 8, CountHandles: 1}), unix.EFAULT},
-		{"reset of none", f.reset(), unix.EINVAL},
-		{"reset of nothing", f.reset(s, 99), unix.ENOENT},
+		{"reset of no handles", f.reset(), unix.EINVAL},
+		{"reset of an unknown handle", f.reset(s, 99), unix.ENOENT},
 		{"reset with padding", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjReset, &uapi.SyncobjArray{Handles: one, CountHandles: 1, Pad: 1}), unix.EINVAL},
-		{"signal of none", f.signal(), unix.EINVAL},
-		{"signal of nothing", f.signal(99), unix.ENOENT},
-		{"timeline signal of nothing", f.signalPoint(99, 1), unix.ENOENT},
+		{"signal of no handles", f.signal(), unix.EINVAL},
+		{"signal of an unknown handle", f.signal(99), unix.ENOENT},
+		{"timeline signal of an unknown handle", f.signalPoint(99, 1), unix.ENOENT},
 		{"timeline signal with flags", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjTimelineSignal, &uapi.SyncobjTimelineArray{Handles: one, CountHandles: 1, Flags: 1}), unix.EINVAL},
-		{"timeline signal of none", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjTimelineSignal, &uapi.SyncobjTimelineArray{}), unix.EINVAL},
-		{"query of none", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjQuery, &uapi.SyncobjTimelineArray{}), unix.EINVAL},
+		{"timeline signal of no handles", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjTimelineSignal, &uapi.SyncobjTimelineArray{}), unix.EINVAL},
+		{"query of no handles", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjQuery, &uapi.SyncobjTimelineArray{}), unix.EINVAL},
 		{"query with flags", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjQuery, &uapi.SyncobjTimelineArray{Handles: one, CountHandles: 1, Flags: 2}), unix.EINVAL},
 		{"query with a bad pointer", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjQuery, &uapi.SyncobjTimelineArray{Handles: one, CountHandles: 1, Points: 8}), unix.EFAULT},
-		{"transfer to nothing", f.transfer(s, 0, 99, 0, 0), unix.ENOENT},
-		{"transfer from nothing", f.transfer(99, 0, s, 0, 0), unix.ENOENT},
-		{"transfer of a point that is not there", f.transfer(s, 1, s, 0, 0), unix.EINVAL},
+		{"transfer to an unknown handle", f.transfer(s, 0, 99, 0, 0), unix.ENOENT},
+		{"transfer from an unknown handle", f.transfer(99, 0, s, 0, 0), unix.ENOENT},
+		{"transfer of an unsubmitted point", f.transfer(s, 1, s, 0, 0), unix.EINVAL},
 		{"transfer with flags", f.transfer(s, 0, s, 0, 1), unix.EINVAL},
 		{"transfer with padding", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjTransfer, &uapi.SyncobjTransfer{SrcHandle: s, DstHandle: s, Pad: 1}), unix.EINVAL},
 		{"eventfd with flags", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: int32(eventfd), Flags: 1}), unix.EINVAL},
 		{"eventfd with padding", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: int32(eventfd), Pad: 1}), unix.EINVAL},
-		{"eventfd of nothing", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: 99, FD: int32(eventfd)}), unix.ENOENT},
-		{"eventfd without one", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: -1}), unix.EBADF},
-		{"eventfd with a file", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: int32(devNull(t))}), unix.EINVAL},
+		{"eventfd of an unknown handle", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: 99, FD: int32(eventfd)}), unix.ENOENT},
+		{"eventfd with descriptor -1", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: -1}), unix.EBADF},
+		{"eventfd with /dev/null", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: int32(devNull(t))}), unix.EINVAL},
 	} {
 		if !errors.Is(tc.got, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.what, tc.got, tc.want)
@@ -228,8 +228,8 @@ func devNull(t *testing.T) uintptr {
 	return f.Fd()
 }
 
-// TestWaitStates holds waits against all combinations of objects that have no
-// fence, one that is pending, and one that is signalled.
+// TestWaitStates waits, with each combination of flags, for each combination of
+// an object without a fence, one with a pending fence, and a signalled one.
 func TestWaitStates(t *testing.T) {
 	f := newFixture(t, timelines)
 	for mask := 1; mask < 8; mask++ {
@@ -278,7 +278,7 @@ func TestWaitStates(t *testing.T) {
 	}
 }
 
-// inBackground runs a wait and hands back its result.
+// inBackground starts wait and returns a channel that receives its result.
 func inBackground(wait func() (uint32, error)) <-chan result {
 	done := make(chan result, 1)
 	go func() {
@@ -308,19 +308,19 @@ func TestWaitWakes(t *testing.T) {
 	})
 	pending.Signal(nil)
 	if got := <-one; got.err != nil || got.first != 1 {
-		t.Errorf("a wait for any: %+v, want the second object", got)
+		t.Errorf("wait for any: %+v, want the second object", got)
 	}
 	f.ok(f.signal(a))
 	if got := <-all; got.err != nil || got.first != 0 {
-		t.Errorf("a wait for all: %+v", got)
+		t.Errorf("wait for all: %+v, want the first object", got)
 	}
 
-	// A wait knows the fence that was there when it began.
+	// A wait uses the fence that the object had when the wait began.
 	c := f.create(0)
 	held := newFence()
 	f.attach(c, held)
 	snapshot := inBackground(func() (uint32, error) { return f.wait(background, never, 0, c) })
-	for f.File.Device().OpenGuards() == nil { // it is inside
+	for f.File.Device().OpenGuards() == nil { // until the wait has begun
 		time.Sleep(time.Millisecond)
 	}
 	held.Signal(nil)
@@ -328,7 +328,7 @@ func TestWaitWakes(t *testing.T) {
 		t.Error(got.err)
 	}
 
-	// Availability is the submission of a point, not its signal.
+	// A point is available when it is submitted, before it is signalled.
 	line := f.create(0)
 	available := inBackground(func() (uint32, error) {
 		return f.timelineWait(background, never, uapi.SyncobjWaitFlagsWaitAvailable, point{line, 5})
@@ -358,16 +358,16 @@ func TestWaitEnds(t *testing.T) {
 	interrupt()
 	for _, w := range interrupted {
 		if got := <-w; got.err != unix.EINTR {
-			t.Errorf("an interrupted wait: %v, want EINTR", got.err)
+			t.Errorf("interrupted wait: %v, want EINTR", got.err)
 		}
 	}
-	for len(f.File.Device().OpenGuards()) < len(unplugged) { // they are inside
+	for len(f.File.Device().OpenGuards()) < len(unplugged) { // until all waits have begun
 		time.Sleep(time.Millisecond)
 	}
 	f.ok(f.parent.Remove())
 	for _, w := range unplugged {
 		if got := <-w; got.err != unix.ENODEV {
-			t.Errorf("a wait on an unplugged device: %v, want ENODEV", got.err)
+			t.Errorf("wait on an unplugged device: %v, want ENODEV", got.err)
 		}
 	}
 }
@@ -378,30 +378,30 @@ func TestTimeline(t *testing.T) {
 	check := func(what string, signaled, submitted uint64) {
 		t.Helper()
 		if got := f.query(0, line, unused); !slices.Equal(got, []uint64{signaled, 0}) {
-			t.Errorf("%s: signalled up to %d, want %d and 0", what, got, signaled)
+			t.Errorf("%s: last signalled points %d, want %d and 0", what, got, signaled)
 		}
 		if got := f.query(uapi.SyncobjQueryFlagsLastSubmitted, line); got[0] != submitted {
-			t.Errorf("%s: submitted up to %d, want %d", what, got[0], submitted)
+			t.Errorf("%s: last submitted point %d, want %d", what, got[0], submitted)
 		}
 	}
-	check("empty", 0, 0)
+	check("after creation", 0, 0)
 	f.ok(f.signalPoint(line, 3))
-	check("signalled by the host", 3, 3)
+	check("after TIMELINE_SIGNAL", 3, 3)
 	first, second := newFence(), newFence()
 	f.attachPoint(line, first, 5)
 	f.attachPoint(line, second, 1<<40)
-	check("two pending", 3, 1<<40)
+	check("with two pending points", 3, 1<<40)
 	second.Signal(nil)
-	check("the second signalled", 3, 1<<40)
+	check("after the signal of the second", 3, 1<<40)
 	first.Signal(nil)
-	check("both signalled", 1<<40, 1<<40)
+	check("after both signals", 1<<40, 1<<40)
 	binary := f.create(0)
 	f.ok(f.transfer(line, 4, binary, 0, 0))
 	if _, err := f.wait(background, 0, 0, binary); err != nil {
-		t.Errorf("a point that is signalled, as a binary object: %v", err)
+		t.Errorf("wait for a signalled point in a binary object: %v", err)
 	}
 	f.ok(f.reset(line))
-	check("reset", 0, 0)
+	check("after a reset", 0, 0)
 }
 
 func TestShare(t *testing.T) {
@@ -419,8 +419,8 @@ func TestShare(t *testing.T) {
 	}
 	f.ok(drmtest.CloseFD(fd))
 
-	// What one device's client waits for, another's signals, and after that
-	// device is gone.
+	// A client of one device waits, and a client of another signals. Then the
+	// other device goes away.
 	done := inBackground(func() (uint32, error) {
 		return other.wait(background, never, uapi.SyncobjWaitFlagsWaitForSubmit, arg.Handle)
 	})
@@ -438,7 +438,7 @@ func TestShare(t *testing.T) {
 		t.Error(err)
 	}
 	if err := drmtest.FileIoctl(other.Client, file, uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{}); err != nil {
-		t.Errorf("a sync file of a device that is gone: %v", err)
+		t.Errorf("SYNC_IOC_FILE_INFO after the unplug: %v", err)
 	}
 	f.ok(drmtest.CloseFD(file))
 }
@@ -467,33 +467,33 @@ func TestEventfd(t *testing.T) {
 	fen := newFence()
 	f.attachPoint(line, newFence(), 1)
 	if count(signaled)+count(available) != 0 {
-		t.Error("events for an earlier point")
+		t.Error("an eventfd is signalled by an earlier point")
 	}
 	f.ok(f.reset(line))
 	f.attachPoint(line, fen, 2)
 	if count(available) != 1 || count(signaled) != 0 {
-		t.Error("a submission is not signalled as it should")
+		t.Error("the submission should signal the WAIT_AVAILABLE eventfd only")
 	}
 	fen.Signal(nil)
 	if count(signaled) != 1 {
-		t.Error("a signal is not signalled")
+		t.Error("the signal of the point does not signal the eventfd")
 	}
 	if fd := newEventfd(line, 2, 0); count(fd) != 1 {
-		t.Error("a point that is signalled is not, to who comes late")
+		t.Error("a signalled point does not signal a new eventfd at once")
 	}
 	full := newEventfd(line, 9, 0)
 	if _, err := unix.Write(full, binary.NativeEndian.AppendUint64(nil, math.MaxUint64-1)); err != nil {
 		t.Fatal(err)
 	}
-	f.ok(f.signalPoint(line, 9)) // must not wait
+	f.ok(f.signalPoint(line, 9)) // must not block
 	if count(full) != math.MaxUint64-1 {
-		t.Error("a full eventfd was changed")
+		t.Error("the full eventfd has changed")
 	}
-	newEventfd(line, 100, 0) // never: NoLeaks sees whether it is let go
+	newEventfd(line, 100, 0) // never signalled; NoLeaks checks that it is closed
 	f.ok(f.destroy(line))
 }
 
-// FuzzIoctls sends any request with any argument, with arrays to point to.
+// FuzzIoctls sends any request with any argument, which may point to an array.
 func FuzzIoctls(f *testing.F) {
 	cmds := []uint32{
 		uapi.IoctlSyncobjCreate, uapi.IoctlSyncobjDestroy, uapi.IoctlSyncobjHandleToFD, uapi.IoctlSyncobjFDToHandle,
@@ -529,7 +529,7 @@ func FuzzIoctls(f *testing.F) {
 				script = script[1:]
 			}
 			if cmd == uapi.IoctlSyncobjEventfd {
-				arg[2] |= math.MaxUint32 // no descriptor of the test's own
+				arg[2] |= math.MaxUint32 // descriptor -1, not one of the test process
 			}
 			ctx, cancel := context.WithTimeout(background, time.Millisecond)
 			err := drmtest.IoctlContext(ctx, fx.Client, cmd, &arg)

@@ -6,11 +6,11 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// arrayChunk is how many elements are read at once: what a client says of the
-// length of its array is not believed.
+// arrayChunk limits the elements that are read at once: the client-supplied
+// length of the array is not trusted.
 const arrayChunk = 1 << 12
 
-// readArray reads an array of the client.
+// readArray reads an array in client memory.
 func readArray[T uint32 | uint64](req *drm.Request, addr uint64, count uint32) (array []T, err error) {
 	for n := uint32(0); n < count; {
 		part := make([]T, min(count-n, arrayChunk))
@@ -19,7 +19,7 @@ func readArray[T uint32 | uint64](req *drm.Request, addr uint64, count uint32) (
 			return nil, err
 		}
 		if _, err := binary.Decode(data, binary.NativeEndian, part); err != nil {
-			panic(err) // of fixed size
+			panic(err) // T has a fixed size
 		}
 		array = append(array, part...)
 		addr += uint64(len(data))
@@ -31,7 +31,7 @@ func readArray[T uint32 | uint64](req *drm.Request, addr uint64, count uint32) (
 func encode(v any) []byte {
 	data, err := binary.Append(nil, binary.NativeEndian, v)
 	if err != nil {
-		panic(err) // of fixed size
+		panic(err) // v has a fixed size
 	}
 	return data
 }

@@ -15,15 +15,15 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A wait is a request that waits for the points of several objects.
+// A wait is the state of a request that waits for points of several objects.
 type wait struct {
-	all       bool // for all of them, not for one
-	available bool // for their submission, not their signal
+	all       bool // for all points, not for any one
+	available bool // for submission, not for the signal
 
 	mu     sync.Mutex
-	fences []*fence.Fence // nil: not submitted
+	fences []*fence.Fence // nil for a point that is not submitted
 
-	wake chan struct{} // full when it is worth looking again
+	wake chan struct{} // holds a token after a fence has changed
 }
 
 func (w *wait) poke() {
@@ -33,8 +33,8 @@ func (w *wait) poke() {
 	}
 }
 
-// done reports whether the wait is over, and the first object for which it
-// is.
+// done reports whether the wait is over, and the index of the first object that
+// is ready.
 func (w *wait) done() (first uint32, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,10 +52,11 @@ func (w *wait) done() (first uint32, ok bool) {
 	return first, n == len(w.fences) || n > 0 && !w.all
 }
 
-// waitFor waits for the objects, with a point each, until the deadline: a time
-// of CLOCK_MONOTONIC in nanoseconds. It returns the first that was there.
-// Errors: EINVAL when one is not submitted and flags do not say to wait for
-// that, ETIME, EINTR, ENODEV when the device is unplugged.
+// waitFor waits for one point of each object until the deadline, a time of
+// CLOCK_MONOTONIC in nanoseconds. It returns the index of the first object that
+// is ready. It fails with EINVAL if a point is not submitted and flags do not
+// allow waiting for that, with ETIME at the deadline, with EINTR on a signal,
+// and with ENODEV when the device is unplugged.
 func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, flags uint32, deadline int64) (first uint32, err error) {
 	w := &wait{
 		all:       flags&uapi.SyncobjWaitFlagsWaitAll != 0,
@@ -67,7 +68,7 @@ func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, fl
 	for i, s := range objects {
 		f, err := s.Find(points[i])
 		if err != nil && !unsubmitted {
-			return 0, fmt.Errorf("syncobj: waiting for object %d of %d without WAIT_FOR_SUBMIT: %w", i, len(objects), err)
+			return 0, fmt.Errorf("syncobj: object %d of %d, and WAIT_FOR_SUBMIT is not set: %w", i+1, len(objects), err)
 		}
 		w.fences[i] = f
 	}
@@ -76,7 +77,7 @@ func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, fl
 	}
 	timeout := time.Duration(deadline) - fence.Now()
 	if deadline <= 0 || timeout <= 0 {
-		return 0, errTime
+		return 0, errTimedOut
 	}
 
 	for i, s := range objects {
@@ -84,7 +85,7 @@ func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, fl
 			defer w.watch(f)()
 			continue
 		}
-		var unwatch func() // of the fence; guarded by w.mu
+		var unwatch func() // removes the callback of the fence; guarded by w.mu
 		remove := s.await(&waiter{point: points[i], submitted: func(f *fence.Fence) {
 			w.mu.Lock()
 			w.fences[i] = f
@@ -119,16 +120,16 @@ func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, fl
 			if first, ok := w.done(); ok {
 				return first, nil
 			}
-			return 0, errTime
+			return 0, errTimedOut
 		case <-interrupted.Done():
 			return 0, interruption(interrupted)
 		}
 	}
 }
 
-var errTime = fmt.Errorf("syncobj: the time is over: %w", unix.ETIME)
+var errTimedOut = fmt.Errorf("syncobj: timed out: %w", unix.ETIME)
 
-// interruption is why a request must not wait any longer.
+// interruption returns the error of a request whose context ended.
 func interruption(ctx context.Context) error {
 	if cause := context.Cause(ctx); errors.Is(cause, drm.ErrUnplugged) {
 		return cause
@@ -142,6 +143,7 @@ func (w *wait) fence(i int) *fence.Fence {
 	return w.fences[i]
 }
 
+// watch wakes the wait when f is signalled, unless submission is enough.
 func (w *wait) watch(f *fence.Fence) (stop func()) {
 	if w.available {
 		return func() {}
@@ -149,14 +151,14 @@ func (w *wait) watch(f *fence.Fence) (stop func()) {
 	return f.AddCallback(w.poke)
 }
 
-// submitLimit is how long a request waits for a point that it needs.
-const submitLimit = 5 * time.Second
+// submitTimeout limits how long findFence waits for a submission.
+const submitTimeout = 5 * time.Second
 
-// findFence is drm_syncobj_find_fence: it returns the fence of a point and,
-// when flags say so, waits for it to be submitted.
+// findFence returns the fence of a point. With WAIT_FOR_SUBMIT it waits until
+// the point is submitted (drm_syncobj_find_fence).
 func findFence(req *drm.Request, s *Syncobj, point uint64, flags uint32) (*fence.Fence, error) {
 	if flags&^uint32(uapi.SyncobjWaitFlagsWaitForSubmit) != 0 {
-		return nil, invalid("flags %#x: only WAIT_FOR_SUBMIT is known", flags)
+		return nil, invalid("flags %#x: only WAIT_FOR_SUBMIT is allowed", flags)
 	}
 	f, err := s.Find(point)
 	if err == nil || flags == 0 {
@@ -164,13 +166,13 @@ func findFence(req *drm.Request, s *Syncobj, point uint64, flags uint32) (*fence
 	}
 	submitted := make(chan *fence.Fence, 1)
 	defer s.await(&waiter{point: point, submitted: func(f *fence.Fence) { submitted <- f }})()
-	timer := time.NewTimer(submitLimit)
+	timer := time.NewTimer(submitTimeout)
 	defer timer.Stop()
 	select {
 	case f := <-submitted:
 		return f, nil
 	case <-timer.C:
-		return nil, errTime
+		return nil, errTimedOut
 	case <-req.Context().Done():
 		return nil, interruption(req.Context())
 	}
