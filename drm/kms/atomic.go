@@ -42,12 +42,12 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 		nonblock: arg.Flags&uapi.ModeAtomicNonblock != 0,
 		testOnly: testOnly,
 	}
-	return m.commit(dev, opts, func(t *transaction) error {
-		t.req = req
-		t.allowModeset = arg.Flags&uapi.ModeAtomicAllowModeset != 0
-		for _, a := range assignments {
-			// A framebuffer or blob may be gone by the second attempt.
-			if err := t.setProperty(req.File, a.object, a.property, a.value); err != nil {
+	return m.commit(dev, opts, func(a *AtomicState) error {
+		a.req = req
+		a.allowModeset = arg.Flags&uapi.ModeAtomicAllowModeset != 0
+		for _, set := range assignments {
+			// A framebuffer or blob may be gone at the second attempt.
+			if err := a.setProperty(req.File, set.object, set.property, set.value); err != nil {
 				return err
 			}
 		}
@@ -57,15 +57,12 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 		if !wantsEvents {
 			return nil
 		}
-		for _, c := range m.crtcs {
-			if t.crtcs&(1<<c.index) == 0 {
-				continue
-			}
-			if err := t.wantEvent(req.File, c, arg.UserData); err != nil {
+		for c := range a.CRTCs() {
+			if err := a.wantEvent(req.File, c, arg.UserData); err != nil {
 				return err
 			}
 		}
-		if len(t.events) == 0 {
+		if len(a.events) == 0 {
 			return invalid("ATOMIC: an event is asked for, but no CRTC is concerned")
 		}
 		return nil

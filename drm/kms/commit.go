@@ -32,7 +32,7 @@ type commitOptions struct {
 //
 // change may be called several times: when an earlier commit is in the way,
 // the attempt is thrown away and repeated.
-func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, change func(t *transaction) error) error {
+func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, change func(t *AtomicState) error) error {
 	for {
 		wait, flips, err := m.tryCommit(dev, &opts, change)
 		switch {
@@ -55,24 +55,24 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 
 // tryCommit is one attempt. It returns what must be waited for first, an
 // earlier flip or fences, or the flips that the commit has started.
-func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *transaction) error) (wait awaited, flips []*flip, err error) {
+func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *AtomicState) error) (wait awaited, flips []*flip, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := m.begin()
-	defer t.end()
-	if err := change(t); err != nil {
+	a := m.begin()
+	defer a.end()
+	if err := change(a); err != nil {
 		return nil, nil, err
 	}
-	if err := t.check(); err != nil {
+	if err := a.check(); err != nil {
 		return nil, nil, err
 	}
 	if opts.testOnly {
 		return nil, nil, nil
 	}
-	if err := t.checkAsked(); err != nil {
+	if err := a.checkAsked(); err != nil {
 		return nil, nil, err
 	}
-	if f := t.inTheWay(dev, opts); f != nil {
+	if f := a.inTheWay(dev, opts); f != nil {
 		if opts.nonblock && f.nonblock {
 			return nil, nil, refuse(unix.EBUSY, "the last commit to CRTC %d is not shown yet", f.crtc.id)
 		}
@@ -80,24 +80,21 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 	}
 	var pending *fence.Fence
 	if !opts.unsynced && opts.ctx != nil && !unplugged(opts.ctx) {
-		pending = t.pendingFence()
+		pending = a.pendingFence()
 	}
 	if pending != nil && !opts.nonblock {
 		return fenceWait{pending}, nil, nil
 	}
-	if err := t.installOutFences(dev); err != nil {
+	if err := a.installOutFences(dev); err != nil {
 		return nil, nil, err
 	}
-	return nil, m.apply(dev, t, opts, pending), nil
+	return nil, m.apply(dev, a, opts, pending), nil
 }
 
 // inTheWay returns an earlier commit that has to be shown first, nil when
 // there is none.
-func (t *transaction) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *flip {
-	for _, c := range t.m.crtcs {
-		if t.crtcs&(1<<c.index) == 0 {
-			continue
-		}
+func (a *AtomicState) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *flip {
+	for c := range a.CRTCs() {
 		f := c.vblank.pending(dev)
 		if f != nil && (!opts.unsynced || f.modeset && opts.ctx != nil) {
 			return f
@@ -108,52 +105,49 @@ func (t *transaction) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *
 
 // apply makes the new state of t the current one, and shows it when pending is
 // signalled, nil for now. The caller holds mu.
-func (m *ModeConfig) apply(dev *drm.RegisteredDevice, t *transaction, opts *commitOptions, pending *fence.Fence) []*flip {
-	modesets := t.modesets()
+func (m *ModeConfig) apply(dev *drm.RegisteredDevice, a *AtomicState, opts *commitOptions, pending *fence.Fence) []*flip {
+	modesets := a.modesets()
 	for _, c := range m.crtcs {
 		if modesets&(1<<c.index) != 0 {
-			t.updateDPMS(c)
+			a.updateDPMS(c)
 		}
 	}
-	signals := t.signals(modesets)
-	flips := t.newFlips(opts, modesets)
-	t.new.references(func(c counted) bool { m.objects.get(c); return true })
-	m.swap(dev, t, flips, signals, pending != nil)
-	t.old.references(func(c counted) bool { m.objects.put(c); return true })
+	signals := a.signals(modesets)
+	flips := a.newFlips(opts, modesets)
+	a.new.references(func(c counted) bool { m.objects.get(c); return true })
+	m.swap(dev, a, flips, signals, pending != nil)
+	a.old.references(func(c counted) bool { m.objects.put(c); return true })
 	if pending != nil {
 		m.releaseLater(dev.Device, pending, flips, signals)
 	}
-	if t.onSuccess != nil {
-		t.onSuccess()
+	if a.onSuccess != nil {
+		a.onSuccess()
 	}
 	return flips
 }
 
 // newFlips makes a flip for each CRTC that the commit has to be shown on.
-func (t *transaction) newFlips(opts *commitOptions, modesets uint64) (flips []*flip) {
+func (a *AtomicState) newFlips(opts *commitOptions, modesets uint32) (flips []*flip) {
 	if opts.unsynced {
 		return nil
 	}
-	for _, c := range t.m.crtcs {
-		if t.crtcs&(1<<c.index) == 0 {
-			continue
-		}
+	for c := range a.CRTCs() {
 		f := &flip{
-			crtc: c, state: t.new, done: make(chan struct{}), nonblock: opts.nonblock, event: t.events[c.index],
-			modeset: modesets&(1<<c.index) != 0, writebacks: t.startWritebacks(c),
+			crtc: c, state: a.new, done: make(chan struct{}), nonblock: opts.nonblock, event: a.events[c.index],
+			modeset: modesets&(1<<c.index) != 0, writebacks: a.startWritebacks(c),
 		}
-		if o := t.outFences[c.index]; o != nil {
+		if o := a.outFences[c.index]; o != nil {
 			f.fence = o.fence
 		}
 		flips = append(flips, f)
 	}
-	t.events = nil // they are on their way
+	a.events = nil // they are on their way
 	return flips
 }
 
 // swap changes the state. No vblank is in between: it finds nothing of the
 // commit, or all. When it is held, it is not shown yet.
-func (m *ModeConfig) swap(dev *drm.RegisteredDevice, t *transaction, flips []*flip, signals signalChange, held bool) {
+func (m *ModeConfig) swap(dev *drm.RegisteredDevice, a *AtomicState, flips []*flip, signals signalChange, held bool) {
 	m.lockVblanks()
 	defer m.unlockVblanks()
 	for _, c := range m.crtcs {
@@ -167,7 +161,7 @@ func (m *ModeConfig) swap(dev *drm.RegisteredDevice, t *transaction, flips []*fl
 		f.held = held
 		f.crtc.vblank.queueFlip(f)
 	}
-	m.program(dev, from, t.new)
+	m.program(dev, from, a.new)
 	if !held {
 		m.start(dev, flips, signals)
 	}
@@ -188,16 +182,16 @@ func (m *ModeConfig) unlockVblanks() {
 
 // A signalChange is what a commit does to the signals of CRTCs, as bits by
 // index: a modeset of one that is lit, and stays so, is both.
-type signalChange struct{ end, begin uint64 }
+type signalChange struct{ end, begin uint32 }
 
 // signals returns what the modesets do.
-func (t *transaction) signals(modesets uint64) (change signalChange) {
-	for i := range t.m.crtcs {
+func (a *AtomicState) signals(modesets uint32) (change signalChange) {
+	for i := range a.m.crtcs {
 		bit := modesets & (1 << i)
-		if t.old.crtcs[i].Active {
+		if a.old.crtcs[i].Active {
 			change.end |= bit
 		}
-		if t.new.crtcs[i].Active {
+		if a.new.crtcs[i].Active {
 			change.begin |= bit
 		}
 	}
@@ -228,9 +222,9 @@ func (m *ModeConfig) start(dev *drm.RegisteredDevice, flips []*flip, signals sig
 }
 
 // modesets returns the touched CRTCs whose signal is interrupted.
-func (t *transaction) modesets() (mask uint64) {
-	for _, c := range t.m.crtcs {
-		if t.crtcs&(1<<c.index) != 0 && t.needsModeset(c) {
+func (a *AtomicState) modesets() (mask uint32) {
+	for c := range a.CRTCs() {
+		if a.NeedsModeset(c) {
 			mask |= 1 << c.index
 		}
 	}
@@ -239,13 +233,13 @@ func (t *transaction) modesets() (mask uint64) {
 
 // updateDPMS makes the legacy property of the connectors of c follow a
 // modeset.
-func (t *transaction) updateDPMS(c *CRTC) {
-	for i := range t.new.connectors {
-		s := &t.new.connectors[i]
+func (a *AtomicState) updateDPMS(c *CRTC) {
+	for i := range a.new.connectors {
+		s := &a.new.connectors[i]
 		switch {
 		case s.CRTC == c:
-			s.DPMS = dpms(t.new.crtcs[c.index].Active)
-		case s.CRTC == nil && t.old.connectors[i].CRTC == c:
+			s.DPMS = dpms(a.new.crtcs[c.index].Active)
+		case s.CRTC == nil && a.old.connectors[i].CRTC == c:
 			s.DPMS = uapi.ModeDPMSOff
 		}
 	}

@@ -28,7 +28,7 @@ type EncoderConfig struct {
 
 // AddEncoder adds an encoder.
 func (m *ModeConfig) AddEncoder(config EncoderConfig) *Encoder {
-	m.mustBeNew()
+	m.checkAdd("encoders", len(m.encoders))
 	e := &Encoder{index: len(m.encoders), config: config}
 	e.config.PossibleClones |= 1 << e.index
 	m.objects.add(&e.objectBase, e)
@@ -81,7 +81,7 @@ type ConnectorConfig struct {
 // [Connector.AttachEncoder]. What is plugged in may change: see
 // [Connector.Hotplug].
 func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
-	m.mustBeNew()
+	m.checkAdd("connectors", len(m.connectors))
 	c := &Connector{index: len(m.connectors), typeID: 1, config: config, display: m}
 	for _, other := range m.connectors {
 		if other.config.Type == config.Type {
@@ -125,7 +125,7 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 
 // AttachEncoder says that e can feed the connector. The first one is used.
 func (c *Connector) AttachEncoder(e *Encoder) {
-	c.display.mustBeNew()
+	c.display.checkNotInUse()
 	c.encoders = append(c.encoders, e)
 }
 

@@ -1,10 +1,10 @@
 package kms
 
 import (
-	"github.com/udrm/udrm/drm/fence"
 	"sync/atomic"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -41,7 +41,7 @@ type legacyCRTC struct {
 
 // AddCRTC adds a CRTC.
 func (m *ModeConfig) AddCRTC(config CRTCConfig) *CRTC {
-	m.mustBeNew()
+	m.checkAdd("CRTCs", len(m.crtcs))
 	c := &CRTC{index: len(m.crtcs), config: config}
 	m.objects.add(&c.objectBase, c)
 	s := &m.standard

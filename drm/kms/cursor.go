@@ -44,23 +44,23 @@ func (m *ModeConfig) cursor2(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		}
 		defer m.objects.put(fb)
 	}
-	return m.commit(dev, commitOptions{ctx: req.Context(), unsynced: true}, func(t *transaction) error {
+	return m.commit(dev, commitOptions{ctx: req.Context(), unsynced: true}, func(a *AtomicState) error {
 		fb := fb
 		if !setsBuffer {
-			fb = t.old.planes[p.index].FB
+			fb = a.old.planes[p.index].FB
 		}
 		x, y := c.legacy.cursorX, c.legacy.cursorY
 		if moves {
 			x, y = arg.X, arg.Y
 		}
 		if fb == nil {
-			t.disablePlane(p)
-		} else if err := t.updatePlane(p, c, fb, PlaneState{
+			a.disablePlane(p)
+		} else if err := a.updatePlane(p, c, fb, PlaneState{
 			CRTCX: x, CRTCY: y, CRTCW: fb.width, CRTCH: fb.height, SrcW: fb.width << 16, SrcH: fb.height << 16,
 		}); err != nil {
 			return err
 		}
-		t.onSuccess = func() { c.legacy.cursorX, c.legacy.cursorY = x, y }
+		a.onSuccess = func() { c.legacy.cursorX, c.legacy.cursorY = x, y }
 		return nil
 	})
 }

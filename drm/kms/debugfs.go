@@ -41,7 +41,7 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 // showState is drm_state_info. What only matters while a commit is under way
 // is shown as the last one left it.
 func (m *ModeConfig) showState() string {
-	m.seal() // the node may not have been opened yet
+	m.freeze() // the node may not have been opened yet
 	s := m.State()
 	var out strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }

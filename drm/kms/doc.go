@@ -6,8 +6,8 @@
 // # Concept
 //
 // What is shown is one [State]: immutable, replaced as a whole. Every request
-// that changes something, be it a legacy one or MODE_ATOMIC, is a transaction:
-// it edits a copy of the current state, the copy is checked as a whole, and
+// that changes something, be it a legacy one or MODE_ATOMIC, makes an
+// [AtomicState]: it edits a copy of the current state, the copy is checked as a whole, and
 // then either becomes the current state and goes to the hardware, or is thrown
 // away without a trace. Requests that only look take the state as it is at
 // that moment, without a lock.
@@ -64,7 +64,7 @@
 //
 // # Where to start reading
 //
-// state.go, transaction.go and commit.go (the way of every change), then
+// state.go, atomicstate.go, check.go and commit.go (the way of every change), then
 // vblank.go and flip.go (time), compose.go (pictures). A legacy request that
 // uses all of it: pageflip.go.
 package kms

@@ -84,8 +84,8 @@ func (m *ModeConfig) removeFB(dev *drm.RegisteredDevice, fb *Framebuffer, opts c
 		return
 	}
 	for _, withCRTCs := range []bool{false, true} {
-		err := m.commit(dev, opts, func(t *transaction) error {
-			t.withdraw(fb, withCRTCs)
+		err := m.commit(dev, opts, func(a *AtomicState) error {
+			a.withdraw(fb, withCRTCs)
 			return nil
 		})
 		if err == nil {
@@ -95,23 +95,23 @@ func (m *ModeConfig) removeFB(dev *drm.RegisteredDevice, fb *Framebuffer, opts c
 }
 
 // withdraw switches off the planes that show fb.
-func (t *transaction) withdraw(fb *Framebuffer, withCRTCs bool) {
-	for _, p := range t.m.planes {
-		s := &t.new.planes[p.index]
+func (a *AtomicState) withdraw(fb *Framebuffer, withCRTCs bool) {
+	for _, p := range a.m.planes {
+		s := &a.new.planes[p.index]
 		if s.FB != fb {
 			continue
 		}
 		if crtc := s.CRTC; withCRTCs && crtc.config.Primary == p {
-			for _, c := range t.m.connectors {
-				if t.new.connectors[c.index].CRTC == crtc {
-					t.setConnectorCRTC(c, nil)
+			for _, c := range a.m.connectors {
+				if a.new.connectors[c.index].CRTC == crtc {
+					a.setConnectorCRTC(c, nil)
 				}
 			}
-			t.setMode(crtc, nil, nil)
-			t.crtc(crtc).Active = false
+			a.setMode(crtc, nil, nil)
+			a.crtc(crtc).Active = false
 		}
-		t.setPlaneFB(p, nil)
-		t.setPlaneCRTC(p, nil)
+		a.setPlaneFB(p, nil)
+		a.setPlaneCRTC(p, nil)
 	}
 }
 

@@ -37,35 +37,32 @@ func (w fenceWait) wait(ctx context.Context) error {
 
 // setInFence makes the commit wait for a sync file of the client before it
 // shows p.
-func (t *transaction) setInFence(p *Plane, fd int64) error {
-	if t.inFences[p.index] != nil {
+func (a *AtomicState) setInFence(p *Plane, fd int64) error {
+	if a.inFences[p.index] != nil {
 		return invalid("IN_FENCE_FD of plane %d is set twice", p.id)
 	}
 	if fd == -1 {
 		return nil
 	}
-	f, err := fence.Lookup(t.req, int32(fd))
+	f, err := fence.Lookup(a.req, int32(fd))
 	if err != nil {
 		return fmt.Errorf("kms: IN_FENCE_FD of plane %d: %w", p.id, err)
 	}
-	if t.inFences == nil {
-		t.inFences = make(map[int]*fence.Fence)
+	if a.inFences == nil {
+		a.inFences = make(map[int]*fence.Fence)
 	}
-	t.inFences[p.index] = f
+	a.inFences[p.index] = f
 	return nil
 }
 
 // pendingFence is signalled when all is that the planes of the commit have to
 // wait for: their in-fences or, without one, those of the framebuffer. nil
 // when there is none.
-func (t *transaction) pendingFence() *fence.Fence {
+func (a *AtomicState) pendingFence() *fence.Fence {
 	var pending []*fence.Fence
-	for _, p := range t.m.planes {
-		if t.planes&(1<<p.index) == 0 {
-			continue
-		}
-		fb := t.new.planes[p.index].FB
-		switch f := t.inFences[p.index]; {
+	for p := range a.Planes() {
+		fb := a.new.planes[p.index].FB
+		switch f := a.inFences[p.index]; {
 		case f != nil && !f.Signaled():
 			pending = append(pending, f)
 		case f == nil && fb != nil:
@@ -84,15 +81,15 @@ const noFence = -1
 // setOutFence has the descriptor of a fence written to ptr when the commit is
 // made: it is signalled when the commit is shown on c. Whatever becomes of the
 // commit, -1 is written first. EFAULT for a pointer that cannot be written.
-func (t *transaction) setOutFence(c *CRTC, ptr uint64) error {
-	o, err := t.newOutFence(ptr)
+func (a *AtomicState) setOutFence(c *CRTC, ptr uint64) error {
+	o, err := a.newOutFence(ptr)
 	if o == nil {
 		return err
 	}
-	if t.outFences == nil {
-		t.outFences = make(map[int]*outFence)
+	if a.outFences == nil {
+		a.outFences = make(map[int]*outFence)
 	}
-	t.outFences[c.index] = o
+	a.outFences[c.index] = o
 	return nil
 }
 
@@ -104,39 +101,39 @@ type outFence struct {
 
 // newOutFence is the fence whose descriptor is to be written to ptr, nil for
 // none.
-func (t *transaction) newOutFence(ptr uint64) (*outFence, error) {
+func (a *AtomicState) newOutFence(ptr uint64) (*outFence, error) {
 	if ptr == 0 {
 		return nil, nil
 	}
-	if err := t.putFence(ptr, noFence); err != nil {
+	if err := a.putFence(ptr, noFence); err != nil {
 		return nil, err
 	}
 	return &outFence{ptr: ptr}, nil
 }
 
-func (t *transaction) putFence(ptr uint64, fd int32) error {
-	return t.req.CopyToUser(ptr, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
+func (a *AtomicState) putFence(ptr uint64, fd int32) error {
+	return a.req.CopyToUser(ptr, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
 }
 
 // forgetOutFences: as in the kernel, only ATOMIC makes them.
-func (t *transaction) forgetOutFences() {
-	t.outFences = nil
-	for _, r := range t.writebacks {
+func (a *AtomicState) forgetOutFences() {
+	a.outFences = nil
+	for _, r := range a.writebacks {
 		r.out = nil
 	}
 }
 
 // checkAsked checks that the events and fences that are asked for have
 // something to tell of. A test asks for none.
-func (t *transaction) checkAsked() error {
-	for i, c := range t.m.crtcs {
-		if (t.events[i] != nil || t.outFences[i] != nil) && !t.old.crtcs[i].Active && !t.new.crtcs[i].Active {
+func (a *AtomicState) checkAsked() error {
+	for i, c := range a.m.crtcs {
+		if (a.events[i] != nil || a.outFences[i] != nil) && !a.old.crtcs[i].Active && !a.new.crtcs[i].Active {
 			return invalid("an event or a fence is asked for, but CRTC %d is off and stays off", c.id)
 		}
 	}
-	for i, r := range t.writebacks {
+	for i, r := range a.writebacks {
 		if r.fb == nil && r.fbSet && r.out != nil {
-			return invalid("connector %d: a fence is asked for, but no framebuffer to be written", t.m.connectors[i].id)
+			return invalid("connector %d: a fence is asked for, but no framebuffer to be written", a.m.connectors[i].id)
 		}
 	}
 	return nil
@@ -145,28 +142,28 @@ func (t *transaction) checkAsked() error {
 // installOutFences gives the client the fences that it has asked for. The
 // commit can fail no more, except here. Fences of which the client knows are
 // signalled then, with an error.
-func (t *transaction) installOutFences(dev *drm.RegisteredDevice) error {
+func (a *AtomicState) installOutFences(dev *drm.RegisteredDevice) error {
 	var asked []*outFence
-	for _, c := range t.m.crtcs {
-		if o := t.outFences[c.index]; o != nil {
+	for _, c := range a.m.crtcs {
+		if o := a.outFences[c.index]; o != nil {
 			o.fence = c.newFence(dev)
 			asked = append(asked, o)
 		}
 	}
-	for _, c := range t.m.connectors {
-		if r := t.writebacks[c.index]; r != nil && r.fb != nil && r.out != nil {
+	for _, c := range a.m.connectors {
+		if r := a.writebacks[c.index]; r != nil && r.fb != nil && r.out != nil {
 			r.out.fence = c.newFence(dev)
 			asked = append(asked, r.out)
 		}
 	}
 	for _, o := range asked {
-		fd, err := fence.Install(t.req, o.fence)
+		fd, err := fence.Install(a.req, o.fence)
 		if err == nil {
-			err = t.putFence(o.ptr, fd)
+			err = a.putFence(o.ptr, fd)
 		}
 		if err != nil {
 			for _, o := range asked {
-				_ = t.putFence(o.ptr, noFence)
+				_ = a.putFence(o.ptr, noFence)
 				o.fence.Signal(err)
 			}
 			return err
@@ -216,7 +213,7 @@ func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State) {
 
 // heldCRTCs are the CRTCs whose last commit waits for fences, by index. The
 // caller holds mu and has locked the vblanks.
-func (m *ModeConfig) heldCRTCs() (mask uint64) {
+func (m *ModeConfig) heldCRTCs() (mask uint32) {
 	for _, c := range m.crtcs {
 		if f := c.vblank.current; f != nil && f.held {
 			mask |= 1 << c.index
@@ -226,7 +223,7 @@ func (m *ModeConfig) heldCRTCs() (mask uint64) {
 }
 
 // mixed is the state new, with what belongs to the held CRTCs as in old.
-func (m *ModeConfig) mixed(new, old *State, held uint64) *State {
+func (m *ModeConfig) mixed(new, old *State, held uint32) *State {
 	isHeld := func(a, b *CRTC) bool {
 		return a != nil && held&(1<<a.index) != 0 || b != nil && held&(1<<b.index) != 0
 	}
@@ -273,7 +270,7 @@ func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, signals s
 	defer m.unlockVblanks()
 	from := m.scanout()
 	flips = slices.DeleteFunc(flips, func(f *flip) bool { return f.crtc.vblank.current != f })
-	var crtcs uint64
+	var crtcs uint32
 	for _, f := range flips {
 		f.held = false
 		crtcs |= 1 << f.crtc.index

@@ -85,6 +85,8 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 		return refuse(unix.EINVAL, "the height is not in [%d, %d]", limits.MinHeight, limits.MaxHeight)
 	case format == nil:
 		return refuse(unix.EINVAL, "unknown format")
+	case cmd.Width == 0 || cmd.Height == 0:
+		return refuse(unix.EINVAL, "it has no pixels")
 	}
 	if errno, why := checkFBPlanes(format, cmd); errno != 0 {
 		return refuse(errno, "%s", why)

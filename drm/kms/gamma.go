@@ -68,9 +68,9 @@ func (m *ModeConfig) setGamma(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	}
 	blob := m.newBlob(lut)
 	defer m.objects.put(blob)
-	return m.commit(dev, commitOptions{ctx: req.Context()}, func(t *transaction) error {
-		t.crtc(c).GammaLUT = blob
-		t.onSuccess = func() { c.legacy.gamma = gamma }
+	return m.commit(dev, commitOptions{ctx: req.Context()}, func(a *AtomicState) error {
+		a.crtc(c).GammaLUT = blob
+		a.onSuccess = func() { c.legacy.gamma = gamma }
 		return nil
 	})
 }

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -64,7 +65,7 @@ type ModeConfig struct {
 	encoders   []*Encoder
 	connectors []*Connector
 
-	sealed sync.Once // the first use ends the making
+	frozen sync.Once // see freeze
 	inUse  atomic.Bool
 
 	state atomic.Pointer[State] // replaced with mu held
@@ -87,19 +88,32 @@ func New(config Config) *ModeConfig {
 	return m
 }
 
-// mustBeNew panics when objects are added too late: the driver is wrong. Each
-// object that is added begins in its initial state.
-func (m *ModeConfig) mustBeNew() {
-	if m.inUse.Load() {
-		panic("kms: objects cannot be added to a device that is registered")
+// maxObjects is the largest number of planes, of CRTCs, of encoders and of
+// connectors: the uAPI has masks of 32 bits.
+const maxObjects = 32
+
+// checkAdd panics when the driver adds an object of the kind, of which there
+// are n, too late or too often.
+func (m *ModeConfig) checkAdd(kind string, n int) {
+	m.checkNotInUse()
+	if n >= maxObjects {
+		panic(fmt.Sprintf("kms: a device has at most %d %s", maxObjects, kind))
 	}
 }
 
-// seal ends the making, and asks the displays what they are: a client may be
-// there before the connectors are announced. Open calls it, ahead of
-// everything that clients do.
-func (m *ModeConfig) seal() {
-	m.sealed.Do(func() {
+// checkNotInUse panics when the driver changes its objects after the first use
+// of the device.
+func (m *ModeConfig) checkNotInUse() {
+	if m.inUse.Load() {
+		panic("kms: the objects of a device in use cannot be changed")
+	}
+}
+
+// freeze fixes the set of objects and probes the connectors. Open and Register
+// call it before anything else: clients can open the device before the
+// connectors are announced.
+func (m *ModeConfig) freeze() {
+	m.frozen.Do(func() {
 		for _, c := range m.connectors {
 			if !c.writeback() {
 				c.probe()
@@ -147,7 +161,7 @@ func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
 
 // Open implements [drm.Part].
 func (m *ModeConfig) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
-	m.seal()
+	m.freeze()
 	m.fileMu.Lock()
 	defer m.fileMu.Unlock()
 	m.files++
@@ -179,7 +193,7 @@ func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File, state any) 
 
 // Register implements [drm.Part]: it announces the connectors.
 func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
-	m.seal()
+	m.freeze()
 	for _, c := range m.connectors {
 		c.register(dev)
 	}
@@ -189,16 +203,16 @@ func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 // Shutdown switches everything off, for a driver that is about to be unbound
 // (drm_atomic_helper_shutdown). It waits for nothing.
 func (m *ModeConfig) Shutdown(dev *drm.RegisteredDevice) error {
-	return m.commit(dev, commitOptions{unsynced: true}, func(t *transaction) error {
+	return m.commit(dev, commitOptions{unsynced: true}, func(a *AtomicState) error {
 		for _, c := range m.connectors {
-			t.setConnectorCRTC(c, nil)
+			a.setConnectorCRTC(c, nil)
 		}
 		for _, p := range m.planes {
-			t.disablePlane(p)
+			a.disablePlane(p)
 		}
 		for _, c := range m.crtcs {
-			t.setMode(c, nil, nil)
-			t.crtc(c).Active = false
+			a.setMode(c, nil, nil)
+			a.crtc(c).Active = false
 		}
 		return nil
 	})

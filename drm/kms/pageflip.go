@@ -41,14 +41,14 @@ func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	defer m.objects.put(fb)
 
 	opts := commitOptions{ctx: req.Context(), nonblock: true}
-	return m.commit(dev, opts, func(t *transaction) error {
-		if err := t.flipTo(c, fb); err != nil {
+	return m.commit(dev, opts, func(a *AtomicState) error {
+		if err := a.flipTo(c, fb); err != nil {
 			return err
 		}
 		if arg.Flags&uapi.ModePageFlipEvent == 0 {
 			return nil
 		}
-		return t.wantEvent(req.File, c, arg.UserData)
+		return a.wantEvent(req.File, c, arg.UserData)
 	})
 }
 
@@ -57,9 +57,9 @@ func noFB(c *CRTC) error {
 }
 
 // flipTo changes the framebuffer of the primary plane and nothing else.
-func (t *transaction) flipTo(c *CRTC, fb *Framebuffer) error {
+func (a *AtomicState) flipTo(c *CRTC, fb *Framebuffer) error {
 	p := c.config.Primary
-	s := t.plane(p)
+	s := a.plane(p)
 	old := s.FB
 	if old == nil {
 		return noFB(c)
@@ -70,11 +70,11 @@ func (t *transaction) flipTo(c *CRTC, fb *Framebuffer) error {
 	if old.format != fb.format {
 		return invalid("PAGE_FLIP from format %s to %s", fourcc.String(old.format.Code), fourcc.String(fb.format.Code))
 	}
-	if !t.crtc(c).Active {
+	if !a.crtc(c).Active {
 		return invalid("PAGE_FLIP: CRTC %d is switched off", c.id)
 	}
-	t.setPlaneCRTC(p, c)
-	t.setPlaneFB(p, fb)
-	t.allowModeset = false
+	a.setPlaneCRTC(p, c)
+	a.setPlaneFB(p, fb)
+	a.allowModeset = false
 	return nil
 }

@@ -44,7 +44,7 @@ type PlaneConfig struct {
 
 // AddPlane adds a plane. Planes come first: a CRTC needs its primary.
 func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
-	m.mustBeNew()
+	m.checkAdd("planes", len(m.planes))
 	p := &Plane{index: len(m.planes), config: config}
 	m.objects.add(&p.objectBase, p)
 	s := &m.standard

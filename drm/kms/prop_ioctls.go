@@ -89,14 +89,14 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 	if p == nil {
 		return invalid("object %d has no property %d", arg.ObjID, arg.PropID)
 	}
-	return m.commit(dev, commitOptions{ctx: req.Context()}, func(t *transaction) error {
+	return m.commit(dev, commitOptions{ctx: req.Context()}, func(a *AtomicState) error {
 		if c, ok := o.(*Connector); ok && p == m.standard.dpms {
-			t.setDPMS(c, arg.Value)
+			a.setDPMS(c, arg.Value)
 			return nil
 		}
-		t.req = req
-		err := t.setProperty(req.File, o, p, arg.Value)
-		t.forgetOutFences()
+		a.req = req
+		err := a.setProperty(req.File, o, p, arg.Value)
+		a.forgetOutFences()
 		return err
 	})
 }
@@ -104,21 +104,21 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 // setDPMS is drm_atomic_connector_commit_dpms: the CRTC of the connector is
 // active while one of its connectors is on. Whatever is not on is off. To say
 // again what is so takes no frame.
-func (t *transaction) setDPMS(c *Connector, value uint64) {
+func (a *AtomicState) setDPMS(c *Connector, value uint64) {
 	mode := dpms(value == uapi.ModeDPMSOn)
-	if t.new.connectors[c.index].DPMS == mode {
+	if a.new.connectors[c.index].DPMS == mode {
 		return
 	}
-	s := t.connector(c)
+	s := a.connector(c)
 	s.DPMS = mode
 	if s.CRTC == nil {
 		return
 	}
 	active := false
-	for _, other := range t.new.connectors {
+	for _, other := range a.new.connectors {
 		active = active || other.CRTC == s.CRTC && other.DPMS == uapi.ModeDPMSOn
 	}
-	t.crtc(s.CRTC).Active = active
+	a.crtc(s.CRTC).Active = active
 }
 
 func dpms(on bool) uint32 {

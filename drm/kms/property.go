@@ -112,7 +112,7 @@ type propertied interface {
 	get(std *standardProperties, s *State, p *Property) uint64
 	// set changes the value in t. ref is the object that a property of blobs
 	// or objects is set to, held by t; nil for none.
-	set(std *standardProperties, t *transaction, p *Property, value uint64, ref object) error
+	set(std *standardProperties, t *AtomicState, p *Property, value uint64, ref object) error
 }
 
 // standardProperties are those that every device has, attached or not

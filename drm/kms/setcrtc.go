@@ -29,8 +29,8 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		if arg.CountConnectors > 0 {
 			return invalid("SETCRTC of CRTC %d with %d connectors but no mode", c.id, arg.CountConnectors)
 		}
-		return m.commit(dev, opts, func(t *transaction) error {
-			t.setConfig(c, nil, nil, 0, 0, nil)
+		return m.commit(dev, opts, func(a *AtomicState) error {
+			a.setConfig(c, nil, nil, 0, 0, nil)
 			return nil
 		})
 	}
@@ -51,20 +51,20 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return err
 	}
 	connectors, bad := m.readConnectors(req, arg)
-	return m.commit(dev, opts, func(t *transaction) error {
+	return m.commit(dev, opts, func(a *AtomicState) error {
 		fb := fb
 		if fb == nil {
-			if fb = t.old.planes[c.config.Primary.index].FB; fb == nil {
+			if fb = a.old.planes[c.config.Primary.index].FB; fb == nil {
 				return invalid("SETCRTC: CRTC %d shows no framebuffer to keep", c.id)
 			}
 		}
-		if err := t.checkViewport(c, &mode, fb, arg.X, arg.Y); err != nil {
+		if err := a.checkViewport(c, &mode, fb, arg.X, arg.Y); err != nil {
 			return err
 		}
 		if bad != nil {
 			return bad
 		}
-		t.setConfig(c, &mode, fb, arg.X, arg.Y, connectors)
+		a.setConfig(c, &mode, fb, arg.X, arg.Y, connectors)
 		return nil
 	})
 }
@@ -95,13 +95,13 @@ func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Co
 
 // checkViewport checks that the framebuffer fills the screen from x, y on, and
 // that the primary plane can show it.
-func (t *transaction) checkViewport(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32) error {
+func (a *AtomicState) checkViewport(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32) error {
 	primary := c.config.Primary
 	if !primary.supports(fb.format.Code, fb.modifier) {
 		return invalid("plane %d cannot show format %s with modifier %#x", primary.id, fourcc.String(fb.format.Code), fb.modifier)
 	}
 	w, h := mode.size()
-	if rotatesBy90(t.new.planes[primary.index].Rotation) {
+	if rotatesBy90(a.new.planes[primary.index].Rotation) {
 		w, h = h, w
 	}
 	return fb.checkSource(x<<16, y<<16, w<<16, h<<16)
@@ -109,39 +109,39 @@ func (t *transaction) checkViewport(c *CRTC, mode *Mode, fb *Framebuffer, x, y u
 
 // setConfig is __drm_atomic_helper_set_config. A nil mode switches the CRTC
 // off.
-func (t *transaction) setConfig(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32, connectors []*Connector) {
-	t.stealEncoders = true
-	t.setMode(c, mode, nil)
-	t.crtc(c).Active = mode != nil
+func (a *AtomicState) setConfig(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32, connectors []*Connector) {
+	a.stealEncoders = true
+	a.setMode(c, mode, nil)
+	a.crtc(c).Active = mode != nil
 	primary := c.config.Primary
 	if mode == nil {
-		t.setPlaneCRTC(primary, nil)
-		t.setPlaneFB(primary, nil)
+		a.setPlaneCRTC(primary, nil)
+		a.setPlaneFB(primary, nil)
 	} else {
-		t.setPlaneCRTC(primary, c)
-		t.setPlaneFB(primary, fb)
+		a.setPlaneCRTC(primary, c)
+		a.setPlaneFB(primary, fb)
 		w, h := mode.size()
-		s := t.plane(primary)
+		s := a.plane(primary)
 		s.CRTCX, s.CRTCY, s.CRTCW, s.CRTCH = 0, 0, w, h
 		if rotatesBy90(s.Rotation) {
 			w, h = h, w
 		}
 		s.SrcX, s.SrcY, s.SrcW, s.SrcH = x<<16, y<<16, w<<16, h<<16
 	}
-	for _, connector := range t.m.connectors {
-		if t.new.connectors[connector.index].CRTC == c {
-			t.setConnectorCRTC(connector, nil)
-			t.connector(connector).LinkStatus = uapi.ModeLinkStatusGood
+	for _, connector := range a.m.connectors {
+		if a.new.connectors[connector.index].CRTC == c {
+			a.setConnectorCRTC(connector, nil)
+			a.connector(connector).LinkStatus = uapi.ModeLinkStatusGood
 		}
 	}
 	for _, connector := range connectors {
-		t.setConnectorCRTC(connector, c)
+		a.setConnectorCRTC(connector, c)
 	}
 	// A CRTC that has lost its last connector goes off.
-	for _, other := range t.m.crtcs {
-		if other != c && t.crtcs&(1<<other.index) != 0 && !t.new.connected(other) {
-			t.setMode(other, nil, nil)
-			t.crtc(other).Active = false
+	for _, other := range a.m.crtcs {
+		if other != c && a.crtcs&(1<<other.index) != 0 && !a.new.connected(other) {
+			a.setMode(other, nil, nil)
+			a.crtc(other).Active = false
 		}
 	}
 }

@@ -15,8 +15,8 @@ func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	opts := commitOptions{ctx: req.Context()}
 	if arg.FBID == 0 {
 		opts.unsynced = m.cursorOf(p, m.State().Plane(p).CRTC)
-		return m.commit(dev, opts, func(t *transaction) error {
-			t.disablePlane(p)
+		return m.commit(dev, opts, func(a *AtomicState) error {
+			a.disablePlane(p)
 			return nil
 		})
 	}
@@ -30,8 +30,8 @@ func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *
 		return err
 	}
 	opts.unsynced = m.cursorOf(p, c)
-	return m.commit(dev, opts, func(t *transaction) error {
-		return t.updatePlane(p, c, fb, PlaneState{
+	return m.commit(dev, opts, func(a *AtomicState) error {
+		return a.updatePlane(p, c, fb, PlaneState{
 			CRTCX: arg.CRTCX, CRTCY: arg.CRTCY, CRTCW: arg.CRTCW, CRTCH: arg.CRTCH,
 			SrcX: arg.SrcX, SrcY: arg.SrcY, SrcW: arg.SrcW, SrcH: arg.SrcH,
 		})
@@ -42,14 +42,15 @@ func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *
 // wait for anything.
 func (m *ModeConfig) cursorOf(p *Plane, c *CRTC) bool { return c != nil && c.config.Cursor == p }
 
-// updatePlane shows fb on p, at the place that place says.
-func (t *transaction) updatePlane(p *Plane, c *CRTC, fb *Framebuffer, place PlaneState) error {
-	if err := p.checkUse(c, fb, place.CRTCX, place.CRTCY, place.CRTCW, place.CRTCH, place.SrcX, place.SrcY, place.SrcW, place.SrcH); err != nil {
+// updatePlane shows fb on p. place says where; its other fields are ignored.
+func (a *AtomicState) updatePlane(p *Plane, c *CRTC, fb *Framebuffer, place PlaneState) error {
+	place.CRTC, place.FB = c, fb
+	if err := p.checkUse(&place); err != nil {
 		return refusedPlane(p, err)
 	}
-	t.setPlaneCRTC(p, c)
-	t.setPlaneFB(p, fb)
-	s := t.plane(p)
+	a.setPlaneCRTC(p, c)
+	a.setPlaneFB(p, fb)
+	s := a.plane(p)
 	s.CRTCX, s.CRTCY, s.CRTCW, s.CRTCH = place.CRTCX, place.CRTCY, place.CRTCW, place.CRTCH
 	s.SrcX, s.SrcY, s.SrcW, s.SrcH = place.SrcX, place.SrcY, place.SrcW, place.SrcH
 	return nil

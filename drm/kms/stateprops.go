@@ -10,20 +10,20 @@ import (
 )
 
 // setProperty is drm_atomic_set_property: it changes one property of o in the
-// transaction, on behalf of the client of f. EINVAL for a value that the
+// change, on behalf of the client of f. EINVAL for a value that the
 // property does not take, EACCES for an object that is leased to others.
-func (t *transaction) setProperty(f *drm.File, o propertied, p *Property, value uint64) error {
-	ref, ok := p.allows(&t.m.objects, value)
+func (a *AtomicState) setProperty(f *drm.File, o propertied, p *Property, value uint64) error {
+	ref, ok := p.allows(&a.m.objects, value)
 	if !ok {
 		return invalid("property %s of object %d cannot be set to %#x", p.name, o.ID(), value)
 	}
 	if c, ok := ref.(counted); ok {
-		t.hold(c)
+		a.hold(c)
 	}
 	if ref != nil && leasable(ref.objectType()) && !f.LeaseHeld(ref.ID()) {
 		return leasedAway("property "+p.name, ref)
 	}
-	return o.set(&t.m.standard, t, p, value, ref)
+	return o.set(&a.m.standard, a, p, value, ref)
 }
 
 func readOnly(o object, p *Property) error {
@@ -82,17 +82,17 @@ func (p *Plane) get(std *standardProperties, s *State, property *Property) uint6
 	return p.properties.value(property)
 }
 
-func (p *Plane) set(std *standardProperties, t *transaction, property *Property, value uint64, ref object) error {
-	s := t.plane(p)
+func (p *Plane) set(std *standardProperties, a *AtomicState, property *Property, value uint64, ref object) error {
+	s := a.plane(p)
 	switch property {
 	case std.fbID:
 		fb, _ := ref.(*Framebuffer)
-		t.setPlaneFB(p, fb)
+		a.setPlaneFB(p, fb)
 	case std.inFenceFD:
-		return t.setInFence(p, int64(value))
+		return a.setInFence(p, int64(value))
 	case std.crtcID:
 		crtc, _ := ref.(*CRTC)
-		t.setPlaneCRTC(p, crtc)
+		a.setPlaneCRTC(p, crtc)
 	case std.crtcX:
 		s.CRTCX = int32(value)
 	case std.crtcY:
@@ -141,22 +141,22 @@ func (c *CRTC) get(std *standardProperties, s *State, property *Property) uint64
 	return c.properties.value(property)
 }
 
-func (c *CRTC) set(std *standardProperties, t *transaction, property *Property, value uint64, ref object) error {
-	s := t.crtc(c)
+func (c *CRTC) set(std *standardProperties, a *AtomicState, property *Property, value uint64, ref object) error {
+	s := a.crtc(c)
 	blob, _ := ref.(*Blob)
 	switch property {
 	case std.active:
 		s.Active = value != 0
 	case std.modeID:
 		if blob == nil {
-			t.setMode(c, nil, nil)
+			a.setMode(c, nil, nil)
 			return nil
 		}
 		mode, err := decodeMode(blob.data)
 		if err != nil {
 			return refuse(unix.EINVAL, "MODE_ID %d of CRTC %d: %v", blob.id, c.id, err)
 		}
-		t.setMode(c, &mode, blob)
+		a.setMode(c, &mode, blob)
 	case std.gammaLUT:
 		if blob != nil && len(blob.data)%lutEntrySize != 0 {
 			return invalid("GAMMA_LUT of %d bytes for CRTC %d: not whole entries", len(blob.data), c.id)
@@ -165,7 +165,7 @@ func (c *CRTC) set(std *standardProperties, t *transaction, property *Property, 
 	case std.vrrEnabled:
 		s.VRREnabled = value != 0
 	case std.outFencePtr:
-		return t.setOutFence(c, value)
+		return a.setOutFence(c, value)
 	default:
 		return readOnly(c, property)
 	}
@@ -188,12 +188,12 @@ func (c *Connector) get(std *standardProperties, s *State, property *Property) u
 	return c.properties.value(property)
 }
 
-func (c *Connector) set(std *standardProperties, t *transaction, property *Property, value uint64, ref object) error {
-	s := t.connector(c)
+func (c *Connector) set(std *standardProperties, a *AtomicState, property *Property, value uint64, ref object) error {
+	s := a.connector(c)
 	switch property {
 	case std.crtcID:
 		crtc, _ := ref.(*CRTC)
-		t.setConnectorCRTC(c, crtc)
+		a.setConnectorCRTC(c, crtc)
 	case std.linkStatus:
 		// Only the hardware knows that a link is bad; a client can say that it
 		// has dealt with it.
@@ -201,15 +201,15 @@ func (c *Connector) set(std *standardProperties, t *transaction, property *Prope
 			s.LinkStatus = uint32(value)
 		}
 	case std.writebackFBID:
-		r := t.writeback(c)
+		r := a.writeback(c)
 		r.fb, _ = ref.(*Framebuffer)
 		r.fbSet = true
 	case std.writebackOutFencePtr:
-		o, err := t.newOutFence(value)
+		o, err := a.newOutFence(value)
 		if err != nil {
 			return err
 		}
-		t.writeback(c).out = o
+		a.writeback(c).out = o
 	default:
 		return readOnly(c, property)
 	}

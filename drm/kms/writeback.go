@@ -23,36 +23,36 @@ type writeback struct {
 
 // A writebackRequest is what a commit asks of a writeback connector.
 type writebackRequest struct {
-	fb    *Framebuffer // held by the transaction; nil for none
+	fb    *Framebuffer // held by the AtomicState; nil for none
 	fbSet bool         // fb was set, to none perhaps
 	out   *outFence    // it is to say when it is over; nil for none
 }
 
 // writeback returns what t asks of a writeback connector, to be changed.
-func (t *transaction) writeback(c *Connector) *writebackRequest {
-	if t.writebacks == nil {
-		t.writebacks = make(map[int]*writebackRequest)
+func (a *AtomicState) writeback(c *Connector) *writebackRequest {
+	if a.writebacks == nil {
+		a.writebacks = make(map[int]*writebackRequest)
 	}
-	r := t.writebacks[c.index]
+	r := a.writebacks[c.index]
 	if r == nil {
 		r = new(writebackRequest)
-		t.writebacks[c.index] = r
+		a.writebacks[c.index] = r
 	}
 	return r
 }
 
 // checkWritebacks is what drm_atomic_connector_check and vkms check: the
 // picture has somewhere to come from, and fits.
-func (t *transaction) checkWritebacks() error {
-	for i, r := range t.writebacks {
-		c, s := t.m.connectors[i], &t.new.connectors[i]
+func (a *AtomicState) checkWritebacks() error {
+	for i, r := range a.writebacks {
+		c, s := a.m.connectors[i], &a.new.connectors[i]
 		switch {
 		case r.fb == nil:
 			continue
 		case s.CRTC == nil:
 			return invalid("connector %d has a framebuffer to be written, but no CRTC", c.id)
 		}
-		crtc := &t.new.crtcs[s.CRTC.index]
+		crtc := &a.new.crtcs[s.CRTC.index]
 		switch w, h := crtc.Mode.size(); {
 		case !crtc.Active:
 			return invalid("connector %d has a framebuffer to be written, but CRTC %d is off", c.id, s.CRTC.id)
@@ -70,13 +70,13 @@ func (t *transaction) checkWritebacks() error {
 // startWritebacks makes what t asks for of the connectors of c. They are to be
 // given to [vblank.flip]. The first error to find the memory is that of the
 // writeback: the commit is under way.
-func (t *transaction) startWritebacks(c *CRTC) (started []*writeback) {
-	for i, r := range t.writebacks {
-		if r.fb == nil || t.new.connectors[i].CRTC != c {
+func (a *AtomicState) startWritebacks(c *CRTC) (started []*writeback) {
+	for i, r := range a.writebacks {
+		if r.fb == nil || a.new.connectors[i].CRTC != c {
 			continue
 		}
-		t.m.objects.get(r.fb)
-		w := &writeback{m: t.m, fb: r.fb, write: writers[r.fb.format.Code], done: make(chan struct{})}
+		a.m.objects.get(r.fb)
+		w := &writeback{m: a.m, fb: r.fb, write: writers[r.fb.format.Code], done: make(chan struct{})}
 		if r.out != nil {
 			w.fence = r.out.fence
 		}

@@ -1,0 +1,214 @@
+package kms
+
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/fourcc"
+)
+
+// NeedsModeset reports whether the change interrupts the signal of c
+// (drm_atomic_crtc_needs_modeset).
+func (a *AtomicState) NeedsModeset(c *CRTC) bool {
+	old, new := &a.old.crtcs[c.index], &a.new.crtcs[c.index]
+	if old.Enable != new.Enable || old.Active != new.Active || !old.Mode.sameTiming(&new.Mode) {
+		return true
+	}
+	for i := range a.new.connectors {
+		o, n := &a.old.connectors[i], &a.new.connectors[i]
+		if (o.CRTC == c || n.CRTC == c) && (o.CRTC != n.CRTC || o.BestEncoder != n.BestEncoder || o.LinkStatus != n.LinkStatus) {
+			return true
+		}
+	}
+	return false
+}
+
+// check checks the new state as a whole, and computes the encoders of connectors
+// and the visibility of planes. It changes nothing but a.
+func (a *AtomicState) check() error {
+	for p := range a.Planes() {
+		if err := a.checkPlane(p, &a.new.planes[p.index]); err != nil {
+			return refusedPlane(p, err)
+		}
+	}
+	if err := a.checkWritebacks(); err != nil {
+		return err
+	}
+	if err := a.checkModeset(); err != nil {
+		return err
+	}
+	for _, p := range a.m.planes {
+		// A new mode of its CRTC affects a plane that is not part of the change.
+		s := &a.new.planes[p.index]
+		if a.planes&(1<<p.index) == 0 && (s.CRTC == nil || a.crtcs&(1<<s.CRTC.index) == 0) {
+			continue
+		}
+		if err := a.placePlane(s); err != nil {
+			return refusedPlane(p, err)
+		}
+	}
+	if err := a.m.config.Driver.Check(a.old, a.new); err != nil {
+		return err
+	}
+	if !a.allowModeset {
+		for c := range a.CRTCs() {
+			if a.NeedsModeset(c) {
+				return invalid("CRTC %d would need a full modeset, which the request does not allow", c.id)
+			}
+		}
+	}
+	return nil
+}
+
+func refusedPlane(p *Plane, err error) error { return fmt.Errorf("kms: plane %d: %w", p.id, err) }
+
+// checkModeset is drm_atomic_helper_check_modeset: every CRTC with a mode has
+// connectors, every connector with a CRTC has an encoder of its own.
+func (a *AtomicState) checkModeset() error {
+	if err := a.routeConnectors(); err != nil {
+		return err
+	}
+	for c := range a.CRTCs() {
+		s := &a.new.crtcs[c.index]
+		switch {
+		case s.Active && !s.Enable:
+			return invalid("CRTC %d is to be active without a mode", c.id)
+		case s.Enable != a.new.connected(c):
+			return invalid("CRTC %d has a mode but no connector, or a connector but no mode", c.id)
+		}
+		if err := a.checkClones(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkClones checks that the encoders of c can be clones of each other
+// (drm_atomic_check_valid_clones). Writeback encoders can always be.
+func (a *AtomicState) checkClones(c *CRTC) error {
+	var mask uint32
+	for i := range a.new.connectors {
+		if s := &a.new.connectors[i]; s.CRTC == c && s.BestEncoder != nil && !a.m.connectors[i].writeback() {
+			mask |= 1 << s.BestEncoder.index
+		}
+	}
+	for _, e := range a.m.encoders {
+		if mask&(1<<e.index) != 0 && mask&^e.config.PossibleClones != 0 {
+			return invalid("CRTC %d feeds encoders %#x, and encoder %d can be cloned with %#x only", c.id, mask, e.id, e.config.PossibleClones)
+		}
+	}
+	return nil
+}
+
+// routeConnectors gives each connector its encoder.
+func (a *AtomicState) routeConnectors() error {
+	taken := make(map[*Encoder]*Connector)
+	for c := range a.Connectors() {
+		s := &a.new.connectors[c.index]
+		s.BestEncoder = nil
+		if s.CRTC == nil {
+			continue
+		}
+		if len(c.encoders) == 0 {
+			return invalid("connector %d has no encoder", c.id)
+		}
+		e := c.encoders[0]
+		switch {
+		case !e.possible(s.CRTC):
+			return invalid("connector %d: its encoder %d cannot show CRTC %d", c.id, e.id, s.CRTC.id)
+		case taken[e] != nil:
+			return invalid("connectors %d and %d both need encoder %d", taken[e].id, c.id, e.id)
+		}
+		s.BestEncoder, taken[e] = e, c
+	}
+	// A connector that is not part of the change may hold an encoder that is
+	// needed.
+	for _, c := range a.m.connectors {
+		s := a.new.connectors[c.index]
+		if a.connectors&(1<<c.index) != 0 || s.BestEncoder == nil || taken[s.BestEncoder] == nil {
+			continue
+		}
+		if !a.stealEncoders {
+			return invalid("connector %d uses encoder %d, which connector %d needs", c.id, s.BestEncoder.id, taken[s.BestEncoder].id)
+		}
+		crtc := s.CRTC
+		a.setConnectorCRTC(c, nil)
+		a.new.connectors[c.index].BestEncoder = nil
+		if !a.new.connected(crtc) {
+			a.setMode(crtc, nil, nil)
+			a.crtc(crtc).Active = false
+		}
+	}
+	return nil
+}
+
+// checkPlane is drm_atomic_plane_check.
+func (a *AtomicState) checkPlane(p *Plane, s *PlaneState) error {
+	switch {
+	case s.CRTC != nil && s.FB == nil:
+		return fmt.Errorf("it has a CRTC but no framebuffer: %w", unix.EINVAL)
+	case s.CRTC == nil && s.FB != nil:
+		return fmt.Errorf("it has a framebuffer but no CRTC: %w", unix.EINVAL)
+	case s.CRTC == nil:
+		return nil
+	}
+	if err := p.checkUse(s); err != nil {
+		return err
+	}
+	if old := a.old.planes[p.index].CRTC; old != nil && old != s.CRTC {
+		return fmt.Errorf("it cannot move from CRTC %d to CRTC %d at once: %w", old.id, s.CRTC.id, unix.EINVAL)
+	}
+	return nil
+}
+
+// placePlane is what vkms checks: no scaling, any position. It finds out
+// whether the plane can be seen.
+func (a *AtomicState) placePlane(s *PlaneState) error {
+	s.Visible = false
+	if s.CRTC == nil {
+		return nil
+	}
+	srcW, srcH := s.SrcW, s.SrcH
+	if rotatesBy90(s.Rotation) {
+		srcW, srcH = srcH, srcW
+	}
+	if scales(srcW, s.CRTCW) || scales(srcH, s.CRTCH) {
+		return fmt.Errorf("it cannot scale %d.%04dx%d.%04d to %dx%d: %w",
+			srcW>>16, fraction(srcW), srcH>>16, fraction(srcH), s.CRTCW, s.CRTCH, unix.ERANGE)
+	}
+	crtc := &a.new.crtcs[s.CRTC.index]
+	if crtc.Enable {
+		w, h := crtc.Mode.size()
+		s.Visible = s.CRTCW > 0 && s.CRTCH > 0 &&
+			int64(s.CRTCX) < int64(w) && int64(s.CRTCX)+int64(s.CRTCW) > 0 &&
+			int64(s.CRTCY) < int64(h) && int64(s.CRTCY)+int64(s.CRTCH) > 0
+	}
+	return nil
+}
+
+// scales reports whether src (in 1/65536 pixels) is not dst pixels long. A
+// plane of no size does not scale.
+func scales(src, dst uint32) bool { return dst != 0 && uint64(src) != uint64(dst)<<16 }
+
+func fraction(v uint32) uint32 { return uint32(uint64(v&0xffff) * 10000 >> 16) }
+
+func rotatesBy90(rotation uint32) bool { return rotation&(Rotate90|Rotate270) != 0 }
+
+// checkUse checks whether the plane can show the framebuffer of s on its CRTC
+// (__setplane_check).
+func (p *Plane) checkUse(s *PlaneState) error {
+	if !p.possible(s.CRTC) {
+		return fmt.Errorf("it cannot be shown on CRTC %d: %w", s.CRTC.id, unix.EINVAL)
+	}
+	if !p.supports(s.FB.format.Code, s.FB.modifier) {
+		return fmt.Errorf("it cannot show format %s with modifier %#x: %w", fourcc.String(s.FB.format.Code), s.FB.modifier, unix.EINVAL)
+	}
+	const limit = math.MaxInt32
+	if s.CRTCW > limit || s.CRTCH > limit ||
+		int64(s.CRTCX) > limit-int64(s.CRTCW) || int64(s.CRTCY) > limit-int64(s.CRTCH) {
+		return fmt.Errorf("%dx%d at %d,%d: out of range: %w", s.CRTCW, s.CRTCH, s.CRTCX, s.CRTCY, unix.ERANGE)
+	}
+	return s.FB.checkSource(s.SrcX, s.SrcY, s.SrcW, s.SrcH)
+}
