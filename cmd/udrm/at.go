@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/machine/config"
 )
 
 // A timedAction is what the user asked for with --at: do something to a card,

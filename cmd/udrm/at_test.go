@@ -15,8 +15,8 @@ func TestTimedAction(t *testing.T) {
 		"1s:disconnect=card1:HDMI-A-1":      "1s:disconnect=card1:HDMI-A-1",
 		"1s:connect=card1:HDMI-A-1":         "1s:connect=card1:HDMI-A-1",
 
-		"1s:connect=card0:DP-1=New:1280x720@60,300x200mm": "1s:connect=card0:DP-1=New:1280x720@60,300x200mm",
-		"1s:connect=card0:DP-1=edid=testdata/monitor.bin": "1s:connect=card0:DP-1=edid=testdata/monitor.bin",
+		"1s:connect=card0:DP-1=New:1280x720@60,300x200mm":                      "1s:connect=card0:DP-1=New:1280x720@60,300x200mm",
+		"1s:connect=card0:DP-1=edid=../../machine/config/testdata/monitor.bin": "1s:connect=card0:DP-1=edid=../../machine/config/testdata/monitor.bin",
 	} {
 		var a timedAction
 		if err := a.UnmarshalText([]byte(text)); err != nil {
@@ -42,7 +42,7 @@ func TestTimedAction(t *testing.T) {
 		"1s:connect=card0":           "connect takes a connector, such as card0:Virtual-1",
 		"1s:disconnect=card0:":       "disconnect takes a connector",
 		"1s:connect=card0:DP-1=":     "connect takes a monitor",
-		"1s:connect=card0:DP-1=new":  "item \"new\" is unknown",
+		"1s:connect=card0:DP-1=new":  "unknown or repeated item \"new\"",
 
 		"1s:connect=card0:DP-1=800x600,DP":    "it is the monitor that changes",
 		"1s:disconnect=card0:DP-1=800x600":    "disconnect takes no monitor",

@@ -13,11 +13,11 @@ import (
 	"sync"
 
 	"github.com/udrm/udrm/bus"
-	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/driver/vgem"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/machine/config"
 )
 
 // cards are the virtual cards of this process: devices on a platform bus. A

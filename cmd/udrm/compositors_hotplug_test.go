@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/machine/config"
 )
 
 // sway has two monitors; one is pulled, and another one plugged in instead.
@@ -32,7 +32,7 @@ func TestSwayHotplug(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSession(t)
-	if s.list, err = config.ReadFile("testdata/two-monitors.yaml"); err != nil {
+	if s.list, err = config.ReadFile("../../machine/config/testdata/two-monitors.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.plug("card0"); err != nil {

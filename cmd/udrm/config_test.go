@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/machine/config"
 )
 
 // contains fails the test for each of the lines that a text does not have,
@@ -28,7 +28,7 @@ func contains(t *testing.T, text string, lines ...string) {
 
 // What programs see of a card that a file describes.
 func TestConfig(t *testing.T) {
-	r := run(t, "run", "--config", "testdata/two-monitors.yaml", "--", "sh", "-c", `
+	r := run(t, "run", "--config", "../../machine/config/testdata/two-monitors.yaml", "--", "sh", "-c", `
 		modetest -M vkms -c && drm_info &&
 		cd /sys/class/drm && head card0-*/status card0-*/modes && edid-decode <card0-DP-1/edid && edid-decode --check <card0-HDMI-A-1/edid`)
 	if r.exit != 0 || r.stderr != "" {
@@ -54,7 +54,7 @@ func TestConfig(t *testing.T) {
 func TestConfigLightsBothMonitors(t *testing.T) {
 	s := newSession(t)
 	var err error
-	if s.list, err = config.ReadFile("testdata/two-monitors.yaml"); err != nil {
+	if s.list, err = config.ReadFile("../../machine/config/testdata/two-monitors.yaml"); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.plug("card0"); err != nil {
@@ -84,7 +84,7 @@ func TestConfigLightsBothMonitors(t *testing.T) {
 
 // The same from flags: monitors, one of them not connected, formats, CRTCs.
 func TestCardFlags(t *testing.T) {
-	r := run(t, "run", "--monitor", "DELL U2720Q:3840x2160@60,600x340mm,DP", "--monitor", "edid=testdata/monitor.bin,HDMI-A", "--monitor", "800x600,disconnected",
+	r := run(t, "run", "--monitor", "DELL U2720Q:3840x2160@60,600x340mm,DP", "--monitor", "edid=../../machine/config/testdata/monitor.bin,HDMI-A", "--monitor", "800x600,disconnected",
 		"--crtcs", "2", "--format", "XR30,NV12", "--overlay", "--no-cursor", "--no-writeback", "--vgem", "1",
 		"--", "sh", "-c", "modetest -M vkms; head /sys/class/drm/*/status; ls /dev/dri")
 	if r.exit != 0 {
@@ -184,12 +184,12 @@ func TestCardErrors(t *testing.T) {
 		want string
 	}{
 		{[]string{"--config", "no-such-file"}, "udrm: open no-such-file: no such file or directory\n"},
-		{[]string{"--config", "config/testdata/bad/rules.yaml"}, "udrm: config/testdata/bad/rules.yaml:4: cards/desk/planes/p0: it is the primary plane of 2 CRTCs: each needs one of its own\n" +
-			"udrm: config/testdata/bad/rules.yaml:5: "},
-		{[]string{"--config", "testdata/two-monitors.yaml", "--cards", "2"}, "udrm: --cards with --config: the file describes the cards; say it there\n"},
-		{[]string{"--config", "testdata/two-monitors.yaml", "--no-cursor"}, "udrm: --cursor with --config: "},
-		{[]string{"--monitor", "800x"}, `udrm: --monitor: "800x": item "800x" is unknown, or there twice; a monitor is `},
-		{[]string{"--format", "XR31"}, `udrm: --format: "XR31" is no pixel format: write a code of drm_fourcc.h, such as XR30 or NV12`},
+		{[]string{"--config", "../../machine/config/testdata/bad/rules.yaml"}, "udrm: ../../machine/config/testdata/bad/rules.yaml:4: cards/desk/planes/p0: it is the primary plane of 2 CRTCs: each needs one of its own\n" +
+			"udrm: ../../machine/config/testdata/bad/rules.yaml:5: "},
+		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--cards", "2"}, "udrm: --cards with --config: the file describes the cards; say it there\n"},
+		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--no-cursor"}, "udrm: --cursor with --config: "},
+		{[]string{"--monitor", "800x"}, `udrm: --monitor: "800x": unknown or repeated item "800x"; write a monitor as `},
+		{[]string{"--format", "XR31"}, `udrm: --format: "XR31" is not a pixel format; write a code of drm_fourcc.h, such as XR30 or NV12`},
 		{[]string{"--crtcs=-1"}, "udrm: --crtcs=-1: a card has 1 to 31\n"},
 		{[]string{"--crtcs", "40"}, "udrm: --crtcs=40: "},
 		{[]string{"--vgem", "64"}, "udrm: --vgem=64: with 1 cards it takes 0 to 63\n"},
@@ -208,7 +208,7 @@ func TestCardErrors(t *testing.T) {
 
 // Cards of a file are not there at first, or are no displays, as it says.
 func TestConfigOfManyCards(t *testing.T) {
-	cards, err := config.ReadFile("testdata/everything.yaml")
+	cards, err := config.ReadFile("../../machine/config/testdata/everything.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

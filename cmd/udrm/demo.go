@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/bus"
-	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/machine/config"
 )
 
 type demoCmd struct {

@@ -6,13 +6,13 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/machine/config"
 )
 
 // cardFlags describe the cards: all of them alike, or each in a file.
 type cardFlags struct {
-	Config    string   `placeholder:"FILE" help:"Plug the cards that a file describes, or a directory laid out as /config/vkms, instead of the flags below. Its format: go doc github.com/udrm/udrm/cmd/udrm/config."`
+	Config    string   `placeholder:"FILE" help:"Plug the cards that a file describes, or a directory laid out as /config/vkms, instead of the flags below. Its format: go doc github.com/udrm/udrm/machine/config."`
 	Cards     int      `default:"1" help:"How many cards to plug: card0, card1 …"`
 	Monitor   []string `sep:"none" placeholder:"MONITOR" help:"${monitor_help}"`
 	CRTCs     int      `name:"crtcs" placeholder:"N" help:"How many CRTCs a card has: one for each monitor, unless it is said. Without monitors it gets as many connectors."`

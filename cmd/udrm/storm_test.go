@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/udrm/udrm/cmd/udrm/config"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/machine/config"
 )
 
 // A session is a host in this process with one card, whose hardware tells of

@@ -12,63 +12,62 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A topologyReader reads what a card is made of. The lists may stand in any
-// order, so they are noted first.
+// A topologyReader reads the objects of a card. It collects the lists first,
+// because a file may have them in any order.
 type topologyReader struct {
 	*reader
 	card entry
 
-	lists map[string]entry // as in the file, by kind
+	lists map[string]entry // by kind: planes, crtcs, encoders, connectors
 	notes []condition
 }
 
-// A condition is that an attribute needs the driver vkms, and that a list is
-// not there.
+// A condition is a rule for an attribute: the driver must have a display, and
+// the card must not have the list.
 type condition struct {
 	node *yaml.Node
 	path string
-	list string // "" for none
+	list string // "" for any
 }
 
 func newTopologyReader(r *reader, card entry) *topologyReader {
 	return &topologyReader{reader: r, card: card, lists: make(map[string]entry)}
 }
 
-// display notes that the attribute is one of displays.
+// display records that only displays have the attribute.
 func (t *topologyReader) display(n *yaml.Node, path string) {
 	t.notes = append(t.notes, condition{node: n, path: path})
 }
 
-// unlisted notes that the attribute is one of displays, and counts where that
-// list is left out.
+// unlisted records that only displays have the attribute, and only those
+// without the list.
 func (t *topologyReader) unlisted(n *yaml.Node, path, list string) {
 	t.notes = append(t.notes, condition{n, path, list})
 }
 
-// list notes a list.
+// list records a list.
 func (t *topologyReader) list(n *yaml.Node, path string) {
 	t.display(n, path)
 	t.lists[filepath.Base(path)] = entry{path: path, key: n, value: n}
 }
 
-// check looks at what was noted.
+// check checks the recorded conditions.
 func (t *topologyReader) check(driver Driver) {
 	for _, c := range t.notes {
 		_, listed := t.lists[c.list]
 		switch {
-		case driver != VKMS:
-			t.fail(c.node, c.path, "a card of driver %s does not have it: remove it", driver)
+		case driver == VGEM:
+			t.fail(c.node, c.path, "cards of driver %s have no such attribute; remove it", driver)
 		case listed:
-			t.fail(c.node, c.path, "the card lists its %s, so that this does not count: remove it", c.list)
+			t.fail(c.node, c.path, "this has no effect, because the card lists its %s; remove it", c.list)
 		}
 	}
 }
 
-// names are the entries of a list, or those that are made for one that is left
-// out.
+// names are the entries of a list, or of the default for a missing list.
 type names struct {
 	listed  bool
-	entries []entry // of a list
+	entries []entry // nil for a default
 	words   []string
 }
 
@@ -84,8 +83,8 @@ func (t *topologyReader) names(kind string) *names {
 	return n
 }
 
-// topology returns what the card is made of, with what was left out; nil for
-// the default device.
+// topology returns the topology of the card, with defaults for missing lists.
+// It returns nil for the default device.
 func (t *topologyReader) topology(config *vkms.Config) *vkms.Topology {
 	if len(t.lists) == 0 {
 		return nil
@@ -108,7 +107,7 @@ func (t *topologyReader) topology(config *vkms.Config) *vkms.Topology {
 	if count = len(crtcs.entries); !crtcs.listed {
 		count = max(len(plugs), 1)
 	}
-	// What is left out is as in any simple topology of that size.
+	// Missing lists are those of a simple topology of this size.
 	d := vkms.NewTopology(count, plugs, config)
 	if crtcs.listed {
 		d.CRTCs = nil
@@ -213,8 +212,8 @@ var statuses = choices[uint32]{
 	{"1", uapi.ModeConnected}, {"2", uapi.ModeDisconnected}, {"3", uapi.ModeUnknownConnection},
 }
 
-// connector reads a connector but for its encoders. Those that are equal
-// otherwise differ in their serial numbers, from 1.
+// connector reads a connector without its encoders. The serial number of its
+// monitor is its position, from 1.
 func (t *topologyReader) connector(e entry, index int) vkms.Connector {
 	c := vkms.Connector{Name: e.name}
 	var source *yaml.Node // of the monitor
@@ -248,14 +247,13 @@ func (t *topologyReader) connector(e entry, index int) vkms.Connector {
 
 func (t *topologyReader) twice(first, n *yaml.Node, path string) {
 	if first != nil {
-		t.fail(n, path, "the connector has a monitor already, in line %d: remove one", first.Line)
+		t.fail(n, path, "the connector already has a monitor (line %d); remove one", first.Line)
 	}
 }
 
-// possibleEncoders sets those of a connector, where encoders are listed or it
-// says which.
+// possibleEncoders reads the encoders of a connector.
 func (t *topologyReader) possibleEncoders(e entry, c *vkms.Connector, encoders *names) {
-	quiet := new(reader) // the errors of the entry are known
+	quiet := new(reader) // connector has reported the errors of this entry
 	for _, attribute := range quiet.entries(e.value, e.path) {
 		if attribute.name == "possible_encoders" {
 			c.PossibleEncoders = t.mask(attribute.value, attribute.path, "encoder", encoders)
@@ -266,7 +264,7 @@ func (t *topologyReader) possibleEncoders(e entry, c *vkms.Connector, encoders *
 	case encoders.listed && len(encoders.words) == 1:
 		c.PossibleEncoders = 1
 	case encoders.listed:
-		t.fail(e.key, e.path, "which of the encoders feeds it is not said: write possible_encoders: [NAME]")
+		t.fail(e.key, e.path, "the connector names no encoder; write possible_encoders: [NAME]")
 	}
 }
 
@@ -277,7 +275,7 @@ func (t *topologyReader) mask(n *yaml.Node, path, what string, known *names) (ma
 	for _, item := range t.items(n, path) {
 		i := slices.Index(known.words, item.Value)
 		if i < 0 {
-			t.fail(item, path, "there is no %s %q; %s", what, item.Value, suggest(item.Value, known.words))
+			t.fail(item, path, "there is no %s called %q; %s", what, item.Value, suggest(item.Value, known.words))
 			continue
 		}
 		mask |= 1 << i

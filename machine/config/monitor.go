@@ -19,19 +19,19 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// MonitorUsage says what [ParseMonitor] takes.
-const MonitorUsage = `[NAME:]ITEM,ITEM… with modes as 2560x1440@60 or 1920x1080, the best one first; the size as 600x340mm; edid=FILE instead of all these; the connector as DP, HDMI-A, eDP …; disconnected`
+// MonitorUsage describes the argument of [ParseMonitor].
+const MonitorUsage = `[NAME:]ITEM,ITEM…, where an ITEM is a mode (2560x1440@60 or 1920x1080, the preferred one first), a size (600x340mm), a connector type (DP, HDMI-A, eDP, …) or "disconnected"; edid=FILE replaces name, modes and size`
 
-// ParseMonitor reads what may stand in one word for a monitor, and the
-// connector that it is plugged into:
+// ParseMonitor parses a monitor, and the connector that it is plugged into,
+// written as one word:
 //
 //	DELL U2720Q:3840x2160@60,1920x1080,600x340mm,DP
 //	1920x1080@144
 //	edid=monitor.bin,HDMI-A,disconnected
 //
-// Modes are at 60 Hz where no rate is given, timings as in [edid.ModeFor].
-// Without a size the picture has 96 pixels to the inch. serial tells monitors
-// of one name from each other.
+// A mode without a rate has 60 Hz; timings are those of [edid.ModeFor]. The
+// default size has 96 pixels per inch. serial is the monitor's serial number,
+// which distinguishes monitors of one name.
 func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 	var c vkms.Connector
 	m := description{serial: serial}
@@ -59,14 +59,14 @@ func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 		case connectorTypes.of(item) != 0 && c.Type == 0:
 			c.Type = connectorTypes.of(item)
 		default:
-			return refuse(fmt.Errorf("item %q is unknown, or there twice; a monitor is %s", item, MonitorUsage))
+			return refuse(fmt.Errorf("unknown or repeated item %q; write a monitor as %s", item, MonitorUsage))
 		}
 	}
 	var err error
 	if file == "" {
 		c.Monitor, err = m.monitor()
 	} else if m.name != "" || m.size != "" || m.modes != nil {
-		err = errors.New("an EDID has the name, the size and the modes: do not give them as well")
+		err = errors.New("the EDID has the name, the size and the modes; do not give them too")
 	} else {
 		c.Monitor, err = readEDID(file)
 	}
@@ -76,20 +76,18 @@ func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 	return c, nil
 }
 
-// connectorTypes are those that may be plugged into, by the kernel's names.
+// connectorTypes are the connector types that take a monitor, by their names
+// in the kernel.
 var connectorTypes = func() (list choices[uint32]) {
 	for t := range uint32(math.MaxUint8) {
 		if name := kms.ConnectorTypeName(t); name != "" && t != uapi.ModeConnectorUnknown && t != uapi.ModeConnectorWriteback {
-			list = append(list, struct {
-				word  string
-				value uint32
-			}{name, t})
+			list = append(list, choice[uint32]{name, t})
 		}
 	}
 	return list
 }()
 
-// of returns what a word means, the zero value when it means nothing.
+// of returns the value of a word, the zero value for an unknown word.
 func (c choices[T]) of(word string) (value T) {
 	for _, choice := range c {
 		if choice.word == word {
@@ -99,19 +97,19 @@ func (c choices[T]) of(word string) (value T) {
 	return value
 }
 
-// A description is what may be said of a monitor without having its EDID.
+// A description describes a monitor whose EDID is to be made.
 type description struct {
 	name, manufacturer string
-	size               string // as "600x340mm"; "" for the usual one
+	size               string // as "600x340mm"; "" for the default
 	modes              []edid.Mode
 	serial             int
 }
 
-// What is not said of a monitor.
+// Defaults of a monitor.
 const (
-	defaultName  = "udrm"
-	pixelsAnInch = 96
-	mmAnInch     = 25.4
+	defaultName   = "udrm"
+	pixelsPerInch = 96
+	mmPerInch     = 25.4
 )
 
 // monitor makes the monitor, with an EDID.
@@ -120,15 +118,15 @@ func (d *description) monitor() (*kms.Monitor, error) {
 		Manufacturer: d.manufacturer, Name: cmp.Or(d.name, defaultName), Serial: uint32(d.serial), Modes: d.modes,
 	}
 	if len(d.modes) == 0 {
-		return nil, errors.New("it has no mode: give it one, such as 1920x1080@60")
+		return nil, errors.New("the monitor has no mode; give it one, such as 1920x1080@60")
 	}
 	if d.size == "" {
-		mm := func(pixels uint16) int { return min(int(float64(pixels)*mmAnInch/pixelsAnInch), edid.MaxSizeMM) }
+		mm := func(pixels uint16) int { return min(int(float64(pixels)*mmPerInch/pixelsPerInch), edid.MaxSizeMM) }
 		m.WidthMM, m.HeightMM = mm(d.modes[0].HDisplay), mm(d.modes[0].VDisplay)
 	} else {
 		size := sizeSpec.FindStringSubmatch(d.size)
 		if size == nil {
-			return nil, fmt.Errorf("%q is no size: write it in mm, as 600x340mm", d.size)
+			return nil, fmt.Errorf("%q is not a size; write it in mm, as in 600x340mm", d.size)
 		}
 		m.WidthMM, m.HeightMM = number(size[1]), number(size[2])
 	}
@@ -144,7 +142,7 @@ var (
 	sizeSpec = regexp.MustCompile(`^(\d+)x(\d+)mm$`)
 )
 
-// number is that of digits. What is too large for any use stays so.
+// number converts digits. A number out of range becomes the largest one.
 func number(digits string) int {
 	n, err := strconv.Atoi(digits)
 	if err != nil {
@@ -157,25 +155,25 @@ func number(digits string) int {
 func parseMode(text string) (edid.Mode, error) {
 	m := modeSpec.FindStringSubmatch(text)
 	if m == nil {
-		return edid.Mode{}, fmt.Errorf("%q is no mode: write it as 2560x1440@60", text)
+		return edid.Mode{}, fmt.Errorf("%q is not a mode; write it as 2560x1440@60", text)
 	}
 	refresh := 60.0
 	if m[3] != "" {
-		refresh, _ = strconv.ParseFloat(m[3], 64) // it reads as one; what is too large is refused below
+		refresh, _ = strconv.ParseFloat(m[3], 64) // modeSpec matched; ModeFor refuses what is too large
 	}
 	width, height := number(m[1]), number(m[2])
 	if width > vkms.MaxSize || height > vkms.MaxSize {
-		return edid.Mode{}, fmt.Errorf("mode %s: a display shows %dx%d pixels at most", text, vkms.MaxSize, vkms.MaxSize)
+		return edid.Mode{}, fmt.Errorf("mode %s is too large (limit %dx%d)", text, vkms.MaxSize, vkms.MaxSize)
 	}
 	return edid.ModeFor(width, height, refresh)
 }
 
-// monitor reads a monitor: in one word, as [ParseMonitor] has it but for what
-// is of the connector, or as a mapping.
+// monitor reads a monitor: a word as in [ParseMonitor], without the items of
+// the connector, or a mapping.
 func (r *reader) monitor(n *yaml.Node, path string, serial int) *kms.Monitor {
 	if v := resolved(n); v.Kind == yaml.ScalarNode && v.Tag != "!!null" {
 		if strings.Contains(v.Value, "edid=") {
-			r.fail(n, path, "%q: in a file, edid is an attribute of the connector", v.Value)
+			r.fail(n, path, "%q: in a file, give edid as an attribute of the connector", v.Value)
 			return nil
 		}
 		c, err := ParseMonitor(v.Value, serial)
@@ -183,7 +181,7 @@ func (r *reader) monitor(n *yaml.Node, path string, serial int) *kms.Monitor {
 		case err != nil:
 			r.fail(n, path, "%v", err)
 		case c.Type != 0 || c.Status != 0:
-			r.fail(n, path, "%q: in a file, type and status are attributes of the connector", v.Value)
+			r.fail(n, path, "%q: in a file, give type and status as attributes of the connector", v.Value)
 		}
 		return c.Monitor
 	}
@@ -231,11 +229,12 @@ func readEDID(file string) (*kms.Monitor, error) {
 	return m, nil
 }
 
-// ParseFormat reads the code of a pixel format in drm_fourcc.h, such as "XR30".
+// ParseFormat parses the code of a pixel format in drm_fourcc.h, such as
+// "XR30".
 func ParseFormat(text string) (uint32, error) {
 	format := fourcc.Parse(text)
 	if format == nil {
-		return 0, fmt.Errorf("%q is no pixel format: write a code of drm_fourcc.h, such as XR30 or NV12", text)
+		return 0, fmt.Errorf("%q is not a pixel format; write a code of drm_fourcc.h, such as XR30 or NV12", text)
 	}
 	return format.Code, nil
 }

@@ -8,10 +8,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readDirectory reads the cards of a directory that is laid out as
-// /config/vkms: the same as a file, in files. Its order is that of the names.
-func readDirectory(dir string) ([]Card, error) {
-	r := &reader{file: dir, places: make(map[*yaml.Node]string)}
+// readDirectory reads the cards of a directory laid out as /config/vkms. The
+// cards are in the order of their names.
+func readDirectory(dir string, drivers []Driver) ([]Card, error) {
+	r := &reader{file: dir, drivers: drivers, places: make(map[*yaml.Node]string)}
 	tree, err := r.directory(dir)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,8 @@ func readDirectory(dir string) ([]Card, error) {
 	return cards, nil
 }
 
-// directory turns a directory into a mapping, and one of links into a list.
+// directory turns a directory into a mapping, and a directory of links into a
+// list.
 func (r *reader) directory(dir string) (*yaml.Node, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -58,8 +59,8 @@ func (r *reader) directory(dir string) (*yaml.Node, error) {
 	return tree, nil
 }
 
-// attribute reads one entry of a directory that has none of links. An EDID is
-// not text: it is named.
+// attribute reads one entry of a directory. The value of an EDID, which is
+// binary, is the name of its file.
 func (r *reader) attribute(path string, e os.DirEntry) (*yaml.Node, error) {
 	if e.IsDir() {
 		return r.directory(path)

@@ -16,10 +16,11 @@ import (
 	"github.com/udrm/udrm/driver/vkms"
 )
 
-// A Driver is what a card is.
+// A Driver names the driver of a card. A command with drivers of its own adds
+// their names: see [ReadFile].
 type Driver string
 
-// The drivers that there are.
+// The drivers that every machine has.
 const (
 	VKMS Driver = "vkms" // a display
 	VGEM Driver = "vgem" // buffers and fences only
@@ -27,10 +28,12 @@ const (
 
 // A Card describes a card.
 type Card struct {
-	Name    string // of its entry in the file
+	Name    string // the name of its entry in the file
 	Driver  Driver
-	Enabled bool        // it is there from the start
-	VKMS    vkms.Config // valid for Driver VKMS only
+	Enabled bool // plugged from the start
+
+	// VKMS describes the display. It means nothing for Driver VGEM.
+	VKMS vkms.Config
 }
 
 // DefaultCard returns the kernel's default vkms.
@@ -38,32 +41,34 @@ func DefaultCard() Card {
 	return Card{Name: "vkms", Driver: VKMS, Enabled: true, VKMS: vkms.DefaultConfig()}
 }
 
-// ReadFile reads the cards that a file describes, or a directory. Files with
-// EDIDs are found from the directory of the file. All errors are reported
-// together, each an [Error] unless a file cannot be read.
-func ReadFile(path string) ([]Card, error) {
+// ReadFile reads the cards that a file or a directory describes. Names of EDID
+// files are relative to the directory of the file. drivers are the names that
+// the attribute driver may have besides vkms and vgem. ReadFile reports all
+// errors together; each is an [Error] unless a file cannot be read.
+func ReadFile(path string, drivers ...Driver) ([]Card, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return readDirectory(path)
+		return readDirectory(path, drivers)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return parse(path, data)
+	return parse(path, data, drivers)
 }
 
-// MaxCards is how many cards there may be: there are primary nodes for so many.
+// MaxCards is the largest number of cards: there are minor numbers for 64
+// primary nodes.
 const MaxCards = 64
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
 
-func parse(path string, data []byte) ([]Card, error) {
-	r := &reader{file: path, dir: filepath.Dir(path)}
+func parse(path string, data []byte, drivers []Driver) ([]Card, error) {
+	r := &reader{file: path, dir: filepath.Dir(path), drivers: drivers}
 	var document yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
-		return nil, &Error{File: path, Line: 1, Reason: "it is empty: describe cards, such as \"cards: {card0: {}}\""}
+		return nil, &Error{File: path, Line: 1, Reason: "the file is empty; describe cards, such as \"cards: {card0: {}}\""}
 	case err != nil:
 		line, reason := 1, err.Error()
 		if m := yamlLine.FindStringSubmatch(reason); m != nil {
@@ -71,11 +76,11 @@ func parse(path string, data []byte) ([]Card, error) {
 			reason = m[2]
 		}
 		reason = strings.TrimPrefix(reason, "yaml: ")
-		return nil, &Error{File: path, Line: line, Reason: "it is no YAML: " + reason}
+		return nil, &Error{File: path, Line: line, Reason: "not valid YAML: " + reason}
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
-		return nil, &Error{File: path, Line: second.Line, Reason: "a second document begins: all cards are in one"}
+		return nil, &Error{File: path, Line: second.Line, Reason: "a second YAML document begins here; describe all cards in the first"}
 	}
 	var cards []Card
 	found := false
@@ -84,7 +89,7 @@ func parse(path string, data []byte) ([]Card, error) {
 		cards = r.cards(n, path)
 	}})
 	if !found && r.errs == nil {
-		r.fail(document.Content[0], "", "it has no cards: describe them, such as \"cards: {card0: {}}\"")
+		r.fail(document.Content[0], "", "the file has no cards; describe them, such as \"cards: {card0: {}}\"")
 	}
 	if r.errs != nil {
 		return nil, r.failure()
@@ -97,7 +102,7 @@ func (r *reader) cards(n *yaml.Node, path string) (cards []Card) {
 	for _, e := range r.entries(n, path) {
 		card, count := r.card(e)
 		if len(cards)+count > MaxCards {
-			r.fail(e.key, e.path, "there are more than %d cards by now", MaxCards)
+			r.fail(e.key, e.path, "too many cards (limit %d)", MaxCards)
 			break
 		}
 		cards = slices.Concat(cards, slices.Repeat([]Card{card}, count))
@@ -105,7 +110,7 @@ func (r *reader) cards(n *yaml.Node, path string) (cards []Card) {
 	return cards
 }
 
-// card reads a card, and how many there are of it.
+// card reads a card and its count.
 func (r *reader) card(e entry) (Card, int) {
 	card, count := DefaultCard(), 1
 	card.Name = e.name
@@ -113,7 +118,7 @@ func (r *reader) card(e entry) (Card, int) {
 	config := &card.VKMS
 	r.mapping(e.value, e.path, fields{
 		"driver": func(n *yaml.Node, path string) {
-			choose(r, n, path, &card.Driver, choices[Driver]{{"vkms", VKMS}, {"vgem", VGEM}})
+			choose(r, n, path, &card.Driver, r.driverNames())
 		},
 		"enabled":    func(n *yaml.Node, path string) { r.bool(n, path, &card.Enabled) },
 		"count":      func(n *yaml.Node, path string) { r.int(n, path, &count, 1, MaxCards) },
@@ -129,10 +134,19 @@ func (r *reader) card(e entry) (Card, int) {
 		"connectors": t.list,
 	})
 	t.check(card.Driver)
-	if card.Driver == VKMS {
+	if card.Driver != VGEM {
 		config.Topology = t.topology(config)
 	}
 	return card, count
+}
+
+// driverNames returns the values of the attribute driver.
+func (r *reader) driverNames() choices[Driver] {
+	names := choices[Driver]{{"vkms", VKMS}, {"vgem", VGEM}}
+	for _, d := range r.drivers {
+		names = append(names, choice[Driver]{string(d), d})
+	}
+	return names
 }
 
 // formats reads a list of pixel formats.
@@ -143,7 +157,7 @@ func (r *reader) formats(n *yaml.Node, path string, formats *[]uint32) {
 		case err != nil:
 			r.fail(item, path, "%v", err)
 		case slices.Contains(*formats, code):
-			r.fail(item, path, "%s is named twice", item.Value)
+			r.fail(item, path, "%s is listed twice", item.Value)
 		default:
 			*formats = append(*formats, code)
 		}

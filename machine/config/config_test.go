@@ -18,9 +18,9 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-var update = flag.Bool("update", false, "write what the errors are to testdata")
+var update = flag.Bool("update", false, "rewrite the expected errors in testdata")
 
-// TestErrors compares what is said of bad files with testdata/bad/*.txt.
+// TestErrors compares the errors of bad files with testdata/bad/*.txt.
 func TestErrors(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -34,7 +34,7 @@ func TestErrors(t *testing.T) {
 			}
 			var located *Error
 			if !errors.As(err, &located) || located.File != file || located.Line < 1 {
-				t.Errorf("%v does not say where", err)
+				t.Errorf("%v has no position", err)
 			}
 			got := err.Error() + "\n"
 			golden := strings.TrimSuffix(file, "yaml") + "txt"
@@ -54,9 +54,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// The example that has everything, read.
+// TestEverything reads the example with every attribute.
 func TestEverything(t *testing.T) {
-	cards, err := ReadFile("../testdata/everything.yaml")
+	cards, err := ReadFile("testdata/everything.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +104,8 @@ func TestEverything(t *testing.T) {
 	}
 }
 
-// What is left out is filled in. Each is what a card has, and how many planes,
-// CRTCs, encoders and connectors that makes.
+// TestLeftOut checks the defaults: how many planes, CRTCs, encoders and
+// connectors each card has.
 func TestLeftOut(t *testing.T) {
 	for _, tc := range []struct {
 		card string
@@ -122,7 +122,7 @@ func TestLeftOut(t *testing.T) {
 		{"{planes: {p: {type: 1, possible_crtcs: [crtc0]}, q: {type: 1, possible_crtcs: [crtc1]}}, connectors: {a: , b: }}", [4]int{2, 2, 2, 2}},
 		{"&desk {connectors: {a: &a {type: DP}, b: *a}}", [4]int{4, 2, 2, 2}},
 	} {
-		cards, err := parse("test", []byte("cards: {card: "+tc.card+"}"))
+		cards, err := parse("test", []byte("cards: {card: "+tc.card+"}"), nil)
 		if err != nil {
 			t.Errorf("%s: %v", tc.card, err)
 			continue
@@ -149,7 +149,7 @@ func TestParseMonitor(t *testing.T) {
 		{"DELL U2720Q:3840x2160@60,1920x1080@144,600x340mm,DP", "DELL U2720Q", uapi.ModeConnectorDisplayPort, 0, 600, 340, []string{"3840x2160@60", "1920x1080@144"}},
 		{"disconnected,HDMI-A,800x600@59.94", "udrm", uapi.ModeConnectorHDMIA, uapi.ModeDisconnected, 210, 160, []string{"800x600@60"}},
 		{"Beamer:1280x800,0x0mm", "Beamer", 0, 0, 0, 0, []string{"1280x800@60"}},
-		{"edid=../testdata/monitor.bin,eDP", "From a file", uapi.ModeConnectorEDP, 0, 600, 340, []string{"1680x1050@60", "1280x1024@60"}},
+		{"edid=testdata/monitor.bin,eDP", "From a file", uapi.ModeConnectorEDP, 0, 600, 340, []string{"1680x1050@60", "1280x1024@60"}},
 	} {
 		c, err := ParseMonitor(tc.spec, 3)
 		if err != nil {
@@ -169,15 +169,15 @@ func TestParseMonitor(t *testing.T) {
 			t.Errorf("%s: %+v, %+v", tc.spec, c, m)
 		}
 	}
-	for _, spec := range []string{"", ":", "DELL:", "x", "800x600,", "edid=", "edid=/no/such/file", "edid=../testdata/monitor.bin,800x600", "DP,DP,800x600", "800x600x600"} {
+	for _, spec := range []string{"", ":", "DELL:", "x", "800x600,", "edid=", "edid=/no/such/file", "edid=testdata/monitor.bin,800x600", "DP,DP,800x600", "800x600x600"} {
 		if c, err := ParseMonitor(spec, 1); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("%q: ", spec)) {
 			t.Errorf("%q: %v, %v", spec, c, err)
 		}
 	}
 }
 
-// configfs runs a script that sets up a card as the kernel's documentation
-// does, with the directories that a real configfs makes by itself.
+// configfs runs a script that prepares a card as the kernel's documentation
+// does. It makes the directories that a real configfs makes by itself.
 func configfs(t *testing.T, script string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -205,9 +205,9 @@ const configured = `
 	echo 1 >my-vkms/enabled
 `
 
-// A directory is read as a file.
+// TestDirectory reads cards from a directory as from a file.
 func TestDirectory(t *testing.T) {
-	cards, err := ReadFile(configfs(t, configured+"echo DP >my-vkms/connectors/connector0/type; cp "+abs(t, "../testdata/monitor.bin")+" my-vkms/connectors/connector0/edid"))
+	cards, err := ReadFile(configfs(t, configured+"echo DP >my-vkms/connectors/connector0/type; cp "+abs(t, "testdata/monitor.bin")+" my-vkms/connectors/connector0/edid"))
 	if err != nil || len(cards) != 1 {
 		t.Fatal(cards, err)
 	}
@@ -228,17 +228,17 @@ func TestDirectory(t *testing.T) {
 	for script, wants := range map[string][]string{
 		"": {"my-vkms/connectors: there are 0: a display has 1 to 31", "my-vkms/planes: there are 0: a display has 1 to 31"},
 		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0; echo 5 >my-vkms/connectors/connector0/status": {
-			`my-vkms/connectors/connector0/status: "5" is none of its values; there are connected, disconnected, unknown, 1, 2 and 3`},
+			`my-vkms/connectors/connector0/status: "5" is not a valid value; write connected, disconnected, unknown, 1, 2 or 3`},
 		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0":       {"my-vkms/planes/plane0: it can be on no CRTC: give it one in possible_crtcs"},
-		configured + "ln -s nowhere my-vkms/planes/plane0/possible_crtcs/": {`my-vkms/planes/plane0/possible_crtcs/nowhere: there is no CRTC "nowhere"; there is crtc0`},
-		configured + "echo 1 >my-vkms/crtcs/crtc0/wrietback":               {"my-vkms/crtcs/crtc0/wrietback: there is no such attribute; did you mean writeback?"},
+		configured + "ln -s nowhere my-vkms/planes/plane0/possible_crtcs/": {`my-vkms/planes/plane0/possible_crtcs/nowhere: there is no CRTC called "nowhere"; write crtc0`},
+		configured + "echo 1 >my-vkms/crtcs/crtc0/wrietback":               {"my-vkms/crtcs/crtc0/wrietback: unknown attribute; did you mean writeback?"},
 		configured + "echo nonsense >my-vkms/connectors/connector0/edid":   {"edid: 9 bytes: an EDID has at least 128"},
 	} {
 		dir := configfs(t, script)
 		_, err := ReadFile(dir)
 		for _, want := range wants {
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir+"/my-vkms/") {
-				t.Errorf("%v\ndoes not say %s", err, want)
+				t.Errorf("%v\nlacks %s", err, want)
 			}
 		}
 	}
@@ -258,7 +258,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range append(files, "../testdata/everything.yaml", "../testdata/two-monitors.yaml") {
+	for _, file := range append(files, "testdata/everything.yaml", "testdata/two-monitors.yaml") {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
@@ -267,19 +267,19 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if bytes.Contains(data, []byte("edid")) {
-			return // it would read any file
+			return // such input could read any file
 		}
-		cards, err := parse("fuzz", data)
+		cards, err := parse("fuzz", data, nil)
 		var located *Error
 		switch {
 		case err != nil && (!errors.As(err, &located) || located.Line < 1 || located.Reason == ""):
-			t.Errorf("an error without a place: %v", err)
+			t.Errorf("an error without a position: %v", err)
 		case err != nil:
 			return
 		}
 		for _, c := range cards {
 			if d := c.VKMS.Topology; d != nil && d.Validate() != nil {
-				t.Errorf("a topology that is wrong: %v", d.Validate())
+				t.Errorf("invalid topology: %v", d.Validate())
 			}
 		}
 	})
@@ -291,7 +291,7 @@ func FuzzParseMonitor(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
 		if strings.Contains(spec, "edid=") {
-			return // it would read any file
+			return // such input could read any file
 		}
 		c, err := ParseMonitor(spec, 1)
 		if err != nil {

@@ -12,11 +12,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// An Error is what is wrong with a line of a file.
+// An Error describes a mistake in a file.
 type Error struct {
 	File   string
 	Line   int    // 0 for a file with one value, or a directory
-	Path   string // to what is wrong, such as "cards/desk/count"; "" for the file as a whole
+	Path   string // of the attribute, such as "cards/desk/count"; "" for the whole file
 	Reason string // what is wrong, and what to do
 }
 
@@ -30,17 +30,19 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Path, e.Reason)
 }
 
-// A reader collects the errors of a file while its parts are read. What is
-// wrong reads as nothing.
+// A reader reads the parts of a file and collects its errors. A wrong part
+// reads as an empty one.
 type reader struct {
 	file string
-	dir  string // where its files are
+	dir  string // the directory of its EDID files
 	errs []*Error
 
-	places map[*yaml.Node]string // the files of values, when there are many
+	drivers []Driver // besides vkms and vgem
+
+	places map[*yaml.Node]string // the file of each value of a directory
 }
 
-// failure returns all errors, in the order of the file.
+// failure returns all errors, in the order of their lines.
 func (r *reader) failure() error {
 	slices.SortStableFunc(r.errs, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
 	var errs []error
@@ -55,34 +57,34 @@ func (r *reader) fail(n *yaml.Node, path, format string, args ...any) {
 	r.errs = append(r.errs, &Error{File: file, Line: n.Line, Path: path, Reason: fmt.Sprintf(format, args...)})
 }
 
-// An entry is one of a mapping.
+// An entry is an entry of a mapping.
 type entry struct {
 	name       string
 	path       string
 	key, value *yaml.Node
 }
 
-// entries returns the entries of a mapping, each name once. An empty value has
-// none, as an empty directory.
+// entries returns the entries of a mapping, each name once. An empty value is
+// an empty mapping, as an empty directory is.
 func (r *reader) entries(n *yaml.Node, path string) (list []entry) {
 	n = resolved(n)
 	if n.Tag == "!!null" {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		r.fail(n, path, "%s stands where entries are due: write \"NAME: …\"", describe(n))
+		r.fail(n, path, "expected a mapping, found %s; write \"NAME: …\"", describe(n))
 		return nil
 	}
 	first := make(map[string]*yaml.Node)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := resolved(n.Content[i]), n.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Value == "" || strings.ContainsAny(key.Value, "/\n") {
-			r.fail(n.Content[i], path, "%s is no name: write some word", describe(key))
+			r.fail(n.Content[i], path, "%s is not a name; use a word", describe(key))
 			continue
 		}
 		e := entry{name: key.Value, path: strings.TrimPrefix(path+"/"+key.Value, "/"), key: n.Content[i], value: value}
 		if first[e.name] != nil {
-			r.fail(e.key, e.path, "it is there twice, first in line %d: remove one", first[e.name].Line)
+			r.fail(e.key, e.path, "given twice (first in line %d); remove one", first[e.name].Line)
 			continue
 		}
 		first[e.name] = e.key
@@ -91,7 +93,7 @@ func (r *reader) entries(n *yaml.Node, path string) (list []entry) {
 	return list
 }
 
-// fields are the attributes that a mapping may have, with what reads each.
+// fields maps the attributes of a mapping to their readers.
 type fields map[string]func(n *yaml.Node, path string)
 
 // mapping reads the attributes of a mapping, in the order of the file.
@@ -99,7 +101,7 @@ func (r *reader) mapping(n *yaml.Node, path string, f fields) {
 	for _, e := range r.entries(n, path) {
 		read := f[e.name]
 		if read == nil {
-			r.fail(e.key, e.path, "there is no such attribute; %s", suggest(e.name, slices.Sorted(maps.Keys(f))))
+			r.fail(e.key, e.path, "unknown attribute; %s", suggest(e.name, slices.Sorted(maps.Keys(f))))
 			continue
 		}
 		read(e.value, e.path)
@@ -110,12 +112,12 @@ func (r *reader) mapping(n *yaml.Node, path string, f fields) {
 func (r *reader) items(n *yaml.Node, path string) (list []*yaml.Node) {
 	n = resolved(n)
 	if n.Kind != yaml.SequenceNode {
-		r.fail(n, path, "%s stands where a list is due: write [A, B]", describe(n))
+		r.fail(n, path, "expected a list, found %s; write [A, B]", describe(n))
 		return nil
 	}
 	for _, item := range n.Content {
 		if item = resolved(item); item.Kind != yaml.ScalarNode {
-			r.fail(item, path, "%s stands where a word is due", describe(item))
+			r.fail(item, path, "expected a word, found %s", describe(item))
 			continue
 		}
 		list = append(list, item)
@@ -127,7 +129,7 @@ func (r *reader) items(n *yaml.Node, path string) (list []*yaml.Node) {
 func (r *reader) scalar(n *yaml.Node, path string) (text string, ok bool) {
 	v := resolved(n)
 	if v.Kind != yaml.ScalarNode || v.Tag == "!!null" {
-		r.fail(n, path, "%s stands where a value is due", describe(v))
+		r.fail(n, path, "expected a value, found %s", describe(v))
 		return "", false
 	}
 	return v.Value, true
@@ -144,14 +146,16 @@ func (r *reader) int(n *yaml.Node, path string, i *int, low, high int) {
 	}
 	v, err := strconv.Atoi(text)
 	if err != nil || v < low || v > high {
-		r.fail(n, path, "%q: it takes a number from %d to %d", text, low, high)
+		r.fail(n, path, "%q is not a number from %d to %d", text, low, high)
 		return
 	}
 	*i = v
 }
 
-// choices are words, each with what it means.
-type choices[T any] []struct {
+// choices are the values of an attribute.
+type choices[T any] []choice[T]
+
+type choice[T any] struct {
 	word  string
 	value T
 }
@@ -174,7 +178,7 @@ func choose[T any](r *reader, n *yaml.Node, path string, v *T, c choices[T]) {
 			return
 		}
 	}
-	r.fail(n, path, "%q is none of its values; %s", text, suggest(text, c.words()))
+	r.fail(n, path, "%q is not a valid value; %s", text, suggest(text, c.words()))
 }
 
 // resolved follows an alias.
@@ -197,7 +201,7 @@ func describe(n *yaml.Node) string {
 	return strconv.Quote(n.Value)
 }
 
-// suggest names the word that was meant, if one is near, or else all.
+// suggest proposes the word closest to a misspelt one, or else all words.
 func suggest(word string, words []string) string {
 	best, distance := "", len(word)/2+1
 	for _, w := range words {
@@ -210,15 +214,15 @@ func suggest(word string, words []string) string {
 	}
 	switch len(words) {
 	case 0:
-		return "there is none"
+		return "none are defined"
 	case 1:
-		return "there is " + words[0]
+		return "write " + words[0]
 	}
-	return "there are " + strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+	return "write " + strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
-// editDistance is how many characters are to be added, removed or replaced to
-// get from one word to the other (Levenshtein).
+// editDistance returns the Levenshtein distance of two words: the number of
+// characters to add, remove or replace.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

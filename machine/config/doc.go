@@ -1,0 +1,95 @@
+// Package config reads descriptions of cards: the files of udrm run --config
+// and of package machine.
+//
+// A file is YAML. Its layout is that of the kernel's /config/vkms in configfs:
+// a directory becomes a mapping, an attribute becomes a value, and a directory
+// of links becomes a list of names.
+//
+//	cards:
+//	  desk:                                   # /config/vkms/desk
+//	    planes:
+//	      p0: {type: primary, possible_crtcs: [c0]}
+//	      p1: {type: primary, possible_crtcs: [c1]}
+//	      pointer: {type: cursor, possible_crtcs: [c0]}
+//	      video: {type: overlay}              # works with all CRTCs
+//	    crtcs:
+//	      c0: {writeback: 1}
+//	      c1:
+//	    encoders:
+//	      e0: {possible_crtcs: [c0]}
+//	      e1:                                 # works with all CRTCs
+//	    connectors:
+//	      left:
+//	        type: DP
+//	        possible_encoders: [e0]
+//	        monitor: {name: Left, size: 600x340mm, modes: [2560x1440@60, 1920x1080]}
+//	      right:
+//	        status: disconnected
+//	        possible_encoders: [e1]
+//	        edid: right.bin                   # beside this file
+//
+// Everything has a default, so most files are short. This card has two
+// monitors and two CRTCs, and each CRTC has a primary plane, a cursor plane and
+// a writeback connector:
+//
+//	cards:
+//	  desk:
+//	    connectors:
+//	      left: {type: DP, monitor: "Left:2560x1440@60,600x340mm"}
+//	      right: {type: HDMI-A, monitor: "Right:1920x1080@60,530x300mm"}
+//
+// # Cards
+//
+// The cards are card0, card1 and so on, in the order of the file. A card has
+// these attributes:
+//
+//	driver      vkms (a display, the default), vgem (buffers and fences only;
+//	            it takes enabled and count, but no other attribute), or a
+//	            driver that the command adds
+//	enabled     0 to leave the card unplugged at the start; default: 1
+//	count       the number of such cards; default: 1
+//	syncobj     1 for sync objects and timelines
+//	render      1 for a render node
+//	formats     pixel formats in addition to the kernel's, by their codes in
+//	            drm_fourcc.h: [XR30, NV12]
+//	cursor      0 for no cursor planes; only without a list of planes
+//	overlay     1 for eight overlay planes; only without a list of planes
+//	writeback   0 for no writeback connectors; only without a list of CRTCs
+//	planes, crtcs, encoders, connectors
+//	            the objects of the card, by name
+//
+// A card without any of the last four is the kernel's default device. With some
+// of them, the defaults of the others are: one CRTC per connector, one encoder
+// per connector, one connector per encoder or CRTC, and the planes that the
+// CRTCs need. Planes and encoders without possible_crtcs work with all CRTCs.
+// If a card lists several encoders, each connector names its own; as in the
+// kernel's vkms, the connector uses the first of possible_encoders.
+//
+//	plane       type: overlay (0, the default), primary (1) or cursor (2);
+//	            possible_crtcs
+//	CRTC        writeback: 0 or 1
+//	encoder     possible_crtcs
+//	connector   type: Virtual (the default), DP, HDMI-A, eDP, …;
+//	            status: connected (1, the default), disconnected (2), unknown (3);
+//	            possible_encoders; monitor or edid
+//
+// The attribute monitor is a word as in [ParseMonitor], or a mapping of name,
+// size, modes, manufacturer and serial. The attribute edid names a file with
+// an EDID. A connector with neither has a monitor without EDID, as in the
+// kernel's vkms.
+//
+// # Directories
+//
+// A directory can replace the file: /config/vkms itself, as scripts prepare it
+// for the kernel, or a directory of the same layout. Each of its directories is
+// a card. The default of enabled is 1, and the file edid holds the EDID.
+//
+// # Errors
+//
+// ReadFile reports all errors of a file together, each with its line, the path
+// to the attribute, and what to do:
+//
+//	desk.yaml:7: cards/desk/connectors/left/staus: unknown attribute; did you mean status?
+//
+// Start reading at [ReadFile].
+package config
