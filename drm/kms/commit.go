@@ -123,6 +123,9 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, a *AtomicState, opts *comm
 	if a.onSuccess != nil {
 		a.onSuccess()
 	}
+	if len(flips) == 0 {
+		m.changes.announce() // no vblank will
+	}
 	return flips
 }
 

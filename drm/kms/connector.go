@@ -129,6 +129,9 @@ func (c *Connector) AttachEncoder(e *Encoder) {
 	c.encoders = append(c.encoders, e)
 }
 
+// Config returns the configuration that the connector was added with.
+func (c *Connector) Config() ConnectorConfig { return c.config }
+
 func (*Connector) objectType() uint32 { return uapi.ModeObjectConnector }
 
 func (c *Connector) props() propertyList { return c.properties }

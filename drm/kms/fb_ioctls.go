@@ -192,5 +192,6 @@ func (m *ModeConfig) dirtyFB(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 			return err
 		}
 	}
+	m.changes.announce()
 	return refuse(unix.ENOSYS, "DIRTYFB: framebuffers are shown as they are")
 }

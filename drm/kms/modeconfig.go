@@ -72,6 +72,8 @@ type ModeConfig struct {
 	shown atomic.Pointer[State] // what the hardware shows, when it is not state; see fences.go
 	mu    sync.Mutex            // serialises commits
 
+	changes changes // of the picture
+
 	fileMu       sync.Mutex
 	files        int  // open
 	unregistered bool // by an unplug

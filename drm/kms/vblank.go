@@ -30,6 +30,7 @@ type vblank struct {
 	base  uint64        // the counter at epoch
 	last  vblankTime    // while off: what it was when it was switched off
 
+	frames  uint64    // shown so far; see CRTC.Frames
 	current *flip     // the commit that the next vblank shows
 	waiters []*waiter // in the order of their coming
 
@@ -97,6 +98,7 @@ func (v *vblank) off(dev *drm.RegisteredDevice) {
 	v.isOn = false
 	v.flush()
 	v.disable(dev)
+	v.m.changes.announce()
 }
 
 // unplug answers whoever waits, or comes to wait from now on, at once.
@@ -105,6 +107,7 @@ func (v *vblank) unplug() {
 	defer v.mu.Unlock()
 	v.gone = true
 	v.flush()
+	v.m.changes.announce()
 	if v.crc != nil {
 		v.crc.finish(unix.ENODEV)
 	}
@@ -137,8 +140,12 @@ func (v *vblank) finishFlip(now vblankTime) {
 				w.complete(drm.ErrUnplugged) // it never was to be seen
 			}
 		}
+		if v.isOn && v.current.started && !v.gone {
+			v.frames++
+		}
 		v.current.complete(now, err)
 		v.current = nil
+		v.m.changes.announce()
 	}
 }
 
