@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 var atomicCases = []Case{
@@ -80,10 +81,10 @@ func (t *tester) Scene() *scene {
 
 // SceneOf is Scene for one display of several, and a client of atomic
 // modesetting.
-func (t *tester) SceneOf(f *file, d *display) *scene {
+func (t *tester) SceneOf(f *file, d *kmsclient.Display) *scene {
 	t.Helper()
-	s := &scene{screen: &screen{file: f, display: d}}
-	primary, err := findPlaneOf(f, d, uapi.PlaneTypePrimary)
+	s := &scene{screen: &screen{file: f, Display: d}}
+	primary, err := f.FindPlane(d, uapi.PlaneTypePrimary)
 	t.Must("looking for a plane", err)
 	s.primary = primary
 	s.crtcProps = f.MustProperties(d.CRTC, uapi.ModeObjectCRTC)
@@ -97,9 +98,9 @@ func (t *tester) SceneOf(f *file, d *display) *scene {
 // NewModeBlob makes a blob of a mode.
 func (f *file) NewModeBlob(mode uapi.ModeInfo) uint32 {
 	f.t.Helper()
-	data, err := binary.Append(nil, binary.NativeEndian, &mode)
-	f.t.Must("encoding a mode", err)
-	return f.NewBlob(data)
+	id, err := f.CreateModeBlob(&mode)
+	f.t.Must("a blob of a mode", err)
+	return id
 }
 
 func (s *scene) crtc(name string, value uint64) change {

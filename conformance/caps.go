@@ -177,15 +177,14 @@ func atomicCap(t *tester) {
 // can.
 func writebackCap(t *tester) {
 	f := t.Open()
-	isWriteback := func(c *connector) bool { return c.Type == uapi.ModeConnectorWriteback }
 	t.Want("WRITEBACK_CONNECTORS without ATOMIC", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1), unix.EINVAL)
 	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
-	if c, err := findConnector(f, isWriteback); err == nil {
+	if c, err := f.WritebackConnector(); err == nil {
 		t.Errorf("connector %d, which is for writeback, is shown to a client that does not know it", c.ID)
 	}
 	t.Want("WRITEBACK_CONNECTORS 2", f.SetClientCap(uapi.ClientCapWritebackConnectors, 2), unix.EINVAL)
 	t.Must("WRITEBACK_CONNECTORS", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
-	c, err := findConnector(f, isWriteback)
+	c, err := f.WritebackConnector()
 	t.Must("looking for a writeback connector", err)
 	properties := f.MustProperties(c.ID, uapi.ModeObjectConnector)
 	for _, name := range []string{"WRITEBACK_FB_ID", "WRITEBACK_PIXEL_FORMATS", "WRITEBACK_OUT_FENCE_PTR"} {

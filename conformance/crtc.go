@@ -96,7 +96,7 @@ func crtcEveryMode(t *tester) {
 	for _, m := range d.Connector.Modes {
 		width, height = max(width, m.HDisplay), max(height, m.VDisplay)
 	}
-	s := &screen{file: f, display: d, FB: f.NewFB(uint32(width), uint32(height))}
+	s := &screen{file: f, Display: d, FB: f.NewFB(uint32(width), uint32(height))}
 	for _, m := range d.Connector.Modes {
 		s.Mode = m
 		arg := s.SetCRTC()
@@ -207,10 +207,10 @@ func crtcSecond(t *tester) {
 		if id == s.CRTC {
 			continue
 		}
-		other := *s.display
+		other := *s.Display
 		other.CRTC, other.Pipe = id, pipe
 		t.Want("SETPLANE of a plane of another CRTC", s.ShowOnPlane(s.Plane(uapi.PlaneTypePrimary), id), unix.EINVAL)
-		moved := &screen{file: s.file, display: &other, FB: s.Another()}
+		moved := &screen{file: s.file, Display: &other, FB: s.Another()}
 		encoder := uapi.ModeGetEncoder{EncoderID: s.Encoder}
 		s.Must(uapi.IoctlModeGetEncoder, &encoder)
 		if encoder.PossibleCRTCs&(1<<pipe) == 0 {
@@ -278,7 +278,7 @@ func gammaSet(t *tester) {
 
 func gammaErrors(t *tester) {
 	f := t.Open()
-	s := &screen{file: f, display: f.Display()}
+	s := &screen{file: f, Display: f.Display()}
 	for _, cmd := range []uint32{uapi.IoctlModeGetGamma, uapi.IoctlModeSetGamma} {
 		for what, change := range map[string]func(*uapi.ModeCRTCLUT){
 			"of no size":     func(a *uapi.ModeCRTCLUT) { a.GammaSize = 0 },

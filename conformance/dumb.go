@@ -64,11 +64,11 @@ func dumbCreateBad(t *tester) {
 // mapDumb maps a buffer.
 func mapDumb(f *file, dumb *uapi.ModeCreateDumb) (pixels []byte, offset uint64) {
 	f.t.Helper()
-	arg := uapi.ModeMapDumb{Handle: dumb.Handle}
-	f.Must(uapi.IoctlModeMapDumb, &arg)
-	pixels, err := f.Mmap(arg.Offset, int(dumb.Size))
+	offset, err := f.MapDumb(dumb.Handle)
+	f.t.Must("a dumb buffer's offset", err)
+	pixels, err = f.Mmap(offset, int(dumb.Size))
 	f.t.Must("mmap", err)
-	return pixels, arg.Offset
+	return pixels, offset
 }
 
 // dumbMap is that mappings of a buffer show the same memory, zeros at first.

@@ -10,11 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// A file is a descriptor that the client has of the device: of a node, or of
-// what a request has handed out.
+// A file is a descriptor of the client: a node, or what a request returned.
+// Its methods, those of the client excepted, end the case on errors that are
+// not its subject.
 type file struct {
+	*kmsclient.Client
 	t      *tester
 	fd     int
 	name   string
@@ -35,8 +38,13 @@ func (f *file) Ioctl(cmd uint32, arg any) error {
 	default:
 		at = reflect.ValueOf(arg).Pointer()
 	}
-	err := f.t.target.System.Ioctl(f.fd, cmd, at)
-	runtime.KeepAlive(arg)
+	defer runtime.KeepAlive(arg)
+	return f.send(cmd, at)
+}
+
+// send sends the request, and enters the answer in the coverage.
+func (f *file) send(cmd uint32, arg uintptr) error {
+	err := f.t.target.System.Ioctl(f.fd, cmd, arg)
 	var errno unix.Errno
 	errors.As(err, &errno)
 	f.t.covered.mu.Lock()
@@ -100,14 +108,13 @@ func (f *file) Mmap(offset uint64, length int) ([]byte, error) {
 	return p, err
 }
 
-// Cap asks for a capability of the device.
-func (f *file) Cap(capability uint64) (uint64, error) {
-	arg := uapi.GetCap{Capability: capability}
-	err := f.Ioctl(uapi.IoctlGetCap, &arg)
-	return arg.Value, err
-}
+// A transport sends the requests of a file's client.
+type transport struct{ *file }
 
-// SetClientCap declares a capability of the client.
-func (f *file) SetClientCap(capability, value uint64) error {
-	return f.Ioctl(uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: capability, Value: value})
+// Ioctl implements [kmsclient.File].
+func (f transport) Ioctl(cmd uint32, arg uintptr) error { return f.send(cmd, arg) }
+
+// Poll implements [kmsclient.File].
+func (f transport) Poll(events int16, timeout time.Duration) (int16, error) {
+	return f.t.target.System.Poll(f.fd, events, timeout)
 }

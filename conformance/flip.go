@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"math"
 
 	"golang.org/x/sys/unix"
@@ -161,7 +162,7 @@ func eventRead(t *tester) {
 	equal(t, "poll with events", s.Poll(unix.POLLIN, patience), unix.POLLIN)
 
 	n, err := s.Read(make([]byte, eventSize-1))
-	if n != 0 || err != nil && err != unix.EAGAIN {
+	if n != 0 || err != nil && !errors.Is(err, unix.EAGAIN) {
 		t.Errorf("read with room for less than an event: %d bytes, %s", n, name(err))
 	}
 	p := make([]byte, eventSize+1)

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,7 +81,7 @@ func (s *inProcess) node(fd int) *openNode {
 	return s.nodes[fd]
 }
 
-func (s *inProcess) caller() caller { return caller{&descriptors{As: s.client()}, s} }
+func (s *inProcess) caller() caller { return caller{(&drmtest.Client{As: s.client()}).Process(), s} }
 
 func (s *inProcess) Open(path string, flags int) (int, error) {
 	for _, m := range s.class.Minors() {
@@ -89,7 +90,7 @@ func (s *inProcess) Open(path string, flags int) (int, error) {
 		}
 		file, err := m.Open(s.client(), flags, nil)
 		if err != nil {
-			return -1, drm.Errno(err)
+			return -1, withErrno(err)
 		}
 		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -139,10 +140,10 @@ func (s *inProcess) Dup(fd int) (int, error) {
 func (s *inProcess) Ioctl(fd int, cmd uint32, arg uintptr) error {
 	ctx, caller := context.Background(), s.caller()
 	if f := caller.LookupFile(int32(fd)); f != nil {
-		return asErrno(drm.Errno(f.Ioctl(ctx, caller, cmd, uint64(arg))))
+		return withErrno(f.Ioctl(ctx, caller, cmd, uint64(arg)))
 	}
 	if ok, err := gem.DMABufIoctl(ctx, caller, int32(fd), cmd, uint64(arg)); ok {
-		return asErrno(drm.Errno(err))
+		return withErrno(err)
 	}
 	return Syscalls().Ioctl(fd, cmd, arg)
 }
@@ -153,7 +154,7 @@ func (s *inProcess) Read(fd int, p []byte) (int, error) {
 		return Syscalls().Read(fd, p)
 	}
 	n, err := node.file.Read(context.Background(), p, node.nonblock)
-	return n, asErrno(drm.Errno(err))
+	return n, withErrno(err)
 }
 
 func (s *inProcess) Poll(fd int, events int16, timeout time.Duration) (int16, error) {
@@ -182,7 +183,7 @@ func (s *inProcess) Seek(fd int, offset int64, whence int) (int64, error) {
 		return Syscalls().Seek(fd, offset, whence)
 	}
 	at, err := d.Seek(offset, whence)
-	return at, asErrno(drm.Errno(err))
+	return at, withErrno(err)
 }
 
 func (s *inProcess) Mmap(fd int, offset uint64, length int) ([]byte, error) {
@@ -204,7 +205,7 @@ func (s *inProcess) Mmap(fd int, offset uint64, length int) ([]byte, error) {
 // mapped maps what a device lets a client map.
 func mapped(m drm.Mapping, length int, err error) ([]byte, error) {
 	if err != nil {
-		return nil, drm.Errno(err)
+		return nil, withErrno(err)
 	}
 	defer m.Release()
 	return Syscalls().Mmap(m.FD, uint64(m.Offset), length)
@@ -225,38 +226,20 @@ func (s *inProcess) setAdmin(admin bool) {
 	s.as.Admin = admin
 }
 
-// A caller is a client whose memory is that of this process. Its descriptors
-// are those of package drmtest, and the nodes.
+// withErrno returns err, which wraps the errno that a program sees.
+func withErrno(err error) error {
+	var errno unix.Errno
+	if err == nil || errors.As(err, &errno) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, drm.Errno(err))
+}
+
+// A caller is the client of one request. Its memory and its descriptors are
+// those of this process; some of the descriptors are nodes.
 type caller struct {
-	*descriptors
+	drmtest.Process
 	system *inProcess
-}
-
-type descriptors = drmtest.Client
-
-// CopyFromUser implements drm.Memory.
-func (caller) CopyFromUser(dst []byte, addr uint64) error {
-	return transfer(unix.ProcessVMReadv, dst, addr)
-}
-
-// CopyToUser implements drm.Memory.
-func (caller) CopyToUser(addr uint64, src []byte) error {
-	return transfer(unix.ProcessVMWritev, src, addr)
-}
-
-func transfer(
-	call func(pid int, local []unix.Iovec, remote []unix.RemoteIovec, flags uint) (int, error), data []byte, addr uint64,
-) error {
-	if len(data) == 0 {
-		return nil
-	}
-	local := []unix.Iovec{{Base: &data[0]}}
-	local[0].SetLen(len(data))
-	n, err := call(os.Getpid(), local, []unix.RemoteIovec{{Base: uintptr(addr), Len: len(data)}}, 0)
-	if err != nil || n != len(data) {
-		return unix.EFAULT
-	}
-	return nil
 }
 
 // LookupFile implements drm.Caller.
@@ -264,5 +247,5 @@ func (c caller) LookupFile(fd int32) drm.ClientFile {
 	if node := c.system.node(int(fd)); node != nil {
 		return node.file
 	}
-	return c.descriptors.LookupFile(fd)
+	return c.Process.LookupFile(fd)
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 var leaseCases = []Case{
@@ -27,7 +28,7 @@ var leaseCases = []Case{
 // A lessor is a client with a display to lease.
 type lessor struct {
 	*file
-	*display
+	*kmsclient.Display
 	plane uint32
 }
 
@@ -282,7 +283,7 @@ func leaseLessee(t *tester) {
 // them.
 func leaseImplicit(t *tester) {
 	f := t.Open()
-	l := &lessor{file: f, display: f.Display()}
+	l := &lessor{file: f, Display: f.Display()}
 	arg := l.leaseArg(l.CRTC, l.Connector.ID)
 	l.Must(uapi.IoctlModeCreateLease, &arg)
 	lessee := t.File(int(arg.FD), "a lease")
@@ -295,9 +296,9 @@ func leaseImplicit(t *tester) {
 // way to planes that are not on lease.
 func leaseNoPrimary(t *tester) {
 	s := t.Show()
-	l := &lessor{file: s.file, display: s.display, plane: s.Plane(uapi.PlaneTypeOverlay)}
+	l := &lessor{file: s.file, Display: s.Display, plane: s.Plane(uapi.PlaneTypeOverlay)}
 	lessee, _ := l.Lease()
-	theirs := &screen{file: lessee, display: s.display}
+	theirs := &screen{file: lessee, Display: s.Display}
 	theirs.FB = theirs.Another()
 	set := theirs.SetCRTC()
 	lessee.Want("without the primary plane", uapi.IoctlModeSetCRTC, &set, unix.EACCES)

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -105,12 +106,13 @@ var needs = map[Needs]need{
 		return t.Open().Ioctl(uapi.IoctlModeGetResources, new(uapi.ModeCardRes))
 	}},
 	NeedDisplay: {"a connected display", func(t *tester) error {
-		_, err := findDisplay(t.Open())
+		_, err := t.Open().Client.Display()
 		return err
 	}},
 	// Devices without displays do not tell the capability.
 	NeedDumb: {"dumb buffers", func(t *tester) error {
-		return t.Open().Ioctl(uapi.IoctlModeCreateDumb, &uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32})
+		_, err := t.Open().CreateDumb(64, 64, 32)
+		return err
 	}},
 	NeedPrime:     {"import and export of dma-bufs", asksCap(uapi.CapPrime, uapi.PrimeCapImport|uapi.PrimeCapExport)},
 	NeedSyncobj:   {"sync objects", asksCap(uapi.CapSyncobj, 1)},
@@ -138,7 +140,7 @@ var needs = map[Needs]need{
 	}},
 	NeedGamma: {"a gamma table", func(t *tester) error {
 		f := t.Open()
-		d, err := findDisplay(f)
+		d, err := f.Client.Display()
 		if err != nil {
 			return err
 		}
@@ -159,7 +161,7 @@ var needs = map[Needs]need{
 		if err := f.SetClientCap(uapi.ClientCapWritebackConnectors, 1); err != nil {
 			return err
 		}
-		_, err := findConnector(f, func(c *connector) bool { return c.Type == uapi.ModeConnectorWriteback })
+		_, err := f.WritebackConnector()
 		return err
 	}},
 	NeedPlanar: {"framebuffers in NV12", func(t *tester) error {
@@ -181,7 +183,7 @@ var needs = map[Needs]need{
 		return err
 	}},
 	NeedTwoDisplays: {"two connected displays", func(t *tester) error {
-		displays, err := findDisplays(t.Open())
+		displays, err := t.Open().Displays()
 		if err == nil && len(displays) < 2 {
 			err = fmt.Errorf("it has %d", len(displays))
 		}
@@ -220,7 +222,7 @@ var includes = map[Needs]Needs{
 
 // knows tells unknown requests from others: these look at their argument.
 func knows(t *tester, cmd uint32) error {
-	if err := t.Open().Ioctl(cmd, uintptr(t.BadAddr())); err != unix.EFAULT {
+	if err := t.Open().Ioctl(cmd, uintptr(t.BadAddr())); !errors.Is(err, unix.EFAULT) {
 		return fmt.Errorf("%s: %w", uapi.IoctlName(cmd), err)
 	}
 	return nil

@@ -23,9 +23,9 @@ func (t *tester) OpenOther() *file {
 // bring imports a buffer, and returns its handle.
 func (f *file) bring(dmaBuf *file) uint32 {
 	f.t.Helper()
-	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
-	f.Must(uapi.IoctlPrimeFDToHandle, &arg)
-	return arg.Handle
+	handle, err := f.Import(dmaBuf.FD())
+	f.t.Must("importing a dma-buf", err)
+	return handle
 }
 
 // otherShare is that both see the same memory, and know it again.
@@ -58,13 +58,12 @@ func otherBringBack(t *tester) {
 func otherShow(t *tester) {
 	f, other := t.Open(), t.OpenOther()
 	d := f.Display()
-	dumb := uapi.ModeCreateDumb{Width: uint32(d.Mode.HDisplay), Height: uint32(d.Mode.VDisplay), BPP: 32}
-	other.Must(uapi.IoctlModeCreateDumb, &dumb)
+	dumb := t.NewDumb(other, uint32(d.Mode.HDisplay), uint32(d.Mode.VDisplay), 32)
 	theirs := dumb.Handle
 	dumb.Handle = f.bring(export(other, theirs))
 	add := fbOf(&dumb)
 	f.Must(uapi.IoctlModeAddFB2, &add)
-	s := &screen{file: f, display: d, FB: add.FBID}
+	s := &screen{file: f, Display: d, FB: add.FBID}
 	arg := s.SetCRTC()
 	f.Want("with a buffer of another device", uapi.IoctlModeSetCRTC, &arg)
 	other.Must(uapi.IoctlGEMClose, &uapi.GEMClose{Handle: theirs})

@@ -17,7 +17,7 @@ var planeCases = []Case{
 }
 
 // GetPlane returns what a plane shows.
-func (f *file) GetPlane(id uint32) uapi.ModeGetPlane {
+func (f *file) MustPlane(id uint32) uapi.ModeGetPlane {
 	f.t.Helper()
 	arg := uapi.ModeGetPlane{PlaneID: id}
 	f.Must(uapi.IoctlModeGetPlane, &arg)
@@ -27,20 +27,20 @@ func (f *file) GetPlane(id uint32) uapi.ModeGetPlane {
 func planeShow(t *tester) {
 	s := t.Show()
 	plane := s.Plane(uapi.PlaneTypeOverlay)
-	equal(t, "what an unused plane shows", s.GetPlane(plane).FBID, 0)
+	equal(t, "what an unused plane shows", s.MustPlane(plane).FBID, 0)
 	fb := s.NewFB(64, 64)
 	arg := uapi.ModeSetPlane{
 		PlaneID: plane, CRTCID: s.CRTC, FBID: fb, CRTCX: 10, CRTCY: 20, CRTCW: 64, CRTCH: 64, SrcW: 64 << 16, SrcH: 64 << 16,
 	}
 	s.Want("", uapi.IoctlModeSetPlane, &arg)
-	equal(t, "what the plane shows", s.GetPlane(plane).FBID, fb)
-	equal(t, "where the plane shows it", s.GetPlane(plane).CRTCID, s.CRTC)
+	equal(t, "what the plane shows", s.MustPlane(plane).FBID, fb)
+	equal(t, "where the plane shows it", s.MustPlane(plane).CRTCID, s.CRTC)
 	arg.CRTCX, arg.CRTCY = -32, -32
 	s.Want("partly outside of the screen", uapi.IoctlModeSetPlane, &arg)
 	arg.CRTCX = math.MaxInt32 - 64
 	s.Want("far outside of the screen", uapi.IoctlModeSetPlane, &arg)
 	s.Want("off", uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: plane})
-	equal(t, "what a plane that is off shows", s.GetPlane(plane).FBID, 0)
+	equal(t, "what a plane that is off shows", s.MustPlane(plane).FBID, 0)
 	equal(t, "what the CRTC shows", s.GetCRTC().FBID, s.FB)
 }
 
@@ -89,7 +89,7 @@ func cursorSet(t *tester) {
 	dumb := s.NewCursor()
 	set := uapi.ModeCursor{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC, Width: dumb.Width, Height: dumb.Height, Handle: dumb.Handle}
 	s.Want("to a buffer", uapi.IoctlModeCursor, &set)
-	if s.GetPlane(plane).FBID == 0 {
+	if s.MustPlane(plane).FBID == 0 {
 		t.Errorf("the cursor plane shows nothing")
 	}
 	for _, at := range [][2]int32{{10, 20}, {-5, -5}, {math.MaxInt16, math.MaxInt16}} {
@@ -100,7 +100,7 @@ func cursorSet(t *tester) {
 	s.Must(uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
 	s.Want("to another place", uapi.IoctlModeCursor, &uapi.ModeCursor{Flags: uapi.ModeCursorMove, CRTCID: s.CRTC})
 	s.Want("to nothing", uapi.IoctlModeCursor, &uapi.ModeCursor{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC})
-	equal(t, "what the cursor plane shows", s.GetPlane(plane).FBID, 0)
+	equal(t, "what the cursor plane shows", s.MustPlane(plane).FBID, 0)
 	s.Want("to another place, with nothing to show", uapi.IoctlModeCursor,
 		&uapi.ModeCursor{Flags: uapi.ModeCursorMove, CRTCID: s.CRTC, X: 1, Y: 1})
 }

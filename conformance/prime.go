@@ -24,9 +24,9 @@ var primeCases = []Case{
 // export makes a dma-buf of a buffer.
 func export(f *file, handle uint32) *file {
 	f.t.Helper()
-	arg := uapi.PrimeHandle{Handle: handle, Flags: uapi.Cloexec | uapi.RDWR}
-	f.Must(uapi.IoctlPrimeHandleToFD, &arg)
-	return f.t.File(int(arg.FD), "a dma-buf")
+	fd, err := f.Export(handle, uapi.Cloexec|uapi.RDWR)
+	f.t.Must("a dma-buf", err)
+	return f.t.File(int(fd), "a dma-buf")
 }
 
 func primeShare(t *tester) {

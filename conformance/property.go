@@ -174,9 +174,9 @@ func propertySetErrors(t *tester) {
 // NewBlob makes a property blob.
 func (f *file) NewBlob(data []byte) uint32 {
 	f.t.Helper()
-	arg := uapi.ModeCreateBlob{Data: addr(f.t, data), Length: uint32(len(data))}
-	f.Must(uapi.IoctlModeCreatePropBlob, &arg)
-	return arg.BlobID
+	id, err := f.CreateBlob(data)
+	f.t.Must("a property blob", err)
+	return id
 }
 
 func blobCreate(t *tester) {

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"errors"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
@@ -30,7 +32,7 @@ func known(f *file) []request {
 	for _, r := range requests {
 		switch r.cmd {
 		case uapi.IoctlSetClientName, uapi.IoctlModeCloseFB, uapi.IoctlSyncobjEventfd:
-			if f.Ioctl(r.cmd, uintptr(f.t.BadAddr())) == unix.EINVAL {
+			if errors.Is(f.Ioctl(r.cmd, uintptr(f.t.BadAddr())), unix.EINVAL) {
 				continue
 			}
 		}
@@ -119,7 +121,7 @@ func onlyAuthenticated(t *tester) {
 					continue
 				}
 				// Whatever else they say of an empty argument.
-				if err := other.Ioctl(r.cmd, t.buffer()); (err == unix.EACCES) != denied {
+				if err := other.Ioctl(r.cmd, t.buffer()); errors.Is(err, unix.EACCES) != denied {
 					t.Errorf("%s, %s: %s", uapi.IoctlName(r.cmd), when, name(err))
 				}
 			}
@@ -189,7 +191,7 @@ func absentFeatures(t *tester) {
 func onlyRender(t *tester) {
 	f := t.OpenRender()
 	for _, r := range known(t.Open()) {
-		if err := f.Ioctl(r.cmd, t.buffer()); (err == unix.EACCES) != (r.rules&forRender == 0) {
+		if err := f.Ioctl(r.cmd, t.buffer()); errors.Is(err, unix.EACCES) != (r.rules&forRender == 0) {
 			t.Errorf("%s on a render node: %s", uapi.IoctlName(r.cmd), name(err))
 		}
 	}

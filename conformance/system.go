@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A System is the system calls by which a client reaches a device. Errors are
-// errno values. Descriptors of one System mean nothing to another. All methods
+// A System is the system calls by which a client reaches a device. Errors
+// wrap the errno that a program sees. Descriptors of one System mean nothing to another. All methods
 // may be called concurrently, [System.Unprivileged] excepted.
 type System interface {
 	Open(path string, flags int) (fd int, err error)

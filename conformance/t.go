@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 // A tester is a case on a target. It is to be used by the goroutine of the case
@@ -153,6 +154,7 @@ func (t *tester) OpenPath(path string, flags int) *file {
 // end of the case.
 func (t *tester) File(fd int, name string) *file {
 	f := &file{t: t, fd: fd, name: name}
+	f.Client = kmsclient.New(transport{f})
 	t.Cleanup(func() { f.Close() })
 	return f
 }
@@ -222,10 +224,12 @@ func name(err error) string {
 	switch {
 	case err == nil:
 		return "success"
-	case errors.As(err, &errno):
+	case !errors.As(err, &errno):
+		return err.Error()
+	case err == errno:
 		return names([]unix.Errno{errno})
 	}
-	return err.Error()
+	return fmt.Sprintf("%s (%v)", names([]unix.Errno{errno}), err)
 }
 
 func names(errnos []unix.Errno) string {

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 // twoCases are about displays beside each other.
@@ -15,14 +16,14 @@ var twoCases = []Case{
 }
 
 // Two returns the first two displays.
-func (f *file) Two() [2]*display {
+func (f *file) Two() [2]*kmsclient.Display {
 	f.t.Helper()
-	displays, err := findDisplays(f)
+	displays, err := f.Displays()
 	f.t.Must("looking for two displays", err)
 	if len(displays) < 2 {
 		f.t.Fatalf("there are %d displays", len(displays))
 	}
-	return [2]*display(displays)
+	return [2]*kmsclient.Display(displays)
 }
 
 // twoIndependent is that what happens on one display leaves the other alone: a
@@ -30,7 +31,7 @@ func (f *file) Two() [2]*display {
 func twoIndependent(t *tester) {
 	f := t.Open()
 	two := f.Two()
-	a, b := f.Light(two[0]), f.Light(two[1])
+	a, b := f.Enable(two[0]), f.Enable(two[1])
 	t.Must("PAGE_FLIP of the first", a.Flip(a.Another(), 1))
 	t.Must("PAGE_FLIP of the second", b.Flip(b.Another(), 2))
 	seen := make(map[uint64]uint32)
@@ -88,11 +89,11 @@ func twoAtomic(t *tester) {
 func twoVblanks(t *tester) {
 	f := t.Open()
 	two := f.Two()
-	b := f.Light(two[1])
+	b := f.Enable(two[1])
 	b.queueVblank(1, 7)
 	e := b.Event()
 	equal(t, "the CRTC of the event", e.CRTC, b.CRTC)
-	a := &screen{file: f, display: two[0]}
+	a := &screen{file: f, Display: two[0]}
 	f.Must(uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: a.CRTC})
 	_, _, err := a.waitVblank(uapi.VblankRelative, 0)
 	t.Want("WAIT_VBLANK on the one that is off", err, unix.EINVAL)
@@ -105,12 +106,12 @@ func twoVblanks(t *tester) {
 func twoLease(t *tester) {
 	l := t.Lessor()
 	two := l.Two()
-	own := l.Light(two[0])
+	own := l.Enable(two[0])
 	planes, err := l.Planes()
 	t.Must("GETPLANERESOURCES", err)
-	theirs := &lessor{file: l.file, display: two[1]}
+	theirs := &lessor{file: l.file, Display: two[1]}
 	for _, id := range planes {
-		plane := l.GetPlane(id)
+		plane := l.MustPlane(id)
 		if plane.PossibleCRTCs&(1<<two[1].Pipe) != 0 && plane.CRTCID == 0 && theirs.plane == 0 &&
 			l.MustProperties(id, uapi.ModeObjectPlane)["type"].Value == uapi.PlaneTypePrimary {
 			theirs.plane = id
@@ -120,10 +121,10 @@ func twoLease(t *tester) {
 	d := lessee.Display()
 	equal(t, "the CRTC of the lessee", d.CRTC, two[1].CRTC)
 	equal(t, "the place of the lessee's CRTC", d.Pipe, 0)
-	s := lessee.Light(d)
+	s := lessee.Enable(d)
 	s.queueVblank(1, 9)
 	equal(t, "the CRTC of the lessee's event", s.Event().CRTC, two[1].CRTC)
-	_, _, err = (&screen{file: lessee, display: two[1]}).waitVblank(uapi.VblankRelative, 0)
+	_, _, err = (&screen{file: lessee, Display: two[1]}).waitVblank(uapi.VblankRelative, 0)
 	t.Want("WAIT_VBLANK by the place that the CRTC has for the lessor", err, unix.EINVAL)
 	lessee.Want("of the lessor's CRTC", uapi.IoctlModeGetCRTC, &uapi.ModeCRTC{CRTCID: own.CRTC}, unix.ENOENT)
 	t.Must("PAGE_FLIP by the lessor, of its own", own.Flip(own.Another(), 1))

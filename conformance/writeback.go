@@ -20,7 +20,7 @@ func (t *tester) Studio() *studio {
 	t.Helper()
 	s := t.ShowScene()
 	t.Must("WRITEBACK_CONNECTORS", s.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
-	c, err := findConnector(s.file, func(c *connector) bool { return c.Type == uapi.ModeConnectorWriteback })
+	c, err := s.WritebackConnector()
 	t.Must("looking for a writeback connector", err)
 	return &studio{s, c.ID, s.MustProperties(c.ID, uapi.ModeObjectConnector)}
 }

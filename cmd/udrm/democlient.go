@@ -83,7 +83,7 @@ type demoCard struct {
 	stop  <-chan struct{}
 
 	card    *kmsclient.Card
-	display kmsclient.Display
+	display *kmsclient.Display
 	buffers [2]*kmsclient.Buffer
 	gone    atomic.Bool
 }
@@ -109,7 +109,7 @@ func (d *demoCard) run() (err error) {
 	if d.display, err = d.card.Display(); err != nil {
 		return err
 	}
-	mode := d.display.Modes[0]
+	mode := d.display.Mode
 	for i := range d.buffers {
 		if d.buffers[i], err = d.card.NewBuffer(int(mode.HDisplay), int(mode.VDisplay)); err != nil {
 			return err
@@ -143,11 +143,11 @@ func (d *demoCard) flip() error {
 		}
 		back := d.buffers[frame%2]
 		drawFrame(back, d.index, frame)
-		if err := d.card.PageFlip(d.display, back.FB, uint64(frame)); err != nil {
+		if err := d.card.PageFlip(d.display.CRTC, back.FB, uint64(frame)); err != nil {
 			return d.lost("PAGE_FLIP", err)
 		}
 		for flipped := false; !flipped; {
-			events, err := d.card.ReadEvents(100)
+			events, err := d.card.ReadEvents(100 * time.Millisecond)
 			if err != nil {
 				return d.lost("read", err)
 			}
@@ -223,10 +223,11 @@ func (d *demoCard) afterUnplug() {
 		again.Close()
 	}
 	d.call("VERSION", kmsclient.Ioctl(c, uapi.IoctlVersion, &uapi.Version{}))
-	d.call("SETCRTC", c.SetCRTC(d.display, d.buffers[0].FB, d.display.Modes[0]))
+	d.call("SETCRTC", c.SetCRTC(d.display, d.buffers[0].FB, d.display.Mode))
 	d.call("WAIT_VBLANK", kmsclient.Ioctl(c, uapi.IoctlWaitVblank, &uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: 1}))
-	d.call("CREATE_DUMB", kmsclient.Ioctl(c, uapi.IoctlModeCreateDumb, &uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32}))
-	_, mapErr := c.Map(d.buffers[0].Offset, len(d.buffers[0].Pixels))
+	_, createErr := c.CreateDumb(64, 64, 32)
+	d.call("CREATE_DUMB", createErr)
+	_, mapErr := c.Mmap(d.buffers[0].Offset, len(d.buffers[0].Pixels))
 	d.call("mmap", mapErr)
 	for _, b := range d.buffers {
 		for i := 0; i < len(b.Pixels); i += 4096 {

@@ -3,27 +3,23 @@ package kmsclient
 import (
 	"encoding/binary"
 	"io"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// ReadEvents waits until the node has events, or for timeout milliseconds (-1:
-// without end; anew after a signal), and reads those that there are. None,
-// without an error, says that the time is up. io.EOF says that the device is
-// gone and the node was hung up.
-func (c *Card) ReadEvents(timeout int) ([]uapi.EventVblank, error) {
-	fds := []unix.PollFd{{Fd: int32(c.FD), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, timeout)
-	for err == unix.EINTR { // by the runtime's own signals
-		n, err = unix.Poll(fds, timeout)
-	}
-	if n == 0 || err != nil {
+// ReadEvents waits for events, at most for timeout, and returns those that are
+// pending; a negative timeout does not end. It returns no events and no error
+// when the time is over, and io.EOF when the device is gone and the file was
+// hung up.
+func (c *Client) ReadEvents(timeout time.Duration) ([]uapi.EventVblank, error) {
+	if ready, err := c.Poll(unix.POLLIN, timeout); ready == 0 || err != nil {
 		return nil, err
 	}
 	var buffer [1024]byte
-	n, err = unix.Read(c.FD, buffer[:])
+	n, err := c.Read(buffer[:])
 	if err != nil {
 		return nil, err
 	}

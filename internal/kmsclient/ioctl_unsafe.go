@@ -1,7 +1,6 @@
 package kmsclient
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -11,35 +10,33 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Ioctl sends the request cmd with the struct that arg points to. It is sent
-// again when a signal interrupted it, as libdrm does. The error wraps the
-// errno.
-func Ioctl[T any](c *Card, cmd uint32, arg *T) error {
-	errno := ioctl(c.FD, cmd, unsafe.Pointer(arg))
-	if errno != 0 {
-		return fmt.Errorf("%s: %s: %w", c.Path, uapi.IoctlName(cmd), errno)
+// Ioctl sends the request cmd with the struct that arg points to. The error
+// names the request.
+func Ioctl[T any](f File, cmd uint32, arg *T) error {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(arg)
+	if err := f.Ioctl(cmd, uintptr(unsafe.Pointer(arg))); err != nil {
+		return fmt.Errorf("%s: %w", uapi.IoctlName(cmd), err)
 	}
 	return nil
 }
 
-// IoctlAt sends the request cmd with the argument at an address that need not
-// be memory, and returns what the kernel answers.
-func IoctlAt(fd int, cmd uint32, addr uintptr) unix.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(cmd), addr)
+// IoctlAt makes one ioctl system call. arg is an address that need not be
+// valid, or no address at all. A signal ends the call: EINTR.
+func IoctlAt(fd int, cmd uint32, arg uintptr) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(cmd), arg)
 	return errno
 }
 
-func ioctl(fd int, cmd uint32, arg unsafe.Pointer) unix.Errno {
-	for {
-		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(cmd), uintptr(arg))
-		if errno != unix.EINTR && errno != unix.EAGAIN {
-			return errno
-		}
-	}
+// IoctlOnce is [IoctlAt] with the struct that arg points to.
+func IoctlOnce[T any](fd int, cmd uint32, arg *T) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(cmd), uintptr(unsafe.Pointer(arg)))
+	return errno
 }
 
 // address returns the address of the elements of s, for the arrays that
-// requests point to. It stays valid until pin is unpinned.
+// requests point to; 0 when s is empty. It stays valid until pin is unpinned.
 func address[T any](pin *runtime.Pinner, s []T) uint64 {
 	if len(s) == 0 {
 		return 0
@@ -49,11 +46,7 @@ func address[T any](pin *runtime.Pinner, s []T) uint64 {
 	return uint64(uintptr(unsafe.Pointer(p)))
 }
 
-// Errno returns the errno that err wraps, 0 for nil.
-func Errno(err error) unix.Errno {
-	var errno unix.Errno
-	if err != nil && !errors.As(err, &errno) {
-		panic(fmt.Sprintf("kmsclient: an error without an errno: %v", err))
-	}
-	return errno
+// bytesOf returns the memory of a struct of the uAPI, which holds no pointers.
+func bytesOf[T any](p *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(p)), unsafe.Sizeof(*p))
 }

@@ -1,6 +1,6 @@
-// Command bad sends a card what no client should: wrong pointers, unknown
+// Command bad sends a card what no client should: bad pointers, unknown
 // requests, wrong sizes, absurd dimensions. It compares each answer with the
-// kernel's, prints the differences, and exits 0 when there are none.
+// kernel's, prints the differences, and exits with status 0 if there are none.
 //
 //	bad /dev/dri/card0
 package main
@@ -38,7 +38,7 @@ func main() {
 	fmt.Println("all as the kernel answers")
 }
 
-// An answer is what the card said to one call, and what the kernel says.
+// An answer is what the card answered to one call, and what the kernel does.
 type answer struct {
 	what      string
 	got, want unix.Errno
@@ -51,7 +51,7 @@ func name(errno unix.Errno) string {
 	return unix.ErrnoName(errno)
 }
 
-// pointers are calls whose argument is no struct of the uAPI.
+// pointers makes calls whose argument is no struct of the uAPI.
 func pointers(card *kmsclient.Card) []answer {
 	var answers []answer
 	ask := func(what string, cmd uint32, addr uintptr, want unix.Errno) {
@@ -59,9 +59,9 @@ func pointers(card *kmsclient.Card) []answer {
 	}
 	const nowhere, kernel = 0x1000, 0xffff_8000_0000_0000
 	for _, cmd := range []uint32{uapi.IoctlVersion, uapi.IoctlGetCap, uapi.IoctlModeGetResources, uapi.IoctlModeAddFB2, uapi.IoctlModeCreateDumb} {
-		ask(uapi.IoctlName(cmd)+" at no memory", cmd, nowhere, unix.EFAULT)
+		ask(uapi.IoctlName(cmd)+" at an unmapped address", cmd, nowhere, unix.EFAULT)
 		ask(uapi.IoctlName(cmd)+" at NULL", cmd, 0, unix.EFAULT)
-		ask(uapi.IoctlName(cmd)+" at the kernel's addresses", cmd, kernel, unix.EFAULT)
+		ask(uapi.IoctlName(cmd)+" at a kernel address", cmd, kernel, unix.EFAULT)
 	}
 	for _, nr := range []uint32{0x5f, 0x9f, 0xee, uapi.CommandBase} {
 		ask(fmt.Sprintf("unknown number %#x", nr), uapi.IOWR(nr, 8), 0, unix.EINVAL)
@@ -72,14 +72,14 @@ func pointers(card *kmsclient.Card) []answer {
 	return answers
 }
 
-// structs are calls with well-placed structs of bad content.
+// structs makes calls with valid pointers to structs with invalid contents.
 func structs(card *kmsclient.Card) []answer {
 	var answers []answer
 	report := func(what string, err error, want unix.Errno) {
 		answers = append(answers, answer{what, kmsclient.Errno(err), want})
 	}
 
-	// Sizes that differ from ours, in both directions.
+	// Sizes that differ from the device's, in both directions.
 	type short struct{ Capability uint64 }
 	report("GET_CAP with half a struct", kmsclient.Ioctl(card, uapi.IOWR(uapi.IOCNr(uapi.IoctlGetCap), 8), &short{uapi.CapDumbBuffer}), 0)
 	type long struct {
@@ -93,10 +93,11 @@ func structs(card *kmsclient.Card) []answer {
 	}
 
 	version := uapi.Version{NameLen: 64, Name: 0x1000}
-	report("VERSION with a name at no memory", kmsclient.Ioctl(card, uapi.IoctlVersion, &version), unix.EFAULT)
+	report("VERSION with a name at an unmapped address", kmsclient.Ioctl(card, uapi.IoctlVersion, &version), unix.EFAULT)
 	resources := uapi.ModeCardRes{CountCRTCs: 64, CRTCIDPtr: 0x1000}
-	report("GETRESOURCES with ids at no memory", kmsclient.Ioctl(card, uapi.IoctlModeGetResources, &resources), unix.EFAULT)
-	report("GET_CAP of nothing", kmsclient.Ioctl(card, uapi.IoctlGetCap, &uapi.GetCap{Capability: 1 << 40}), unix.EINVAL)
+	report("GETRESOURCES with ids at an unmapped address", kmsclient.Ioctl(card, uapi.IoctlModeGetResources, &resources), unix.EFAULT)
+	_, err := card.Cap(1 << 40)
+	report("GET_CAP, unknown capability", err, unix.EINVAL)
 
 	for _, d := range []struct {
 		width, height, bpp uint32
@@ -107,33 +108,34 @@ func structs(card *kmsclient.Card) []answer {
 		{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, unix.EINVAL},
 		{64, 64, 0, unix.EINVAL},
 	} {
-		arg := uapi.ModeCreateDumb{Width: d.width, Height: d.height, BPP: d.bpp}
-		report(fmt.Sprintf("CREATE_DUMB %dx%d@%d", d.width, d.height, d.bpp), kmsclient.Ioctl(card, uapi.IoctlModeCreateDumb, &arg), d.want)
+		_, err := card.CreateDumb(d.width, d.height, d.bpp)
+		report(fmt.Sprintf("CREATE_DUMB %dx%d@%d", d.width, d.height, d.bpp), err, d.want)
 	}
 
-	dumb := uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32}
-	report("CREATE_DUMB", kmsclient.Ioctl(card, uapi.IoctlModeCreateDumb, &dumb), 0)
+	dumb, err := card.CreateDumb(64, 64, 32)
+	report("CREATE_DUMB", err, 0)
 	fb := func(what string, change func(*uapi.ModeFBCmd2), want unix.Errno) {
-		arg := uapi.ModeFBCmd2{Width: 64, Height: 64, PixelFormat: uapi.FormatXRGB8888, Handles: [4]uint32{dumb.Handle}, Pitches: [4]uint32{dumb.Pitch}}
+		arg := kmsclient.FBOf(&dumb, uapi.FormatXRGB8888)
 		change(&arg)
 		report("ADDFB2 "+what, kmsclient.Ioctl(card, uapi.IoctlModeAddFB2, &arg), want)
 	}
-	fb("as it should be", func(a *uapi.ModeFBCmd2) {}, 0)
-	fb("of no width", func(a *uapi.ModeFBCmd2) { a.Width = 0 }, unix.EINVAL)
-	fb("of absurd height", func(a *uapi.ModeFBCmd2) { a.Height = 1 << 30 }, unix.EINVAL)
-	fb("beyond its buffer", func(a *uapi.ModeFBCmd2) { a.Height = 65 }, unix.EINVAL)
-	fb("of too short a pitch", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 4 }, unix.EINVAL)
-	fb("with an offset out of range", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = 1<<32 - 1 }, unix.ERANGE)
-	fb("of an unknown format", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0x21212121 }, unix.EINVAL)
-	fb("with no handle", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 0 }, unix.EINVAL)
-	fb("with a handle of nothing", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 4711 }, unix.ENOENT)
+	fb("of the whole buffer", func(a *uapi.ModeFBCmd2) {}, 0)
+	fb("of width 0", func(a *uapi.ModeFBCmd2) { a.Width = 0 }, unix.EINVAL)
+	fb("of an absurd height", func(a *uapi.ModeFBCmd2) { a.Height = 1 << 30 }, unix.EINVAL)
+	fb("larger than its buffer", func(a *uapi.ModeFBCmd2) { a.Height = 65 }, unix.EINVAL)
+	fb("with a pitch shorter than a line", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 4 }, unix.EINVAL)
+	fb("with an offset beyond 32 bits", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = 1<<32 - 1 }, unix.ERANGE)
+	fb("in an unknown format", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0x21212121 }, unix.EINVAL)
+	fb("without a handle", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 0 }, unix.EINVAL)
+	fb("of a nonexistent handle", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 4711 }, unix.ENOENT)
 	fb("with unknown flags", func(a *uapi.ModeFBCmd2) { a.Flags = 1 << 31 }, unix.EINVAL)
 
-	report("MAP_DUMB of nothing", kmsclient.Ioctl(card, uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: 4711}), unix.ENOENT)
-	report("SETCRTC of nothing", kmsclient.Ioctl(card, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: 4711}), unix.ENOENT)
-	report("PAGE_FLIP of nothing", kmsclient.Ioctl(card, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: 4711}), unix.ENOENT)
-	report("RMFB of nothing", kmsclient.Ioctl(card, uapi.IoctlModeRmFB, &[]uint32{4711}[0]), unix.ENOENT)
-	_, err := card.Map(1<<43, 4096)
-	report("mmap of nothing", err, unix.EINVAL)
+	_, err = card.MapDumb(4711)
+	report("MAP_DUMB of a nonexistent handle", err, unix.ENOENT)
+	report("SETCRTC of a nonexistent CRTC", card.Disable(4711), unix.ENOENT)
+	report("PAGE_FLIP on a nonexistent CRTC", kmsclient.Ioctl(card, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: 4711}), unix.ENOENT)
+	report("RMFB of a nonexistent framebuffer", card.RemoveFB(4711), unix.ENOENT)
+	_, err = card.Mmap(1<<43, 4096)
+	report("mmap at an offset of no buffer", err, unix.EINVAL)
 	return answers
 }

@@ -7,11 +7,10 @@ import (
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// The calls that are more than one request.
+// The calls that take more than one request.
 
 func (c *client) blob() error {
-	mode := c.display.Modes[0]
-	blob, err := c.CreateBlob(&mode)
+	blob, err := c.CreateModeBlob(&c.display.Mode)
 	if err != nil {
 		return err
 	}
@@ -19,15 +18,15 @@ func (c *client) blob() error {
 }
 
 func (c *client) dumb() error {
-	dumb := uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32}
-	if err := kmsclient.Ioctl(c.Card, uapi.IoctlModeCreateDumb, &dumb); err != nil {
+	dumb, err := c.CreateDumb(64, 64, 32)
+	if err != nil {
 		return err
 	}
-	return kmsclient.Ioctl(c.Card, uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
+	return c.DestroyDumb(dumb.Handle)
 }
 
 func (c *client) remap(touch bool) error {
-	pixels, err := c.Map(c.buffer.Offset, len(c.buffer.Pixels))
+	pixels, err := c.Mmap(c.buffer.Offset, len(c.buffer.Pixels))
 	if err != nil {
 		return err
 	}
@@ -37,14 +36,14 @@ func (c *client) remap(touch bool) error {
 	return unix.Munmap(pixels)
 }
 
-// touchNext touches a page that nobody has touched before.
+// touchNext writes to a page for the first time.
 func (c *client) touchNext() error {
 	c.touched++
 	c.buffer.Pixels[len(c.buffer.Pixels)-4096*c.touched]++
 	return nil
 }
 
-// touch touches every page but the last ones, which are left to touchNext.
+// touch writes to every page but the last ones, which touchNext needs.
 func (c *client) touch() error {
 	const left = 4
 	for i := 0; i < len(c.buffer.Pixels)-4096*left; i += 4096 {
@@ -54,24 +53,24 @@ func (c *client) touch() error {
 }
 
 func (c *client) framebuffer() error {
-	fb := uapi.ModeFBCmd2{
-		Width: uint32(c.buffer.Width), Height: uint32(c.buffer.Height), PixelFormat: uapi.FormatXRGB8888,
-		Handles: [4]uint32{c.buffer.Handle}, Pitches: [4]uint32{uint32(c.buffer.Pitch)},
-	}
-	if err := kmsclient.Ioctl(c.Card, uapi.IoctlModeAddFB2, &fb); err != nil {
+	b := c.buffer
+	fb, err := c.AddFB(&uapi.ModeCreateDumb{
+		Width: uint32(b.Width), Height: uint32(b.Height), Handle: b.Handle, Pitch: uint32(b.Pitch),
+	}, uapi.FormatXRGB8888)
+	if err != nil {
 		return err
 	}
-	return kmsclient.Ioctl(c.Card, uapi.IoctlModeRmFB, &fb.FBID)
+	return c.RemoveFB(fb)
 }
 
 func (c *client) gamma() error {
 	const size = 256
 	red, green, blue := make([]uint16, size), make([]uint16, size), make([]uint16, size)
-	return c.Gamma(c.display, red, green, blue)
+	return c.Gamma(c.display.CRTC, red, green, blue)
 }
 
 func (c *client) flip() error {
-	if err := c.PageFlip(c.display, c.buffer.FB, 0); err != nil {
+	if err := c.PageFlip(c.display.CRTC, c.buffer.FB, 0); err != nil {
 		return err
 	}
 	_, err := c.ReadEvents(-1)
@@ -87,7 +86,7 @@ func (c *client) vblankEvent() error {
 	return err
 }
 
-// poll succeeds when nothing is to be told: no event, no hang-up.
+// poll succeeds when poll(2) returns no event: neither data nor a hang-up.
 func (c *client) poll() error {
 	fds := []unix.PollFd{{Fd: int32(c.FD), Events: unix.POLLIN | unix.POLLOUT}}
 	if _, err := unix.Poll(fds, 0); err != nil {

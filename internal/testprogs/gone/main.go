@@ -1,7 +1,7 @@
-// Command gone tries every kind of system call on a card, prints what each
-// returned, waits for a line on its input, and tries all of them again: before
-// and after the card goes away. The calls are those of the recording
-// oracle/unplug.tsv, in its words.
+// Command gone makes every kind of system call on a card and prints what each
+// returned. It then waits for a line on its input, and makes all of them
+// again, so that a test can unplug the card in between. Calls have the names
+// of the recording in cmd/udrm/testdata/oracle/unplug.tsv.
 //
 //	gone /dev/dri/card0
 package main
@@ -40,10 +40,11 @@ func run(path string) error {
 	return nil
 }
 
-// A client has one of everything.
+// A client has one object of each kind.
 type client struct {
 	*kmsclient.Card
-	display kmsclient.Display
+	display *kmsclient.Display
+	plane   uint32
 	buffer  *kmsclient.Buffer
 	dmabuf  int32
 	touched int // how many pages of the buffer, from its end on
@@ -55,23 +56,23 @@ func newClient(path string) (*client, error) {
 		return nil, err
 	}
 	c := &client{Card: card}
-	// It makes all planes visible as well.
-	atomic := uapi.SetClientCap{Capability: uapi.ClientCapAtomic, Value: 1}
-	if err := kmsclient.Ioctl(card, uapi.IoctlSetClientCap, &atomic); err != nil {
+	// This makes all planes visible as well.
+	if err := card.SetClientCap(uapi.ClientCapAtomic, 1); err != nil {
 		return nil, err
 	}
 	if c.display, err = card.Display(); err != nil {
 		return nil, err
 	}
-	mode := c.display.Modes[0]
+	if c.plane, err = card.FindPlane(c.display, uapi.PlaneTypePrimary); err != nil {
+		return nil, err
+	}
+	mode := c.display.Mode
 	if c.buffer, err = card.NewBuffer(int(mode.HDisplay), int(mode.VDisplay)); err != nil {
 		return nil, err
 	}
-	prime := uapi.PrimeHandle{Handle: c.buffer.Handle, Flags: uapi.Cloexec | uapi.RDWR}
-	if err := kmsclient.Ioctl(card, uapi.IoctlPrimeHandleToFD, &prime); err != nil {
+	if c.dmabuf, err = card.Export(c.buffer.Handle, uapi.Cloexec|uapi.RDWR); err != nil {
 		return nil, err
 	}
-	c.dmabuf = prime.FD
 	return c, card.SetCRTC(c.display, c.buffer.FB, mode)
 }
 
@@ -97,13 +98,13 @@ type call struct {
 	try  func() error
 }
 
-// send is an ioctl with a struct that is made anew each time.
+// send returns an ioctl with a fresh copy of arg for each call.
 func send[T any](c *client, name string, cmd uint32, arg T) call {
 	return call{name, func() error { return kmsclient.Ioctl(c.Card, cmd, &arg) }}
 }
 
 func (c *client) calls() []call {
-	crtc := c.display.CRTCID
+	crtc := c.display.CRTC
 	at := func(cmd uint32, addr uintptr) error {
 		if errno := kmsclient.IoctlAt(c.FD, cmd, addr); errno != 0 {
 			return errno
@@ -119,12 +120,12 @@ func (c *client) calls() []call {
 		send(c, "GET_CLIENT", uapi.IoctlGetClient, uapi.Client{}),
 		send(c, "SET_VERSION", uapi.IoctlSetVersion, uapi.SetVersion{DiMajor: 1, DiMinor: 4, DdMajor: -1, DdMinor: -1}),
 		send(c, "MODE_GETRESOURCES", uapi.IoctlModeGetResources, uapi.ModeCardRes{}),
-		send(c, "MODE_GETCONNECTOR(probe)", uapi.IoctlModeGetConnector, uapi.ModeGetConnector{ConnectorID: c.display.ConnectorID}),
+		send(c, "MODE_GETCONNECTOR(probe)", uapi.IoctlModeGetConnector, uapi.ModeGetConnector{ConnectorID: c.display.ID}),
 		{"MODE_GETCONNECTOR(no probe)", func() error { _, err := c.Display(); return err }},
-		send(c, "MODE_GETENCODER", uapi.IoctlModeGetEncoder, uapi.ModeGetEncoder{EncoderID: c.display.EncoderID}),
+		send(c, "MODE_GETENCODER", uapi.IoctlModeGetEncoder, uapi.ModeGetEncoder{EncoderID: c.display.Encoder}),
 		send(c, "MODE_GETCRTC", uapi.IoctlModeGetCRTC, uapi.ModeCRTC{CRTCID: crtc}),
 		send(c, "MODE_GETPLANERESOURCES", uapi.IoctlModeGetPlaneResources, uapi.ModeGetPlaneRes{}),
-		send(c, "MODE_GETPLANE", uapi.IoctlModeGetPlane, uapi.ModeGetPlane{PlaneID: c.display.PlaneID}),
+		send(c, "MODE_GETPLANE", uapi.IoctlModeGetPlane, uapi.ModeGetPlane{PlaneID: c.plane}),
 		send(c, "MODE_OBJ_GETPROPERTIES", uapi.IoctlModeObjGetProperties, uapi.ModeObjGetProperties{ObjID: crtc, ObjType: uapi.ModeObjectCRTC}),
 		send(c, "MODE_GETPROPERTY", uapi.IoctlModeGetProperty, uapi.ModeGetProperty{PropID: 2}),
 		{"MODE_CREATE/DESTROYPROPBLOB", c.blob},
@@ -138,7 +139,7 @@ func (c *client) calls() []call {
 		send(c, "MODE_GETFB", uapi.IoctlModeGetFB, uapi.ModeFBCmd{FBID: c.buffer.FB}),
 		send(c, "MODE_DIRTYFB", uapi.IoctlModeDirtyFB, uapi.ModeFBDirtyCmd{FBID: c.buffer.FB}),
 		{"MODE_GETGAMMA", c.gamma},
-		{"MODE_SETCRTC (same fb)", func() error { return c.SetCRTC(c.display, c.buffer.FB, c.display.Modes[0]) }},
+		{"MODE_SETCRTC (same fb)", func() error { return c.SetCRTC(c.display, c.buffer.FB, c.display.Mode) }},
 		{"MODE_PAGE_FLIP(EVENT)", c.flip},
 		send(c, "MODE_ATOMIC(TEST_ONLY, empty)", uapi.IoctlModeAtomic, uapi.ModeAtomic{Flags: uapi.ModeAtomicTestOnly}),
 		send(c, "WAIT_VBLANK(relative 0)", uapi.IoctlWaitVblank, uapi.WaitVblankRequest{Type: uapi.VblankRelative}),

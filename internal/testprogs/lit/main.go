@@ -1,6 +1,6 @@
-// Command lit shows a picture on a card while another program runs, as the
-// console does on a real machine: it sets the preferred mode with a black
-// framebuffer, starts the program, and exits as it does.
+// Command lit keeps a card enabled while another program runs, as the console
+// does on a real machine: it sets the preferred mode with a black framebuffer,
+// runs the program, and exits with its status.
 //
 //	lit /dev/dri/card0 modetest -M vkms
 package main
@@ -39,7 +39,7 @@ func run(path string, program []string) error {
 	if err != nil {
 		return err
 	}
-	mode := display.Modes[0]
+	mode := display.Mode
 	buffer, err := card.NewBuffer(int(mode.HDisplay), int(mode.VDisplay))
 	if err != nil {
 		return err

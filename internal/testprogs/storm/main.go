@@ -1,8 +1,8 @@
-// Command storm works on a card from several threads at once, again and again:
-// it opens it, draws, flips, maps and asks until the card is gone, and opens
-// it again as soon as it is back. It prints "working" whenever a thread has
-// begun with a card. It ends with its standard input, prints what it did as
-// JSON, and exits 0 when every call succeeded or said ENODEV.
+// Command storm uses a card from several threads at once. Each opens the card,
+// draws, flips, maps and queries it until it is unplugged, and opens it again
+// as soon as it is back. A thread prints "working" each time it starts to use a
+// card. At the end of standard input the command prints its counts as JSON. It
+// exits with status 0 if every call succeeded or returned ENODEV.
 //
 //	storm /dev/dri/card0 4
 package main
@@ -25,7 +25,7 @@ import (
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// counts is what the threads did, for the JSON on standard output.
+// counts are the counts of all threads, for the JSON on standard output.
 type counts struct {
 	Sessions, Calls, Gone atomic.Int64
 	mu                    sync.Mutex
@@ -82,7 +82,7 @@ func (c *counts) storm(path string, stop <-chan struct{}) {
 	}
 }
 
-// session works until the card is gone.
+// session uses the card until it is unplugged.
 func (c *counts) session(card *kmsclient.Card, stop <-chan struct{}) {
 	display, err := card.Display()
 	if !c.note("display", err) {
@@ -104,7 +104,7 @@ func (c *counts) session(card *kmsclient.Card, stop <-chan struct{}) {
 		}
 		b := buffers[n%2]
 		for i := 0; i < len(b.Pixels); i += 4096 {
-			b.Pixels[i]++ // never SIGBUS, whatever happens to the card
+			b.Pixels[i]++ // an unplug must not cause SIGBUS
 		}
 		what, err := c.work(card, display, b)
 		if !c.note(what, err) {
@@ -116,22 +116,22 @@ func (c *counts) session(card *kmsclient.Card, stop <-chan struct{}) {
 	}
 }
 
-// work sends one request of some kind. Several threads are on the card, so
-// that most of them are not its master (EACCES) and flips collide (EBUSY).
-func (c *counts) work(card *kmsclient.Card, d kmsclient.Display, b *kmsclient.Buffer) (string, error) {
+// work sends one request of some kind. Several threads share the card, so most
+// of them are not its master (EACCES) and flips collide (EBUSY).
+func (c *counts) work(card *kmsclient.Card, d *kmsclient.Display, b *kmsclient.Buffer) (string, error) {
 	switch rand.IntN(6) {
 	case 0:
-		return "GETCRTC", kmsclient.Ioctl(card, uapi.IoctlModeGetCRTC, &uapi.ModeCRTC{CRTCID: d.CRTCID})
+		return "GETCRTC", kmsclient.Ioctl(card, uapi.IoctlModeGetCRTC, &uapi.ModeCRTC{CRTCID: d.CRTC})
 	case 1:
-		full, err := card.NewBuffer(int(d.Modes[0].HDisplay), int(d.Modes[0].VDisplay))
+		full, err := card.NewBuffer(int(d.Mode.HDisplay), int(d.Mode.VDisplay))
 		if err != nil {
 			return "buffer", err
 		}
 		defer unix.Munmap(full.Pixels)
-		if err := allow(card.SetCRTC(d, full.FB, d.Modes[0]), unix.EACCES); err != nil {
+		if err := allow(card.SetCRTC(d, full.FB, d.Mode), unix.EACCES); err != nil {
 			return "SETCRTC", err
 		}
-		err = allow(card.PageFlip(d, full.FB, 1), unix.EACCES, unix.EBUSY, unix.EINVAL)
+		err = allow(card.PageFlip(d.CRTC, full.FB, 1), unix.EACCES, unix.EBUSY, unix.EINVAL)
 		if err == nil {
 			_, err = card.ReadEvents(0)
 		}
@@ -140,13 +140,14 @@ func (c *counts) work(card *kmsclient.Card, d kmsclient.Display, b *kmsclient.Bu
 		return "WAIT_VBLANK", allow(kmsclient.Ioctl(card, uapi.IoctlWaitVblank,
 			&uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: 1}), unix.EINVAL) // EINVAL: the CRTC is off
 	case 3:
-		pixels, err := card.Map(b.Offset, len(b.Pixels))
+		pixels, err := card.Mmap(b.Offset, len(b.Pixels))
 		if err == nil {
 			unix.Munmap(pixels)
 		}
 		return "mmap", err
 	case 4:
-		return "CREATE_DUMB", kmsclient.Ioctl(card, uapi.IoctlModeCreateDumb, &uapi.ModeCreateDumb{Width: 8, Height: 8, BPP: 32})
+		_, err := card.CreateDumb(8, 8, 32)
+		return "CREATE_DUMB", err
 	}
 	_, err := card.Display()
 	return "display", err
@@ -161,7 +162,7 @@ func allow(err error, errnos ...unix.Errno) error {
 	return err
 }
 
-// note counts a call and reports whether the card is still there.
+// note counts a call and reports whether it succeeded.
 func (c *counts) note(what string, err error) bool {
 	c.Calls.Add(1)
 	switch {
