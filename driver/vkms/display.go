@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
@@ -30,6 +31,18 @@ var formats = []uint32{
 	uapi.FormatRGB565,
 }
 
+// The values of COLOR_ENCODING and COLOR_RANGE that planes with YUV formats
+// have.
+const (
+	allEncodings = 1<<kms.ColorBT601 | 1<<kms.ColorBT709 | 1<<kms.ColorBT2020
+	allRanges    = 1<<kms.ColorLimitedRange | 1<<kms.ColorFullRange
+)
+
+func isYUV(format uint32) bool {
+	f := fourcc.Lookup(format)
+	return f != nil && f.YUV
+}
+
 // newDisplay makes the objects of the display, in the order of the kernel's
 // default device: clients see it, and the ids follow from it.
 func newDisplay(config *Config, buffers *gem.Manager) (*kms.ModeConfig, error) {
@@ -44,12 +57,16 @@ func newDisplay(config *Config, buffers *gem.Manager) (*kms.ModeConfig, error) {
 		}
 	}
 	h := &hardware{}
-	m := kms.New(kms.Config{Driver: h, Buffers: buffers, Limits: limits, Clock: config.Clock})
+	m := kms.New(kms.Config{Driver: h.driver(), Buffers: buffers, Limits: limits, Clock: config.Clock})
 	h.pipes = make([]pipe, len(t.CRTCs))
 	for _, p := range t.Planes {
 		plane := m.AddPlane(kms.PlaneConfig{
-			Type: p.Type, PossibleCRTCs: p.PossibleCRTCs, Formats: formats, Modifiers: []uint64{uapi.FormatModLinear}, Rotation: true,
+			Type: p.Type, PossibleCRTCs: p.PossibleCRTCs, Formats: formats, Modifiers: []uint64{uapi.FormatModLinear},
 		})
+		plane.CreateRotationProperty(kms.RotationMask)
+		if slices.ContainsFunc(formats, isYUV) {
+			plane.CreateColorProperties(allEncodings, allRanges, kms.ColorBT601, kms.ColorLimitedRange)
+		}
 		for i := range h.pipes {
 			switch {
 			case p.PossibleCRTCs&(1<<i) == 0:

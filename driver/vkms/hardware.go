@@ -9,9 +9,8 @@ import (
 	"github.com/udrm/udrm/drm/kms"
 )
 
-// hardware programs the registers of a display: it is the kms.Driver. Its
-// fields do not change once the display is made; all state is in the
-// registers.
+// hardware programs the registers of a display. Its fields do not change once
+// the display is made: all state is in the registers.
 type hardware struct{ pipes []pipe } // by the index of the CRTC
 
 // A pipe is a CRTC with the planes of the legacy requests.
@@ -23,19 +22,27 @@ type pipe struct {
 // lutEntrySize is the size of struct drm_color_lut.
 const lutEntrySize = 8
 
-// Check implements kms.Driver: the gamma table has a size.
-func (h *hardware) Check(old, new *kms.State) error {
-	for i := range h.pipes {
-		lut := new.CRTC(h.pipes[i].crtc).GammaLUT
+// driver returns the functions that package kms calls.
+func (h *hardware) driver() kms.Driver {
+	return kms.Driver{
+		Check: h.check, Commit: h.commit,
+		EnableVblank: h.enableVblank, DisableVblank: h.disableVblank, Vblank: h.vblank,
+	}
+}
+
+// check refuses gamma tables that are too long.
+func (h *hardware) check(a *kms.AtomicState) error {
+	for c := range a.CRTCs() {
+		lut := a.New().CRTC(c).GammaLUT
 		if lut != nil && len(lut.Data()) > gammaSize*lutEntrySize {
-			return fmt.Errorf("vkms: a gamma table of %d bytes, there is room for %d entries: %w", len(lut.Data()), gammaSize, unix.EINVAL)
+			return fmt.Errorf("vkms: a gamma table of %d bytes, the limit is %d entries: %w", len(lut.Data()), gammaSize, unix.EINVAL)
 		}
 	}
 	return nil
 }
 
-// Commit implements kms.Driver.
-func (h *hardware) Commit(dev *drm.RegisteredDevice, old, new *kms.State) {
+// commit writes the new state to the registers.
+func (h *hardware) commit(dev *drm.RegisteredDevice, old, new *kms.State) error {
 	registersOf(dev).access(dev, func(v registerView) {
 		for i := range h.pipes {
 			p := &h.pipes[i]
@@ -50,6 +57,7 @@ func (h *hardware) Commit(dev *drm.RegisteredDevice, old, new *kms.State) {
 		}
 		v.write(regCommits, v.read(regCommits)+1)
 	})
+	return nil
 }
 
 func fbID(s *kms.State, p *kms.Plane) uint64 {
@@ -66,17 +74,14 @@ func bit(b bool) uint64 {
 	return 0
 }
 
-// EnableVblank implements kms.Driver.
-func (h *hardware) EnableVblank(dev *drm.RegisteredDevice, c *kms.CRTC) {
+func (h *hardware) enableVblank(dev *drm.RegisteredDevice, c *kms.CRTC) {
 	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ.of(c.Index()), 1) })
 }
 
-// DisableVblank implements kms.Driver.
-func (h *hardware) DisableVblank(dev *drm.RegisteredDevice, c *kms.CRTC) {
+func (h *hardware) disableVblank(dev *drm.RegisteredDevice, c *kms.CRTC) {
 	registersOf(dev).access(dev, func(v registerView) { v.write(regVblankIRQ.of(c.Index()), 0) })
 }
 
-// Vblank implements kms.Driver.
-func (h *hardware) Vblank(dev *drm.RegisteredDevice, c *kms.CRTC, count uint64) {
+func (h *hardware) vblank(dev *drm.RegisteredDevice, c *kms.CRTC, count uint64) {
 	registersOf(dev).access(dev, func(v registerView) { v.write(regVblank.of(c.Index()), count) })
 }

@@ -7,22 +7,23 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// An assignment is one property of a MODE_ATOMIC request. refs are resolved
-// when it is applied.
+// An assignment is one property of a MODE_ATOMIC request. The object that value
+// may be the id of is looked up when the request is tried.
 type assignment struct {
-	object   propertied
+	object   Object
 	property *Property
 	value    uint64
 }
 
-// maxAssignments bounds a MODE_ATOMIC request. A device has some hundred
-// properties in all.
+// maxAssignments limits a MODE_ATOMIC request. A device has some hundred
+// properties.
 const maxAssignments = 1 << 14
 
 // atomic changes any properties of any objects at once, or none of them
 // (drm_mode_atomic_ioctl).
 func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeAtomic) error {
 	testOnly := arg.Flags&uapi.ModeAtomicTestOnly != 0
+	async := arg.Flags&uapi.ModePageFlipAsync != 0
 	wantsEvents := arg.Flags&uapi.ModePageFlipEvent != 0
 	switch {
 	case !req.File.Caps().Atomic:
@@ -31,8 +32,8 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 		return invalid("ATOMIC with flags %#x", arg.Flags)
 	case arg.Reserved != 0:
 		return invalid("ATOMIC: the reserved field is not zero")
-	case arg.Flags&uapi.ModePageFlipAsync != 0:
-		return invalid("ATOMIC: the display flips at vblanks only")
+	case async && !m.config.Limits.AsyncPageFlip:
+		return invalid("ATOMIC: the device has no async flips")
 	case testOnly && wantsEvents:
 		return invalid("ATOMIC: a test has no event")
 	}
@@ -40,10 +41,11 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	opts := commitOptions{
 		ctx:      req.Context(),
 		nonblock: arg.Flags&uapi.ModeAtomicNonblock != 0,
+		async:    async,
 		testOnly: testOnly,
 	}
 	return m.commit(dev, opts, func(a *AtomicState) error {
-		a.req = req
+		a.req, a.async = req, async
 		a.allowModeset = arg.Flags&uapi.ModeAtomicAllowModeset != 0
 		for _, set := range assignments {
 			// A framebuffer or blob may be gone at the second attempt.
@@ -69,8 +71,8 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	})
 }
 
-// readAssignments reads the four arrays of the request. With an error it
-// returns what comes ahead of it: if that is refused, this counts.
+// readAssignments reads the four arrays of the request. With an error it also
+// returns the assignments before it: an error of theirs takes precedence.
 func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) (assignments []assignment, err error) {
 	objects := userArray[uint32]{req: req, addr: arg.ObjsPtr}
 	counts := userArray[uint32]{req: req, addr: arg.CountPropsPtr}
@@ -84,7 +86,7 @@ func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) (as
 		if err != nil {
 			return assignments, err
 		}
-		o, err := m.findPropertied(req.File, id, uapi.ModeObjectAny)
+		o, err := m.findObject(req.File, id, uapi.ModeObjectAny)
 		if err != nil {
 			return assignments, refuse(unix.ENOENT, "ATOMIC: %v", err)
 		}

@@ -30,6 +30,7 @@ type AtomicState struct {
 	outFences  map[int]*outFence         // signalled when the commit is shown; by CRTC index
 	writebacks map[int]*writebackRequest // by connector index
 
+	async        bool // an async flip; see setProperty
 	allowModeset bool
 	// stealEncoders: SETCRTC switches off a connector whose encoder it needs;
 	// other requests are refused instead.
@@ -73,6 +74,10 @@ func (a *AtomicState) CRTCs() iter.Seq[*CRTC] { return touched(a.m.crtcs, &a.crt
 func (a *AtomicState) Connectors() iter.Seq[*Connector] {
 	return touched(a.m.connectors, &a.connectors)
 }
+
+// Async reports whether the change is an async flip: it is shown at once, not
+// at a vblank. Only framebuffers of primary planes can change.
+func (a *AtomicState) Async() bool { return a.async }
 
 func touched[T any](objects []T, mask *uint32) iter.Seq[T] {
 	return func(yield func(T) bool) {
@@ -144,10 +149,14 @@ func (a *AtomicState) setPlaneFB(p *Plane, fb *Framebuffer) {
 	}
 }
 
-// disablePlane is __drm_atomic_helper_disable_plane.
+// disablePlane switches p off. Its other properties stay
+// (__drm_atomic_helper_disable_plane).
 func (a *AtomicState) disablePlane(p *Plane) {
 	s := a.plane(p)
-	*s = PlaneState{Rotation: s.Rotation, ColorEncoding: s.ColorEncoding, ColorRange: s.ColorRange}
+	s.CRTC, s.FB = nil, nil
+	s.CRTCX, s.CRTCY, s.CRTCW, s.CRTCH = 0, 0, 0, 0
+	s.SrcX, s.SrcY, s.SrcW, s.SrcH = 0, 0, 0, 0
+	s.HotX, s.HotY = 0, 0
 }
 
 func (a *AtomicState) setConnectorCRTC(c *Connector, crtc *CRTC) {

@@ -1,12 +1,15 @@
 package kms
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/fourcc"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // NeedsModeset reports whether the change interrupts the signal of c
@@ -45,11 +48,15 @@ func (a *AtomicState) check() error {
 		if a.planes&(1<<p.index) == 0 && (s.CRTC == nil || a.crtcs&(1<<s.CRTC.index) == 0) {
 			continue
 		}
-		if err := a.placePlane(s); err != nil {
+		if err := a.placePlane(p, s); err != nil {
 			return refusedPlane(p, err)
 		}
 	}
-	if err := a.m.config.Driver.Check(a.old, a.new); err != nil {
+	a.normalizeZpos()
+	if err := a.checkProperties(); err != nil {
+		return err
+	}
+	if err := a.m.config.Driver.check(a); err != nil {
 		return err
 	}
 	if !a.allowModeset {
@@ -163,38 +170,88 @@ func (a *AtomicState) checkPlane(p *Plane, s *PlaneState) error {
 	return nil
 }
 
-// placePlane is what vkms checks: no scaling, any position. It finds out
-// whether the plane can be seen.
-func (a *AtomicState) placePlane(s *PlaneState) error {
+// placePlane checks size and position of p against what its driver allows, and
+// computes whether p is visible (drm_atomic_helper_check_plane_state).
+func (a *AtomicState) placePlane(p *Plane, s *PlaneState) error {
 	s.Visible = false
 	if s.CRTC == nil {
 		return nil
+	}
+	crtc := &a.new.crtcs[s.CRTC.index]
+	if !crtc.Enable && p.config.NeedsEnabled {
+		return fmt.Errorf("CRTC %d is disabled: %w", s.CRTC.id, unix.EINVAL)
 	}
 	srcW, srcH := s.SrcW, s.SrcH
 	if rotatesBy90(s.Rotation) {
 		srcW, srcH = srcH, srcW
 	}
-	if scales(srcW, s.CRTCW) || scales(srcH, s.CRTCH) {
+	if !p.scales(srcW, s.CRTCW) || !p.scales(srcH, s.CRTCH) {
 		return fmt.Errorf("it cannot scale %d.%04dx%d.%04d to %dx%d: %w",
 			srcW>>16, fraction(srcW), srcH>>16, fraction(srcH), s.CRTCW, s.CRTCH, unix.ERANGE)
 	}
-	crtc := &a.new.crtcs[s.CRTC.index]
-	if crtc.Enable {
-		w, h := crtc.Mode.size()
-		s.Visible = s.CRTCW > 0 && s.CRTCH > 0 &&
-			int64(s.CRTCX) < int64(w) && int64(s.CRTCX)+int64(s.CRTCW) > 0 &&
-			int64(s.CRTCY) < int64(h) && int64(s.CRTCY)+int64(s.CRTCH) > 0
+	if !crtc.Enable {
+		return nil
+	}
+	width, height := crtc.Mode.size()
+	w, h := int64(width), int64(height)
+	left, top := int64(s.CRTCX), int64(s.CRTCY)
+	right, bottom := left+int64(s.CRTCW), top+int64(s.CRTCH)
+	s.Visible = left < right && top < bottom && left < w && right > 0 && top < h && bottom > 0
+	if s.Visible && p.config.MustCover && (left > 0 || top > 0 || right < w || bottom < h) {
+		return fmt.Errorf("%dx%d at %d,%d does not cover CRTC %d of %dx%d: %w",
+			s.CRTCW, s.CRTCH, left, top, s.CRTC.id, w, h, unix.EINVAL)
 	}
 	return nil
 }
 
-// scales reports whether src (in 1/65536 pixels) is not dst pixels long. A
-// plane of no size does not scale.
-func scales(src, dst uint32) bool { return dst != 0 && uint64(src) != uint64(dst)<<16 }
+// scales reports whether the plane can show src, in 1/65536 pixels, as dst
+// pixels (drm_rect_calc_hscale). A plane without pixels can have any size.
+func (p *Plane) scales(src, dst uint32) bool {
+	if dst == 0 {
+		return true
+	}
+	scale := uint64(src) / uint64(dst)
+	if uint64(src) > uint64(dst)<<16 { // round away from 1:1
+		scale = (uint64(src) + uint64(dst) - 1) / uint64(dst)
+	}
+	return scale >= uint64(p.config.MinScale) && scale <= uint64(p.config.MaxScale)
+}
 
 func fraction(v uint32) uint32 { return uint32(uint64(v&0xffff) * 10000 >> 16) }
 
 func rotatesBy90(rotation uint32) bool { return rotation&(Rotate90|Rotate270) != 0 }
+
+// normalizeZpos numbers the planes of each CRTC of the change from the bottom
+// (drm_atomic_normalize_zpos).
+func (a *AtomicState) normalizeZpos() {
+	for i := range a.new.planes {
+		if a.new.planes[i].CRTC == nil {
+			a.new.planes[i].NormalizedZpos = 0
+		}
+	}
+	for c := range a.CRTCs() {
+		var planes []*Plane
+		for _, p := range a.m.planes {
+			if a.new.planes[p.index].CRTC == c {
+				planes = append(planes, p)
+			}
+		}
+		slices.SortStableFunc(planes, func(p, q *Plane) int {
+			if !a.m.hasZpos {
+				return cmp.Compare(p.typeZpos(), q.typeZpos())
+			}
+			return cmp.Compare(a.new.planes[p.index].Zpos, a.new.planes[q.index].Zpos)
+		})
+		for zpos, p := range planes {
+			a.new.planes[p.index].NormalizedZpos = zpos
+		}
+	}
+}
+
+// typeZpos is the order of planes on a device without zpos.
+func (p *Plane) typeZpos() int {
+	return slices.Index([]int{uapi.PlaneTypePrimary, uapi.PlaneTypeOverlay, uapi.PlaneTypeCursor}, p.config.Type)
+}
 
 // checkUse checks whether the plane can show the framebuffer of s on its CRTC
 // (__setplane_check).

@@ -12,26 +12,28 @@ import (
 
 // commitOptions say how a change of state is committed.
 type commitOptions struct {
-	// ctx ends the wait for earlier commits: EINTR. nil for one that must not
-	// be given up.
+	// ctx ends the wait for earlier commits: EINTR. With nil the wait has no
+	// other end.
 	ctx context.Context
-	// nonblock: the commit does not wait. EBUSY when an earlier one of the
-	// same kind is not shown yet.
+	// nonblock: the commit does not wait. EBUSY when an earlier such commit is
+	// not shown yet.
 	nonblock bool
-	// unsynced: the commit neither waits for a vblank nor for other commits,
-	// as moving a legacy cursor does. With ctx it waits for modesets.
+	// unsynced: the commit waits neither for a vblank nor for other commits,
+	// as a move of the legacy cursor. With ctx it waits for modesets.
 	unsynced bool
-	// testOnly: the change is checked and thrown away.
+	// async: the commit is shown at once, not at a vblank.
+	async bool
+	// testOnly: the change is checked and dropped.
 	testOnly bool
 }
 
-// commit is the way of every change of state: change edits a copy of the
-// current state, the copy is checked as a whole, becomes the current state,
-// and goes to the hardware; a blocking commit returns when it is shown, at the
-// next vblank. A failed one changes nothing.
+// commit makes a change of state. Every change goes this way: change edits a
+// copy of the current state, which is checked as a whole, becomes the current
+// state, and goes to the hardware. A blocking commit returns when it is shown,
+// at the next vblank. A commit that fails changes nothing.
 //
-// change may be called several times: when an earlier commit is in the way,
-// the attempt is thrown away and repeated.
+// commit may call change several times: while an earlier commit is in the way,
+// it drops the change, waits, and tries again.
 func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, change func(t *AtomicState) error) error {
 	for {
 		wait, flips, err := m.tryCommit(dev, &opts, change)
@@ -53,7 +55,7 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 	}
 }
 
-// tryCommit is one attempt. It returns what must be waited for first, an
+// tryCommit tries once. It returns what the commit must wait for first, an
 // earlier flip or fences, or the flips that the commit has started.
 func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *AtomicState) error) (wait awaited, flips []*flip, err error) {
 	m.mu.Lock()
@@ -85,14 +87,28 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 	if pending != nil && !opts.nonblock {
 		return fenceWait{pending}, nil, nil
 	}
+	late, err := m.config.Driver.prepare(dev, a)
+	if err != nil {
+		return nil, nil, err
+	}
+	if late != nil && !late.Signaled() && !opts.unsynced && (opts.ctx == nil || !unplugged(opts.ctx)) {
+		pending = join(pending, late)
+	}
 	if err := a.installOutFences(dev); err != nil {
 		return nil, nil, err
 	}
 	return nil, m.apply(dev, a, opts, pending), nil
 }
 
-// inTheWay returns an earlier commit that has to be shown first, nil when
-// there is none.
+// join returns a fence that is signalled when both are; f may be nil.
+func join(f, g *fence.Fence) *fence.Fence {
+	if f == nil {
+		return g
+	}
+	return fence.Merge(f, g)
+}
+
+// inTheWay returns an earlier commit that must be shown first, or nil.
 func (a *AtomicState) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *flip {
 	for c := range a.CRTCs() {
 		f := c.vblank.pending(dev)
@@ -136,7 +152,8 @@ func (a *AtomicState) newFlips(opts *commitOptions, modesets uint32) (flips []*f
 	}
 	for c := range a.CRTCs() {
 		f := &flip{
-			crtc: c, state: a.new, done: make(chan struct{}), nonblock: opts.nonblock, event: a.events[c.index],
+			crtc: c, state: a.new, done: make(chan struct{}), nonblock: opts.nonblock, async: opts.async,
+			event:   a.events[c.index],
 			modeset: modesets&(1<<c.index) != 0, writebacks: a.startWritebacks(c),
 		}
 		if o := a.outFences[c.index]; o != nil {
@@ -148,8 +165,8 @@ func (a *AtomicState) newFlips(opts *commitOptions, modesets uint32) (flips []*f
 	return flips
 }
 
-// swap changes the state. No vblank is in between: it finds nothing of the
-// commit, or all. When it is held, it is not shown yet.
+// swap changes the state. A vblank finds all of the commit or nothing of it.
+// The hardware does not show a commit that is held yet.
 func (m *ModeConfig) swap(dev *drm.RegisteredDevice, a *AtomicState, flips []*flip, signals signalChange, held bool) {
 	m.lockVblanks()
 	defer m.unlockVblanks()
@@ -164,7 +181,7 @@ func (m *ModeConfig) swap(dev *drm.RegisteredDevice, a *AtomicState, flips []*fl
 		f.held = held
 		f.crtc.vblank.queueFlip(f)
 	}
-	m.program(dev, from, a.new)
+	m.program(dev, from, a.new, flips)
 	if !held {
 		m.start(dev, flips, signals)
 	}

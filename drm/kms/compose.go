@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"slices"
@@ -8,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/fourcc"
-	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A scene is what a CRTC shows at one moment, ready to be composed: the
@@ -68,10 +68,9 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
 			planes = append(planes, p)
 		}
 	}
-	height := func(p *Plane) int {
-		return slices.Index([]int{uapi.PlaneTypePrimary, uapi.PlaneTypeOverlay, uapi.PlaneTypeCursor}, p.Type())
-	}
-	slices.SortStableFunc(planes, func(a, b *Plane) int { return height(a) - height(b) })
+	slices.SortFunc(planes, func(p, q *Plane) int {
+		return cmp.Compare(state.planes[p.index].NormalizedZpos, state.planes[q.index].NormalizedZpos)
+	})
 	for _, p := range planes {
 		ps := &state.planes[p.index]
 		read, err := ps.sampler()

@@ -134,7 +134,9 @@ func (c *Connector) Config() ConnectorConfig { return c.config }
 
 func (*Connector) objectType() uint32 { return uapi.ModeObjectConnector }
 
-func (c *Connector) props() propertyList { return c.properties }
+func (c *Connector) props() *propertyList             { return &c.properties }
+func (c *Connector) values(s *State) *[]propertyValue { return &s.connectors[c.index].properties }
+func (c *Connector) touch(a *AtomicState)             { a.connector(c) }
 
 // Index returns the position of the connector among those of its device.
 func (c *Connector) Index() int { return c.index }

@@ -70,7 +70,9 @@ func identityGamma(size int) []uint16 {
 
 func (*CRTC) objectType() uint32 { return uapi.ModeObjectCRTC }
 
-func (c *CRTC) props() propertyList { return c.properties }
+func (c *CRTC) props() *propertyList             { return &c.properties }
+func (c *CRTC) values(s *State) *[]propertyValue { return &s.crtcs[c.index].properties }
+func (c *CRTC) touch(a *AtomicState)             { a.crtc(c) }
 
 // Index returns the position of the CRTC among the CRTCs of its device.
 func (c *CRTC) Index() int { return c.index }

@@ -23,19 +23,23 @@ type twin struct {
 	counts [2]uint64
 }
 
-func (d *twin) Check(old, new *kms.State) error {
+func (d *twin) driver() kms.Driver {
+	return kms.Driver{
+		Check:         d.check,
+		EnableVblank:  func(_ *drm.RegisteredDevice, c *kms.CRTC) { d.irqs[c.Index()] = true },
+		DisableVblank: func(_ *drm.RegisteredDevice, c *kms.CRTC) { d.irqs[c.Index()] = false },
+		Vblank:        func(_ *drm.RegisteredDevice, c *kms.CRTC, n uint64) { d.counts[c.Index()] = n },
+	}
+}
+
+func (d *twin) check(a *kms.AtomicState) error {
 	for i, c := range d.m.CRTCs() {
-		if new.CRTC(c).Active && new.Plane(d.m.Planes()[i]).FB == nil {
+		if a.New().CRTC(c).Active && a.New().Plane(d.m.Planes()[i]).FB == nil {
 			return fmt.Errorf("no primary plane: %w", unix.EINVAL)
 		}
 	}
 	return nil
 }
-
-func (d *twin) Commit(*drm.RegisteredDevice, *kms.State, *kms.State)  {}
-func (d *twin) EnableVblank(_ *drm.RegisteredDevice, c *kms.CRTC)     { d.irqs[c.Index()] = true }
-func (d *twin) DisableVblank(_ *drm.RegisteredDevice, c *kms.CRTC)    { d.irqs[c.Index()] = false }
-func (d *twin) Vblank(_ *drm.RegisteredDevice, c *kms.CRTC, n uint64) { d.counts[c.Index()] = n }
 
 // A twinFixture is a client of such a display, with the ids of its objects.
 type twinFixture struct {
@@ -51,7 +55,7 @@ func newTwin(t *testing.T) *twinFixture {
 	f := &twinFixture{fixture: &fixture{T: t, clock: new(kms.ManualClock)}, display: new(twin)}
 	buffers := gem.New()
 	m := kms.New(kms.Config{
-		Driver: f.display, Buffers: buffers, Clock: f.clock,
+		Driver: f.display.driver(), Buffers: buffers, Clock: f.clock,
 		Limits: kms.Limits{MaxWidth: 4096, MaxHeight: 4096},
 	})
 	f.display.m = m

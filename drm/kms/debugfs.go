@@ -58,7 +58,7 @@ func (m *ModeConfig) showState() string {
 		line("\tcrtc-pos=%dx%d%+d%+d", ps.CRTCW, ps.CRTCH, ps.CRTCX, ps.CRTCY)
 		line("\tsrc-pos=%sx%s+%s+%s", fixedPoint(ps.SrcW), fixedPoint(ps.SrcH), fixedPoint(ps.SrcX), fixedPoint(ps.SrcY))
 		line("\trotation=%x", ps.Rotation)
-		line("\tnormalized-zpos=%x", s.zpos(p))
+		line("\tnormalized-zpos=%x", ps.NormalizedZpos)
 		line("\tcolor-encoding=%s", colorEncodings[ps.ColorEncoding])
 		line("\tcolor-range=%s", colorRanges[ps.ColorRange])
 		line("\tcolor_mgmt_changed=0")
@@ -97,17 +97,6 @@ func (m *ModeConfig) showState() string {
 		line("\tcolorspace=Default")
 	}
 	return out.String()
-}
-
-// zpos is the place of a plane in the stack of its CRTC, from below.
-func (s *State) zpos(p *Plane) int {
-	n := 0
-	for i := range s.planes[:p.index] {
-		if crtc := s.planes[i].CRTC; crtc != nil && crtc == s.planes[p.index].CRTC {
-			n++
-		}
-	}
-	return n
 }
 
 func crtcName(c *CRTC) string {

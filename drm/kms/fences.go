@@ -190,10 +190,10 @@ func (m *ModeConfig) scanout() *State {
 	return m.state.Load()
 }
 
-// program makes next the current state, and brings the hardware from what it
-// shows to it, except for what is held. The caller holds mu and has locked the
-// vblanks.
-func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State) {
+// program makes next the current state. It brings the hardware from what it
+// shows to next, except for CRTCs that are held; flips are those of the change.
+// The caller holds mu and has locked the vblanks.
+func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, flips []*flip) {
 	before, to := m.shown.Load(), next
 	var shown *State
 	if held := m.heldCRTCs(); held != 0 {
@@ -205,9 +205,20 @@ func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State) {
 	m.state.Store(next)
 	m.shown.Store(shown)
 	m.objects.mu.Unlock()
-	m.config.Driver.Commit(dev, from, to)
+	if err := m.config.Driver.commit(dev, from, to); err != nil {
+		failFlips(flips, err)
+	}
 	if before != nil {
 		before.references(func(c counted) bool { m.objects.put(c); return true })
+	}
+}
+
+// failFlips makes the error of Driver.Commit that of the fences of the flips.
+func failFlips(flips []*flip, err error) {
+	for _, f := range flips {
+		if !f.held {
+			f.err = err
+		}
 	}
 }
 
@@ -284,6 +295,6 @@ func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, signals s
 	for _, f := range flips {
 		f.crtc.vblank.queueFlip(f)
 	}
-	m.program(dev, from, m.state.Load())
+	m.program(dev, from, m.state.Load(), flips)
 	m.start(dev, flips, signals)
 }

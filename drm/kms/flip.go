@@ -20,6 +20,8 @@ type flip struct {
 	nonblock bool
 	event    *flipEvent   // nil for none
 	fence    *fence.Fence // nil for none
+	async    bool         // it does not wait for a vblank
+	err      error        // of Driver.Commit, for fence; guarded by ModeConfig.mu
 	modeset  bool         // it interrupts the signal
 	held     bool         // it waits for fences; guarded by ModeConfig.mu
 

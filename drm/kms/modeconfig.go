@@ -10,39 +10,17 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Driver is what a display driver does for its ModeConfig: the
-// drm_mode_config_funcs and helpers of the kernel. All calls but Check come
-// from inside a guard of the device, which is where dev comes from, and all
-// with locks of this package held: they must not wait, nor call it back.
-type Driver interface {
-	// Check may refuse a change of state, with EINVAL as a rule. It must not
-	// touch the hardware: the change may be thrown away.
-	Check(old, new *State) error
-
-	// Commit programs the hardware: from now on it shows new. Calls do not
-	// overlap.
-	Commit(dev *drm.RegisteredDevice, old, new *State)
-
-	// EnableVblank and DisableVblank say whether vblanks of the CRTC are of
-	// interest.
-	EnableVblank(dev *drm.RegisteredDevice, c *CRTC)
-	DisableVblank(dev *drm.RegisteredDevice, c *CRTC)
-
-	// Vblank runs at each vblank of interest, ahead of what clients are told.
-	// count is the vblank counter of the CRTC.
-	Vblank(dev *drm.RegisteredDevice, c *CRTC, count uint64)
-}
-
-// Limits are the capabilities of a device beside its objects.
+// Limits are the capabilities of a device that do not belong to an object.
 type Limits struct {
 	MinWidth, MaxWidth        uint32 // of a framebuffer
 	MinHeight, MaxHeight      uint32
 	CursorWidth, CursorHeight uint32 // DRM_CAP_CURSOR_WIDTH, _HEIGHT
 	PreferredDepth            uint32 // DRM_CAP_DUMB_PREFERRED_DEPTH
 	PreferShadow              bool   // DRM_CAP_DUMB_PREFER_SHADOW
+	AsyncPageFlip             bool   // DRM_CAP_ASYNC_PAGE_FLIP, DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
 }
 
-// A Config is what a ModeConfig is made of. Driver and Buffers must be set.
+// A Config describes a ModeConfig. Buffers must be set.
 type Config struct {
 	Driver  Driver
 	Buffers *gem.Manager
@@ -58,6 +36,7 @@ type ModeConfig struct {
 	config   Config
 	objects  objectTable
 	standard standardProperties
+	hasZpos  bool // a plane has the property
 
 	// Written before the device is registered only.
 	planes     []*Plane
@@ -121,7 +100,7 @@ func (m *ModeConfig) freeze() {
 				c.probe()
 			}
 		}
-		m.state.Store(m.initialState())
+		m.state.Store(m.initialState()) // the one before had no objects
 		m.inUse.Store(true)
 	})
 }
@@ -147,7 +126,9 @@ func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
 	switch capability {
 	case uapi.CapVblankHighCRTC, uapi.CapAddFB2Modifiers, uapi.CapCRTCInVblankEvent:
 		return 1, true
-	case uapi.CapAsyncPageFlip, uapi.CapAtomicAsyncPageFlip, uapi.CapPageFlipTarget:
+	case uapi.CapAsyncPageFlip, uapi.CapAtomicAsyncPageFlip:
+		return boolValue(limits.AsyncPageFlip), true
+	case uapi.CapPageFlipTarget:
 		return 0, true
 	case uapi.CapDumbPreferredDepth:
 		return uint64(limits.PreferredDepth), true

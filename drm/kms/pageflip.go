@@ -8,18 +8,19 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// pageFlip shows another framebuffer from the next vblank on, without waiting
-// for it (drm_mode_page_flip_ioctl).
+// pageFlip shows another framebuffer from the next vblank on, or at once with
+// the flag for async flips. It does not wait (drm_mode_page_flip_ioctl).
 func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTCPageFlip) error {
+	async := arg.Flags&uapi.ModePageFlipAsync != 0
 	switch {
 	case arg.Flags&^uint32(uapi.ModePageFlipFlags) != 0:
 		return invalid("PAGE_FLIP with flags %#x", arg.Flags)
 	case arg.Reserved != 0 && arg.Flags&uapi.ModePageFlipTarget == 0:
 		return invalid("PAGE_FLIP: the reserved field is not zero")
 	case arg.Flags&uapi.ModePageFlipTarget == uapi.ModePageFlipTarget:
-		return invalid("PAGE_FLIP to an absolute and a relative target at once")
-	case arg.Flags&uapi.ModePageFlipAsync != 0:
-		return invalid("PAGE_FLIP: the display flips at vblanks only")
+		return invalid("PAGE_FLIP: the target is both absolute and relative")
+	case async && !m.config.Limits.AsyncPageFlip:
+		return invalid("PAGE_FLIP: the device has no async flips")
 	}
 	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
@@ -29,7 +30,7 @@ func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *
 		return leasedAway("PAGE_FLIP", c.config.Primary)
 	}
 	if arg.Flags&uapi.ModePageFlipTarget != 0 {
-		return invalid("PAGE_FLIP: the display flips at the next vblank, not at a target")
+		return invalid("PAGE_FLIP: the device has no flips to a target vblank")
 	}
 	if m.State().Plane(c.config.Primary).FB == nil {
 		return noFB(c)
@@ -40,8 +41,9 @@ func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	}
 	defer m.objects.put(fb)
 
-	opts := commitOptions{ctx: req.Context(), nonblock: true}
+	opts := commitOptions{ctx: req.Context(), nonblock: true, async: async}
 	return m.commit(dev, opts, func(a *AtomicState) error {
+		a.async = async
 		if err := a.flipTo(c, fb); err != nil {
 			return err
 		}

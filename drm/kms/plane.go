@@ -1,36 +1,29 @@
 package kms
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
-)
-
-// Bits of the rotation property (DRM_MODE_ROTATE_*, DRM_MODE_REFLECT_*).
-const (
-	Rotate0 uint32 = 1 << iota
-	Rotate90
-	Rotate180
-	Rotate270
-	ReflectX
-	ReflectY
-
-	rotateMask = Rotate0 | Rotate90 | Rotate180 | Rotate270
 )
 
 // A Plane shows one framebuffer on a CRTC: struct drm_plane.
 type Plane struct {
 	objectBase
-	index  int
-	config PlaneConfig
+	index   int
+	config  PlaneConfig
+	display *ModeConfig
 
 	properties propertyList
-	rotation   *Property // nil when the plane cannot rotate
 
-	colorEncoding, colorRange *Property // nil when the plane shows no YUV
+	// Standard properties that the driver has created, else nil.
+	rotation, alpha, blendMode, zpos *Property
+	colorEncoding, colorRange        *Property
+
+	initialZpos                   uint32
+	initialEncoding, initialRange uint32
 }
 
 // A PlaneConfig describes a plane. It must not be changed once it is used.
@@ -39,13 +32,29 @@ type PlaneConfig struct {
 	PossibleCRTCs uint32   // one bit for each CRTC, by index
 	Formats       []uint32 // in the order of preference
 	Modifiers     []uint64 // each goes with each format
-	Rotation      bool     // rotation and reflection, any of them
+
+	// What follows is what drm_atomic_helper_check_plane_state takes.
+
+	// MinScale and MaxScale limit how many pixels of the framebuffer make one
+	// on the CRTC, in 1/65536, each way: 1<<15 enlarges to the double. 0 stands
+	// for [NoScaling]. A change beyond is ERANGE.
+	MinScale, MaxScale uint32
+	// MustCover refuses to show less than the whole CRTC: EINVAL.
+	MustCover bool
+	// NeedsEnabled refuses a framebuffer while the CRTC is disabled: EINVAL.
+	NeedsEnabled bool
 }
+
+// NoScaling is the scale of a plane that shows each pixel as one
+// (DRM_PLANE_NO_SCALING).
+const NoScaling = 1 << 16
 
 // AddPlane adds a plane. Planes come first: a CRTC needs its primary.
 func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 	m.checkAdd("planes", len(m.planes))
-	p := &Plane{index: len(m.planes), config: config}
+	config.MinScale = cmp.Or(config.MinScale, NoScaling)
+	config.MaxScale = cmp.Or(config.MaxScale, NoScaling)
+	p := &Plane{index: len(m.planes), config: config, display: m}
 	m.objects.add(&p.objectBase, p)
 	s := &m.standard
 	p.properties.attach(s.planeType, uint64(config.Type))
@@ -57,22 +66,11 @@ func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 	if len(config.Modifiers) > 0 {
 		p.properties.attach(s.inFormats, blobID(m.newBlob(formatBlob(config.Formats, config.Modifiers))))
 	}
-	if config.Rotation {
-		p.rotation = m.newEnum("rotation", uapi.ModePropBitmask,
-			"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y")
-		p.properties.attach(p.rotation, 0)
-	}
-	if slices.ContainsFunc(config.Formats, func(code uint32) bool { f := fourcc.Lookup(code); return f != nil && f.YUV }) {
-		p.colorEncoding = m.newEnum("COLOR_ENCODING", uapi.ModePropEnum, colorEncodings[:]...)
-		p.colorRange = m.newEnum("COLOR_RANGE", uapi.ModePropEnum, colorRanges[:]...)
-		p.properties.attach(p.colorEncoding, 0)
-		p.properties.attach(p.colorRange, 0)
-	}
 	m.planes = append(m.planes, p)
 	return p
 }
 
-// formatBlob is struct drm_format_modifier_blob with its arrays. A modifier
+// formatBlob encodes struct drm_format_modifier_blob with its arrays. A modifier
 // names its formats in masks of 64.
 func formatBlob(formats []uint32, modifiers []uint64) []byte {
 	const headerSize = 24
@@ -113,12 +111,14 @@ func (m *ModeConfig) findPlane(f *drm.File, id uint32) (*Plane, error) {
 	return nil, notFound("plane", id)
 }
 
-func (p *Plane) props() propertyList { return p.properties }
+func (p *Plane) props() *propertyList             { return &p.properties }
+func (p *Plane) values(s *State) *[]propertyValue { return &s.planes[p.index].properties }
+func (p *Plane) touch(a *AtomicState)             { a.plane(p) }
 
 // Index returns the position of the plane among the planes of its device.
 func (p *Plane) Index() int { return p.index }
 
-// Type returns what the plane is for: uapi.PlaneTypePrimary and so on.
+// Type returns the type of the plane: uapi.PlaneTypePrimary and so on.
 func (p *Plane) Type() int { return p.config.Type }
 
 // supports reports whether the plane can show the format with the modifier.

@@ -30,18 +30,20 @@ func (m *ModeConfig) getProperty(dev *drm.RegisteredDevice, req *drm.Request, ar
 	return putSome(req, arg.EnumBlobPtr, &arg.CountEnumBlobs, enums)
 }
 
-// putProperties writes the properties of o that the client may see: those of
-// atomic modesetting only when it has said that it knows them.
-func (m *ModeConfig) putProperties(req *drm.Request, o propertied, s *State, idsPtr, valuesPtr uint64, count *uint32) error {
+// putProperties writes the properties of o that the client may see. Properties
+// of atomic modesetting are for clients with DRM_CLIENT_CAP_ATOMIC.
+func (m *ModeConfig) putProperties(req *drm.Request, o Object, s *State, idsPtr, valuesPtr uint64, count *uint32) error {
 	atomic := req.File.Caps().Atomic
 	var ids []uint32
 	var values []uint64
-	for _, a := range o.props() {
-		if a.property.flags&uapi.ModePropAtomic != 0 && !atomic {
+	l := o.props()
+	for i := range l.list {
+		at := &l.list[i]
+		if at.property.flags&uapi.ModePropAtomic != 0 && !atomic {
 			continue
 		}
-		ids = append(ids, a.property.id)
-		values = append(values, o.get(&m.standard, s, a.property))
+		ids = append(ids, at.property.id)
+		values = append(values, m.property(o, s, at))
 	}
 	room := *count
 	if err := putSome(req, idsPtr, count, ids); err != nil {
@@ -51,14 +53,14 @@ func (m *ModeConfig) putProperties(req *drm.Request, o propertied, s *State, ids
 	return putSome(req, valuesPtr, count, values)
 }
 
-// findPropertied returns the object of that id and type: ENOENT when there is
-// none, EINVAL when it has no properties.
-func (m *ModeConfig) findPropertied(f *drm.File, id, objectType uint32) (propertied, error) {
+// findObject returns the object of that id and type. Errors: ENOENT when it does
+// not exist, EINVAL when it has no properties.
+func (m *ModeConfig) findObject(f *drm.File, id, objectType uint32) (Object, error) {
 	o := m.find(f, id, objectType)
 	if o == nil {
 		return nil, notFound("object", id)
 	}
-	p, ok := o.(propertied)
+	p, ok := o.(Object)
 	if !ok {
 		m.objects.release(o)
 		return nil, invalid("object %d has no properties", id)
@@ -67,7 +69,7 @@ func (m *ModeConfig) findPropertied(f *drm.File, id, objectType uint32) (propert
 }
 
 func (m *ModeConfig) objGetProperties(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeObjGetProperties) error {
-	o, err := m.findPropertied(req.File, arg.ObjID, arg.ObjType)
+	o, err := m.findObject(req.File, arg.ObjID, arg.ObjType)
 	if err != nil {
 		return err
 	}
@@ -81,7 +83,7 @@ func (m *ModeConfig) connectorSetProperty(dev *drm.RegisteredDevice, req *drm.Re
 }
 
 func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeObjSetProperty) error {
-	o, err := m.findPropertied(req.File, arg.ObjID, arg.ObjType)
+	o, err := m.findObject(req.File, arg.ObjID, arg.ObjType)
 	if err != nil {
 		return err
 	}
@@ -101,9 +103,9 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 	})
 }
 
-// setDPMS is drm_atomic_connector_commit_dpms: the CRTC of the connector is
-// active while one of its connectors is on. Whatever is not on is off. To say
-// again what is so takes no frame.
+// setDPMS sets the legacy property (drm_atomic_connector_commit_dpms): a CRTC is
+// active while one of its connectors is on. Values other than on mean off.
+// Setting the same again takes no frame.
 func (a *AtomicState) setDPMS(c *Connector, value uint64) {
 	mode := dpms(value == uapi.ModeDPMSOn)
 	if a.new.connectors[c.index].DPMS == mode {

@@ -1,13 +1,15 @@
 package kms
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Property is a kind of value that objects have: struct drm_property. It
-// says which values are valid; each object has a value of its own.
+// A Property is a kind of value that objects can have: struct drm_property. It
+// says which values are valid. Each object that it is attached to has a value
+// of its own; see [ModeConfig.AttachProperty].
 type Property struct {
 	objectBase
 	name   string
@@ -29,12 +31,18 @@ func (p *Property) is(kind uint32) bool {
 }
 
 // allows reports whether a client may set the property to value
-// (drm_property_change_valid_get). When value is the id of a counted object,
-// ref holds a reference to it, to be released by the caller.
+// (drm_property_change_valid_get); see [Property.takes].
 func (p *Property) allows(t *objectTable, value uint64) (ref object, ok bool) {
-	switch {
-	case p.flags&uapi.ModePropImmutable != 0:
+	if p.flags&uapi.ModePropImmutable != 0 {
 		return nil, false
+	}
+	return p.takes(t, value)
+}
+
+// takes reports whether value is a valid value. When it is the id of a counted
+// object, ref holds a reference to it, which the caller releases.
+func (p *Property) takes(t *objectTable, value uint64) (ref object, ok bool) {
+	switch {
 	case p.is(uapi.ModePropRange):
 		return nil, value >= p.values[0] && value <= p.values[1]
 	case p.is(uapi.ModePropSignedRange):
@@ -59,7 +67,7 @@ func (p *Property) allows(t *objectTable, value uint64) (ref object, ok bool) {
 	return nil, false
 }
 
-// findProperty resolves the id that a property is set to; 0 is no object.
+// findProperty finds the object that a property is set to; 0 is no object.
 func findProperty(t *objectTable, id uint64, objectType uint32) (ref object, ok bool) {
 	if id == 0 {
 		return nil, true
@@ -71,148 +79,74 @@ func findProperty(t *objectTable, id uint64, objectType uint32) (ref object, ok 
 	return ref, ref != nil
 }
 
-// A propertyList is the properties of an object, in the order in which
-// clients see them. Values that are not part of the state are kept here.
-type propertyList []attached
+// maxPropertyName is the longest name of a property or enum value, in bytes.
+const maxPropertyName = 31
 
-type attached struct {
-	property *Property
-	value    uint64 // of immutable properties
-}
-
-func (l *propertyList) attach(p *Property, value uint64) {
-	*l = append(*l, attached{p, value})
-}
-
-// find returns the property of that id, nil when the object does not have it.
-func (l propertyList) find(id uint32) *Property {
-	for _, a := range l {
-		if a.property.id == id {
-			return a.property
-		}
-	}
-	return nil
-}
-
-// value returns the value of a property that does not change.
-func (l propertyList) value(p *Property) uint64 {
-	for _, a := range l {
-		if a.property == p {
-			return a.value
-		}
-	}
-	return 0
-}
-
-// A propertied object has properties: a plane, CRTC or connector.
-type propertied interface {
-	object
-	props() propertyList
-	// get returns the value that the object has in s.
-	get(std *standardProperties, s *State, p *Property) uint64
-	// set changes the value in t. ref is the object that a property of blobs
-	// or objects is set to, held by t; nil for none.
-	set(std *standardProperties, t *AtomicState, p *Property, value uint64, ref object) error
-}
-
-// standardProperties are those that every device has, attached or not
-// (drm_mode_create_standard_properties).
-type standardProperties struct {
-	edid, dpms, path, tile, linkStatus, nonDesktop, hdrOutputMetadata *Property
-	planeType                                                         *Property
-	srcX, srcY, srcW, srcH                                            *Property
-	crtcX, crtcY, crtcW, crtcH                                        *Property
-	fbID, inFenceFD, outFencePtr, crtcID, fbDamageClips               *Property
-	active, modeID, vrrEnabled                                        *Property
-	degammaLUT, degammaLUTSize, ctm, gammaLUT, gammaLUTSize           *Property
-	inFormats, sizeHints                                              *Property
-	writebackFBID, writebackPixelFormats, writebackOutFencePtr        *Property // nil without a writeback connector
-}
-
-// newProperty makes a property. It is the only place that does.
+// newProperty makes a property. All others end here.
 func (m *ModeConfig) newProperty(name string, flags uint32, values []uint64, enums []string) *Property {
+	m.checkNotInUse()
+	for _, s := range append([]string{name}, enums...) {
+		if len(s) > maxPropertyName {
+			panic(fmt.Sprintf("kms: property %s: the name %q is longer than %d bytes", name, s, maxPropertyName))
+		}
+	}
 	p := &Property{name: name, flags: flags, values: values, enums: enums}
 	m.objects.add(&p.objectBase, p)
 	return p
 }
 
-func (m *ModeConfig) newRange(name string, flags uint32, low, high uint64) *Property {
+// The Create functions below make a property. flags are any of
+// uapi.ModePropImmutable (clients cannot set it) and uapi.ModePropAtomic
+// (clients that do not know atomic modesetting cannot see it). Ids follow the
+// order of creation.
+
+// CreateRangeProperty makes a property of numbers in [low, high].
+func (m *ModeConfig) CreateRangeProperty(name string, flags uint32, low, high uint64) *Property {
 	return m.newProperty(name, flags|uapi.ModePropRange, []uint64{low, high}, nil)
 }
 
-func (m *ModeConfig) newBool(name string, flags uint32) *Property {
-	return m.newRange(name, flags, 0, 1)
+// CreateBoolProperty makes a property that is 0 or 1.
+func (m *ModeConfig) CreateBoolProperty(name string, flags uint32) *Property {
+	return m.CreateRangeProperty(name, flags, 0, 1)
 }
 
-func (m *ModeConfig) newSignedRange(name string, flags uint32, low, high int64) *Property {
+// CreateSignedRangeProperty makes a property of signed numbers in [low, high].
+func (m *ModeConfig) CreateSignedRangeProperty(name string, flags uint32, low, high int64) *Property {
 	return m.newProperty(name, flags|uapi.ModePropSignedRange, []uint64{uint64(low), uint64(high)}, nil)
 }
 
-func (m *ModeConfig) newBlobProperty(name string, flags uint32) *Property {
+// CreateBlobProperty makes a property whose value is a [Blob], or none.
+func (m *ModeConfig) CreateBlobProperty(name string, flags uint32) *Property {
 	return m.newProperty(name, flags|uapi.ModePropBlob, nil, nil)
 }
 
-func (m *ModeConfig) newObjectProperty(name string, flags, objectType uint32) *Property {
+// CreateObjectProperty makes a property whose value is an object of the type,
+// uapi.ModeObject*, or none.
+func (m *ModeConfig) CreateObjectProperty(name string, flags, objectType uint32) *Property {
 	return m.newProperty(name, flags|uapi.ModePropObject, []uint64{uint64(objectType)}, nil)
 }
 
-// newEnum makes an enum or bitmask property whose values count from 0.
-func (m *ModeConfig) newEnum(name string, flags uint32, enums ...string) *Property {
-	values := make([]uint64, len(enums))
-	for i := range values {
-		values[i] = uint64(i)
-	}
-	return m.newProperty(name, flags, values, enums)
+// A PropertyEnum is a value of an enum property, or a bit of a bitmask
+// property: struct drm_prop_enum_list.
+type PropertyEnum struct {
+	Value uint64 // of a bitmask: the number of the bit
+	Name  string
 }
 
-// createStandardProperties makes the properties in the kernel's order, which
-// gives them the kernel's ids, 1 to 31.
-func (m *ModeConfig) createStandardProperties() {
-	const (
-		immutable = uapi.ModePropImmutable
-		atomic    = uapi.ModePropAtomic
-	)
-	p := &m.standard
-	p.edid = m.newBlobProperty("EDID", immutable)
-	p.dpms = m.newEnum("DPMS", uapi.ModePropEnum, "On", "Standby", "Suspend", "Off")
-	p.path = m.newBlobProperty("PATH", immutable)
-	p.tile = m.newBlobProperty("TILE", immutable)
-	p.linkStatus = m.newEnum("link-status", uapi.ModePropEnum, "Good", "Bad")
-	p.nonDesktop = m.newBool("non-desktop", immutable)
-	p.hdrOutputMetadata = m.newBlobProperty("HDR_OUTPUT_METADATA", 0)
-	p.planeType = m.newEnum("type", immutable|uapi.ModePropEnum, "Overlay", "Primary", "Cursor")
-	p.srcX = m.newRange("SRC_X", atomic, 0, math.MaxUint32)
-	p.srcY = m.newRange("SRC_Y", atomic, 0, math.MaxUint32)
-	p.srcW = m.newRange("SRC_W", atomic, 0, math.MaxUint32)
-	p.srcH = m.newRange("SRC_H", atomic, 0, math.MaxUint32)
-	p.crtcX = m.newSignedRange("CRTC_X", atomic, math.MinInt32, math.MaxInt32)
-	p.crtcY = m.newSignedRange("CRTC_Y", atomic, math.MinInt32, math.MaxInt32)
-	p.crtcW = m.newRange("CRTC_W", atomic, 0, math.MaxInt32)
-	p.crtcH = m.newRange("CRTC_H", atomic, 0, math.MaxInt32)
-	p.fbID = m.newObjectProperty("FB_ID", atomic, uapi.ModeObjectFB)
-	p.inFenceFD = m.newSignedRange("IN_FENCE_FD", atomic, -1, math.MaxInt32)
-	p.outFencePtr = m.newRange("OUT_FENCE_PTR", atomic, 0, math.MaxUint64)
-	p.crtcID = m.newObjectProperty("CRTC_ID", atomic, uapi.ModeObjectCRTC)
-	p.fbDamageClips = m.newBlobProperty("FB_DAMAGE_CLIPS", atomic)
-	p.active = m.newBool("ACTIVE", atomic)
-	p.modeID = m.newBlobProperty("MODE_ID", atomic)
-	p.vrrEnabled = m.newBool("VRR_ENABLED", 0)
-	p.degammaLUT = m.newBlobProperty("DEGAMMA_LUT", 0)
-	p.degammaLUTSize = m.newRange("DEGAMMA_LUT_SIZE", immutable, 0, math.MaxUint32)
-	p.ctm = m.newBlobProperty("CTM", 0)
-	p.gammaLUT = m.newBlobProperty("GAMMA_LUT", 0)
-	p.gammaLUTSize = m.newRange("GAMMA_LUT_SIZE", immutable, 0, math.MaxUint32)
-	p.inFormats = m.newBlobProperty("IN_FORMATS", immutable)
-	p.sizeHints = m.newBlobProperty("SIZE_HINTS", immutable)
+// CreateEnumProperty makes a property that has one of the values.
+func (m *ModeConfig) CreateEnumProperty(name string, flags uint32, enums ...PropertyEnum) *Property {
+	values, names := make([]uint64, len(enums)), make([]string, len(enums))
+	for i, e := range enums {
+		values[i], names[i] = e.Value, e.Name
+	}
+	return m.newProperty(name, flags|uapi.ModePropEnum, values, names)
 }
 
-// createWritebackProperties makes those that only writeback connectors have.
-func (m *ModeConfig) createWritebackProperties() {
-	p := &m.standard
-	if p.writebackFBID != nil {
-		return
+// CreateBitmaskProperty makes a property that has any of the bits.
+func (m *ModeConfig) CreateBitmaskProperty(name string, flags uint32, bits ...PropertyEnum) *Property {
+	values, names := make([]uint64, len(bits)), make([]string, len(bits))
+	for i, b := range bits {
+		values[i], names[i] = b.Value, b.Name
 	}
-	p.writebackFBID = m.newObjectProperty("WRITEBACK_FB_ID", uapi.ModePropAtomic, uapi.ModeObjectFB)
-	p.writebackPixelFormats = m.newBlobProperty("WRITEBACK_PIXEL_FORMATS", uapi.ModePropAtomic|uapi.ModePropImmutable)
-	p.writebackOutFencePtr = m.newRange("WRITEBACK_OUT_FENCE_PTR", uapi.ModePropAtomic, 0, math.MaxUint64)
+	return m.newProperty(name, flags|uapi.ModePropBitmask, values, names)
 }

@@ -21,10 +21,18 @@ type PlaneState struct {
 	SrcX, SrcY   uint32 // of the framebuffer, 1/65536 pixels
 	SrcW, SrcH   uint32
 	Rotation     uint32 // Rotate0 and so on
+	Alpha        uint16 // of the plane as a whole
+	BlendMode    BlendMode
+	Zpos         uint32 // as clients set it
 	// Of YUV formats: Color* as in COLOR_ENCODING and COLOR_RANGE.
 	ColorEncoding, ColorRange uint32
 	HotX, HotY                int32 // of a cursor
-	Visible                   bool  // some of it lies on the CRTC
+
+	// What the check of the state has computed.
+	Visible        bool // some of the plane lies on the CRTC
+	NormalizedZpos int  // the position among the planes of the CRTC, from 0 at the bottom
+
+	properties []propertyValue // of the driver; never changed in place
 }
 
 // A CRTCState is the mode of a CRTC, and whether it is lit.
@@ -35,6 +43,8 @@ type CRTCState struct {
 	ModeBlob   *Blob // the mode as clients gave it; nil when there is none
 	GammaLUT   *Blob // nil for none
 	VRREnabled bool
+
+	properties []propertyValue
 }
 
 // A ConnectorState is what a connector is fed with.
@@ -43,6 +53,8 @@ type ConnectorState struct {
 	BestEncoder *Encoder // nil without a CRTC
 	LinkStatus  uint32   // uapi.ModeLinkStatus*
 	DPMS        uint32   // uapi.ModeDPMS*, as the legacy property shows it
+
+	properties []propertyValue
 }
 
 // Plane returns the state of p.
@@ -67,24 +79,33 @@ func (s *State) connected(c *CRTC) bool {
 	return slices.ContainsFunc(s.connectors, func(cs ConnectorState) bool { return cs.CRTC == c })
 }
 
-// initialState shows nothing: everything is off.
+// initialState returns a state in which everything is off. It holds references.
 func (m *ModeConfig) initialState() *State {
 	s := &State{
 		planes:     make([]PlaneState, len(m.planes)),
 		crtcs:      make([]CRTCState, len(m.crtcs)),
 		connectors: make([]ConnectorState, len(m.connectors)),
 	}
-	for i := range s.planes {
-		s.planes[i].Rotation = Rotate0
+	for i, p := range m.planes {
+		s.planes[i] = p.initialState()
 	}
+	for i, c := range m.crtcs {
+		s.crtcs[i].properties = c.properties.initial()
+	}
+	for i, c := range m.connectors {
+		s.connectors[i].properties = c.properties.initial()
+	}
+	s.references(func(c counted) bool { m.objects.get(c); return true })
 	return s
 }
 
-// references are the counted objects that a state holds, each slot in the
-// same place for every state of a device.
+// references yields each counted object that a state holds, once for each use.
 func (s *State) references(yield func(counted) bool) {
 	for i := range s.planes {
 		if fb := s.planes[i].FB; fb != nil && !yield(fb) {
+			return
+		}
+		if !yieldValues(s.planes[i].properties, yield) {
 			return
 		}
 	}
@@ -94,5 +115,22 @@ func (s *State) references(yield func(counted) bool) {
 				return
 			}
 		}
+		if !yieldValues(s.crtcs[i].properties, yield) {
+			return
+		}
 	}
+	for i := range s.connectors {
+		if !yieldValues(s.connectors[i].properties, yield) {
+			return
+		}
+	}
+}
+
+func yieldValues(values []propertyValue, yield func(counted) bool) bool {
+	for _, v := range values {
+		if v.ref != nil && !yield(v.ref) {
+			return false
+		}
+	}
+	return true
 }

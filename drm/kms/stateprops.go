@@ -1,18 +1,16 @@
 package kms
 
 import (
-	"math/bits"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// setProperty is drm_atomic_set_property: it changes one property of o in the
-// change, on behalf of the client of f. EINVAL for a value that the
-// property does not take, EACCES for an object that is leased to others.
-func (a *AtomicState) setProperty(f *drm.File, o propertied, p *Property, value uint64) error {
+// setProperty sets one property of o on behalf of the client of f
+// (drm_atomic_set_property). Errors: EINVAL for a value that is not valid, EACCES
+// for an object that the client does not lease.
+func (a *AtomicState) setProperty(f *drm.File, o Object, p *Property, value uint64) error {
 	ref, ok := p.allows(&a.m.objects, value)
 	if !ok {
 		return invalid("property %s of object %d cannot be set to %#x", p.name, o.ID(), value)
@@ -23,7 +21,32 @@ func (a *AtomicState) setProperty(f *drm.File, o propertied, p *Property, value 
 	if ref != nil && leasable(ref.objectType()) && !f.LeaseHeld(ref.ID()) {
 		return leasedAway("property "+p.name, ref)
 	}
+	at := o.props().lookup(p)
+	if a.async && !a.m.flips(o, p) {
+		return a.checkUnchanged(o, at, value)
+	}
+	if at.slot >= 0 {
+		return a.setAttached(o, at, value, ref)
+	}
 	return o.set(&a.m.standard, a, p, value, ref)
+}
+
+// flips reports whether an async flip may change the property of o.
+func (m *ModeConfig) flips(o Object, p *Property) bool {
+	plane, ok := o.(*Plane)
+	return ok && plane.config.Type == uapi.PlaneTypePrimary && (p == m.standard.fbID || p == m.standard.inFenceFD)
+}
+
+// checkUnchanged refuses to change a property in an async flip, which may name
+// it with the value that it has (drm_atomic_check_prop_changes). The object
+// becomes part of the change.
+func (a *AtomicState) checkUnchanged(o Object, at *attached, value uint64) error {
+	o.touch(a)
+	if old := a.m.property(o, a.new, at); old != value {
+		return invalid("property %s of object %d is %#x: an async flip cannot set it to %#x",
+			at.property.name, o.ID(), old, value)
+	}
+	return nil
 }
 
 func readOnly(o object, p *Property) error {
@@ -74,6 +97,12 @@ func (p *Plane) get(std *standardProperties, s *State, property *Property) uint6
 		return uint64(ps.SrcH)
 	case p.rotation:
 		return uint64(ps.Rotation)
+	case p.alpha:
+		return uint64(ps.Alpha)
+	case p.blendMode:
+		return uint64(ps.BlendMode)
+	case p.zpos:
+		return uint64(ps.Zpos)
 	case p.colorEncoding:
 		return uint64(ps.ColorEncoding)
 	case p.colorRange:
@@ -110,10 +139,13 @@ func (p *Plane) set(std *standardProperties, a *AtomicState, property *Property,
 	case std.srcH:
 		s.SrcH = uint32(value)
 	case p.rotation:
-		if bits.OnesCount32(uint32(value)&rotateMask) != 1 {
-			return invalid("rotation %#x of plane %d: it must name one angle", value, p.id)
-		}
-		s.Rotation = uint32(value)
+		return p.setRotation(s, value)
+	case p.alpha:
+		s.Alpha = uint16(value)
+	case p.blendMode:
+		s.BlendMode = BlendMode(value)
+	case p.zpos:
+		s.Zpos = uint32(value)
 	case p.colorEncoding:
 		s.ColorEncoding = uint32(value)
 	case p.colorRange:

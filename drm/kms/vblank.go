@@ -131,7 +131,7 @@ func (v *vblank) flush() {
 
 func (v *vblank) finishFlip(now vblankTime) {
 	if v.current != nil {
-		var err error
+		err := v.current.err
 		if v.gone {
 			err = drm.ErrUnplugged
 		}
@@ -185,6 +185,10 @@ func (v *vblank) startFlip(dev *drm.RegisteredDevice, f *flip) {
 		return
 	}
 	f.started, f.target = true, now.count+1
+	if f.async {
+		v.finishFlip(now)
+		return
+	}
 	v.writebacks = append(v.writebacks, f.writebacks...)
 	v.arm(dev)
 }
@@ -198,7 +202,7 @@ func (v *vblank) need() bool {
 func (v *vblank) arm(dev *drm.RegisteredDevice) {
 	if !v.enabled {
 		v.enabled = true
-		v.m.config.Driver.EnableVblank(dev, v.crtc)
+		v.m.config.Driver.enableVblank(dev, v.crtc)
 	}
 	if v.stop != nil || v.gone {
 		return
@@ -217,7 +221,7 @@ func (v *vblank) disable(dev *drm.RegisteredDevice) {
 	}
 	if v.enabled {
 		v.enabled = false
-		v.m.config.Driver.DisableVblank(dev, v.crtc)
+		v.m.config.Driver.disableVblank(dev, v.crtc)
 	}
 }
 
@@ -247,7 +251,7 @@ func (v *vblank) catchUp(dev *drm.RegisteredDevice) {
 func (v *vblank) tick(dev *drm.RegisteredDevice) {
 	v.stop = nil
 	now := v.now()
-	v.m.config.Driver.Vblank(dev, v.crtc, now.count)
+	v.m.config.Driver.vblank(dev, v.crtc, now.count)
 	v.capture(now, true)
 	v.deliver(now)
 	if v.need() {

@@ -1,0 +1,124 @@
+package kms
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// The Create functions below add standard properties to a plane, in the order
+// in which clients see them. Without one, the state has its default.
+
+// Bits of the rotation property (DRM_MODE_ROTATE_*, DRM_MODE_REFLECT_*).
+const (
+	Rotate0 uint32 = 1 << iota
+	Rotate90
+	Rotate180
+	Rotate270
+	ReflectX
+	ReflectY
+
+	rotateMask   = Rotate0 | Rotate90 | Rotate180 | Rotate270
+	RotationMask = rotateMask | ReflectX | ReflectY
+)
+
+// CreateRotationProperty lets the plane be rotated and reflected as supported
+// says; it begins with Rotate0 (drm_plane_create_rotation_property).
+func (p *Plane) CreateRotationProperty(supported uint32) {
+	p.rotation = p.display.CreateBitmaskProperty("rotation", 0, numbered([]string{
+		"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y",
+	}, supported|Rotate0)...)
+	p.properties.attach(p.rotation, 0)
+}
+
+func (p *Plane) setRotation(s *PlaneState, value uint64) error {
+	if bits.OnesCount32(uint32(value)&rotateMask) != 1 {
+		return invalid("rotation %#x of plane %d: it must have exactly one angle", value, p.id)
+	}
+	s.Rotation = uint32(value)
+	return nil
+}
+
+// AlphaOpaque is the alpha of a plane that is not translucent
+// (DRM_BLEND_ALPHA_OPAQUE).
+const AlphaOpaque = math.MaxUint16
+
+// CreateAlphaProperty lets the plane be translucent as a whole; it begins with
+// [AlphaOpaque] (drm_plane_create_alpha_property).
+func (p *Plane) CreateAlphaProperty() {
+	p.alpha = p.display.CreateRangeProperty("alpha", 0, 0, AlphaOpaque)
+	p.properties.attach(p.alpha, 0)
+}
+
+// A BlendMode says how the alpha of pixels counts: DRM_MODE_BLEND_*.
+type BlendMode uint8
+
+const (
+	BlendPremultiplied BlendMode = iota // colours are multiplied by alpha already
+	BlendCoverage                       // colours are to be multiplied by alpha
+	BlendPixelNone                      // alpha is ignored
+)
+
+// CreateBlendModeProperty offers the modes, one bit each: 1<<BlendCoverage and
+// so on. The plane begins with [BlendPremultiplied], which must be among them
+// (drm_plane_create_blend_mode_property).
+func (p *Plane) CreateBlendModeProperty(modes uint32) {
+	if modes&(1<<BlendPremultiplied) == 0 {
+		panic("kms: blend modes without BlendPremultiplied")
+	}
+	var enums []PropertyEnum
+	for _, e := range []PropertyEnum{
+		{uint64(BlendPixelNone), "None"}, {uint64(BlendPremultiplied), "Pre-multiplied"}, {uint64(BlendCoverage), "Coverage"},
+	} {
+		if modes&(1<<e.Value) != 0 {
+			enums = append(enums, e)
+		}
+	}
+	p.blendMode = p.display.CreateEnumProperty("pixel blend mode", 0, enums...)
+	p.properties.attach(p.blendMode, 0)
+}
+
+// CreateZposProperty gives the plane a position in the stack of planes, zpos
+// at first, that clients may change within [low, high]
+// (drm_plane_create_zpos_property). If low equals high, they can only read it
+// (drm_plane_create_zpos_immutable_property).
+//
+// The plane with the lowest zpos is at the bottom; of planes with the same, the
+// one with the lower id. When no plane of the device has the property, primary
+// planes are at the bottom and cursors on top.
+func (p *Plane) CreateZposProperty(zpos, low, high uint32) {
+	if zpos < low || zpos > high {
+		panic(fmt.Sprintf("kms: zpos %d is not in [%d, %d]", zpos, low, high))
+	}
+	var flags uint32
+	if low == high {
+		flags = uapi.ModePropImmutable
+	}
+	p.zpos = p.display.CreateRangeProperty("zpos", flags, uint64(low), uint64(high))
+	p.initialZpos = zpos
+	p.properties.attach(p.zpos, 0)
+	p.display.hasZpos = true
+}
+
+// CreateColorProperties lets clients say how YUV formats of the plane are
+// encoded. The masks have one bit for each value of COLOR_ENCODING and
+// COLOR_RANGE: 1<<ColorYCbCrBT709 and so on. encoding and colorRange are the
+// first values (drm_plane_create_color_properties).
+func (p *Plane) CreateColorProperties(encodings, ranges, encoding, colorRange uint32) {
+	p.colorEncoding = p.display.CreateEnumProperty("COLOR_ENCODING", 0, numbered(colorEncodings[:], encodings)...)
+	p.colorRange = p.display.CreateEnumProperty("COLOR_RANGE", 0, numbered(colorRanges[:], ranges)...)
+	p.initialEncoding, p.initialRange = encoding, colorRange
+	p.properties.attach(p.colorEncoding, 0)
+	p.properties.attach(p.colorRange, 0)
+}
+
+// initialState returns the state of a plane that shows nothing yet.
+func (p *Plane) initialState() PlaneState {
+	return PlaneState{
+		Rotation: Rotate0, Alpha: AlphaOpaque, Zpos: p.initialZpos,
+		ColorEncoding: p.initialEncoding, ColorRange: p.initialRange,
+		properties: p.properties.initial(),
+	}
+}

@@ -1,0 +1,88 @@
+package kms
+
+import (
+	"math"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// standardProperties are the properties that every device has, attached or not
+// (drm_mode_create_standard_properties).
+type standardProperties struct {
+	edid, dpms, path, tile, linkStatus, nonDesktop, hdrOutputMetadata *Property
+	planeType                                                         *Property
+	srcX, srcY, srcW, srcH                                            *Property
+	crtcX, crtcY, crtcW, crtcH                                        *Property
+	fbID, inFenceFD, outFencePtr, crtcID, fbDamageClips               *Property
+	active, modeID, vrrEnabled                                        *Property
+	degammaLUT, degammaLUTSize, ctm, gammaLUT, gammaLUTSize           *Property
+	inFormats, sizeHints                                              *Property
+	writebackFBID, writebackPixelFormats, writebackOutFencePtr        *Property // nil without a writeback connector
+}
+
+// createStandardProperties makes the properties in the kernel's order, so that
+// they have the kernel's ids, 1 to 31.
+func (m *ModeConfig) createStandardProperties() {
+	const (
+		immutable = uapi.ModePropImmutable
+		atomic    = uapi.ModePropAtomic
+	)
+	p := &m.standard
+	p.edid = m.CreateBlobProperty("EDID", immutable)
+	p.dpms = m.newEnum("DPMS", 0, "On", "Standby", "Suspend", "Off")
+	p.path = m.CreateBlobProperty("PATH", immutable)
+	p.tile = m.CreateBlobProperty("TILE", immutable)
+	p.linkStatus = m.newEnum("link-status", 0, "Good", "Bad")
+	p.nonDesktop = m.CreateBoolProperty("non-desktop", immutable)
+	p.hdrOutputMetadata = m.CreateBlobProperty("HDR_OUTPUT_METADATA", 0)
+	p.planeType = m.newEnum("type", immutable, "Overlay", "Primary", "Cursor")
+	p.srcX = m.CreateRangeProperty("SRC_X", atomic, 0, math.MaxUint32)
+	p.srcY = m.CreateRangeProperty("SRC_Y", atomic, 0, math.MaxUint32)
+	p.srcW = m.CreateRangeProperty("SRC_W", atomic, 0, math.MaxUint32)
+	p.srcH = m.CreateRangeProperty("SRC_H", atomic, 0, math.MaxUint32)
+	p.crtcX = m.CreateSignedRangeProperty("CRTC_X", atomic, math.MinInt32, math.MaxInt32)
+	p.crtcY = m.CreateSignedRangeProperty("CRTC_Y", atomic, math.MinInt32, math.MaxInt32)
+	p.crtcW = m.CreateRangeProperty("CRTC_W", atomic, 0, math.MaxInt32)
+	p.crtcH = m.CreateRangeProperty("CRTC_H", atomic, 0, math.MaxInt32)
+	p.fbID = m.CreateObjectProperty("FB_ID", atomic, uapi.ModeObjectFB)
+	p.inFenceFD = m.CreateSignedRangeProperty("IN_FENCE_FD", atomic, -1, math.MaxInt32)
+	p.outFencePtr = m.CreateRangeProperty("OUT_FENCE_PTR", atomic, 0, math.MaxUint64)
+	p.crtcID = m.CreateObjectProperty("CRTC_ID", atomic, uapi.ModeObjectCRTC)
+	p.fbDamageClips = m.CreateBlobProperty("FB_DAMAGE_CLIPS", atomic)
+	p.active = m.CreateBoolProperty("ACTIVE", atomic)
+	p.modeID = m.CreateBlobProperty("MODE_ID", atomic)
+	p.vrrEnabled = m.CreateBoolProperty("VRR_ENABLED", 0)
+	p.degammaLUT = m.CreateBlobProperty("DEGAMMA_LUT", 0)
+	p.degammaLUTSize = m.CreateRangeProperty("DEGAMMA_LUT_SIZE", immutable, 0, math.MaxUint32)
+	p.ctm = m.CreateBlobProperty("CTM", 0)
+	p.gammaLUT = m.CreateBlobProperty("GAMMA_LUT", 0)
+	p.gammaLUTSize = m.CreateRangeProperty("GAMMA_LUT_SIZE", immutable, 0, math.MaxUint32)
+	p.inFormats = m.CreateBlobProperty("IN_FORMATS", immutable)
+	p.sizeHints = m.CreateBlobProperty("SIZE_HINTS", immutable)
+}
+
+// createWritebackProperties makes the properties of writeback connectors.
+func (m *ModeConfig) createWritebackProperties() {
+	p := &m.standard
+	if p.writebackFBID != nil {
+		return
+	}
+	p.writebackFBID = m.CreateObjectProperty("WRITEBACK_FB_ID", uapi.ModePropAtomic, uapi.ModeObjectFB)
+	p.writebackPixelFormats = m.CreateBlobProperty("WRITEBACK_PIXEL_FORMATS", uapi.ModePropAtomic|uapi.ModePropImmutable)
+	p.writebackOutFencePtr = m.CreateRangeProperty("WRITEBACK_OUT_FENCE_PTR", uapi.ModePropAtomic, 0, math.MaxUint64)
+}
+
+// newEnum makes an enum property whose values count from 0.
+func (m *ModeConfig) newEnum(name string, flags uint32, names ...string) *Property {
+	return m.CreateEnumProperty(name, flags, numbered(names, math.MaxUint32)...)
+}
+
+// numbered numbers names from 0, and returns those that mask has a bit for.
+func numbered(names []string, mask uint32) (enums []PropertyEnum) {
+	for i, name := range names {
+		if mask&(1<<i) != 0 {
+			enums = append(enums, PropertyEnum{uint64(i), name})
+		}
+	}
+	return enums
+}
