@@ -13,10 +13,10 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// TestDebugfs is that the files in debugfs say what those of the kernel said
-// while the console showed a framebuffer. Not compared: who made the
-// framebuffer, references and addresses, and the console itself as a client
-// of the device. Of a buffer the kernel also says how often it is mapped.
+// TestDebugfs checks that the files in debugfs show what those of the kernel
+// showed while the console had a framebuffer. It does not compare the
+// framebuffer's maker, references and addresses, nor the console itself as a
+// client of the device. For a buffer the kernel also counts its mappings.
 func TestDebugfs(t *testing.T) {
 	recorded, err := os.ReadFile("testdata/debugfs.txt")
 	if err != nil {
@@ -42,7 +42,7 @@ func TestDebugfs(t *testing.T) {
 		got, ok := shown[name]
 		switch {
 		case !ok:
-			t.Errorf("%s: there is no such file", name)
+			t.Errorf("%s: no such file", name)
 		case name == "internal_clients":
 			equal(t, name, got, "")
 		case name == "clients":
@@ -54,7 +54,7 @@ func TestDebugfs(t *testing.T) {
 	}
 }
 
-// TestDebugfsClients is that each open file has its line.
+// TestDebugfsClients checks that each open file has a line.
 func TestDebugfsClients(t *testing.T) {
 	c, driver, _ := newClient(t, vkms.DefaultConfig())
 	show := func(path string) string {
@@ -63,23 +63,23 @@ func TestDebugfsClients(t *testing.T) {
 				return f.Show()
 			}
 		}
-		t.Fatalf("there is no %s", path)
+		t.Fatalf("no file %s", path)
 		return ""
 	}
 	line := regexp.MustCompile(`(?m)^ +\S+ +\d+ +0   y    y +\d+ +0$`)
 	if got := show("clients"); len(line.FindAllString(got, -1)) != 1 {
 		t.Errorf("with one master:\n%s", got)
 	}
-	dumb := uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32}
-	do(c, uapi.IoctlModeCreateDumb, &dumb)
+	dumb, err := c.CreateDumb(64, 64, 32)
+	c.must(err)
 	do(c, uapi.IoctlGEMFlink, &uapi.GEMFlink{Handle: dumb.Handle})
 	equal(t, "the buffers with names", show("gem_names"), "  name     size handles refcount\n     1    16384       1        1\n")
-	do(c, uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
+	c.must(c.DestroyDumb(dumb.Handle))
 	equal(t, "the buffers with names", show("gem_names"), "  name     size handles refcount\n")
 }
 
-// TestDebugfsBeforeRegistration is that the files can be read as soon as they
-// can be seen: a node is announced before the connectors are.
+// TestDebugfsBeforeRegistration checks that the files can be read as soon as
+// they can be seen: the uevent of the node comes before the connectors'.
 func TestDebugfsBeforeRegistration(t *testing.T) {
 	class := drm.NewClass()
 	driver := vkms.NewDriver(class, vkms.DefaultConfig())

@@ -16,7 +16,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// monitor makes one with an EDID, and one mode of that width.
+// monitor returns a monitor with an EDID and a single mode of the given size.
 func monitor(t *testing.T, name string, width, height int) *kms.Monitor {
 	t.Helper()
 	mode, err := edid.ModeFor(width, height, 60)
@@ -35,8 +35,9 @@ func monitor(t *testing.T, name string, width, height int) *kms.Monitor {
 	return m
 }
 
-// Monitors come and go while clients look, and then the device goes. What a
-// client sees is of one monitor, and nothing is left behind.
+// TestHotplugStorm plugs and unplugs monitors while clients probe, and then
+// removes the device. A client must never see parts of two monitors at once,
+// and nothing may be left behind.
 func TestHotplugStorm(t *testing.T) {
 	drmtest.NoLeaks(t)
 	monitors := []*kms.Monitor{monitor(t, "one", 640, 480), monitor(t, "two", 800, 600), monitor(t, "three", 1024, 768)}
@@ -67,7 +68,7 @@ func TestHotplugStorm(t *testing.T) {
 					return
 				}
 				if connected := arg.Connection == uapi.ModeConnected; connected != (arg.CountModes == 1) || connected != (arg.MmWidth > 0) {
-					t.Errorf("a mixture of monitors: %+v", arg)
+					t.Errorf("parts of two monitors: %+v", arg)
 				}
 			}
 		})
@@ -87,13 +88,13 @@ func TestHotplugStorm(t *testing.T) {
 		t.Error(err)
 	}
 	if n := driver.ModeConfig().Objects(); n != objects {
-		t.Errorf("%d objects, there were %d", n, objects)
+		t.Errorf("%d objects, want the %d from before", n, objects)
 	}
 	if err := dev.Remove(); err != nil {
 		t.Error(err)
 	}
 	clients.Wait()
 	if err := driver.Hotplug("Virtual-1", uapi.ModeConnected, nil); !errors.Is(err, unix.ENODEV) {
-		t.Errorf("a hotplug of a device that is gone: %v", err)
+		t.Errorf("a hotplug of a removed device: %v, want ENODEV", err)
 	}
 }

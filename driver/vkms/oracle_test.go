@@ -7,15 +7,15 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/udrm/udrm/bus"
+	"golang.org/x/sys/unix"
+
 	"github.com/udrm/udrm/driver/vkms"
-	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// The answers of the kernel's vkms, as drm_info -j printed them on Linux 6.12
+// An oracle is what drm_info -j printed of the kernel's vkms on Linux 6.12,
 // while the console showed a framebuffer.
 type oracle struct {
 	Driver struct {
@@ -80,20 +80,14 @@ func (m *modeJSON) of(i *uapi.ModeInfo) modeJSON {
 	return modeJSON{
 		Clock: i.Clock, HDisplay: i.HDisplay, HSyncStart: i.HSyncStart, HSyncEnd: i.HSyncEnd, HTotal: i.HTotal, HSkew: i.HSkew,
 		VDisplay: i.VDisplay, VSyncStart: i.VSyncStart, VSyncEnd: i.VSyncEnd, VTotal: i.VTotal, VScan: i.VScan,
-		VRefresh: i.VRefresh, Flags: i.Flags, Type: i.Type, Name: cString(i.Name[:]),
+		VRefresh: i.VRefresh, Flags: i.Flags, Type: i.Type, Name: unix.ByteSliceToString(i.Name[:]),
 	}
 }
 
-// properties are those of an object, in order.
-type properties []property
+// properties are the properties of an object, in its order.
+type properties []kmsclient.Property
 
-type property struct {
-	Name  string
-	ID    uint32
-	Flags uint32
-	Value uint64 `json:"raw_value"`
-}
-
+// UnmarshalJSON implements [json.Unmarshaler]. It keeps the order of the file.
 func (p *properties) UnmarshalJSON(data []byte) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if _, err := d.Token(); err != nil { // {
@@ -104,83 +98,16 @@ func (p *properties) UnmarshalJSON(data []byte) error {
 		if err != nil {
 			return err
 		}
-		var one property
+		var one struct {
+			ID, Flags uint32
+			Value     uint64 `json:"raw_value"`
+		}
 		if err := d.Decode(&one); err != nil {
 			return err
 		}
-		one.Name = name.(string)
-		*p = append(*p, one)
+		*p = append(*p, kmsclient.Property{Name: name.(string), ID: one.ID, Flags: one.Flags, Value: one.Value})
 	}
 	return nil
-}
-
-func cString(b []byte) string {
-	s, _, _ := bytes.Cut(b, []byte{0})
-	return string(s)
-}
-
-// A client looks at the device through ioctls only.
-type client struct {
-	*testing.T
-	*drmtest.Client
-}
-
-func do[T any](c client, cmd uint32, arg *T) {
-	c.Helper()
-	if err := drmtest.Ioctl(c.Client, cmd, arg); err != nil {
-		c.Fatalf("%s: %v", uapi.IoctlName(cmd), err)
-	}
-}
-
-func array[T any](c client, n uint32, ptr *uint64) (read func() []T) {
-	s := make([]T, n)
-	*ptr = drmtest.PutSlice(c.Arena, s)
-	return func() []T {
-		if err := drmtest.GetSlice(c.Arena, s, *ptr); err != nil {
-			c.Fatal(err)
-		}
-		return s
-	}
-}
-
-func (c client) properties(id uint32) properties {
-	c.Helper()
-	arg := uapi.ModeObjGetProperties{ObjID: id}
-	do(c, uapi.IoctlModeObjGetProperties, &arg)
-	ids, values := array[uint32](c, arg.CountProps, &arg.PropsPtr), array[uint64](c, arg.CountProps, &arg.PropValuesPtr)
-	do(c, uapi.IoctlModeObjGetProperties, &arg)
-	var list properties
-	for i, id := range ids() {
-		p := uapi.ModeGetProperty{PropID: id}
-		do(c, uapi.IoctlModeGetProperty, &p)
-		list = append(list, property{Name: cString(p.Name[:]), ID: id, Flags: p.Flags, Value: values()[i]})
-	}
-	return list
-}
-
-// newClient opens the device of a new driver.
-func newClient(t *testing.T, config vkms.Config) (client, *vkms.Driver, *bus.Device) {
-	driver := vkms.NewDriver(drm.NewClass(), config)
-	parent := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
-	return client{t, drmtest.Open(t, driver.Device().Primary())}, driver, parent
-}
-
-// showConsole shows a framebuffer, as the console does.
-func showConsole(c client) {
-	c.Helper()
-	dumb := uapi.ModeCreateDumb{Width: 1024, Height: 768, BPP: 32}
-	do(c, uapi.IoctlModeCreateDumb, &dumb)
-	fb := uapi.ModeFBCmd{Width: 1024, Height: 768, Pitch: dumb.Pitch, BPP: 32, Depth: 24, Handle: dumb.Handle}
-	do(c, uapi.IoctlModeAddFB, &fb)
-	connector := uapi.ModeGetConnector{ConnectorID: 39}
-	do(c, uapi.IoctlModeGetConnector, &connector)
-	modes := array[uapi.ModeInfo](c, connector.CountModes, &connector.ModesPtr)
-	connector.CountEncoders, connector.CountProps = 0, 0
-	do(c, uapi.IoctlModeGetConnector, &connector)
-	do(c, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{
-		CRTCID: 38, FBID: fb.FBID, ModeValid: 1, Mode: modes()[0],
-		CountConnectors: 1, SetConnectorsPtr: drmtest.PutSlice(c.Arena, []uint32{39}),
-	})
 }
 
 func equal[T comparable](t *testing.T, what string, got, want T) {
@@ -197,7 +124,8 @@ func equalLists[T comparable](t *testing.T, what string, got, want []T) {
 	}
 }
 
-// The device answers as the kernel's, to the last object id.
+// TestAnswersAsTheKernel checks that the device answers as the kernel's, to the
+// last object id.
 func TestAnswersAsTheKernel(t *testing.T) {
 	data, err := os.ReadFile("testdata/drm_info.json")
 	if err != nil {
@@ -209,9 +137,9 @@ func TestAnswersAsTheKernel(t *testing.T) {
 	}
 	console, driver, _ := newClient(t, vkms.DefaultConfig())
 	showConsole(console)
-	c := client{t, drmtest.Open(t, driver.Device().Primary())}
+	c := openClient(t, driver)
 	for _, capability := range []uint64{uapi.ClientCapAtomic, uapi.ClientCapWritebackConnectors, uapi.ClientCapStereo3D} {
-		do(c, uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: capability, Value: 1})
+		c.must(c.SetClientCap(capability, 1))
 	}
 
 	info := driver.Info()
@@ -228,91 +156,80 @@ func TestAnswersAsTheKernel(t *testing.T) {
 		"CRTC_IN_VBLANK_EVENT": uapi.CapCRTCInVblankEvent, "SYNCOBJ": uapi.CapSyncobj, "SYNCOBJ_TIMELINE": uapi.CapSyncobjTimeline,
 	}
 	for name, want := range kernel.Driver.Caps {
-		arg := uapi.GetCap{Capability: caps[name]}
-		do(c, uapi.IoctlGetCap, &arg)
-		equal(t, name, arg.Value, want)
+		value, err := c.Cap(caps[name])
+		c.must(err)
+		equal(t, name, value, want)
 	}
 
-	res := uapi.ModeCardRes{}
-	do(c, uapi.IoctlModeGetResources, &res)
-	equal(t, "framebuffers of the client", res.CountFBs, 0)
-	crtcs, connectors := array[uint32](c, res.CountCRTCs, &res.CRTCIDPtr), array[uint32](c, res.CountConnectors, &res.ConnectorIDPtr)
-	encoders := array[uint32](c, res.CountEncoders, &res.EncoderIDPtr)
-	do(c, uapi.IoctlModeGetResources, &res)
-	equal(t, "limits", [4]uint32{res.MinWidth, res.MaxWidth, res.MinHeight, res.MaxHeight},
+	var limits uapi.ModeCardRes
+	do(c, uapi.IoctlModeGetResources, &limits)
+	equal(t, "framebuffers of the client", limits.CountFBs, 0)
+	equal(t, "limits", [4]uint32{limits.MinWidth, limits.MaxWidth, limits.MinHeight, limits.MaxHeight},
 		[4]uint32{kernel.FBSize.MinWidth, kernel.FBSize.MaxWidth, kernel.FBSize.MinHeight, kernel.FBSize.MaxHeight})
-	planeRes := uapi.ModeGetPlaneRes{}
-	do(c, uapi.IoctlModeGetPlaneResources, &planeRes)
-	planes := array[uint32](c, planeRes.CountPlanes, &planeRes.PlaneIDPtr)
-	do(c, uapi.IoctlModeGetPlaneResources, &planeRes)
-	equal(t, "how many objects", [4]int{len(crtcs()), len(connectors()), len(encoders()), len(planes())},
+	res, err := c.Resources()
+	c.must(err)
+	planes, err := c.Planes()
+	c.must(err)
+	equal(t, "how many objects", [4]int{len(res.CRTCs), len(res.Connectors), len(res.Encoders), len(planes)},
 		[4]int{len(kernel.CRTCs), len(kernel.Connectors), len(kernel.Encoders), len(kernel.Planes)})
 	if t.Failed() {
 		return
 	}
 
 	for i, want := range kernel.Connectors {
-		// As drm_info does, without probing: not having the master is enough.
-		arg := uapi.ModeGetConnector{ConnectorID: connectors()[i]}
-		do(c, uapi.IoctlModeGetConnector, &arg)
-		modes, ids := array[uapi.ModeInfo](c, arg.CountModes, &arg.ModesPtr), array[uint32](c, arg.CountEncoders, &arg.EncodersPtr)
-		arg.CountProps = 0
-		do(c, uapi.IoctlModeGetConnector, &arg)
-		equal(t, "connector", [5]uint32{arg.ConnectorID, arg.ConnectorType, arg.Connection, arg.EncoderID, arg.ConnectorTypeID},
+		// As drm_info does, without probing: the client is not master.
+		got, err := c.GetConnector(res.Connectors[i])
+		c.must(err)
+		equal(t, "connector", [5]uint32{got.ID, got.Type, got.Connection, got.EncoderID, got.TypeID},
 			[5]uint32{want.ID, want.Type, want.Status, want.EncoderID, 1})
-		equalLists(t, "its encoders", ids(), want.Encoders)
-		equalLists(t, "its properties", c.properties(arg.ConnectorID), want.Properties)
+		equalLists(t, "its encoders", got.Encoders, want.Encoders)
+		equalLists(t, "its properties", c.properties(got.ID), want.Properties)
 		var list []modeJSON
-		for _, m := range modes() {
+		for _, m := range got.Modes {
 			list = append(list, (*modeJSON)(nil).of(&m))
 		}
 		equalLists(t, "its modes", list, want.Modes)
 	}
 	for i, want := range kernel.Encoders {
-		arg := uapi.ModeGetEncoder{EncoderID: encoders()[i]}
+		arg := uapi.ModeGetEncoder{EncoderID: res.Encoders[i]}
 		do(c, uapi.IoctlModeGetEncoder, &arg)
 		equal(t, "encoder", [5]uint32{arg.EncoderID, arg.EncoderType, arg.CRTCID, arg.PossibleCRTCs, arg.PossibleClones},
 			[5]uint32{want.ID, want.Type, want.CRTCID, want.PossibleCRTCs, want.PossibleClones})
 	}
 	for i, want := range kernel.CRTCs {
-		arg := uapi.ModeCRTC{CRTCID: crtcs()[i]}
-		do(c, uapi.IoctlModeGetCRTC, &arg)
-		equal(t, "CRTC", [5]uint32{arg.CRTCID, arg.FBID, arg.X, arg.Y, arg.GammaSize},
+		got, err := c.GetCRTC(res.CRTCs[i])
+		c.must(err)
+		equal(t, "CRTC", [5]uint32{got.CRTCID, got.FBID, got.X, got.Y, got.GammaSize},
 			[5]uint32{want.ID, want.FBID, want.X, want.Y, want.GammaSize})
-		equal(t, "its mode", (*modeJSON)(nil).of(&arg.Mode), want.Mode)
-		equalLists(t, "its properties", c.properties(arg.CRTCID), want.Properties)
+		equal(t, "its mode", (*modeJSON)(nil).of(&got.Mode), want.Mode)
+		equalLists(t, "its properties", c.properties(got.CRTCID), want.Properties)
 	}
 	for i, want := range kernel.Planes {
-		arg := uapi.ModeGetPlane{PlaneID: planes()[i]}
-		do(c, uapi.IoctlModeGetPlane, &arg)
-		formats := array[uint32](c, arg.CountFormatTypes, &arg.FormatTypePtr)
-		do(c, uapi.IoctlModeGetPlane, &arg)
-		equal(t, "plane", [4]uint32{arg.PlaneID, arg.PossibleCRTCs, arg.CRTCID, arg.FBID},
+		got, err := c.GetPlane(planes[i])
+		c.must(err)
+		formats, err := c.PlaneFormats(planes[i])
+		c.must(err)
+		equal(t, "plane", [4]uint32{got.PlaneID, got.PossibleCRTCs, got.CRTCID, got.FBID},
 			[4]uint32{want.ID, want.PossibleCRTCs, want.CRTCID, want.FBID})
-		equalLists(t, "its formats", formats(), want.Formats)
-		equalLists(t, "its properties", c.properties(arg.PlaneID), want.Properties)
+		equalLists(t, "its formats", formats, want.Formats)
+		equalLists(t, "its properties", c.properties(got.PlaneID), want.Properties)
 	}
 }
 
-// A forced probe by the master makes the writeback connector connected, and
-// gives it the modes without a preferred one.
+// TestProbeOfWriteback checks that a forced probe by the master makes the
+// writeback connector connected, with all modes and none of them preferred.
 func TestProbeOfWriteback(t *testing.T) {
 	c, driver, _ := newClient(t, vkms.DefaultConfig())
-	other := client{t, drmtest.Open(t, driver.Device().Primary())}
-	ask := func(c client) uapi.ModeGetConnector {
-		arg := uapi.ModeGetConnector{ConnectorID: 46}
-		do(c, uapi.IoctlModeGetConnector, &arg)
-		return arg
+	const writeback = 46
+	got, err := openClient(t, driver).GetConnector(writeback)
+	c.must(err)
+	if got.Connection != uapi.ModeUnknownConnection || len(got.Modes) != 0 {
+		t.Errorf("asked by another client: %+v", got)
 	}
-	if arg := ask(other); arg.Connection != uapi.ModeUnknownConnection || arg.CountModes != 0 {
-		t.Errorf("%+v", arg)
-	}
-	arg := ask(c)
-	modes := array[uapi.ModeInfo](c, arg.CountModes, &arg.ModesPtr)
-	arg.CountEncoders, arg.CountProps = 0, 0
-	do(c, uapi.IoctlModeGetConnector, &arg)
-	if arg.Connection != uapi.ModeConnected || len(modes()) != 34 || modes()[0].HDisplay != 4096 {
-		t.Errorf("%+v, first mode %+v", arg, modes()[0])
+	got, err = c.GetConnector(writeback)
+	c.must(err)
+	if got.Connection != uapi.ModeConnected || len(got.Modes) != 34 || got.Modes[0].HDisplay != 4096 {
+		t.Errorf("asked by the master: %+v", got)
 	}
 }
 

@@ -19,10 +19,12 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// Clients are at work while their card is plugged and pulled, over and over.
-// The driver's hardware is fatal to touch without a guard or a bound parent.
+// TestStorm plugs and unplugs a card again and again while clients use it. An
+// access to the driver's hardware without a guard, or without a bound parent,
+// fails the test.
 func TestStorm(t *testing.T) {
 	cycles := 100
 	if testing.Short() {
@@ -78,7 +80,7 @@ func TestStorm(t *testing.T) {
 	t.Logf("%d requests, %d misuses of the hardware", requests.Load(), misuses.Load())
 }
 
-// work sends requests until one fails with ENODEV, and returns that.
+// work sends requests until one fails with ENODEV, and returns that error.
 func work(m *drm.Minor, seed uint64, atWork chan<- struct{}, requests *atomic.Int64) error {
 	begun := sync.OnceFunc(func() { atWork <- struct{}{} })
 	defer begun()
@@ -88,17 +90,19 @@ func work(m *drm.Minor, seed uint64, atWork chan<- struct{}, requests *atomic.In
 	}
 	defer c.File.Close()
 	r := rand.New(rand.NewPCG(seed, 0))
-	dumb := uapi.ModeCreateDumb{Width: 1024, Height: 768, BPP: 32}
-	if err := drmtest.Ioctl(c, uapi.IoctlModeCreateDumb, &dumb); err != nil {
+	kms := kmsclient.New(c.Process())
+	d, err := kms.Display()
+	if err != nil {
 		return err
 	}
-	fb := uapi.ModeFBCmd{Width: 1024, Height: 768, Pitch: dumb.Pitch, BPP: 32, Depth: 24, Handle: dumb.Handle}
-	if err := drmtest.Ioctl(c, uapi.IoctlModeAddFB, &fb); err != nil {
+	dumb, err := kms.CreateDumb(1024, 768, 32)
+	if err != nil {
 		return err
 	}
-	mode := uapi.ModeInfo{Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
-		VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806}
-	connectors := drmtest.PutSlice(c.Arena, []uint32{39})
+	fb, err := kms.AddFB(&dumb, uapi.FormatXRGB8888)
+	if err != nil {
+		return err
+	}
 	for i := 0; ; i++ {
 		if i == 3 {
 			begun()
@@ -106,23 +110,21 @@ func work(m *drm.Minor, seed uint64, atWork chan<- struct{}, requests *atomic.In
 		requests.Add(1)
 		switch r.IntN(9) {
 		case 0:
-			err = drmtest.Ioctl(c, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{
-				CRTCID: 38, FBID: fb.FBID, ModeValid: 1, Mode: mode, SetConnectorsPtr: connectors, CountConnectors: 1,
-			})
+			err = kms.SetCRTC(d, fb, d.Mode)
 		case 1:
-			err = drmtest.Ioctl(c, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: 38})
+			err = kms.Disable(d.CRTC)
 		case 2, 3:
-			err = drmtest.Ioctl(c, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: 38, FBID: fb.FBID, Flags: uapi.ModePageFlipEvent})
+			err = kms.PageFlip(d.CRTC, fb, 0)
 		case 4:
 			err = drmtest.Ioctl(c, uapi.IoctlWaitVblank, &uapi.WaitVblankReply{Type: uapi.VblankRelative, Sequence: 1})
 		case 5:
 			err = drmtest.Ioctl(c, uapi.IoctlWaitVblank, &uapi.WaitVblankReply{Type: uapi.VblankRelative | uapi.VblankEvent, Sequence: 2})
 		case 6:
 			err = drmtest.Ioctl(c, uapi.IoctlModeCursor, &uapi.ModeCursor{
-				CRTCID: 38, Flags: uapi.ModeCursorBO | uapi.ModeCursorMove, Width: 64, Height: 64, Handle: dumb.Handle,
+				CRTCID: d.CRTC, Flags: uapi.ModeCursorBO | uapi.ModeCursorMove, Width: 64, Height: 64, Handle: dumb.Handle,
 			})
 		case 7:
-			err = drmtest.Ioctl(c, uapi.IoctlModeGetConnector, &uapi.ModeGetConnector{ConnectorID: 39})
+			_, err = kms.GetConnector(d.ID)
 		case 8:
 			_, err = c.File.Read(context.Background(), make([]byte, 1024), true)
 		}
@@ -132,9 +134,8 @@ func work(m *drm.Minor, seed uint64, atWork chan<- struct{}, requests *atomic.In
 	}
 }
 
-// A request that keeps the registered view beyond its guard, and then touches
-// the hardware, is caught: by the check while the page is there, by a fault
-// when it is not.
+// TestMisuseIsCaught checks that the driver reports an access to the hardware
+// with a registered view that outlived its guard.
 func TestMisuseIsCaught(t *testing.T) {
 	var caught []error
 	config := vkms.DefaultConfig()
@@ -146,14 +147,14 @@ func TestMisuseIsCaught(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(caught) != 1 {
-		t.Errorf("hardware was touched outside of a guard, and %v was caught", caught)
+		t.Errorf("an access outside of a guard was reported %d times, want 1: %v", len(caught), caught)
 	}
 }
 
-// keepView does what nobody may: it lets the registered view out of its guard.
+// keepView breaks the rule: it lets the registered view out of its guard.
 func keepView(t *testing.T, driver *vkms.Driver) (kept *drm.RegisteredDevice) {
 	err := driver.Device().WithGuard(func(dev *drm.RegisteredDevice) error {
-		//lint:ignore guardcheck the misuse is what is tested
+		//lint:ignore guardcheck this misuse is under test
 		kept = dev
 		return nil
 	})
@@ -163,7 +164,8 @@ func keepView(t *testing.T, driver *vkms.Driver) (kept *drm.RegisteredDevice) {
 	return kept
 }
 
-// The page is gone with the binding: touching it kills the process.
+// TestTouchingUnboundHardwareFaults checks that an access to the registers
+// after the unbind kills the process: their page is unmapped.
 func TestTouchingUnboundHardwareFaults(t *testing.T) {
 	const env = "VKMS_TOUCH_UNBOUND"
 	if os.Getenv(env) != "" {

@@ -12,12 +12,11 @@ import (
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// two returns a display that is right: two CRTCs with all that there is.
+// two returns a valid display: two CRTCs with everything that vkms has.
 func two() *vkms.Topology {
 	return vkms.NewTopology(2, []vkms.Connector{{Name: "left", Type: uapi.ModeConnectorDisplayPort}, {Name: "right"}},
 		&vkms.Config{Cursor: true, Overlay: true, Writeback: true})
@@ -73,13 +72,13 @@ func TestTopologyRules(t *testing.T) {
 				got = err.Error()
 				var item *vkms.TopologyError
 				if !errors.As(err, &item) {
-					t.Errorf("%v is no TopologyError", err)
+					t.Errorf("%v is not a TopologyError", err)
 				}
 			}
 			if want := strings.ReplaceAll(strings.TrimSpace(tc.want), "\t", ""); got != want {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
-			// A driver refuses what Validate refuses.
+			// Probe refuses what Validate refuses.
 			dev, err := bus.New("platform").Add("vkms")
 			if err != nil {
 				t.Fatal(err)
@@ -94,25 +93,23 @@ func TestTopologyRules(t *testing.T) {
 	}
 }
 
-// Clients find the objects of a topology, and a hotplug.
+// TestTopology checks that clients see the objects of a topology, and a hotplug.
 func TestTopology(t *testing.T) {
 	d := two()
 	d.Connectors[1].Status = uapi.ModeDisconnected
 	c, driver, _ := newClient(t, vkms.Config{Topology: d})
-	do(c, uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: uapi.ClientCapAtomic, Value: 1})
-	do(c, uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: uapi.ClientCapWritebackConnectors, Value: 1})
+	c.must(c.SetClientCap(uapi.ClientCapAtomic, 1))
+	c.must(c.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
 	m := driver.ModeConfig()
 	look := func() string {
 		var out strings.Builder
 		for _, connector := range m.Connectors() {
-			arg := uapi.ModeGetConnector{ConnectorID: connector.ID()}
-			do(c, uapi.IoctlModeGetConnector, &arg)
-			modes, ids := array[uapi.ModeInfo](c, arg.CountModes, &arg.ModesPtr), array[uint32](c, arg.CountEncoders, &arg.EncodersPtr)
-			arg.CountProps = 0
-			do(c, uapi.IoctlModeGetConnector, &arg)
-			encoder := uapi.ModeGetEncoder{EncoderID: ids()[0]}
+			got, err := c.GetConnector(connector.ID())
+			c.must(err)
+			encoder := uapi.ModeGetEncoder{EncoderID: got.Encoders[0]}
 			do(c, uapi.IoctlModeGetEncoder, &encoder)
-			fmt.Fprintf(&out, "%s %d: %d modes, %d encoders, CRTCs %#x\n", connector.Name(), arg.Connection, len(modes()), len(ids()), encoder.PossibleCRTCs)
+			fmt.Fprintf(&out, "%s %d: %d modes, %d encoders, CRTCs %#x\n",
+				connector.Name(), got.Connection, len(got.Modes), len(got.Encoders), encoder.PossibleCRTCs)
 		}
 		return out.String()
 	}
@@ -147,22 +144,17 @@ func TestTopology(t *testing.T) {
 		strings.Repeat("crtc:\n\twriteback=1\n", 2)+"encoder\nencoder\nconnector:\n\tstatus=1\nconnector:\n\tstatus=2\n")
 }
 
-// One CRTC feeds one connector, and its writeback: the encoders are no clones.
+// TestNoClones checks that a CRTC feeds one connector beside its writeback: the
+// encoders are not clones.
 func TestNoClones(t *testing.T) {
 	c, driver, _ := newClient(t, vkms.Config{Topology: two()})
 	m := driver.ModeConfig()
-	dumb := uapi.ModeCreateDumb{Width: 1024, Height: 768, BPP: 32}
-	do(c, uapi.IoctlModeCreateDumb, &dumb)
-	fb := uapi.ModeFBCmd{Width: 1024, Height: 768, Pitch: dumb.Pitch, BPP: 32, Depth: 24, Handle: dumb.Handle}
-	do(c, uapi.IoctlModeAddFB, &fb)
+	d, err := c.Display()
+	c.must(err)
+	fb := c.picture()
 	left, right := m.Connectors()[0].ID(), m.Connectors()[1].ID()
 	show := func(crtc int, connectors ...uint32) error {
-		mode := uapi.ModeInfo{Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
-			VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806}
-		return drmtest.Ioctl(c.Client, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{
-			CRTCID: m.CRTCs()[crtc].ID(), FBID: fb.FBID, ModeValid: 1, Mode: mode,
-			CountConnectors: uint32(len(connectors)), SetConnectorsPtr: drmtest.PutSlice(c.Arena, connectors),
-		})
+		return c.SetCRTCOf(m.CRTCs()[crtc].ID(), fb, d.Mode, connectors...)
 	}
 	for crtc, connector := range []uint32{right, left} {
 		if err := show(crtc, connector); err != nil {
