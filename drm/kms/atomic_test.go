@@ -100,7 +100,7 @@ func TestAtomic(t *testing.T) {
 func TestAtomicErrors(t *testing.T) {
 	f := newFixture(t)
 	f.setCap(uapi.ClientCapAtomic, 1)
-	f.light()
+	f.enable()
 	before := f.driver.ModeConfig().State()
 	changes := func(c ...change) func(a *uapi.ModeAtomic) {
 		return func(a *uapi.ModeAtomic) { flags := a.Flags; *a = *f.atomicArg(flags, 0, c...) }
@@ -154,7 +154,7 @@ func TestAtomicErrors(t *testing.T) {
 func TestAtomicOrder(t *testing.T) {
 	f := newFixture(t)
 	f.setCap(uapi.ClientCapAtomic, 1)
-	f.light()
+	f.enable()
 	badRotation := change{primaryID, rotationID, 3}
 	unknown := change{9999, fbPropID, 0}
 	outside := change{primaryID, 9, 1 << 16}

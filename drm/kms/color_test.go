@@ -60,7 +60,7 @@ func TestColorProperties(t *testing.T) {
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset, 0, scene...) }))
 	check := func(what string, c color.NRGBA) {
 		t.Helper()
-		picture, err := f.driver.Screenshot()
+		picture, err := f.screenshot()
 		f.must(err)
 		if got := picture.NRGBAAt(1023, 767); got != c {
 			t.Errorf("%s: %v, want %v", what, got, c)

@@ -53,7 +53,7 @@ func TestCRC(t *testing.T) {
 	crtc := f.driver.ModeConfig().CRTCs()[0]
 	_, err := f.openCRC()
 	want(t, "while the CRTC is off", err, unix.EIO)
-	fb := f.light()
+	fb := f.enable()
 	pixels, pitch := f.pixels(fb)
 	for i := range pixels {
 		pixels[i] = byte(i * i >> 4)
@@ -122,7 +122,7 @@ func TestCRC(t *testing.T) {
 
 	// It goes on after the CRTC was off.
 	f.must(ioctl(f, uapi.IoctlModeSetPlane, planeArg(cursorID, 0, 0, 0, 64, 64)))
-	f.dark()
+	f.disable()
 	f.step0(t)
 	arg := f.setCRTCArg(fb, "1024x768")
 	f.must(f.stepping(s, func() error { return ioctl(f, uapi.IoctlModeSetCRTC, arg) }))
@@ -202,7 +202,7 @@ func TestCRCControl(t *testing.T) {
 // An unplug ends the stream, also for who waits in it.
 func TestCRCUnplug(t *testing.T) {
 	f := newFixture(t)
-	f.light()
+	f.enable()
 	s, err := f.openCRC()
 	f.must(err)
 	defer s.Close()
@@ -247,7 +247,7 @@ func TestCRCFiles(t *testing.T) {
 	sink := &crcSink{make(chan string, 10), make(chan struct{})}
 	_, err := data.Open(sink)
 	want(t, "data while the CRTC is off", err, unix.EIO)
-	f.light()
+	f.enable()
 	want(t, "a bad source", control.Store("foo"), unix.EINVAL)
 	_, err = data.Open(sink)
 	want(t, "data of a bad source", err, unix.EINVAL)

@@ -20,7 +20,7 @@ func (f *fixture) place() (x, y int32, fb uint64) {
 func TestCursor(t *testing.T) {
 	f := newFixture(t)
 	f.setCap(uapi.ClientCapAtomic, 1)
-	fb := f.light()
+	fb := f.enable()
 	handle, _ := f.dumb(64, 64, 32)
 	cursor := func(flags uint32, x, y int32, handle uint32) error {
 		return ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{
@@ -74,7 +74,7 @@ func TestCursor(t *testing.T) {
 	}
 	// It may be set ahead of the mode.
 	f.step()
-	f.dark()
+	f.disable()
 	f.must(cursor(uapi.ModeCursorBO|uapi.ModeCursorMove, 1, 2, handle))
 }
 

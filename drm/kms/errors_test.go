@@ -16,7 +16,7 @@ const badAddr = 0xdead_0000_0000
 func TestUnknownObjects(t *testing.T) {
 	f := newFixture(t)
 	f.setCap(uapi.ClientCapAtomic, 1)
-	fb := f.light()
+	fb := f.enable()
 	for _, id := range []uint32{0, 1, fb, 9999, math.MaxUint32} {
 		for _, tc := range []struct {
 			name  string
@@ -66,7 +66,7 @@ func TestUnknownObjects(t *testing.T) {
 
 func TestSetCRTCErrors(t *testing.T) {
 	f := newFixture(t)
-	fb := f.light()
+	fb := f.enable()
 	small := f.fb(800, 600, uapi.FormatXRGB8888)
 	good := *f.setCRTCArg(fb, "1024x768")
 	_, before := f.properties(crtcID, uapi.ModeObjectCRTC)
@@ -123,7 +123,7 @@ func TestSetCRTCErrors(t *testing.T) {
 	keep := good
 	keep.FBID = math.MaxUint32
 	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlModeSetCRTC, &keep) }))
-	f.dark()
+	f.disable()
 	want(t, "keeping a framebuffer that is not there", ioctl(f, uapi.IoctlModeSetCRTC, &keep), unix.EINVAL)
 
 	other := f.open()
@@ -133,7 +133,7 @@ func TestSetCRTCErrors(t *testing.T) {
 func TestPageFlipErrors(t *testing.T) {
 	f := newFixture(t)
 	want(t, "before SETCRTC", f.flip(1, 0, 0), unix.EBUSY)
-	fb := f.light()
+	fb := f.enable()
 	for _, tc := range []struct {
 		name  string
 		arg   uapi.ModeCRTCPageFlip
@@ -172,7 +172,7 @@ func (f *fixture) dpms(value uint64) {
 func TestDPMS(t *testing.T) {
 	f := newFixture(t)
 	f.setCap(uapi.ClientCapAtomic, 1)
-	fb := f.light()
+	fb := f.enable()
 	check := func(active, dpms uint64) {
 		t.Helper()
 		_, crtc := f.properties(crtcID, uapi.ModeObjectCRTC)
@@ -196,13 +196,13 @@ func TestDPMS(t *testing.T) {
 	f.dpms(uapi.ModeDPMSOn)
 	check(1, uapi.ModeDPMSOn)
 	// A connector that is fed by nothing is off.
-	f.dark()
+	f.disable()
 	check(0, uapi.ModeDPMSOff)
 }
 
 func TestPlaneErrors(t *testing.T) {
 	f := newFixture(t)
-	fb := f.light()
+	fb := f.enable()
 	for _, tc := range []struct {
 		name   string
 		change func(a *uapi.ModeSetPlane)
@@ -229,7 +229,7 @@ func TestPlaneErrors(t *testing.T) {
 
 func TestPermissions(t *testing.T) {
 	f := newFixture(t)
-	f.light()
+	f.enable()
 	other := f.open()
 	for _, tc := range []struct {
 		name string

@@ -57,7 +57,7 @@ func (f *fixture) fenceInfo(fd int32) (uapi.SyncFileInfo, uapi.SyncFenceInfo) {
 func lit(t *testing.T) (f *fixture, second, third uint32) {
 	f = newFixture(t)
 	f.setCap(uapi.ClientCapAtomic, 1)
-	f.light()
+	f.enable()
 	return f, f.fb(1024, 768, uapi.FormatXRGB8888), f.fb(1024, 768, uapi.FormatXRGB8888)
 }
 
@@ -110,7 +110,7 @@ func TestOutFenceOfFailures(t *testing.T) {
 	check("a second flip", ptr, f.atomic(uapi.ModeAtomicNonblock, 0, change{primaryID, fbPropID, uint64(third)}, c), unix.EBUSY)
 	f.step()
 
-	f.dark()
+	f.disable()
 	ptr, c = out()
 	check("a CRTC that is off", ptr, f.atomic(0, 0, c), unix.EINVAL)
 	ptr, c = out()
@@ -185,7 +185,7 @@ func (f *fixture) paint(color uint32) (fb uint32) {
 
 func (f *fixture) pixel() (red uint8) {
 	f.Helper()
-	picture, err := f.driver.Screenshot()
+	picture, err := f.screenshot()
 	f.must(err)
 	return picture.Pix[picture.PixOffset(5, 5)]
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"image"
 	"testing"
 	"time"
 
@@ -14,11 +15,13 @@ import (
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// The ids of the kernel's vkms with its default parameters, which are ours.
+// The ids of the objects of vkms with its default parameters.
 const (
 	primaryID   = 32
 	cursorID    = 35
@@ -36,27 +39,64 @@ const (
 	gammaID    = 28
 )
 
-// A fixture is a vkms device with one client.
+// A display is a driver that the tests run on.
+type display interface {
+	bus.Driver
+	Device() *drm.Device
+	ModeConfig() *kms.ModeConfig
+	Buffers() *gem.Manager
+}
+
+// displays are the drivers that [onEachDisplay] runs a test on. Their first
+// connector is connected and has a mode 1024x768 of 65 MHz; their vblanks run
+// on the given clock.
+var displays = map[string]func(class *drm.Class, clock kms.Clock) display{
+	"vkms": newVKMS,
+}
+
+func newVKMS(class *drm.Class, clock kms.Clock) display {
+	config := vkms.DefaultConfig()
+	config.Clock = clock
+	return vkms.NewDriver(class, config)
+}
+
+// onEachDisplay runs a test on a device of each driver, on a stepped clock.
+func onEachDisplay(t *testing.T, test func(f *fixture)) {
+	for name, newDisplay := range displays {
+		t.Run(name, func(t *testing.T) {
+			clock := new(kms.ManualClock)
+			f := newFixtureOn(t, newDisplay(drm.NewClass(), clock))
+			f.clock = clock
+			test(f)
+		})
+	}
+}
+
+// A fixture is a device with one client.
 type fixture struct {
 	*testing.T
 	*drmtest.Client
 	clock  *kms.ManualClock // nil when time is real
-	driver *vkms.Driver
+	driver display
 	parent *bus.Device
 }
 
-// newFixture makes a device on which time stands still, and a client of it.
-// Nothing may panic.
+// newFixture makes a vkms device on a stepped clock, and a client of it. The
+// test fails if a handler panics.
 func newFixture(t *testing.T) *fixture {
 	clock := new(kms.ManualClock)
-	config := vkms.DefaultConfig()
-	config.Clock = clock
-	f := newFixtureOf(t, config)
+	f := newFixtureOn(t, newVKMS(drm.NewClass(), clock))
 	f.clock = clock
 	return f
 }
 
+// newFixtureOf makes a vkms device with the given configuration.
 func newFixtureOf(t *testing.T, config vkms.Config) *fixture {
+	return newFixtureOn(t, vkms.NewDriver(drm.NewClass(), config))
+}
+
+// newFixtureOn makes a device of any driver.
+func newFixtureOn(t *testing.T, driver display) *fixture {
 	drmtest.NoLeaks(t)
 	reports := drmtest.CollectReports(t)
 	t.Cleanup(func() {
@@ -64,15 +104,28 @@ func newFixtureOf(t *testing.T, config vkms.Config) *fixture {
 			t.Errorf("reported: %s", line)
 		}
 	})
-	driver := vkms.NewDriver(drm.NewClass(), config)
 	parent := bindTo(t, driver)
 	return &fixture{T: t, driver: driver, parent: parent, Client: drmtest.Open(t, driver.Device().Primary())}
 }
 
-func bindTo(t *testing.T, driver *vkms.Driver) *bus.Device {
+func bindTo(t *testing.T, driver display) *bus.Device {
 	return drmtest.Bind(t, bus.New("platform"), "vkms", driver)
 }
 
+// kms returns the client as one whose pointers are those of this process.
+func (f *fixture) kms() *kmsclient.Client { return kmsclient.New(f.Process()) }
+
+// crtc and connector return the first CRTC and connector of the device.
+func (f *fixture) crtc() uint32      { return f.driver.ModeConfig().CRTCs()[0].ID() }
+func (f *fixture) connector() uint32 { return f.driver.ModeConfig().Connectors()[0].ID() }
+
+// screenshot returns what the first CRTC shows.
+func (f *fixture) screenshot() (*image.NRGBA, error) {
+	m := f.driver.ModeConfig()
+	return m.Screenshot(m.CRTCs()[0])
+}
+
+// open returns another client of the device.
 func (f *fixture) open() *fixture {
 	f.Helper()
 	other := *f
@@ -80,7 +133,7 @@ func (f *fixture) open() *fixture {
 	return &other
 }
 
-// step runs f's next timer: the next vblank, while vblanks are waited for.
+// step runs the next timer of the clock: the next vblank, if any is awaited.
 func (f *fixture) step() {
 	f.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -90,7 +143,8 @@ func (f *fixture) step() {
 	}
 }
 
-// blocking runs a request that waits for a vblank, and the vblank.
+// blocking runs a request that waits for a vblank, and steps the clock until it
+// returns.
 func (f *fixture) blocking(request func() error) error {
 	f.Helper()
 	if f.clock == nil {
@@ -109,7 +163,7 @@ func (f *fixture) blocking(request func() error) error {
 	return err
 }
 
-// must fails the test when err is one.
+// must ends the test on an error.
 func (f *fixture) must(err error) {
 	f.Helper()
 	if err != nil {
@@ -117,7 +171,7 @@ func (f *fixture) must(err error) {
 	}
 }
 
-// want fails the test when err is not errno; 0 wants success.
+// want fails the test unless err is errno; 0 stands for success.
 func want(t testing.TB, what string, err error, errno unix.Errno) {
 	t.Helper()
 	if errno == 0 && err != nil || errno != 0 && !errors.Is(err, errno) {
@@ -129,10 +183,10 @@ func ioctl[T any](f *fixture, cmd uint32, arg *T) error { return drmtest.Ioctl(f
 
 func (f *fixture) setCap(capability, value uint64) {
 	f.Helper()
-	f.must(ioctl(f, uapi.IoctlSetClientCap, &uapi.SetClientCap{Capability: capability, Value: value}))
+	f.must(f.kms().SetClientCap(capability, value))
 }
 
-// allCaps declares that the client knows everything.
+// allCaps enables all client capabilities.
 func (f *fixture) allCaps() {
 	f.Helper()
 	f.setCap(uapi.ClientCapAtomic, 1)
@@ -143,9 +197,9 @@ func (f *fixture) allCaps() {
 // dumb makes a buffer and returns its handle and pitch.
 func (f *fixture) dumb(width, height, bpp uint32) (handle, pitch uint32) {
 	f.Helper()
-	arg := uapi.ModeCreateDumb{Width: width, Height: height, BPP: bpp}
-	f.must(ioctl(f, uapi.IoctlModeCreateDumb, &arg))
-	return arg.Handle, arg.Pitch
+	dumb, err := f.kms().CreateDumb(width, height, bpp)
+	f.must(err)
+	return dumb.Handle, dumb.Pitch
 }
 
 // fb makes a framebuffer on a buffer of its own.
@@ -158,38 +212,27 @@ func (f *fixture) fb(width, height uint32, format uint32) uint32 {
 	case uapi.FormatXRGB16161616, uapi.FormatARGB16161616:
 		bpp = 64
 	}
-	handle, pitch := f.dumb(width, height, bpp)
-	arg := uapi.ModeFBCmd2{
-		Width: width, Height: height, PixelFormat: format,
-		Handles: [4]uint32{handle}, Pitches: [4]uint32{pitch},
-	}
-	f.must(ioctl(f, uapi.IoctlModeAddFB2, &arg))
-	return arg.FBID
+	fb, err := f.kms().NewFB(width, height, bpp, format)
+	f.must(err)
+	return fb
 }
 
-// modes returns the modes of the connector.
+// modes returns the modes of the first connector.
 func (f *fixture) modes() []uapi.ModeInfo {
 	f.Helper()
-	arg := uapi.ModeGetConnector{ConnectorID: f.driver.ModeConfig().Connectors()[0].ID()}
-	f.must(ioctl(f, uapi.IoctlModeGetConnector, &arg))
-	modes := make([]uapi.ModeInfo, arg.CountModes)
-	arg.CountProps, arg.CountEncoders = 0, 0
-	arg.ModesPtr = drmtest.PutSlice(f.Arena, modes)
-	f.must(ioctl(f, uapi.IoctlModeGetConnector, &arg))
-	f.must(drmtest.GetSlice(f.Arena, modes, arg.ModesPtr))
-	return modes
+	c, err := f.kms().GetConnector(f.connector())
+	f.must(err)
+	return c.Modes
 }
 
-// mode returns the mode of that name.
+// mode returns the mode of the first connector with the given name.
 func (f *fixture) mode(name string) uapi.ModeInfo {
 	f.Helper()
-	for _, m := range f.modes() {
-		if cString(m.Name[:]) == name {
-			return m
-		}
-	}
-	f.Fatalf("there is no mode %s", name)
-	panic("unreachable")
+	c, err := f.kms().GetConnector(f.connector())
+	f.must(err)
+	m, err := c.Mode(name)
+	f.must(err)
+	return m
 }
 
 func cString(b []byte) string {
@@ -197,17 +240,17 @@ func cString(b []byte) string {
 	return string(s)
 }
 
-// setCRTCArg is a SETCRTC of fb in the named mode.
+// setCRTCArg returns a SETCRTC that shows fb in the named mode.
 func (f *fixture) setCRTCArg(fb uint32, mode string) *uapi.ModeCRTC {
 	f.Helper()
 	return &uapi.ModeCRTC{
-		CRTCID: crtcID, FBID: fb, ModeValid: 1, Mode: f.mode(mode),
-		SetConnectorsPtr: drmtest.PutSlice(f.Arena, []uint32{connectorID}), CountConnectors: 1,
+		CRTCID: f.crtc(), FBID: fb, ModeValid: 1, Mode: f.mode(mode),
+		SetConnectorsPtr: drmtest.PutSlice(f.Arena, []uint32{f.connector()}), CountConnectors: 1,
 	}
 }
 
-// light shows a framebuffer of 1024x768 and returns it.
-func (f *fixture) light() (fb uint32) {
+// enable shows a new framebuffer of 1024x768 and returns it.
+func (f *fixture) enable() (fb uint32) {
 	f.Helper()
 	fb = f.fb(1024, 768, uapi.FormatXRGB8888)
 	arg := f.setCRTCArg(fb, "1024x768")
@@ -215,17 +258,17 @@ func (f *fixture) light() (fb uint32) {
 	return fb
 }
 
-// dark switches the CRTC off, which takes no time unless a flip is under way.
-func (f *fixture) dark() {
+// disable switches the CRTC off, which takes no time unless a flip is pending.
+func (f *fixture) disable() {
 	f.Helper()
-	f.must(ioctl(f, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: crtcID}))
+	f.must(f.kms().Disable(f.crtc()))
 }
 
 func (f *fixture) flip(fb uint32, flags uint32, userData uint64) error {
-	return ioctl(f, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: crtcID, FBID: fb, Flags: flags, UserData: userData})
+	return ioctl(f, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: f.crtc(), FBID: fb, Flags: flags, UserData: userData})
 }
 
-// event reads one event, which must be there already.
+// event reads one event, which must be pending.
 func (f *fixture) event() uapi.EventVblank {
 	f.Helper()
 	var e uapi.EventVblank
@@ -240,37 +283,32 @@ func (f *fixture) readEvent(e any) {
 	if err != nil || n != len(buf) {
 		f.Fatalf("reading an event: %d bytes, %v", n, err)
 	}
-	if _, err := binary.Decode(buf, binary.LittleEndian, e); err != nil {
+	if _, err := binary.Decode(buf, binary.NativeEndian, e); err != nil {
 		f.Fatal(err)
 	}
 }
 
-// noEvent fails the test when there is an event to read.
+// noEvent fails the test if an event is pending.
 func (f *fixture) noEvent() {
 	f.Helper()
 	if n, err := f.File.Read(context.Background(), make([]byte, 32), true); !errors.Is(err, unix.EAGAIN) {
-		f.Fatalf("there is an event (%d bytes, %v), and should be none", n, err)
+		f.Fatalf("an event is pending: %d bytes, %v", n, err)
 	}
 }
 
 // properties returns the properties of an object in order, and their values.
 func (f *fixture) properties(id, objectType uint32) (ids []uint32, values map[uint32]uint64) {
 	f.Helper()
-	arg := uapi.ModeObjGetProperties{ObjID: id, ObjType: objectType}
-	f.must(ioctl(f, uapi.IoctlModeObjGetProperties, &arg))
-	ids, list := make([]uint32, arg.CountProps), make([]uint64, arg.CountProps)
-	arg.PropsPtr, arg.PropValuesPtr = drmtest.PutSlice(f.Arena, ids), drmtest.PutSlice(f.Arena, list)
-	f.must(ioctl(f, uapi.IoctlModeObjGetProperties, &arg))
-	f.must(drmtest.GetSlice(f.Arena, ids, arg.PropsPtr))
-	f.must(drmtest.GetSlice(f.Arena, list, arg.PropValuesPtr))
+	list, err := f.kms().Properties(id, objectType)
+	f.must(err)
 	values = make(map[uint32]uint64)
-	for i, id := range ids {
-		values[id] = list[i]
+	for _, p := range list {
+		ids, values[p.ID] = append(ids, p.ID), p.Value
 	}
 	return ids, values
 }
 
-// planeArg is a SETPLANE of fb, unscaled.
+// planeArg returns a SETPLANE of fb without scaling.
 func planeArg(plane, fb uint32, x, y int32, w, h uint32) *uapi.ModeSetPlane {
 	return &uapi.ModeSetPlane{
 		PlaneID: plane, CRTCID: crtcID, FBID: fb, CRTCX: x, CRTCY: y, CRTCW: w, CRTCH: h, SrcW: w << 16, SrcH: h << 16,

@@ -12,20 +12,22 @@ import (
 // 1024x768: 1344*806 clocks of 65 MHz.
 const framePeriod = 16_665_600 * time.Nanosecond
 
-func TestPageFlip(t *testing.T) {
-	f := newFixture(t)
-	a := f.light()
+func TestPageFlip(t *testing.T) { onEachDisplay(t, testPageFlip) }
+
+func testPageFlip(f *fixture) {
+	t := f.T
+	a := f.enable()
 	b := f.fb(1024, 768, uapi.FormatXRGB8888)
 	f.must(f.flip(b, uapi.ModePageFlipEvent, 42))
 	f.noEvent()
 	want(t, "a second flip", f.flip(a, uapi.ModePageFlipEvent, 43), unix.EBUSY)
 	f.step()
 	first := f.event()
-	if first.Base.Type != uapi.EventTypeFlipComplete || first.Base.Length != 32 || first.UserData != 42 || first.CRTCID != crtcID {
+	if first.Base.Type != uapi.EventTypeFlipComplete || first.Base.Length != 32 || first.UserData != 42 || first.CRTCID != f.crtc() {
 		t.Errorf("event %+v", first)
 	}
 	f.noEvent()
-	crtc := uapi.ModeCRTC{CRTCID: crtcID}
+	crtc := uapi.ModeCRTC{CRTCID: f.crtc()}
 	f.must(ioctl(f, uapi.IoctlModeGetCRTC, &crtc))
 	if crtc.FBID != b {
 		t.Errorf("framebuffer %d is shown, not %d", crtc.FBID, b)

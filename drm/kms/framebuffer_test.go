@@ -131,7 +131,7 @@ func TestGetFB(t *testing.T) {
 
 func TestFramebufferLife(t *testing.T) {
 	f := newFixture(t)
-	fb := f.light()
+	fb := f.enable()
 	list := func() []uint32 {
 		arg := uapi.ModeCardRes{CountFBs: 16}
 		ids := make([]uint32, 16)
@@ -179,7 +179,7 @@ func TestFramebufferLife(t *testing.T) {
 	want(t, "a flip after RMFB", f.flip(fb, 0, 0), unix.EBUSY)
 
 	// The end of its file removes what it shows.
-	f.light()
+	f.enable()
 	objects := f.driver.ModeConfig().Objects()
 	other := f.open()
 	f.File.Close()

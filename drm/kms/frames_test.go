@@ -36,7 +36,7 @@ func TestFrames(t *testing.T) {
 		}
 	}
 	var fb uint32
-	step("SETCRTC", 1, func() { fb = f.light() })
+	step("SETCRTC", 1, func() { fb = f.enable() })
 	step("PAGE_FLIP", 1, func() { f.must(f.flip(fb, 0, 0)); f.step() })
 	step("DIRTYFB", 0, func() {
 		want(t, "DIRTYFB", ioctl(f, uapi.IoctlModeDirtyFB, &uapi.ModeFBDirtyCmd{FBID: fb}), unix.ENOSYS)

@@ -11,6 +11,7 @@ import (
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 // fuzzed are the requests that a fuzzer can send, by the first byte of each.
@@ -116,7 +117,7 @@ func FuzzIoctls(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, script, memory []byte) {
 		d := newFuzzDevice(t)
-		lightUp(t, d.client, mode)
+		enableDisplay(t, d.client, mode)
 		runScript(t, d.client, script, memory)
 		d.close()
 		// What is shown may be left: mode and gamma as a blob each, a legacy
@@ -193,20 +194,15 @@ func (d *fuzzDevice) remove() {
 	}
 }
 
-// lightUp makes framebuffer 47 of handle 1 and shows it.
-func lightUp(t *testing.T, c *drmtest.Client, mode uapi.ModeInfo) {
-	dumb := uapi.ModeCreateDumb{Width: 1024, Height: 768, BPP: 32}
-	fb := uapi.ModeFBCmd{Width: 1024, Height: 768, BPP: 32, Depth: 24, Pitch: 4096, Handle: 1}
-	set := uapi.ModeCRTC{CRTCID: crtcID, FBID: 47, ModeValid: 1, Mode: mode, CountConnectors: 1,
-		SetConnectorsPtr: drmtest.PutSlice(c.Arena, []uint32{connectorID})}
-	for _, err := range []error{
-		drmtest.Ioctl(c, uapi.IoctlModeCreateDumb, &dumb),
-		drmtest.Ioctl(c, uapi.IoctlModeAddFB, &fb),
-		drmtest.Ioctl(c, uapi.IoctlModeSetCRTC, &set),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
+// enableDisplay makes framebuffer 47 on handle 1 and shows it.
+func enableDisplay(t *testing.T, c *drmtest.Client, mode uapi.ModeInfo) {
+	setup := kmsclient.New(c.Process())
+	fb, err := setup.NewFB(1024, 768, 32, uapi.FormatXRGB8888)
+	if err == nil {
+		err = setup.SetCRTCOf(crtcID, fb, mode, connectorID)
+	}
+	if err != nil || fb != 47 {
+		t.Fatalf("showing framebuffer %d, want 47: %v", fb, err)
 	}
 }
 

@@ -33,7 +33,7 @@ func lateFixture(t *testing.T) (*fixture, *lateClock) {
 	config.Clock = clock
 	f := newFixtureOf(t, config)
 	f.clock = &clock.ManualClock
-	f.light()
+	f.enable()
 	return f, clock
 }
 

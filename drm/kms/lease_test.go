@@ -254,14 +254,14 @@ func TestLesseeSeesItsLease(t *testing.T) {
 func TestLeaseWithoutThePlane(t *testing.T) {
 	f := newFixture(t)
 	f.setCap(uapi.ClientCapUniversalPlanes, 1)
-	fb := f.light()
+	fb := f.enable()
 	withCursor := f.lease(crtcID, connectorID, cursorID)
 	set := f.setCRTCArg(fb, "1024x768")
 	want(t, "SETCRTC", ioctl(withCursor.fixture, uapi.IoctlModeSetCRTC, set), unix.EACCES)
 	want(t, "PAGE_FLIP", withCursor.flip(fb, 0, 0), unix.EACCES)
 	move := &uapi.ModeCursor{CRTCID: crtcID, Flags: uapi.ModeCursorMove}
 	want(t, "CURSOR", ioctl(withCursor.fixture, uapi.IoctlModeCursor, move), 0)
-	withCursor.dark() // which is allowed
+	withCursor.disable() // which is allowed
 
 	f.must(ioctl(f, uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: 1}))
 	withPrimary := f.lease(crtcID, connectorID, primaryID)
@@ -278,14 +278,14 @@ func TestClosedLesseeSwitchesOff(t *testing.T) {
 	f.must(err)
 	closed := *f
 	closed.Client = c
-	closed.light()
+	closed.enable()
 	f.must(drmtest.CloseFD(fd))
 	plane := uapi.ModeGetPlane{PlaneID: primaryID}
 	f.must(ioctl(f, uapi.IoctlModeGetPlane, &plane))
 	if plane.FBID != 0 {
 		t.Errorf("the plane of a closed lessee shows framebuffer %d", plane.FBID)
 	}
-	f.light()
+	f.enable()
 }
 
 // FuzzLeases has an owner and its lessees send requests with rubbish in them.

@@ -48,7 +48,7 @@ func TestLookingUnderLoad(t *testing.T) {
 	})
 	wg.Go(func() {
 		for range 20 {
-			if _, err := f.driver.Screenshot(); err != nil {
+			if _, err := f.screenshot(); err != nil {
 				t.Errorf("a screenshot: %v", err)
 			}
 		}

@@ -168,7 +168,7 @@ func TestVisibility(t *testing.T) {
 
 func TestSetPropertyErrors(t *testing.T) {
 	f := newFixture(t)
-	fb := f.light()
+	fb := f.enable()
 	blob := f.createBlob([]byte("rubbish"))
 	set := func(id, objectType, property uint32, value uint64) error {
 		return f.blocking(func() error {
@@ -234,7 +234,7 @@ func TestSetPropertyErrors(t *testing.T) {
 
 func TestGamma(t *testing.T) {
 	f := newFixture(t)
-	f.light()
+	f.enable()
 	tables := func() (lut [3][]uint16) {
 		arg := uapi.ModeCRTCLUT{CRTCID: crtcID, GammaSize: 256}
 		addrs := [3]*uint64{&arg.Red, &arg.Green, &arg.Blue}

@@ -22,7 +22,7 @@ func (f *fixture) pixels(fb uint32) (pixels []byte, pitch int) {
 
 func TestScreenshot(t *testing.T) {
 	f := newFixture(t)
-	fb := f.light()
+	fb := f.enable()
 	pixels, pitch := f.pixels(fb)
 	for y := range 768 {
 		for x := range 1024 {
@@ -31,7 +31,7 @@ func TestScreenshot(t *testing.T) {
 	}
 	check := func(x, y int, r, g, b uint8) {
 		t.Helper()
-		picture, err := f.driver.Screenshot()
+		picture, err := f.screenshot()
 		f.must(err)
 		if got, want := picture.NRGBAAt(x, y), (color.NRGBA{r, g, b, 0xff}); got != want {
 			t.Errorf("the pixel at %d,%d is %v, want %v", x, y, got, want)

@@ -18,7 +18,7 @@ import (
 // An unplug leaves nobody waiting: see hotunplug.md.
 func TestUnplugCompletesEverything(t *testing.T) {
 	f := newFixture(t)
-	a := f.light()
+	a := f.enable()
 	b := f.fb(1024, 768, uapi.FormatXRGB8888)
 	f.must(f.flip(b, uapi.ModePageFlipEvent, 1))
 	f.must(ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 100_000, 2)))
@@ -62,14 +62,14 @@ func TestUnplugCompletesEverything(t *testing.T) {
 
 	// The last picture can be had while the client is there; then nothing is
 	// left of it.
-	if _, err := f.driver.Screenshot(); err != nil {
+	if _, err := f.screenshot(); err != nil {
 		t.Errorf("a screenshot after the unplug: %v", err)
 	}
 	f.File.Close()
 	if n := f.driver.Buffers().Objects(); n != 0 {
 		t.Errorf("%d buffers are left", n)
 	}
-	if _, err := f.driver.Screenshot(); !errors.Is(err, unix.ENODEV) {
+	if _, err := f.screenshot(); !errors.Is(err, unix.ENODEV) {
 		t.Errorf("a screenshot of nothing: %v", err)
 	}
 	if state := f.driver.Device().State(); state != drm.Gone {
@@ -80,7 +80,7 @@ func TestUnplugCompletesEverything(t *testing.T) {
 // A planned removal switches the display off first.
 func TestUnbindShutsDown(t *testing.T) {
 	f := newFixture(t)
-	fb := f.light()
+	fb := f.enable()
 	f.must(f.flip(fb, uapi.ModePageFlipEvent, 7))
 	if err := f.parent.Unbind(); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestUnbindShutsDown(t *testing.T) {
 	if e := f.event(); e.UserData != 7 {
 		t.Errorf("event %+v", e)
 	}
-	if _, err := f.driver.Screenshot(); !errors.Is(err, unix.ENODEV) {
+	if _, err := f.screenshot(); !errors.Is(err, unix.ENODEV) {
 		t.Errorf("a screenshot of a display that was switched off: %v", err)
 	}
 	f.File.Close()
@@ -101,7 +101,7 @@ func TestUnbindShutsDown(t *testing.T) {
 	}
 	again := *f
 	again.Client = drmtest.Open(t, f.driver.Device().Primary())
-	again.light()
+	again.enable()
 }
 
 func TestConnectorsComeAndGo(t *testing.T) {
@@ -121,7 +121,7 @@ func TestConnectorsComeAndGo(t *testing.T) {
 		return list
 	}
 	before := attrs()
-	f.light()
+	f.enable()
 	after := attrs()
 	for name, values := range map[string][2]string{
 		"card0-Virtual-1/connector_id":   {"39\n", "39\n"},

@@ -29,11 +29,13 @@ func (f *fixture) query() (sequence uint32, at time.Duration) {
 	return arg.Sequence, time.Duration(arg.TvalSec)*time.Second + time.Duration(arg.TvalUsec)*time.Microsecond
 }
 
-func TestVblankQuery(t *testing.T) {
-	f := newFixture(t)
+func TestVblankQuery(t *testing.T) { onEachDisplay(t, testVblankQuery) }
+
+func testVblankQuery(f *fixture) {
+	t := f.T
 	f.clock.Advance(time.Hour)
 	want(t, "WAIT_VBLANK before the CRTC was ever on", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
-	f.light()
+	f.enable()
 	first, at := f.query()
 	// The counter runs though nobody looks.
 	f.clock.Advance(1000 * framePeriod)
@@ -51,18 +53,20 @@ func TestVblankQuery(t *testing.T) {
 	}
 
 	// Off, it stands still; on again, it goes on.
-	f.dark()
+	f.disable()
 	want(t, "WAIT_VBLANK on a CRTC that is off", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
 	f.clock.Advance(time.Hour)
-	f.light()
+	f.enable()
 	if got, _ := f.query(); got < second+2 || got > second+4 {
 		t.Errorf("sequence %d before the CRTC was switched off, %d after it was on again", second+1, got)
 	}
 }
 
-func TestVblankEvents(t *testing.T) {
-	f := newFixture(t)
-	f.light()
+func TestVblankEvents(t *testing.T) { onEachDisplay(t, testVblankEvents) }
+
+func testVblankEvents(f *fixture) {
+	t := f.T
+	f.enable()
 	now, _ := f.query()
 
 	ask := func(flags, sequence uint32, signal uint64) uint32 {
@@ -74,7 +78,7 @@ func TestVblankEvents(t *testing.T) {
 	expect := func(signal uint64, sequence uint32) {
 		t.Helper()
 		e := f.event()
-		if e.Base.Type != uapi.EventTypeVblank || e.UserData != signal || e.Sequence != sequence || e.CRTCID != crtcID {
+		if e.Base.Type != uapi.EventTypeVblank || e.UserData != signal || e.Sequence != sequence || e.CRTCID != f.crtc() {
 			t.Errorf("event %+v, want %d at %d", e, signal, sequence)
 		}
 	}
@@ -108,15 +112,17 @@ func TestVblankEvents(t *testing.T) {
 
 	// When the CRTC is switched off, what was promised comes.
 	ask(uapi.VblankRelative, 1000, 6)
-	f.dark()
+	f.disable()
 	if e := f.event(); e.UserData != 6 {
 		t.Errorf("event %+v", e)
 	}
 }
 
-func TestWaitVblankForms(t *testing.T) {
-	f := newFixture(t)
-	f.light()
+func TestWaitVblankForms(t *testing.T) { onEachDisplay(t, testWaitVblankForms) }
+
+func testWaitVblankForms(f *fixture) {
+	t := f.T
+	f.enable()
 	for _, tc := range []struct {
 		name  string
 		flags uint32
@@ -134,9 +140,11 @@ func TestWaitVblankForms(t *testing.T) {
 	}
 }
 
-func TestWaitVblankBlocks(t *testing.T) {
-	f := newFixture(t)
-	f.light()
+func TestWaitVblankBlocks(t *testing.T) { onEachDisplay(t, testWaitVblankBlocks) }
+
+func testWaitVblankBlocks(f *fixture) {
+	t := f.T
+	f.enable()
 	now, _ := f.query()
 	arg := waitArg(uapi.VblankRelative, 3, 0)
 	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, arg) }))
@@ -164,21 +172,23 @@ func TestWaitVblankBlocks(t *testing.T) {
 	f.step() // the last that was armed for the interrupted one
 	go func() { done <- ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 100, 0)) }()
 	f.step() // it waits
-	f.dark()
+	f.disable()
 	f.must(<-done)
 }
 
-func TestCRTCSequence(t *testing.T) {
-	f := newFixture(t)
+func TestCRTCSequence(t *testing.T) { onEachDisplay(t, testCRTCSequence) }
+
+func testCRTCSequence(f *fixture) {
+	t := f.T
 	get := func() (uapi.CRTCGetSequence, error) {
-		arg := uapi.CRTCGetSequence{CRTCID: crtcID}
+		arg := uapi.CRTCGetSequence{CRTCID: f.crtc()}
 		err := ioctl(f, uapi.IoctlCRTCGetSequence, &arg)
 		return arg, err
 	}
 	_, err := get()
 	want(t, "GET_SEQUENCE of a CRTC that is off", err, unix.EINVAL)
-	want(t, "QUEUE_SEQUENCE on a CRTC that is off", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: crtcID}), unix.EINVAL)
-	f.light()
+	want(t, "QUEUE_SEQUENCE on a CRTC that is off", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: f.crtc()}), unix.EINVAL)
+	f.enable()
 	now, err := get()
 	f.must(err)
 	if now.Active != 1 || now.SequenceNs == 0 {
@@ -186,7 +196,7 @@ func TestCRTCSequence(t *testing.T) {
 	}
 	queue := func(flags uint32, sequence, userData uint64) uint64 {
 		t.Helper()
-		arg := uapi.CRTCQueueSequence{CRTCID: crtcID, Flags: flags, Sequence: sequence, UserData: userData}
+		arg := uapi.CRTCQueueSequence{CRTCID: f.crtc(), Flags: flags, Sequence: sequence, UserData: userData}
 		f.must(ioctl(f, uapi.IoctlCRTCQueueSequence, &arg))
 		return arg.Sequence
 	}
@@ -211,15 +221,17 @@ func TestCRTCSequence(t *testing.T) {
 	f.step()
 	expect(4, now.Sequence+2, now.SequenceNs+2*int64(framePeriod))
 
-	want(t, "unknown flag", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: crtcID, Flags: 4}), unix.EINVAL)
+	want(t, "unknown flag", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: f.crtc(), Flags: 4}), unix.EINVAL)
 	want(t, "unknown CRTC", ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: 1}), unix.ENOENT)
 	want(t, "unknown CRTC", ioctl(f, uapi.IoctlCRTCGetSequence, &uapi.CRTCGetSequence{CRTCID: 9999}), unix.ENOENT)
 }
 
 // A client has room for 4096 bytes of events.
-func TestEventBudget(t *testing.T) {
-	f := newFixture(t)
-	fb := f.light()
+func TestEventBudget(t *testing.T) { onEachDisplay(t, testEventBudget) }
+
+func testEventBudget(f *fixture) {
+	t := f.T
+	fb := f.enable()
 	for i := range drm.EventBudget / 32 {
 		if err := ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 1, 0)); err != nil {
 			t.Fatalf("event %d: %v", i, err)
@@ -237,9 +249,11 @@ func TestEventBudget(t *testing.T) {
 }
 
 // A closed file leaves nothing behind, and its flip goes on.
-func TestCloseWithEventsUnderWay(t *testing.T) {
-	f := newFixture(t)
-	fb := f.light()
+func TestCloseWithEventsUnderWay(t *testing.T) { onEachDisplay(t, testCloseWithEventsUnderWay) }
+
+func testCloseWithEventsUnderWay(f *fixture) {
+	t := f.T
+	fb := f.enable()
 	f.must(ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 1_000_000, 0)))
 	f.must(f.flip(fb, uapi.ModePageFlipEvent, 0))
 	f.File.Close()

@@ -232,10 +232,10 @@ func TestWritebackRoundTrip(t *testing.T) {
 		}
 		f.lightWriteback(shown)
 		f.must(f.blocking(func() error { return f.atomic(0, 0, change{writebackID, f.wbProp("WRITEBACK_FB_ID"), uint64(target)}) }))
-		before, err := f.driver.Screenshot()
+		before, err := f.screenshot()
 		f.must(err)
 		f.must(f.blocking(func() error { return f.atomic(0, 0, change{primaryID, fbPropID, uint64(target)}) }))
-		after, err := f.driver.Screenshot()
+		after, err := f.screenshot()
 		f.must(err)
 		if !bytes.Equal(before.Pix, after.Pix) {
 			t.Errorf("%#x: what is written back is not what was shown", format)
