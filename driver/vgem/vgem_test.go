@@ -15,6 +15,7 @@ import (
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 func newDevice(t testing.TB) (*vgem.Driver, *bus.Device) {
@@ -22,32 +23,56 @@ func newDevice(t testing.TB) (*vgem.Driver, *bus.Device) {
 	return d, drmtest.Bind(t, bus.New("platform"), "vgem", d)
 }
 
-func createDumb(t testing.TB, c *drmtest.Client) uint32 {
-	t.Helper()
-	arg := uapi.ModeCreateDumb{Width: 64, Height: 64, BPP: 32}
-	if err := drmtest.Ioctl(c, uapi.IoctlModeCreateDumb, &arg); err != nil {
-		t.Fatal(err)
-	}
-	return arg.Handle
+// A client has a node of the device open. Its methods that return no error end
+// the test on one.
+type client struct {
+	testing.TB
+	*kmsclient.Client
+	file *drm.File
 }
 
-func attach(c *drmtest.Client, handle, flags uint32) (uint32, error) {
+func open(t testing.TB, m *drm.Minor) client {
+	t.Helper()
+	c := drmtest.Open(t, m)
+	return client{t, kmsclient.New(c.Process()), c.File}
+}
+
+func (c client) must(err error) {
+	c.Helper()
+	if err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c client) dumb() (handle uint32) {
+	c.Helper()
+	dumb, err := c.CreateDumb(64, 64, 32)
+	c.must(err)
+	return dumb.Handle
+}
+
+func (c client) dmaBuf(handle, flags uint32) (fd int32) {
+	c.Helper()
+	fd, err := c.Export(handle, flags)
+	c.must(err)
+	return fd
+}
+
+func (c client) attach(handle, flags uint32) (name uint32, err error) {
 	arg := vgem.FenceAttach{Handle: handle, Flags: flags}
-	err := drmtest.Ioctl(c, vgem.IoctlFenceAttach, &arg)
+	err = kmsclient.Ioctl(c, vgem.IoctlFenceAttach, &arg)
 	return arg.OutFence, err
 }
 
-func mustAttach(t testing.TB, c *drmtest.Client, handle, flags uint32) uint32 {
-	t.Helper()
-	name, err := attach(c, handle, flags)
-	if err != nil {
-		t.Fatal(err)
-	}
+func (c client) mustAttach(handle, flags uint32) (name uint32) {
+	c.Helper()
+	name, err := c.attach(handle, flags)
+	c.must(err)
 	return name
 }
 
-func signal(c *drmtest.Client, name uint32) error {
-	return drmtest.Ioctl(c, vgem.IoctlFenceSignal, &vgem.FenceSignal{Fence: name})
+func (c client) signal(name uint32) error {
+	return kmsclient.Ioctl(c, vgem.IoctlFenceSignal, &vgem.FenceSignal{Fence: name})
 }
 
 func wantErr(t testing.TB, what string, got, want error) {
@@ -63,7 +88,7 @@ func TestDevice(t *testing.T) {
 	if info := driver.Info(); info.Name != "vgem" || info.Desc != "Virtual GEM provider" || dev.Render() == nil {
 		t.Errorf("%+v, render node %v", info, dev.Render())
 	}
-	c, render := drmtest.Open(t, dev.Primary()), drmtest.Open(t, dev.Render())
+	c, render := open(t, dev.Primary()), open(t, dev.Render())
 	for _, tc := range []struct {
 		capability, want uint64
 		err              error
@@ -71,35 +96,28 @@ func TestDevice(t *testing.T) {
 		{uapi.CapPrime, uapi.PrimeCapImport | uapi.PrimeCapExport, nil},
 		{uapi.CapTimestampMonotonic, 1, nil},
 		{uapi.CapSyncobj, 0, nil},
-		{uapi.CapDumbBuffer, 0, unix.EOPNOTSUPP}, // asked of displays only
+		{uapi.CapDumbBuffer, 0, unix.EOPNOTSUPP}, // only devices with displays answer it
 	} {
-		arg := uapi.GetCap{Capability: tc.capability}
-		if err := drmtest.Ioctl(c, uapi.IoctlGetCap, &arg); arg.Value != tc.want || !errors.Is(err, tc.err) {
-			t.Errorf("GET_CAP %d: %d, %v; want %d, %v", tc.capability, arg.Value, err, tc.want, tc.err)
+		if value, err := c.Cap(tc.capability); value != tc.want || !errors.Is(err, tc.err) {
+			t.Errorf("GET_CAP %d: %d, %v; want %d, %v", tc.capability, value, err, tc.want, tc.err)
 		}
 	}
-	err := drmtest.Ioctl(render, uapi.IoctlModeCreateDumb, &uapi.ModeCreateDumb{Width: 1, Height: 1, BPP: 8})
+	_, err := render.CreateDumb(1, 1, 8)
 	wantErr(t, "CREATE_DUMB on the render node", err, unix.EACCES)
 
 	// The render node imports, and its fences work.
-	handle := createDumb(t, c)
-	exported := uapi.PrimeHandle{Handle: handle, Flags: uapi.Cloexec | uapi.RDWR}
-	if err := drmtest.Ioctl(c, uapi.IoctlPrimeHandleToFD, &exported); err != nil {
-		t.Fatal(err)
+	dmaBuf := c.dmaBuf(c.dumb(), uapi.Cloexec|uapi.RDWR)
+	defer unix.Close(int(dmaBuf))
+	imported, err := render.Import(dmaBuf)
+	render.must(err)
+	name := render.mustAttach(imported, vgem.FenceWrite)
+	if got := polled(t, dmaBuf); got != 0 {
+		t.Errorf("poll of a buffer with a write fence: %#x, want 0", got)
 	}
-	defer unix.Close(int(exported.FD))
-	imported := uapi.PrimeHandle{FD: exported.FD}
-	if err := drmtest.Ioctl(render, uapi.IoctlPrimeFDToHandle, &imported); err != nil {
-		t.Fatal(err)
-	}
-	name := mustAttach(t, render, imported.Handle, vgem.FenceWrite)
-	if got := polled(t, exported.FD); got != 0 {
-		t.Errorf("poll says %#x of a buffer that is written", got)
-	}
-	wantErr(t, "signalling another file's fence", signal(c, name), unix.ENOENT)
-	wantErr(t, "FENCE_SIGNAL", signal(render, name), nil)
-	if got := polled(t, exported.FD); got != unix.POLLIN|unix.POLLOUT {
-		t.Errorf("poll says %#x of an idle buffer", got)
+	wantErr(t, "signalling another file's fence", c.signal(name), unix.ENOENT)
+	wantErr(t, "FENCE_SIGNAL", render.signal(name), nil)
+	if got := polled(t, dmaBuf); got != unix.POLLIN|unix.POLLOUT {
+		t.Errorf("poll of an idle buffer: %#x", got)
 	}
 }
 
@@ -117,8 +135,8 @@ func polled(t testing.TB, fd int32) int16 {
 
 func TestFences(t *testing.T) {
 	driver, _ := newDevice(t)
-	c := drmtest.Open(t, driver.Device().Primary())
-	handle := createDumb(t, c)
+	c := open(t, driver.Device().Primary())
+	handle := c.dumb()
 	for _, tc := range []struct {
 		name string
 		arg  vgem.FenceAttach
@@ -128,7 +146,7 @@ func TestFences(t *testing.T) {
 		{"padding", vgem.FenceAttach{Handle: handle, Pad: 1}, unix.EINVAL},
 		{"no buffer", vgem.FenceAttach{Handle: 99}, unix.ENOENT},
 	} {
-		wantErr(t, "FENCE_ATTACH with "+tc.name, drmtest.Ioctl(c, vgem.IoctlFenceAttach, &tc.arg), tc.err)
+		wantErr(t, "FENCE_ATTACH with "+tc.name, kmsclient.Ioctl(c, vgem.IoctlFenceAttach, &tc.arg), tc.err)
 	}
 	for _, tc := range []struct {
 		name string
@@ -139,33 +157,34 @@ func TestFences(t *testing.T) {
 		{"no fence", vgem.FenceSignal{}, unix.ENOENT},
 		{"an unknown fence", vgem.FenceSignal{Fence: 99}, unix.ENOENT},
 	} {
-		wantErr(t, "FENCE_SIGNAL with "+tc.name, drmtest.Ioctl(c, vgem.IoctlFenceSignal, &tc.arg), tc.err)
+		wantErr(t, "FENCE_SIGNAL with "+tc.name, kmsclient.Ioctl(c, vgem.IoctlFenceSignal, &tc.arg), tc.err)
 	}
 
-	// Readers do not mind each other; a writer minds all.
-	first, second := mustAttach(t, c, handle, 0), mustAttach(t, c, handle, 0)
-	_, err := attach(c, handle, vgem.FenceWrite)
+	// Read fences may coexist; a write fence excludes all others.
+	first, second := c.mustAttach(handle, 0), c.mustAttach(handle, 0)
+	_, err := c.attach(handle, vgem.FenceWrite)
 	wantErr(t, "a writer beside readers", err, unix.EBUSY)
-	wantErr(t, "FENCE_SIGNAL", signal(c, first), nil)
-	wantErr(t, "FENCE_SIGNAL again", signal(c, first), unix.ENOENT)
-	wantErr(t, "FENCE_SIGNAL", signal(c, second), nil)
-	writer := mustAttach(t, c, handle, vgem.FenceWrite)
+	wantErr(t, "FENCE_SIGNAL", c.signal(first), nil)
+	wantErr(t, "FENCE_SIGNAL again", c.signal(first), unix.ENOENT)
+	wantErr(t, "FENCE_SIGNAL", c.signal(second), nil)
+	writer := c.mustAttach(handle, vgem.FenceWrite)
 	if writer <= second {
-		t.Errorf("the name %d is used again", writer)
+		t.Errorf("name %d is reused", writer)
 	}
-	_, err = attach(c, handle, 0)
+	_, err = c.attach(handle, 0)
 	wantErr(t, "a reader beside a writer", err, unix.EBUSY)
-	wantErr(t, "FENCE_SIGNAL", signal(c, writer), nil)
+	wantErr(t, "FENCE_SIGNAL", c.signal(writer), nil)
 }
 
-// A fence that its client forgets is signalled after ten seconds.
+// TestFenceTimeout checks that a fence that its client does not signal is
+// signalled after ten seconds.
 func TestFenceTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		driver, _ := newDevice(t)
-		c := drmtest.Open(t, driver.Device().Primary())
-		handle := createDumb(t, c)
-		name := mustAttach(t, c, handle, vgem.FenceWrite)
-		o, err := driver.Buffers().Lookup(c.File, handle)
+		c := open(t, driver.Device().Primary())
+		handle := c.dumb()
+		name := c.mustAttach(handle, vgem.FenceWrite)
+		o, err := driver.Buffers().Lookup(c.file, handle)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,44 +201,40 @@ func TestFenceTimeout(t *testing.T) {
 		if _, _, err := pending[0].Status(); err != nil {
 			t.Errorf("its status is %v", err)
 		}
-		wantErr(t, "FENCE_SIGNAL after the time", signal(c, name), unix.ETIMEDOUT)
-		wantErr(t, "FENCE_SIGNAL again", signal(c, name), unix.ENOENT)
-		wantErr(t, "FENCE_SIGNAL in time", signal(c, mustAttach(t, c, handle, 0)), nil)
+		wantErr(t, "FENCE_SIGNAL after the time", c.signal(name), unix.ETIMEDOUT)
+		wantErr(t, "FENCE_SIGNAL again", c.signal(name), unix.ENOENT)
+		wantErr(t, "FENCE_SIGNAL in time", c.signal(c.mustAttach(handle, 0)), nil)
 	})
 }
 
-// The end of a file, and that of the device, leaves no fence pending.
-func TestNobodyIsLeftWaiting(t *testing.T) {
+// TestNoFenceIsLeftPending checks that closing the file, or removing the device,
+// signals all fences.
+func TestNoFenceIsLeftPending(t *testing.T) {
 	drmtest.NoLeaks(t)
 	driver, parent := newDevice(t)
-	keeper, c := drmtest.Open(t, driver.Device().Primary()), drmtest.Open(t, driver.Device().Primary())
-	handle := createDumb(t, keeper)
-	name := uapi.PrimeHandle{Handle: handle, Flags: uapi.Cloexec}
-	if err := drmtest.Ioctl(keeper, uapi.IoctlPrimeHandleToFD, &name); err != nil {
-		t.Fatal(err)
+	keeper, c := open(t, driver.Device().Primary()), open(t, driver.Device().Primary())
+	handle := keeper.dumb()
+	dmaBuf := keeper.dmaBuf(handle, uapi.Cloexec)
+	defer unix.Close(int(dmaBuf))
+	imported, err := c.Import(dmaBuf)
+	c.must(err)
+	c.mustAttach(imported, vgem.FenceWrite)
+	c.file.Close()
+	if got := polled(t, dmaBuf); got != unix.POLLIN|unix.POLLOUT {
+		t.Errorf("poll after the file that attached the fence was closed: %#x", got)
 	}
-	defer unix.Close(int(name.FD))
-	imported := uapi.PrimeHandle{FD: name.FD}
-	if err := drmtest.Ioctl(c, uapi.IoctlPrimeFDToHandle, &imported); err != nil {
-		t.Fatal(err)
-	}
-	mustAttach(t, c, imported.Handle, vgem.FenceWrite)
-	c.File.Close()
-	if got := polled(t, name.FD); got != unix.POLLIN|unix.POLLOUT {
-		t.Errorf("poll says %#x after the file that attached the fence was closed", got)
-	}
-	mustAttach(t, keeper, handle, vgem.FenceWrite)
+	keeper.mustAttach(handle, vgem.FenceWrite)
 	if err := parent.Remove(); err != nil {
 		t.Fatal(err)
 	}
-	if got := polled(t, name.FD); got != unix.POLLIN|unix.POLLOUT {
-		t.Errorf("poll says %#x after the unplug", got)
+	if got := polled(t, dmaBuf); got != unix.POLLIN|unix.POLLOUT {
+		t.Errorf("poll after the unplug: %#x", got)
 	}
-	_, err := attach(keeper, handle, 0)
+	_, err = keeper.attach(handle, 0)
 	wantErr(t, "FENCE_ATTACH after the unplug", err, unix.ENODEV)
 }
 
-// Fences are attached and signalled while the device is pulled.
+// TestUnplugStorm attaches and signals fences while the device is removed.
 func TestUnplugStorm(t *testing.T) {
 	drmtest.NoLeaks(t)
 	before := gem.DMABufs()
@@ -228,27 +243,19 @@ func TestUnplugStorm(t *testing.T) {
 		var clients sync.WaitGroup
 		atWork, removed := make(chan struct{}, 4), make(chan struct{})
 		for range cap(atWork) {
+			c := open(t, driver.Device().Primary())
+			handle := c.dumb()
+			dmaBuf := c.dmaBuf(handle, uapi.Cloexec)
 			clients.Go(func() {
-				c, err := drmtest.OpenAs(driver.Device().Primary(), drmtest.Self())
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer c.File.Close()
-				handle := createDumb(t, c)
-				exported := uapi.PrimeHandle{Handle: handle, Flags: uapi.Cloexec}
-				if err := drmtest.Ioctl(c, uapi.IoctlPrimeHandleToFD, &exported); err != nil {
-					t.Error(err)
-					return
-				}
-				defer unix.Close(int(exported.FD))
+				defer c.file.Close()
+				defer unix.Close(int(dmaBuf))
 				for n := 0; ; n++ {
 					if n == 3 {
 						atWork <- struct{}{}
 					}
-					name, err := attach(c, handle, vgem.FenceWrite)
+					name, err := c.attach(handle, vgem.FenceWrite)
 					if err == nil {
-						err = signal(c, name)
+						err = c.signal(name)
 					}
 					if err != nil {
 						wantErr(t, "a request", err, unix.ENODEV)
@@ -256,8 +263,8 @@ func TestUnplugStorm(t *testing.T) {
 					}
 				}
 				<-removed
-				if got := polled(t, exported.FD); got != unix.POLLIN|unix.POLLOUT {
-					t.Errorf("poll says %#x after the unplug", got)
+				if got := polled(t, dmaBuf); got != unix.POLLIN|unix.POLLOUT {
+					t.Errorf("poll after the unplug: %#x", got)
 				}
 			})
 		}
@@ -278,23 +285,23 @@ func TestUnplugStorm(t *testing.T) {
 	}
 }
 
-// FuzzFences sends any requests with any arguments.
+// FuzzFences sends requests with arbitrary arguments.
 func FuzzFences(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		driver, _ := newDevice(t)
-		c := drmtest.Open(t, driver.Device().Primary())
-		createDumb(t, c)
-		createDumb(t, c)
+		c := open(t, driver.Device().Primary())
+		c.dumb()
+		c.dumb()
 		for ; len(script) >= 4; script = script[4:] {
 			if script[0]&1 == 0 {
 				arg := vgem.FenceAttach{Handle: uint32(script[1]), Flags: uint32(script[2]), Pad: uint32(script[3])}
-				_ = drmtest.Ioctl(c, vgem.IoctlFenceAttach, &arg)
+				_ = kmsclient.Ioctl(c, vgem.IoctlFenceAttach, &arg)
 			} else {
-				_ = drmtest.Ioctl(c, vgem.IoctlFenceSignal, &vgem.FenceSignal{Fence: uint32(script[1]), Flags: uint32(script[2])})
+				_ = kmsclient.Ioctl(c, vgem.IoctlFenceSignal, &vgem.FenceSignal{Fence: uint32(script[1]), Flags: uint32(script[2])})
 			}
 		}
-		c.File.Close()
+		c.file.Close()
 		if n := driver.Buffers().Objects(); n != 0 {
 			t.Errorf("%d buffers are left", n)
 		}

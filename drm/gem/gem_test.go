@@ -13,6 +13,7 @@ import (
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 func newDevice(t testing.TB) (*gem.Manager, *drm.Device, *bus.Device) {
@@ -24,11 +25,11 @@ func newDevice(t testing.TB) (*gem.Manager, *drm.Device, *bus.Device) {
 
 func createDumb(t testing.TB, c *drmtest.Client, width, height, bpp uint32) uapi.ModeCreateDumb {
 	t.Helper()
-	arg := uapi.ModeCreateDumb{Width: width, Height: height, BPP: bpp}
-	if err := drmtest.Ioctl(c, uapi.IoctlModeCreateDumb, &arg); err != nil {
-		t.Fatalf("CREATE_DUMB %dx%d@%d: %v", width, height, bpp, err)
+	dumb, err := kmsclient.New(c.Process()).CreateDumb(width, height, bpp)
+	if err != nil {
+		t.Fatalf("%dx%d@%d: %v", width, height, bpp, err)
 	}
-	return arg
+	return dumb
 }
 
 func TestDumbLayout(t *testing.T) {
