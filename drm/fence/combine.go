@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Merge returns a fence that is signalled when all the given fences are. Its
-// error is that of the part that failed first. Merge takes composite fences
+// Merge returns a fence that is signalled when all the given fences are. It
+// takes the error of the part that fails first. Merge takes composite fences
 // apart, leaves out signalled ones, and keeps only the last fence of each
-// context (dma_fence_unwrap_merge). Errors of fences that are already
+// context (dma_fence_unwrap_merge). The errors of fences that are already
 // signalled are lost.
 func Merge(fences ...*Fence) *Fence {
 	var latest time.Duration
