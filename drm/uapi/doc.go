@@ -1,5 +1,6 @@
 // Package uapi is the ABI between DRM clients and the kernel, in Go: request
-// numbers, constants and argument structs. It does nothing with them. Package
+// numbers, constants and argument structs, and descriptions of them for
+// programs that print arguments by name ([LookupRequest]). Package
 // drm and its parts decode what clients send with it; drivers use its
 // constants; clients in Go use it to make requests. Nothing in it allocates or
 // locks.

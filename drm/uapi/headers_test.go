@@ -184,6 +184,43 @@ func TestTablesComplete(t *testing.T) {
 	}
 }
 
+// TestDescriptions compares the descriptions with the Go declarations.
+func TestDescriptions(t *testing.T) {
+	if len(describedStructs) != len(structTable) {
+		t.Fatalf("%d structs are described, want %d", len(describedStructs), len(structTable))
+	}
+	for i, s := range structTable {
+		got, fields := describedStructs[i], fieldsOf(s.typ)
+		if got.Size != int(s.typ.Size()) || len(got.Fields) != len(fields) {
+			t.Errorf("%v: described with %d bytes, %d fields; want %d, %d", s.typ, got.Size, len(got.Fields), s.typ.Size(), len(fields))
+			continue
+		}
+		for j, f := range fields {
+			elem, count := f.Type, 0
+			if elem.Kind() == reflect.Array {
+				elem, count = elem.Elem(), f.Type.Len()
+			}
+			g := got.Fields[j]
+			if g.Offset != int(f.Offset) || g.Size != int(elem.Size()) || g.Count != count || !strings.HasSuffix(s.fields[j], g.Name) {
+				t.Errorf("%v.%s is described as %+v", s.typ, f.Name, g)
+			}
+			if (g.Kind == KindInt) != (isSigned(elem.Kind()) == 1) || (g.Kind == KindStruct) != (elem.Kind() == reflect.Struct) ||
+				(g.Struct != nil) != (g.Kind == KindStruct) || g.Struct != nil && g.Struct.Size != g.Size {
+				t.Errorf("%v.%s has kind %d", s.typ, f.Name, g.Kind)
+			}
+		}
+	}
+	for _, r := range ioctlTable {
+		got := LookupRequest(r.cmd)
+		if got == nil || got.Name != IoctlName(r.cmd) || got.In != nil && uint32(got.In.Size) != IOCSize(r.cmd) {
+			t.Errorf("%s is described as %+v", r.c, got)
+		}
+	}
+	if LookupStruct("drm_wait_vblank_reply").Fields[2].Name != "tval_sec" || LookupRequest(0x1234) != nil {
+		t.Error("lookups find the wrong descriptions")
+	}
+}
+
 // TestLayout checks what the compiler of another architecture relies on.
 func TestLayout(t *testing.T) {
 	for _, s := range structTable {

@@ -16,6 +16,7 @@ func (m *model) emit() (map[string][]byte, error) {
 		"ioctls_gen.go":       m.emitIoctls,
 		"structs_gen.go":      m.emitStructs,
 		"consts_gen.go":       m.emitConsts,
+		"describe_gen.go":     m.emitDescriptions,
 		"headers_gen_test.go": m.emitTest,
 	} {
 		var b bytes.Buffer

@@ -17,6 +17,7 @@ type model struct {
 
 type goStruct struct {
 	name   string
+	tag    string // in C, "" for a struct without a name
 	c      cPath
 	doc    string
 	fields []goField
@@ -131,7 +132,7 @@ func (m *model) addStruct(t *dwarf.StructType, size int64, name string, c cPath,
 	if err := m.claim(name, c.String()); err != nil {
 		return err
 	}
-	s := goStruct{name: name, c: c, doc: name + " " + doc}
+	s := goStruct{name: name, tag: t.StructName, c: c, doc: name + " " + doc}
 	var end int64
 	pad := func(to int64) {
 		if n := to - end; n > 0 {
