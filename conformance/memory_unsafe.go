@@ -4,18 +4,13 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 // addr returns the address of the elements of s, for arrays that requests
 // point to; 0 when s is empty. It stays valid until the end of the case.
-func addr[E any](t *tester, s []E) uint64 {
-	if len(s) == 0 {
-		return 0
-	}
-	p := unsafe.SliceData(s)
-	t.pin.Pin(p)
-	return uint64(uintptr(unsafe.Pointer(p)))
-}
+func addr[E any](t *tester, s []E) uint64 { return kmsclient.Address(&t.pin, s) }
 
 // BadAddr returns the address of a page that can be neither read nor written.
 func (t *tester) BadAddr() uint64 {

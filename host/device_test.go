@@ -15,7 +15,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A device is a card that answers the requests of testclient: a buffer to map
+// A device is a card that answers the requests of testprogs/host: a buffer to map
 // at the first fake offset, and ioctls for what the tests are about.
 type device struct {
 	t      testing.TB

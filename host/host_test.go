@@ -18,7 +18,7 @@ import (
 
 func contextCause(ctx context.Context) error { return context.Cause(ctx) }
 
-// client is the path of testclient, built without cgo: a static program.
+// client is the path of testprogs/host, built without cgo: a static program.
 // clientVariable names one that is there already, for TestAsNobody.
 var client string
 
@@ -41,11 +41,11 @@ func runTests(m *testing.M) int {
 	if client = os.Getenv(clientVariable); client != "" {
 		return m.Run()
 	}
-	client = filepath.Join(dir, "testclient")
+	client = filepath.Join(dir, "host-client")
 	build := exec.Command("go", "build", "-o", client, "../internal/testprogs/host")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building testclient: %v\n%s", err, out)
+		fmt.Fprintf(os.Stderr, "building testprogs/host: %v\n%s", err, out)
 		return 1
 	}
 	// What the devices of the tests do wrong on purpose is not worth a page.
@@ -98,7 +98,7 @@ func run(t testing.TB, h *host.Host, cmd *exec.Cmd) string {
 	return out.String()
 }
 
-// users are who the parts of testclient run as.
+// users are the users that run the parts of testprogs/host.
 var users = []struct {
 	name string
 	attr *syscall.SysProcAttr
@@ -115,7 +115,7 @@ func asUser(cmd *exec.Cmd, attr *syscall.SysProcAttr) *exec.Cmd {
 	return cmd
 }
 
-// TestClient runs the parts of testclient that need nothing but a device.
+// TestClient runs the parts of testprogs/host that need nothing but a device.
 func TestClient(t *testing.T) {
 	for _, user := range users {
 		for _, part := range []string{"basic", "events", "shortreads", "dup", "exec", "pass", "reopen", "map", "faults",
@@ -136,7 +136,7 @@ func TestClientSeesPixels(t *testing.T) {
 	d := newDevice(t, class, "vkms")
 	h := newHost(t, class, host.Options{})
 	run(t, h, exec.Command(client, "basic"))
-	if got := d.contents(); !bytes.HasPrefix(got, []byte("written by testclient")) {
+	if got := d.contents(); !bytes.HasPrefix(got, []byte("written by a client")) {
 		t.Errorf("the buffer holds %q", got[:32])
 	}
 	run(t, h, exec.Command(client, "exec"))

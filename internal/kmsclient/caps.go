@@ -13,7 +13,7 @@ func (c *Client) Driver() (string, error) {
 	name := make([]byte, 64)
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	arg := uapi.Version{Name: address(&pin, name), NameLen: uint64(len(name))}
+	arg := uapi.Version{Name: Address(&pin, name), NameLen: uint64(len(name))}
 	err := Ioctl(c, uapi.IoctlVersion, &arg)
 	return unix.ByteSliceToString(name), err
 }

@@ -26,10 +26,10 @@ func (c *Client) Resources() (*Resources, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	return r, Ioctl(c, uapi.IoctlModeGetResources, &uapi.ModeCardRes{
-		FBIDPtr: address(&pin, r.FBs), CountFBs: count.CountFBs,
-		CRTCIDPtr: address(&pin, r.CRTCs), CountCRTCs: count.CountCRTCs,
-		ConnectorIDPtr: address(&pin, r.Connectors), CountConnectors: count.CountConnectors,
-		EncoderIDPtr: address(&pin, r.Encoders), CountEncoders: count.CountEncoders,
+		FBIDPtr: Address(&pin, r.FBs), CountFBs: count.CountFBs,
+		CRTCIDPtr: Address(&pin, r.CRTCs), CountCRTCs: count.CountCRTCs,
+		ConnectorIDPtr: Address(&pin, r.Connectors), CountConnectors: count.CountConnectors,
+		EncoderIDPtr: Address(&pin, r.Encoders), CountEncoders: count.CountEncoders,
 	})
 }
 
@@ -50,8 +50,8 @@ func (c *Client) GetConnector(id uint32) (*Connector, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	arg := uapi.ModeGetConnector{
-		ConnectorID: id, EncodersPtr: address(&pin, n.Encoders), CountEncoders: count.CountEncoders,
-		ModesPtr: address(&pin, n.Modes), CountModes: uint32(len(n.Modes)), // a count of 0 would probe again
+		ConnectorID: id, EncodersPtr: Address(&pin, n.Encoders), CountEncoders: count.CountEncoders,
+		ModesPtr: Address(&pin, n.Modes), CountModes: uint32(len(n.Modes)), // a count of 0 would probe again
 	}
 	err := Ioctl(c, uapi.IoctlModeGetConnector, &arg)
 	n.Type, n.TypeID, n.Connection, n.EncoderID = arg.ConnectorType, arg.ConnectorTypeID, arg.Connection, arg.EncoderID
@@ -188,7 +188,7 @@ func (c *Client) SetCRTCOf(crtc, fb uint32, mode uapi.ModeInfo, connectors ...ui
 	defer pin.Unpin()
 	return Ioctl(c, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{
 		CRTCID: crtc, FBID: fb, ModeValid: 1, Mode: mode,
-		SetConnectorsPtr: address(&pin, connectors), CountConnectors: uint32(len(connectors)),
+		SetConnectorsPtr: Address(&pin, connectors), CountConnectors: uint32(len(connectors)),
 	})
 }
 
@@ -218,6 +218,6 @@ func (c *Client) Gamma(crtc uint32, red, green, blue []uint16) error {
 	defer pin.Unpin()
 	return Ioctl(c, uapi.IoctlModeGetGamma, &uapi.ModeCRTCLUT{
 		CRTCID: crtc, GammaSize: uint32(len(red)),
-		Red: address(&pin, red), Green: address(&pin, green), Blue: address(&pin, blue),
+		Red: Address(&pin, red), Green: Address(&pin, green), Blue: Address(&pin, blue),
 	})
 }

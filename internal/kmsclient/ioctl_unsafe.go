@@ -35,9 +35,9 @@ func IoctlOnce[T any](fd int, cmd uint32, arg *T) unix.Errno {
 	return errno
 }
 
-// address returns the address of the elements of s, for the arrays that
+// Address returns the address of the elements of s, for the arrays that
 // requests point to; 0 when s is empty. It stays valid until pin is unpinned.
-func address[T any](pin *runtime.Pinner, s []T) uint64 {
+func Address[T any](pin *runtime.Pinner, s []T) uint64 {
 	if len(s) == 0 {
 		return 0
 	}

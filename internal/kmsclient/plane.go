@@ -19,7 +19,7 @@ func (c *Client) Planes() ([]uint32, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	return planes, Ioctl(c, uapi.IoctlModeGetPlaneResources,
-		&uapi.ModeGetPlaneRes{PlaneIDPtr: address(&pin, planes), CountPlanes: count.CountPlanes})
+		&uapi.ModeGetPlaneRes{PlaneIDPtr: Address(&pin, planes), CountPlanes: count.CountPlanes})
 }
 
 // GetPlane returns the state of a plane, without its formats.
@@ -39,7 +39,7 @@ func (c *Client) PlaneFormats(id uint32) ([]uint32, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	return formats, Ioctl(c, uapi.IoctlModeGetPlane, &uapi.ModeGetPlane{
-		PlaneID: id, FormatTypePtr: address(&pin, formats), CountFormatTypes: count.CountFormatTypes,
+		PlaneID: id, FormatTypePtr: Address(&pin, formats), CountFormatTypes: count.CountFormatTypes,
 	})
 }
 

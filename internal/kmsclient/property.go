@@ -40,7 +40,7 @@ func (c *Client) Properties(id, objectType uint32) (Properties, error) {
 	defer pin.Unpin()
 	err := Ioctl(c, uapi.IoctlModeObjGetProperties, &uapi.ModeObjGetProperties{
 		ObjID: id, ObjType: objectType,
-		PropsPtr: address(&pin, ids), PropValuesPtr: address(&pin, values), CountProps: count.CountProps,
+		PropsPtr: Address(&pin, ids), PropValuesPtr: Address(&pin, values), CountProps: count.CountProps,
 	})
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (c *Client) Properties(id, objectType uint32) (Properties, error) {
 func (c *Client) CreateBlob(data []byte) (uint32, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	arg := uapi.ModeCreateBlob{Data: address(&pin, data), Length: uint32(len(data))}
+	arg := uapi.ModeCreateBlob{Data: Address(&pin, data), Length: uint32(len(data))}
 	err := Ioctl(c, uapi.IoctlModeCreatePropBlob, &arg)
 	return arg.BlobID, err
 }
@@ -80,5 +80,5 @@ func (c *Client) GetBlob(id uint32) ([]byte, error) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	return data, Ioctl(c, uapi.IoctlModeGetPropBlob,
-		&uapi.ModeGetBlob{BlobID: id, Data: address(&pin, data), Length: count.Length})
+		&uapi.ModeGetBlob{BlobID: id, Data: Address(&pin, data), Length: count.Length})
 }

@@ -9,10 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bench prints how long one request takes, in nanoseconds, the median over
-// batches: "nothing", "sum", "map", "open", "stat" (of a file that is not
-// ours), "fstat", "filemap" and "seek" (a shared mapping and the size of a file
-// that is no dma-buf), or "socket", which sends 64 bytes to the socket 3 and
+// bench prints the median duration of one call over batches, in nanoseconds:
+// "nothing", "sum", "map" and "open" use the device; "stat", "fstat", "filemap"
+// and "seek" use ordinary files; "socket" sends 64 bytes to the socket 3 and
 // reads 64 bytes back.
 func bench(args []string) {
 	n := must(strconv.Atoi(args[1]))

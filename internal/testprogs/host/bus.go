@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// busFiles unbinds, binds, removes and rescans, by descriptors that were
+// busFiles unbinds, binds, removes and rescans through directories that it
 // opened before, as core_hotunplug of IGT does.
 func busFiles([]string) {
 	dir := func(at int, path string) int {
@@ -15,7 +15,7 @@ func busFiles([]string) {
 	}
 	put := func(at int, path, data string) {
 		fd := must(unix.Openat(at, path, unix.O_WRONLY|unix.O_CLOEXEC, 0))
-		equal(must(unix.Write(fd, []byte(data))), len(data), "what was written to "+path)
+		equal(must(unix.Write(fd, []byte(data))), len(data), "bytes written to "+path)
 		check(unix.Close(fd))
 	}
 	exists := func(at int, path string) bool { return unix.Faccessat(at, path, unix.F_OK, 0) == nil }
@@ -33,8 +33,8 @@ func busFiles([]string) {
 
 	dev := dir(unix.AT_FDCWD, "/sys/class/drm/card0/device")
 	driver, devices := dir(dev, "driver"), dir(dev, "subsystem/devices")
-	equal(fdLink(driver), "/sys/bus/platform/drivers/vkms", "where the driver is")
-	equal(fdLink(devices), "/sys/bus/platform/devices", "where the devices are")
+	equal(fdLink(driver), "/sys/bus/platform/drivers/vkms", "the driver's directory")
+	equal(fdLink(devices), "/sys/bus/platform/devices", "the bus's directory of devices")
 	equal(must(os.Readlink("/sys/bus/platform/drivers/vkms/vkms")), "../../../../devices/platform/vkms", "the link of a bound device")
 	check(unix.Close(dev))
 
@@ -59,21 +59,21 @@ func busFiles([]string) {
 	equal(exists(devices, "vkms"), false, "the device on its bus")
 	equal(nodes(), "", "nodes without the device")
 	put(devices, "../rescan", "1")
-	equal(exists(devices, "vkms/driver"), true, "the driver of the device that was found")
+	equal(exists(devices, "vkms/driver"), true, "the driver of the rescanned device")
 	equal(nodes(), "by-path card0", "nodes after rescan")
 
-	// With the node open: its number stays in use.
+	// With the node open, its number stays in use.
 	for _, what := range []struct {
 		at            int
 		out, name, in string
 	}{{driver, "unbind", "vkms", "bind"}, {devices, "vkms/remove", "1", "../rescan"}} {
 		open := must(unix.Open(card, unix.O_RDWR|unix.O_CLOEXEC, 0))
-		_ = must(getVersion(open))
+		_ = must(driverName(open))
 		put(what.at, what.out, what.name)
-		_, err := getVersion(open)
+		_, err := driverName(open)
 		want(err, unix.ENODEV, "an ioctl right after "+what.out)
 		put(what.at, what.in, what.name)
-		equal(nodes(), "by-path card1", "nodes with the old one open")
+		equal(nodes(), "by-path card1", "nodes while the old one is open")
 		equal(exists(unix.AT_FDCWD, "/sys/kernel/debug/dri/1/name"), true, "the new device in debugfs")
 		check(unix.Close(open))
 		put(what.at, what.out, what.name)

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closes checks that the next request finds a file released that was closed,
-// whatever it was used for just before.
+// closes checks that the request after a close finds the file released,
+// whatever the file was used for just before.
 func closes([]string) {
 	fd := openCard(unix.O_RDWR)
 	for i := range 600 {
@@ -23,8 +23,8 @@ func closes([]string) {
 	}
 }
 
-// closeWait closes a file that a thread waits in a request of: the request
-// goes on, and nobody else is held up.
+// closeWait closes a file while a thread waits in a request on it. The request
+// goes on, and does not delay others.
 func closeWait([]string) {
 	fd, other := openCard(unix.O_RDWR), openCard(unix.O_RDWR)
 	done := make(chan error)

@@ -7,28 +7,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// control writes to virtual files, and reads from a stream.
+// control writes to writable attributes, and reads from a stream.
 func control([]string) {
 	const dir = "/sys/kernel/debug/dri/0/echo"
 	const ctl, data = dir + "/control", dir + "/data"
 	stored := func() string { return string(must(os.ReadFile(ctl))) }
-	put := func(fd int, s string) { equal(must(unix.Write(fd, []byte(s))), len(s), "what was written") }
+	put := func(fd int, s string) { equal(must(unix.Write(fd, []byte(s))), len(s), "bytes written") }
 
 	w := must(unix.Open(ctl, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o644))
-	equal(fdLink(w), "/sys/kernel/debug/dri/vkms/echo/control", "the link of a control")
+	equal(fdLink(w), "/sys/kernel/debug/dri/vkms/echo/control", "the link of an attribute")
 	var st unix.Stat_t
 	check(unix.Fstat(w, &st))
-	equal(st.Mode, uint32(unix.S_IFREG|0o644), "the mode of a control")
+	equal(st.Mode, uint32(unix.S_IFREG|0o644), "the mode of an attribute")
 	_, err := unix.Read(w, make([]byte, 1))
-	want(err, unix.EBADF, "reading what was opened to write")
+	want(err, unix.EBADF, "reading a file opened for writing")
 	put(w, "one")
-	equal(stored(), "\"one\"\n", "what was stored")
+	equal(stored(), "\"one\"\n", "the stored lines")
 	put(w, "two\n")
 	put(w, "three")
 	check(unix.Close(w))
-	equal(stored(), "\"one\"\n\"two\\n\"\n\"three\"\n", "what was stored after close")
+	equal(stored(), "\"one\"\n\"two\\n\"\n\"three\"\n", "the stored lines after close")
 
-	// What is refused harms nobody.
+	// A rejected write stores nothing.
 	for _, bad := range []string{"refuse", "panic"} {
 		w = must(unix.Open(ctl, unix.O_WRONLY, 0))
 		put(w, bad)
@@ -36,15 +36,15 @@ func control([]string) {
 	}
 	equal(strings.Count(stored(), "\n"), 3, "lines stored")
 
-	// To read and write.
+	// An attribute open for reading and writing.
 	rw := must(unix.Open(ctl, unix.O_RDWR, 0))
-	equal(fdLink(rw), "/sys/kernel/debug/dri/vkms/echo/control", "the link of a control")
+	equal(fdLink(rw), "/sys/kernel/debug/dri/vkms/echo/control", "the link of an attribute")
 	buf := make([]byte, 4096)
 	n := must(unix.Read(rw, buf))
-	equal(string(buf[:n]), "\"one\"\n\"two\\n\"\n\"three\"\n", "what is read")
-	equal(must(unix.Read(rw, buf)), 0, "the end")
+	equal(string(buf[:n]), "\"one\"\n\"two\\n\"\n\"three\"\n", "the lines read")
+	equal(must(unix.Read(rw, buf)), 0, "a read at the end")
 	put(rw, "four")
-	equal(strings.HasSuffix(stored(), "\"four\"\n"), true, "what is written to it is stored")
+	equal(strings.HasSuffix(stored(), "\"four\"\n"), true, "a write to it is stored")
 	check(unix.Close(rw))
 
 	// A stream: one open at a time; one packet a read; poll and O_NONBLOCK.
@@ -73,6 +73,6 @@ func control([]string) {
 		r = must(unix.Open(data, unix.O_RDONLY, 0))
 	}
 
-	// Nothing comes after that but the end.
+	// The program ends right after this write.
 	put(w, "last words")
 }

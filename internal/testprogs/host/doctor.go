@@ -11,8 +11,7 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// doctor prints what the doctor finds, with a client that the arguments are
-// for.
+// doctor prints the findings of the doctor. The arguments go to its client.
 func doctor(args []string) {
 	for _, f := range host.Doctor(exec.Command("/proc/self/exe", append([]string{"doctorclient"}, args...)...)) {
 		fmt.Println(f.Name, f.OK, f.Seen, f.Advice)
@@ -26,7 +25,7 @@ func doctorClient(args []string) {
 	os.Exit(host.DoctorClient(os.Stdout))
 }
 
-// runAsNobody runs a program as an ordinary user.
+// runAsNobody runs a program as the user nobody.
 func runAsNobody(args []string) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

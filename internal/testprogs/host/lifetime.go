@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
 )
 
-// storm maps and unmaps until stop, and counts.
+// storm maps and unmaps until stop is set, and counts.
 func storm(fd int, stop *atomic.Bool, count *atomic.Int64) {
 	runtime.LockOSThread()
 	for !stop.Load() {
@@ -27,7 +29,7 @@ func storm(fd int, stop *atomic.Bool, count *atomic.Int64) {
 	}
 }
 
-// mapStorm maps from several threads while signals rain.
+// mapStorm maps from several threads while signals interrupt them.
 func mapStorm(args []string) {
 	duration := must(time.ParseDuration(args[0]))
 	fd := openCard(unix.O_RDWR)
@@ -63,8 +65,8 @@ func mapStorm(args []string) {
 	fmt.Println(count.Load())
 }
 
-// execStorm maps from several threads and calls exec in the midst of it, as
-// often as args says.
+// execStorm maps from several threads and calls exec meanwhile. args says how
+// often.
 func execStorm(args []string) {
 	left := must(strconv.Atoi(args[0]))
 	fd := openCard(unix.O_RDWR | unix.O_CLOEXEC)
@@ -80,7 +82,7 @@ func execStorm(args []string) {
 	for count.Load() < 20 {
 		runtime.Gosched()
 	}
-	// From another thread than the first, every other time.
+	// Every other time, a thread other than the first calls exec.
 	execSelf := func() {
 		check(syscall.Exec("/proc/self/exe", []string{os.Args[0], "execstorm", strconv.Itoa(left - 1)}, os.Environ()))
 	}
@@ -94,7 +96,7 @@ func execStorm(args []string) {
 	select {}
 }
 
-// faults throws wrong pointers at everything.
+// faults passes bad pointers to all calls.
 func faults([]string) {
 	fd := openCard(unix.O_RDWR)
 	page := must(mmap(-1, 2*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
@@ -122,13 +124,13 @@ func faults([]string) {
 		long[i] = 'x'
 	}
 	long[0] = '/'
-	want(rawOpenat(addrOf(long)), unix.ENAMETOOLONG, "a path that is too long")
+	want(rawOpenat(addrOf(long)), unix.ENAMETOOLONG, "a path longer than PATH_MAX")
 
-	// Anything at all, and the host lives on.
+	// Random calls must not harm the host.
 	calls := []uintptr{unix.SYS_IOCTL, unix.SYS_OPEN, unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_STAT, unix.SYS_LSTAT,
 		unix.SYS_FSTAT, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_ACCESS, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2,
 		unix.SYS_READLINK, unix.SYS_READLINKAT, unix.SYS_STATFS, unix.SYS_FSTATFS, unix.SYS_GETCWD, unix.SYS_FCNTL, unix.SYS_MMAP}
-	// As large as the largest argument of an ioctl, which is written to them.
+	// The largest argument of an ioctl fits: the host may write to it.
 	paths := must(mmap(-1, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
 	out := must(mmap(-1, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
 	random := rand.New(rand.NewPCG(1, 2))
@@ -164,7 +166,7 @@ func faults([]string) {
 			if uint32(args[1])&0xff == reqWait&0xff || uint32(args[1])&0xff == reqUnplug&0xff {
 				continue
 			}
-		case unix.SYS_MMAP: // not over something that we need
+		case unix.SYS_MMAP: // not over memory in use
 			args[0], args[3], args[4], args[5] = 0, args[3]&^unix.MAP_FIXED, uintptr(fd), mapOffset+args[5]&0xfff000
 		case unix.SYS_OPEN, unix.SYS_OPENAT:
 			args[1+b2i(nr == unix.SYS_OPENAT)] &^= unix.O_CREAT | unix.O_TRUNC
@@ -187,7 +189,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-// unplug is what a program sees when its device goes away.
+// unplug checks what a program sees when its device is unplugged.
 func unplug([]string) {
 	fd := openCard(unix.O_RDWR | unix.O_NONBLOCK)
 	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
@@ -214,8 +216,8 @@ func unplug([]string) {
 	_, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDWR, 0)
 	want(err, unix.ENODEV, "open of the descriptor's link")
 	equal(fdLink(fd), card+" (deleted)", "the descriptor's link")
-	checkNode(must(rawFstat(fd)))
-	for _, req := range []uint32{reqNothing, reqSum, reqEvent, reqVersion, 0x645f, 0x6200} {
+	checkNode(must(fstat(fd)))
+	for _, req := range []uint32{reqNothing, reqSum, reqEvent, uapi.IoctlVersion, 0x645f, 0x6200} {
 		want(ioctl(fd, req, 8), unix.ENODEV, fmt.Sprintf("ioctl %#x", req))
 	}
 	_, err = mmap(fd, mapSize, unix.PROT_READ, unix.MAP_SHARED, mapOffset)
@@ -225,7 +227,7 @@ func unplug([]string) {
 	}
 	equal(m[0], 2, "the old mapping")
 	buf := make([]byte, 1024)
-	equal(must(unix.Read(fd, buf)), 32, "the event from before")
+	equal(must(unix.Read(fd, buf)), 32, "the event sent before")
 	_, err = unix.Read(fd, buf)
 	want(err, unix.EAGAIN, "a read without events")
 	equal(pollIn(fd, 0), 0, "poll")
@@ -233,7 +235,7 @@ func unplug([]string) {
 	equal(m[1], 1, "the mapping after the close")
 }
 
-// hangup is unplug with a host that passes hang-ups on.
+// hangup is unplug under a host that delivers hang-ups.
 func hangup([]string) {
 	fd := openCard(unix.O_RDWR)
 	check(sendEvent(fd, 3))
@@ -241,7 +243,7 @@ func hangup([]string) {
 	for pollIn(fd, -1)&unix.POLLHUP == 0 {
 	}
 	buf := make([]byte, 1024)
-	equal(must(unix.Read(fd, buf)), 32, "the event from before")
+	equal(must(unix.Read(fd, buf)), 32, "the event sent before")
 	equal(must(unix.Read(fd, buf)), 0, "a read at the end")
 	want(ioctl(fd, reqNothing, 0), unix.ENODEV, "ioctl")
 	check(unix.Close(fd))
@@ -249,7 +251,8 @@ func hangup([]string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// wait waits in one thread while others work, and is woken by an unplug.
+// wait waits in several threads while another sends requests. An unplug wakes
+// them.
 func wait([]string) {
 	fd := openCard(unix.O_RDWR)
 	const waiters = 5
@@ -270,14 +273,14 @@ func wait([]string) {
 	}
 	check(ioctl(fd, reqUnplug, 0))
 	for range waiters {
-		if err := <-done; err != unix.ENODEV { // it had not begun to wait
+		if err := <-done; err != unix.ENODEV { // ENODEV: it had not started to wait
 			check(err)
 		}
 	}
 }
 
-// crowd waits in as many threads as args says while another makes calls, and
-// goes on when all have their answers.
+// crowd waits in as many threads as args says while another sends requests. It
+// ends when all have their answers.
 func crowd(args []string) {
 	fd := openCard(unix.O_RDWR)
 	var wg sync.WaitGroup
@@ -295,7 +298,7 @@ func crowd(args []string) {
 	fmt.Println("went on")
 }
 
-// again repeats a request when a signal of the runtime has interrupted it.
+// again repeats a request that a signal of the Go runtime interrupted.
 func again(fd int, req uint32) error {
 	for {
 		if err := ioctl(fd, req, 0); err != unix.EINTR {
@@ -304,7 +307,7 @@ func again(fd int, req uint32) error {
 	}
 }
 
-// signalled waits in as many threads as args says until each has been sent a
+// signalled waits in as many threads as args says until each has received a
 // signal.
 func signalled(args []string) {
 	fd := openCard(unix.O_RDWR)
@@ -318,7 +321,7 @@ func signalled(args []string) {
 		wg.Go(func() {
 			runtime.LockOSThread()
 			tids <- unix.Gettid()
-			for more := true; more; more = !sent.Load() { // the runtime sends signals, too
+			for more := true; more; more = !sent.Load() { // the Go runtime sends signals, too
 				want(ioctl(fd, reqWait, 0), unix.EINTR, "a wait")
 			}
 		})
@@ -336,7 +339,7 @@ func signalled(args []string) {
 	for i := range all {
 		all[i] = <-tids
 	}
-	for { // again: one may come just before a wait begins anew
+	for { // repeated: a signal may arrive just before the next wait starts
 		for _, tid := range all {
 			if err := unix.Tgkill(unix.Getpid(), tid, unix.SIGUSR1); err != unix.ESRCH {
 				check(err)
@@ -350,7 +353,7 @@ func signalled(args []string) {
 	}
 }
 
-// interrupted is a wait that a signal ends.
+// interrupted checks that a signal ends a wait.
 func interrupted([]string) {
 	fd := openCard(unix.O_RDWR)
 	signals := make(chan os.Signal, 100)
@@ -370,7 +373,7 @@ func interrupted([]string) {
 	over.Store(true)
 }
 
-// opens opens and closes: each time it must be the only one.
+// opens opens and closes the node. Each time it must be the only open file.
 func opens(args []string) {
 	for range must(strconv.Atoi(args[0])) {
 		fd := openCard(unix.O_RDWR)
@@ -379,7 +382,7 @@ func opens(args []string) {
 	}
 }
 
-// hold holds a file until its standard input ends.
+// hold keeps a file open until its standard input ends.
 func hold([]string) {
 	fd := openCard(unix.O_RDWR)
 	fmt.Println("open")
@@ -387,14 +390,14 @@ func hold([]string) {
 	_ = unix.Close(fd)
 }
 
-// holdOpen ends, or is ended, with files open.
+// holdOpen exits, or is killed, with files open.
 func holdOpen(args []string) {
 	var pages []byte
 	for range 20 {
 		fd := openCard(unix.O_RDWR)
 		pages = must(mmap(fd, mapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, mapOffset))
 	}
-	ballast := make([]byte, 16<<20) // takes time to be given back
+	ballast := make([]byte, 16<<20) // takes the kernel time to free
 	for i := 0; i < len(ballast); i += 4096 {
 		ballast[i] = pages[0]
 	}
@@ -414,7 +417,7 @@ func kill(args []string) {
 	select {}
 }
 
-// waitKill is killed while it waits.
+// waitKill is killed while it waits in a request.
 func waitKill([]string) {
 	fd := openCard(unix.O_RDWR)
 	go func() {
@@ -424,8 +427,8 @@ func waitKill([]string) {
 	check(ioctl(fd, reqWait, 0))
 }
 
-// daemon leaves a grandchild behind that opens the node when its parents have
-// ended, and says so on standard output.
+// daemon leaves a grandchild behind. It opens the node after its parents have
+// ended, and prints a line.
 func daemon(args []string) {
 	switch args[0] {
 	case "start":
@@ -437,9 +440,9 @@ func daemon(args []string) {
 		cmd.Stdin = os.Stdin
 		check(cmd.Start())
 	case "end":
-		_, _ = io.Copy(io.Discard, os.Stdin) // until the test says so
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test closes it
 		fd := openCard(unix.O_RDWR)
-		equal(must(getVersion(fd)), "drmtest", "the driver's name")
+		equal(must(driverName(fd)), "drmtest", "the driver's name")
 		check(munmap(must(mmap(fd, 4096, unix.PROT_READ, unix.MAP_SHARED, mapOffset))))
 		fmt.Println("served")
 	}

@@ -1,7 +1,7 @@
-// Testclient is what the tests of package host run under a host: a static
-// program that does with a device what clients do, with system calls only,
-// and checks what it sees. Its first argument says which part; it prints what
-// went wrong and exits with 1, or exits with 0.
+// Command host is the client that the tests of package host run: a static
+// program that uses a device by system calls only and checks the results. Its
+// first argument names the part to run. It exits with status 0, or prints the
+// first failure and exits with status 1.
 package main
 
 import (
@@ -63,21 +63,21 @@ func main() {
 	runtime.LockOSThread()
 	part := parts[os.Args[1]]
 	if part == nil {
-		failf("there is no part %q", os.Args[1])
+		failf("no part %q", os.Args[1])
 	}
 	part(os.Args[2:])
 }
 
 func failf(format string, args ...any) {
 	_, file, line, _ := runtime.Caller(1)
-	fmt.Printf("testclient %v: %s:%d: %s\n", os.Args[1:], file, line, fmt.Sprintf(format, args...))
+	fmt.Printf("host-client %v: %s:%d: %s\n", os.Args[1:], file, line, fmt.Sprintf(format, args...))
 	os.Exit(1)
 }
 
 func must[T any](v T, err error) T {
 	if err != nil {
 		_, file, line, _ := runtime.Caller(1)
-		fmt.Printf("testclient %v: %s:%d: %v\n", os.Args[1:], file, line, err)
+		fmt.Printf("host-client %v: %s:%d: %v\n", os.Args[1:], file, line, err)
 		os.Exit(1)
 	}
 	return v
@@ -86,16 +86,16 @@ func must[T any](v T, err error) T {
 func check(err error) {
 	if err != nil {
 		_, file, line, _ := runtime.Caller(1)
-		fmt.Printf("testclient %v: %s:%d: %v\n", os.Args[1:], file, line, err)
+		fmt.Printf("host-client %v: %s:%d: %v\n", os.Args[1:], file, line, err)
 		os.Exit(1)
 	}
 }
 
-// want checks that a call failed as it should.
+// want checks that a call returned the given errno; 0 stands for success.
 func want(got error, errno unix.Errno, what string) {
 	if got != errno && !(got == nil && errno == 0) {
 		_, file, line, _ := runtime.Caller(1)
-		fmt.Printf("testclient %v: %s:%d: %s: got %v, want %v\n", os.Args[1:], file, line, what, got, errno)
+		fmt.Printf("host-client %v: %s:%d: %s: got %v, want %v\n", os.Args[1:], file, line, what, got, errno)
 		os.Exit(1)
 	}
 }
@@ -103,7 +103,7 @@ func want(got error, errno unix.Errno, what string) {
 func equal[T comparable](got, want T, what string) {
 	if got != want {
 		_, file, line, _ := runtime.Caller(1)
-		fmt.Printf("testclient %v: %s:%d: %s: got %v, want %v\n", os.Args[1:], file, line, what, got, want)
+		fmt.Printf("host-client %v: %s:%d: %s: got %v, want %v\n", os.Args[1:], file, line, what, got, want)
 		os.Exit(1)
 	}
 }

@@ -15,10 +15,10 @@ const card = "/dev/dri/card0"
 
 func openCard(flags int) int { return must(unix.Open(card, flags, 0)) }
 
-// basic is the life of a descriptor: open, stat, ioctl, map, close.
+// basic checks the life of a descriptor: open, stat, ioctl, mmap, close.
 func basic([]string) {
 	fd := openCard(unix.O_RDWR | unix.O_CLOEXEC)
-	checkNode(must(rawFstat(fd)))
+	checkNode(must(fstat(fd)))
 	var st unix.Stat_t
 	check(unix.Fstatat(fd, "", &st, unix.AT_EMPTY_PATH))
 	checkNode(st)
@@ -39,7 +39,7 @@ func basic([]string) {
 	equal(must(unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)), unix.FD_CLOEXEC, "F_GETFD")
 	equal(fdLink(fd), card, "the link of the descriptor")
 
-	equal(must(getVersion(fd)), "drmtest", "the driver's name")
+	equal(must(driverName(fd)), "drmtest", "the driver's name")
 	check(ioctl(fd, reqNothing, 0))
 	var sum [8]uint64
 	for i := range sum {
@@ -50,7 +50,7 @@ func basic([]string) {
 	want(ioctl(fd, 0x645f, 0), unix.EINVAL, "an unknown ioctl")
 	want(ioctl(fd, 0x5401, 0), unix.ENOTTY, "an ioctl of a terminal")
 	want(ioctl(fd, 0x6200, 0), unix.ENOTTY, "an ioctl of a dma-buf")
-	want(ioctl(fd, reqSum, 8), unix.EFAULT, "a wrong pointer")
+	want(ioctl(fd, reqSum, 8), unix.EFAULT, "a bad pointer")
 	want(ioctl(fd, reqPanic, 0), unix.EIO, "a handler that panics")
 	want(ioctl(fd, reqFault, 0), unix.EIO, "a handler that uses a nil pointer")
 	var caller [2]int64
@@ -59,7 +59,7 @@ func basic([]string) {
 	equal(int(caller[1]), os.Getuid(), "the caller's uid")
 
 	m := must(mmap(fd, mapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, mapOffset))
-	copy(m, "written by testclient")
+	copy(m, "written by a client")
 	check(munmap(m))
 
 	_, err := unix.Open(card, unix.O_RDWR|unix.O_EXCL, 0)
@@ -71,7 +71,7 @@ func basic([]string) {
 	_, err = unix.Open(card+"/x", unix.O_RDWR, 0)
 	want(err, unix.ENOTDIR, "open below the node")
 	_, err = unix.Open("/dev/dri/card7", unix.O_RDWR, 0)
-	want(err, unix.ENOENT, "open of a card that is not there")
+	want(err, unix.ENOENT, "open of a nonexistent card")
 	check(unix.Close(fd))
 	want(ioctl(fd, reqNothing, 0), unix.EBADF, "an ioctl on a closed descriptor")
 }
@@ -87,12 +87,15 @@ func fdLink(fd int) string {
 	return must(os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)))
 }
 
-// openFiles is how many files the device has open.
+// openFiles returns the number of open files of the device.
 func openFiles(fd int) int {
 	var n uint64
 	check(ioctlPtr(fd, reqFiles, &n))
 	return int(n)
 }
+
+// eventData returns the data of an event, behind its struct drm_event.
+func eventData(e []byte) uint64 { return binary.NativeEndian.Uint64(e[8:]) }
 
 func sendEvent(fd int, data uint64) error { return ioctlPtr(fd, reqEvent, &data) }
 
@@ -170,7 +173,8 @@ func events([]string) {
 	want(err, unix.EBADF, "write") // the kernel's node: EINVAL
 }
 
-// dup is that the last descriptor counts, whatever its number.
+// dup checks that a file is closed with its last descriptor, whatever its
+// number.
 func dup([]string) {
 	fd := openCard(unix.O_RDWR)
 	other := must(unix.Dup(fd))
@@ -179,8 +183,8 @@ func dup([]string) {
 	check(unix.Close(fd))
 	check(unix.Close(other))
 	equal(openFiles(high), 1, "open files")
-	checkNode(must(rawFstat(high)))
-	// Its number is used for something else: no longer ours.
+	checkNode(must(fstat(high)))
+	// Its number now belongs to another file.
 	null := must(unix.Open("/dev/null", unix.O_RDWR, 0))
 	fd = must(unix.Dup(high))
 	check(unix.Dup3(null, high, 0))
@@ -197,27 +201,27 @@ func run(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// execParent passes a file on to a child at fork and exec.
+// execParent passes a file to a child by fork and exec.
 func execParent([]string) {
 	fd := openCard(unix.O_RDWR)
 	cmd := run("inherited", "3")
 	cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(fd), card)}
 	check(cmd.Run())
-	// The child has closed its descriptor; we have ours.
+	// The child has closed its descriptor; this process still has one.
 	equal(openFiles(fd), 1, "open files")
 }
 
 func inherited(args []string) {
 	fd := must(strconv.Atoi(args[0]))
-	checkNode(must(rawFstat(fd)))
-	equal(must(getVersion(fd)), "drmtest", "the driver's name")
+	checkNode(must(fstat(fd)))
+	equal(must(driverName(fd)), "drmtest", "the driver's name")
 	equal(openFiles(fd), 1, "open files")
 	check(sendEvent(fd, 5))
 	m := must(mmap(fd, mapSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, mapOffset))
 	copy(m, "written by a child")
 }
 
-// pass passes a file on over a socket, and closes its own.
+// pass sends a file over a socket, and closes its own descriptor.
 func pass([]string) {
 	pair := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	cmd := run("received", "3")
@@ -242,14 +246,14 @@ func received(args []string) {
 	inherited([]string{strconv.Itoa(fds[0])})
 }
 
-// reopen finds the node by every way that there is.
+// reopen opens the node by every kind of path.
 func reopen([]string) {
 	fd := openCard(unix.O_RDWR)
 	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
 	dev := must(unix.Open("/dev", unix.O_RDONLY|unix.O_DIRECTORY, 0))
 	devPath := must(unix.Open("/dev", unix.O_PATH, 0))
 	check(unix.Chdir("/dev"))
-	links := must(os.MkdirTemp("", "testclient"))
+	links := must(os.MkdirTemp("", "host-client"))
 	for name, target := range map[string]string{
 		"card": "/dev/dri/card0", "again": "card", "bypath": "/dev/dri/by-path/platform-vkms-card", "dri": "/dev/dri/../dri",
 	} {
@@ -292,7 +296,7 @@ func reopen([]string) {
 			failf("%s: %v", way.path, err)
 		}
 		equal(openFiles(other), 2, "open files through "+way.path)
-		checkNode(must(rawFstat(other)))
+		checkNode(must(fstat(other)))
 		check(unix.Close(other))
 		other, err = unix.Openat2(way.dir, way.path, &unix.OpenHow{Flags: unix.O_RDWR | unix.O_CLOEXEC})
 		if err != nil {
@@ -311,7 +315,7 @@ func reopen([]string) {
 	equal(must(os.Getwd()), "/dev/dri", "the working directory")
 	check(os.RemoveAll(links))
 
-	// What is not ours is still what it was.
+	// Other files are unchanged.
 	null := must(unix.Openat(dev, "null", unix.O_RDWR, 0))
 	equal(must(unix.Write(null, []byte("x"))), 1, "a write to /dev/null")
 	null = must(unix.Openat(dri, "../null", unix.O_RDWR, 0))
@@ -323,7 +327,7 @@ func reopen([]string) {
 	want(err, unix.ENOENT, "/dev/dri/null")
 }
 
-// mapping is mmap in its forms. The test looks at the buffer afterwards.
+// mapping checks mmap in all its forms. The test looks at the buffer afterwards.
 func mapping([]string) {
 	const rw = unix.PROT_READ | unix.PROT_WRITE
 	fd := openCard(unix.O_RDWR)
@@ -336,7 +340,7 @@ func mapping([]string) {
 		failf("a private mapping differs")
 	}
 	private[0] = 99
-	equal(m[0], 0, "what a private mapping wrote")
+	equal(m[0], 0, "the byte that a private mapping wrote")
 	part := must(mmap(fd, 4096, unix.PROT_READ, unix.MAP_SHARED, mapOffset+8192))
 	equal(binary.NativeEndian.Uint64(part), 8192, "a mapping of the third page")
 	check(munmap(part))
@@ -348,20 +352,20 @@ func mapping([]string) {
 	_, err := mmap(fd, mapSize, rw, unix.MAP_SHARED, mapOffset+mapSize)
 	want(err, unix.EINVAL, "an offset of no buffer")
 	_, err = rawMmap(fd, 1, 4096, rw, unix.MAP_SHARED|unix.MAP_FIXED, mapOffset)
-	want(err, unix.EINVAL, "an address that is not that of a page")
+	want(err, unix.EINVAL, "an address inside a page")
 	_, err = mmap(fd, 4096, rw, 0, mapOffset)
 	want(err, unix.EINVAL, "neither shared nor private")
 
 	readOnly := openCard(unix.O_RDONLY)
 	_, err = mmap(readOnly, 4096, rw, unix.MAP_SHARED, mapOffset)
-	want(err, unix.EACCES, "a writable mapping of a file that is open for reading")
+	want(err, unix.EACCES, "a writable mapping of a file opened for reading")
 	check(munmap(must(mmap(readOnly, 4096, unix.PROT_READ, unix.MAP_SHARED, mapOffset))))
 
-	// An offset of ours on somebody else's file.
+	// The same offset in another file.
 	null := must(unix.Open("/dev/zero", unix.O_RDWR, 0))
 	check(munmap(must(mmap(null, 4096, rw, unix.MAP_PRIVATE, mapOffset))))
 
-	// Closing everything leaves the mapping as it is, and no descriptor behind.
+	// Closing all files keeps the mapping, and leaves no descriptor behind.
 	check(unix.Close(readOnly))
 	check(unix.Close(null))
 	check(unix.Close(fd))

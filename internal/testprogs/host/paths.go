@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chdir works in virtual directories.
+// chdir changes to virtual directories.
 func chdir([]string) {
 	for _, dir := range []string{"/dev/dri", "/sys/class/drm", "/sys/devices/platform/vkms/drm/card0"} {
 		check(unix.Chdir(dir))
@@ -19,7 +19,7 @@ func chdir([]string) {
 	check(unix.Chdir("../../../vkms/drm"))
 	equal(must(getcwd()), "/sys/devices/platform/vkms/drm", "getcwd")
 	want(unix.Chdir("card0/dev"), unix.ENOTDIR, "chdir to a file")
-	want(unix.Chdir("nothing"), unix.ENOENT, "chdir to nothing")
+	want(unix.Chdir("nothing"), unix.ENOENT, "chdir to a nonexistent directory")
 	check(unix.Chdir("../../.."))
 	equal(must(getcwd()), "/sys/devices", "getcwd out of it")
 	check(unix.Chdir("/sys/class/drm/card0"))
@@ -36,8 +36,8 @@ func chdir([]string) {
 	equal(names[0].Name()+" "+names[1].Name(), "by-path card0", "names in /dev/dri")
 }
 
-// walk prints what is below the directories of its arguments, as libudev
-// walks: by descriptors, one component at a time.
+// walk prints the trees below the directories of its arguments. As libudev, it
+// opens them by descriptors, one component at a time.
 func walk(args []string) {
 	for _, dir := range args {
 		fd := must(unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0))
@@ -75,7 +75,7 @@ func walkFD(fd int, dir string) {
 			buf := make([]byte, 256)
 			link := must(unix.Openat(fd, e.Name(), unix.O_PATH|unix.O_NOFOLLOW, 0))
 			n := must(unix.Readlinkat(link, "", buf))
-			equal(string(buf[:n]), must(os.Readlink(name)), "what the link "+name+" says")
+			equal(string(buf[:n]), must(os.Readlink(name)), "the target of the link "+name)
 			check(unix.Fstat(link, &st))
 			equal(st.Mode&unix.S_IFMT, unix.S_IFLNK, "the type of the link "+name)
 			check(unix.Close(link))

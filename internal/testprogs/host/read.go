@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shortReads is that no read tears an event.
+// shortReads checks that no read returns a part of an event.
 func shortReads([]string) {
 	fd := openCard(unix.O_RDWR | unix.O_NONBLOCK)
 	buf := make([]byte, 1024)
@@ -22,23 +22,23 @@ func shortReads([]string) {
 		{0, 0}, {1, 0}, {4, 0}, {7, 0}, {9, 0}, {31, 0}, {40, 1}, {1, 0}, {64, 2}, {100, 3}, {255, 3},
 	} {
 		n := must(unix.Read(fd, buf[:c.size]))
-		equal(n, 32*c.events, "what a read returns")
+		equal(n, 32*c.events, "bytes read")
 		for i := range c.events {
 			equal(eventData(buf[32*i:]), uint64(next), "the data of an event")
 			next++
 		}
 	}
 	_, err := unix.Read(fd, buf)
-	want(err, unix.EAGAIN, "a read when all was read")
+	want(err, unix.EAGAIN, "a read without events, again")
 
-	// A buffer that is not there loses no event.
+	// A bad pointer loses no event.
 	check(sendEvent(fd, 9))
 	_, err = rawRead(fd, 8, 40)
-	want(err, unix.EFAULT, "a read to a wrong pointer")
+	want(err, unix.EFAULT, "a read to a bad pointer")
 	equal(must(unix.Read(fd, buf[:40])), 32, "the read after it")
 	equal(eventData(buf), 9, "the data of its event")
 
-	// Of several that wait, an event wakes all to whom it is too long.
+	// An event wakes all readers whose buffers are too short for it.
 	check(unix.SetNonblock(fd, false))
 	const readers = 3
 	for round := range uint64(20) {
@@ -47,7 +47,7 @@ func shortReads([]string) {
 			go func() {
 				runtime.LockOSThread()
 				n, err := unix.Read(fd, make([]byte, 4))
-				for err == unix.EINTR { // the runtime's own signals
+				for err == unix.EINTR { // signals of the Go runtime
 					n, err = unix.Read(fd, make([]byte, 4))
 				}
 				woken <- must(n, err)
@@ -61,7 +61,7 @@ func shortReads([]string) {
 		equal(eventData(buf), round, "its data")
 	}
 
-	// Others' files are read as ever.
+	// Reads of other files are unchanged.
 	var p [2]int
 	check(unix.Pipe2(p[:], unix.O_CLOEXEC))
 	equal(must(unix.Write(p[1], []byte("abcdefghij"))), 10, "a write to a pipe")

@@ -4,24 +4,18 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
 )
 
-func deleteModule(name string) error {
-	p := append([]byte(name), 0)
-	_, _, errno := unix.Syscall(unix.SYS_DELETE_MODULE, uintptr(unsafe.Pointer(&p[0])), unix.O_NONBLOCK, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
-}
+func deleteModule(name string) error { return unix.DeleteModule(name, unix.O_NONBLOCK) }
 
 const initState = "/sys/module/vgem/initstate"
 
-// unload unloads vgem, which nothing of it that is open or mapped allows, and
-// loads it again.
+// unload unloads vgem, and loads it again. An open file or a mapping of it
+// keeps the module in use.
 func unload([]string) {
 	if os.Getuid() != 0 {
 		want(deleteModule("vgem"), unix.EPERM, "delete_module without a privilege")
@@ -32,23 +26,23 @@ func unload([]string) {
 	fd := openCard(unix.O_RDWR)
 	want(deleteModule("vgem"), busy, "delete_module with an open node")
 	dumb := newDumb(fd)
-	buf := exportBuffer(fd, dumb.handle, unix.O_RDWR)
+	buf := exportBuffer(fd, dumb.Handle, uapi.RDWR)
 	check(unix.Close(fd))
 	want(deleteModule("vgem"), busy, "delete_module with a dma-buf")
-	pixels := must(mmap(buf, int(dumb.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, 0))
+	pixels := must(mmap(buf, int(dumb.Size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, 0))
 	check(unix.Close(buf))
 	want(deleteModule("vgem"), busy, "delete_module with a mapping")
 	pixels[0] = 1
 	check(munmap(pixels))
 	check(deleteModule("vgem"))
 	_, err := unix.Open(card, unix.O_RDWR, 0)
-	want(err, unix.ENOENT, "the node of a driver that is unloaded")
+	want(err, unix.ENOENT, "the node of an unloaded driver")
 	_, err = os.Stat(initState)
 	if !os.IsNotExist(err) {
 		failf("%s: %v", initState, err)
 	}
 	want(deleteModule("vgem"), unix.ENOENT, "delete_module again")
-	want(deleteModule("udrm has none of that name"), kernelSays(), "delete_module of another one")
+	want(deleteModule("udrm_unknown"), unknownModule(), "delete_module of an unknown module")
 
 	// As modprobe does.
 	for line := range strings.Lines(string(must(os.ReadFile("/run/modprobe.d/udrm.conf")))) {
@@ -57,12 +51,12 @@ func unload([]string) {
 		}
 	}
 	check(unix.Close(openCard(unix.O_RDWR)))
-	equal(string(must(os.ReadFile(initState))), "live\n", "the state of the module that is loaded again")
+	equal(string(must(os.ReadFile(initState))), "live\n", "the state of the reloaded module")
 }
 
-// kernelSays is how the kernel refuses a module that there is not, if it has
-// modules at all.
-func kernelSays() unix.Errno {
+// unknownModule returns the kernel's error for an unknown module, which depends
+// on whether it supports modules.
+func unknownModule() unix.Errno {
 	if _, err := os.Stat("/proc/modules"); err != nil {
 		return unix.ENOSYS
 	}
