@@ -13,17 +13,18 @@ import (
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/edid"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
 // monitor returns a monitor with an EDID and a single mode of the given size.
 func monitor(t *testing.T, name string, width, height int) *kms.Monitor {
 	t.Helper()
-	mode, err := edid.ModeFor(width, height, 60)
+	timing, err := mode.For(width, height, 60)
 	if err != nil {
 		t.Fatal(err)
 	}
-	described := edid.Monitor{Name: name, WidthMM: width, HeightMM: height, Modes: []edid.Mode{mode}}
+	described := edid.Monitor{Name: name, WidthMM: width, HeightMM: height, Modes: []mode.Mode{timing}}
 	data, err := described.Encode()
 	if err != nil {
 		t.Fatal(err)

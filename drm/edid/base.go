@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/udrm/udrm/drm/mode"
 )
 
 // Where things are in a base block.
@@ -54,7 +56,7 @@ const (
 )
 
 // encodeBase makes the base block, and returns the modes that found no room.
-func (m *Monitor) encodeBase(modes []Mode) (b block, rest []Mode, err error) {
+func (m *Monitor) encodeBase(modes []mode.Mode) (b block, rest []mode.Mode, err error) {
 	copy(b[:], header)
 	id, err := m.encodeManufacturer()
 	if err != nil {
@@ -119,8 +121,8 @@ func parseBase(b *block, list *modeList) *Monitor {
 	var established3 []byte
 	for i := range 4 {
 		d := b[descriptorsAt+i*descriptorSize:][:descriptorSize]
-		if mode, ok := parseDetailed(d); ok {
-			list.add(mode)
+		if m, ok := parseDetailed(d); ok {
+			list.add(m)
 			continue
 		}
 		if d[0] != 0 || d[1] != 0 || d[2] != 0 {
@@ -135,10 +137,10 @@ func parseBase(b *block, list *modeList) *Monitor {
 			established3 = d[6:12]
 		}
 	}
-	list.addEstablished(b[establishedAt:][:3], established3)
-	compute := cvt
+	list.addEstablished([3]byte(b[establishedAt:]), established3)
+	compute := func(w, h int, refresh float64) mode.Mode { return mode.CVT(w, h, refresh, false) }
 	if b[versionAt+1] < 4 {
-		compute = gtf
+		compute = mode.GTF
 	}
 	list.addStandard(b[standardAt:][:16], compute)
 	list.addStandard(standard, compute)
@@ -235,8 +237,8 @@ func parseText(d []byte) string {
 
 // encodeLimits describes the range that the modes span, nil when it has no
 // room for the rates.
-func encodeLimits(modes []Mode) []byte {
-	loV, hiV, loH, hiH, clock := math.Inf(1), 0.0, math.Inf(1), 0.0, 0
+func encodeLimits(modes []mode.Mode) []byte {
+	loV, hiV, loH, hiH, clock := math.Inf(1), 0.0, math.Inf(1), 0.0, uint32(0)
 	for i := range modes {
 		m := &modes[i]
 		v, h := m.Refresh(), float64(m.Clock)/float64(m.HTotal)

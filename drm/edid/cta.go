@@ -1,5 +1,10 @@
 package edid
 
+import (
+	"github.com/udrm/udrm/drm/mode"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
 // A CTA-861 block has data blocks from its fifth byte to the offset in its
 // third, and detailed timings from there.
 const (
@@ -18,7 +23,7 @@ var ctaCapabilities = []byte{7<<5 | 2, 0, 1<<6 | 2<<2 | 2}
 
 const ctaUnderscan = 1 << 7 // likewise, in the fourth byte
 
-func (mon *Monitor) encodeCTA(modes []Mode) (b block) {
+func (mon *Monitor) encodeCTA(modes []mode.Mode) (b block) {
 	b[0], b[1], b[3] = ctaTag, ctaRevision, ctaUnderscan
 	at := ctaData + copy(b[ctaData:], ctaCapabilities)
 	b[2] = byte(at)
@@ -44,24 +49,20 @@ func parseCTA(b *block, list *modeList) {
 		i += 1 + length
 	}
 	for i := max(timings, ctaData); i+descriptorSize <= 127; i += descriptorSize {
-		if mode, ok := parseDetailed(b[i : i+descriptorSize]); ok {
-			list.add(mode)
+		if m, ok := parseDetailed(b[i : i+descriptorSize]); ok {
+			list.add(m)
 		}
 	}
 }
 
-// addCTA adds the mode of a short video descriptor. Codes up to 64 have a bit
-// that says that the mode is native.
+// addCTA adds the mode of a short video descriptor. Bit 7 of the codes up to 64
+// marks the mode as native.
 func (l *modeList) addCTA(code uint8) {
 	if code > 128 && code <= 192 {
 		code &= 0x7f
 	}
-	for i := range ctaTimings {
-		for _, c := range ctaTimings[i].codes {
-			if c == code {
-				l.add(ctaTimings[i].timing.mode())
-				return
-			}
-		}
+	if m, ok := mode.CTA(code); ok {
+		m.Flags &^= uapi.ModeFlagPicARMask
+		l.add(m)
 	}
 }

@@ -3,6 +3,9 @@ package edid
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/udrm/udrm/drm/mode"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A detailed timing has 18 bytes: a clock in units of 10 kHz; of a line, and
@@ -17,13 +20,13 @@ const (
 )
 
 // fitsDetailed reports why the mode cannot be a detailed timing.
-func fitsDetailed(m *Mode) error {
+func fitsDetailed(m *mode.Mode) error {
 	const clock, size, hPorch, hSync, vPorch, vSync = 65535 * 10, 4095, 1023, 1023, 63, 63
 	for _, part := range []struct {
 		what       string
 		value, top int
 	}{
-		{"its clock in kHz is", m.Clock, clock},
+		{"its clock in kHz is", int(m.Clock), clock},
 		{"its width is", int(m.HDisplay), size},
 		{"its height is", int(m.VDisplay), size},
 		{"its horizontal blanking is", int(m.HTotal - m.HDisplay), size},
@@ -41,7 +44,7 @@ func fitsDetailed(m *Mode) error {
 }
 
 // encodeDetailed makes the descriptor of a mode that fits.
-func (mon *Monitor) encodeDetailed(m *Mode) []byte {
+func (mon *Monitor) encodeDetailed(m *mode.Mode) []byte {
 	d := make([]byte, descriptorSize)
 	binary.LittleEndian.PutUint16(d, uint16((m.Clock+5)/10))
 	hBlank, vBlank := m.HTotal-m.HDisplay, m.VTotal-m.VDisplay
@@ -55,10 +58,10 @@ func (mon *Monitor) encodeDetailed(m *Mode) []byte {
 	w, h := mon.WidthMM, mon.HeightMM
 	d[12], d[13], d[14] = byte(w), byte(h), byte(w>>8<<4|h>>8)
 	d[17] = detailedSeparate
-	if m.VSyncPositive {
+	if m.Flags&uapi.ModeFlagPVSync != 0 {
 		d[17] |= detailedVPos
 	}
-	if m.HSyncPositive {
+	if m.Flags&uapi.ModeFlagPHSync != 0 {
 		d[17] |= detailedHPos
 	}
 	return d
@@ -66,7 +69,7 @@ func (mon *Monitor) encodeDetailed(m *Mode) []byte {
 
 // parseDetailed reads a descriptor that is a progressive timing; false for
 // all others.
-func parseDetailed(d []byte) (m Mode, ok bool) {
+func parseDetailed(d []byte) (m mode.Mode, ok bool) {
 	clock := binary.LittleEndian.Uint16(d)
 	if clock == 0 || d[17]&(detailedStereo|detailedLaced) != 0 {
 		return m, false
@@ -76,15 +79,28 @@ func parseDetailed(d []byte) (m Mode, ok bool) {
 	vShown, vBlank := wide(d[5], d[7]>>4), wide(d[6], d[7]&0xf)
 	hPorch, hSync := wide(d[8], d[11]>>6), wide(d[9], d[11]>>4&3)
 	vPorch, vSync := uint16(d[11]>>2&3<<4|d[10]>>4), uint16(d[11]&3<<4|d[10]&0xf)
-	m = Mode{
-		Clock:    10 * int(clock),
+	m = mode.Mode{
+		Clock:    10 * uint32(clock),
 		HDisplay: hShown, HSyncStart: hShown + hPorch, HSyncEnd: hShown + hPorch + hSync, HTotal: hShown + hBlank,
 		VDisplay: vShown, VSyncStart: vShown + vPorch, VSyncEnd: vShown + vPorch + vSync, VTotal: vShown + vBlank,
+		Type: uapi.ModeTypeDriver,
 	}
-	if d[17]&detailedSeparate == detailedSeparate {
-		m.HSyncPositive, m.VSyncPositive = d[17]&detailedHPos != 0, d[17]&detailedVPos != 0
-	}
+	separate := d[17]&detailedSeparate == detailedSeparate
+	m.Flags = polarities(separate && d[17]&detailedHPos != 0, separate && d[17]&detailedVPos != 0)
+	m.SetName()
 	// Some monitors count the sync beyond the blanking, with which it ends.
 	m.HSyncEnd, m.VSyncEnd = min(m.HSyncEnd, m.HTotal), min(m.VSyncEnd, m.VTotal)
 	return m, true
+}
+
+// polarities returns the flags of the sync signals.
+func polarities(hPositive, vPositive bool) uint32 {
+	h, v := uint32(uapi.ModeFlagNHSync), uint32(uapi.ModeFlagNVSync)
+	if hPositive {
+		h = uapi.ModeFlagPHSync
+	}
+	if vPositive {
+		v = uapi.ModeFlagPVSync
+	}
+	return h | v
 }

@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/udrm/udrm/drm/mode"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A DisplayID block has a section: version, bytes of data, type of product,
@@ -31,7 +34,7 @@ const (
 )
 
 // fitsDisplayID reports why the mode cannot be a timing of type I.
-func fitsDisplayID(m *Mode) error {
+func fitsDisplayID(m *mode.Mode) error {
 	switch {
 	case m.Clock > displayIDClockMaxKHz:
 		return fmt.Errorf("its clock is %d kHz, over %d", m.Clock, displayIDClockMaxKHz)
@@ -43,14 +46,14 @@ func fitsDisplayID(m *Mode) error {
 	return nil
 }
 
-func encodeDisplayID(modes []Mode, preferred bool) (b block) {
+func encodeDisplayID(modes []mode.Mode, preferred bool) (b block) {
 	size := displayIDHeader + len(modes)*displayIDTiming
 	copy(b[:], []byte{displayIDTag, displayIDVersion, byte(size), displayIDMonitor, 0, displayIDTypeI, 0, byte(len(modes) * displayIDTiming)})
 	at := displayIDData + displayIDHeader
 	for i := range modes {
 		m := &modes[i]
 		d := b[at:][:displayIDTiming]
-		clock := uint32((m.Clock+displayIDClockUnit/2)/displayIDClockUnit - 1)
+		clock := (m.Clock+displayIDClockUnit/2)/displayIDClockUnit - 1
 		d[0], d[1], d[2] = byte(clock), byte(clock>>8), byte(clock>>16)
 		d[3] = displayIDNoAspect
 		if preferred && i == 0 {
@@ -61,7 +64,7 @@ func encodeDisplayID(modes []Mode, preferred bool) (b block) {
 			m.VDisplay, m.VTotal - m.VDisplay, m.VSyncStart - m.VDisplay, m.VSyncEnd - m.VSyncStart,
 		} {
 			v := part - 1
-			if j == 2 && m.HSyncPositive || j == 6 && m.VSyncPositive {
+			if j == 2 && m.Flags&uapi.ModeFlagPHSync != 0 || j == 6 && m.Flags&uapi.ModeFlagPVSync != 0 {
 				v |= displayIDPositive
 			}
 			binary.LittleEndian.PutUint16(d[4+2*j:], v)
@@ -114,12 +117,13 @@ func (l *modeList) addDisplayID(d []byte, unit int) {
 		}
 		return uint16(sum)
 	}
-	m := Mode{
-		Clock:    unit * (int(d[0]) | int(d[1])<<8 | int(d[2])<<16 + 1),
+	m := mode.Mode{
+		Clock:    uint32(unit * (int(d[0]) | int(d[1])<<8 | int(d[2])<<16 + 1)),
 		HDisplay: at(part(0)), HSyncStart: at(part(0), hPorch), HSyncEnd: at(part(0), hPorch, part(3)), HTotal: at(part(0), part(1)),
 		VDisplay: at(part(4)), VSyncStart: at(part(4), vPorch), VSyncEnd: at(part(4), vPorch, part(7)), VTotal: at(part(4), part(5)),
-		HSyncPositive: hPositive, VSyncPositive: vPositive,
+		Flags: polarities(hPositive, vPositive), Type: uapi.ModeTypeDriver,
 	}
+	m.SetName()
 	if d[3]&displayIDPreferred != 0 {
 		l.addPreferred(m)
 		return

@@ -6,8 +6,8 @@
 //
 // A [Monitor] is what matters to modesetting: who made it, its name, its size
 // and its modes, the preferred one first. [Monitor.Encode] makes an EDID of
-// it, [Parse] reads one, made here or read from a real monitor. A [Mode] is a
-// complete timing; [ModeFor] finds one for "2560x1440 at 60 Hz": that of a
+// it, [Parse] reads one, made here or read from a real monitor. A mode is a
+// complete timing; [mode.For] finds one for "2560x1440 at 60 Hz": that of a
 // standard, if there is one, or else one computed by VESA's Coordinated Video
 // Timings with reduced blanking.
 //

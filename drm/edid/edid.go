@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/udrm/udrm/drm/mode"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A Monitor is what an EDID says of a monitor.
@@ -18,7 +21,7 @@ type Monitor struct {
 	WidthMM, HeightMM int
 
 	// Modes are what it can show, the preferred one first.
-	Modes []Mode
+	Modes []mode.Mode
 }
 
 const (
@@ -29,31 +32,17 @@ const (
 	maxExtensions       = 255
 )
 
-// A Mode is a progressive timing. Positions are in pixels and lines.
-type Mode struct {
-	Clock                                  int // kHz; the limits of the format are in its package comment
-	HDisplay, HSyncStart, HSyncEnd, HTotal uint16
-	VDisplay, VSyncStart, VSyncEnd, VTotal uint16
-	HSyncPositive, VSyncPositive           bool
-}
-
-// Refresh returns the frames in a second.
-func (m *Mode) Refresh() float64 {
-	return float64(m.Clock) * 1000 / (float64(m.HTotal) * float64(m.VTotal))
-}
-
-// String returns the size and the refresh rate, such as "1920x1080@60.00".
-func (m *Mode) String() string { return fmt.Sprintf("%dx%d@%.2f", m.HDisplay, m.VDisplay, m.Refresh()) }
-
-// check refuses what is no timing.
-func (m *Mode) check() error {
+// check refuses modes that cannot be encoded.
+func check(m *mode.Mode) error {
 	switch {
-	case m.Clock <= 0:
-		return errors.New("its clock is 0")
+	case m.Clock == 0:
+		return errors.New("zero clock")
+	case m.Flags&uapi.ModeFlagInterlace != 0:
+		return errors.New("interlaced modes are not supported")
 	case m.HDisplay == 0 || m.HSyncStart < m.HDisplay || m.HSyncEnd <= m.HSyncStart || m.HTotal < m.HSyncEnd:
-		return fmt.Errorf("its line is no sequence: %d pixels shown, sync from %d to %d, total %d", m.HDisplay, m.HSyncStart, m.HSyncEnd, m.HTotal)
+		return fmt.Errorf("invalid horizontal timing: %d pixels shown, sync from %d to %d, total %d", m.HDisplay, m.HSyncStart, m.HSyncEnd, m.HTotal)
 	case m.VDisplay == 0 || m.VSyncStart < m.VDisplay || m.VSyncEnd <= m.VSyncStart || m.VTotal < m.VSyncEnd:
-		return fmt.Errorf("its frame is no sequence: %d lines shown, sync from %d to %d, total %d", m.VDisplay, m.VSyncStart, m.VSyncEnd, m.VTotal)
+		return fmt.Errorf("invalid vertical timing: %d lines shown, sync from %d to %d, total %d", m.VDisplay, m.VSyncStart, m.VSyncEnd, m.VTotal)
 	}
 	return nil
 }
@@ -94,20 +83,20 @@ func (m *Monitor) Encode() ([]byte, error) {
 
 // sortOut tells the modes that fit an 18-byte descriptor from those that need
 // DisplayID, each in their order.
-func sortOut(modes []Mode) (small, large []Mode, err error) {
-	for _, mode := range modes {
-		if err := mode.check(); err != nil {
-			return nil, nil, fmt.Errorf("edid: mode %v: %w", &mode, err)
+func sortOut(modes []mode.Mode) (small, large []mode.Mode, err error) {
+	for _, m := range modes {
+		if err := check(&m); err != nil {
+			return nil, nil, fmt.Errorf("edid: mode %v: %w", &m, err)
 		}
-		reason := fitsDetailed(&mode)
+		reason := fitsDetailed(&m)
 		if reason == nil {
-			small = append(small, mode)
+			small = append(small, m)
 			continue
 		}
-		if err := fitsDisplayID(&mode); err != nil {
-			return nil, nil, fmt.Errorf("edid: mode %v fits neither a detailed timing (%w) nor DisplayID (%w)", &mode, reason, err)
+		if err := fitsDisplayID(&m); err != nil {
+			return nil, nil, fmt.Errorf("edid: mode %v fits neither a detailed timing (%w) nor DisplayID (%w)", &m, reason, err)
 		}
-		large = append(large, mode)
+		large = append(large, m)
 	}
 	return small, large, nil
 }
@@ -130,26 +119,29 @@ func Parse(data []byte) (*Monitor, error) {
 			parseDisplayID(b, &list)
 		}
 	}
+	if len(list.modes) > 0 {
+		list.modes[0].Type |= uapi.ModeTypePreferred
+	}
 	m.Modes = list.modes
 	return m, nil
 }
 
 // A modeList collects the modes of an EDID, each once.
 type modeList struct {
-	modes []Mode
+	modes []mode.Mode
 }
 
-func (l *modeList) add(m Mode) {
-	if m.check() == nil && !slices.Contains(l.modes, m) {
+func (l *modeList) add(m mode.Mode) {
+	if check(&m) == nil && !slices.Contains(l.modes, m) {
 		l.modes = append(l.modes, m)
 	}
 }
 
 // addPreferred puts m in front of all.
-func (l *modeList) addPreferred(m Mode) {
-	if m.check() != nil {
+func (l *modeList) addPreferred(m mode.Mode) {
+	if check(&m) != nil {
 		return
 	}
-	l.modes = slices.DeleteFunc(l.modes, func(other Mode) bool { return other == m })
+	l.modes = slices.DeleteFunc(l.modes, func(other mode.Mode) bool { return other == m })
 	l.modes = slices.Insert(l.modes, 0, m)
 }

@@ -1,120 +1,73 @@
 package edid
 
 import (
-	"fmt"
-	"math"
 	"slices"
+
+	"github.com/udrm/udrm/drm/mode"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
-func (t *knownTiming) mode() Mode {
-	return Mode{
-		Clock:    t.clock,
-		HDisplay: t.hDisplay, HSyncStart: t.hSyncStart, HSyncEnd: t.hSyncEnd, HTotal: t.hTotal,
-		VDisplay: t.vDisplay, VSyncStart: t.vSyncStart, VSyncEnd: t.vSyncEnd, VTotal: t.vTotal,
-		HSyncPositive: t.polarity == hPos || t.polarity == pos,
-		VSyncPositive: t.polarity == vPos || t.polarity == pos,
-	}
+// established1 holds the established timings I and II, and one of those that
+// are left to manufacturers, from the lowest bit: by the number in VESA DMT, or
+// as a mode that is in no standard.
+var established1 = [17]struct {
+	dmt  uint8
+	mode mode.Mode
+}{
+	0: {dmt: 0x09}, 1: {dmt: 0x08}, 2: {dmt: 0x06}, 3: {dmt: 0x05},
+	4: {mode: mode.Mode{Clock: 30240, HDisplay: 640, HSyncStart: 704, HSyncEnd: 768, HTotal: 864,
+		VDisplay: 480, VSyncStart: 483, VSyncEnd: 486, VTotal: 525, Flags: polarities(false, false)}}, // Apple
+	5: {dmt: 0x04},
+	6: {mode: mode.Mode{Clock: 35500, HDisplay: 720, HSyncStart: 738, HSyncEnd: 846, HTotal: 900,
+		VDisplay: 400, VSyncStart: 421, VSyncEnd: 423, VTotal: 449, Flags: polarities(false, false)}}, // IBM
+	7: {mode: mode.Mode{Clock: 28320, HDisplay: 720, HSyncStart: 738, HSyncEnd: 846, HTotal: 900,
+		VDisplay: 400, VSyncStart: 412, VSyncEnd: 414, VTotal: 449, Flags: polarities(false, true)}}, // IBM
+	8: {dmt: 0x24}, 9: {dmt: 0x12}, 10: {dmt: 0x11}, 11: {dmt: 0x10}, 12: {dmt: 0x0f},
+	13: {mode: mode.Mode{Clock: 57284, HDisplay: 832, HSyncStart: 864, HSyncEnd: 928, HTotal: 1152,
+		VDisplay: 624, VSyncStart: 625, VSyncEnd: 628, VTotal: 667, Flags: polarities(false, false)}}, // Apple
+	14: {dmt: 0x0b}, 15: {dmt: 0x0a}, 16: {dmt: 0x15},
 }
 
-// is reports whether the timing shows that size so many times in a second, to
-// the nearest whole number.
-func (t *knownTiming) is(width, height int, refresh float64) bool {
-	m := t.mode()
-	return int(t.hDisplay) == width && int(t.vDisplay) == height && math.Round(m.Refresh()) == refresh
+// established3 holds the established timings III from the highest bit, by the
+// number in VESA DMT.
+var established3 = []uint8{
+	0x01, 0x02, 0x03, 0x07, 0x0e, 0x0c, 0x13, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x23, 0x25,
+	0x27, 0x2e, 0x2f, 0x30, 0x31, 0x29, 0x2a, 0x2b, 0x2c, 0x39, 0x3a, 0x3b, 0x3c, 0x33, 0x34, 0x35,
+	0x36, 0x37, 0x3e, 0x3f, 0x41, 0x42, 0x44, 0x45, 0x46, 0x47, 0x49, 0x4a,
 }
 
-// reduced reports whether the timing has reduced blanking.
-func (t *knownTiming) reduced() bool {
-	return t.hTotal-t.hDisplay == cvtReducedHBlank && t.hSyncStart-t.hDisplay == cvtReducedHPorch && t.hSyncEnd-t.hSyncStart == cvtReducedHSync
-}
-
-// What ModeFor takes.
-const (
-	minSize, maxSize       = 64, 16384 // pixels
-	minRefresh, maxRefresh = 10, 500   // Hz
-)
-
-// slower is by how much television is slower than a whole number of frames:
-// 59.94 Hz is 60 times it.
-const slower = 1000.0 / 1001
-
-// ModeFor returns the timing by which a monitor of today shows that size, in
-// pixels, at that rate, in Hz: that of CTA-861 or VESA DMT for the nearest
-// whole rate, or one by CVT with reduced blanking, which is at most half a
-// percent slower. A rate that is not whole, such as 59.94, is met to 0.01 Hz
-// where CTA-861 has the timing.
-func ModeFor(width, height int, refresh float64) (Mode, error) {
-	switch {
-	case width < minSize || width > maxSize || height < minSize || height > maxSize:
-		return Mode{}, fmt.Errorf("edid: a mode of %dx%d: it may have %d to %d pixels each way", width, height, minSize, maxSize)
-	case !(refresh >= minRefresh && refresh <= maxRefresh):
-		return Mode{}, fmt.Errorf("edid: a mode of %v Hz: it may have %d to %d", refresh, minRefresh, maxRefresh)
-	}
-	for i := range ctaTimings {
-		t := &ctaTimings[i].timing
-		if t.is(width, height, refresh) {
-			return t.mode(), nil
+func (l *modeList) addEstablished(bits1 [3]byte, bits3 []byte) {
+	bits := uint32(bits1[0]) | uint32(bits1[1])<<8 | uint32(bits1[2]>>7)<<16
+	for i := range established1 {
+		if bits&(1<<i) == 0 {
+			continue
 		}
-		if t.is(width, height, math.Round(refresh/slower)) && math.Abs(math.Round(refresh/slower)*slower-refresh) < 0.005 {
-			m := t.mode()
-			if m.Refresh() > refresh+0.005 {
-				m.Clock = int(math.Round(float64(m.Clock)*slower/10)) * 10 // as exact as EDIDs are
-			}
-			return m, nil
+		if e := &established1[i]; e.dmt != 0 {
+			l.addDMT(e.dmt)
+		} else {
+			m := e.mode
+			m.Type = uapi.ModeTypeDriver
+			m.SetName()
+			l.add(m)
 		}
 	}
-	for _, reduced := range []bool{true, false} {
-		if t := dmtFor(width, height, refresh, reduced); t != nil {
-			return t.mode(), nil
+	for i, id := range established3 {
+		if i/8 < len(bits3) && bits3[i/8]&(0x80>>(i%8)) != 0 {
+			l.addDMT(id)
 		}
 	}
-	return cvtReduced(width, height, refresh), nil
 }
 
-// dmtFor returns the timing of VESA DMT, nil when there is none.
-func dmtFor(width, height int, refresh float64, reduced bool) *knownTiming {
-	for number := range uint8(lastDMT + 1) {
-		if t, ok := dmtTimings[number]; ok && t.reduced() == reduced && t.is(width, height, refresh) {
-			return &t
-		}
+func (l *modeList) addDMT(id uint8) {
+	if m, ok := mode.DMT(id); ok {
+		l.add(m)
 	}
-	return nil
 }
 
-// What the bits of the established timings mean, I and II in three bytes, III
-// in six, from the highest bit on: a number of VESA DMT or of oldTimings, or 0
-// for one that is interlaced.
-var (
-	established12 = []uint8{
-		ibm70, ibm88, 0x04, apple67, 0x05, 0x06, 0x08, 0x09, 0x0a, 0x0b, apple74, 0, 0x10, 0x11, 0x12, 0x24, apple75,
-	}
-	established3 = []uint8{
-		0x01, 0x02, 0x03, 0x07, 0x0e, 0x0c, 0x13, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x23, 0x25,
-		0x27, 0x2e, 0x2f, 0x30, 0x31, 0x29, 0x2a, 0x2b, 0x2c, 0x39, 0x3a, 0x3b, 0x3c, 0x33, 0x34, 0x35,
-		0x36, 0x37, 0x3e, 0x3f, 0x41, 0x42, 0x44, 0x45, 0x46, 0x47, 0x49, 0x4a,
-	}
-)
-
-func (l *modeList) addEstablished(bits12, bits3 []byte) {
-	add := func(bits []byte, numbers []uint8) {
-		for i, number := range numbers {
-			if i/8 >= len(bits) || bits[i/8]&(0x80>>(i%8)) == 0 {
-				continue
-			}
-			for _, known := range []map[uint8]knownTiming{dmtTimings, oldTimings} {
-				if t, ok := known[number]; ok {
-					l.add(t.mode())
-				}
-			}
-		}
-	}
-	add(bits12, established12)
-	add(bits3, established3)
-}
-
-// addStandard adds standard timings of two bytes each: the width, and a shape
-// and a rate. They mean those of VESA DMT, or what compute makes of them.
-func (l *modeList) addStandard(codes []byte, compute func(width, height int, refresh float64) Mode) {
+// addStandard adds standard timings. Each has two bytes: the width, then the
+// aspect ratio and the rate. It means a timing of VESA DMT, or else the one that
+// compute returns.
+func (l *modeList) addStandard(codes []byte, compute func(width, height int, refresh float64) mode.Mode) {
 	for code := range slices.Chunk(codes, 2) {
 		if code[0] <= 1 && (code[0] == 0 || code[1] == 1) {
 			continue // unused
@@ -122,14 +75,14 @@ func (l *modeList) addStandard(codes []byte, compute func(width, height int, ref
 		width := (int(code[0]) + 31) * 8
 		shape := [...][2]int{{16, 10}, {4, 3}, {5, 4}, {16, 9}}[code[1]>>6]
 		height := width * shape[1] / shape[0]
-		refresh := float64(code[1]&0x3f) + 60
+		refresh := uint32(code[1]&0x3f) + 60
 		if width == 1360 && height == 765 || width == 1368 && height == 769 {
-			width, height = 1366, 768 // which two bytes cannot say
+			width, height = 1366, 768 // which two bytes cannot express
 		}
-		if t := dmtFor(width, height, refresh, false); t != nil {
-			l.add(t.mode())
+		if m, ok := mode.FindDMT(width, height, refresh, false); ok {
+			l.add(m)
 		} else {
-			l.add(compute(width, height, refresh))
+			l.add(compute(width, height, float64(refresh)))
 		}
 	}
 }

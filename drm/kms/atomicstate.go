@@ -5,6 +5,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
+	"github.com/udrm/udrm/drm/mode"
 )
 
 // An AtomicState is a change of state before it is committed: struct
@@ -168,18 +169,18 @@ func (a *AtomicState) setConnectorCRTC(c *Connector, crtc *CRTC) {
 
 // setMode gives c a mode; nil disables it. blob is the mode as the client gave
 // it; when it is nil, setMode makes one.
-func (a *AtomicState) setMode(c *CRTC, mode *Mode, blob *Blob) {
+func (a *AtomicState) setMode(c *CRTC, timing *mode.Mode, blob *Blob) {
 	s := a.crtc(c)
-	if mode == nil {
-		s.Enable, s.Mode, s.ModeBlob = false, Mode{}, nil
+	if timing == nil {
+		s.Enable, s.Mode, s.ModeBlob = false, mode.Mode{}, nil
 		return
 	}
-	if blob == nil && s.ModeBlob != nil && s.Mode == *mode {
+	if blob == nil && s.ModeBlob != nil && s.Mode == *timing {
 		blob = s.ModeBlob
 	}
 	if blob == nil {
-		blob = a.m.newBlob(encodeMode(mode))
+		blob = a.m.newBlob(encodeMode(timing))
 		a.hold(blob)
 	}
-	s.Enable, s.Mode, s.ModeBlob = true, *mode, blob
+	s.Enable, s.Mode, s.ModeBlob = true, *timing, blob
 }

@@ -16,7 +16,7 @@ import (
 // (drm_atomic_crtc_needs_modeset).
 func (a *AtomicState) NeedsModeset(c *CRTC) bool {
 	old, new := &a.old.crtcs[c.index], &a.new.crtcs[c.index]
-	if old.Enable != new.Enable || old.Active != new.Active || !old.Mode.sameTiming(&new.Mode) {
+	if old.Enable != new.Enable || old.Active != new.Active || !old.Mode.SameTiming(&new.Mode) {
 		return true
 	}
 	for i := range a.new.connectors {
@@ -192,7 +192,7 @@ func (a *AtomicState) placePlane(p *Plane, s *PlaneState) error {
 	if !crtc.Enable {
 		return nil
 	}
-	width, height := crtc.Mode.size()
+	width, height := crtc.Mode.Size()
 	w, h := int64(width), int64(height)
 	left, top := int64(s.CRTCX), int64(s.CRTCY)
 	right, bottom := left+int64(s.CRTCW), top+int64(s.CRTCH)

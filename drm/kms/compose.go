@@ -59,7 +59,7 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
 		s.release()
 		return nil, nil, refuse(unix.ENODEV, "a picture of CRTC %d, which is off", c.id)
 	}
-	w, h := crtc.Mode.size()
+	w, h := crtc.Mode.Size()
 	s.width, s.height = int(w), int(h)
 	s.lut = crtc.GammaLUT
 	var planes []*Plane

@@ -11,6 +11,7 @@ import (
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -69,11 +70,11 @@ func newTwin(t *testing.T) *twinFixture {
 	for i, p := range primaries {
 		f.crtcs[i] = m.AddCRTC(kms.CRTCConfig{Primary: p}).ID()
 	}
-	mode := kms.Mode{Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
+	timing := mode.Mode{Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
 		VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806, Name: "1024x768"}
 	var encoder *kms.Encoder
 	for i := range f.connectors {
-		c := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: []kms.Mode{mode}}})
+		c := m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: []mode.Mode{timing}}})
 		f.connectors[i] = c.ID()
 		if i < 2 {
 			encoder = m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderTMDS, PossibleCRTCs: 3, PossibleClones: 3})

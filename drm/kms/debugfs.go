@@ -6,6 +6,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fourcc"
+	"github.com/udrm/udrm/drm/mode"
 )
 
 // DebugfsFiles implements [drm.DebugfsPart].
@@ -87,7 +88,7 @@ func (m *ModeConfig) showState() string {
 		line("\tplane_mask=%x", planes)
 		line("\tconnector_mask=%x", connectors)
 		line("\tencoder_mask=%x", encoders)
-		line("\tmode: %s", cs.Mode.debugString())
+		line("\tmode: %s", debugMode(&cs.Mode))
 	}
 	for i, c := range m.connectors {
 		line("connector[%d]: %s", c.id, c.Name())
@@ -116,13 +117,9 @@ func flag(b bool) uint32 {
 	return 0
 }
 
-// debugString is the mode as the kernel writes it in reports (DRM_MODE_FMT).
-func (m *Mode) debugString() string {
-	var refresh uint32
-	if m.HTotal != 0 && m.VTotal != 0 {
-		refresh = m.VRefresh()
-	}
-	return fmt.Sprintf("%q: %d %d %d %d %d %d %d %d %d %d 0x%x 0x%x", m.Name, refresh, m.Clock,
+// debugMode formats a mode as the kernel's reports do (DRM_MODE_FMT).
+func debugMode(m *mode.Mode) string {
+	return fmt.Sprintf("%q: %d %d %d %d %d %d %d %d %d %d 0x%x 0x%x", m.Name, m.VRefresh(), m.Clock,
 		m.HDisplay, m.HSyncStart, m.HSyncEnd, m.HTotal, m.VDisplay, m.VSyncStart, m.VSyncEnd, m.VTotal, m.Type, m.Flags)
 }
 

@@ -5,17 +5,18 @@ import (
 
 	"github.com/udrm/udrm/drm/edid"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
 func TestMonitorFromEDID(t *testing.T) {
 	described := edid.Monitor{Name: "Test", WidthMM: 597, HeightMM: 336}
 	for _, w := range []int{1920, 1280, 1024} {
-		mode, err := edid.ModeFor(w, map[int]int{1920: 1080, 1280: 720, 1024: 768}[w], 60)
+		m, err := mode.For(w, map[int]int{1920: 1080, 1280: 720, 1024: 768}[w], 60)
 		if err != nil {
 			t.Fatal(err)
 		}
-		described.Modes = append(described.Modes, mode)
+		described.Modes = append(described.Modes, m)
 	}
 	data, err := described.Encode()
 	if err != nil {
@@ -26,7 +27,7 @@ func TestMonitorFromEDID(t *testing.T) {
 		t.Fatal(err)
 	}
 	const positive, negative = uapi.ModeFlagPHSync | uapi.ModeFlagPVSync, uapi.ModeFlagNHSync | uapi.ModeFlagNVSync
-	want := []kms.Mode{
+	want := []mode.Mode{
 		{Name: "1920x1080", Clock: 148500, HDisplay: 1920, HSyncStart: 2008, HSyncEnd: 2052, HTotal: 2200,
 			VDisplay: 1080, VSyncStart: 1084, VSyncEnd: 1089, VTotal: 1125, Flags: positive, Type: uapi.ModeTypeDriver | uapi.ModeTypePreferred},
 		{Name: "1280x720", Clock: 74250, HDisplay: 1280, HSyncStart: 1390, HSyncEnd: 1430, HTotal: 1650,

@@ -11,6 +11,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/edid"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -77,9 +78,9 @@ func TestForce(t *testing.T) {
 	f.must(debugfs("force").Store("unspecified"))
 	want(t, "a word for force", debugfs("force").Store("on-digital"), unix.EINVAL)
 
-	mode, err := edid.ModeFor(1280, 720, 60)
+	timing, err := mode.For(1280, 720, 60)
 	f.must(err)
-	other, err := (&edid.Monitor{Name: "Other", Modes: []edid.Mode{mode}}).Encode()
+	other, err := (&edid.Monitor{Name: "Other", Modes: []mode.Mode{timing}}).Encode()
 	f.must(err)
 	f.must(debugfs("edid_override").Store(string(other)))
 	probe()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -72,8 +73,8 @@ func TestHotplug(t *testing.T) {
 		}
 		heard = nil
 	}
-	mode := func(w, h uint16, name string) kms.Mode {
-		return kms.Mode{Clock: 100000, HDisplay: w, HSyncStart: w + 8, HSyncEnd: w + 40, HTotal: w + 80,
+	sized := func(w, h uint16, name string) mode.Mode {
+		return mode.Mode{Clock: 100000, HDisplay: w, HSyncStart: w + 8, HSyncEnd: w + 40, HTotal: w + 80,
 			VDisplay: h, VSyncStart: h + 1, VSyncEnd: h + 4, VTotal: h + 30, Name: name}
 	}
 
@@ -87,8 +88,8 @@ func TestHotplug(t *testing.T) {
 	f.event()
 
 	objects := f.display.m.Objects()
-	first := &kms.Monitor{EDID: []byte("one"), WidthMM: 600, HeightMM: 340, Modes: []kms.Mode{
-		mode(800, 600, "small"), mode(1600, 1200, "large"), mode(8000, 600, "wider than the device"), {Name: "nonsense"},
+	first := &kms.Monitor{EDID: []byte("one"), WidthMM: 600, HeightMM: 340, Modes: []mode.Mode{
+		sized(800, 600, "small"), sized(1600, 1200, "large"), sized(8000, 600, "wider than the device"), {Name: "nonsense"},
 	}}
 	plug(uapi.ModeConnected, first)
 	check("plugged", uapi.ModeConnected, "connected\n", "large\nsmall\n", first.EDID, 600)

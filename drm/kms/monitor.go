@@ -6,23 +6,24 @@ import (
 	"slices"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A Monitor is a display as it answers a probe of the connector that it is
 // plugged into. It must not be changed once it is used.
 type Monitor struct {
-	Modes             []Mode // in any order
-	EDID              []byte // nil when it has none
-	WidthMM, HeightMM uint32 // of the picture; 0 when it is unknown
+	Modes             []mode.Mode // in any order
+	EDID              []byte      // nil when it has none
+	WidthMM, HeightMM uint32      // of the picture; 0 when it is unknown
 }
 
 // A sight is what a probe of a connector saw. Its zero value is that nobody
 // has looked.
 type sight struct {
-	connection        uint32 // uapi.ModeConnected and so on; 0 before the first probe
-	modes             []Mode // in the order of clients
-	edid              *Blob  // nil when there is none
+	connection        uint32      // uapi.ModeConnected and so on; 0 before the first probe
+	modes             []mode.Mode // in the order of clients
+	edid              *Blob       // nil when there is none
 	widthMM, heightMM uint32
 }
 
@@ -84,10 +85,10 @@ func (c *Connector) announce(dev *drm.RegisteredDevice) {
 
 // usableModes returns those of the modes that the device can show, in the
 // order in which clients see them.
-func (m *ModeConfig) usableModes(modes []Mode) []Mode {
+func (m *ModeConfig) usableModes(modes []mode.Mode) []mode.Mode {
 	limits := &m.config.Limits
-	usable := slices.DeleteFunc(slices.Clone(modes), func(mode Mode) bool {
-		return mode.validate() != nil || uint32(mode.HDisplay) > limits.MaxWidth || uint32(mode.VDisplay) > limits.MaxHeight
+	usable := slices.DeleteFunc(slices.Clone(modes), func(m mode.Mode) bool {
+		return m.Validate() != nil || uint32(m.HDisplay) > limits.MaxWidth || uint32(m.VDisplay) > limits.MaxHeight
 	})
 	slices.SortStableFunc(usable, compareModes)
 	return usable
@@ -95,9 +96,9 @@ func (m *ModeConfig) usableModes(modes []Mode) []Mode {
 
 // compareModes is the order of drm_mode_compare: preferred modes first, then
 // the larger, then the faster.
-func compareModes(a, b Mode) int {
-	preferred := func(m *Mode) int { return int(m.Type & uapi.ModeTypePreferred) }
-	area := func(m *Mode) int { return int(m.HDisplay) * int(m.VDisplay) }
+func compareModes(a, b mode.Mode) int {
+	preferred := func(m *mode.Mode) int { return int(m.Type & uapi.ModeTypePreferred) }
+	area := func(m *mode.Mode) int { return int(m.HDisplay) * int(m.VDisplay) }
 	return cmp.Or(
 		cmp.Compare(preferred(&b), preferred(&a)),
 		cmp.Compare(area(&b), area(&a)),

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -60,22 +61,22 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 const subpixelUnknown = 0
 
 // modeInfos are the modes as a client sees them that has declared caps.
-func modeInfos(modes []Mode, caps drm.ClientCapSet) []uapi.ModeInfo {
+func modeInfos(modes []mode.Mode, caps drm.ClientCapSet) []uapi.ModeInfo {
 	var infos []uapi.ModeInfo
-	var shown []Mode
-	for _, mode := range modes {
-		if mode.Flags&uapi.ModeFlag3DMask != 0 && !caps.Stereo3D {
+	var shown []mode.Mode
+	for _, m := range modes {
+		if m.Flags&uapi.ModeFlag3DMask != 0 && !caps.Stereo3D {
 			continue
 		}
 		if !caps.AspectRatio {
 			// Of modes that differ in nothing else the first will do.
-			mode.Flags &^= uapi.ModeFlagPicARMask
-			if slices.ContainsFunc(shown, func(other Mode) bool { return mode.sameTiming(&other) }) {
+			m.Flags &^= uapi.ModeFlagPicARMask
+			if slices.ContainsFunc(shown, func(other mode.Mode) bool { return m.SameTiming(&other) }) {
 				continue
 			}
-			shown = append(shown, mode)
+			shown = append(shown, m)
 		}
-		infos = append(infos, mode.Info())
+		infos = append(infos, m.Info())
 	}
 	return infos
 }
@@ -108,7 +109,7 @@ func (m *ModeConfig) getCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	arg.X, arg.Y = ps.SrcX>>16, ps.SrcY>>16
 	arg.ModeValid = uint32(boolValue(cs.Enable))
 	if cs.Enable {
-		arg.Mode = cs.Mode.infoFor(req.File.Caps().AspectRatio)
+		arg.Mode = modeInfo(&cs.Mode, req.File.Caps().AspectRatio)
 	}
 	return nil
 }

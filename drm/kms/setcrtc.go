@@ -7,6 +7,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fourcc"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -46,7 +47,7 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if arg.Mode.Flags&uapi.ModeFlagPicARMask != 0 && !req.File.Caps().AspectRatio {
 		return invalid("SETCRTC: a mode with an aspect ratio, by a client that has not set DRM_CLIENT_CAP_ASPECT_RATIO")
 	}
-	mode, err := parseMode(&arg.Mode)
+	timing, err := mode.FromInfo(&arg.Mode)
 	if err != nil {
 		return err
 	}
@@ -58,13 +59,13 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 				return invalid("SETCRTC: CRTC %d shows no framebuffer to keep", c.id)
 			}
 		}
-		if err := a.checkViewport(c, &mode, fb, arg.X, arg.Y); err != nil {
+		if err := a.checkViewport(c, &timing, fb, arg.X, arg.Y); err != nil {
 			return err
 		}
 		if bad != nil {
 			return bad
 		}
-		a.setConfig(c, &mode, fb, arg.X, arg.Y, connectors)
+		a.setConfig(c, &timing, fb, arg.X, arg.Y, connectors)
 		return nil
 	})
 }
@@ -95,12 +96,12 @@ func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Co
 
 // checkViewport checks that the framebuffer fills the screen from x, y on, and
 // that the primary plane can show it.
-func (a *AtomicState) checkViewport(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32) error {
+func (a *AtomicState) checkViewport(c *CRTC, timing *mode.Mode, fb *Framebuffer, x, y uint32) error {
 	primary := c.config.Primary
 	if !primary.supports(fb.format.Code, fb.modifier) {
 		return invalid("plane %d cannot show format %s with modifier %#x", primary.id, fourcc.String(fb.format.Code), fb.modifier)
 	}
-	w, h := mode.size()
+	w, h := timing.Size()
 	if rotatesBy90(a.new.planes[primary.index].Rotation) {
 		w, h = h, w
 	}
@@ -109,18 +110,18 @@ func (a *AtomicState) checkViewport(c *CRTC, mode *Mode, fb *Framebuffer, x, y u
 
 // setConfig is __drm_atomic_helper_set_config. A nil mode switches the CRTC
 // off.
-func (a *AtomicState) setConfig(c *CRTC, mode *Mode, fb *Framebuffer, x, y uint32, connectors []*Connector) {
+func (a *AtomicState) setConfig(c *CRTC, timing *mode.Mode, fb *Framebuffer, x, y uint32, connectors []*Connector) {
 	a.stealEncoders = true
-	a.setMode(c, mode, nil)
-	a.crtc(c).Active = mode != nil
+	a.setMode(c, timing, nil)
+	a.crtc(c).Active = timing != nil
 	primary := c.config.Primary
-	if mode == nil {
+	if timing == nil {
 		a.setPlaneCRTC(primary, nil)
 		a.setPlaneFB(primary, nil)
 	} else {
 		a.setPlaneCRTC(primary, c)
 		a.setPlaneFB(primary, fb)
-		w, h := mode.size()
+		w, h := timing.Size()
 		s := a.plane(primary)
 		s.CRTCX, s.CRTCY, s.CRTCW, s.CRTCH = 0, 0, w, h
 		if rotatesBy90(s.Rotation) {

@@ -1,5 +1,7 @@
 package kms
 
+import "github.com/udrm/udrm/drm/mode"
+
 import "slices"
 
 // A State is what a device shows: the state of all its planes, CRTCs and
@@ -39,7 +41,7 @@ type PlaneState struct {
 type CRTCState struct {
 	Enable     bool // it has a mode and connectors
 	Active     bool // it is not switched off
-	Mode       Mode
+	Mode       mode.Mode
 	ModeBlob   *Blob // the mode as clients gave it; nil when there is none
 	GammaLUT   *Blob // nil for none
 	VRREnabled bool

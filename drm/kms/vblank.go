@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/mode"
 )
 
 // vblank is the vertical blanking of one CRTC: its counter and who waits for
@@ -25,7 +26,7 @@ type vblank struct {
 	mu    sync.Mutex
 	isOn  bool
 	gone  bool // unplugged: whoever comes gets everything at once
-	mode  Mode
+	mode  mode.Mode
 	epoch time.Duration // when the CRTC was switched on
 	base  uint64        // the counter at epoch
 	last  vblankTime    // while off: what it was when it was switched off
@@ -71,18 +72,18 @@ func (v *vblank) now() vblankTime {
 	if !v.isOn {
 		return v.last
 	}
-	return v.at(v.base + v.mode.framesIn(v.m.config.Clock.Now()-v.epoch))
+	return v.at(v.base + v.mode.FramesIn(v.m.config.Clock.Now()-v.epoch))
 }
 
 // at returns the vblank of that number. The caller holds mu, and the CRTC is
 // on.
 func (v *vblank) at(count uint64) vblankTime {
-	return vblankTime{count, v.epoch + v.mode.framesTime(count-v.base)}
+	return vblankTime{count, v.epoch + v.mode.FramesTime(count-v.base)}
 }
 
 // on begins the grid: the CRTC was just switched on, with mode. The counter
 // goes on by one. The caller holds mu.
-func (v *vblank) on(dev *drm.RegisteredDevice, mode *Mode) {
+func (v *vblank) on(dev *drm.RegisteredDevice, mode *mode.Mode) {
 	v.isOn, v.mode = true, *mode
 	v.epoch = v.m.config.Clock.Now()
 	v.base = v.last.count + 1

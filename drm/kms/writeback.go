@@ -53,7 +53,7 @@ func (a *AtomicState) checkWritebacks() error {
 			return invalid("connector %d has a framebuffer to be written, but no CRTC", c.id)
 		}
 		crtc := &a.new.crtcs[s.CRTC.index]
-		switch w, h := crtc.Mode.size(); {
+		switch w, h := crtc.Mode.Size(); {
 		case !crtc.Active:
 			return invalid("connector %d has a framebuffer to be written, but CRTC %d is off", c.id, s.CRTC.id)
 		case r.fb.width != w || r.fb.height != h:

@@ -16,6 +16,7 @@ import (
 	"github.com/udrm/udrm/drm/edid"
 	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -29,7 +30,7 @@ const MonitorUsage = `[NAME:]ITEM,ITEM…, where an ITEM is a mode (2560x1440@60
 //	1920x1080@144
 //	edid=monitor.bin,HDMI-A,disconnected
 //
-// A mode without a rate has 60 Hz; timings are those of [edid.ModeFor]. The
+// A mode without a rate has 60 Hz; timings are those of [mode.For]. The
 // default size has 96 pixels per inch. serial is the monitor's serial number,
 // which distinguishes monitors of one name.
 func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
@@ -101,7 +102,7 @@ func (c choices[T]) of(word string) (value T) {
 type description struct {
 	name, manufacturer string
 	size               string // as "600x340mm"; "" for the default
-	modes              []edid.Mode
+	modes              []mode.Mode
 	serial             int
 }
 
@@ -152,20 +153,20 @@ func number(digits string) int {
 }
 
 // parseMode reads "2560x1440@60".
-func parseMode(text string) (edid.Mode, error) {
+func parseMode(text string) (mode.Mode, error) {
 	m := modeSpec.FindStringSubmatch(text)
 	if m == nil {
-		return edid.Mode{}, fmt.Errorf("%q is not a mode; write it as 2560x1440@60", text)
+		return mode.Mode{}, fmt.Errorf("%q is not a mode; write it as 2560x1440@60", text)
 	}
 	refresh := 60.0
 	if m[3] != "" {
-		refresh, _ = strconv.ParseFloat(m[3], 64) // modeSpec matched; ModeFor refuses what is too large
+		refresh, _ = strconv.ParseFloat(m[3], 64) // modeSpec matched; mode.For refuses what is too large
 	}
 	width, height := number(m[1]), number(m[2])
 	if width > vkms.MaxSize || height > vkms.MaxSize {
-		return edid.Mode{}, fmt.Errorf("mode %s is too large (limit %dx%d)", text, vkms.MaxSize, vkms.MaxSize)
+		return mode.Mode{}, fmt.Errorf("mode %s is too large (limit %dx%d)", text, vkms.MaxSize, vkms.MaxSize)
 	}
-	return edid.ModeFor(width, height, refresh)
+	return mode.For(width, height, refresh)
 }
 
 // monitor reads a monitor: a word as in [ParseMonitor], without the items of
@@ -197,12 +198,12 @@ func (r *reader) monitor(n *yaml.Node, path string, serial int) *kms.Monitor {
 		"serial":       func(n *yaml.Node, path string) { r.int(n, path, &d.serial, 0, math.MaxInt32) },
 		"modes": func(n *yaml.Node, path string) {
 			for _, item := range r.items(n, path) {
-				mode, err := parseMode(item.Value)
+				timing, err := parseMode(item.Value)
 				if err != nil {
 					r.fail(item, path, "%v", err)
 					continue
 				}
-				d.modes = append(d.modes, mode)
+				d.modes = append(d.modes, timing)
 			}
 		},
 	})

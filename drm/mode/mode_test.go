@@ -1,0 +1,227 @@
+package mode
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+func TestMain(m *testing.M) {
+	if _, err := exec.LookPath("edid-decode"); err != nil {
+		fmt.Fprintln(os.Stderr, "edid-decode is missing: install the Debian package edid-decode (make deps does)")
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// decode returns the output of edid-decode, which may fail.
+func decode(t testing.TB, stdin []byte, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("edid-decode", args...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if _, verdict := err.(*exec.ExitError); err != nil && !verdict {
+		t.Fatalf("edid-decode: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+var timingLine = regexp.MustCompile(`(\d+)x(\d+) +([\d.]+) Hz.* ([\d.]+) MHz.*\n` +
+	` +Hfront +(\d+) Hsync +(\d+) Hback +(\d+) Hpol (\w)(?: Hborder +(\d+))?.*\n` +
+	` +Vfront +(\d+) Vsync +(\d+) Vback +(\d+) Vpol (\w)(?: Vborder +(\d+))?`)
+
+// timings returns the progressive timings in the output of edid-decode.
+func timings(out string) (modes []Mode) {
+	for _, f := range timingLine.FindAllStringSubmatch(out, -1) {
+		n := func(i int) uint16 { v, _ := strconv.ParseUint(f[i], 10, 16); return uint16(v) }
+		mhz, _ := strconv.ParseFloat(f[4], 64)
+		m := Mode{Clock: uint32(math.Round(mhz * 1000)), HDisplay: n(1), VDisplay: n(2), Type: uapi.ModeTypeDriver}
+		m.Flags = uint32(uapi.ModeFlagNHSync | uapi.ModeFlagNVSync)
+		if f[8] == "P" {
+			m.Flags ^= uapi.ModeFlagNHSync | uapi.ModeFlagPHSync
+		}
+		if f[13] == "P" {
+			m.Flags ^= uapi.ModeFlagNVSync | uapi.ModeFlagPVSync
+		}
+		m.SetName()
+		m.HSyncStart = m.HDisplay + n(5) + n(9)
+		m.HSyncEnd = m.HSyncStart + n(6)
+		m.HTotal = m.HSyncEnd + n(7) + n(9)
+		m.VSyncStart = m.VDisplay + n(10) + n(14)
+		m.VSyncEnd = m.VSyncStart + n(11)
+		m.VTotal = m.VSyncEnd + n(12) + n(14)
+		modes = append(modes, m)
+	}
+	return modes
+}
+
+// slowFramesTime computes FramesTime by its definition: n frames of FrameClocks
+// clocks of Clock kHz.
+func slowFramesTime(m *Mode, n uint64) *big.Int {
+	ns := new(big.Int).SetUint64(n)
+	ns.Mul(ns, new(big.Int).SetUint64(m.FrameClocks()))
+	ns.Mul(ns, big.NewInt(1_000_000))
+	return ns.Div(ns, big.NewInt(int64(m.Clock)))
+}
+
+func TestFrameGrid(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 10_000 {
+		m := Mode{Clock: 1 + r.Uint32N(1<<22), HTotal: uint16(1 + r.Uint32N(1<<16-1)), VTotal: uint16(1 + r.Uint32N(1<<16-1))}
+		n := r.Uint64N(1 << (1 + r.UintN(30)))
+		at := m.FramesTime(n)
+		if slow := slowFramesTime(&m, n); slow.IsInt64() && slow.Int64() != int64(at) {
+			t.Fatalf("FramesTime(%d) of %+v = %v, want %v", n, m, at, slow)
+		}
+		if at == 1<<63-1 {
+			continue
+		}
+		if got := m.FramesIn(at); got < n || m.FramesTime(got) != at {
+			t.Fatalf("FramesIn = %d for %+v and the time of %d frames", got, m, n)
+		}
+		if at > 0 && m.FramesTime(m.FramesIn(at-1)) > at-1 {
+			t.Fatalf("frame %d of %+v begins too late", m.FramesIn(at-1), m)
+		}
+	}
+}
+
+// Frame times do not drift by a nanosecond in a year.
+func TestGridDoesNotDrift(t *testing.T) {
+	m := Mode{Clock: 556188, HTotal: 4176, VTotal: 2222} // 59.94 Hz, not whole nanoseconds
+	const year = 365 * 24 * time.Hour
+	n := m.FramesIn(year)
+	if off := year - m.FramesTime(n); off < 0 || off > m.FramesTime(1)+1 {
+		t.Errorf("frame %d is %v off", n, off)
+	}
+	if naive := time.Duration(n) * m.FramesTime(1); year-naive < time.Millisecond {
+		t.Error("bad test: whole nanoseconds would not drift either")
+	}
+}
+
+func TestInfo(t *testing.T) {
+	want := Mode{
+		Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
+		VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806,
+		Flags: uapi.ModeFlagNHSync | uapi.ModeFlagPicAR16_9, Type: uapi.ModeTypeDriver, Name: "1024x768",
+	}
+	info := want.Info()
+	if info.VRefresh != 60 {
+		t.Errorf("VRefresh = %d, want 60", info.VRefresh)
+	}
+	if got, err := FromInfo(&info); err != nil || got != want {
+		t.Errorf("FromInfo = %+v, %v, want %+v", got, err, want)
+	}
+}
+
+// TestTables checks that all timings are valid and that their numbers find them.
+func TestTables(t *testing.T) {
+	n := 0
+	for id, m := range DMTs() {
+		n++
+		if got, ok := DMT(id); !ok || got != m || m.Validate() != nil {
+			t.Errorf("DMT %#x: %+v, %v", id, m, m.Validate())
+		}
+	}
+	if n != 88 {
+		t.Errorf("%d timings of VESA DMT, want 88", n)
+	}
+	n = 0
+	for vic := range 256 {
+		m, ok := CTA(uint8(vic))
+		if !ok {
+			continue
+		}
+		n++
+		if err := m.Validate(); err != nil {
+			t.Errorf("VIC %d: %v", vic, err)
+		}
+	}
+	if n != 154 {
+		t.Errorf("%d timings of CTA-861, want 154", n)
+	}
+	for name, want := range map[string]int{"8192x8192": 34, "1024x768": 5} {
+		var w, h int
+		fmt.Sscanf(name, "%dx%d", &w, &h)
+		if got := len(WithoutEDID(w, h)); got != want {
+			t.Errorf("%d modes up to %s without EDID, want %d", got, name, want)
+		}
+	}
+}
+
+// mustFor parses "1920x1080@60" and returns For's answer.
+func mustFor(t testing.TB, name string) Mode {
+	t.Helper()
+	var w, h int
+	var hz float64
+	if _, err := fmt.Sscanf(name, "%dx%d@%g", &w, &h, &hz); err != nil {
+		t.Fatal(err)
+	}
+	m, err := For(w, h, hz)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestFor checks that For finds the timings of standards and computes others.
+func TestFor(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		clock uint32
+	}{
+		{"1920x1080@60", 148500}, {"1920x1080@59.94", 148350}, {"1920x1080@23.976", 74180}, {"640x480@60", 25175}, {"640x480@59.94", 25175},
+		{"1920x1200@60", 154000}, {"1024x768@60", 65000}, {"1280x1024@60", 108000}, {"3840x2160@60", 594000}, {"2560x1440@60", 241500},
+	} {
+		if m := mustFor(t, tc.name); m.Clock != tc.clock {
+			t.Errorf("%s: %+v, want a clock of %d", tc.name, m, tc.clock)
+		}
+	}
+	for _, tc := range []struct {
+		w, h int
+		hz   float64
+	}{{63, 100, 60}, {100, 16385, 60}, {100, 100, 9}, {100, 100, 501}, {100, 100, math.NaN()}, {100, 100, math.Inf(1)}, {-1, 100, 60}} {
+		if m, err := For(tc.w, tc.h, tc.hz); err == nil {
+			t.Errorf("%+v: %+v", tc, m)
+		}
+	}
+	for w := minSize; w < maxSize; w = w*3/2 + 1 {
+		for _, hz := range []float64{minRate, 59.94, 144, maxRate} {
+			m, err := For(w, w*3/4+16, hz)
+			if err != nil {
+				continue // too high
+			}
+			if err := m.Validate(); err != nil || math.Abs(m.Refresh()-hz) > max(hz/100, 0.5) {
+				t.Errorf("%dx%d at %v Hz: %v: %+v", w, w*3/4+16, hz, err, m)
+			}
+		}
+	}
+}
+
+func TestFormulas(t *testing.T) {
+	for _, size := range [][2]int{{800, 600}, {1024, 768}, {1280, 768}, {1280, 1024}, {1920, 1080}, {1920, 1200}, {2560, 1440}, {3840, 1600}, {5120, 2880}} {
+		for _, hz := range []float64{50, 60, 75, 85, 144} {
+			args := fmt.Sprintf("w=%d,h=%d,fps=%v", size[0], size[1], hz)
+			want := timings(decode(t, nil, "--gtf", args))
+			if got := GTF(size[0], size[1], hz); len(want) != 1 || got != want[0] {
+				t.Errorf("GTF, %s: got\n%+v, want\n%+v", args, got, want)
+			}
+			for rb, reduced := range []bool{false, true} {
+				args := fmt.Sprintf("w=%d,h=%d,fps=%v,rb=%d", size[0], size[1], hz, rb)
+				want := timings(decode(t, nil, "--cvt", args))
+				if got := CVT(size[0], size[1], hz, reduced); len(want) != 1 || got != want[0] {
+					t.Errorf("%s: got\n%+v, want\n%+v", args, got, want)
+				}
+			}
+		}
+	}
+}
