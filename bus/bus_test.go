@@ -1,6 +1,7 @@
 package bus_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -12,27 +13,8 @@ import (
 	"github.com/udrm/udrm/bus"
 )
 
-// driver is a driver made of functions.
-type driver struct {
-	name   string
-	probe  func(*bus.BoundDevice) error
-	unbind func(*bus.BoundDevice)
-}
-
-func (d *driver) Name() string { return d.name }
-
-func (d *driver) Probe(dev *bus.BoundDevice) error {
-	if d.probe == nil {
-		return nil
-	}
-	return d.probe(dev)
-}
-
-func (d *driver) Unbind(dev *bus.BoundDevice) {
-	if d.unbind != nil {
-		d.unbind(dev)
-	}
-}
+// accept is the probe of a driver that acquires nothing.
+func accept(*bus.BoundDevice) error { return nil }
 
 // logbook writes down what happens, events of a bus among it.
 type logbook struct {
@@ -106,11 +88,11 @@ func TestFailingProbe(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			dev, l := newDevice(t)
 			var bound *bus.BoundDevice
-			err := dev.Bind(&driver{name: "toy", probe: func(b *bus.BoundDevice) error {
+			err := dev.Bind(&bus.Driver{Name: "toy", Probe: func(b *bus.BoundDevice) error {
 				bound = b
 				acquire(t, l, b, "registers", "memory")
 				return tc.fail()
-			}, unbind: func(*bus.BoundDevice) { l.write("quiesce") }})
+			}, Unbind: func(*bus.BoundDevice) { l.write("quiesce") }})
 			if err == nil || !strings.Contains(err.Error(), tc.want) || tc.name == "error" && !errors.Is(err, broken) {
 				t.Errorf("Bind: %v, want %q", err, tc.want)
 			}
@@ -120,10 +102,10 @@ func TestFailingProbe(t *testing.T) {
 			if bound.Bound() || dev.Driver() != "" {
 				t.Errorf("after the failed probe: bound %v, driver %q", bound.Bound(), dev.Driver())
 			}
-			if err := dev.Unbind(); !errors.Is(err, unix.ENODEV) {
+			if err := dev.Unbind(context.Background()); !errors.Is(err, unix.ENODEV) {
 				t.Errorf("unbinding it: %v, want ENODEV", err)
 			}
-			if err := dev.Bind(&driver{name: "other"}); err != nil || dev.Driver() != "other" {
+			if err := dev.Bind(&bus.Driver{Name: "other", Probe: accept}); err != nil || dev.Driver() != "other" {
 				t.Errorf("binding it to another driver: %v, driver %q", err, dev.Driver())
 			}
 		})
@@ -133,7 +115,7 @@ func TestFailingProbe(t *testing.T) {
 func TestPlannedAndSurprise(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		end   func(*bus.Device) error
+		end   func(*bus.Device, context.Context) error
 		first []string // what happens before the resources are released
 		last  []string
 	}{
@@ -143,13 +125,13 @@ func TestPlannedAndSurprise(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			dev, l := newDevice(t)
 			var bound *bus.BoundDevice
-			err := dev.Bind(&driver{name: "toy",
-				probe: func(b *bus.BoundDevice) error {
+			err := dev.Bind(&bus.Driver{Name: "toy",
+				Probe: func(b *bus.BoundDevice) error {
 					bound = b
 					acquire(t, l, b, "registers", "memory")
 					return nil
 				},
-				unbind: func(b *bus.BoundDevice) {
+				Unbind: func(b *bus.BoundDevice) {
 					if b != bound || !b.Bound() {
 						t.Error("the driver is asked to unbind what is not bound")
 					}
@@ -161,7 +143,7 @@ func TestPlannedAndSurprise(t *testing.T) {
 			if !bound.Bound() || bound.Device() != dev || bound.Name() != "card" {
 				t.Errorf("bound view: bound %v, device %p, name %q", bound.Bound(), bound.Device(), bound.Name())
 			}
-			if err := tc.end(dev); err != nil {
+			if err := tc.end(dev, context.Background()); err != nil {
 				t.Error(err)
 			}
 			want := append([]string{"event: bind card"}, tc.first...)
@@ -179,13 +161,13 @@ func TestPlannedAndSurprise(t *testing.T) {
 
 func TestPanicInUnbind(t *testing.T) {
 	dev, l := newDevice(t)
-	err := dev.Bind(&driver{name: "toy",
-		probe:  func(b *bus.BoundDevice) error { acquire(t, l, b, "registers"); return nil },
-		unbind: func(*bus.BoundDevice) { panic("the hardware does not answer") }})
+	err := dev.Bind(&bus.Driver{Name: "toy",
+		Probe:  func(b *bus.BoundDevice) error { acquire(t, l, b, "registers"); return nil },
+		Unbind: func(*bus.BoundDevice) { panic("the hardware does not answer") }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dev.Unbind(); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err := dev.Unbind(context.Background()); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("Unbind: %v, want the panic", err)
 	}
 	l.expect(t, "event: bind card", "release registers of toy", "event: release card registers", "event: unbind card")
@@ -194,7 +176,7 @@ func TestPanicInUnbind(t *testing.T) {
 func TestRebind(t *testing.T) {
 	dev, _ := newDevice(t)
 	var views []*bus.BoundDevice
-	toy := &driver{name: "toy", probe: func(b *bus.BoundDevice) error { views = append(views, b); return nil }}
+	toy := &bus.Driver{Name: "toy", Probe: func(b *bus.BoundDevice) error { views = append(views, b); return nil }}
 	for range 2 {
 		if err := dev.Bind(toy); err != nil {
 			t.Fatal(err)
@@ -202,7 +184,7 @@ func TestRebind(t *testing.T) {
 		if err := dev.Bind(toy); !errors.Is(err, unix.EBUSY) {
 			t.Errorf("binding a bound device: %v, want EBUSY", err)
 		}
-		if err := dev.Unbind(); err != nil {
+		if err := dev.Unbind(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -237,13 +219,13 @@ func TestRemoved(t *testing.T) {
 	if b.Device("card") != dev || dev.Bus() != b || len(b.Devices()) != 1 || b.Device("other") != nil {
 		t.Error("the bus does not know the device that was added")
 	}
-	if err := dev.Remove(); err != nil {
+	if err := dev.Remove(context.Background()); err != nil {
 		t.Error(err)
 	}
 	l.expect(t, "event: add card", "event: remove card")
 	cancel()
 	for what, err := range map[string]error{
-		"remove": dev.Remove(), "bind": dev.Bind(&driver{name: "toy"}), "unbind": dev.Unbind(),
+		"remove": dev.Remove(context.Background()), "bind": dev.Bind(&bus.Driver{Name: "toy", Probe: accept}), "unbind": dev.Unbind(context.Background()),
 	} {
 		if !errors.Is(err, unix.ENODEV) {
 			t.Errorf("%s of a removed device: %v, want ENODEV", what, err)

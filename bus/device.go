@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -12,20 +13,21 @@ import (
 	"github.com/udrm/udrm/devres"
 )
 
-// A Driver drives devices of a bus.
-type Driver interface {
-	// Name is the driver's name, as /sys/bus/BUS/drivers shows it.
-	Name() string
+// A Driver drives devices of a bus. It must not change once a device was bound
+// to it.
+type Driver struct {
+	// Name is the name of the driver in /sys/bus/BUS/drivers.
+	Name string
 
-	// Probe takes the device over. Whatever it acquires goes to dev.Devres;
-	// when Probe returns an error, or panics, all of that is released, newest
-	// first, and the device stays without a driver.
-	Probe(dev *BoundDevice) error
+	// Probe takes over the device. It adds whatever it acquires to dev.Devres.
+	// When Probe returns an error or panics, the bus releases all of that,
+	// newest first, and the device stays without a driver.
+	Probe func(dev *BoundDevice) error
 
-	// Unbind brings the hardware to rest ahead of a planned removal. All that
-	// Probe set up still works, and is released right afterwards. A surprise
-	// removal does not call it.
-	Unbind(dev *BoundDevice)
+	// Unbind, if not nil, stops the hardware before a planned removal.
+	// Everything that Probe set up still works, and is released right
+	// afterwards. A surprise removal does not call Unbind.
+	Unbind func(dev *BoundDevice)
 }
 
 // A Device is a device on a bus, bound to a driver or not. It is an object
@@ -35,7 +37,7 @@ type Device struct {
 	name string
 
 	mu    sync.Mutex  // the device lock, see the package comment
-	last  Driver      // that it was bound to; nil before the first
+	last  *Driver     // the driver of the last Bind, or nil
 	gone  atomic.Bool // removed from the bus; set with mu held
 	bound atomic.Pointer[BoundDevice]
 }
@@ -48,7 +50,7 @@ type Device struct {
 // registration is such a resource, and its release waits for all guards.
 type BoundDevice struct {
 	dev    *Device
-	driver Driver
+	driver *Driver
 	devres devres.Set
 	ended  atomic.Bool
 }
@@ -67,7 +69,7 @@ func (d *Device) Removed() bool { return d.gone.Load() }
 // it is not bound.
 func (d *Device) Driver() string {
 	if b := d.bound.Load(); b != nil {
-		return b.driver.Name()
+		return b.driver.Name
 	}
 	return ""
 }
@@ -80,30 +82,30 @@ func (d *Device) LastDriver() string {
 	if d.last == nil {
 		return ""
 	}
-	return d.last.Name()
+	return d.last.Name
 }
 
 // Bind binds the device to driver: it calls the driver's Probe. Errors: EBUSY
 // when the device is bound already, ENODEV when it has been removed, and
 // whatever Probe returned.
-func (d *Device) Bind(driver Driver) error {
+func (d *Device) Bind(driver *Driver) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.gone.Load():
-		return d.refuse("bind to "+driver.Name(), "it was removed", unix.ENODEV)
+		return d.refuse("bind to "+driver.Name, "it was removed", unix.ENODEV)
 	case d.bound.Load() != nil:
-		return d.refuse("bind to "+driver.Name(), "it is bound to "+d.Driver(), unix.EBUSY)
+		return d.refuse("bind to "+driver.Name, "it is bound to "+d.Driver(), unix.EBUSY)
 	}
 	d.last = driver
-	d.bus.noteDriver(driver.Name())
+	d.bus.noteDriver(driver.Name)
 	b := &BoundDevice{dev: d, driver: driver}
 	b.devres.OnRelease = func(name string) {
 		d.bus.send(Event{Action: "release", Device: d, Resource: name})
 	}
 	d.bound.Store(b)
 	if err := b.probe(); err != nil {
-		err = errors.Join(fmt.Errorf("bus %s: %s: probe by %s: %w", d.bus.name, d.name, driver.Name(), err), b.end())
+		err = errors.Join(fmt.Errorf("bus %s: %s: probe by %s: %w", d.bus.name, d.name, driver.Name, err), b.end())
 		d.bound.Store(nil)
 		return err
 	}
@@ -118,7 +120,7 @@ func (d *Device) Rebind(driver string) error {
 	d.mu.Lock()
 	last := d.last
 	d.mu.Unlock()
-	if last == nil || last.Name() != driver {
+	if last == nil || last.Name != driver {
 		return d.refuse("rebind to "+driver, "it is not a device of that driver", unix.ENODEV)
 	}
 	return d.Bind(last)
@@ -127,33 +129,75 @@ func (d *Device) Rebind(driver string) error {
 // Unbind is the planned removal of the driver: it calls the driver's Unbind,
 // then releases the managed resources, newest first. The device stays on the
 // bus and can be bound again. ENODEV when the device is not bound.
-func (d *Device) Unbind() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	b := d.bound.Load()
-	if b == nil {
-		return d.refuse("unbind", "no driver is bound to it", unix.ENODEV)
-	}
-	return errors.Join(b.quiesce(), d.end(b))
+//
+// The end of ctx ends the wait, not the removal, which goes on. A context from
+// [BoundDevice.WithinBinding] is refused.
+func (d *Device) Unbind(ctx context.Context) error {
+	return d.await(ctx, "unbind", func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		b := d.bound.Load()
+		if b == nil {
+			return d.refuse("unbind", "no driver is bound to it", unix.ENODEV)
+		}
+		return errors.Join(b.quiesce(), d.end(b))
+	})
 }
 
-// Remove takes the device away, as a cable that is pulled does: a bound
-// driver is not asked, its managed resources are released, newest first, and
-// the device leaves its bus for good. ENODEV when it was removed before.
-func (d *Device) Remove() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.gone.Load() {
-		return d.refuse("remove", "it was removed before", unix.ENODEV)
-	}
-	d.gone.Store(true)
-	var err error
+// Remove is the surprise removal, as of a cable that is pulled: it releases
+// the managed resources of a bound driver, newest first, without calling the
+// driver's Unbind, and takes the device off its bus for good. ENODEV when the
+// device was removed before.
+//
+// The end of ctx ends the wait, not the removal, which goes on. A context from
+// [BoundDevice.WithinBinding] is refused.
+func (d *Device) Remove(ctx context.Context) error {
+	return d.await(ctx, "remove", func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.gone.Load() {
+			return d.refuse("remove", "it was removed before", unix.ENODEV)
+		}
+		d.gone.Store(true)
+		var err error
+		if b := d.bound.Load(); b != nil {
+			err = d.end(b)
+		}
+		d.bus.send(Event{Action: "remove", Device: d})
+		d.bus.drop(d) // the name is free only now, or a new device of it could be announced first
+		return err
+	})
+}
+
+// await runs end, and returns early at the end of ctx.
+func (d *Device) await(ctx context.Context, what string, end func() error) error {
 	if b := d.bound.Load(); b != nil {
-		err = d.end(b)
+		if refusal, ok := ctx.Value(withinBinding{b}).(error); ok {
+			return fmt.Errorf("bus %s: %s: cannot %s: %w", d.bus.name, d.name, what, refusal)
+		}
 	}
-	d.bus.send(Event{Action: "remove", Device: d})
-	d.bus.drop(d) // the name is free only now, or a new device of it could be announced first
-	return err
+	if ctx.Done() == nil {
+		return end()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- end() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("bus %s: %s: %s goes on, but the wait for it ended: %w", d.bus.name, d.name, what, context.Cause(ctx))
+	}
+}
+
+// withinBinding is the key of a context from WithinBinding.
+type withinBinding struct{ b *BoundDevice }
+
+// WithinBinding returns a context for code that the end of the binding waits
+// for, such as a section of a registration guard. [Device.Unbind] and
+// [Device.Remove] would wait for their own caller there: with such a context
+// they return refusal at once and do nothing.
+func (b *BoundDevice) WithinBinding(ctx context.Context, refusal error) context.Context {
+	return context.WithValue(ctx, withinBinding{b}, refusal)
 }
 
 // end ends the binding b. The caller holds d.mu.
@@ -193,6 +237,9 @@ func (b *BoundDevice) probe() (err error) {
 }
 
 func (b *BoundDevice) quiesce() (err error) {
+	if b.driver.Unbind == nil {
+		return nil
+	}
 	defer recovered("unbind", &err)
 	b.driver.Unbind(b)
 	return nil

@@ -1,6 +1,7 @@
 package bus_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -18,8 +19,8 @@ func TestRebindByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	var probed []string
-	a := &driver{name: "a", probe: func(*bus.BoundDevice) error { probed = append(probed, "a"); return nil }}
-	c := &driver{name: "c", probe: func(*bus.BoundDevice) error { probed = append(probed, "c"); return unix.EIO }}
+	a := &bus.Driver{Name: "a", Probe: func(*bus.BoundDevice) error { probed = append(probed, "a"); return nil }}
+	c := &bus.Driver{Name: "c", Probe: func(*bus.BoundDevice) error { probed = append(probed, "c"); return unix.EIO }}
 	step := func(what string, err error, want unix.Errno) {
 		t.Helper()
 		if want == 0 && err != nil || want != 0 && !errors.Is(err, want) {
@@ -29,10 +30,10 @@ func TestRebindByName(t *testing.T) {
 	step("rebind of a device that was never bound", dev.Rebind("a"), unix.ENODEV)
 	step("bind", dev.Bind(a), 0)
 	step("rebind of a bound device", dev.Rebind("a"), unix.EBUSY)
-	step("unbind", dev.Unbind(), 0)
+	step("unbind", dev.Unbind(context.Background()), 0)
 	step("rebind to another driver", dev.Rebind("c"), unix.ENODEV)
 	step("rebind", dev.Rebind("a"), 0)
-	step("unbind", dev.Unbind(), 0)
+	step("unbind", dev.Unbind(context.Background()), 0)
 	step("bind that fails", dev.Bind(c), unix.EIO)
 	step("rebind that fails", dev.Rebind("c"), unix.EIO)
 	if want := []string{"a", "a", "c", "c"}; !slices.Equal(probed, want) {
@@ -41,7 +42,7 @@ func TestRebindByName(t *testing.T) {
 	if dev.Removed() {
 		t.Error("removed before it was")
 	}
-	step("remove", dev.Remove(), 0)
+	step("remove", dev.Remove(context.Background()), 0)
 	if !dev.Removed() {
 		t.Error("not removed")
 	}

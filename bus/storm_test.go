@@ -1,6 +1,7 @@
 package bus_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -60,9 +61,9 @@ type slot struct {
 	unbinds atomic.Int32
 }
 
-func (s *slot) driver(t *testing.T) bus.Driver {
-	return &driver{name: "toy",
-		probe: func(b *bus.BoundDevice) error {
+func (s *slot) driver(t *testing.T) *bus.Driver {
+	return &bus.Driver{Name: "toy",
+		Probe: func(b *bus.BoundDevice) error {
 			s.probes.Add(1)
 			if n := s.drivers.Add(1); n != 1 {
 				t.Errorf("%d drivers work with %s", n, b.Name())
@@ -81,7 +82,7 @@ func (s *slot) driver(t *testing.T) bus.Driver {
 			}
 			return nil
 		},
-		unbind: func(b *bus.BoundDevice) {
+		Unbind: func(b *bus.BoundDevice) {
 			s.unbinds.Add(1)
 			if s.drivers.Load() != 1 || !b.Bound() {
 				t.Error("the driver is asked to unbind when it is not bound")
@@ -112,11 +113,11 @@ func TestStorm(t *testing.T) {
 				}
 				switch rand.IntN(8) {
 				case 0:
-					if err := dev.Remove(); err != nil && !errors.Is(err, unix.ENODEV) {
+					if err := dev.Remove(context.Background()); err != nil && !errors.Is(err, unix.ENODEV) {
 						t.Error(err)
 					}
 				case 1, 2:
-					if err := dev.Unbind(); err != nil && !errors.Is(err, unix.ENODEV) {
+					if err := dev.Unbind(context.Background()); err != nil && !errors.Is(err, unix.ENODEV) {
 						t.Error(err)
 					}
 				case 3:
@@ -129,7 +130,7 @@ func TestStorm(t *testing.T) {
 	}
 	wg.Wait()
 	for _, dev := range b.Devices() {
-		if err := dev.Remove(); err != nil {
+		if err := dev.Remove(context.Background()); err != nil {
 			t.Error(err)
 		}
 	}

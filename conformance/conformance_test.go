@@ -87,11 +87,11 @@ func full() vkms.Config {
 
 func TestInProcess(t *testing.T) {
 	drmtest.NoLeaks(t)
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	driver := vkms.NewDriver(class, full())
-	dev := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	dev := drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 	served := driver.Device().Ioctls()
-	target := InProcess(class, dev, driver)
+	target := InProcess(class, dev, driver.BusDriver())
 	target.Other = plugOther(t, class)
 	before, _, err := target.Nodes()
 	if err != nil {
@@ -111,7 +111,7 @@ func TestInProcess(t *testing.T) {
 func plugOther(t *testing.T, class *drm.Class) string {
 	t.Helper()
 	driver := vgem.NewDriver(class)
-	drmtest.Bind(t, bus.New("platform"), "vgem", driver)
+	drmtest.Bind(t, bus.New("platform"), "vgem", driver.BusDriver())
 	return nodeDir + driver.Device().Name()
 }
 
@@ -180,9 +180,9 @@ func noBuffersLeft(t *testing.T, driver *vkms.Driver) {
 // it printed.
 func child(t *testing.T, config vkms.Config, opts host.Options, user *syscall.SysProcAttr, args ...string) (status int, out string) {
 	t.Helper()
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	driver := vkms.NewDriver(class, config)
-	drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 	other := plugOther(t, class)
 	h, err := host.New(class, opts)
 	if err != nil {

@@ -12,7 +12,7 @@
 // A driver writer runs them against a driver of theirs:
 //
 //	func TestConformance(t *testing.T) {
-//		class := drm.NewClass()
+//		class := drm.NewClass(drm.ClassOptions{})
 //		dev, err := bus.New("platform").Add("mine")
 //		…
 //		conformance.Run(t, conformance.InProcess(class, dev, mine.NewDriver(class)))

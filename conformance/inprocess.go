@@ -20,7 +20,7 @@ import (
 // InProcess returns the DRM device of class that driver makes on dev, which
 // has to be bound to it already. Its client is this process, with
 // CAP_SYS_ADMIN.
-func InProcess(class *drm.Class, dev *bus.Device, driver bus.Driver) Target {
+func InProcess(class *drm.Class, dev *bus.Device, driver *bus.Driver) Target {
 	s := &inProcess{class: class, nodes: make(map[int]*openNode)}
 	s.as = drmtest.Self()
 	s.as.Admin = true
@@ -42,7 +42,7 @@ func InProcess(class *drm.Class, dev *bus.Device, driver bus.Driver) Target {
 			}
 			return primary, render, nil
 		},
-		Unplug: dev.Unbind,
+		Unplug: func() error { return dev.Unbind(context.Background()) },
 		Plug:   func() error { return dev.Bind(driver) },
 	}
 }

@@ -16,18 +16,18 @@ import (
 func TestDevicesWithLess(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		driver func(class *drm.Class) bus.Driver
+		driver func(class *drm.Class) *bus.Driver
 		lacks  Needs
 		least  int // cases
 	}{
-		{"vgem", func(class *drm.Class) bus.Driver { return vgem.NewDriver(class) },
+		{"vgem", func(class *drm.Class) *bus.Driver { return vgem.NewDriver(class).BusDriver() },
 			NeedModeset | NeedSyncobj | NeedOther, 40},
-		{"the kernel's vkms", func(class *drm.Class) bus.Driver { return vkms.NewDriver(class, vkms.DefaultConfig()) },
+		{"the kernel's vkms", func(class *drm.Class) *bus.Driver { return vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver() },
 			NeedSyncobj | NeedRender | NeedOverlay | NeedPlanar | NeedTwoCRTCs | NeedOther, 130},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			drmtest.NoLeaks(t)
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			driver := tc.driver(class)
 			dev := drmtest.Bind(t, bus.New("platform"), "device", driver)
 			cases := slices.DeleteFunc(Cases(), func(c Case) bool { return c.Needs.closure()&tc.lacks != 0 })

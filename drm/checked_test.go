@@ -11,9 +11,7 @@ import (
 
 // checkedClass returns a class whose devices check the use of their guards.
 func checkedClass() *drm.Class {
-	class := drm.NewClass()
-	class.CheckGuards()
-	return class
+	return drm.NewClass(drm.ClassOptions{CheckGuards: true})
 }
 
 // mustPanic runs f and returns what it panicked with.
@@ -33,7 +31,7 @@ func mustPanic(t *testing.T, what string, f func()) (message string) {
 // What leads to the hardware is of no use after Exit; what belongs to the
 // device in general is.
 func TestCheckedViewEndsWithItsGuard(t *testing.T) {
-	toy := newUnregisteredToyOf(t, checkedClass(), &toyDriver{})
+	toy := newUnregisteredToyOf(t, checkedClass(), &drm.Driver{})
 	toy.register(t, "data")
 	guard, err := toy.dev.RegistrationGuard()
 	if err != nil {
@@ -45,20 +43,20 @@ func TestCheckedViewEndsWithItsGuard(t *testing.T) {
 	}
 	defer other.Exit()
 	dev := guard.Device()
-	if dev.Parent() != toy.bound || dev.RegistrationData() != "data" {
+	if dev.Parent() != toy.bound || drm.RegistrationData[any](dev) != "data" {
 		t.Error("inside the guard the view does not work")
 	}
 	guard.Exit()
 	for what, use := range map[string]func(){
 		"Parent":           func() { dev.Parent() },
-		"RegistrationData": func() { dev.RegistrationData() },
+		"RegistrationData": func() { drm.RegistrationData[any](dev) },
 		"Context":          func() { dev.Context() },
 	} {
 		if said := mustPanic(t, what+" after Exit", use); !strings.Contains(said, "TestCheckedViewEndsWithItsGuard") {
 			t.Errorf("%s after Exit does not say where the guard was taken: %s", what, said)
 		}
 	}
-	if dev.Name() != toy.dev.Name() || dev.Data() != "driver data" {
+	if dev.Name() != toy.dev.Name() || drm.Data[any](dev.Device) != "driver data" {
 		t.Error("after Exit the view is not even the device in general")
 	}
 	other.Device().Parent() // another guard's view is not concerned
@@ -66,7 +64,7 @@ func TestCheckedViewEndsWithItsGuard(t *testing.T) {
 
 // A copy of a guard, which go vet reports, is caught when it exits again.
 func TestCheckedCopyExitsOnce(t *testing.T) {
-	toy := newUnregisteredToyOf(t, checkedClass(), &toyDriver{})
+	toy := newUnregisteredToyOf(t, checkedClass(), &drm.Driver{})
 	toy.register(t, nil)
 	guard, err := toy.dev.RegistrationGuard()
 	if err != nil {
@@ -85,7 +83,7 @@ func TestCheckedCopyExitsOnce(t *testing.T) {
 }
 
 func TestOpenGuardsAreOldestFirst(t *testing.T) {
-	toy := newUnregisteredToyOf(t, checkedClass(), &toyDriver{})
+	toy := newUnregisteredToyOf(t, checkedClass(), &drm.Driver{})
 	toy.register(t, nil)
 	guards := make([]drm.RegistrationGuard, 4)
 	for i := range guards {

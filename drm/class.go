@@ -17,15 +17,33 @@ type Class struct {
 	minors      [2 * minorsOfType]*Minor // reserved numbers, see Minor.slot
 	kobjects    []*Kobject               // parents first
 	subscribers []*func(Uevent)
-	watch       DrainWatch
-	checked     bool
+	options     ClassOptions
+}
+
+// ClassOptions say how the devices of a class report. The zero value is the
+// default.
+type ClassOptions struct {
+	// DrainWatch says what happens when an unplug has to wait for open guards.
+	DrainWatch DrainWatch
+
+	// CheckGuards makes the devices check the use of their guards: use of a
+	// registered view after Exit, and a second Exit of a copy, panic; closing
+	// from inside the caller's own guard is refused, whatever the context;
+	// reports have the stack that took a guard. A guard then takes some
+	// microseconds and allocates.
+	CheckGuards bool
 }
 
 // Major is the major device number of DRM nodes.
 const Major = 226
 
 // NewClass returns a class without devices.
-func NewClass() *Class { return &Class{} }
+func NewClass(options ClassOptions) *Class {
+	if options.DrainWatch.After <= 0 {
+		options.DrainWatch.After = DefaultDrainWatch
+	}
+	return &Class{options: options}
+}
 
 // Minor returns the node of that minor number, nil when there is no such node
 // at this moment.

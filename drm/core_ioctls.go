@@ -34,7 +34,7 @@ var coreIoctls = []Ioctl{
 }
 
 func version(dev *RegisteredDevice, req *Request, arg *uapi.Version) error {
-	info := &dev.info
+	info := &dev.driver.Info
 	arg.VersionMajor = int32(info.Major)
 	arg.VersionMinor = int32(info.Minor)
 	arg.VersionPatchlevel = int32(info.Patchlevel)
@@ -203,7 +203,7 @@ func setVersion(dev *RegisteredDevice, req *Request, arg *uapi.SetVersion) error
 	asked := *arg
 	*arg = uapi.SetVersion{
 		DiMajor: interfaceMajor, DiMinor: interfaceMinor,
-		DdMajor: int32(dev.info.Major), DdMinor: int32(dev.info.Minor),
+		DdMajor: int32(dev.driver.Info.Major), DdMinor: int32(dev.driver.Info.Minor),
 	}
 	fits := func(major, minor, ourMajor, ourMinor int32) bool {
 		return major == -1 || major == ourMajor && minor >= 0 && minor <= ourMinor

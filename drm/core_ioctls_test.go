@@ -15,7 +15,7 @@ import (
 )
 
 func TestVersion(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	c := drmtest.Open(t, toy.dev.Primary())
 	for _, room := range []int{0, 1, 3, 100} {
 		name, date, desc := c.Put(make([]byte, room)), c.Put(make([]byte, room)), c.Put(make([]byte, room))
@@ -70,7 +70,7 @@ func TestSetVersionAndGetUnique(t *testing.T) {
 		{[2]int32{-1, 0}, [2]int32{4, 0}, unix.EINVAL, ""},
 		{[2]int32{1, 4}, [2]int32{4, 0}, unix.EINVAL, "robot"}, // the bus id is set by then
 	} {
-		toy := newToy(t, &toyDriver{})
+		toy := newToy(t, &drm.Driver{})
 		c := drmtest.Open(t, toy.dev.Primary())
 		arg := uapi.SetVersion{DiMajor: tc.di[0], DiMinor: tc.di[1], DdMajor: tc.dd[0], DdMinor: tc.dd[1]}
 		what := fmt.Sprintf("SET_VERSION %+v", arg)
@@ -107,7 +107,7 @@ func TestSetVersionAndGetUnique(t *testing.T) {
 }
 
 func TestGetClientAndStats(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	openAs(t, toy.dev.Primary(), other) // the master
 	c := openAs(t, toy.dev.Primary(), user)
 	for _, tc := range []struct {
@@ -134,7 +134,7 @@ func TestGetClientAndStats(t *testing.T) {
 }
 
 func TestLegacyRequests(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	c := openAs(t, toy.dev.Primary(), root)
 	word := int32(7)
 	expectErr(t, "BLOCK", drmtest.Ioctl(c, uapi.IoctlBlock, &word), 0)
@@ -183,7 +183,7 @@ func TestGetCap(t *testing.T) {
 		if tc.part {
 			attached = append(attached, parts())
 		}
-		toy := newToy(t, &toyDriver{features: tc.features}, attached...)
+		toy := newToy(t, &drm.Driver{Features: tc.features}, attached...)
 		c := drmtest.Open(t, toy.dev.Primary())
 		arg := uapi.GetCap{Capability: tc.capability, Value: 99}
 		what := fmt.Sprintf("GET_CAP %d with features %#b, part %v", tc.capability, tc.features, tc.part)
@@ -237,7 +237,7 @@ func TestSetClientCap(t *testing.T) {
 		{hotspot, "", []uapi.SetClientCap{set(uapi.ClientCapAtomic, 1), set(uapi.ClientCapCursorPlaneHotspot, 1)}, 0,
 			drm.ClientCapSet{Atomic: true, UniversalPlanes: true, AspectRatio: true, CursorPlaneHotspot: true}},
 	} {
-		toy := newToy(t, &toyDriver{features: tc.features})
+		toy := newToy(t, &drm.Driver{Features: tc.features})
 		c := openAs(t, toy.dev.Primary(), drm.Client{PID: 1, Comm: tc.comm})
 		var err error
 		for _, arg := range tc.calls {
@@ -252,7 +252,7 @@ func TestSetClientCap(t *testing.T) {
 }
 
 func TestSetClientName(t *testing.T) {
-	toy := newToy(t, &toyDriver{features: drm.FeatureRender})
+	toy := newToy(t, &drm.Driver{Features: drm.FeatureRender})
 	for _, m := range []*drm.Minor{toy.dev.Primary(), toy.dev.Render()} {
 		c := drmtest.Open(t, m)
 		if name := c.File.ClientName(); name != "" {
@@ -302,7 +302,7 @@ func TestSetClientName(t *testing.T) {
 // direction, argument and memory that it points to. Whatever comes: no panic,
 // an error of those that DRM has, and the device answers the next request.
 func FuzzCoreIoctls(f *testing.F) {
-	toy := newToy(f, &toyDriver{features: drm.FeatureRender | drm.FeatureModeset | drm.FeatureAtomic | drm.FeatureCursorHotspot},
+	toy := newToy(f, &drm.Driver{Features: drm.FeatureRender | drm.FeatureModeset | drm.FeatureAtomic | drm.FeatureCursorHotspot},
 		&part{cap: func(c uint64) (uint64, bool) { return c, c == 1 }})
 	reports := drmtest.CollectReports(f)
 	const nested = 1 << 16 // where an arena's first block is

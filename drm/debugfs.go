@@ -36,7 +36,7 @@ type DebugfsFile struct {
 	Open func(sink EventSink) (io.Closer, error)
 }
 
-// A DebugfsPart is a [Part], or a [Driver], that has files in debugfs.
+// A DebugfsPart is a [Part] with files in debugfs.
 type DebugfsPart interface {
 	// DebugfsFiles returns the files that there are at this moment. It is
 	// called whenever an object of the class came or went, in the middle of
@@ -56,8 +56,8 @@ func (d *Device) DebugfsFiles() []DebugfsFile {
 			files = append(files, p.DebugfsFiles(d)...)
 		}
 	}
-	if p, ok := d.driver.(DebugfsPart); ok {
-		files = append(files, p.DebugfsFiles(d)...)
+	if d.driver.DebugfsFiles != nil {
+		files = append(files, d.driver.DebugfsFiles(d)...)
 	}
 	return files
 }
@@ -70,7 +70,7 @@ func (d *Device) showName() string {
 	if d.master != nil && d.master.unique != "" {
 		master = " master=" + d.master.unique
 	}
-	return fmt.Sprintf("%s dev=%s%s unique=%s\n", d.info.Name, d.parent.Name(), master, d.Unique())
+	return fmt.Sprintf("%s dev=%s%s unique=%s\n", d.driver.Info.Name, d.parent.Name(), master, d.Unique())
 }
 
 // showClients is drm_clients_info, but that it is ordered by process.

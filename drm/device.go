@@ -17,14 +17,12 @@ import (
 // reference-counted: a registration, each open file and each exported buffer
 // hold it. All methods may be called concurrently.
 type Device struct {
-	class    *Class
-	driver   Driver
-	info     DriverInfo
-	features Features
-	parent   *bus.Device
-	data     any
-	parts    []Part
-	ioctls   ioctlTable
+	class  *Class
+	driver *Driver
+	parent *bus.Device
+	data   any
+	parts  []Part
+	ioctls ioctlTable
 
 	gate  *srcu.Domain
 	state atomic.Uint32
@@ -32,7 +30,7 @@ type Device struct {
 	// registered is the view that guards hand out. Written before the gate
 	// opens and after it is drained, read inside guards only.
 	registered RegisteredDevice
-	checked    bool // see Class.CheckGuards
+	checked    bool // see ClassOptions
 	records    records
 
 	ctx    context.Context
@@ -57,34 +55,32 @@ type UnregisteredDevice struct {
 }
 
 // NewDevice makes a device of driver on parent, with data as the driver's own
-// data ([Device.Data]). The device is a managed resource of parent: without a
+// data ([Data]). The device is a managed resource of parent: without a
 // registration it goes away with the binding. Errors: ENOSPC when the class
 // has no free minor number.
-func NewDevice(class *Class, driver Driver, parent *bus.BoundDevice, data any) (*UnregisteredDevice, error) {
+func NewDevice(class *Class, driver *Driver, parent *bus.BoundDevice, data any) (*UnregisteredDevice, error) {
 	d := &Device{
-		class:    class,
-		driver:   driver,
-		info:     driver.Info(),
-		features: driver.Features(),
-		parent:   parent.Device(),
-		data:     data,
-		gate:     srcu.NewShutDomain(),
-		checked:  class.checks(),
-		files:    make(map[*File]struct{}),
+		class:   class,
+		driver:  driver,
+		parent:  parent.Device(),
+		data:    data,
+		gate:    srcu.NewShutDomain(),
+		checked: class.options.CheckGuards,
+		files:   make(map[*File]struct{}),
 	}
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	d.refs.Store(1)
 	if err := d.ioctls.add(d, coreIoctls); err != nil {
 		return nil, err
 	}
-	if err := d.ioctls.add(d, driver.Ioctls()); err != nil {
+	if err := d.ioctls.add(d, driver.Ioctls); err != nil {
 		return nil, err
 	}
 	if err := class.reserve(d); err != nil {
-		return nil, fmt.Errorf("drm: making a %s device on %s: %w", d.info.Name, parent.Name(), err)
+		return nil, fmt.Errorf("drm: making a %s device on %s: %w", driver.Info.Name, parent.Name(), err)
 	}
 	if _, err := parent.Devres().Add("drm device", d.Put); err != nil {
-		return nil, fmt.Errorf("drm: making a %s device on %s: %w: %w", d.info.Name, parent.Name(), err, unix.ENODEV)
+		return nil, fmt.Errorf("drm: making a %s device on %s: %w: %w", driver.Info.Name, parent.Name(), err, unix.ENODEV)
 	}
 	return &UnregisteredDevice{dev: d, parent: parent}, nil
 }
@@ -116,16 +112,10 @@ func (d *Device) Unique() string { return d.parent.Name() }
 func (d *Device) Class() *Class { return d.class }
 
 // Driver returns the driver of the device.
-func (d *Device) Driver() Driver { return d.driver }
-
-// Info returns what the driver said of itself when the device was made.
-func (d *Device) Info() DriverInfo { return d.info }
+func (d *Device) Driver() *Driver { return d.driver }
 
 // Has reports whether the driver offers all the features.
-func (d *Device) Has(features Features) bool { return d.features&features == features }
-
-// Data returns the driver's own data, as it was given to [NewDevice].
-func (d *Device) Data() any { return d.data }
+func (d *Device) Has(features Features) bool { return d.driver.Features&features == features }
 
 // Parent returns the parent as an object: for names and logs. The bound view
 // is [RegisteredDevice.Parent].

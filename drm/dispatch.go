@@ -25,7 +25,7 @@ func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 		return err
 	}
 	defer f.leave()
-	return f.minor.dev.serve(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {
+	return f.minor.dev.guarded(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {
 		if uapi.IOCType(cmd) != uapi.IoctlBase {
 			return fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
 		}
@@ -34,17 +34,17 @@ func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 			ioctl = absentIoctls[uapi.IOCNr(cmd)]
 		}
 		if ioctl == nil {
-			return fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, dev.info.Name, uapi.IOCNr(cmd), unix.EINVAL)
+			return fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, dev.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
 		}
-		req := &Request{File: f, Cmd: cmd, caller: caller, ctx: ctx}
-		return ioctl.serve(dev, req, arg)
+		req := &Request{Caller: caller, File: f, Cmd: cmd, ctx: ctx, dev: dev}
+		return ioctl.dispatch(dev, req, arg)
 	})
 }
 
-// serve copies the argument in, checks the permission, runs the handler and
+// dispatch copies the argument in, checks the permission, runs the handler and
 // copies the argument out, also when it was refused or failed. Sizes may differ
 // between the client's headers and ours: what the client did not send is zero.
-func (ioctl *Ioctl) serve(dev *RegisteredDevice, req *Request, addr uint64) error {
+func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) error {
 	dir := uapi.IOCDir(req.Cmd) & uapi.IOCDir(ioctl.cmd)
 	in, out := uapi.IOCSize(req.Cmd), uapi.IOCSize(req.Cmd)
 	if dir&uapi.IOCWrite == 0 {

@@ -47,7 +47,7 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 	const nr = uapi.CommandBase + 1
 	cmd := uapi.IOWR(nr, toyArgSize)
-	toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{drm.NewIoctl(cmd, drm.IoctlMaster, handler)}})
+	toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{drm.NewIoctl(cmd, drm.IoctlMaster, handler)}})
 	master := drmtest.Open(t, toy.dev.Primary())
 	stranger := drmtest.Open(t, toy.dev.Primary())
 
@@ -101,7 +101,7 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 
 	// An unplugged device refuses all of them, before it looks at anything.
-	if err := toy.parent.Remove(); err != nil {
+	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for _, cmd := range []uint32{wrongType, unknown, cmd, uapi.IoctlVersion, 0, 0xffffffff} {
@@ -182,11 +182,11 @@ func (k clientKind) send(cmd uint32, addr uint64) error {
 }
 
 func TestPermissions(t *testing.T) {
-	d := &toyDriver{features: drm.FeatureRender}
+	d := &drm.Driver{Features: drm.FeatureRender}
 	const all = drm.IoctlAuth | drm.IoctlMaster | drm.IoctlRootOnly | drm.IoctlRenderAllow
 	ran := false
 	for flags := range all + 1 {
-		d.ioctls = append(d.ioctls, toyIoctl(uint32(flags), flags, func(*drm.RegisteredDevice, *drm.Request) error {
+		d.Ioctls = append(d.Ioctls, toyIoctl(uint32(flags), flags, func(*drm.RegisteredDevice, *drm.Request) error {
 			ran = true
 			return nil
 		}))
@@ -209,7 +209,7 @@ func TestPermissions(t *testing.T) {
 
 // The flags of the core's own requests are those of guard.md.
 func TestCorePermissions(t *testing.T) {
-	toy := newToy(t, &toyDriver{features: drm.FeatureRender | drm.FeatureModeset})
+	toy := newToy(t, &drm.Driver{Features: drm.FeatureRender | drm.FeatureModeset})
 	kinds := clientKinds(t, toy.dev)
 	const legacy = drm.IoctlAuth | drm.IoctlMaster | drm.IoctlRootOnly
 	for _, tc := range []struct {
@@ -257,9 +257,9 @@ func TestSizesAndDirections(t *testing.T) {
 		uapi.IOCNone: func(nr, size uint32) uint32 { return uapi.IOWR(nr, size) &^ (3 << 30) },
 		uapi.IOCRead: uapi.IOR, uapi.IOCWrite: uapi.IOW, uapi.IOCRead | uapi.IOCWrite: uapi.IOWR,
 	}
-	d := &toyDriver{}
+	d := &drm.Driver{}
 	for dir, maker := range makers {
-		d.ioctls = append(d.ioctls, drm.NewIoctl(maker(uapi.CommandBase+dir, ours), 0, handler))
+		d.Ioctls = append(d.Ioctls, drm.NewIoctl(maker(uapi.CommandBase+dir, ours), 0, handler))
 	}
 	toy := newToy(t, d)
 	c := drmtest.Open(t, toy.dev.Primary())
@@ -304,7 +304,7 @@ func TestSizesAndDirections(t *testing.T) {
 }
 
 func TestArgumentWithoutMemory(t *testing.T) {
-	toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{drm.NewIoctl(uapi.IOWR(uapi.CommandBase, toyArgSize), 0,
+	toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{drm.NewIoctl(uapi.IOWR(uapi.CommandBase, toyArgSize), 0,
 		func(_ *drm.RegisteredDevice, _ *drm.Request, arg *toyArg) error {
 			if *arg != (toyArg{}) {
 				t.Errorf("the handler saw %v", *arg)
@@ -335,7 +335,7 @@ func TestNewIoctlChecksSize(t *testing.T) {
 // device lives on.
 func TestPanicInHandler(t *testing.T) {
 	reports := drmtest.CollectReports(t)
-	toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{
+	toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 		toyIoctl(0, 0, func(*drm.RegisteredDevice, *drm.Request) error { panic("broken toy") }),
 		toyIoctl(1, 0, func(_ *drm.RegisteredDevice, req *drm.Request) error {
 			var none []int
@@ -377,7 +377,7 @@ func TestPanicInHandler(t *testing.T) {
 	if n := toy.dev.Guards(); n != 0 {
 		t.Errorf("%d guards are left open", n)
 	}
-	if err := toy.parent.Remove(); err != nil {
+	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Error(err)
 	}
 }
@@ -410,7 +410,7 @@ func TestMmap(t *testing.T) {
 			return drm.Mapping{Offset: int64(length)}, offset == at, answer
 		}}
 	}
-	toy := newToy(t, &toyDriver{}, maker("first", 1, nil), maker("second", 2, nil), maker("third", 3, unix.EACCES))
+	toy := newToy(t, &drm.Driver{}, maker("first", 1, nil), maker("second", 2, nil), maker("third", 3, unix.EACCES))
 	c := drmtest.Open(t, toy.dev.Primary())
 	for _, tc := range []struct {
 		offset uint64
@@ -424,11 +424,11 @@ func TestMmap(t *testing.T) {
 			t.Errorf("offset %d: mapping %v, asked %v", tc.offset, m, asked)
 		}
 	}
-	bare := newToy(t, &toyDriver{}, &part{})
+	bare := newToy(t, &drm.Driver{}, &part{})
 	b := drmtest.Open(t, bare.dev.Primary())
 	_, err := b.File.Mmap(1, 4096)
 	expectErr(t, "mmap of an unknown offset", err, unix.EINVAL)
-	if err := bare.reg.Close(); err != nil {
+	if err := bare.reg.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	_, err = b.File.Mmap(1, 4096)

@@ -41,27 +41,28 @@
 //	Device<T, Normal>               Device
 //	Device<T, Ioctl>                what Ioctl dispatch starts from; a handler gets a RegisteredDevice
 //	Device<T, Registered>           RegisteredDevice
-//	Device → T::Data                Device.Data
+//	Device → T::Data                Data
 //	Registered → Normal             RegisteredDevice embeds Device
 //	registration_guard()            Device.RegistrationGuard, Device.WithGuard
 //	RegistrationGuard, its Deref    RegistrationGuard, RegistrationGuard.Device
 //	Drop for RegistrationGuard      RegistrationGuard.Exit
-//	#[must_use], lifetimes          package guardcheck, for go vet; Class.CheckGuards, at run time
+//	#[must_use], lifetimes          package guardcheck, for go vet; ClassOptions.CheckGuards, at run time
 //	Registration, its Drop          Registration, Registration.Close
 //	Devres-managed registration     Registration is a resource of the parent's devres
 //	AsRef<ParentDevice<Bound>>      RegisteredDevice.Parent
-//	RegistrationData                RegisteredDevice.RegistrationData
+//	RegistrationData                RegistrationData
 //	drm_dev_enter/exit/unplug       package srcu
 //
 // What each promises, and why the promise holds, stands at its declaration.
 //
 // # Who holds up an unplug
 //
-// An unplug that has to wait is reported after a while ([Class.SetDrainWatch]),
+// An unplug that has to wait is reported after a while ([DrainWatch]),
 // with every open guard that is known by name: the requests of clients always,
 // those that drivers take by themselves when guards are checked
-// ([Class.CheckGuards]). [Registration.Close] from inside a guard of the same
-// device is found out and does not hang.
+// ([ClassOptions]). A context knows the guard that its user is inside of, so
+// that [Registration.Close] with it, from inside a guard of the same device, is
+// refused and does not hang.
 //
 // # Parts
 //

@@ -3,8 +3,6 @@ package drm
 import (
 	"context"
 	"log/slog"
-	"runtime"
-	"strings"
 	"time"
 )
 
@@ -28,57 +26,22 @@ type SlowDrain struct {
 	Finished bool        // it went on: the last guard has exited
 	Guards   []OpenGuard // those that are known by name
 	Others   int         // those that are not
-	// Inside says that the unplug was asked for from inside a guard, which
-	// may be the very one that it waits for.
+	// Inside says that the goroutine that unplugs is itself inside a guard of
+	// the device, for which it waits. Known only when guards are checked.
 	Inside bool
 }
 
-// SetDrainWatch sets the watch for the unplugs of the class that begin from
-// now on.
-func (c *Class) SetDrainWatch(w DrainWatch) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watch = w
-}
-
-func (c *Class) drainWatch() DrainWatch {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w := c.watch
-	if w.After <= 0 {
-		w.After = DefaultDrainWatch
-	}
-	return w
-}
-
-// CheckGuards makes the devices that the class gets from now on check the use
-// of their guards: use of a registered view after Exit, and a second Exit by
-// way of a copy, panic; closing from inside one's own guard is found at once;
-// reports have the stack that took a guard. A guard then takes some
-// microseconds and allocates; without, one comparison is all that it costs.
-func (c *Class) CheckGuards() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.checked = true
-}
-
-func (c *Class) checks() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.checked
-}
-
 // awaitGuards waits for the last open guard, and reports when it takes long.
-func (d *Device) awaitGuards(inside func() bool) {
+func (d *Device) awaitGuards() {
 	if d.gate.Drain(noWait) == nil { // as a rule; it takes neither clock nor timer
 		return
 	}
-	watch := d.class.drainWatch()
+	watch := d.class.options.DrainWatch
 	begin := time.Now()
 	if d.drainFor(watch.After) {
 		return
 	}
-	slow := SlowDrain{Device: d, Inside: inside()}
+	slow := SlowDrain{Device: d, Inside: d.holds()}
 	for after := watch.After; !slow.Finished; after *= 2 {
 		slow.Waited = time.Since(begin)
 		slow.Guards = d.OpenGuards()
@@ -118,23 +81,5 @@ func (w DrainWatch) report(s SlowDrain) {
 	}
 	if w.Report != nil {
 		w.Report(s)
-	}
-}
-
-// insideGuard reports whether the calling goroutine is inside a guard of some
-// device that a function of this package has taken: it finds that function on
-// the stack. Guards that a driver takes by itself are not seen; see
-// [Device.holds].
-func insideGuard() bool {
-	pcs := make([]uintptr, 128)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs)])
-	for {
-		f, more := frames.Next()
-		if strings.HasSuffix(f.Function, "drm.(*Device).WithGuard") || strings.HasSuffix(f.Function, "drm.(*Device).serve") {
-			return true
-		}
-		if !more {
-			return false
-		}
 	}
 }

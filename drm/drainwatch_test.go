@@ -1,6 +1,7 @@
 package drm_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -51,9 +52,10 @@ func TestSlowDrainIsReported(t *testing.T) {
 	reports := drmtest.CollectReports(t)
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
-		toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{stuckIoctl(stuck)}})
 		var slow slowDrains
-		toy.class.SetDrainWatch(slow.watch(time.Second))
+		toy := newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{DrainWatch: slow.watch(time.Second)}),
+			&drm.Driver{Ioctls: []drm.Ioctl{stuckIoctl(stuck)}})
+		toy.register(t, nil)
 		c := drmtest.Open(t, toy.dev.Primary())
 		begin := time.Now()
 		go drmtest.Ioctl(c, uapi.IO(uapi.CommandBase), &struct{}{})
@@ -64,7 +66,7 @@ func TestSlowDrainIsReported(t *testing.T) {
 		synctest.Wait()
 
 		removed := make(chan error, 1)
-		go func() { removed <- toy.parent.Remove() }()
+		go func() { removed <- toy.parent.Remove(context.Background()) }()
 		time.Sleep(999 * time.Millisecond)
 		synctest.Wait()
 		if r := slow.take(); r != nil {
@@ -108,9 +110,9 @@ func TestSlowDrainIsReported(t *testing.T) {
 func TestFastDrainIsNotReported(t *testing.T) {
 	var slow slowDrains
 	reports := drmtest.CollectReports(t)
-	toy := newToy(t, &toyDriver{})
-	toy.class.SetDrainWatch(slow.watch(time.Hour))
-	if err := toy.parent.Remove(); err != nil {
+	toy := newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{DrainWatch: slow.watch(time.Hour)}), &drm.Driver{})
+	toy.register(t, nil)
+	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if r, lines := slow.take(), reports.Take(); r != nil || lines != nil {
@@ -118,62 +120,108 @@ func TestFastDrainIsNotReported(t *testing.T) {
 	}
 }
 
-// Closing from inside one's own guard does not hang: in a handler and in
-// WithGuard after the time of the watch, everywhere and at once when guards
-// are checked.
+// Close from inside the caller's own guard returns at once and does nothing, if
+// it can know: from the context, or in any case when guards are checked. Unbind
+// and Remove know it from the context.
 func TestCloseInsideGuard(t *testing.T) {
-	drmtest.CollectReports(t)
 	for _, checked := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			var slow slowDrains
-			class := drm.NewClass()
-			if checked {
-				class = checkedClass()
-			}
-			toy := newUnregisteredToyOf(t, class, &toyDriver{})
-			toy.register(t, nil)
-			toy.class.SetDrainWatch(slow.watch(time.Minute))
-			begin := time.Now()
-			err := toy.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-				err := toy.reg.Close() //lint:ignore guardcheck to see it refused
-				if !dev.Parent().Bound() || dev.Context().Err() == nil {
-					t.Error("the unplug has gone past an open guard, or has not begun")
+			var toy *toy
+			refused := func(what string, err error) {
+				t.Helper()
+				if !errors.Is(err, drm.ErrInsideGuard) || !errors.Is(err, unix.EDEADLK) {
+					t.Errorf("checked %v: %s inside a guard: %v", checked, what, err)
 				}
-				return err
+				if toy.dev.State() != drm.Live || !toy.bound.Bound() {
+					t.Fatalf("checked %v: %s inside a guard left the device %v", checked, what, toy.dev.State())
+				}
+			}
+			all := func(what string, ctx context.Context) {
+				t.Helper()
+				refused(what+" Close", toy.reg.Close(ctx))      //lint:ignore guardcheck to see it refused
+				refused(what+" Unbind", toy.parent.Unbind(ctx)) //lint:ignore guardcheck to see it refused
+				refused(what+" Remove", toy.parent.Remove(ctx)) //lint:ignore guardcheck to see it refused
+			}
+			toy = newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{CheckGuards: checked}), &drm.Driver{Ioctls: []drm.Ioctl{
+				toyIoctl(0, 0, func(_ *drm.RegisteredDevice, req *drm.Request) error {
+					all("request:", req.Context())
+					return nil
+				})}})
+			toy.register(t, nil)
+			err := toy.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+				ctx, cancel := context.WithCancel(dev.Context())
+				defer cancel()
+				all("guard:", dev.Context())
+				all("derived context:", ctx)
+				if checked {
+					refused("Close without a context", toy.reg.Close(context.Background())) //lint:ignore guardcheck to see it refused
+				}
+				return nil
 			})
-			if !errors.Is(err, drm.ErrInsideGuard) || !errors.Is(err, unix.EDEADLK) {
-				t.Errorf("Close inside a guard: %v", err)
+			if err != nil {
+				t.Error(err)
 			}
-			want := time.Minute
-			if checked {
-				want = 0
+			if err := call(drmtest.Open(t, toy.dev.Primary()), 0); err != nil {
+				t.Error(err)
 			}
-			if waited := time.Since(begin); waited != want {
-				t.Errorf("checked %v: found after %v, want %v", checked, waited, want)
-			}
-			if err := toy.reg.Close(); err != nil { // the guard has exited
+			if err := toy.reg.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
 			if toy.dev.State() != drm.Drained {
-				t.Errorf("after the guard's exit the device is %v", toy.dev.State())
+				t.Errorf("closed outside of any guard, the device is %v", toy.dev.State())
 			}
 		})
 	}
 }
 
-// Somebody else's guard is waited for, also from inside a guard of another
-// device.
+// A guard of another device is no obstacle, whichever context comes with it.
 func TestCloseInsideGuardOfAnotherDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		one, other := newToy(t, &toyDriver{}), newToy(t, &toyDriver{})
-		if err := one.dev.WithGuard(func(*drm.RegisteredDevice) error { return other.reg.Close() }); err != nil {
+		one, other := newToy(t, &drm.Driver{}), newToy(t, &drm.Driver{})
+		if err := one.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+			return errors.Join(other.reg.Close(dev.Context()), other.parent.Unbind(dev.Context()), other.parent.Remove(dev.Context()))
+		}); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
+// The end of the context ends the wait, and the unplug goes on.
+func TestCloseIsNotCancelled(t *testing.T) {
+	for what, end := range map[string]func(*toy, context.Context) error{
+		"Close":  func(toy *toy, ctx context.Context) error { return toy.reg.Close(ctx) },
+		"Unbind": func(toy *toy, ctx context.Context) error { return toy.parent.Unbind(ctx) },
+		"Remove": func(toy *toy, ctx context.Context) error { return toy.parent.Remove(ctx) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			toy := newToy(t, &drm.Driver{})
+			guard, err := toy.dev.RegistrationGuard()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			ended := make(chan error)
+			go func() { ended <- end(toy, ctx) }()
+			synctest.Wait()
+			cancel(errBroken)
+			if err := <-ended; !errors.Is(err, errBroken) {
+				t.Errorf("%s after the end of its context: %v", what, err)
+			}
+			if toy.dev.State() != drm.Unplugging {
+				t.Errorf("%s has left the device %v", what, toy.dev.State())
+			}
+			guard.Exit()
+			synctest.Wait()
+			if toy.dev.State() < drm.Drained {
+				t.Errorf("after the last guard, %s has left the device %v", what, toy.dev.State())
+			}
+			toy.reg.Close(t.Context()) // waits for the unplug that goes on
+		})
+	}
+}
+
 func TestCloseLaterInsideGuard(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	var done <-chan error
 	err := toy.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
 		done = toy.reg.CloseLater()
@@ -196,10 +244,10 @@ func TestCloseLaterInsideGuard(t *testing.T) {
 func TestUnbindInsideGuardIsReported(t *testing.T) {
 	drmtest.CollectReports(t)
 	synctest.Test(t, func(t *testing.T) {
-		toy := newUnregisteredToyOf(t, checkedClass(), &toyDriver{})
-		toy.register(t, nil)
 		var slow slowDrains
-		toy.class.SetDrainWatch(slow.watch(time.Second))
+		class := drm.NewClass(drm.ClassOptions{CheckGuards: true, DrainWatch: slow.watch(time.Second)})
+		toy := newUnregisteredToyOf(t, class, &drm.Driver{})
+		toy.register(t, nil)
 		guards, removed := make(chan *drm.RegistrationGuard, 1), make(chan error, 1)
 		go func() {
 			guard, err := toy.dev.RegistrationGuard()
@@ -207,7 +255,7 @@ func TestUnbindInsideGuardIsReported(t *testing.T) {
 				t.Error(err)
 			}
 			guards <- &guard
-			removed <- toy.parent.Remove()
+			removed <- toy.parent.Remove(context.Background())
 		}()
 		time.Sleep(time.Second)
 		synctest.Wait()

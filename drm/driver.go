@@ -1,19 +1,29 @@
 package drm
 
-// A Driver is what a kind of display device supplies. Its methods are called
-// concurrently and must always return the same.
-//
-// Optional methods: [FileOpener], [PostCloser].
-type Driver interface {
-	// Info is what DRM_IOCTL_VERSION answers.
-	Info() DriverInfo
+// A Driver is what a kind of display device supplies: struct drm_driver. It
+// must not change once a device was made of it.
+type Driver struct {
+	// Info is the answer to DRM_IOCTL_VERSION.
+	Info DriverInfo
 
 	// Features says which parts of the uAPI the driver offers.
-	Features() Features
+	Features Features
 
-	// Ioctls are the driver's own, numbered from DRM_COMMAND_BASE. nil when it
-	// has none.
-	Ioctls() []Ioctl
+	// Ioctls are the driver's own requests, numbered from
+	// uapi.CommandBase.
+	Ioctls []Ioctl
+
+	// Open, if not nil, is called for each open of a node, after the parts
+	// were. An error refuses the open.
+	Open func(dev *RegisteredDevice, f *File) error
+
+	// PostClose, if not nil, is called for each close, after everything that
+	// the file owned is gone. It is called on an unplugged device as well.
+	PostClose func(dev *Device, f *File)
+
+	// DebugfsFiles, if not nil, returns the driver's files in debugfs, as a
+	// [DebugfsPart] does.
+	DebugfsFiles func(dev *Device) []DebugfsFile
 }
 
 // DriverInfo names a driver and its version, as struct drm_version in drm.h
@@ -35,16 +45,3 @@ const (
 	FeatureSyncobjTimeline                      // DRM_CAP_SYNCOBJ_TIMELINE
 	FeatureCursorHotspot                        // planes have hotspot properties
 )
-
-// A FileOpener is a [Driver] that wants to know of every open. An error
-// refuses the open.
-type FileOpener interface {
-	Open(dev *RegisteredDevice, f *File) error
-}
-
-// A PostCloser is a [Driver] that wants to know of every close, after
-// everything that the file owned is gone. It runs also when the device is
-// unplugged.
-type PostCloser interface {
-	PostClose(dev *Device, f *File)
-}

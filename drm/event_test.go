@@ -43,7 +43,7 @@ func send(t testing.TB, f *drm.File, size int, number uint64) {
 
 // The budget counts what is reserved and what is not read yet.
 func TestEventBudget(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	f := drmtest.Open(t, toy.dev.Primary()).File
 	stranger := drmtest.Open(t, toy.dev.Primary()).File
 	var pending []*drm.PendingEvent
@@ -92,7 +92,7 @@ func TestEventBudget(t *testing.T) {
 
 // read returns whole events, as many as fit.
 func TestReadWholeEvents(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	f := drmtest.Open(t, toy.dev.Primary()).File
 	sizes := []int{32, 24, 32, 16}
 	for i, size := range sizes {
@@ -135,7 +135,7 @@ func TestBlockedReadAndPoll(t *testing.T) {
 	}{
 		{"event", func(t *testing.T, _ *toy, f *drm.File, _ func()) { send(t, f, 32, 7) }, 32, 0, unix.POLLIN},
 		{"unplug", func(t *testing.T, toy *toy, _ *drm.File, _ func()) {
-			if err := toy.parent.Remove(); err != nil {
+			if err := toy.parent.Remove(context.Background()); err != nil {
 				t.Error(err)
 			}
 		}, 0, unix.ENODEV, unix.POLLHUP},
@@ -143,7 +143,7 @@ func TestBlockedReadAndPoll(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				toy := newToy(t, &toyDriver{})
+				toy := newToy(t, &drm.Driver{})
 				f := drmtest.Open(t, toy.dev.Primary()).File
 				ctx, interrupt := context.WithCancel(context.Background())
 				defer interrupt()
@@ -173,7 +173,7 @@ func TestBlockedReadAndPoll(t *testing.T) {
 
 // Poll reports what holds, without waiting.
 func TestPoll(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	f := drmtest.Open(t, toy.dev.Primary()).File
 	over, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -190,7 +190,7 @@ func TestPoll(t *testing.T) {
 	expect("with an event under way", 0)
 	e.Send(event(32, 1))
 	expect("with an event to read", unix.POLLIN)
-	if err := toy.parent.Remove(); err != nil {
+	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	expect("unplugged, with an event to read", unix.POLLIN|unix.POLLHUP)
@@ -215,7 +215,7 @@ func TestEventsDuringUnplug(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				gate := make(chan struct{})
 				l := &logbook{}
-				toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{
+				toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 					toyIoctl(0, 0, func(_ *drm.RegisteredDevice, req *drm.Request) error {
 						<-gate
 						e, err := req.File.ReserveEvent(32)
@@ -249,7 +249,7 @@ func TestEventsDuringUnplug(t *testing.T) {
 				go func() { expectErr(t, "the request", call(c, 0), 0) }()
 				synctest.Wait()
 				go func() {
-					if err := toy.parent.Remove(); err != nil {
+					if err := toy.parent.Remove(context.Background()); err != nil {
 						t.Error(err)
 					}
 					l.write("removed")
@@ -294,7 +294,7 @@ func (s *sink) HangUp()     { s.log.write("hang up") }
 
 func TestEventSink(t *testing.T) {
 	reports := drmtest.CollectReports(t)
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	s := &sink{log: &logbook{}}
 	f, err := toy.dev.Primary().Open(user, os.O_RDWR, s)
 	if err != nil {
@@ -332,7 +332,7 @@ func TestEventSink(t *testing.T) {
 	}
 	f.Close()
 	e.Send(event(32, 4))
-	if err := toy.parent.Remove(); err != nil {
+	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	s.log.expect(t) // a closed file gets neither events nor a hang-up
@@ -340,7 +340,7 @@ func TestEventSink(t *testing.T) {
 
 // Events of a closed file are dropped, whatever is still done with them.
 func TestEventsOfClosedFile(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	c, err := drmtest.OpenAs(toy.dev.Primary(), user)
 	if err != nil {
 		t.Fatal(err)
@@ -367,7 +367,7 @@ func TestEventsOfClosedFile(t *testing.T) {
 func TestEventStress(t *testing.T) {
 	drmtest.NoLeaks(t)
 	for range 10 {
-		toy := newToy(t, &toyDriver{})
+		toy := newToy(t, &drm.Driver{})
 		f := openAs(t, toy.dev.Primary(), user).File
 		const senders, each = 4, 300
 		var sending, reading sync.WaitGroup
@@ -422,7 +422,7 @@ func TestEventStress(t *testing.T) {
 			})
 		}
 		sending.Wait()
-		if err := toy.parent.Remove(); err != nil {
+		if err := toy.parent.Remove(context.Background()); err != nil {
 			t.Error(err)
 		}
 		reading.Wait()

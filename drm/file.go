@@ -18,7 +18,7 @@ type File struct {
 	minor  *Minor
 	client Client
 	flags  int   // of open(2)
-	parts  []any // the state of each part, in the order of Device.parts
+	states []any // of the parts, in the order of Device.parts
 	caps   ClientCaps
 	lessee bool // it came with a lease; set before anybody else has the file
 
@@ -62,7 +62,7 @@ type ClientCapSet struct {
 // The first opener of a primary node becomes its master.
 func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 	f := m.newFile(client, flags, sink)
-	err := m.dev.serve("open", client, func(dev *RegisteredDevice) error {
+	err := m.dev.guarded("open", client, func(dev *RegisteredDevice) error {
 		if flags&os.O_EXCL != 0 {
 			return fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", m.Name(), unix.EBUSY)
 		}
@@ -100,14 +100,16 @@ func (f *File) open(dev *RegisteredDevice) error {
 func (f *File) openParts(dev *RegisteredDevice) (err error) {
 	defer dev.recoverTo(&err, "open", f.client)
 	for _, p := range dev.parts {
-		state, err := p.Open(dev, f)
-		if err != nil {
-			return err
+		var state any
+		if p, ok := p.(FilePart); ok {
+			if state, err = p.Open(dev, f); err != nil {
+				return err
+			}
 		}
-		f.parts = append(f.parts, state)
+		f.states = append(f.states, state)
 	}
-	if opener, ok := dev.driver.(FileOpener); ok {
-		return opener.Open(dev, f)
+	if dev.driver.Open != nil {
+		return dev.driver.Open(dev, f)
 	}
 	return nil
 }
@@ -164,8 +166,8 @@ func (f *File) release() {
 	if f.minor.typ == Primary && d.releaseMaster(f) && dev != nil {
 		dev.sendLeaseEvent()
 	}
-	if closer, ok := d.driver.(PostCloser); ok {
-		d.callPart("PostClose", closer, func() { closer.PostClose(d, f) })
+	if d.driver.PostClose != nil {
+		d.callPart("PostClose", d.driver, func() { d.driver.PostClose(d, f) })
 	}
 	d.Put()
 }
@@ -173,8 +175,10 @@ func (f *File) release() {
 // releaseParts releases the state of the parts that Open has reached.
 func (f *File) releaseParts(dev *RegisteredDevice) {
 	d := f.minor.dev
-	for i, state := range f.parts {
-		d.callPart("Release", d.parts[i], func() { d.parts[i].Release(dev, f, state) })
+	for _, p := range d.parts[:len(f.states)] {
+		if p, ok := p.(FilePart); ok {
+			d.callPart("Release", p, func() { p.Release(dev, f) })
+		}
 	}
 }
 
@@ -195,17 +199,6 @@ func (f *File) Device() *Device { return f.minor.dev }
 
 // Client returns the process that opened the file.
 func (f *File) Client() Client { return f.client }
-
-// Part returns the state that p made for the file when it was opened. It
-// panics when p is not attached to the device.
-func (f *File) Part(p Part) any {
-	for i, other := range f.minor.dev.parts {
-		if other == p {
-			return f.parts[i]
-		}
-	}
-	panic(fmt.Sprintf("drm: %T is not a part of %s", p, f.minor.dev.Name()))
-}
 
 // Caps returns the capabilities that the client has declared so far.
 func (f *File) Caps() ClientCapSet {

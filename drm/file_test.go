@@ -19,7 +19,7 @@ import (
 )
 
 func TestOpen(t *testing.T) {
-	toy := newUnregisteredToy(t, &toyDriver{features: drm.FeatureRender})
+	toy := newUnregisteredToy(t, &drm.Driver{Features: drm.FeatureRender})
 	open := func(what string, m *drm.Minor, flags int, want error) {
 		t.Helper()
 		f, err := m.Open(user, flags, nil)
@@ -46,7 +46,7 @@ func TestOpen(t *testing.T) {
 	open("card", toy.dev.Primary(), os.O_RDWR, nil)
 	open("render", toy.dev.Render(), os.O_RDONLY|unix.O_CLOEXEC, nil)
 	open("exclusively", toy.dev.Primary(), os.O_RDWR|os.O_EXCL, unix.EBUSY)
-	if err := toy.reg.Close(); err != nil {
+	if err := toy.reg.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	open("after", toy.dev.Primary(), os.O_RDWR, drm.ErrUnplugged)
@@ -69,14 +69,18 @@ func TestFailingOpen(t *testing.T) {
 			return "state of " + name, nil
 		}
 	}
-	releaser := func(dev *drm.RegisteredDevice, _ *drm.File, state any) {
-		l.write("release", state.(string), fmt.Sprint(dev != nil))
+	maker := func(name string) *part {
+		p := &part{open: opener(name)}
+		p.release = func(dev *drm.RegisteredDevice, f *drm.File) {
+			l.write("release", drm.FileState[string](f, p), fmt.Sprint(dev != nil))
+		}
+		return p
 	}
-	d := &toyDriver{
-		open:      func(dev *drm.RegisteredDevice, f *drm.File) error { _, err := opener("driver")(dev, f); return err },
-		postClose: func(*drm.Device, *drm.File) { l.write("postclose") },
+	d := &drm.Driver{
+		Open:      func(dev *drm.RegisteredDevice, f *drm.File) error { _, err := opener("driver")(dev, f); return err },
+		PostClose: func(*drm.Device, *drm.File) { l.write("postclose") },
 	}
-	toy := newToy(t, d, &part{open: opener("A"), release: releaser}, &part{open: opener("B"), release: releaser})
+	toy := newToy(t, d, maker("A"), maker("B"))
 	for name, want := range map[string][]string{
 		"A":      {"open A"},
 		"B":      {"open A", "open B", "release state of A true"},
@@ -98,7 +102,7 @@ func TestFailingOpen(t *testing.T) {
 		}
 	}
 	// The reference of a failed open is not kept: the device goes with its parent.
-	if err := toy.parent.Remove(); err != nil {
+	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if toy.dev.State() != drm.Gone {
@@ -116,19 +120,18 @@ func TestReleaseOrder(t *testing.T) {
 				l := &logbook{}
 				var event *drm.PendingEvent
 				newPart := func(name string) *part {
-					return &part{
-						open: func(*drm.RegisteredDevice, *drm.File) (any, error) { return name, nil },
-						release: func(dev *drm.RegisteredDevice, f *drm.File, state any) {
-							event.Send(make([]byte, 32)) // dropped: events go first
-							_, err := f.ReserveEvent(32)
-							l.write("release", state.(string), fmt.Sprint(dev != nil, f.Device().Files(), f.IsMaster(), drm.Errno(err) == unix.EBADF))
-							if panics {
-								panic("broken part")
-							}
-						},
+					p := &part{open: func(*drm.RegisteredDevice, *drm.File) (any, error) { return name, nil }}
+					p.release = func(dev *drm.RegisteredDevice, f *drm.File) {
+						event.Send(make([]byte, 32)) // dropped: events go first
+						_, err := f.ReserveEvent(32)
+						l.write("release", drm.FileState[string](f, p), fmt.Sprint(dev != nil, f.Device().Files(), f.IsMaster(), drm.Errno(err) == unix.EBADF))
+						if panics {
+							panic("broken part")
+						}
 					}
+					return p
 				}
-				toy := newToy(t, &toyDriver{postClose: func(dev *drm.Device, f *drm.File) {
+				toy := newToy(t, &drm.Driver{PostClose: func(dev *drm.Device, f *drm.File) {
 					l.write("postclose", fmt.Sprint(f.IsMaster(), dev.State()))
 					if panics {
 						panic("broken postclose")
@@ -143,7 +146,7 @@ func TestReleaseOrder(t *testing.T) {
 				}
 				state := drm.Live
 				if unplugged {
-					if err := toy.parent.Remove(); err != nil {
+					if err := toy.parent.Remove(context.Background()); err != nil {
 						t.Fatal(err)
 					}
 					state = drm.Drained // the file keeps it from being Gone
@@ -170,12 +173,12 @@ func TestCloseDuringRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &logbook{}
 		gate := make(chan struct{})
-		toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{
+		toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 			toyIoctl(0, 0, func(*drm.RegisteredDevice, *drm.Request) error {
 				<-gate
 				l.write("request done")
 				return nil
-			})}}, &part{release: func(*drm.RegisteredDevice, *drm.File, any) { l.write("released") }})
+			})}}, &part{release: func(*drm.RegisteredDevice, *drm.File) { l.write("released") }})
 		c := drmtest.Open(t, toy.dev.Primary())
 		for range 2 {
 			go func() { expectErr(t, "a request in flight", call(c, 0), 0) }()
@@ -222,16 +225,16 @@ func TestFileStress(t *testing.T) {
 		var p *part
 		p = &part{
 			open: func(*drm.RegisteredDevice, *drm.File) (any, error) { opened.Add(1); return &state{}, nil },
-			release: func(_ *drm.RegisteredDevice, _ *drm.File, s any) {
+			release: func(_ *drm.RegisteredDevice, f *drm.File) {
 				released.Add(1)
-				if s.(*state).released.Swap(true) {
+				if drm.FileState[*state](f, p).released.Swap(true) {
 					t.Error("a state is released twice")
 				}
 			},
 		}
-		toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{
+		toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 			toyIoctl(0, 0, func(_ *drm.RegisteredDevice, req *drm.Request) error {
-				s := req.File.Part(p).(*state)
+				s := drm.FileState[*state](req.File, p)
 				for range 20 {
 					if s.released.Load() {
 						t.Error("a request works with a state that was released")
@@ -271,11 +274,11 @@ func TestFileStress(t *testing.T) {
 		for opened.Load() < 20 {
 			call(openAs(t, toy.dev.Primary(), user), 0)
 		}
-		if err := toy.reg.Close(); err != nil {
+		if err := toy.reg.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 		wg.Wait()
-		if err := toy.parent.Remove(); err != nil {
+		if err := toy.parent.Remove(context.Background()); err != nil {
 			t.Error(err)
 		}
 		if toy.dev.Files() == 0 && toy.dev.State() != drm.Gone {
@@ -290,14 +293,14 @@ func TestFileStress(t *testing.T) {
 func TestPartState(t *testing.T) {
 	opened := 0
 	p := &part{open: func(*drm.RegisteredDevice, *drm.File) (any, error) { opened++; return opened, nil }}
-	toy := newToy(t, &toyDriver{}, &part{}, p)
+	toy := newToy(t, &drm.Driver{}, &part{}, p)
 	for want := 1; want <= 2; want++ {
-		if got := drmtest.Open(t, toy.dev.Primary()).File.Part(p); got != want {
+		if got := drm.FileState[int](drmtest.Open(t, toy.dev.Primary()).File, p); got != want {
 			t.Errorf("file %d has the state %v", want, got)
 		}
 	}
 	expectPanic(t, "asking for the state of a part that is not attached", func() {
-		drmtest.Open(t, toy.dev.Primary()).File.Part(&part{})
+		drm.FileState[int](drmtest.Open(t, toy.dev.Primary()).File, &part{})
 	})
 }
 
@@ -305,11 +308,11 @@ func TestPartState(t *testing.T) {
 // and go: an unplugged device keeps its numbers as long as a file or another
 // reference needs it.
 func TestMinorNumbers(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	plug := func(name string, features drm.Features, primary, render int) *toy {
 		t.Helper()
 		toy := &toy{class: class}
-		toy.bind(t, bus.New("toys"), name, &toyDriver{features: features})
+		toy.bind(t, bus.New("toys"), name, &drm.Driver{Features: features})
 		toy.register(t, nil)
 		if n := toy.dev.Primary().Number(); n != primary || toy.dev.Name() != fmt.Sprintf("card%d", primary) {
 			t.Errorf("%s is %s, minor %d, want %d", name, toy.dev.Name(), n, primary)
@@ -327,7 +330,7 @@ func TestMinorNumbers(t *testing.T) {
 	}
 	unplug := func(toy *toy) {
 		t.Helper()
-		if err := toy.parent.Remove(); err != nil {
+		if err := toy.parent.Remove(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if class.Minor(toy.dev.Primary().Number()) != nil {
@@ -376,15 +379,15 @@ func TestMinorNumbers(t *testing.T) {
 }
 
 func TestMinorsRunOut(t *testing.T) {
-	class, b := drm.NewClass(), bus.New("toys")
+	class, b := drm.NewClass(drm.ClassOptions{}), bus.New("toys")
 	full := func(features drm.Features) error {
 		dev, err := b.Add("one too many")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer dev.Remove()
-		return dev.Bind(&driver{probe: func(bound *bus.BoundDevice) error {
-			_, err := drm.NewDevice(class, &toyDriver{features: features}, bound, nil)
+		defer dev.Remove(context.Background())
+		return dev.Bind(&bus.Driver{Probe: func(bound *bus.BoundDevice) error {
+			_, err := drm.NewDevice(class, &drm.Driver{Features: features}, bound, nil)
 			return err
 		}})
 	}
@@ -392,10 +395,10 @@ func TestMinorsRunOut(t *testing.T) {
 	for i := range 64 {
 		last = &toy{class: class}
 		features := drm.FeatureRender
-		last.bind(t, b, fmt.Sprint("robot", i), &toyDriver{features: features})
+		last.bind(t, b, fmt.Sprint("robot", i), &drm.Driver{Features: features})
 	}
 	expectErr(t, "the 65th device", full(0), unix.ENOSPC)
-	if err := last.parent.Remove(); err != nil {
+	if err := last.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 { // each goes away again with its parent
@@ -405,7 +408,7 @@ func TestMinorsRunOut(t *testing.T) {
 
 // What sysfs shows of a device without connectors.
 func TestKobjects(t *testing.T) {
-	toy := newUnregisteredToy(t, &toyDriver{features: drm.FeatureRender})
+	toy := newUnregisteredToy(t, &drm.Driver{Features: drm.FeatureRender})
 	if n := len(toy.class.Kobjects()) + len(toy.class.Minors()); n != 0 {
 		t.Errorf("before the registration there are %d nodes and objects", n)
 	}
@@ -428,7 +431,7 @@ func TestKobjects(t *testing.T) {
 	toy.class.RemoveKobject(stranger)
 	toy.class.Send(drm.Uevent{Action: "change", Kobject: toy.dev.Primary().Kobject()})
 	cancel()
-	if err := toy.parent.Remove(); err != nil {
+	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if got != 1 {
@@ -437,10 +440,10 @@ func TestKobjects(t *testing.T) {
 }
 
 func TestDeviceAnswers(t *testing.T) {
-	d := &toyDriver{features: drm.FeatureModeset | drm.FeatureGEM}
+	d := &drm.Driver{Features: drm.FeatureModeset | drm.FeatureGEM}
 	toy := newToy(t, d)
 	dev := toy.dev
-	if dev.Info() != toyInfo || dev.Driver() != drm.Driver(d) || dev.Unique() != "robot" || dev.Class() != toy.class || toy.reg.Device() != dev {
+	if dev.Driver() != d || dev.Unique() != "robot" || dev.Class() != toy.class || toy.reg.Device() != dev {
 		t.Error("the device does not say what it is")
 	}
 	if !dev.Has(drm.FeatureGEM) || !dev.Has(drm.FeatureGEM|drm.FeatureModeset) || dev.Has(drm.FeatureGEM|drm.FeatureAtomic) {

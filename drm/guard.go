@@ -20,7 +20,8 @@ type RegisteredDevice struct {
 	*Device
 	parent *bus.BoundDevice
 	data   any
-	record *record // the guard that this view belongs to, when guards are checked
+	ctx    context.Context // of guards; see Context
+	record *record         // the guard of this view, when guards are checked
 }
 
 // valid panics when the guard has been exited, as far as that is known.
@@ -41,23 +42,29 @@ func (d *RegisteredDevice) Parent() *bus.BoundDevice {
 	return d.parent
 }
 
-// RegistrationData returns what was given to [UnregisteredDevice.Register]:
-// data that lives exactly as long as the registration.
-//
-// Invariant: it has not been released. Why it holds: an unplug releases it
-// after the last guard has exited.
-func (d *RegisteredDevice) RegistrationData() any {
-	d.valid()
-	return d.data
-}
-
 // Context returns a context that ends when the unplug of the device begins.
 // Its cause is then [ErrUnplugged]. A section that waits for the device must
 // wait for the context as well, or it holds up the unplug.
+//
+// The context carries the guard: [Registration.Close], bus.Device.Unbind and
+// bus.Device.Remove, called with it or a context derived from it, return
+// [ErrInsideGuard] instead of waiting for their own caller. Like the view, it
+// must not be kept beyond the guard.
 func (d *RegisteredDevice) Context() context.Context {
 	d.valid()
 	return d.ctx
 }
+
+// guardOf is the key of a context that carries a guard of dev.
+type guardOf struct{ dev *Device }
+
+// inside returns ctx as the context of code inside a guard of the device.
+func (d *RegisteredDevice) inside(ctx context.Context) context.Context {
+	return d.parent.WithinBinding(context.WithValue(ctx, guardOf{d.Device}, true), ErrInsideGuard)
+}
+
+// isInside reports whether ctx carries a guard of the device.
+func (d *Device) isInside(ctx context.Context) bool { return ctx.Value(guardOf{d}) != nil }
 
 // A RegistrationGuard is an open critical section of a device. It belongs to
 // who took it and must not be copied; it may be passed on to another goroutine
@@ -108,7 +115,7 @@ func (d *Device) enter(r *record) (RegistrationGuard, error) {
 	view := &d.registered
 	if d.checked {
 		r.check()
-		view = &RegisteredDevice{Device: d, parent: view.parent, data: view.data, record: r}
+		view = &RegisteredDevice{Device: d, parent: view.parent, data: view.data, ctx: view.ctx, record: r}
 	}
 	r.since = time.Now()
 	r.section = section
@@ -116,9 +123,9 @@ func (d *Device) enter(r *record) (RegistrationGuard, error) {
 	return RegistrationGuard{section: srcu.NewStandIn(r.exit), dev: view}, nil
 }
 
-// serve runs f inside a guard on behalf of a client: what names the request. A
+// guarded runs f inside a guard on behalf of a client: what names the request. A
 // panic in f is EIO for that client, and is reported.
-func (d *Device) serve(what string, client Client, f func(dev *RegisteredDevice) error) (err error) {
+func (d *Device) guarded(what string, client Client, f func(dev *RegisteredDevice) error) (err error) {
 	guard, err := d.enter(&record{what: what, client: client})
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func TestGuardModel(t *testing.T) {
 }
 
 func schedule(t *testing.T, r *rand.Rand) error {
-	toy := newUnregisteredToy(t, &toyDriver{})
+	toy := newUnregisteredToy(t, &drm.Driver{})
 	m := &model{state: drm.New, bound: true}
 	var guards []*drm.RegistrationGuard
 	waiting := make(chan struct{}, 100) // one for each closer that has not returned
@@ -129,12 +129,12 @@ func schedule(t *testing.T, r *rand.Rand) error {
 			step = "close"
 			m.end(false)
 			waiting <- struct{}{}
-			go func() { toy.reg.Close(); <-waiting }()
+			go func() { toy.reg.Close(context.Background()); <-waiting }()
 		case op == 19 && !m.unbinds && r.IntN(2) == 0:
 			step = "unbind"
 			m.end(true)
 			waiting <- struct{}{}
-			go func() { toy.parent.Unbind(); <-waiting }()
+			go func() { toy.parent.Unbind(context.Background()); <-waiting }()
 		default:
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 // Before and after the life of a registration a guard is refused, with two
 // different errors, both of them ENODEV; in between it is given.
 func TestGuardBeforeAndAfter(t *testing.T) {
-	toy := newUnregisteredToy(t, &toyDriver{})
+	toy := newUnregisteredToy(t, &drm.Driver{})
 	refused := func(when string, want, other error) {
 		t.Helper()
 		guard, err := toy.dev.RegistrationGuard()
@@ -54,8 +54,8 @@ func TestGuardBeforeAndAfter(t *testing.T) {
 	if dev.Parent() != toy.bound || !dev.Parent().Bound() || dev.Device.Parent() != toy.parent {
 		t.Error("inside a guard the parent is not the bound one")
 	}
-	if dev.RegistrationData() != "registration data" || dev.Data() != "driver data" {
-		t.Errorf("inside a guard the data is %v and %v", dev.RegistrationData(), dev.Data())
+	if drm.RegistrationData[any](dev) != "registration data" || drm.Data[any](dev.Device) != "driver data" {
+		t.Errorf("inside a guard the data is %v and %v", drm.RegistrationData[any](dev), drm.Data[any](dev.Device))
 	}
 	if ctx.Err() != nil || toy.dev.Guards() != 1 {
 		t.Errorf("inside a guard: context %v, %d guards", ctx.Err(), toy.dev.Guards())
@@ -70,19 +70,19 @@ func TestGuardBeforeAndAfter(t *testing.T) {
 		t.Errorf("WithGuard returned %v, not the error of its function", err)
 	}
 
-	if err := toy.reg.Close(); err != nil {
+	if err := toy.reg.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	states = append(states, toy.dev.State())
 	refused("after", drm.ErrUnplugged, drm.ErrNotRegistered)
 	//lint:ignore guardcheck what a kept view leads to is what is tested
-	if dev.Parent() != nil || dev.RegistrationData() != nil {
+	if dev.Parent() != nil || drm.RegistrationData[any](dev) != nil {
 		t.Error("a view that was kept beyond its guard still leads to what is gone")
 	}
 	if cause := context.Cause(ctx); !errors.Is(cause, drm.ErrUnplugged) {
 		t.Errorf("the context of the guard ended because of %v", cause)
 	}
-	if err := toy.parent.Unbind(); err != nil {
+	if err := toy.parent.Unbind(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	states = append(states, toy.dev.State())
@@ -90,7 +90,7 @@ func TestGuardBeforeAndAfter(t *testing.T) {
 	if want := []drm.State{drm.New, drm.Live, drm.Drained, drm.Gone}; !equal(states, want) {
 		t.Errorf("states %v, want %v", states, want)
 	}
-	if toy.dev.Data() != "driver data" || toy.dev.Name() != "card0" {
+	if drm.Data[any](toy.dev) != "driver data" || toy.dev.Name() != "card0" {
 		t.Error("the general view is of no use after the unplug")
 	}
 }
@@ -119,14 +119,14 @@ func expectPanic(t testing.TB, what string, f func()) {
 // from an unplug: whoever is too early for a moment hears "not registered".
 func TestGuardAroundRegistering(t *testing.T) {
 	for range 2000 {
-		toy := newUnregisteredToy(t, &toyDriver{})
+		toy := newUnregisteredToy(t, &drm.Driver{})
 		var wg, ready sync.WaitGroup
 		for range 2 {
 			ready.Add(1)
 			wg.Go(func() {
 				for tries := 0; ; tries++ {
 					err := toy.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-						if !dev.Parent().Bound() || dev.RegistrationData() != "data" {
+						if !dev.Parent().Bound() || drm.RegistrationData[any](dev) != "data" {
 							t.Error("a guard on a device that is not set up")
 						}
 						return nil
@@ -150,14 +150,14 @@ func TestGuardAroundRegistering(t *testing.T) {
 		ready.Wait()
 		toy.register(t, "data")
 		wg.Wait()
-		if err := toy.parent.Remove(); err != nil {
+		if err := toy.parent.Remove(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
 func TestSecondExitPanics(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	first, err := toy.dev.RegistrationGuard()
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestSecondExitPanics(t *testing.T) {
 }
 
 func TestWithGuardExitsOnPanic(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	expectPanic(t, "WithGuard of a function that panics", func() {
 		toy.dev.WithGuard(func(*drm.RegisteredDevice) error { panic("broken toy") })
 	})
@@ -200,7 +200,7 @@ func TestExitIsInlined(t *testing.T) {
 }
 
 func TestGuardDoesNotAllocate(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	if n := testing.AllocsPerRun(100, func() {
 		guard, err := toy.dev.RegistrationGuard()
 		if err != nil {
@@ -216,7 +216,7 @@ func TestGuardDoesNotAllocate(t *testing.T) {
 // and its resources are there. A guard may be exited by another goroutine.
 func TestUnplugWaitsForGuards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		toy := newUnregisteredToy(t, &toyDriver{})
+		toy := newUnregisteredToy(t, &drm.Driver{})
 		l := &logbook{}
 		toy.register(t, releaser(func() { l.write("data released") }))
 		guards := make([]drm.RegistrationGuard, 3)
@@ -227,7 +227,7 @@ func TestUnplugWaitsForGuards(t *testing.T) {
 			}
 		}
 		go func() {
-			if err := toy.parent.Remove(); err != nil {
+			if err := toy.parent.Remove(context.Background()); err != nil {
 				t.Error(err)
 			}
 			l.write("removed")
@@ -235,7 +235,7 @@ func TestUnplugWaitsForGuards(t *testing.T) {
 		for i := range guards {
 			synctest.Wait()
 			dev := guards[i].Device()
-			if toy.dev.State() != drm.Unplugging || !dev.Parent().Bound() || dev.RegistrationData() == nil {
+			if toy.dev.State() != drm.Unplugging || !dev.Parent().Bound() || drm.RegistrationData[any](dev) == nil {
 				t.Errorf("with guards open: %v, bound %v", toy.dev.State(), dev.Parent().Bound())
 			}
 			if dev.Context().Err() == nil {
@@ -262,12 +262,12 @@ func (r releaser) Release() { r() }
 
 // A device has a domain of its own: nobody else's guards delay its unplug.
 func TestUnplugIgnoresOtherDevices(t *testing.T) {
-	one, other := newToy(t, &toyDriver{}), newToy(t, &toyDriver{})
+	one, other := newToy(t, &drm.Driver{}), newToy(t, &drm.Driver{})
 	guard, err := other.dev.RegistrationGuard()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := one.parent.Remove(); err != nil { // or the test hangs
+	if err := one.parent.Remove(context.Background()); err != nil { // or the test hangs
 		t.Fatal(err)
 	}
 	if guard.Device().Context().Err() != nil || !guard.Device().Parent().Bound() {

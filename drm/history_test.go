@@ -1,6 +1,7 @@
 package drm_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -151,7 +152,7 @@ func (d *historyDevice) did(call int64, out historyOutput, steps ...historyStep)
 
 // recordHistory runs owners and clients of cards, and returns what they saw.
 func recordHistory(t *testing.T, m historyMutation) []porcupine.Operation {
-	h := &history{t: t, mutation: m, bus: bus.New("platform"), class: drm.NewClass()}
+	h := &history{t: t, mutation: m, bus: bus.New("platform"), class: drm.NewClass(drm.ClassOptions{})}
 	var owners, others sync.WaitGroup
 	for card := range h.cards {
 		for range historyOwners {
@@ -198,7 +199,7 @@ func (h *history) plug(card int) *historyDevice {
 		}
 		d := &historyDevice{history: h, card: card, number: int(h.cards[card].devices.Add(1)), parent: parent}
 		h.record(call, ret, historyInput{card, d.number, stepAdd}, done)
-		if err := errors.Join(err, parent.Bind(&driver{probe: d.probe})); err != nil {
+		if err := errors.Join(err, parent.Bind(&bus.Driver{Name: "toy", Probe: d.probe})); err != nil {
 			h.t.Error(err)
 		}
 		return d
@@ -213,7 +214,7 @@ func (d *historyDevice) probe(parent *bus.BoundDevice) (err error) {
 		d.inside[req.Client().PID]()
 		return nil
 	})
-	d.unregistered, err = drm.NewDevice(d.history.class, &toyDriver{ioctls: []drm.Ioctl{inside}}, parent, nil)
+	d.unregistered, err = drm.NewDevice(d.history.class, &drm.Driver{Ioctls: []drm.Ioctl{inside}}, parent, nil)
 	if err != nil {
 		return err
 	}
@@ -272,8 +273,8 @@ func (d *historyDevice) unplug(others *sync.WaitGroup) {
 		closers.Go(func() {
 			call := d.history.now()
 			if d.history.mutation.closeWithoutDrain {
-				others.Go(func() { _ = registration.Close() })
-			} else if err := registration.Close(); err != nil {
+				others.Go(func() { _ = registration.Close(context.Background()) })
+			} else if err := registration.Close(context.Background()); err != nil {
 				d.history.t.Error(err)
 			}
 			d.did(call, done, stepStop, stepDrain)
@@ -285,14 +286,14 @@ func (d *historyDevice) unplug(others *sync.WaitGroup) {
 	if rand.IntN(2) == 0 {
 		closers.Go(func() {
 			call := d.history.now()
-			if err := d.parent.Unbind(); err != nil && !errors.Is(err, unix.ENODEV) {
+			if err := d.parent.Unbind(context.Background()); err != nil && !errors.Is(err, unix.ENODEV) {
 				d.history.t.Error(err)
 			}
 			d.did(call, done, stepStop, stepDrain)
 		})
 	}
 	call := d.history.now()
-	if err := d.parent.Remove(); err != nil {
+	if err := d.parent.Remove(context.Background()); err != nil {
 		d.history.t.Error(err)
 	}
 	d.did(call, done, stepStop, stepDrain, stepDrop)

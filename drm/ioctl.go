@@ -65,7 +65,7 @@ func (t *ioctlTable) add(d *Device, ioctls []Ioctl) error {
 		nr := uapi.IOCNr(ioctl.cmd)
 		if other := t[nr]; other != nil {
 			*t = before
-			return fmt.Errorf("drm: driver %s: ioctls %s and %s have the same number %#x: %w", d.info.Name, other.name, ioctl.name, nr, unix.EEXIST)
+			return fmt.Errorf("drm: driver %s: ioctls %s and %s have the same number %#x: %w", d.driver.Info.Name, other.name, ioctl.name, nr, unix.EEXIST)
 		}
 		t[nr] = &ioctl
 	}
@@ -83,49 +83,30 @@ func (d *Device) Ioctls() []uint32 {
 	return cmds
 }
 
-// A Request is one ioctl on its way.
+// A Request is one ioctl on its way: the [Caller] that sent it, and the file
+// that it was sent to.
 type Request struct {
-	File   *File
-	Cmd    uint32 // as the client sent it
-	caller Caller
-	ctx    context.Context
+	Caller
+	File *File
+	Cmd  uint32 // as the client sent it
+	ctx  context.Context
+	dev  *RegisteredDevice
 
 	joinOnce sync.Once
 	joined   context.Context
 	end      func()
 }
 
-// Client returns the process that sent the request.
-func (r *Request) Client() Client { return r.caller.Client() }
-
-// CopyFromUser reads memory of the client: EFAULT when it cannot be read.
-func (r *Request) CopyFromUser(dst []byte, addr uint64) error {
-	return r.caller.CopyFromUser(dst, addr)
-}
-
-// CopyToUser writes memory of the client: EFAULT when it cannot be written.
-func (r *Request) CopyToUser(addr uint64, src []byte) error {
-	return r.caller.CopyToUser(addr, src)
-}
-
-// InstallFD gives the client a descriptor for the file behind fd, see [Caller].
-func (r *Request) InstallFD(fd int, cloexec bool) (int32, error) {
-	return r.caller.InstallFD(fd, cloexec)
-}
-
-// StatFD says which file a descriptor of the client is of, see [Caller].
-func (r *Request) StatFD(fd int32, st *unix.Stat_t) error { return r.caller.StatFD(fd, st) }
-
-// DupFD returns another descriptor of a file of the client, see [Caller].
-func (r *Request) DupFD(fd int32) (int, error) { return r.caller.DupFD(fd) }
-
 // Context returns a context that ends when the unplug of the device begins,
 // with [ErrUnplugged] as its cause, when the client is interrupted, or when
 // the handler returns. A handler that waits selects on it; interrupted, it
 // returns EINTR.
+//
+// The context carries the guard of the request, as that of
+// [RegisteredDevice.Context] does.
 func (r *Request) Context() context.Context {
 	r.joinOnce.Do(func() {
-		ctx, cancel := context.WithCancelCause(r.ctx)
+		ctx, cancel := context.WithCancelCause(r.dev.inside(r.ctx))
 		stop := context.AfterFunc(r.File.minor.dev.ctx, func() { cancel(ErrUnplugged) })
 		r.joined, r.end = ctx, func() { stop(); cancel(context.Canceled) }
 	})

@@ -47,14 +47,14 @@ type leaseTest struct {
 	*testing.T
 	*toy
 	part   *leasePart
-	driver *toyDriver
+	driver *drm.Driver
 	owner  *drmtest.Client
 	events atomic.Int32 // lease uevents
 }
 
 func newLeaseTest(t *testing.T) *leaseTest {
 	drmtest.NoLeaks(t)
-	l := &leaseTest{T: t, part: new(leasePart), driver: &toyDriver{features: drm.FeatureModeset | drm.FeatureRender}}
+	l := &leaseTest{T: t, part: new(leasePart), driver: &drm.Driver{Features: drm.FeatureModeset | drm.FeatureRender}}
 	l.toy = newToy(t, l.driver, l.part)
 	l.owner = openAs(t, l.dev.Primary(), user)
 	t.Cleanup(l.class.Subscribe(func(e drm.Uevent) {
@@ -329,7 +329,7 @@ func TestLeaseErrors(t *testing.T) {
 }
 
 func TestLeaseWithoutDisplays(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	c := openAs(t, toy.dev.Primary(), user)
 	for name, err := range map[string]error{
 		"CREATE_LEASE": drmtest.Ioctl(c, uapi.IoctlModeCreateLease, &uapi.ModeCreateLease{Flags: 1}),
@@ -339,7 +339,7 @@ func TestLeaseWithoutDisplays(t *testing.T) {
 	} {
 		expectErr(t, name, err, unix.EOPNOTSUPP)
 	}
-	toy = newToy(t, &toyDriver{features: drm.FeatureModeset})
+	toy = newToy(t, &drm.Driver{Features: drm.FeatureModeset})
 	_, err := lease(openAs(t, toy.dev.Primary(), user), 1)
 	expectErr(t, "CREATE_LEASE where there are no objects", err, unix.ENOENT)
 }
@@ -348,9 +348,9 @@ func TestLeaseWithoutDisplays(t *testing.T) {
 func TestLeaseThatCannotBeOpened(t *testing.T) {
 	l := newLeaseTest(t)
 	refuse := func(*drm.RegisteredDevice, *drm.File) error { return unix.EXDEV }
-	l.driver.open = refuse
+	l.driver.Open = refuse
 	l.refused("a driver that refuses", l.owner, unix.EXDEV, 7)
-	l.driver.open = nil
+	l.driver.Open = nil
 	l.part.open = func(dev *drm.RegisteredDevice, f *drm.File) (any, error) {
 		if !f.Lessee() || !f.LeaseHeld(7) || f.LeaseHeld(8) {
 			t.Error("a part is opened for a lessee, which is none yet")
@@ -369,7 +369,7 @@ func TestLeaseThatCannotBeOpened(t *testing.T) {
 func TestLeaseAndUnplug(t *testing.T) {
 	l := newLeaseTest(t)
 	a := l.lease(l.owner, 7)
-	if err := l.parent.Remove(); err != nil {
+	if err := l.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	l.refused("a lease after the unplug", l.owner, unix.ENODEV, 8)

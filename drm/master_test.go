@@ -21,7 +21,7 @@ type masterTest struct {
 }
 
 func newMasterTest(t *testing.T) *masterTest {
-	return &masterTest{t: t, toy: newToy(t, &toyDriver{features: drm.FeatureRender}), files: map[string]*drmtest.Client{}}
+	return &masterTest{t: t, toy: newToy(t, &drm.Driver{Features: drm.FeatureRender}), files: map[string]*drmtest.Client{}}
 }
 
 func (m *masterTest) open(name string, as drm.Client) *drmtest.Client {
@@ -218,7 +218,7 @@ func TestMagic(t *testing.T) {
 
 // Mastership changes hands among many at once: there is one master at most.
 func TestMasterStress(t *testing.T) {
-	toy := newToy(t, &toyDriver{})
+	toy := newToy(t, &drm.Driver{})
 	var clients []*drmtest.Client
 	for range 4 {
 		clients = append(clients, openAs(t, toy.dev.Primary(), root))

@@ -15,7 +15,7 @@ func (f *File) Mmap(offset, length uint64) (m Mapping, err error) {
 	}
 	defer f.leave()
 	d := f.minor.dev
-	err = d.serve("mmap", f.client, func(dev *RegisteredDevice) error {
+	err = d.guarded("mmap", f.client, func(dev *RegisteredDevice) error {
 		for _, p := range d.parts {
 			mapper, ok := p.(MmapPart)
 			if !ok {

@@ -5,33 +5,44 @@ package drm
 // attaches its parts in the order in which the files of a client must be
 // released: framebuffers before buffers.
 //
-// Optional methods: [CapPart], [DebugfsPart], [LeasePart], [MmapPart],
-// [UsePart].
+// Optional methods: [FilePart], [RegisterPart], [UnplugPart], [CapPart],
+// [DebugfsPart], [LeasePart], [MmapPart], [UsePart].
 type Part interface {
-	// Ioctls are the requests that the part answers.
+	// Ioctls returns the requests that the part answers.
 	Ioctls() []Ioctl
+}
 
-	// Open returns the part's state for a newly opened file; see [File.Part].
-	Open(dev *RegisteredDevice, f *File) (any, error)
+// A FilePart is a [Part] with a state of its own for each open file.
+type FilePart interface {
+	// Open returns the part's state for a newly opened file; see [FileState].
+	// An error refuses the open.
+	Open(dev *RegisteredDevice, f *File) (state any, err error)
 
 	// Release gives up what the file owned. dev is nil when the device is
 	// unplugged: then only software objects are left to release.
-	Release(dev *RegisteredDevice, f *File, state any)
+	Release(dev *RegisteredDevice, f *File)
+}
 
-	// Register announces the part's objects (connectors) once the device is
-	// live. An error fails the registration. What it would add to the parent's
-	// devres would be released before the unplug.
+// A RegisterPart is a [Part] with objects that it announces, such as
+// connectors.
+type RegisterPart interface {
+	// Register announces the objects, once the device is live. An error fails
+	// the registration. What Register adds to the parent's devres is released
+	// before the unplug.
 	Register(dev *RegisteredDevice) error
 
-	// Unplug leaves no client waiting: it signals fences with ENODEV,
-	// completes page flips and vblank waits. Guards may still be open. What a
-	// request still in flight arms after Unplug must complete at once.
-	Unplug(dev *Device)
-
 	// Unregister takes back what Register announced, after the last guard is
-	// closed. It is called, as Unplug is, also when Register has failed or was
-	// not reached.
+	// closed. It is called even if Register failed or was not reached.
 	Unregister(dev *Device)
+}
+
+// An UnplugPart is a [Part] on which clients wait.
+type UnplugPart interface {
+	// Unplug leaves no client waiting: it signals fences with ENODEV and
+	// completes page flips and vblank waits. Guards may still be open. What a
+	// request in flight arms after Unplug must complete at once. Unplug is
+	// called even if the registration failed half-way.
+	Unplug(dev *Device)
 }
 
 // A CapPart is a [Part] that answers DRM_IOCTL_GET_CAP for capabilities of

@@ -16,7 +16,7 @@ type OpenGuard struct {
 	What   string    // the request ("MODE_PAGE_FLIP", "read", "close"), or "guard" when a driver took it
 	Client Client    // who sent the request; zero when there is none
 	Since  time.Time // when it was taken
-	Stack  string    // what took it, when guards are checked; see [Class.CheckGuards]
+	Stack  string    // what took it, when guards are checked; see [ClassOptions]
 }
 
 // A record is an open guard that is known by name: those of requests always,

@@ -1,11 +1,10 @@
 package drm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +19,6 @@ import (
 type Registration struct {
 	dev      *Device
 	resource *devres.Resource
-	inside   atomic.Bool   // Close was called from inside a guard
 	ended    chan struct{} // closed when the unplug is done
 
 	mu sync.Mutex // held while nodes and parts are announced, and taken back
@@ -31,7 +29,7 @@ type Registration struct {
 type Releaser interface{ Release() }
 
 // Register registers the device: nodes appear, clients can open it, guards
-// can be had. data is the registration's data ([RegisteredDevice.RegistrationData]).
+// can be had. data is the registration's data ([RegistrationData]).
 //
 // It uses u up, whether it succeeds or not: a second call is EBUSY. When it
 // fails half-way the requests that already run are waited for, as in an
@@ -49,6 +47,7 @@ func (u *UnregisteredDevice) Register(data any) (*Registration, error) {
 		return nil, fmt.Errorf("drm: registering %s: it was registered before; make a new device: %w", d.Name(), unix.EBUSY)
 	}
 	d.registered = RegisteredDevice{Device: d, parent: u.parent, data: data}
+	d.registered.ctx = d.registered.inside(d.ctx)
 	if !d.tryGet() {
 		d.releaseData()
 		return nil, fmt.Errorf("drm: registering %s: the parent was unbound: %w", d.Name(), ErrUnplugged)
@@ -60,7 +59,7 @@ func (u *UnregisteredDevice) Register(data any) (*Registration, error) {
 		return nil, fmt.Errorf("drm: registering %s: %w: %w", d.Name(), err, ErrUnplugged) // unplugged by Add
 	}
 	if err := r.announce(); err != nil {
-		return nil, errors.Join(fmt.Errorf("drm: registering %s: %w", d.Name(), err), r.Close())
+		return nil, errors.Join(fmt.Errorf("drm: registering %s: %w", d.Name(), err), r.close())
 	}
 	return r, nil
 }
@@ -77,6 +76,10 @@ func (r *Registration) announce() error {
 	d.advance(Live)
 	d.class.publish(d)
 	for _, p := range d.parts {
+		p, ok := p.(RegisterPart)
+		if !ok {
+			continue
+		}
 		err := d.WithGuard(func(dev *RegisteredDevice) (err error) {
 			defer d.recoverPart(&err, "Register", p)
 			return p.Register(dev)
@@ -92,36 +95,33 @@ func (r *Registration) announce() error {
 func (r *Registration) Device() *Device { return r.dev }
 
 // ErrInsideGuard says that an unplug was asked for from inside a guard of the
-// same device, which it has to wait for.
-var ErrInsideGuard = fmt.Errorf("drm: closing a registration from inside one of its own guards: %w", unix.EDEADLK)
+// same device, for which it would have to wait. It is EDEADLK.
+var ErrInsideGuard = fmt.Errorf("drm: this would wait for the caller's own registration guard; exit it first, or use CloseLater: %w", unix.EDEADLK)
 
-// Close ends the registration ahead of the end of the parent's binding, and
-// returns when that is done. Closing again, or while the parent is being
-// unbound, waits for the first one.
+// Close ends the registration before the parent's binding ends, and returns
+// when that is done. Closing again, or while the parent is being unbound, waits
+// for the first one.
 //
-// From inside a guard of the device, Close returns [ErrInsideGuard]: at once
-// when guards are checked ([Class.CheckGuards]); otherwise, in handlers and in
-// WithGuard of any device, when it takes longer than the time of the
-// [DrainWatch]. The unplug is under way then, and done when the last guard has
-// exited. Who wants that calls [Registration.CloseLater].
-func (r *Registration) Close() error {
-	var limit time.Duration
-	switch {
-	case r.dev.Guards() == 0: // the caller's neither; looking for it takes longer than the rest
-		return r.close()
-	case r.dev.holds():
-	case insideGuard():
-		limit = r.dev.class.drainWatch().After
-	default:
+// The end of ctx ends the wait, not the unplug, which goes on.
+//
+// From inside a guard of the device, Close returns [ErrInsideGuard] at once and
+// does nothing: it knows the guard from ctx, which must then be, or derive
+// from, the context of the request or view ([Request.Context],
+// [RegisteredDevice.Context]). With any other context, Close waits for the
+// guard that its caller holds; the [DrainWatch] reports that, and with
+// [ClassOptions].CheckGuards Close refuses it.
+func (r *Registration) Close(ctx context.Context) error {
+	if r.dev.isInside(ctx) || r.dev.holds() {
+		return fmt.Errorf("closing %s: %w", r.dev.Name(), ErrInsideGuard)
+	}
+	if ctx.Done() == nil {
 		return r.close()
 	}
-	r.inside.Store(true)
 	select {
 	case err := <-r.CloseLater():
 		return err
-	case <-time.After(limit):
-		<-r.dev.ctx.Done() // under way
-		return fmt.Errorf("%w: it ends when that guard exits", ErrInsideGuard)
+	case <-ctx.Done():
+		return fmt.Errorf("drm: the unplug of %s goes on, but the wait for it ended: %w", r.dev.Name(), context.Cause(ctx))
 	}
 }
 
@@ -136,39 +136,37 @@ func (r *Registration) CloseLater() (done <-chan error) {
 
 func (r *Registration) close() error {
 	_, err := r.resource.Release()
-	<-r.ended // somebody else may be at it
+	<-r.ended // another goroutine may have been first
 	return err
 }
 
-// unplug is the order of an unplug (see guard.md and hotunplug.md): stop
+// unplug is the order of an unplug: stop
 // entry, wake sleepers, leave no client waiting, drain, unregister, release.
 // Mappings of clients are ordinary memory and stay.
 //
 // A panic in a part is reported and passed over: what comes after it must not
 // be left out, the drain least of all.
 //
-// It is the release of a managed resource, so it is called once. From inside a
-// guard of the device it waits for itself, which is reported: the caller is
-// about to take away what that guard protects.
+// It is the release of a managed resource, so it is called once.
 func (r *Registration) unplug() {
 	defer close(r.ended)
-	r.dev.drain(func() bool { return r.inside.Load() || r.dev.holds() || insideGuard() })
+	r.dev.drain()
 	r.withdraw()
 	r.dev.releaseData()
 	r.dev.Put()
 }
 
 // drain stops entry and waits for every open guard.
-//
-// inside tells whether the caller is inside a guard, should that matter.
-func (d *Device) drain(inside func() bool) {
+func (d *Device) drain() {
 	d.advance(Unplugging)
 	d.gate.Close()
 	d.cancel(ErrUnplugged)
 	for _, p := range d.parts {
-		d.callPart("Unplug", p, func() { p.Unplug(d) })
+		if p, ok := p.(UnplugPart); ok {
+			d.callPart("Unplug", p, func() { p.Unplug(d) })
+		}
 	}
-	d.awaitGuards(inside)
+	d.awaitGuards()
 	d.advance(Drained)
 	d.hangUp()
 }
@@ -179,7 +177,9 @@ func (r *Registration) withdraw() {
 	defer r.mu.Unlock()
 	d := r.dev
 	for i := len(d.parts) - 1; i >= 0; i-- {
-		d.callPart("Unregister", d.parts[i], func() { d.parts[i].Unregister(d) })
+		if p, ok := d.parts[i].(RegisterPart); ok {
+			d.callPart("Unregister", p, func() { p.Unregister(d) })
+		}
 	}
 	d.class.withdraw(d)
 }

@@ -47,7 +47,7 @@ func TestUnplugOrder(t *testing.T) {
 	for _, planned := range []bool{true, false} {
 		t.Run(fmt.Sprintf("planned=%v", planned), func(t *testing.T) {
 			l := &logbook{}
-			class, b := drm.NewClass(), bus.New("toys")
+			class, b := drm.NewClass(drm.ClassOptions{}), bus.New("toys")
 			class.Subscribe(func(e drm.Uevent) { l.write("uevent", e.Action, e.Kobject.Name) })
 			b.Subscribe(func(e bus.Event) {
 				if e.Action == "release" {
@@ -58,15 +58,15 @@ func TestUnplugOrder(t *testing.T) {
 			})
 			var dev *drm.Device
 			waits := make(chan struct{})
-			d := &toyDriver{features: drm.FeatureRender, ioctls: []drm.Ioctl{
+			d := &drm.Driver{Features: drm.FeatureRender, Ioctls: []drm.Ioctl{
 				toyIoctl(0, drm.IoctlRenderAllow, func(dev *drm.RegisteredDevice, req *drm.Request) error {
 					close(waits)
 					<-req.Context().Done()
 					l.write("request woken,", dev.State().String())
 					return context.Cause(req.Context())
 				})}}
-			parent := drmtest.Bind(t, b, "robot", &driver{
-				probe: func(bound *bus.BoundDevice) error {
+			parent := drmtest.Bind(t, b, "robot", &bus.Driver{
+				Probe: func(bound *bus.BoundDevice) error {
 					if _, err := bound.Devres().Add("registers", func() {
 						l.write("registers unmapped,", dev.State().String(), fmt.Sprint(bound.Bound()))
 					}); err != nil {
@@ -85,7 +85,7 @@ func TestUnplugOrder(t *testing.T) {
 					_, err = u.Register(releaser(func() { l.write("data released,", dev.State().String()) }))
 					return err
 				},
-				unbind: func(bound *bus.BoundDevice) {
+				Unbind: func(bound *bus.BoundDevice) {
 					l.write("quiesce,", dev.State().String())
 				}})
 			l.expect(t,
@@ -107,7 +107,7 @@ func TestUnplugOrder(t *testing.T) {
 			if planned {
 				end, quiesce = parent.Unbind, []string{"quiesce, live"}
 			}
-			if err := end(); err != nil {
+			if err := end(context.Background()); err != nil {
 				t.Error(err)
 			}
 			wg.Wait()
@@ -147,7 +147,7 @@ func TestWaitingHandlerIsWoken(t *testing.T) {
 	drmtest.NoLeaks(t)
 	waits := make(chan struct{})
 	var cause error
-	toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{
+	toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 		toyIoctl(0, 0, func(dev *drm.RegisteredDevice, req *drm.Request) error {
 			ctx := req.Context()
 			if ctx.Err() != nil || dev.Context().Err() != nil || req.Context() != ctx {
@@ -181,7 +181,7 @@ func TestWaitingHandlerIsWoken(t *testing.T) {
 		wg.Go(func() { expectErr(t, "a request that waits in an unplug", call(c, nr), unix.ENODEV) })
 		<-waits
 	}
-	if err := toy.reg.Close(); err != nil {
+	if err := toy.reg.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
 	wg.Wait()
@@ -192,7 +192,7 @@ func TestWaitingHandlerIsWoken(t *testing.T) {
 func TestContextEndsWithRequest(t *testing.T) {
 	asked := make(chan *drm.Request, 2)
 	early := make(chan context.Context, 1)
-	toy := newToy(t, &toyDriver{ioctls: []drm.Ioctl{
+	toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 		toyIoctl(0, 0, func(_ *drm.RegisteredDevice, req *drm.Request) error {
 			early <- req.Context()
 			return nil
@@ -210,7 +210,7 @@ func TestContextEndsWithRequest(t *testing.T) {
 }
 
 func TestRegisterTwice(t *testing.T) {
-	toy := newUnregisteredToy(t, &toyDriver{})
+	toy := newUnregisteredToy(t, &drm.Driver{})
 	toy.register(t, nil)
 	if _, err := toy.made.Register(releaser(func() { t.Error("data that was refused is released") })); !errors.Is(err, unix.EBUSY) {
 		t.Errorf("registering again: %v, want EBUSY", err)
@@ -221,7 +221,7 @@ func TestRegisterTwice(t *testing.T) {
 	if err := toy.dev.WithGuard(func(*drm.RegisteredDevice) error { return nil }); err != nil {
 		t.Errorf("after a second registration was refused: %v", err)
 	}
-	if err := toy.reg.Close(); err != nil {
+	if err := toy.reg.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
 	if _, err := toy.made.Register(nil); !errors.Is(err, unix.EBUSY) {
@@ -230,7 +230,7 @@ func TestRegisterTwice(t *testing.T) {
 }
 
 func TestAttachIsAllOrNothing(t *testing.T) {
-	toy := newUnregisteredToy(t, &toyDriver{ioctls: []drm.Ioctl{toyIoctl(5, 0, nil)}})
+	toy := newUnregisteredToy(t, &drm.Driver{Ioctls: []drm.Ioctl{toyIoctl(5, 0, nil)}})
 	clash := &part{ioctls: []drm.Ioctl{toyIoctl(4, 0, nil), toyIoctl(5, 0, nil)}}
 	if err := toy.made.Attach(clash); !errors.Is(err, unix.EEXIST) {
 		t.Errorf("a part that answers a request of the driver: %v, want EEXIST", err)
@@ -265,7 +265,7 @@ func TestFailingRegistration(t *testing.T) {
 					}
 					return errBroken
 				}}
-				toy := newUnregisteredToy(t, &toyDriver{ioctls: []drm.Ioctl{
+				toy := newUnregisteredToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 					toyIoctl(0, 0, func(dev *drm.RegisteredDevice, req *drm.Request) error {
 						close(inside)
 						<-gate
@@ -304,7 +304,7 @@ func TestPanicsInUnplug(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reports := drmtest.CollectReports(t)
 		l := &logbook{}
-		toy := newUnregisteredToy(t, &toyDriver{},
+		toy := newUnregisteredToy(t, &drm.Driver{},
 			recordingPart(l, "A"),
 			&part{unplug: func(*drm.Device) { panic("cannot unplug") }, unregister: func(*drm.Device) { panic("cannot unregister") }},
 			recordingPart(l, "B"))
@@ -315,7 +315,7 @@ func TestPanicsInUnplug(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() {
-			if err := toy.parent.Remove(); err != nil {
+			if err := toy.parent.Remove(context.Background()); err != nil {
 				t.Error(err)
 			}
 			l.write("removed")
@@ -346,7 +346,7 @@ func TestClosersAllWait(t *testing.T) {
 	for _, order := range []string{"close first", "unbind first"} {
 		t.Run(order, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				toy := newUnregisteredToy(t, &toyDriver{})
+				toy := newUnregisteredToy(t, &drm.Driver{})
 				l := &logbook{}
 				if _, err := toy.bound.Devres().Add("registers", func() { l.write("registers unmapped") }); err != nil {
 					t.Fatal(err)
@@ -357,13 +357,13 @@ func TestClosersAllWait(t *testing.T) {
 					t.Fatal(err)
 				}
 				closer := func() {
-					if err := toy.reg.Close(); err != nil {
+					if err := toy.reg.Close(context.Background()); err != nil {
 						t.Error(err)
 					}
 					l.write("closed")
 				}
 				unbinder := func() {
-					if err := toy.parent.Unbind(); err != nil {
+					if err := toy.parent.Unbind(context.Background()); err != nil {
 						t.Error(err)
 					}
 					l.write("unbound")
@@ -394,8 +394,8 @@ func TestClosersAllWait(t *testing.T) {
 // A device whose parent was unbound cannot be registered: its minors may
 // belong to another by now.
 func TestRegisterAfterParentsEnd(t *testing.T) {
-	toy := newUnregisteredToy(t, &toyDriver{})
-	if err := toy.parent.Unbind(); err != nil {
+	toy := newUnregisteredToy(t, &drm.Driver{})
+	if err := toy.parent.Unbind(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	released := 0
@@ -413,10 +413,10 @@ func TestRegisterAfterParentsEnd(t *testing.T) {
 // An unplug that begins while the device is still being announced takes back
 // all of it, and only when the announcing is over.
 func TestUnplugWhileAnnouncing(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	toy := &toy{class: class}
 	l := &logbook{}
-	toy.bind(t, bus.New("toys"), "robot", &toyDriver{features: drm.FeatureRender}, recordingPart(l, "part"))
+	toy.bind(t, bus.New("toys"), "robot", &drm.Driver{Features: drm.FeatureRender}, recordingPart(l, "part"))
 	var wg sync.WaitGroup
 	class.Subscribe(func(e drm.Uevent) {
 		l.write(e.Action, e.Kobject.Name)
@@ -424,7 +424,7 @@ func TestUnplugWhileAnnouncing(t *testing.T) {
 			return
 		}
 		wg.Go(func() {
-			if err := toy.parent.Unbind(); err != nil {
+			if err := toy.parent.Unbind(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -450,14 +450,14 @@ func TestUnplugWhileAnnouncing(t *testing.T) {
 // Registering races with the end of the parent: no guard may be had without a
 // bound parent, whoever wins, and nothing may be left behind.
 func TestRegisterRacesWithUnbind(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	won := 0
 	for range 400 {
 		toy := &toy{class: class}
 		var registers atomic.Bool // the hardware: mapped as long as the parent is bound
 		registers.Store(true)
 		connector := &drm.Kobject{Name: "connector"}
-		toy.bind(t, bus.New("toys"), "robot", &toyDriver{}, &part{
+		toy.bind(t, bus.New("toys"), "robot", &drm.Driver{}, &part{
 			register: func(dev *drm.RegisteredDevice) error {
 				class.AddKobject(connector)
 				return nil
@@ -485,7 +485,7 @@ func TestRegisterRacesWithUnbind(t *testing.T) {
 			for range rand.IntN(20) {
 				runtime.Gosched()
 			}
-			if err := toy.parent.Unbind(); err != nil {
+			if err := toy.parent.Unbind(context.Background()); err != nil {
 				t.Error(err)
 			}
 			close(over)

@@ -12,24 +12,24 @@ import (
 // The storm is worth nothing if it does not notice a request that runs without
 // a guard, or with less of one. Each mutant of the package must be hit.
 func TestStormCatchesMutants(t *testing.T) {
-	const dispatch = "\treturn f.minor.dev.serve(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {\n"
+	const dispatch = "\treturn f.minor.dev.guarded(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {\n"
 	// unguarded lets one request of the driver through with its own check.
 	unguarded := func(check string) string {
-		return `	serve := f.minor.dev.serve
+		return `	guarded := f.minor.dev.guarded
 	if dev := f.minor.dev; uapi.IOCNr(cmd) == uapi.CommandBase {
-		serve = func(_ string, _ Client, handle func(*RegisteredDevice) error) error {
+		guarded = func(_ string, _ Client, handle func(*RegisteredDevice) error) error {
 			` + check + `
 			return handle(&dev.registered)
 		}
 	}
-	return serve(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {
+	return guarded(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {
 `
 	}
 	for _, mutant := range []struct{ name, file, text, instead string }{
 		{"a request without a guard", "dispatch.go", dispatch, unguarded("")},
 		{"a request that only looks whether the device is unplugged", "dispatch.go", dispatch,
 			unguarded("if dev.gate.Closed() { return ErrUnplugged }")},
-		{"an unplug that does not wait", "registration.go", "\td.awaitGuards(inside)\n", ""},
+		{"an unplug that does not wait", "registration.go", "\td.awaitGuards()\n", ""},
 	} {
 		t.Run(mutant.name, func(t *testing.T) {
 			source, err := os.ReadFile(mutant.file)

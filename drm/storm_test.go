@@ -55,7 +55,7 @@ func touch(dev *drm.RegisteredDevice, hits *atomic.Int64) {
 		}
 	}()
 	for range 1 + rand.IntN(30) {
-		r := dev.RegistrationData().(*registers) // nil when it was released
+		r := drm.RegistrationData[*registers](dev) // nil when it was released
 		r.page[rand.IntN(len(r.page))]++
 		if !dev.Parent().Bound() {
 			panic("the parent is not bound")
@@ -84,14 +84,16 @@ type stormDriver struct {
 	dev *drm.Device
 }
 
-func (d *stormDriver) Name() string { return "storm" }
+func (d *stormDriver) busDriver() *bus.Driver {
+	return &bus.Driver{Name: "storm", Probe: d.probe, Unbind: d.unbind}
+}
 
-func (d *stormDriver) Probe(parent *bus.BoundDevice) error {
+func (d *stormDriver) probe(parent *bus.BoundDevice) error {
 	r := mapRegisters(d.t, d.hits)
 	if _, err := parent.Devres().Add("registers", r.unmap); err != nil {
 		return err
 	}
-	u, err := drm.NewDevice(d.class, &toyDriver{features: drm.FeatureRender, ioctls: d.ioctls()}, parent, nil)
+	u, err := drm.NewDevice(d.class, &drm.Driver{Features: drm.FeatureRender, Ioctls: d.ioctls()}, parent, nil)
 	if err != nil {
 		return err
 	}
@@ -103,8 +105,8 @@ func (d *stormDriver) Probe(parent *bus.BoundDevice) error {
 	return err
 }
 
-// Unbind implements bus.Driver: the hardware still works.
-func (d *stormDriver) Unbind(parent *bus.BoundDevice) {
+// unbind finds the hardware still working.
+func (d *stormDriver) unbind(parent *bus.BoundDevice) {
 	if err := d.dev.WithGuard(func(dev *drm.RegisteredDevice) error { touch(dev, d.hits); return nil }); err != nil {
 		d.t.Errorf("the driver cannot bring the hardware to rest: %v", err)
 	}
@@ -139,7 +141,7 @@ func (d *stormDriver) part() drm.Part {
 			touch(dev, d.hits)
 			return nil, nil
 		},
-		release: func(dev *drm.RegisteredDevice, _ *drm.File, _ any) {
+		release: func(dev *drm.RegisteredDevice, _ *drm.File) {
 			if dev != nil {
 				touch(dev, d.hits)
 			}
@@ -247,11 +249,11 @@ func TestStorm(t *testing.T) {
 		t.Fatal(err)
 	}
 	var hits atomic.Int64
-	class, b := drm.NewClass(), bus.New("storm")
+	class, b := drm.NewClass(drm.ClassOptions{}), bus.New("storm")
 	newDriver := func() *stormDriver { return &stormDriver{t: t, class: class, hits: &hits, fd: fd} }
 
 	steady := newDriver()
-	drmtest.Bind(t, b, "steady", steady)
+	drmtest.Bind(t, b, "steady", steady.busDriver())
 	bystander := openAs(t, steady.dev.Primary(), user)
 	stop := make(chan struct{})
 	var bystanders sync.WaitGroup
@@ -276,7 +278,7 @@ func TestStorm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := parent.Bind(d); err != nil {
+		if err := parent.Bind(d.busDriver()); err != nil {
 			t.Fatal(err)
 		}
 		if got := d.dev.Name(); got != "card1" {
@@ -298,9 +300,11 @@ func TestStorm(t *testing.T) {
 		for limit := rand.Int64N(1000); calls.Load() < limit && d.dev.Guards() < 6; {
 			runtime.Gosched()
 		}
-		end := parent.Remove
+		end := func() error { return parent.Remove(context.Background()) }
 		if cycle%2 == 0 {
-			end = func() error { return errors.Join(parent.Unbind(), parent.Remove()) }
+			end = func() error {
+				return errors.Join(parent.Unbind(context.Background()), parent.Remove(context.Background()))
+			}
 		}
 		if err := end(); err != nil {
 			t.Fatal(err)

@@ -18,54 +18,13 @@ import (
 // The tests of this package drive toys: devices of a driver and of parts that
 // are made of functions, on a bus of their own.
 
-// driver is a bus.Driver.
-type driver struct {
-	probe  func(*bus.BoundDevice) error
-	unbind func(*bus.BoundDevice)
-}
-
-func (d *driver) Name() string { return "toy" }
-
-func (d *driver) Probe(b *bus.BoundDevice) error { return d.probe(b) }
-
-func (d *driver) Unbind(b *bus.BoundDevice) {
-	if d.unbind != nil {
-		d.unbind(b)
-	}
-}
-
-// toyDriver is a drm.Driver, of all optional methods too.
-type toyDriver struct {
-	features  drm.Features
-	ioctls    []drm.Ioctl
-	open      func(*drm.RegisteredDevice, *drm.File) error
-	postClose func(*drm.Device, *drm.File)
-}
-
 var toyInfo = drm.DriverInfo{Major: 3, Minor: 2, Patchlevel: 1, Name: "toy", Desc: "Driver of toys", Date: "20261122"}
-
-func (d *toyDriver) Info() drm.DriverInfo   { return toyInfo }
-func (d *toyDriver) Features() drm.Features { return d.features }
-func (d *toyDriver) Ioctls() []drm.Ioctl    { return d.ioctls }
-
-func (d *toyDriver) Open(dev *drm.RegisteredDevice, f *drm.File) error {
-	if d.open == nil {
-		return nil
-	}
-	return d.open(dev, f)
-}
-
-func (d *toyDriver) PostClose(dev *drm.Device, f *drm.File) {
-	if d.postClose != nil {
-		d.postClose(dev, f)
-	}
-}
 
 // part is a drm.Part made of functions; those that are nil do nothing.
 type part struct {
 	ioctls     []drm.Ioctl
 	open       func(*drm.RegisteredDevice, *drm.File) (any, error)
-	release    func(*drm.RegisteredDevice, *drm.File, any)
+	release    func(*drm.RegisteredDevice, *drm.File)
 	register   func(*drm.RegisteredDevice) error
 	unplug     func(*drm.Device)
 	unregister func(*drm.Device)
@@ -82,9 +41,9 @@ func (p *part) Open(dev *drm.RegisteredDevice, f *drm.File) (any, error) {
 	return p.open(dev, f)
 }
 
-func (p *part) Release(dev *drm.RegisteredDevice, f *drm.File, state any) {
+func (p *part) Release(dev *drm.RegisteredDevice, f *drm.File) {
 	if p.release != nil {
-		p.release(dev, f, state)
+		p.release(dev, f)
 	}
 }
 
@@ -132,7 +91,7 @@ type toy struct {
 }
 
 // newToy makes the device of a driver and registers it.
-func newToy(t testing.TB, d *toyDriver, parts ...drm.Part) *toy {
+func newToy(t testing.TB, d *drm.Driver, parts ...drm.Part) *toy {
 	t.Helper()
 	toy := newUnregisteredToy(t, d, parts...)
 	toy.register(t, nil)
@@ -140,21 +99,22 @@ func newToy(t testing.TB, d *toyDriver, parts ...drm.Part) *toy {
 }
 
 // newUnregisteredToy leaves the registration to the test.
-func newUnregisteredToy(t testing.TB, d *toyDriver, parts ...drm.Part) *toy {
+func newUnregisteredToy(t testing.TB, d *drm.Driver, parts ...drm.Part) *toy {
 	t.Helper()
-	return newUnregisteredToyOf(t, drm.NewClass(), d, parts...)
+	return newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{}), d, parts...)
 }
 
-func newUnregisteredToyOf(t testing.TB, class *drm.Class, d *toyDriver, parts ...drm.Part) *toy {
+func newUnregisteredToyOf(t testing.TB, class *drm.Class, d *drm.Driver, parts ...drm.Part) *toy {
 	t.Helper()
 	toy := &toy{class: class}
 	toy.bind(t, bus.New("toys"), "robot", d, parts...)
 	return toy
 }
 
-func (toy *toy) bind(t testing.TB, b *bus.Bus, name string, d *toyDriver, parts ...drm.Part) {
+func (toy *toy) bind(t testing.TB, b *bus.Bus, name string, d *drm.Driver, parts ...drm.Part) {
 	t.Helper()
-	toy.parent = drmtest.Bind(t, b, name, &driver{probe: func(parent *bus.BoundDevice) (err error) {
+	d.Info = toyInfo
+	toy.parent = drmtest.Bind(t, b, name, &bus.Driver{Name: "toy", Probe: func(parent *bus.BoundDevice) (err error) {
 		toy.bound = parent
 		if toy.made, err = drm.NewDevice(toy.class, d, parent, "driver data"); err != nil {
 			return err

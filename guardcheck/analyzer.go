@@ -140,3 +140,6 @@ func isFunc(call *ssa.CallCommon, path, name string) bool {
 	fn, _ := callee.Object().(*types.Func)
 	return fn != nil && fn.Signature().Recv() == nil && fn.Pkg() != nil && fn.Pkg().Path() == path && fn.Name() == name
 }
+
+// isRegistrationData reports whether call calls drm.RegistrationData of a view.
+func isRegistrationData(call *ssa.CallCommon) bool { return isFunc(call, drmPath, "RegistrationData") }

@@ -220,7 +220,7 @@ func (f *flow) call(call *ssa.Call, from finding) {
 	switch {
 	case from.what == viewName && from.path == "" && receiver == from.value && m == viewMethod("Parent"):
 		f.add(call, "", parentName)
-	case from.what == viewName && from.path == "" && receiver == from.value && m == viewMethod("RegistrationData"):
+	case from.what == viewName && from.path == "" && isRegistrationData(&call.Call) && call.Call.Args[0] == from.value:
 		f.add(call, "", dataName)
 	case startsGoroutine[m] && !waitsAfter(call):
 		f.escape(call, from.what, "it is used by a goroutine that nobody here waits for; give that a guard of its own")

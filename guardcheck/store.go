@@ -88,7 +88,7 @@ func (f *flow) store(at ssa.Instruction, v ssa.Value, path, what, where string) 
 			f.add(v, path, what)
 			return
 		}
-		if calls(&v.Call, viewMethod("RegistrationData")) {
+		if isRegistrationData(&v.Call) {
 			return // it ends with the registration
 		}
 	case *ssa.Extract:

@@ -35,7 +35,7 @@ func BenchmarkRequest(b *testing.B) {
 				benchSocket(b, netServer)
 				return
 			}
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			newDevice(b, class, "vkms")
 			h := newHost(b, class, host.Options{})
 			report(b, run(b, h, exec.Command(client, "bench", what, strconv.Itoa(b.N))))

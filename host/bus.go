@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (h *Host) addBus(t *vfs.Tree, b *bus.Bus) {
 		}
 		addDevice(t, d, h.firstSeen(d))
 		dir := sysPath(d)
-		t.AddContent(dir+"/remove", 0o200, vfs.Content{Store: whenTrue(d.Remove)})
+		t.AddContent(dir+"/remove", 0o200, vfs.Content{Store: whenTrue(func() error { return d.Remove(context.Background()) })})
 		if driver := d.Driver(); driver != "" {
 			t.AddLink(dir+"/driver", up(dir)+"bus/"+b.Name()+"/drivers/"+driver)
 			t.AddLink(top+"/drivers/"+driver+"/"+d.Name(), "../../../.."+strings.TrimPrefix(dir, "/sys"))
@@ -66,7 +67,7 @@ func unbindFrom(b *bus.Bus, driver, name string) error {
 	if d == nil || d.Driver() != driver {
 		return fmt.Errorf("host: driver %s is not bound to a device %q: %w", driver, name, unix.ENODEV)
 	}
-	return d.Unbind()
+	return d.Unbind(context.Background())
 }
 
 // trimLine takes off what ends a line, or a string in C.

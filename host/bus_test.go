@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"context"
 	"os/exec"
 	"testing"
 
@@ -17,16 +18,16 @@ import (
 func TestBus(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			platform := bus.New("platform")
-			drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()))
+			drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 			platform.OnRescan(func() error {
 				dev, err := platform.Add("vkms")
 				if err != nil {
 					return err
 				}
-				t.Cleanup(func() { _ = dev.Remove() }) // a program may have done it
-				return dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()))
+				t.Cleanup(func() { _ = dev.Remove(context.Background()) }) // a program may have done it
+				return dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 			})
 			h := newHost(t, class, host.Options{})
 			run(t, h, asUser(exec.Command(client, "bus"), user.attr))

@@ -104,7 +104,7 @@ func TestDebugfs(t *testing.T) {
 func TestControls(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			d := newDevice(t, class, "vkms")
 			h := newHost(t, class, host.Options{})
 			run(t, h, asUser(exec.Command(client, "control"), user.attr))
@@ -121,10 +121,10 @@ func TestControls(t *testing.T) {
 
 // TestRenderNode is a card with a render node, as programs see it.
 func TestRenderNode(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	config := vkms.DefaultConfig()
 	config.Render = true
-	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, config))
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, config).BusDriver())
 	h := newHost(t, class, host.Options{})
 	for command, want := range map[string]string{
 		"ls /dev/dri /dev/dri/by-path":                                  "/dev/dri:\nby-path\ncard0\nrenderD128\n\n/dev/dri/by-path:\nplatform-vkms-card\nplatform-vkms-render\n",

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"sync"
@@ -55,7 +56,7 @@ func newDevice(t testing.TB, class *drm.Class, name string) *device {
 			_ = unix.Close(d.buffer)
 		}
 	})
-	d.bus = drmtest.Bind(t, bus.New("platform"), name, &drmtest.Driver{
+	d.bus = drmtest.Bind(t, bus.New("platform"), name, (&drmtest.Driver{
 		Class: class,
 		Parts: []drm.Part{d},
 		Own: []drm.Ioctl{
@@ -70,7 +71,7 @@ func newDevice(t testing.TB, class *drm.Class, name string) *device {
 			drm.NewIoctl(uapi.IOR(0x48, 8), 0, d.waiters),
 			drm.NewIoctl(uapi.IO(0x49), 0, func(*drm.RegisteredDevice, *drm.Request, *struct{}) error { *d.nothing = 1; return nil }),
 		},
-	})
+	}).BusDriver())
 	return d
 }
 
@@ -113,7 +114,7 @@ func (d *device) wait(_ *drm.RegisteredDevice, req *drm.Request, _ *struct{}) er
 
 func (d *device) unplug(*drm.RegisteredDevice, *drm.Request, *struct{}) error {
 	go func() {
-		if err := d.bus.Remove(); err != nil && !errors.Is(err, unix.ENODEV) {
+		if err := d.bus.Remove(context.Background()); err != nil && !errors.Is(err, unix.ENODEV) {
 			d.t.Error(err)
 		}
 	}()
@@ -174,18 +175,12 @@ func (d *device) Open(_ *drm.RegisteredDevice, f *drm.File) (any, error) {
 	return nil, nil
 }
 
-func (d *device) Release(_ *drm.RegisteredDevice, f *drm.File, _ any) {
+func (d *device) Release(_ *drm.RegisteredDevice, f *drm.File) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.files, f)
 	d.freed.Broadcast()
 }
-
-func (d *device) Register(dev *drm.RegisteredDevice) error { return nil }
-
-func (d *device) Unplug(*drm.Device) {}
-
-func (d *device) Unregister(*drm.Device) {}
 
 func (d *device) Mmap(_ *drm.RegisteredDevice, _ *drm.File, offset, length uint64) (drm.Mapping, bool, error) {
 	const first = drm.FakeOffsetMin

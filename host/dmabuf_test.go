@@ -21,9 +21,9 @@ import (
 // nothing is left.
 func newVGEMHost(t *testing.T) (h *host.Host, end func()) {
 	t.Helper()
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	driver := vgem.NewDriver(class)
-	drmtest.Bind(t, bus.New("platform"), "vgem", driver)
+	drmtest.Bind(t, bus.New("platform"), "vgem", driver.BusDriver())
 	h, err := host.New(class, host.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -130,7 +131,7 @@ func checkProgram(client *exec.Cmd) []Finding {
 		Name: "program", Seen: "a program was started on a virtual card",
 		Advice: "see what was seen",
 	}
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d, err := newDoctorDevice(class)
 	if err != nil {
 		start.Seen = err.Error()
@@ -230,7 +231,7 @@ func newDoctorDevice(class *drm.Class) (*doctorDevice, error) {
 		d.device, err = bus.New("platform").Add("doctor")
 	}
 	if err == nil {
-		err = d.device.Bind(doctorDriver{class, &d.part})
+		err = d.device.Bind(doctorDriver(class, &d.part))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making a card: %w", err), unix.Close(memfd))
@@ -239,35 +240,24 @@ func newDoctorDevice(class *drm.Class) (*doctorDevice, error) {
 }
 
 func (d *doctorDevice) close() {
-	_ = d.device.Remove()
+	_ = d.device.Remove(context.Background())
 	_ = unix.Close(d.part.memfd)
 }
 
-type doctorDriver struct {
-	class *drm.Class
-	part  *doctorPart
+func doctorDriver(class *drm.Class, part *doctorPart) *bus.Driver {
+	return &bus.Driver{Name: "doctor", Probe: func(parent *bus.BoundDevice) error {
+		u, err := drm.NewDevice(class, &drm.Driver{Info: drm.DriverInfo{Name: "doctor"}}, parent, nil)
+		if err == nil {
+			err = u.Attach(part)
+		}
+		if err == nil {
+			_, err = u.Register(nil)
+		}
+		return err
+	}}
 }
 
-func (d doctorDriver) Name() string { return "doctor" }
-
-func (d doctorDriver) Probe(parent *bus.BoundDevice) error {
-	u, err := drm.NewDevice(d.class, d, parent, nil)
-	if err == nil {
-		err = u.Attach(d.part)
-	}
-	if err == nil {
-		_, err = u.Register(nil)
-	}
-	return err
-}
-
-func (d doctorDriver) Unbind(*bus.BoundDevice) {}
-
-func (d doctorDriver) Info() drm.DriverInfo { return drm.DriverInfo{Name: "doctor"} }
-
-func (d doctorDriver) Features() drm.Features { return 0 }
-
-func (d doctorDriver) Ioctls() []drm.Ioctl {
+func (p *doctorPart) Ioctls() []drm.Ioctl {
 	return []drm.Ioctl{drm.NewIoctl(uapi.IOWR(doctorEvent, 8), 0,
 		func(_ *drm.RegisteredDevice, req *drm.Request, arg *uint64) error {
 			e, err := req.File.ReserveEvent(32)
@@ -279,18 +269,6 @@ func (d doctorDriver) Ioctls() []drm.Ioctl {
 			return nil
 		})}
 }
-
-func (p *doctorPart) Ioctls() []drm.Ioctl { return nil }
-
-func (p *doctorPart) Open(*drm.RegisteredDevice, *drm.File) (any, error) { return nil, nil }
-
-func (p *doctorPart) Release(*drm.RegisteredDevice, *drm.File, any) {}
-
-func (p *doctorPart) Register(*drm.RegisteredDevice) error { return nil }
-
-func (p *doctorPart) Unplug(*drm.Device) {}
-
-func (p *doctorPart) Unregister(*drm.Device) {}
 
 func (p *doctorPart) Mmap(_ *drm.RegisteredDevice, _ *drm.File, offset, _ uint64) (drm.Mapping, bool, error) {
 	return drm.Mapping{FD: p.memfd, Release: func() {}}, offset == drm.FakeOffsetMin, nil

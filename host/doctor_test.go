@@ -27,7 +27,7 @@ func TestDoctor(t *testing.T) {
 
 // TestDoctorInside is that the doctor finds the supervisor around it.
 func TestDoctorInside(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	newDevice(t, class, "vkms")
 	h := newHost(t, class, host.Options{})
 	out := run(t, h, exec.Command(client, "doctor"))

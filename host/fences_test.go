@@ -15,11 +15,11 @@ import (
 func TestFences(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			config := vkms.DefaultConfig()
 			config.Syncobj = true
 			driver := vkms.NewDriver(class, config)
-			drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+			drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 			h := newHost(t, class, host.Options{})
 			run(t, h, asUser(exec.Command(client, "fences"), user.attr))
 			run(t, h, asUser(exec.Command(client, "timelines"), user.attr))

@@ -121,7 +121,7 @@ func TestClient(t *testing.T) {
 		for _, part := range []string{"basic", "events", "shortreads", "dup", "exec", "pass", "reopen", "map", "faults",
 			"unplug", "wait", "closes", "closewait", "interrupted", "chdir", "opens 200", "mapstorm 300ms", "execstorm 6"} {
 			t.Run(user.name+"/"+part, func(t *testing.T) {
-				class := drm.NewClass()
+				class := drm.NewClass(drm.ClassOptions{})
 				d := newDevice(t, class, "vkms")
 				h := newHost(t, class, host.Options{})
 				run(t, h, asUser(exec.Command(client, strings.Fields(part)...), user.attr))
@@ -132,7 +132,7 @@ func TestClient(t *testing.T) {
 }
 
 func TestClientSeesPixels(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
 	h := newHost(t, class, host.Options{})
 	run(t, h, exec.Command(client, "basic"))

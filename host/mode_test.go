@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -20,8 +21,8 @@ import (
 func TestModes(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
-			parent := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()))
+			class := drm.NewClass(drm.ClassOptions{})
+			parent := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 			h := newHost(t, class, host.Options{})
 			sh := func(command string) string {
 				t.Helper()
@@ -56,7 +57,7 @@ func TestModes(t *testing.T) {
 			expect("chgrp 0 card0; chmod o-rw card0; stat -c %u:%g:%a card0", `1:0:660\n`)
 			expect("chmod 640 nothing || true", `.*No such file or directory\n`)
 			expect("cd /tmp && f=$(mktemp) && chmod 604 $f && chown 1 $f && stat -c %a:%u $f; rm $f", `604:1\n`) // a real one
-			if err := parent.Unbind(); err != nil {
+			if err := parent.Unbind(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			if err := parent.Rebind("vkms"); err != nil {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,7 +105,7 @@ func (h *Host) unload(buses []*bus.Bus, driver string, permitted bool) error {
 		}
 	}
 	for _, d := range devices {
-		if err := d.Unbind(); err != nil {
+		if err := d.Unbind(context.Background()); err != nil {
 			return err
 		}
 	}

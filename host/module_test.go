@@ -15,8 +15,8 @@ import (
 func TestUnloadAndLoad(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
-			drmtest.Bind(t, bus.New("platform"), "vgem", vgem.NewDriver(class))
+			class := drm.NewClass(drm.ClassOptions{})
+			drmtest.Bind(t, bus.New("platform"), "vgem", vgem.NewDriver(class).BusDriver())
 			h := newHost(t, class, host.Options{})
 			run(t, h, asUser(exec.Command(client, "unload"), user.attr))
 		})

@@ -3,6 +3,7 @@ package host_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -22,7 +23,7 @@ import (
 )
 
 func TestExitStatus(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	newDevice(t, class, "vkms")
 	h := newHost(t, class, host.Options{})
 	for _, c := range []struct {
@@ -49,7 +50,7 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestStartError(t *testing.T) {
-	h := newHost(t, drm.NewClass(), host.Options{})
+	h := newHost(t, drm.NewClass(drm.ClassOptions{}), host.Options{})
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("text"), 0o644); err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ func TestStartError(t *testing.T) {
 
 // TestEnvironment is that a program is started as cmd says.
 func TestEnvironment(t *testing.T) {
-	h := newHost(t, drm.NewClass(), host.Options{})
+	h := newHost(t, drm.NewClass(drm.ClassOptions{}), host.Options{})
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +99,7 @@ func TestEnvironment(t *testing.T) {
 func TestDaemon(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			d := newDevice(t, class, "vkms")
 			h := newHost(t, class, host.Options{})
 			in, goOn, err := os.Pipe()
@@ -169,7 +170,7 @@ func waitFor(t *testing.T, what string, condition func() bool) {
 // TestReleaseOnDeath is that the files of a program that is killed are
 // released, also while a request of it waits.
 func TestReleaseOnDeath(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
 	h := newHost(t, class, host.Options{})
 	cmd := exec.Command(client, "hold")
@@ -217,7 +218,7 @@ func run128(t *testing.T, h *host.Host, args ...string) {
 // TestHangUp is the option of that name. The release is seen although nothing
 // tells us of it.
 func TestHangUp(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
 	h := newHost(t, class, host.Options{HangUp: true})
 	cmd := exec.Command(client, "hangup")
@@ -241,7 +242,7 @@ func TestHangUp(t *testing.T) {
 
 // TestTwoDevices is that the unplug of one card leaves the other alone.
 func TestTwoDevices(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d0 := newDevice(t, class, "vkms")
 	newDevice(t, class, "vkms.1")
 	h := newHost(t, class, host.Options{})
@@ -249,7 +250,7 @@ func TestTwoDevices(t *testing.T) {
 	if want := "/dev/dri:\nby-path\ncard0\ncard1\n\n/dev/dri/by-path:\nplatform-vkms-card\nplatform-vkms.1-card\n"; out != want {
 		t.Errorf("got %q, want %q", out, want)
 	}
-	if err := d0.bus.Remove(); err != nil {
+	if err := d0.bus.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	out = run(t, h, exec.Command("ls", "/dev/dri", "/sys/class/drm"))
@@ -267,7 +268,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 	before, after := resources(t), []string(nil)
 	for round := range 3 {
-		class := drm.NewClass()
+		class := drm.NewClass(drm.ClassOptions{})
 		d := newDevice(t, class, "vkms"+strconv.Itoa(round))
 		h, err := host.New(class, host.Options{})
 		if err != nil {
@@ -356,7 +357,7 @@ func TestDoneMeansReleased(t *testing.T) {
 		`("$0" holdopen wait & "$0" holdopen wait & "$0" holdopen wait &); sleep 0.01; kill -9 0`,
 	} {
 		t.Run(script, func(t *testing.T) {
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			d := newDevice(t, class, "vkms")
 			h := newHost(t, class, host.Options{})
 			for range 10 {
@@ -378,7 +379,7 @@ func TestDoneMeansReleased(t *testing.T) {
 
 // TestOutputStays is that what a program has written can be read after its end.
 func TestOutputStays(t *testing.T) {
-	h := newHost(t, drm.NewClass(), host.Options{})
+	h := newHost(t, drm.NewClass(drm.ClassOptions{}), host.Options{})
 	cmd := exec.Command("echo", "said")
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func TestStorm(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			d := newDevice(t, class, "vkms")
 			h := newHost(t, class, host.Options{})
 			storm := func() *host.Process {

@@ -18,8 +18,8 @@ import (
 
 func newVKMS(t *testing.T, attr *syscall.SysProcAttr) func(program string, args ...string) string {
 	t.Helper()
-	class := drm.NewClass()
-	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()))
+	class := drm.NewClass(drm.ClassOptions{})
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 	h := newHost(t, class, host.Options{})
 	return func(program string, args ...string) string {
 		t.Helper()

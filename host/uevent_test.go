@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"bufio"
+	"context"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -20,7 +21,7 @@ import (
 func TestUevents(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			class := drm.NewClass()
+			class := drm.NewClass(drm.ClassOptions{})
 			platform := bus.New("platform")
 			h := newHost(t, class, host.Options{})
 			// The filters are those of a compositor: a subsystem and a tag.
@@ -73,10 +74,10 @@ func plugAndUnplug(t *testing.T, class *drm.Class, platform *bus.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig())); err != nil {
+	if err := dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver()); err != nil {
 		t.Fatal(err)
 	}
-	if err := dev.Remove(); err != nil {
+	if err := dev.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -70,7 +70,7 @@ func awaitWaiting(d *device, n int32) {
 // held up, and all are answered.
 func TestMaxWorkers(t *testing.T) {
 	const limit, waits = 3, 6
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
 	log := newWarnings()
 	h := newHost(t, class, host.Options{Logger: log.logger()})
@@ -100,7 +100,7 @@ func TestMaxWorkersOfAll(t *testing.T) {
 		logs    = [2]*warnings{newWarnings(), newWarnings()}
 	)
 	for i := range hosts {
-		class := drm.NewClass()
+		class := drm.NewClass(drm.ClassOptions{})
 		devices[i] = newDevice(t, class, "vkms")
 		hosts[i] = newHost(t, class, host.Options{Logger: logs[i].logger()})
 	}
@@ -124,7 +124,7 @@ func TestMaxWorkersOfAll(t *testing.T) {
 
 // TestMaxWorkersKilled is that a program that holds all workers can be killed.
 func TestMaxWorkersKilled(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
 	log := newWarnings()
 	h := newHost(t, class, host.Options{Logger: log.logger()})
@@ -145,7 +145,7 @@ func TestMaxWorkersKilled(t *testing.T) {
 // TestManyWaiters interrupts many requests that wait, each by a signal of its
 // own, and then nothing is watched any more.
 func TestManyWaiters(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
 	h := newHost(t, class, host.Options{})
 	run(t, h, exec.Command(client, "signalled", "100"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -37,7 +38,7 @@ type cards struct {
 // newCards plugs those of the cards that are enabled.
 func newCards(list []config.Card, further *config.Card) (*cards, error) {
 	c := &cards{
-		class: drm.NewClass(), platform: bus.New("platform"), list: list, further: further,
+		class: drm.NewClass(drm.ClassOptions{}), platform: bus.New("platform"), list: list, further: further,
 		drivers: make(map[string]*vkms.Driver), plugged: make(map[string]string),
 	}
 	c.platform.OnRescan(c.rescan)
@@ -103,14 +104,14 @@ func (c *cards) plug(card string) error {
 			return err
 		}
 	}
-	var driver bus.Driver
+	var driver *bus.Driver
 	var display *vkms.Driver
 	switch described.Driver {
 	case config.VGEM:
-		driver = vgem.NewDriver(c.class)
+		driver = vgem.NewDriver(c.class).BusDriver()
 	default:
 		display = vkms.NewDriver(c.class, described.VKMS)
-		driver = display
+		driver = display.BusDriver()
 	}
 	if err := dev.Bind(driver); err != nil {
 		return err
@@ -152,7 +153,7 @@ func (c *cards) rescan() error {
 // unbind takes the driver off the device, which stays on the bus.
 func (c *cards) unbind(card string) error { return c.withDevice(card, (*bus.Device).Unbind) }
 
-func (c *cards) withDevice(card string, f func(*bus.Device) error) error {
+func (c *cards) withDevice(card string, f func(*bus.Device, context.Context) error) error {
 	_, name, err := c.describe(card)
 	if err != nil {
 		return err
@@ -161,7 +162,7 @@ func (c *cards) withDevice(card string, f func(*bus.Device) error) error {
 	if dev == nil {
 		return fmt.Errorf("%s is not plugged", card)
 	}
-	return f(dev)
+	return f(dev, context.Background())
 }
 
 // driver returns the driver of a card that is a display, nil when it is none
@@ -233,7 +234,7 @@ func (c *cards) screenshot(card, connector, file string) (err error) {
 // removeAll unplugs what is still there.
 func (c *cards) removeAll() error {
 	for _, dev := range c.platform.Devices() {
-		if err := dev.Remove(); err != nil {
+		if err := dev.Remove(context.Background()); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func newSession(t *testing.T) *session {
 	s := &session{}
 	var err error
 	firstChild.Do(func() {
-		h, err := host.New(drm.NewClass(), host.Options{})
+		h, err := host.New(drm.NewClass(drm.ClassOptions{}), host.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

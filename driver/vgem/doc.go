@@ -8,12 +8,12 @@
 //	platform := bus.New("platform")
 //	dev, err := platform.Add("vgem")
 //	…
-//	err = dev.Bind(vgem.NewDriver(class))
+//	err = dev.Bind(vgem.NewDriver(class).BusDriver())
 //
 // Command udrm plugs vgem cards with --vgem.
 //
 // The locks, fences.mu and fileFences.mu, are leaves: none is held while a fence is
 // signalled, as who waits for it may belong to any other device.
 //
-// Start reading at [Driver.Probe], then fences.go.
+// Start reading at Driver.probe, then fences.go.
 package vgem

@@ -8,9 +8,8 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 )
 
-// A Driver drives one device at a time: make one for each. It is a bus.Driver,
-// and the drm.Driver of the device that it makes. All methods may be called
-// concurrently.
+// A Driver drives one device at a time: make one for each. All methods may be
+// called concurrently.
 type Driver struct {
 	class *drm.Class
 
@@ -22,12 +21,17 @@ type Driver struct {
 // NewDriver returns a driver that makes its DRM devices in class.
 func NewDriver(class *drm.Class) *Driver { return &Driver{class: class} }
 
-// Name implements bus.Driver.
-func (d *Driver) Name() string { return "vgem" }
+// BusDriver returns the driver for bus.Device.Bind.
+func (d *Driver) BusDriver() *bus.Driver { return &bus.Driver{Name: "vgem", Probe: d.probe} }
 
-// Probe implements bus.Driver.
-func (d *Driver) Probe(parent *bus.BoundDevice) error {
-	u, err := drm.NewDevice(d.class, d, parent, nil)
+// vgem answers as the kernel's driver of that name does.
+var vgem = &drm.Driver{
+	Info:     drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vgem", Desc: "Virtual GEM provider", Date: "0"},
+	Features: drm.FeatureGEM | drm.FeatureRender,
+}
+
+func (d *Driver) probe(parent *bus.BoundDevice) error {
+	u, err := drm.NewDevice(d.class, vgem, parent, nil)
 	if err != nil {
 		return err
 	}
@@ -44,9 +48,6 @@ func (d *Driver) Probe(parent *bus.BoundDevice) error {
 	return err
 }
 
-// Unbind implements bus.Driver: there is nothing to switch off.
-func (d *Driver) Unbind(*bus.BoundDevice) {}
-
 // Device returns the DRM device of the last probe, nil before the first.
 func (d *Driver) Device() *drm.Device {
 	d.mu.Lock()
@@ -60,14 +61,3 @@ func (d *Driver) Buffers() *gem.Manager {
 	defer d.mu.Unlock()
 	return d.buffers
 }
-
-// Info implements drm.Driver.
-func (d *Driver) Info() drm.DriverInfo {
-	return drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vgem", Desc: "Virtual GEM provider", Date: "0"}
-}
-
-// Features implements drm.Driver.
-func (d *Driver) Features() drm.Features { return drm.FeatureGEM | drm.FeatureRender }
-
-// Ioctls implements drm.Driver: they are those of its fences, a part.
-func (d *Driver) Ioctls() []drm.Ioctl { return nil }

@@ -67,7 +67,7 @@ func (p *fences) attach(dev *drm.RegisteredDevice, req *drm.Request, arg *FenceA
 	if err := o.Reserve(f, arg.Flags&FenceWrite != 0); err != nil {
 		return err
 	}
-	if arg.OutFence, err = req.File.Part(p).(*fileFences).add(f); err != nil {
+	if arg.OutFence, err = drm.FileState[*fileFences](req.File, p).add(f); err != nil {
 		f.Signal(err)
 	}
 	return err
@@ -79,7 +79,7 @@ func (p *fences) signal(dev *drm.RegisteredDevice, req *drm.Request, arg *FenceS
 	if arg.Flags != 0 {
 		return fmt.Errorf("vgem: FENCE_SIGNAL with flags %#x: %w", arg.Flags, unix.EINVAL)
 	}
-	f, err := req.File.Part(p).(*fileFences).take(arg.Fence)
+	f, err := drm.FileState[*fileFences](req.File, p).take(arg.Fence)
 	if err != nil {
 		return fmt.Errorf("vgem: FENCE_SIGNAL of fence %d: %w", arg.Fence, err)
 	}
@@ -136,7 +136,7 @@ func (t *fileFences) end(err error) {
 	}
 }
 
-// Open implements [drm.Part].
+// Open implements [drm.FilePart].
 func (p *fences) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,20 +145,17 @@ func (p *fences) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	return t, nil
 }
 
-// Release implements [drm.Part]: nobody waits for a client that is gone. No
+// Release implements [drm.FilePart]: nobody waits for a client that is gone. No
 // request of the file is under way.
-func (p *fences) Release(_ *drm.RegisteredDevice, _ *drm.File, state any) {
-	t := state.(*fileFences)
+func (p *fences) Release(_ *drm.RegisteredDevice, f *drm.File) {
+	t := drm.FileState[*fileFences](f, p)
 	p.mu.Lock()
 	delete(p.files, t)
 	p.mu.Unlock()
 	t.end(nil)
 }
 
-// Register implements [drm.Part].
-func (p *fences) Register(*drm.RegisteredDevice) error { return nil }
-
-// Unplug implements [drm.Part].
+// Unplug implements [drm.UnplugPart].
 func (p *fences) Unplug(*drm.Device) {
 	p.mu.Lock()
 	p.unplugged = true
@@ -168,6 +165,3 @@ func (p *fences) Unplug(*drm.Device) {
 		t.end(unix.ENODEV)
 	}
 }
-
-// Unregister implements [drm.Part].
-func (p *fences) Unregister(*drm.Device) {}

@@ -1,6 +1,7 @@
 package vgem_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -19,8 +20,8 @@ import (
 )
 
 func newDevice(t testing.TB) (*vgem.Driver, *bus.Device) {
-	d := vgem.NewDriver(drm.NewClass())
-	return d, drmtest.Bind(t, bus.New("platform"), "vgem", d)
+	d := vgem.NewDriver(drm.NewClass(drm.ClassOptions{}))
+	return d, drmtest.Bind(t, bus.New("platform"), "vgem", d.BusDriver())
 }
 
 // A client has a node of the device open. Its methods that return no error end
@@ -85,7 +86,7 @@ func wantErr(t testing.TB, what string, got, want error) {
 func TestDevice(t *testing.T) {
 	driver, _ := newDevice(t)
 	dev := driver.Device()
-	if info := driver.Info(); info.Name != "vgem" || info.Desc != "Virtual GEM provider" || dev.Render() == nil {
+	if info := driver.Device().Driver().Info; info.Name != "vgem" || info.Desc != "Virtual GEM provider" || dev.Render() == nil {
 		t.Errorf("%+v, render node %v", info, dev.Render())
 	}
 	c, render := open(t, dev.Primary()), open(t, dev.Render())
@@ -224,7 +225,7 @@ func TestNoFenceIsLeftPending(t *testing.T) {
 		t.Errorf("poll after the file that attached the fence was closed: %#x", got)
 	}
 	keeper.mustAttach(handle, vgem.FenceWrite)
-	if err := parent.Remove(); err != nil {
+	if err := parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if got := polled(t, dmaBuf); got != unix.POLLIN|unix.POLLOUT {
@@ -271,7 +272,7 @@ func TestUnplugStorm(t *testing.T) {
 		for range cap(atWork) {
 			<-atWork
 		}
-		if err := parent.Remove(); err != nil {
+		if err := parent.Remove(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		close(removed)

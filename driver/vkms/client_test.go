@@ -20,8 +20,8 @@ type client struct {
 
 // newClient opens the device of a new driver.
 func newClient(t *testing.T, config vkms.Config) (client, *vkms.Driver, *bus.Device) {
-	driver := vkms.NewDriver(drm.NewClass(), config)
-	parent := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config)
+	parent := drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 	return openClient(t, driver), driver, parent
 }
 

@@ -9,8 +9,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// DebugfsFiles implements [drm.DebugfsPart].
-func (d *Driver) DebugfsFiles(*drm.Device) []drm.DebugfsFile {
+func (d *Driver) debugfsFiles(*drm.Device) []drm.DebugfsFile {
 	return []drm.DebugfsFile{{Path: "vkms_config", Show: d.showConfig}}
 }
 

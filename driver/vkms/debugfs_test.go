@@ -81,7 +81,7 @@ func TestDebugfsClients(t *testing.T) {
 // TestDebugfsBeforeRegistration checks that the files can be read as soon as
 // they can be seen: the uevent of the node comes before the connectors'.
 func TestDebugfsBeforeRegistration(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	driver := vkms.NewDriver(class, vkms.DefaultConfig())
 	states := make(map[string]bool)
 	t.Cleanup(class.Subscribe(func(e drm.Uevent) {
@@ -94,6 +94,6 @@ func TestDebugfsBeforeRegistration(t *testing.T) {
 			}
 		}
 	}))
-	drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 	equal(t, "different states while the device is announced", len(states), 1)
 }

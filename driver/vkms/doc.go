@@ -8,7 +8,7 @@
 //	platform := bus.New("platform")
 //	dev, err := platform.Add("vkms")
 //	…
-//	err = dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()))
+//	err = dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 //
 // That is the default device. A [Topology] describes any other: several CRTCs,
 // planes for some of them, connectors with monitors or without.

@@ -46,9 +46,8 @@ type Config struct {
 // parameters: cursor and writeback.
 func DefaultConfig() Config { return Config{Cursor: true, Writeback: true} }
 
-// A Driver drives one virtual display at a time: make one for each device. It
-// is a bus.Driver, and the drm.Driver of the device that it makes. All methods
-// may be called concurrently.
+// A Driver drives one virtual display at a time: make one for each device. All
+// methods may be called concurrently.
 type Driver struct {
 	class  *drm.Class
 	config Config
@@ -68,18 +67,35 @@ func NewDriver(class *drm.Class, config Config) *Driver {
 	return &Driver{class: class, config: config}
 }
 
-// Name implements bus.Driver.
-func (d *Driver) Name() string { return "vkms" }
+// BusDriver returns the driver for bus.Device.Bind.
+func (d *Driver) BusDriver() *bus.Driver {
+	return &bus.Driver{Name: "vkms", Probe: d.probe, Unbind: d.unbind}
+}
 
-// Probe implements bus.Driver: registers, then the DRM device and what it is
-// made of, then its registration. The end of the binding takes them back in
-// the opposite order.
-func (d *Driver) Probe(parent *bus.BoundDevice) error {
+// drmDriver returns the driver of the DRM device.
+func (d *Driver) drmDriver() *drm.Driver {
+	features := drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic
+	if d.config.Syncobj {
+		features |= drm.FeatureSyncobj | drm.FeatureSyncobjTimeline
+	}
+	if d.config.Render {
+		features |= drm.FeatureRender
+	}
+	return &drm.Driver{
+		Info:         drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vkms", Desc: "Virtual Kernel Mode Setting", Date: "0"},
+		Features:     features,
+		DebugfsFiles: d.debugfsFiles,
+	}
+}
+
+// probe sets up the registers, then the DRM device with its parts, then its
+// registration. The end of the binding takes them back in the opposite order.
+func (d *Driver) probe(parent *bus.BoundDevice) error {
 	registers, err := mapRegisters(parent, d.config.Misuse)
 	if err != nil {
 		return err
 	}
-	u, err := drm.NewDevice(d.class, d, parent, nil)
+	u, err := drm.NewDevice(d.class, d.drmDriver(), parent, nil)
 	if err != nil {
 		return err
 	}
@@ -105,9 +121,8 @@ func (d *Driver) Probe(parent *bus.BoundDevice) error {
 	return nil
 }
 
-// Unbind implements bus.Driver: ahead of a planned removal it switches the
-// display off.
-func (d *Driver) Unbind(*bus.BoundDevice) {
+// unbind switches the display off, before a planned removal.
+func (d *Driver) unbind(*bus.BoundDevice) {
 	err := d.Device().WithGuard(d.ModeConfig().Shutdown)
 	if err != nil && !errors.Is(err, drm.ErrUnplugged) {
 		panic(fmt.Sprintf("vkms: switching the display off: %v", err))
@@ -168,23 +183,3 @@ func (d *Driver) ScreenshotOf(connector string) (*image.NRGBA, error) {
 	}
 	return display.Screenshot(crtc)
 }
-
-// Info implements drm.Driver.
-func (d *Driver) Info() drm.DriverInfo {
-	return drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vkms", Desc: "Virtual Kernel Mode Setting", Date: "0"}
-}
-
-// Features implements drm.Driver.
-func (d *Driver) Features() drm.Features {
-	features := drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic
-	if d.config.Syncobj {
-		features |= drm.FeatureSyncobj | drm.FeatureSyncobjTimeline
-	}
-	if d.config.Render {
-		features |= drm.FeatureRender
-	}
-	return features
-}
-
-// Ioctls implements drm.Driver: it has none of its own.
-func (d *Driver) Ioctls() []drm.Ioctl { return nil }

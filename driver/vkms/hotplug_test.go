@@ -1,6 +1,7 @@
 package vkms_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -42,10 +43,10 @@ func monitor(t *testing.T, name string, width, height int) *kms.Monitor {
 func TestHotplugStorm(t *testing.T) {
 	drmtest.NoLeaks(t)
 	monitors := []*kms.Monitor{monitor(t, "one", 640, 480), monitor(t, "two", 800, 600), monitor(t, "three", 1024, 768)}
-	driver := vkms.NewDriver(drm.NewClass(), vkms.Config{Topology: vkms.NewTopology(1, []vkms.Connector{{Monitor: monitors[0]}}, &vkms.Config{})})
+	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), vkms.Config{Topology: vkms.NewTopology(1, []vkms.Connector{{Monitor: monitors[0]}}, &vkms.Config{})})
 	dev, err := bus.New("platform").Add("vkms")
 	if err == nil {
-		err = dev.Bind(driver)
+		err = dev.Bind(driver.BusDriver())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func TestHotplugStorm(t *testing.T) {
 	if n := driver.ModeConfig().Objects(); n != objects {
 		t.Errorf("%d objects, want the %d from before", n, objects)
 	}
-	if err := dev.Remove(); err != nil {
+	if err := dev.Remove(context.Background()); err != nil {
 		t.Error(err)
 	}
 	clients.Wait()

@@ -142,7 +142,7 @@ func TestAnswersAsTheKernel(t *testing.T) {
 		c.must(c.SetClientCap(capability, 1))
 	}
 
-	info := driver.Info()
+	info := driver.Device().Driver().Info
 	equal(t, "name", info.Name, kernel.Driver.Name)
 	equal(t, "description", info.Desc, kernel.Driver.Desc)
 	equal(t, "date", info.Date, kernel.Driver.Version.Date)

@@ -73,7 +73,7 @@ func (r *Registers) unmap() {
 
 // registersOf returns the registers of the device.
 func registersOf(dev *drm.RegisteredDevice) *Registers {
-	return dev.RegistrationData().(*Registers)
+	return drm.RegistrationData[*Registers](dev)
 }
 
 // access runs f on the registers. dev is the proof that they are there.

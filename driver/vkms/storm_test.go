@@ -35,7 +35,7 @@ func TestStorm(t *testing.T) {
 	var misuses atomic.Int64
 	config := vkms.DefaultConfig()
 	config.Misuse = func(err error) { misuses.Add(1); t.Error(err) }
-	class, platform := drm.NewClass(), bus.New("platform")
+	class, platform := drm.NewClass(drm.ClassOptions{}), bus.New("platform")
 	var requests atomic.Int64
 	for cycle := range cycles {
 		dev, err := platform.Add("vkms")
@@ -43,7 +43,7 @@ func TestStorm(t *testing.T) {
 			t.Fatal(err)
 		}
 		driver := vkms.NewDriver(class, config)
-		if err := dev.Bind(driver); err != nil {
+		if err := dev.Bind(driver.BusDriver()); err != nil {
 			t.Fatal(err)
 		}
 		var clients sync.WaitGroup
@@ -59,9 +59,9 @@ func TestStorm(t *testing.T) {
 			<-atWork
 		}
 		if cycle%2 == 0 {
-			err = dev.Remove()
-		} else if err = dev.Unbind(); err == nil {
-			err = dev.Remove()
+			err = dev.Remove(context.Background())
+		} else if err = dev.Unbind(context.Background()); err == nil {
+			err = dev.Remove(context.Background())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -140,8 +140,8 @@ func TestMisuseIsCaught(t *testing.T) {
 	var caught []error
 	config := vkms.DefaultConfig()
 	config.Misuse = func(err error) { caught = append(caught, err) }
-	driver := vkms.NewDriver(drm.NewClass(), config)
-	drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config)
+	drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 	kept := keepView(t, driver)
 	if err := vkms.TouchHardware(kept); err != nil {
 		t.Fatal(err)
@@ -171,14 +171,14 @@ func TestTouchingUnboundHardwareFaults(t *testing.T) {
 	if os.Getenv(env) != "" {
 		config := vkms.DefaultConfig()
 		config.Misuse = func(err error) { fmt.Println("misuse:", err) }
-		driver := vkms.NewDriver(drm.NewClass(), config)
+		driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config)
 		dev, _ := bus.New("platform").Add("vkms")
-		if err := dev.Bind(driver); err != nil {
+		if err := dev.Bind(driver.BusDriver()); err != nil {
 			t.Fatal(err)
 		}
 		kept := keepView(t, driver)
 		touch := vkms.HoldHardware(kept)
-		if err := dev.Remove(); err != nil {
+		if err := dev.Remove(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		touch()

@@ -1,6 +1,7 @@
 package vkms_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,10 +84,10 @@ func TestTopologyRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := dev.Bind(vkms.NewDriver(drm.NewClass(), vkms.Config{Topology: d})); (err == nil) != (got == "") {
+			if err := dev.Bind(vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), vkms.Config{Topology: d}).BusDriver()); (err == nil) != (got == "") {
 				t.Errorf("Bind: %v", err)
 			}
-			if err := dev.Remove(); err != nil {
+			if err := dev.Remove(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,6 +1,7 @@
 package drmtest
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -10,9 +11,8 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// Driver is a driver of nothing, for tests of the core and of parts: it makes
-// one device with the given parts and registers it. It is a bus.Driver and a
-// drm.Driver at once.
+// Driver is a driver without hardware, for tests of the core and of parts: it
+// makes one device with the given parts and registers it.
 type Driver struct {
 	Class            *drm.Class
 	Parts            []drm.Part
@@ -20,19 +20,24 @@ type Driver struct {
 	Offers           drm.Features // none when zero
 	RegistrationData any
 
-	// Set by Probe.
+	// Set when a device is bound.
 	Device       *drm.Device
 	Registration *drm.Registration
-	// Quiesced counts the calls of Unbind.
-	Quiesced int
+	// Unbinds counts the planned removals.
+	Unbinds int
 }
 
-// Name implements bus.Driver.
-func (d *Driver) Name() string { return "drmtest" }
+// BusDriver returns the driver for [Bind] and bus.Device.Bind.
+func (d *Driver) BusDriver() *bus.Driver {
+	return &bus.Driver{Name: "drmtest", Probe: d.probe, Unbind: func(*bus.BoundDevice) { d.Unbinds++ }}
+}
 
-// Probe implements bus.Driver.
-func (d *Driver) Probe(parent *bus.BoundDevice) error {
-	u, err := drm.NewDevice(d.Class, d, parent, d)
+func (d *Driver) probe(parent *bus.BoundDevice) error {
+	u, err := drm.NewDevice(d.Class, &drm.Driver{
+		Info:     drm.DriverInfo{Major: 1, Name: "drmtest", Desc: "Driver without hardware", Date: "0"},
+		Features: d.Offers,
+		Ioctls:   d.Own,
+	}, parent, d)
 	if err != nil {
 		return err
 	}
@@ -46,23 +51,9 @@ func (d *Driver) Probe(parent *bus.BoundDevice) error {
 	return err
 }
 
-// Unbind implements bus.Driver.
-func (d *Driver) Unbind(*bus.BoundDevice) { d.Quiesced++ }
-
-// Info implements drm.Driver.
-func (d *Driver) Info() drm.DriverInfo {
-	return drm.DriverInfo{Major: 1, Name: "drmtest", Desc: "Driver of nothing", Date: "0"}
-}
-
-// Features implements drm.Driver.
-func (d *Driver) Features() drm.Features { return d.Offers }
-
-// Ioctls implements drm.Driver.
-func (d *Driver) Ioctls() []drm.Ioctl { return d.Own }
-
-// Bind puts a new device called name on b and binds d to it. The device is
-// removed at the end of the test, unless it is gone by then.
-func Bind(t testing.TB, b *bus.Bus, name string, d bus.Driver) *bus.Device {
+// Bind puts a new device called name on b and binds it to d. The end of the
+// test removes the device, unless it is gone already.
+func Bind(t testing.TB, b *bus.Bus, name string, d *bus.Driver) *bus.Device {
 	t.Helper()
 	dev, err := b.Add(name)
 	if err != nil {
@@ -73,8 +64,8 @@ func Bind(t testing.TB, b *bus.Bus, name string, d bus.Driver) *bus.Device {
 	}
 	t.Cleanup(func() {
 		if b.Device(name) == dev {
-			// ENODEV: somebody else is removing it just now.
-			if err := dev.Remove(); err != nil && !errors.Is(err, unix.ENODEV) {
+			// ENODEV: another goroutine is removing it just now.
+			if err := dev.Remove(context.Background()); err != nil && !errors.Is(err, unix.ENODEV) {
 				t.Errorf("removing %s at the end of the test: %v", name, err)
 			}
 		}

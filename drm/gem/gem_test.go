@@ -1,6 +1,7 @@
 package gem_test
 
 import (
+	"context"
 	"errors"
 	"math"
 	"os"
@@ -18,8 +19,8 @@ import (
 
 func newDevice(t testing.TB) (*gem.Manager, *drm.Device, *bus.Device) {
 	m := gem.New()
-	d := &drmtest.Driver{Class: drm.NewClass(), Parts: []drm.Part{m}, Offers: drm.FeatureGEM | drm.FeatureModeset}
-	parent := drmtest.Bind(t, bus.New("platform"), "nothing", d)
+	d := &drmtest.Driver{Class: drm.NewClass(drm.ClassOptions{}), Parts: []drm.Part{m}, Offers: drm.FeatureGEM | drm.FeatureModeset}
+	parent := drmtest.Bind(t, bus.New("platform"), "nothing", d.BusDriver())
 	return m, d.Device, parent
 }
 
@@ -161,7 +162,7 @@ func TestMmap(t *testing.T) {
 	o.Put()
 
 	// The mapping outlives handle, file and device.
-	if err := parent.Remove(); err != nil {
+	if err := parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := mapBuffer(t, c, arg.Offset, dumb.Size); !errors.Is(err, unix.ENODEV) {
@@ -257,7 +258,7 @@ func TestPrime(t *testing.T) {
 	}
 
 	// The dma-buf outlives its device.
-	if err := parent.Remove(); err != nil {
+	if err := parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	a.File.Close()

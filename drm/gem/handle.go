@@ -12,7 +12,7 @@ import (
 
 type handles = handle.Table[*Object]
 
-func (m *Manager) handles(f *drm.File) *handles { return f.Part(m).(*handles) }
+func (m *Manager) handles(f *drm.File) *handles { return drm.FileState[*handles](f, m) }
 
 // Lookup returns the object that the file knows by that handle, with a
 // reference for the caller. ENOENT when there is none.

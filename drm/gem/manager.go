@@ -105,23 +105,14 @@ func (m *Manager) Cap(capability uint64) (uint64, bool) {
 	return 0, false
 }
 
-// Open implements [drm.Part]: a file begins without handles.
+// Open implements [drm.FilePart]: a file begins without handles.
 func (m *Manager) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	return new(handles), nil
 }
 
-// Release implements [drm.Part]: it gives up the handles of the file.
-func (m *Manager) Release(_ *drm.RegisteredDevice, _ *drm.File, state any) {
-	for _, o := range state.(*handles).Clear() {
+// Release implements [drm.FilePart]: it gives up the handles of the file.
+func (m *Manager) Release(_ *drm.RegisteredDevice, f *drm.File) {
+	for _, o := range m.handles(f).Clear() {
 		o.endHandle()
 	}
 }
-
-// Register implements [drm.Part].
-func (m *Manager) Register(*drm.RegisteredDevice) error { return nil }
-
-// Unplug implements [drm.Part]: nobody waits for a buffer.
-func (m *Manager) Unplug(*drm.Device) {}
-
-// Unregister implements [drm.Part].
-func (m *Manager) Unregister(*drm.Device) {}

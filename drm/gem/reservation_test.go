@@ -62,7 +62,7 @@ func TestReservation(t *testing.T) {
 	_, dev, parent := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())
 	buf := export(t, c, createDumb(t, c, 64, 64, 32).Handle, uapi.RDWR)
-	if err := parent.Remove(); err != nil { // buffers outlive their device
+	if err := parent.Remove(context.Background()); err != nil { // buffers outlive their device
 		t.Fatal(err)
 	}
 	states := func(what string, read, write bool) {

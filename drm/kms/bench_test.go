@@ -18,8 +18,8 @@ func BenchmarkPageFlip(b *testing.B) {
 	clock := new(kms.ManualClock)
 	config := vkms.DefaultConfig()
 	config.Clock = clock
-	driver := vkms.NewDriver(drm.NewClass(), config)
-	drmtest.Bind(b, bus.New("platform"), "vkms", driver)
+	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config)
+	drmtest.Bind(b, bus.New("platform"), "vkms", driver.BusDriver())
 	c := drmtest.Open(b, driver.Device().Primary())
 	must := func(err error) {
 		if err != nil {

@@ -216,7 +216,7 @@ func TestCRCUnplug(t *testing.T) {
 			}
 		}
 	}()
-	f.must(f.parent.Remove())
+	f.must(f.parent.Remove(context.Background()))
 	want(t, "waiting for a CRC", <-waiting, unix.ENODEV)
 	if !s.Readable(t.Context()) {
 		t.Error("a stream that has ended is not readable")
@@ -263,7 +263,7 @@ func TestCRCFiles(t *testing.T) {
 	f.must(file.Close())
 	file, err = data.Open(sink)
 	f.must(err)
-	f.must(f.parent.Remove())
+	f.must(f.parent.Remove(context.Background()))
 	<-sink.hungUp
 	f.must(file.Close())
 }

@@ -82,9 +82,9 @@ func newTwin(t *testing.T) *twinFixture {
 		c.AttachEncoder(encoder)
 	}
 	driver := &drmtest.Driver{
-		Class: drm.NewClass(), Parts: []drm.Part{m, buffers}, Offers: drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic,
+		Class: drm.NewClass(drm.ClassOptions{}), Parts: []drm.Part{m, buffers}, Offers: drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic,
 	}
-	drmtest.Bind(t, bus.New("platform"), "twin", driver)
+	drmtest.Bind(t, bus.New("platform"), "twin", driver.BusDriver())
 	f.device = driver.Device
 	f.Client = drmtest.Open(t, f.device.Primary())
 	f.setCap(uapi.ClientCapAtomic, 1)

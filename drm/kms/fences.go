@@ -176,7 +176,7 @@ func (a *AtomicState) installOutFences(dev *drm.RegisteredDevice) error {
 // ModeConfig.mu.
 func (c *CRTC) newFence(dev *drm.RegisteredDevice) *fence.Fence {
 	if c.fences == nil {
-		c.fences = fence.NewContext(dev.Info().Name, fmt.Sprintf("CRTC:%d-crtc-%d", c.id, c.index))
+		c.fences = fence.NewContext(dev.Driver().Info.Name, fmt.Sprintf("CRTC:%d-crtc-%d", c.id, c.index))
 	}
 	return c.fences.New()
 }

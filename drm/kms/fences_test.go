@@ -267,8 +267,8 @@ func TestCursorAfterModeset(t *testing.T) {
 func TestInFenceNever(t *testing.T) {
 	for what, end := range map[string]func(f *fixture){
 		"closed":    func(f *fixture) { f.must(f.File.Close()) },
-		"unplugged": func(f *fixture) { f.must(f.parent.Remove()) },
-		"unbound":   func(f *fixture) { f.must(f.parent.Unbind()) },
+		"unplugged": func(f *fixture) { f.must(f.parent.Remove(context.Background())) },
+		"unbound":   func(f *fixture) { f.must(f.parent.Unbind(context.Background())) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			f, second, _ := lit(t)
@@ -305,7 +305,7 @@ func TestFenceStorm(t *testing.T) {
 		go func() {
 			defer close(pulled)
 			<-pull
-			f.must(f.parent.Remove())
+			f.must(f.parent.Remove(context.Background()))
 		}()
 		ticking, stop := context.WithCancel(context.Background())
 		ticked := make(chan struct{})

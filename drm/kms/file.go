@@ -17,7 +17,7 @@ type fileState struct {
 	blobBytes int
 }
 
-func (m *ModeConfig) file(f *drm.File) *fileState { return f.Part(m).(*fileState) }
+func (m *ModeConfig) file(f *drm.File) *fileState { return drm.FileState[*fileState](f, m) }
 
 // addBlob makes the caller's reference the file's; false when the file has
 // too many.

@@ -41,7 +41,7 @@ const (
 
 // A display is a driver that the tests run on.
 type display interface {
-	bus.Driver
+	BusDriver() *bus.Driver
 	Device() *drm.Device
 	ModeConfig() *kms.ModeConfig
 	Buffers() *gem.Manager
@@ -65,7 +65,7 @@ func onEachDisplay(t *testing.T, test func(f *fixture)) {
 	for name, newDisplay := range displays {
 		t.Run(name, func(t *testing.T) {
 			clock := new(kms.ManualClock)
-			f := newFixtureOn(t, newDisplay(drm.NewClass(), clock))
+			f := newFixtureOn(t, newDisplay(drm.NewClass(drm.ClassOptions{}), clock))
 			f.clock = clock
 			test(f)
 		})
@@ -85,14 +85,14 @@ type fixture struct {
 // test fails if a handler panics.
 func newFixture(t *testing.T) *fixture {
 	clock := new(kms.ManualClock)
-	f := newFixtureOn(t, newVKMS(drm.NewClass(), clock))
+	f := newFixtureOn(t, newVKMS(drm.NewClass(drm.ClassOptions{}), clock))
 	f.clock = clock
 	return f
 }
 
 // newFixtureOf makes a vkms device with the given configuration.
 func newFixtureOf(t *testing.T, config vkms.Config) *fixture {
-	return newFixtureOn(t, vkms.NewDriver(drm.NewClass(), config))
+	return newFixtureOn(t, vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config))
 }
 
 // newFixtureOn makes a device of any driver.
@@ -109,7 +109,7 @@ func newFixtureOn(t *testing.T, driver display) *fixture {
 }
 
 func bindTo(t *testing.T, driver display) *bus.Device {
-	return drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	return drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 }
 
 // kms returns the client as one whose pointers are those of this process.

@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"context"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +47,7 @@ func TestFrames(t *testing.T) {
 	})
 	step("PAGE_FLIP without a vblank", 0, func() {
 		f.must(f.flip(fb, 0, 0))
-		if err := f.parent.Remove(); err != nil {
+		if err := f.parent.Remove(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

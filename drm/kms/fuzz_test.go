@@ -145,12 +145,12 @@ func newFuzzDevice(t *testing.T) *fuzzDevice {
 	clock := new(kms.ManualClock)
 	config := vkms.DefaultConfig()
 	config.Clock = clock
-	d := &fuzzDevice{T: t, driver: vkms.NewDriver(drm.NewClass(), config), reports: drmtest.CollectReports(t)}
+	d := &fuzzDevice{T: t, driver: vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config), reports: drmtest.CollectReports(t)}
 	var err error
 	if d.parent, err = bus.New("platform").Add("vkms"); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.parent.Bind(d.driver); err != nil {
+	if err := d.parent.Bind(d.driver.BusDriver()); err != nil {
 		t.Fatal(err)
 	}
 	d.objects = d.driver.ModeConfig().Objects()
@@ -180,7 +180,7 @@ func (d *fuzzDevice) close() {
 // remove unplugs the device, which must leave nothing behind, nor have had
 // anything to report.
 func (d *fuzzDevice) remove() {
-	if err := d.parent.Remove(); err != nil {
+	if err := d.parent.Remove(context.Background()); err != nil {
 		d.Error(err)
 	}
 	if n := d.driver.Buffers().Objects(); n != 0 {

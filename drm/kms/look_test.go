@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -69,7 +70,7 @@ func TestLookingUnderLoad(t *testing.T) {
 	s, err := f.openCRC()
 	f.must(err)
 	until("CRCs", unix.ENODEV, func(int) error { _, err := s.Next(t.Context()); return err })
-	f.must(f.parent.Remove())
+	f.must(f.parent.Remove(context.Background()))
 	wg.Wait()
 	s.Close()
 	f.File.Close()

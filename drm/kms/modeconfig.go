@@ -142,7 +142,7 @@ func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
 	return 0, false
 }
 
-// Open implements [drm.Part].
+// Open implements [drm.FilePart].
 func (m *ModeConfig) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	m.freeze()
 	m.fileMu.Lock()
@@ -151,13 +151,13 @@ func (m *ModeConfig) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	return &fileState{blobs: make(map[*Blob]struct{})}, nil
 }
 
-// Release implements [drm.Part]: it gives up the framebuffers and blobs of the
+// Release implements [drm.FilePart]: it gives up the framebuffers and blobs of the
 // file. What shows a framebuffer is switched off.
-func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File, state any) {
+func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File) {
 	for _, c := range m.crtcs {
 		c.vblank.forget(f)
 	}
-	fbs, blobs := state.(*fileState).close()
+	fbs, blobs := m.file(f).close()
 	for _, fb := range fbs {
 		if dev == nil {
 			m.objects.put(fb)
@@ -174,7 +174,7 @@ func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File, state any) 
 	m.dropState()
 }
 
-// Register implements [drm.Part]: it announces the connectors.
+// Register implements [drm.RegisterPart]: it announces the connectors.
 func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 	m.freeze()
 	for _, c := range m.connectors {
@@ -201,7 +201,7 @@ func (m *ModeConfig) Shutdown(dev *drm.RegisteredDevice) error {
 	})
 }
 
-// Unplug implements [drm.Part]: whoever waits for a vblank or a flip gets it
+// Unplug implements [drm.UnplugPart]: whoever waits for a vblank or a flip gets it
 // now, and so does whoever comes later.
 func (m *ModeConfig) Unplug(*drm.Device) {
 	for _, c := range m.crtcs {
@@ -209,7 +209,7 @@ func (m *ModeConfig) Unplug(*drm.Device) {
 	}
 }
 
-// Unregister implements [drm.Part]: it takes back the connectors.
+// Unregister implements [drm.RegisterPart]: it takes back the connectors.
 func (m *ModeConfig) Unregister(dev *drm.Device) {
 	for _, c := range m.connectors {
 		c.unregister(dev)

@@ -41,7 +41,7 @@ func TestUnplugCompletesEverything(t *testing.T) {
 	begin("a blocking SETPLANE behind a flip", func(c *fixture) error {
 		return ioctl(c, uapi.IoctlModeSetPlane, planeArg(primaryID, a, 0, 0, 1024, 768))
 	})
-	if err := f.parent.Remove(); err != nil {
+	if err := f.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for name, done := range inFlight {
@@ -82,7 +82,7 @@ func TestUnbindShutsDown(t *testing.T) {
 	f := newFixture(t)
 	fb := f.enable()
 	f.must(f.flip(fb, uapi.ModePageFlipEvent, 7))
-	if err := f.parent.Unbind(); err != nil {
+	if err := f.parent.Unbind(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if e := f.event(); e.UserData != 7 {
@@ -96,7 +96,7 @@ func TestUnbindShutsDown(t *testing.T) {
 		t.Errorf("%d buffers are left", n)
 	}
 	// The device can be bound again.
-	if err := f.parent.Bind(f.driver); err != nil {
+	if err := f.parent.Bind(f.driver.BusDriver()); err != nil {
 		t.Fatal(err)
 	}
 	again := *f
@@ -105,7 +105,7 @@ func TestUnbindShutsDown(t *testing.T) {
 }
 
 func TestConnectorsComeAndGo(t *testing.T) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	var events []string
 	class.Subscribe(func(e drm.Uevent) { events = append(events, e.Action+" "+e.Kobject.Name+" "+e.Kobject.DevType) })
 	driver := vkms.NewDriver(class, vkms.DefaultConfig())
@@ -141,7 +141,7 @@ func TestConnectorsComeAndGo(t *testing.T) {
 	if modes := after["card0-Virtual-1/modes"]; len(modes) == 0 || modes[:9] != "1024x768\n" {
 		t.Errorf("modes %q", modes)
 	}
-	if err := f.parent.Remove(); err != nil {
+	if err := f.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{

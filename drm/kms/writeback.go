@@ -95,7 +95,7 @@ func (a *AtomicState) startWritebacks(c *CRTC) (started []*writeback) {
 // ModeConfig.mu.
 func (c *Connector) newFence(dev *drm.RegisteredDevice) *fence.Fence {
 	if c.fences == nil {
-		c.fences = fence.NewContext(dev.Info().Name, fmt.Sprintf("CONNECTOR:%d-%s", c.id, c.Name()))
+		c.fences = fence.NewContext(dev.Driver().Info.Name, fmt.Sprintf("CONNECTOR:%d-%s", c.id, c.Name()))
 	}
 	return c.fences.New()
 }

@@ -145,7 +145,7 @@ func TestWritebackUnplug(t *testing.T) {
 	target := f.fb(1024, 768, uapi.FormatXRGB8888)
 	f.must(f.atomic(uapi.ModeAtomicNonblock, 0, change{writebackID, fbID, uint64(target)}))
 	f.must(ioctl(f, uapi.IoctlModeRmFB, &target))
-	f.must(f.parent.Remove())
+	f.must(f.parent.Remove(context.Background()))
 	f.File.Close()
 	f.objectsSettle(objects)
 }
@@ -210,7 +210,7 @@ func TestWritebackFence(t *testing.T) {
 	f.must(f.atomic(uapi.ModeAtomicNonblock, 0, target, change{writebackID, ptrID, ptr}))
 	file, err = fence.Lookup(f.Client, f.fenceAt(ptr))
 	f.must(err)
-	f.must(f.parent.Remove())
+	f.must(f.parent.Remove(context.Background()))
 	if err := file.Wait(ctx); err != nil && !errors.Is(err, unix.ENODEV) {
 		t.Errorf("the fence after the unplug: %v", err)
 	}

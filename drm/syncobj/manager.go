@@ -39,22 +39,13 @@ func (m *Manager) Ioctls() []drm.Ioctl {
 func (m *Manager) Open(*drm.RegisteredDevice, *drm.File) (any, error) { return new(handles), nil }
 
 // Release puts the objects of the file's handles.
-func (m *Manager) Release(_ *drm.RegisteredDevice, _ *drm.File, state any) {
-	for _, s := range state.(*handles).Clear() {
+func (m *Manager) Release(_ *drm.RegisteredDevice, f *drm.File) {
+	for _, s := range drm.FileState[*handles](f, m).Clear() {
 		s.Put()
 	}
 }
 
-// Register implements [drm.Part].
-func (m *Manager) Register(*drm.RegisteredDevice) error { return nil }
-
-// Unplug does nothing: the context of a waiting request ends at the unplug.
-func (m *Manager) Unplug(*drm.Device) {}
-
-// Unregister implements [drm.Part].
-func (m *Manager) Unregister(*drm.Device) {}
-
-func (m *Manager) handles(req *drm.Request) *handles { return req.File.Part(m).(*handles) }
+func (m *Manager) handles(req *drm.Request) *handles { return drm.FileState[*handles](req.File, m) }
 
 // lookup returns the object of a handle, with a reference that the caller must
 // put. It fails with ENOENT if the file has no such handle.
@@ -74,7 +65,7 @@ func needs(dev *drm.RegisteredDevice, feature drm.Features) error {
 	if feature == drm.FeatureSyncobjTimeline {
 		what = "timelines"
 	}
-	return fmt.Errorf("syncobj: driver %s does not support %s: %w", dev.Info().Name, what, unix.EOPNOTSUPP)
+	return fmt.Errorf("syncobj: driver %s does not support %s: %w", dev.Driver().Info.Name, what, unix.EOPNOTSUPP)
 }
 
 func invalid(format string, args ...any) error {

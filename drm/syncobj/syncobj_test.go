@@ -31,8 +31,8 @@ type fixture struct {
 
 func newFixture(t testing.TB, features drm.Features) *fixture {
 	t.Helper()
-	driver := &drmtest.Driver{Class: drm.NewClass(), Parts: []drm.Part{syncobj.NewManager()}, Offers: features}
-	parent := drmtest.Bind(t, bus.New("platform"), "vkms", driver)
+	driver := &drmtest.Driver{Class: drm.NewClass(drm.ClassOptions{}), Parts: []drm.Part{syncobj.NewManager()}, Offers: features}
+	parent := drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 	return &fixture{drmtest.Open(t, driver.Device.Primary()), t, parent}
 }
 
@@ -364,7 +364,7 @@ func TestWaitEnds(t *testing.T) {
 	for len(f.File.Device().OpenGuards()) < len(unplugged) { // until all waits have begun
 		time.Sleep(time.Millisecond)
 	}
-	f.ok(f.parent.Remove())
+	f.ok(f.parent.Remove(context.Background()))
 	for _, w := range unplugged {
 		if got := <-w; got.err != unix.ENODEV {
 			t.Errorf("wait on an unplugged device: %v, want ENODEV", got.err)
@@ -430,7 +430,7 @@ func TestShare(t *testing.T) {
 	}
 	file, err := f.export(s, uapi.SyncobjHandleToFDFlagsExportSyncFile)
 	f.ok(err)
-	f.ok(f.parent.Remove())
+	f.ok(f.parent.Remove(context.Background()))
 	fresh := other.create(0)
 	f.ok(drmtest.Ioctl(other.Client, uapi.IoctlSyncobjFDToHandle,
 		&uapi.SyncobjHandle{Handle: fresh, FD: file, Flags: uapi.SyncobjFDToHandleFlagsImportSyncFile}))

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ func main() {
 }
 
 func run() error {
-	class, platform := drm.NewClass(), bus.New("platform")
+	class, platform := drm.NewClass(drm.ClassOptions{}), bus.New("platform")
 	var released []string
 	platform.Subscribe(func(e bus.Event) {
 		fmt.Println("  bus:", e.Action, e.Device.Name(), e.Resource)
@@ -45,7 +46,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := parent.Bind(&Toy{Class: class}); err != nil {
+	if err := parent.Bind(Driver(class)); err != nil {
 		return err
 	}
 	node := class.Minor(0)
@@ -70,7 +71,7 @@ func run() error {
 
 	waiting = begin(node.Device(), client, 200)
 	fmt.Println("unplugging, with a request in flight")
-	if err := parent.Remove(); err != nil {
+	if err := parent.Remove(context.Background()); err != nil {
 		return err
 	}
 	failed = errors.Join(failed,

@@ -17,9 +17,16 @@ var toyIoctlWait = uapi.IOWR(uapi.CommandBase, 8)
 // toyWait is its argument.
 type toyWait struct{ AtLeast, Temperature uint32 }
 
-// Toy drives display devices that can only tell how hot they are. It is the
-// driver on the bus and the DRM driver at once.
-type Toy struct{ Class *drm.Class }
+// toy is the DRM driver of devices that can only tell how hot they are.
+var toy = &drm.Driver{
+	Info:   drm.DriverInfo{Name: "toy", Desc: "Thermometer"},
+	Ioctls: []drm.Ioctl{drm.NewIoctl(toyIoctlWait, 0, wait)},
+}
+
+// Driver returns the driver on the bus, which makes its DRM devices in class.
+func Driver(class *drm.Class) *bus.Driver {
+	return &bus.Driver{Name: "toy", Probe: func(parent *bus.BoundDevice) error { return probe(class, parent) }}
+}
 
 // registers are the hardware of one device. Using them when the device is gone is
 // a SIGSEGV.
@@ -29,9 +36,9 @@ type registers struct {
 	changed chan struct{} // closed by the next interrupt
 }
 
-// Probe takes what it needs in order. It has no error paths to get wrong, and
+// probe acquires what it needs in order. It has no error paths to get wrong, and
 // there is no remove: all of it goes with the binding, newest first.
-func (t *Toy) Probe(parent *bus.BoundDevice) error {
+func probe(class *drm.Class, parent *bus.BoundDevice) error {
 	page, err := unix.Mmap(-1, 0, unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return fmt.Errorf("mapping the registers: %w", err)
@@ -39,7 +46,7 @@ func (t *Toy) Probe(parent *bus.BoundDevice) error {
 	if _, err = parent.Devres().Add("registers", func() { _ = unix.Munmap(page) }); err != nil {
 		return err
 	}
-	unregistered, err := drm.NewDevice(t.Class, t, parent, nil)
+	unregistered, err := drm.NewDevice(class, toy, parent, nil)
 	if err != nil {
 		return err
 	}
@@ -47,19 +54,11 @@ func (t *Toy) Probe(parent *bus.BoundDevice) error {
 	return err
 }
 
-// Unbind would switch the hardware off, ahead of a planned removal.
-func (t *Toy) Unbind(*bus.BoundDevice) {}
-
-func (t *Toy) Name() string           { return "toy" }
-func (t *Toy) Info() drm.DriverInfo   { return drm.DriverInfo{Name: "toy", Desc: "Thermometer"} }
-func (t *Toy) Features() drm.Features { return 0 }
-func (t *Toy) Ioctls() []drm.Ioctl    { return []drm.Ioctl{drm.NewIoctl(toyIoctlWait, 0, wait)} }
-
 // wait runs inside a registration guard. That it was given dev is the proof: the
 // registers are there until it returns. An unplug ends the context, so that the
 // wait for hardware that is gone has an end.
 func wait(dev *drm.RegisteredDevice, req *drm.Request, arg *toyWait) error {
-	regs := dev.RegistrationData().(*registers)
+	regs := drm.RegistrationData[*registers](dev)
 	for {
 		temperature, changed := regs.read()
 		if arg.Temperature = temperature; temperature >= arg.AtLeast {
@@ -86,7 +85,7 @@ func (r *registers) read() (uint32, <-chan struct{}) {
 // it takes a guard itself.
 func Heat(dev *drm.Device, temperature byte) error {
 	return dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-		regs := dev.RegistrationData().(*registers)
+		regs := drm.RegistrationData[*registers](dev)
 		regs.mu.Lock()
 		defer regs.mu.Unlock()
 		regs.page[0] = temperature

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -49,10 +50,8 @@ func refuse() { panic("bench: entry was refused") }
 // GOMAXPROCS, and a function that ends what they hold.
 func pairs() (all []contender, end func()) {
 	d := srcu.NewDomain()
-	device, removeDevice := newDevice(drm.NewClass())
-	checking := drm.NewClass()
-	checking.CheckGuards()
-	checked, removeChecked := newDevice(checking)
+	device, removeDevice := newDevice(drm.NewClass(drm.ClassOptions{}))
+	checked, removeChecked := newDevice(drm.NewClass(drm.ClassOptions{CheckGuards: true}))
 	var (
 		count ownCount
 		mu    struct {
@@ -185,8 +184,8 @@ func newRegistration(class *drm.Class) (registration *drm.Registration, remove f
 	parent, err := bus.New("bench").Add("bench.0")
 	must(err)
 	driver := &drmtest.Driver{Class: class}
-	must(parent.Bind(driver))
-	return driver.Registration, func() { must(parent.Remove()) }
+	must(parent.Bind(driver.BusDriver()))
+	return driver.Registration, func() { must(parent.Remove(context.Background())) }
 }
 
 func must(err error) {

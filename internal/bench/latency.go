@@ -100,7 +100,7 @@ func closeAndDrain(d *srcu.Domain) {
 }
 
 func idleUnplugging() time.Duration {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	var remove []func()
 	took := each(func() *drm.Registration {
 		registration, removeParent := newRegistration(class)
@@ -113,7 +113,7 @@ func idleUnplugging() time.Duration {
 	return took
 }
 
-func unplug(r *drm.Registration) { must(r.Close()) }
+func unplug(r *drm.Registration) { must(r.Close(context.Background())) }
 
 // fromLast returns the time from exit to the return of wait, which is parked
 // by then.
@@ -150,7 +150,7 @@ func lastSection() time.Duration {
 }
 
 func lastGuardOfAll() time.Duration {
-	registration, remove := newRegistration(drm.NewClass())
+	registration, remove := newRegistration(drm.NewClass(drm.ClassOptions{}))
 	defer remove()
 	guard, err := registration.Device().RegistrationGuard()
 	must(err)
@@ -204,7 +204,7 @@ func busyDomain() time.Duration {
 }
 
 func busyDevice() time.Duration {
-	registration, remove := newRegistration(drm.NewClass())
+	registration, remove := newRegistration(drm.NewClass(drm.ClassOptions{}))
 	defer remove()
 	dev := registration.Device()
 	return underLoad(func() bool {

@@ -15,7 +15,7 @@ import (
 // reportSizes writes how much memory a thing takes that can go away, with all
 // that belongs to it.
 func reportSizes(w io.Writer) {
-	class := drm.NewClass()
+	class := drm.NewClass(drm.ClassOptions{})
 	var remove []func()
 	reference := size(func() any { return new(sync.RWMutex) })
 	fmt.Fprintln(w, "  memory")

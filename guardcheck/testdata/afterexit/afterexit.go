@@ -56,13 +56,13 @@ func parent(dev *drm.Device) error {
 }
 
 func data(dev *drm.Device) (uint32, error) {
-	guard, err := dev.RegistrationGuard()
+	guard, err := dev.RegistrationGuard() // want `guard is not exited if line 63 panics`
 	if err != nil {
 		return 0, err
 	}
-	r, ok := guard.Device().RegistrationData().(*regs)
+	r := drm.RegistrationData[*regs](guard.Device())
 	guard.Exit()
-	if !ok {
+	if r == nil {
 		return 0, nil
 	}
 	return r.status, nil // want `the registration data is used after guard.Exit\(\)`

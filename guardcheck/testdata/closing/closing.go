@@ -2,6 +2,7 @@
 package closing
 
 import (
+	"context"
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 )
@@ -18,7 +19,7 @@ func betweenEnterAndExit(r *drm.Registration) error {
 		return err
 	}
 	defer guard.Exit()
-	return r.Close() // want `Close inside a guard of the device waits for that guard; exit it first`
+	return r.Close(context.Background()) // want `Close inside a guard of the device waits for that guard; exit it first`
 }
 
 // It runs before the Exit that was deferred first.
@@ -28,7 +29,7 @@ func deferredLater(r *drm.Registration) error {
 		return err
 	}
 	defer guard.Exit()
-	defer r.Close() // want `Close inside a guard`
+	defer r.Close(context.Background()) // want `Close inside a guard`
 	return nil
 }
 
@@ -38,7 +39,7 @@ func (c *card) fields() error {
 		return err
 	}
 	defer guard.Exit()
-	return c.registration.Close() // want `Close inside a guard`
+	return c.registration.Close(context.Background()) // want `Close inside a guard`
 }
 
 func (c *card) remove() error {
@@ -47,12 +48,12 @@ func (c *card) remove() error {
 		return err
 	}
 	defer guard.Exit()
-	return c.parent.Remove() // want `Remove inside a guard`
+	return c.parent.Remove(context.Background()) // want `Remove inside a guard`
 }
 
 func (c *card) inWithGuard() error {
 	return c.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-		return c.registration.Close() // want `Close inside a guard`
+		return c.registration.Close(context.Background()) // want `Close inside a guard`
 	})
 }
 
@@ -63,20 +64,20 @@ func byTheParent(dev *drm.Device) error {
 		return err
 	}
 	defer guard.Exit()
-	return guard.Device().Parent().Device().Unbind() // want `Unbind inside a guard`
+	return guard.Device().Parent().Device().Unbind(context.Background()) // want `Unbind inside a guard`
 }
 
 // A reset request that takes the device away: the client asked for it.
 func (c *card) reset(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	return c.registration.Close() // want `Close inside a guard`
+	return c.registration.Close(context.Background()) // want `Close inside a guard`
 }
 
 func (c *card) unbindRequest(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	return dev.Parent().Device().Unbind() // want `Unbind inside a guard`
+	return dev.Parent().Device().Unbind(context.Background()) // want `Unbind inside a guard`
 }
 
 func (c *card) surprise(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	defer c.parent.Remove() // want `Remove inside a guard`
+	defer c.parent.Remove(context.Background()) // want `Remove inside a guard`
 	return nil
 }
 
@@ -107,12 +108,12 @@ func exitFirst(r *drm.Registration) error {
 		return err
 	}
 	guard.Exit()
-	return r.Close()
+	return r.Close(context.Background())
 }
 
 // It runs after the Exit that is deferred later.
 func deferredEarlier(r *drm.Registration) error {
-	defer r.Close()
+	defer r.Close(context.Background())
 	guard, err := r.Device().RegistrationGuard()
 	if err != nil {
 		return err
@@ -124,19 +125,19 @@ func deferredEarlier(r *drm.Registration) error {
 func onFailure(r *drm.Registration) error {
 	guard, err := r.Device().RegistrationGuard()
 	if err != nil {
-		return r.Close()
+		return r.Close(context.Background())
 	}
 	defer guard.Exit()
 	return nil
 }
 
 func (c *card) anotherGoroutine(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	go c.registration.Close()
+	go c.registration.Close(context.Background())
 	return nil
 }
 
 func (c *card) later(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	go func() { c.registration.Close() }()
+	go func() { c.registration.Close(context.Background()) }()
 	return nil
 }
 
@@ -147,12 +148,12 @@ func another(a, b *card) error {
 		return err
 	}
 	defer guard.Exit()
-	return b.registration.Close()
+	return b.registration.Close(context.Background())
 }
 
 func anotherOfMany(cards []*card) error {
 	return cards[0].dev.WithGuard(func(*drm.RegisteredDevice) error {
-		return cards[1].registration.Close()
+		return cards[1].registration.Close(context.Background())
 	})
 }
 
@@ -164,12 +165,12 @@ func (s *setup) anotherField() error {
 		return err
 	}
 	defer guard.Exit()
-	return s.second.parent.Unbind()
+	return s.second.parent.Unbind(context.Background())
 }
 
 func (c *card) afterWithGuard() error {
 	if err := c.dev.WithGuard(func(*drm.RegisteredDevice) error { return nil }); err != nil {
 		return err
 	}
-	return c.registration.Close()
+	return c.registration.Close(context.Background())
 }

@@ -44,12 +44,12 @@ func (c *card) keepParent(dev *drm.RegisteredDevice, req *drm.Request, arg *uint
 }
 
 func (c *card) keepData(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	c.regs = dev.RegistrationData().(*regs) // want `the registration data escapes its guard: it is stored in field regs`
+	c.regs = drm.RegistrationData[*regs](dev) // want `the registration data escapes its guard: it is stored in field regs`
 	return nil
 }
 
 func (c *card) keepDataOk(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	if r, ok := dev.RegistrationData().(*regs); ok {
+	if r := drm.RegistrationData[*regs](dev); r != nil {
 		c.regs = r // want `the registration data escapes its guard`
 	}
 	return nil
@@ -92,7 +92,7 @@ func (c *card) inNewStruct(dev *drm.RegisteredDevice) error {
 }
 
 func (c *card) inStructOfFile(dev *drm.RegisteredDevice, f *drm.File, part drm.Part) error {
-	p := f.Part(part).(*plane)
+	p := drm.FileState[*plane](f, part)
 	p.dev = dev // want `it is stored in field dev`
 	return nil
 }
@@ -260,7 +260,7 @@ func outOfWithGuard(dev *drm.Device) *drm.RegisteredDevice {
 func dataOutOfWithGuard(dev *drm.Device) (uint32, error) {
 	var r *regs
 	err := dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-		r = dev.RegistrationData().(*regs) // want `the registration data escapes its guard: it is stored in captured variable r`
+		r = drm.RegistrationData[*regs](dev) // want `the registration data escapes its guard: it is stored in captured variable r`
 		return nil
 	})
 	return r.status, err
@@ -292,7 +292,7 @@ func inClosure(dev *drm.RegisteredDevice, each func(func(string))) {
 
 // A closure makes p a variable in memory.
 func (c *card) inCapturedPointer(dev *drm.RegisteredDevice, f *drm.File, part drm.Part) error {
-	p := f.Part(part).(*plane)
+	p := drm.FileState[*plane](f, part)
 	defer func() { p.dev = nil }()
 	p.dev = dev // want `it is stored in field dev`
 	return nil

@@ -28,12 +28,12 @@ func common(dev *drm.Device) error {
 		return err
 	}
 	defer guard.Exit()
-	return guard.Device().RegistrationData().(*regs).write(1)
+	return drm.RegistrationData[*regs](guard.Device()).write(1)
 }
 
 func closureForm(dev *drm.Device) (status uint32, err error) {
 	err = dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-		status = dev.RegistrationData().(*regs).status
+		status = drm.RegistrationData[*regs](dev).status
 		return nil
 	})
 	return status, err
@@ -51,7 +51,7 @@ func ifElseForm(dev *drm.Device) error {
 		return err
 	} else {
 		defer guard.Exit()
-		return guard.Device().RegistrationData().(*regs).write(1)
+		return drm.RegistrationData[*regs](guard.Device()).write(1)
 	}
 }
 
@@ -64,7 +64,7 @@ func switchForm(dev *drm.Device) error {
 		return err
 	}
 	defer guard.Exit()
-	return guard.Device().RegistrationData().(*regs).write(1)
+	return drm.RegistrationData[*regs](guard.Device()).write(1)
 }
 
 func onlyUnplugged(dev *drm.Device) error {
@@ -73,7 +73,7 @@ func onlyUnplugged(dev *drm.Device) error {
 		return err
 	}
 	defer guard.Exit()
-	return guard.Device().RegistrationData().(*regs).write(1)
+	return drm.RegistrationData[*regs](guard.Device()).write(1)
 }
 
 func asErrno(dev *drm.Device) error {
@@ -86,14 +86,14 @@ func asErrno(dev *drm.Device) error {
 }
 
 // With or without a guard, as when a file is closed.
-func release(dev *drm.Device, part drm.Part, f *drm.File) {
+func release(dev *drm.Device, part drm.FilePart, f *drm.File) {
 	guard, err := dev.RegistrationGuard()
 	var view *drm.RegisteredDevice
 	if err == nil {
 		defer guard.Exit()
 		view = guard.Device()
 	}
-	part.Release(view, f, nil)
+	part.Release(view, f)
 }
 
 func byTheView(dev *drm.Device) {
@@ -152,7 +152,7 @@ func namedResult(dev *drm.Device) (err error) {
 		return err
 	}
 	defer guard.Exit()
-	err = guard.Device().RegistrationData().(*regs).write(1)
+	err = drm.RegistrationData[*regs](guard.Device()).write(1)
 	return err
 }
 
@@ -232,7 +232,7 @@ func firstLive(devices []*drm.Device) error {
 			continue
 		}
 		defer guard.Exit()
-		return guard.Device().RegistrationData().(*regs).write(1)
+		return drm.RegistrationData[*regs](guard.Device()).write(1)
 	}
 	return drm.ErrUnplugged
 }
@@ -271,7 +271,7 @@ func fatal(dev *drm.Device) {
 		log.Fatal(err)
 	}
 	defer guard.Exit()
-	if guard.Device().RegistrationData() == nil {
+	if drm.RegistrationData[*regs](guard.Device()) == nil {
 		os.Exit(1)
 	}
 }
@@ -372,7 +372,7 @@ func (c *card) handler(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32)
 	if err := c.check(dev, *arg); err != nil {
 		return err
 	}
-	return dev.RegistrationData().(*regs).write(*arg)
+	return drm.RegistrationData[*regs](dev).write(*arg)
 }
 
 func (c *card) check(dev *drm.RegisteredDevice, v uint32) error {
@@ -387,12 +387,12 @@ func (c *card) keep(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) er
 	c.dev = dev.Device
 	c.parent = dev.Parent().Device()
 	c.name = dev.Name()
-	c.status = dev.RegistrationData().(*regs).status
+	c.status = drm.RegistrationData[*regs](dev).status
 	return nil
 }
 
 func localStruct(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	u := &update{dev: dev, regs: dev.RegistrationData().(*regs)}
+	u := &update{dev: dev, regs: drm.RegistrationData[*regs](dev)}
 	return u.commit()
 }
 
@@ -404,14 +404,14 @@ func (c *card) localStructParts(dev *drm.RegisteredDevice, req *drm.Request, arg
 
 func constructed(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
 	u := newUpdate(1)
-	u.dev, u.regs = dev, dev.RegistrationData().(*regs)
+	u.dev, u.regs = dev, drm.RegistrationData[*regs](dev)
 	return u.commit()
 }
 
 func localSlice(dev *drm.RegisteredDevice, n int) error {
 	var updates []update
 	for i := range n {
-		updates = append(updates, update{dev: dev, regs: dev.RegistrationData().(*regs), n: i})
+		updates = append(updates, update{dev: dev, regs: drm.RegistrationData[*regs](dev), n: i})
 	}
 	for _, u := range updates {
 		if err := u.commit(); err != nil {
@@ -433,8 +433,8 @@ func localMap(dev *drm.RegisteredDevice, names []string) int {
 func parentOf(dev *drm.RegisteredDevice) *bus.BoundDevice { return dev.Parent() }
 
 func regsOf(dev *drm.RegisteredDevice) (*regs, error) {
-	r, ok := dev.RegistrationData().(*regs)
-	if !ok {
+	r := drm.RegistrationData[*regs](dev)
+	if r == nil {
 		return nil, unix.EINVAL
 	}
 	return r, nil
@@ -462,7 +462,7 @@ func closureInside(dev *drm.RegisteredDevice, each func(func(int) error) error) 
 	var last *drm.RegisteredDevice
 	err := each(func(i int) error {
 		last = dev
-		return dev.RegistrationData().(*regs).write(uint32(i))
+		return drm.RegistrationData[*regs](dev).write(uint32(i))
 	})
 	if last != nil {
 		flip(last)
@@ -532,7 +532,7 @@ func (c *card) Release(dev *drm.RegisteredDevice, f *drm.File, state any) {
 }
 
 // Registering, and ending it, outside of any guard.
-func probe(parent *bus.BoundDevice, class *drm.Class, driver drm.Driver) error {
+func probe(parent *bus.BoundDevice, class *drm.Class, driver *drm.Driver) error {
 	u, err := drm.NewDevice(class, driver, parent, nil)
 	if err != nil {
 		return err
@@ -541,7 +541,7 @@ func probe(parent *bus.BoundDevice, class *drm.Class, driver drm.Driver) error {
 	if err != nil {
 		return err
 	}
-	return r.Close()
+	return r.Close(context.Background())
 }
 
 func generic[T any](dev *drm.Device, f func(*T) error) error {
@@ -550,8 +550,8 @@ func generic[T any](dev *drm.Device, f func(*T) error) error {
 		return err
 	}
 	defer guard.Exit()
-	data, ok := guard.Device().RegistrationData().(*T)
-	if !ok {
+	data := drm.RegistrationData[*T](guard.Device())
+	if data == nil {
 		return unix.EINVAL
 	}
 	return f(data)

@@ -22,7 +22,7 @@ func never(dev *drm.Device) error {
 	if err != nil {
 		return err
 	}
-	guard.Device().RegistrationData().(*regs).reset()
+	drm.RegistrationData[*regs](guard.Device()).reset()
 	return nil
 }
 
@@ -30,7 +30,7 @@ func neverIfElse(dev *drm.Device) {
 	if guard, err := dev.RegistrationGuard(); err != nil { // want `guard is not exited on any path`
 		log.Print(err)
 	} else {
-		guard.Device().RegistrationData().(*regs).reset()
+		drm.RegistrationData[*regs](guard.Device()).reset()
 	}
 }
 
@@ -44,7 +44,7 @@ func must(err error) {
 func neverAfterMust(dev *drm.Device) {
 	guard, err := dev.RegistrationGuard() // want `guard is not exited on any path`
 	must(err)
-	guard.Device().RegistrationData().(*regs).reset()
+	drm.RegistrationData[*regs](guard.Device()).reset()
 }
 
 func earlyReturn(dev *drm.Device, value uint32) error {
@@ -55,7 +55,7 @@ func earlyReturn(dev *drm.Device, value uint32) error {
 	if value > 4095 {
 		return unix.EINVAL
 	}
-	guard.Device().RegistrationData().(*regs).control = value
+	drm.RegistrationData[*regs](guard.Device()).control = value
 	guard.Exit()
 	return nil
 }
@@ -67,10 +67,10 @@ func inOneCase(dev *drm.Device, request int) (err error) {
 	}
 	switch request {
 	case 0:
-		guard.Device().RegistrationData().(*regs).control = 0
+		drm.RegistrationData[*regs](guard.Device()).control = 0
 		guard.Exit()
 	case 1:
-		guard.Device().RegistrationData().(*regs).control = 1
+		drm.RegistrationData[*regs](guard.Device()).control = 1
 		guard.Exit()
 	default:
 		err = fmt.Errorf("request %d: %w", request, unix.ENOTTY)
@@ -115,7 +115,7 @@ func assertionPanics(dev *drm.Device) error {
 	if err != nil {
 		return err
 	}
-	guard.Device().RegistrationData().(*regs).control = 1
+	drm.RegistrationData[*regs](guard.Device()).control = 1
 	guard.Exit()
 	return nil
 }
@@ -126,8 +126,8 @@ func loop(devices []*drm.Device) {
 		if err != nil {
 			continue
 		}
-		r, ok := guard.Device().RegistrationData().(*regs)
-		if !ok {
+		r := drm.RegistrationData[*regs](guard.Device())
+		if r == nil {
 			continue
 		}
 		r.status = 0
@@ -161,7 +161,7 @@ func retry(dev *drm.Device) error {
 }
 
 func use(dev *drm.RegisteredDevice) error {
-	dev.RegistrationData().(*regs).reset()
+	drm.RegistrationData[*regs](dev).reset()
 	return nil
 }
 
@@ -207,7 +207,7 @@ func gotoOut(dev *drm.Device) error {
 	if err != nil {
 		goto out
 	}
-	if guard.Device().RegistrationData() == nil {
+	if drm.RegistrationData[*regs](guard.Device()) == nil {
 		err = os.ErrInvalid
 		goto out
 	}

@@ -52,7 +52,7 @@ func (c *card) worker(ctx context.Context) {
 
 func (c *card) tick() error {
 	return c.dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-		r := dev.RegistrationData().(*regs)
+		r := drm.RegistrationData[*regs](dev)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.list = append(r.list, 1)
@@ -64,7 +64,7 @@ func (c *card) tick() error {
 
 // Registration data may lead to registration data.
 func (c *card) dataIntoData(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	a := dev.RegistrationData().(*regs)
+	a := drm.RegistrationData[*regs](dev)
 	b := &regs{next: a}
 	a.next = b
 	return nil
@@ -225,7 +225,7 @@ func nilCheckOther(c *card) error {
 	g, err := c.dev.RegistrationGuard()
 	if err == nil {
 		defer g.Exit()
-		if g.Device().RegistrationData() == nil {
+		if drm.RegistrationData[*regs](g.Device()) == nil {
 			err = drm.ErrUnplugged
 		}
 	}

@@ -1,6 +1,10 @@
 package drm
 
-import "golang.org/x/sys/unix"
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+)
 
 // Memory is the address space of a client. Both methods transfer all bytes or
 // fail with EFAULT, having transferred some or none. They may be called
@@ -17,9 +21,9 @@ type Client struct {
 	Admin    bool // has CAP_SYS_ADMIN
 }
 
-// A Caller is who sends one request: its memory, and which process it is. A
-// descriptor can be passed on, so that the caller of a request need not be
-// the client that opened the file.
+// A Caller is the process that sends one request, with its memory and its
+// descriptors. As descriptors can be passed on, the caller of a request need
+// not be the client that opened the file.
 type Caller interface {
 	Memory
 	Client() Client // looked up only when a request depends on it
@@ -54,4 +58,21 @@ type Caller interface {
 	// one that InstallFile made, or an open node. nil when it is neither. It
 	// may be closed at any moment.
 	LookupFile(fd int32) ClientFile
+}
+
+// A ClientFile is a file that a request hands to its client as a new
+// descriptor: a sync file, or a DRM file of its own (a lease). [File] is one.
+// All methods may be called concurrently.
+//
+// It lives for as long as the client, or anyone whom the client passed it to,
+// has a descriptor of it: longer than the file of the request, the device and
+// its registration. Polling and reading go to its [EventSink].
+type ClientFile interface {
+	// Ioctl serves one request, as [File.Ioctl] does: the error should be, or
+	// wrap, an errno; ENOTTY for requests that are not the file's.
+	Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error
+
+	// Close says that the last descriptor was closed. Requests that are in
+	// flight may go on.
+	Close() error
 }
