@@ -2,6 +2,7 @@ package drm
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -23,6 +24,11 @@ type Class struct {
 // ClassOptions say how the devices of a class report. The zero value is the
 // default.
 type ClassOptions struct {
+	// Logger gets the reports: panics of handlers and parts and lost events as
+	// errors, slow unplugs as warnings, and each refused request, with its
+	// client and the reason, at slog.LevelDebug. nil discards them.
+	Logger *slog.Logger
+
 	// DrainWatch says what happens when an unplug has to wait for open guards.
 	DrainWatch DrainWatch
 
@@ -34,6 +40,10 @@ type ClassOptions struct {
 	CheckGuards bool
 }
 
+// Logger returns the logger of the class, for the parts and drivers of its
+// devices.
+func (c *Class) Logger() *slog.Logger { return c.options.Logger }
+
 // Major is the major device number of DRM nodes.
 const Major = 226
 
@@ -41,6 +51,9 @@ const Major = 226
 func NewClass(options ClassOptions) *Class {
 	if options.DrainWatch.After <= 0 {
 		options.DrainWatch.After = DefaultDrainWatch
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Class{options: options}
 }

@@ -304,7 +304,6 @@ func TestSetClientName(t *testing.T) {
 func FuzzCoreIoctls(f *testing.F) {
 	toy := newToy(f, &drm.Driver{Features: drm.FeatureRender | drm.FeatureModeset | drm.FeatureAtomic | drm.FeatureCursorHotspot},
 		&part{cap: func(c uint64) (uint64, bool) { return c, c == 1 }})
-	reports := drmtest.CollectReports(f)
 	const nested = 1 << 16 // where an arena's first block is
 	pointers := []byte{0, 0, 1, 0, 0, 0, 0, 0}
 	lengths := append([]byte{5, 0, 0, 0, 0, 0, 0, 0}, pointers...)
@@ -342,7 +341,7 @@ func FuzzCoreIoctls(f *testing.F) {
 				t.Errorf("request %#x: %v", cmd, err)
 			}
 		}
-		if said := reports.Take(); len(said) > 0 {
+		if said := toy.reports.Take(); len(said) > 0 {
 			t.Errorf("request %#x: %s", cmd, said)
 		}
 		if err := drmtest.Ioctl(c, uapi.IoctlVersion, &uapi.Version{}); err != nil {

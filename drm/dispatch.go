@@ -21,6 +21,14 @@ import (
 //
 // The whole request runs inside one guard: unplugging waits for it.
 func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error {
+	err := f.ioctl(ctx, caller, cmd, arg)
+	if err != nil && f.minor.dev.logsRefusals(ctx) {
+		f.minor.dev.logRefusal(ctx, ioctlName(cmd), f.minor.Name(), caller.Client(), err)
+	}
+	return err
+}
+
+func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error {
 	if err := f.use(); err != nil {
 		return err
 	}
@@ -74,7 +82,16 @@ func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) e
 func (ioctl *Ioctl) run(dev *RegisteredDevice, req *Request, arg []uint64) (err error) {
 	defer req.finish()
 	defer dev.recoverTo(&err, ioctl.name, req.File.client)
-	return ioctl.handler(dev, req, arg)
+	return withErrno(ioctl.handler(dev, req, arg))
+}
+
+// withErrno returns err, which wraps the errno that a program sees.
+func withErrno(err error) error {
+	var errno unix.Errno
+	if err == nil || errors.As(err, &errno) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, Errno(err))
 }
 
 // permit is drm_ioctl_permit.

@@ -334,7 +334,6 @@ func TestNewIoctlChecksSize(t *testing.T) {
 // A panic in a handler is the EIO of that one client, and is reported; the
 // device lives on.
 func TestPanicInHandler(t *testing.T) {
-	reports := drmtest.CollectReports(t)
 	toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 		toyIoctl(0, 0, func(*drm.RegisteredDevice, *drm.Request) error { panic("broken toy") }),
 		toyIoctl(1, 0, func(_ *drm.RegisteredDevice, req *drm.Request) error {
@@ -360,7 +359,7 @@ func TestPanicInHandler(t *testing.T) {
 			}
 		}
 	}
-	said := reports.Take()
+	said := toy.reports.Take()
 	if len(said) != 3 {
 		t.Fatalf("3 panics, reported as\n%s", strings.Join(said, "\n"))
 	}

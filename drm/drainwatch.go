@@ -2,7 +2,6 @@ package drm
 
 import (
 	"context"
-	"log/slog"
 	"time"
 )
 
@@ -11,8 +10,8 @@ type DrainWatch struct {
 	// After is how long an unplug waits before it is reported; and again each
 	// time that the wait has doubled. Zero is [DefaultDrainWatch].
 	After time.Duration
-	// Report, when not nil, gets the reports, which go to log/slog in any
-	// case. The unplug waits for it.
+	// Report, if not nil, gets the reports, which go to the logger of the class
+	// in any case. The unplug waits for Report to return.
 	Report func(SlowDrain)
 }
 
@@ -68,14 +67,14 @@ func (d *Device) drainFor(limit time.Duration) bool {
 }
 
 func (w DrainWatch) report(s SlowDrain) {
-	device := s.Device.Name()
+	device, log := s.Device.Name(), s.Device.class.Logger()
 	if s.Finished {
-		slog.Info("drm: the unplug goes on: all guards are closed", "device", device, "waited", s.Waited)
+		log.Info("drm: the unplug goes on: all guards are closed", "device", device, "waited", s.Waited)
 	} else {
-		slog.Warn("drm: an unplug waits for open guards", "device", device, "waited", s.Waited,
+		log.Warn("drm: an unplug waits for open guards", "device", device, "waited", s.Waited,
 			"known", len(s.Guards), "others", s.Others, "asked for inside a guard", s.Inside)
 		for _, g := range s.Guards {
-			slog.Warn("drm: open guard", "device", device, "what", g.What, "pid", g.Client.PID, "comm", g.Client.Comm,
+			log.Warn("drm: open guard", "device", device, "what", g.What, "pid", g.Client.PID, "comm", g.Client.Comm,
 				"since", g.Since, "stack", g.Stack)
 		}
 	}

@@ -49,11 +49,11 @@ func stuckIoctl(stuck <-chan struct{}) drm.Ioctl {
 }
 
 func TestSlowDrainIsReported(t *testing.T) {
-	reports := drmtest.CollectReports(t)
+	reports := new(drmtest.Reports)
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
 		var slow slowDrains
-		toy := newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{DrainWatch: slow.watch(time.Second)}),
+		toy := newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{DrainWatch: slow.watch(time.Second), Logger: reports.Logger()}),
 			&drm.Driver{Ioctls: []drm.Ioctl{stuckIoctl(stuck)}})
 		toy.register(t, nil)
 		c := drmtest.Open(t, toy.dev.Primary())
@@ -109,8 +109,8 @@ func TestSlowDrainIsReported(t *testing.T) {
 // A fast unplug says nothing.
 func TestFastDrainIsNotReported(t *testing.T) {
 	var slow slowDrains
-	reports := drmtest.CollectReports(t)
-	toy := newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{DrainWatch: slow.watch(time.Hour)}), &drm.Driver{})
+	reports := new(drmtest.Reports)
+	toy := newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{DrainWatch: slow.watch(time.Hour), Logger: reports.Logger()}), &drm.Driver{})
 	toy.register(t, nil)
 	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
@@ -242,7 +242,6 @@ func TestCloseLaterInsideGuard(t *testing.T) {
 // An unbind inside a guard of a device on it cannot end before that guard:
 // the report says so.
 func TestUnbindInsideGuardIsReported(t *testing.T) {
-	drmtest.CollectReports(t)
 	synctest.Test(t, func(t *testing.T) {
 		var slow slowDrains
 		class := drm.NewClass(drm.ClassOptions{CheckGuards: true, DrainWatch: slow.watch(time.Second)})

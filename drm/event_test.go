@@ -293,7 +293,6 @@ func (s *sink) Unread() int { return s.unread }
 func (s *sink) HangUp()     { s.log.write("hang up") }
 
 func TestEventSink(t *testing.T) {
-	reports := drmtest.CollectReports(t)
 	toy := newToy(t, &drm.Driver{})
 	s := &sink{log: &logbook{}}
 	f, err := toy.dev.Primary().Open(user, os.O_RDWR, s)
@@ -321,7 +320,7 @@ func TestEventSink(t *testing.T) {
 
 	s.err = errors.New("the pipe is full")
 	send(t, f, 32, 3)
-	if said := strings.Join(reports.Take(), "\n"); !strings.Contains(said, "the pipe is full") || !strings.Contains(said, "pid=100") {
+	if said := strings.Join(toy.reports.Take(), "\n"); !strings.Contains(said, "the pipe is full") || !strings.Contains(said, "pid=100") {
 		t.Errorf("an event that was lost is reported as %q", said)
 	}
 	s.log.take()

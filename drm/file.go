@@ -1,6 +1,7 @@
 package drm
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"sync"
@@ -69,6 +70,9 @@ func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 		return f.open(dev)
 	})
 	if err != nil {
+		if ctx := context.Background(); m.dev.logsRefusals(ctx) {
+			m.dev.logRefusal(ctx, "open", m.Name(), client, err)
+		}
 		return nil, err
 	}
 	return f, nil

@@ -373,10 +373,10 @@ func (d *historyDevice) useIoctl(client int) {
 		d.useHardware()
 		end = d.history.now()
 	}
-	switch err := call(c, 0); err {
-	case nil:
+	switch err := call(c, 0); {
+	case err == nil:
 		d.did(end, done, stepExit)
-	case unix.ENODEV:
+	case errors.Is(err, unix.ENODEV):
 		d.did(begin, unplugged, stepEnter) // it was registered: it could be opened
 	default:
 		d.history.t.Error(err)

@@ -2,6 +2,7 @@ package drm_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -398,13 +399,13 @@ func TestLeaseStress(t *testing.T) {
 			for range 150 {
 				a, err := lease(c, 5+2*uint32(rand.IntN(2)), 9)
 				if err != nil {
-					if err != unix.EBUSY && err != unix.EACCES {
+					if !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.EACCES) {
 						t.Error(err)
 					}
 					continue
 				}
 				if rand.IntN(2) == 0 {
-					if err := revoke(c, a.id); err != nil && err != unix.EACCES {
+					if err := revoke(c, a.id); err != nil && !errors.Is(err, unix.EACCES) {
 						t.Error(err)
 					}
 				}
@@ -427,7 +428,7 @@ func TestLeaseStress(t *testing.T) {
 		for running(done) {
 			var arg uapi.ModeListLessees
 			err := drmtest.Ioctl(l.owner, uapi.IoctlModeListLessees, &arg)
-			if arg.CountLessees > 1 || err != nil && err != unix.EACCES {
+			if arg.CountLessees > 1 || err != nil && !errors.Is(err, unix.EACCES) {
 				t.Errorf("%d lessees hold one object, %v", arg.CountLessees, err)
 			}
 		}

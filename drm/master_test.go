@@ -2,6 +2,7 @@ package drm_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -232,7 +233,7 @@ func TestMasterStress(t *testing.T) {
 		go func() {
 			for range 500 {
 				switch err := drmtest.Ioctl(c, uapi.IoctlSetMaster, &struct{}{}); {
-				case err == unix.EBUSY:
+				case errors.Is(err, unix.EBUSY):
 					continue
 				case err != nil:
 					done <- err

@@ -1,6 +1,7 @@
 package drm
 
 import (
+	"context"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -10,6 +11,14 @@ import (
 // when the device is unplugged, EINVAL for an offset that no part knows,
 // EACCES when the file may not map it, EBADF when the file is closed.
 func (f *File) Mmap(offset, length uint64) (m Mapping, err error) {
+	m, err = f.mmap(offset, length)
+	if ctx := context.Background(); err != nil && f.minor.dev.logsRefusals(ctx) {
+		f.minor.dev.logRefusal(ctx, "mmap", f.minor.Name(), f.client, err)
+	}
+	return m, err
+}
+
+func (f *File) mmap(offset, length uint64) (m Mapping, err error) {
 	if err := f.use(); err != nil {
 		return m, err
 	}

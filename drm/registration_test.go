@@ -246,7 +246,6 @@ func TestFailingRegistration(t *testing.T) {
 	for _, how := range []string{"error", "panic"} {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				drmtest.CollectReports(t)
 				l := &logbook{}
 				gate, inside := make(chan struct{}), make(chan struct{})
 				var wg sync.WaitGroup
@@ -302,7 +301,6 @@ func TestFailingRegistration(t *testing.T) {
 // the drain least of all.
 func TestPanicsInUnplug(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reports := drmtest.CollectReports(t)
 		l := &logbook{}
 		toy := newUnregisteredToy(t, &drm.Driver{},
 			recordingPart(l, "A"),
@@ -331,7 +329,7 @@ func TestPanicsInUnplug(t *testing.T) {
 		if toy.dev.State() != drm.Gone {
 			t.Errorf("the device is %v", toy.dev.State())
 		}
-		said := strings.Join(reports.Take(), "\n")
+		said := strings.Join(toy.reports.Take(), "\n")
 		for _, want := range []string{"cannot unplug", "cannot unregister", "cannot release", "card0"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("%q is not reported, but only:\n%s", want, said)

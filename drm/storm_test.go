@@ -179,12 +179,12 @@ func (d *stormDriver) client(m *drm.Minor, calls *atomic.Int64) error {
 			}
 		case op < 65:
 			what = "event"
-			if err = call(c, stormEvent); err == unix.ENOMEM {
+			if err = call(c, stormEvent); errors.Is(err, unix.ENOMEM) {
 				err = nil
 			}
 		case op < 80:
 			what = "read"
-			if _, err = c.File.Read(over, buf, true); err == unix.EAGAIN {
+			if _, err = c.File.Read(over, buf, true); errors.Is(err, unix.EAGAIN) {
 				err = nil
 			}
 		case op < 85:

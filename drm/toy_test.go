@@ -88,6 +88,8 @@ type toy struct {
 	made   *drm.UnregisteredDevice
 	dev    *drm.Device
 	reg    *drm.Registration // nil until registered
+
+	reports *drmtest.Reports // of the class; nil when the test made it
 }
 
 // newToy makes the device of a driver and registers it.
@@ -101,7 +103,10 @@ func newToy(t testing.TB, d *drm.Driver, parts ...drm.Part) *toy {
 // newUnregisteredToy leaves the registration to the test.
 func newUnregisteredToy(t testing.TB, d *drm.Driver, parts ...drm.Part) *toy {
 	t.Helper()
-	return newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{}), d, parts...)
+	reports := new(drmtest.Reports)
+	toy := newUnregisteredToyOf(t, drm.NewClass(drm.ClassOptions{Logger: reports.Logger()}), d, parts...)
+	toy.reports = reports
+	return toy
 }
 
 func newUnregisteredToyOf(t testing.TB, class *drm.Class, d *drm.Driver, parts ...drm.Part) *toy {

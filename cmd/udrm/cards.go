@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -38,7 +39,7 @@ type cards struct {
 // newCards plugs those of the cards that are enabled.
 func newCards(list []config.Card, further *config.Card) (*cards, error) {
 	c := &cards{
-		class: drm.NewClass(drm.ClassOptions{}), platform: bus.New("platform"), list: list, further: further,
+		class: drm.NewClass(drm.ClassOptions{Logger: slog.Default()}), platform: bus.New("platform"), list: list, further: further,
 		drivers: make(map[string]*vkms.Driver), plugged: make(map[string]string),
 	}
 	c.platform.OnRescan(c.rescan)

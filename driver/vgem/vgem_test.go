@@ -128,7 +128,7 @@ func polled(t testing.TB, fd int32) int16 {
 	for {
 		if _, err := unix.Poll(fds, 0); err == nil {
 			return fds[0].Revents
-		} else if err != unix.EINTR {
+		} else if !errors.Is(err, unix.EINTR) {
 			t.Fatal(err)
 		}
 	}

@@ -31,11 +31,11 @@ func TestStorm(t *testing.T) {
 		cycles = 10
 	}
 	drmtest.NoLeaks(t)
-	reports := drmtest.CollectReports(t)
+	reports := new(drmtest.Reports)
 	var misuses atomic.Int64
 	config := vkms.DefaultConfig()
 	config.Misuse = func(err error) { misuses.Add(1); t.Error(err) }
-	class, platform := drm.NewClass(drm.ClassOptions{}), bus.New("platform")
+	class, platform := drm.NewClass(drm.ClassOptions{Logger: reports.Logger()}), bus.New("platform")
 	var requests atomic.Int64
 	for cycle := range cycles {
 		dev, err := platform.Add("vkms")

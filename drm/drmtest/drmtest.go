@@ -52,8 +52,8 @@ func OpenAs(m *drm.Minor, as drm.Client) (*Client, error) {
 }
 
 // Ioctl sends a request with the struct that arg points to, and brings what
-// the device answers back into it. It returns the errno that a program sees, 0
-// for success, as a nil error.
+// the device answers back into it. The error says why the request was refused,
+// and wraps the errno that a program sees.
 func Ioctl[T any](c *Client, cmd uint32, arg *T) error {
 	return IoctlContext(context.Background(), c, cmd, arg)
 }
@@ -71,7 +71,7 @@ func ioctl[T any](ctx context.Context, c *Client, f drm.ClientFile, cmd uint32, 
 	if copyErr := c.CopyFromUser(bytes, addr); copyErr != nil {
 		return copyErr
 	}
-	return asErrno(err)
+	return err
 }
 
 // Client makes a [Client] a drm.Caller.
@@ -102,11 +102,4 @@ func (c *Client) StatFD(fd int32, st *unix.Stat_t) error {
 // DupFD implements drm.Caller.
 func (c *Client) DupFD(fd int32) (int, error) {
 	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-}
-
-func asErrno(err error) error {
-	if errno := drm.Errno(err); errno != 0 {
-		return errno
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package drmtest
 
 import (
 	"errors"
-	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -61,8 +60,10 @@ func TestArenaSlices(t *testing.T) {
 }
 
 func TestReports(t *testing.T) {
-	r := CollectReports(t)
-	slog.Error("it broke", "device", "card0", "pid", 7)
+	r := new(Reports)
+	log := r.Logger()
+	log.Debug("not a report")
+	log.Error("it broke", "device", "card0", "pid", 7)
 	if got := r.Take(); len(got) != 1 || !strings.Contains(got[0], "ERROR it broke device=card0 pid=7") {
 		t.Errorf("reports: %q", got)
 	}

@@ -8,22 +8,22 @@ import (
 	"testing"
 )
 
-// Reports collects what is reported with log/slog while a test runs, instead
-// of printing it: for tests that provoke reports, and for those that must have
-// none.
+// Reports collects what a class reports through its logger, for tests that
+// provoke reports. The zero value is empty. All methods may be called
+// concurrently.
 type Reports struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-// CollectReports collects reports until the end of the test. Tests that run in
-// parallel collect each other's.
-func CollectReports(t testing.TB) *Reports {
-	r := &Reports{}
-	before := slog.Default()
-	slog.SetDefault(slog.New(r))
-	t.Cleanup(func() { slog.SetDefault(before) })
-	return r
+// Logger returns a logger, for drm.ClassOptions, that adds a line to r for each
+// report. Refused requests, which are logged at slog.LevelDebug, are left out.
+func (r *Reports) Logger() *slog.Logger {
+	return slog.New(lineHandler{slog.LevelInfo, func(line string) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.lines = append(r.lines, line)
+	}})
 }
 
 // Take returns the reports so far, one line each, and forgets them.
@@ -35,25 +35,33 @@ func (r *Reports) Take() []string {
 	return lines
 }
 
-// Enabled implements slog.Handler.
-func (r *Reports) Enabled(context.Context, slog.Level) bool { return true }
+// NoReports returns a logger, for drm.ClassOptions, that fails the test at each
+// report, such as that of a panic in a handler.
+func NoReports(t testing.TB) *slog.Logger {
+	return slog.New(lineHandler{slog.LevelInfo, func(line string) {
+		t.Helper()
+		t.Errorf("reported: %s", line)
+	}})
+}
 
-// Handle implements slog.Handler.
-func (r *Reports) Handle(_ context.Context, record slog.Record) error {
+// A lineHandler gives each record of at least the level to add, as one line.
+type lineHandler struct {
+	level slog.Level
+	add   func(line string)
+}
+
+func (h lineHandler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level }
+
+func (h lineHandler) Handle(_ context.Context, record slog.Record) error {
 	var line strings.Builder
 	line.WriteString(record.Level.String() + " " + record.Message)
 	record.Attrs(func(a slog.Attr) bool {
 		line.WriteString(" " + a.String())
 		return true
 	})
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.lines = append(r.lines, line.String())
+	h.add(line.String())
 	return nil
 }
 
-// WithAttrs implements slog.Handler.
-func (r *Reports) WithAttrs([]slog.Attr) slog.Handler { return r }
-
-// WithGroup implements slog.Handler.
-func (r *Reports) WithGroup(string) slog.Handler { return r }
+func (h lineHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h lineHandler) WithGroup(string) slog.Handler      { return h }

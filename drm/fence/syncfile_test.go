@@ -69,7 +69,7 @@ func TestSyncFile(t *testing.T) {
 	if name(fences[0].DriverName) != "vkms" || name(fences[0].ObjName) != "CRTC:1-crtc-0" || fences[0].Status != 0 || fences[0].TimestampNs != 0 {
 		t.Errorf("info of the first fence: %+v", fences[0])
 	}
-	if _, _, err := info(merge.Fence, 1); err != unix.EINVAL {
+	if _, _, err := info(merge.Fence, 1); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("info with too little room: %v, want EINVAL", err)
 	}
 
@@ -112,7 +112,7 @@ func TestSyncFileErrors(t *testing.T) {
 		"unknown request":          {drmtest.FileIoctl(c, fd, uapi.IoctlVersion, &uapi.Version{}), unix.ENOTTY},
 		"merge on stdin":           {drmtest.FileIoctl(c, 0, uapi.SyncIOCMerge, &uapi.SyncMergeData{}), unix.ENOTTY},
 	} {
-		if tc.got != tc.want && !(tc.got == nil && tc.want == nil) {
+		if !errors.Is(tc.got, tc.want) {
 			t.Errorf("%s: %v, want %v", what, tc.got, tc.want)
 		}
 	}

@@ -65,7 +65,7 @@ func onEachDisplay(t *testing.T, test func(f *fixture)) {
 	for name, newDisplay := range displays {
 		t.Run(name, func(t *testing.T) {
 			clock := new(kms.ManualClock)
-			f := newFixtureOn(t, newDisplay(drm.NewClass(drm.ClassOptions{}), clock))
+			f := newFixtureOn(t, newDisplay(newClass(t), clock))
 			f.clock = clock
 			test(f)
 		})
@@ -85,27 +85,26 @@ type fixture struct {
 // test fails if a handler panics.
 func newFixture(t *testing.T) *fixture {
 	clock := new(kms.ManualClock)
-	f := newFixtureOn(t, newVKMS(drm.NewClass(drm.ClassOptions{}), clock))
+	f := newFixtureOn(t, newVKMS(newClass(t), clock))
 	f.clock = clock
 	return f
 }
 
 // newFixtureOf makes a vkms device with the given configuration.
 func newFixtureOf(t *testing.T, config vkms.Config) *fixture {
-	return newFixtureOn(t, vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config))
+	return newFixtureOn(t, vkms.NewDriver(newClass(t), config))
 }
 
 // newFixtureOn makes a device of any driver.
 func newFixtureOn(t *testing.T, driver display) *fixture {
 	drmtest.NoLeaks(t)
-	reports := drmtest.CollectReports(t)
-	t.Cleanup(func() {
-		for _, line := range reports.Take() {
-			t.Errorf("reported: %s", line)
-		}
-	})
 	parent := bindTo(t, driver)
 	return &fixture{T: t, driver: driver, parent: parent, Client: drmtest.Open(t, driver.Device().Primary())}
+}
+
+// newClass returns a class whose reports fail the test.
+func newClass(t *testing.T) *drm.Class {
+	return drm.NewClass(drm.ClassOptions{Logger: drmtest.NoReports(t)})
 }
 
 func bindTo(t *testing.T, driver display) *bus.Device {
