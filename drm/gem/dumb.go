@@ -20,7 +20,7 @@ func (m *Manager) createDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return fmt.Errorf("gem: CREATE_DUMB of %dx%d at %d bits a pixel: zero, or more than 32 bits can count: %w",
 			arg.Width, arg.Height, arg.BPP, unix.EINVAL)
 	}
-	o, err := newObject(m, size)
+	o, err := m.NewObject(size)
 	if err != nil {
 		return err
 	}
@@ -59,11 +59,11 @@ func (m *Manager) mapDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	if o.foreign {
 		return fmt.Errorf("gem: MAP_DUMB of handle %d: another device made the buffer; map its dma-buf: %w", arg.Handle, unix.EINVAL)
 	}
-	offset, err := m.fakeOffset(o)
+	offset, err := m.MmapOffset(o)
 	arg.Offset = offset
 	return err
 }
 
 func (m *Manager) destroyDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeDestroyDumb) error {
-	return m.closeHandle(req.File, arg.Handle)
+	return m.CloseHandle(req.File, arg.Handle)
 }

@@ -14,8 +14,8 @@ type handles = handle.Table[*Object]
 
 func (m *Manager) handles(f *drm.File) *handles { return drm.FileState[*handles](f, m) }
 
-// Lookup returns the object that the file knows by that handle, with a
-// reference for the caller. ENOENT when there is none.
+// Lookup returns the object of a handle, with a reference that the caller must
+// put (drm_gem_object_lookup). Errors: ENOENT for a handle that f does not have.
 func (m *Manager) Lookup(f *drm.File, handle uint32) (*Object, error) {
 	if o, ok := m.handles(f).Lookup(handle); ok {
 		return o, nil
@@ -31,10 +31,12 @@ func (m *Manager) createHandle(f *drm.File, o *Object) uint32 {
 }
 
 func (m *Manager) gemClose(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.GEMClose) error {
-	return m.closeHandle(req.File, arg.Handle)
+	return m.CloseHandle(req.File, arg.Handle)
 }
 
-func (m *Manager) closeHandle(f *drm.File, handle uint32) error {
+// CloseHandle takes a handle from the file, and its reference with it
+// (drm_gem_handle_delete). Errors: EINVAL for a handle that f does not have.
+func (m *Manager) CloseHandle(f *drm.File, handle uint32) error {
 	o, ok := m.handles(f).Remove(handle)
 	if !ok {
 		return fmt.Errorf("gem: closing handle %d, which the file does not have: %w", handle, unix.EINVAL)
@@ -51,8 +53,8 @@ func (o *Object) endHandle() {
 	o.Put()
 }
 
-// CreateHandle gives the file a further handle of o, which holds a reference
-// of its own. The caller keeps its reference.
+// CreateHandle gives the file a new handle of o, with a reference of its own
+// (drm_gem_handle_create). The caller keeps its reference.
 func (m *Manager) CreateHandle(f *drm.File, o *Object) uint32 {
 	o.Get()
 	return m.createHandle(f, o)

@@ -8,10 +8,11 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// fakeOffset returns the offset that names o in mmap(2), which it keeps until
-// it is freed. Offsets are not reused before the range is used up, so that a
-// stale one finds nothing.
-func (m *Manager) fakeOffset(o *Object) (uint64, error) {
+// MmapOffset returns the fake offset at which a client that has a handle of o
+// maps it with mmap(2) (drm_gem_create_mmap_offset). It stays the same until o
+// is freed. Offsets are reused only when the range is used up, so that a stale
+// one finds nothing. Errors: ENOSPC.
+func (m *Manager) MmapOffset(o *Object) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if o.offset != 0 {

@@ -2,6 +2,8 @@ package gem
 
 import (
 	"fmt"
+	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -36,10 +38,18 @@ type Object struct {
 // has it mapped is ever hit by a SIGBUS.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 
-// newObject makes a buffer of size bytes, a multiple of the page size, with
-// one reference. Its pages are only allocated when they are written: the size
-// alone costs nothing. ENOMEM when there is no descriptor or memory for it.
-func newObject(m *Manager, size uint64) (*Object, error) {
+// NewObject makes a buffer of at least size bytes, rounded up to whole pages,
+// with one reference for the caller (drm_gem_object_init). The buffer is zero.
+// Its pages are allocated when they are first written. Errors: EINVAL for a size
+// of 0 or beyond what an int holds, ENOMEM without a descriptor or memory.
+//
+// [Manager.CreateHandle] gives it to a client.
+func (m *Manager) NewObject(size uint64) (*Object, error) {
+	page := uint64(os.Getpagesize())
+	if size == 0 || size > math.MaxInt-page {
+		return nil, fmt.Errorf("gem: a buffer of %d bytes: %w", size, unix.EINVAL)
+	}
+	size = (size + page - 1) &^ (page - 1)
 	refuse := func(what string, err error) error {
 		return fmt.Errorf("gem: a buffer of %d bytes: %s: %v: %w", size, what, err, unix.ENOMEM)
 	}

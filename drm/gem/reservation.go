@@ -185,8 +185,22 @@ func (o *Object) Reserve(f *fence.Fence, write bool) error {
 	return nil
 }
 
-// sync waits, ahead of an access by the client itself, until nobody else
-// is at work on the buffer. EINTR when ctx ends first.
+// Wait waits until all work on the buffer is done that writes it, or any work if
+// the caller is going to write it (drm_gem_dma_resv_wait). Errors: the cause of
+// the end of ctx.
+func (o *Object) Wait(ctx context.Context, write bool) error { return o.fences.wait(ctx, write) }
+
+func (r *reservation) wait(ctx context.Context, write bool) error {
+	for _, f := range r.pending(write) {
+		if err := f.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sync is DMA_BUF_IOCTL_SYNC: before the client accesses the buffer, it waits
+// for the work of others. Errors: EINTR when ctx ends first.
 func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) error {
 	var buf [8]byte
 	if err := caller.CopyFromUser(buf[:], arg); err != nil {
@@ -199,10 +213,8 @@ func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) e
 	if flags&uapi.DMABufSyncEnd != 0 {
 		return nil
 	}
-	for _, f := range r.pending(flags&uapi.DMABufSyncWrite != 0) {
-		if f.Wait(ctx) != nil {
-			return unix.EINTR
-		}
+	if r.wait(ctx, flags&uapi.DMABufSyncWrite != 0) != nil {
+		return unix.EINTR
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func (m *Manager) eventfd(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	if arg.Flags&^uint32(uapi.SyncobjWaitFlagsWaitAvailable) != 0 || arg.Pad != 0 {
 		return invalid("SYNCOBJ_EVENTFD: flags %#x, padding %#x: only WAIT_AVAILABLE is allowed", arg.Flags, arg.Pad)
 	}
-	s, err := m.lookup(req, arg.Handle)
+	s, err := m.Lookup(req.File, arg.Handle)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (m *Manager) create(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.
 	if arg.Flags&uapi.SyncobjCreateSignaled != 0 {
 		f = fence.Stub()
 	}
-	arg.Handle = m.handles(req).Create(New(f))
+	arg.Handle = m.handles(req.File).Create(New(f))
 	return nil
 }
 
@@ -32,7 +32,7 @@ func (m *Manager) destroy(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	if arg.Pad != 0 {
 		return invalid("SYNCOBJ_DESTROY: padding %#x: must be zero", arg.Pad)
 	}
-	s, ok := m.handles(req).Remove(arg.Handle)
+	s, ok := m.handles(req.File).Remove(arg.Handle)
 	if !ok {
 		return invalid("SYNCOBJ_DESTROY: no handle %d", arg.Handle)
 	}
@@ -48,7 +48,7 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if arg.Pad != 0 || arg.Flags&^uint32(uapi.SyncobjHandleToFDFlagsExportSyncFile) != 0 {
 		return invalid("SYNCOBJ_HANDLE_TO_FD: flags %#x, padding %#x: only EXPORT_SYNC_FILE is allowed", arg.Flags, arg.Pad)
 	}
-	s, err := m.lookup(req, arg.Handle)
+	s, err := m.Lookup(req.File, arg.Handle)
 	if arg.Flags == 0 {
 		if err != nil {
 			return invalid("SYNCOBJ_HANDLE_TO_FD: no handle %d", arg.Handle)
@@ -86,14 +86,14 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		if !f.object.tryGet() {
 			return invalid("SYNCOBJ_FD_TO_HANDLE: descriptor %d is being closed", arg.FD)
 		}
-		arg.Handle = m.handles(req).Create(f.object)
+		arg.Handle = m.handles(req.File).Create(f.object)
 		return nil
 	}
 	f, err := fence.Lookup(req, arg.FD)
 	if err != nil {
 		return err
 	}
-	s, err := m.lookup(req, arg.Handle)
+	s, err := m.Lookup(req.File, arg.Handle)
 	if err != nil {
 		return err
 	}
@@ -111,17 +111,12 @@ func (m *Manager) transfer(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 	if arg.Pad != 0 {
 		return invalid("SYNCOBJ_TRANSFER: padding %#x: must be zero", arg.Pad)
 	}
-	dst, err := m.lookup(req, arg.DstHandle)
+	dst, err := m.Lookup(req.File, arg.DstHandle)
 	if err != nil {
 		return err
 	}
 	defer dst.Put()
-	src, err := m.lookup(req, arg.SrcHandle)
-	if err != nil {
-		return err
-	}
-	defer src.Put()
-	f, err := findFence(req, src, arg.SrcPoint, arg.Flags)
+	f, err := m.FindFence(req, arg.SrcHandle, arg.SrcPoint, arg.Flags)
 	if err != nil {
 		return err
 	}
@@ -271,7 +266,7 @@ func (m *Manager) find(req *drm.Request, addr uint64, count uint32) (objects []*
 		return nil, err
 	}
 	for _, handle := range handles {
-		s, err := m.lookup(req, handle)
+		s, err := m.Lookup(req.File, handle)
 		if err != nil {
 			putAll(objects)
 			return nil, err

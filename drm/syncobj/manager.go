@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -40,20 +41,40 @@ func (m *Manager) Open(*drm.RegisteredDevice, *drm.File) (any, error) { return n
 
 // Release puts the objects of the file's handles.
 func (m *Manager) Release(_ *drm.RegisteredDevice, f *drm.File) {
-	for _, s := range drm.FileState[*handles](f, m).Clear() {
+	for _, s := range m.handles(f).Clear() {
 		s.Put()
 	}
 }
 
-func (m *Manager) handles(req *drm.Request) *handles { return drm.FileState[*handles](req.File, m) }
+func (m *Manager) handles(f *drm.File) *handles { return drm.FileState[*handles](f, m) }
 
-// lookup returns the object of a handle, with a reference that the caller must
-// put. It fails with ENOENT if the file has no such handle.
-func (m *Manager) lookup(req *drm.Request, handle uint32) (*Syncobj, error) {
-	if s, ok := m.handles(req).Lookup(handle); ok {
+// Lookup returns the object of a handle, with a reference that the caller must
+// put (drm_syncobj_find). It fails with ENOENT if the file has no such handle.
+func (m *Manager) Lookup(f *drm.File, handle uint32) (*Syncobj, error) {
+	if s, ok := m.handles(f).Lookup(handle); ok {
 		return s, nil
 	}
 	return nil, fmt.Errorf("syncobj: no handle %d: %w", handle, unix.ENOENT)
+}
+
+// CreateHandle gives the file a handle of s, with a reference of its own
+// (drm_syncobj_get_handle). The caller keeps its reference.
+func (m *Manager) CreateHandle(f *drm.File, s *Syncobj) uint32 {
+	s.Get()
+	return m.handles(f).Create(s)
+}
+
+// FindFence returns the fence of a handle, or of a point of its timeline
+// (drm_syncobj_find_fence). It fails with ENOENT if the file has no such handle,
+// and with EINVAL if nothing is submitted yet. With
+// uapi.SyncobjWaitFlagsWaitForSubmit in flags it waits for that, up to 5 s.
+func (m *Manager) FindFence(req *drm.Request, handle uint32, point uint64, flags uint32) (*fence.Fence, error) {
+	s, err := m.Lookup(req.File, handle)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Put()
+	return findFence(req, s, point, flags)
 }
 
 // needs fails with EOPNOTSUPP if the driver lacks the feature.
