@@ -30,13 +30,13 @@ var atomicCases = []Case{
 	{"writeback/errors", NeedWriteback | NeedDumb, writebackErrors},
 }
 
-// A change is one property of one object to be set.
+// A change sets one property of one object.
 type change struct {
 	object, property uint32
 	value            uint64
 }
 
-// atomicArg is the request that makes the changes, each an object of its own.
+// atomicArg returns the request for the changes, each as an object of its own.
 func (f *file) atomicArg(flags uint32, changes ...change) uapi.ModeAtomic {
 	var objects, counts, properties []uint32
 	var values []uint64
@@ -62,8 +62,8 @@ const (
 	wantEvent    = uapi.ModePageFlipEvent
 )
 
-// A scene is a display for a client of atomic modesetting: its properties by
-// name, and what it would show.
+// A scene is a display for a client with ATOMIC: the properties of its objects
+// by name, a framebuffer and a mode.
 type scene struct {
 	*screen
 	primary                         uint32
@@ -71,7 +71,7 @@ type scene struct {
 	mode                            uint32 // a blob
 }
 
-// Scene finds the display, but shows nothing.
+// Scene finds the first display, and leaves it as it is.
 func (t *tester) Scene() *scene {
 	t.Helper()
 	f := t.Open()
@@ -79,8 +79,7 @@ func (t *tester) Scene() *scene {
 	return t.SceneOf(f, f.Display())
 }
 
-// SceneOf is Scene for one display of several, and a client of atomic
-// modesetting.
+// SceneOf is Scene for the given display. The client must have ATOMIC.
 func (t *tester) SceneOf(f *file, d *kmsclient.Display) *scene {
 	t.Helper()
 	s := &scene{screen: &screen{file: f, Display: d}}
@@ -95,7 +94,7 @@ func (t *tester) SceneOf(f *file, d *kmsclient.Display) *scene {
 	return s
 }
 
-// NewModeBlob makes a blob of a mode.
+// NewModeBlob makes a blob of a mode and returns its id.
 func (f *file) NewModeBlob(mode uapi.ModeInfo) uint32 {
 	f.t.Helper()
 	id, err := f.CreateModeBlob(&mode)
@@ -127,7 +126,7 @@ func (s *scene) change(object uint32, properties map[string]property, name strin
 	return change{object, p.ID, value}
 }
 
-// on are the changes that show the scene.
+// on returns the changes that enable the display.
 func (s *scene) on() []change {
 	s.t.Helper()
 	w, h := uint64(s.Mode.HDisplay), uint64(s.Mode.VDisplay)
@@ -140,7 +139,7 @@ func (s *scene) on() []change {
 	}
 }
 
-// off are the changes that show nothing.
+// off returns the changes that disable the display.
 func (s *scene) off() []change {
 	s.t.Helper()
 	return []change{
@@ -148,15 +147,15 @@ func (s *scene) off() []change {
 	}
 }
 
-// ShowScene shows it.
+// ShowScene enables the first display.
 func (t *tester) ShowScene() *scene {
 	t.Helper()
 	s := t.Scene()
-	t.Must("ATOMIC that lights the display", s.atomic(allowModeset, s.on()...))
+	t.Must("MODE_ATOMIC that enables the display", s.atomic(allowModeset, s.on()...))
 	return s
 }
 
-// state is what can be read of the three objects.
+// state returns all properties of the three objects.
 func (s *scene) state() map[change]bool {
 	s.t.Helper()
 	state := make(map[change]bool)
@@ -170,35 +169,35 @@ func (s *scene) state() map[change]bool {
 
 func atomicNeedsCap(t *tester) {
 	f := t.Open()
-	t.Want("ATOMIC by who has not declared it", f.atomic(testOnly), unix.EINVAL)
+	t.Want("MODE_ATOMIC without client capability ATOMIC", f.atomic(testOnly), unix.EINVAL)
 	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
-	t.Want("ATOMIC of nothing", f.atomic(testOnly))
-	t.Want("ATOMIC of nothing", f.atomic(0))
+	t.Want("MODE_ATOMIC without objects", f.atomic(testOnly))
+	t.Want("MODE_ATOMIC without objects", f.atomic(0))
 	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 0))
-	t.Want("ATOMIC by who has taken it back", f.atomic(testOnly), unix.EINVAL)
+	t.Want("MODE_ATOMIC after client capability ATOMIC 0", f.atomic(testOnly), unix.EINVAL)
 }
 
 func atomicModeset(t *tester) {
 	s := t.Scene()
 	t.Must("off", s.atomic(allowModeset, s.off()...))
-	t.Want("a modeset that is not allowed", s.atomic(0, s.on()...), unix.EINVAL)
-	equal(t, "whether the CRTC has a mode", s.GetCRTC().ModeValid, 0)
+	t.Want("a modeset without ALLOW_MODESET", s.atomic(0, s.on()...), unix.EINVAL)
+	equal(t, "mode_valid of the CRTC", s.GetCRTC().ModeValid, 0)
 	t.Want("a modeset", s.atomic(allowModeset, s.on()...))
 	got := s.GetCRTC()
 	equal(t, "the framebuffer of the CRTC", got.FBID, s.FB)
-	equal(t, "whether the CRTC has a mode", got.ModeValid, 1)
+	equal(t, "mode_valid of the CRTC", got.ModeValid, 1)
 	plane := s.MustProperties(s.primary, uapi.ModeObjectPlane)
 	equal(t, "FB_ID", plane["FB_ID"].Value, uint64(s.FB))
 	equal(t, "CRTC_ID of the plane", plane["CRTC_ID"].Value, uint64(s.CRTC))
 	equal(t, "SRC_W", plane["SRC_W"].Value, uint64(s.Mode.HDisplay)<<16)
-	equal(t, "IN_FENCE_FD, which is not there to be read", plane["IN_FENCE_FD"].Value, math.MaxUint64)
+	equal(t, "IN_FENCE_FD, which is write-only", plane["IN_FENCE_FD"].Value, math.MaxUint64)
 	crtc := s.MustProperties(s.CRTC, uapi.ModeObjectCRTC)
 	equal(t, "ACTIVE", crtc["ACTIVE"].Value, 1)
-	equal(t, "OUT_FENCE_PTR, which is not there to be read", crtc["OUT_FENCE_PTR"].Value, 0)
+	equal(t, "OUT_FENCE_PTR, which is write-only", crtc["OUT_FENCE_PTR"].Value, 0)
 	equal(t, "CRTC_ID of the connector", s.MustProperties(s.Connector.ID, uapi.ModeObjectConnector)["CRTC_ID"].Value, uint64(s.CRTC))
-	t.Want("the same again, which is no modeset", s.atomic(0, s.on()...))
+	t.Want("the same state again without ALLOW_MODESET", s.atomic(0, s.on()...))
 	t.Want("off", s.atomic(allowModeset, s.off()...))
-	equal(t, "whether the CRTC has a mode", s.GetCRTC().ModeValid, 0)
+	equal(t, "mode_valid of the CRTC", s.GetCRTC().ModeValid, 0)
 }
 
 func atomicTestOnly(t *tester) {
@@ -206,13 +205,13 @@ func atomicTestOnly(t *tester) {
 	before := s.state()
 	other := s.Another()
 	for _, flags := range []uint32{0, allowModeset, nonblock, nonblock | allowModeset} {
-		t.Want("a test", s.atomic(testOnly|flags, s.plane("FB_ID", uint64(other))))
+		t.Want("TEST_ONLY of a flip", s.atomic(testOnly|flags, s.plane("FB_ID", uint64(other))))
 	}
-	t.Want("a test of switching off", s.atomic(testOnly|allowModeset, s.off()...))
-	t.Want("a test of a modeset that is not allowed", s.atomic(testOnly, s.off()...), unix.EINVAL)
-	t.Want("a test of what cannot be", s.atomic(testOnly|allowModeset, s.plane("FB_ID", 0)), unix.EINVAL)
+	t.Want("TEST_ONLY of a disable", s.atomic(testOnly|allowModeset, s.off()...))
+	t.Want("TEST_ONLY of a modeset without ALLOW_MODESET", s.atomic(testOnly, s.off()...), unix.EINVAL)
+	t.Want("TEST_ONLY of an invalid state", s.atomic(testOnly|allowModeset, s.plane("FB_ID", 0)), unix.EINVAL)
 	if !maps.Equal(s.state(), before) {
-		t.Errorf("tests have changed %v to %v", before, s.state())
+		t.Errorf("TEST_ONLY changed the state from %v to %v", before, s.state())
 	}
 }
 
@@ -225,16 +224,16 @@ func atomicRequestErrors(t *tester) {
 		errno  unix.Errno
 	}{
 		{"with unknown flags", func(a *uapi.ModeAtomic) { a.Flags = 1 << 20 }, unix.EINVAL},
-		{"with the reserved field", func(a *uapi.ModeAtomic) { a.Reserved = 1 }, unix.EINVAL},
-		{"of a test with an event", func(a *uapi.ModeAtomic) { a.Flags = testOnly | wantEvent }, unix.EINVAL},
-		{"of nothing, with an event", func(a *uapi.ModeAtomic) { a.CountObjs, a.Flags = 0, wantEvent }, unix.EINVAL},
+		{"with a nonzero reserved field", func(a *uapi.ModeAtomic) { a.Reserved = 1 }, unix.EINVAL},
+		{"with TEST_ONLY and an event", func(a *uapi.ModeAtomic) { a.Flags = testOnly | wantEvent }, unix.EINVAL},
+		{"without objects, with an event", func(a *uapi.ModeAtomic) { a.CountObjs, a.Flags = 0, wantEvent }, unix.EINVAL},
 		{"with the objects at a bad address", func(a *uapi.ModeAtomic) { a.ObjsPtr = t.BadAddr() }, unix.EFAULT},
 		{"with the counts at a bad address", func(a *uapi.ModeAtomic) { a.CountPropsPtr = t.BadAddr() }, unix.EFAULT},
 		{"with the properties at a bad address", func(a *uapi.ModeAtomic) { a.PropsPtr = t.BadAddr() }, unix.EFAULT},
 		{"with the values at a bad address", func(a *uapi.ModeAtomic) { a.PropValuesPtr = t.BadAddr() }, unix.EFAULT},
-		{"of an object that there is not", func(a *uapi.ModeAtomic) { a.ObjsPtr = addr(t, []uint32{0x7ffffff0}) }, unix.ENOENT},
+		{"of a nonexistent object", func(a *uapi.ModeAtomic) { a.ObjsPtr = addr(t, []uint32{0x7ffffff0}) }, unix.ENOENT},
 		{"of an object without properties", func(a *uapi.ModeAtomic) { a.ObjsPtr = addr(t, []uint32{s.Encoder}) }, unix.ENOENT},
-		{"of a property that there is not", func(a *uapi.ModeAtomic) { a.PropsPtr = addr(t, []uint32{0x7ffffff0}) }, unix.ENOENT},
+		{"of a nonexistent property", func(a *uapi.ModeAtomic) { a.PropsPtr = addr(t, []uint32{0x7ffffff0}) }, unix.ENOENT},
 		{"of a property of another object", func(a *uapi.ModeAtomic) { a.PropsPtr = addr(t, []uint32{s.crtcProps["ACTIVE"].ID}) }, unix.ENOENT},
 	} {
 		arg := s.atomicArg(0, fb)
@@ -242,7 +241,7 @@ func atomicRequestErrors(t *tester) {
 		s.Want(c.what, uapi.IoctlModeAtomic, &arg, c.errno)
 	}
 	if async, err := s.Cap(uapi.CapAsyncPageFlip); err == nil && async == 0 {
-		t.Want("ATOMIC at once, which the device cannot", s.atomic(uapi.ModePageFlipAsync, fb), unix.EINVAL)
+		t.Want("MODE_ATOMIC with ASYNC, unsupported by device", s.atomic(uapi.ModePageFlipAsync, fb), unix.EINVAL)
 	}
 	s.NoEvent()
 }
@@ -255,86 +254,86 @@ func atomicStateErrors(t *tester) {
 		change []change
 		errnos []unix.Errno
 	}{
-		{"a framebuffer that there is not", []change{s.plane("FB_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
-		{"a CRTC for framebuffer", []change{s.plane("FB_ID", uint64(s.CRTC))}, []unix.Errno{unix.EINVAL}},
-		{"a CRTC that there is not", []change{s.plane("CRTC_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
-		{"a blob that there is not", []change{s.crtc("MODE_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
-		{"a blob that is no mode", []change{s.crtc("MODE_ID", uint64(s.NewBlob(make([]byte, 5))))}, []unix.Errno{unix.EINVAL}},
-		{"ACTIVE that is neither on nor off", []change{s.crtc("ACTIVE", 2)}, []unix.Errno{unix.EINVAL}},
+		{"nonexistent framebuffer", []change{s.plane("FB_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
+		{"a CRTC's id as framebuffer", []change{s.plane("FB_ID", uint64(s.CRTC))}, []unix.Errno{unix.EINVAL}},
+		{"nonexistent CRTC", []change{s.plane("CRTC_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
+		{"nonexistent blob", []change{s.crtc("MODE_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
+		{"a blob that is not a mode", []change{s.crtc("MODE_ID", uint64(s.NewBlob(make([]byte, 5))))}, []unix.Errno{unix.EINVAL}},
+		{"ACTIVE 2", []change{s.crtc("ACTIVE", 2)}, []unix.Errno{unix.EINVAL}},
 		{"a framebuffer without a CRTC", []change{s.plane("CRTC_ID", 0)}, []unix.Errno{unix.EINVAL}},
 		{"a CRTC without a framebuffer", []change{s.plane("FB_ID", 0)}, []unix.Errno{unix.EINVAL}},
-		{"active without a mode", []change{s.crtc("MODE_ID", 0)}, []unix.Errno{unix.EINVAL}},
+		{"ACTIVE without a mode", []change{s.crtc("MODE_ID", 0)}, []unix.Errno{unix.EINVAL}},
 		{"a mode without a connector", []change{s.connector("CRTC_ID", 0)}, []unix.Errno{unix.EINVAL}},
 		{"a source wider than the framebuffer", []change{s.plane("SRC_W", (w+1)<<16)}, []unix.Errno{unix.ENOSPC}},
 		{"a source higher than the framebuffer", []change{s.plane("SRC_H", (h+1)<<16)}, []unix.Errno{unix.ENOSPC}},
-		{"a source outside of the framebuffer", []change{s.plane("SRC_X", w<<16)}, []unix.Errno{unix.ENOSPC}},
-		{"a width beyond all numbers", []change{s.plane("CRTC_W", math.MaxUint32)}, []unix.Errno{unix.ERANGE, unix.EINVAL}},
+		{"a source outside the framebuffer", []change{s.plane("SRC_X", w<<16)}, []unix.Errno{unix.ENOSPC}},
+		{"a width beyond 31 bits", []change{s.plane("CRTC_W", math.MaxUint32)}, []unix.Errno{unix.ERANGE, unix.EINVAL}},
 		{"a width beyond 32 bits", []change{s.plane("CRTC_W", 1<<32|w)}, []unix.Errno{unix.EINVAL}},
 		{"an immutable property", []change{s.plane("type", uapi.PlaneTypePrimary)}, []unix.Errno{unix.EINVAL}},
-		{"DPMS, which is for others", []change{s.connector("DPMS", uapi.ModeDPMSOff)}, []unix.Errno{unix.EINVAL}},
-		{"a fence that is none", []change{s.plane("IN_FENCE_FD", uint64(t.Eventfd().FD()))}, []unix.Errno{unix.EINVAL}},
-		{"a fence below none", []change{s.plane("IN_FENCE_FD", ^uint64(1))}, []unix.Errno{unix.EINVAL}},
+		{"DPMS, which is not atomic", []change{s.connector("DPMS", uapi.ModeDPMSOff)}, []unix.Errno{unix.EINVAL}},
+		{"a descriptor that is not a fence", []change{s.plane("IN_FENCE_FD", uint64(t.Eventfd().FD()))}, []unix.Errno{unix.EINVAL}},
+		{"a descriptor below -1", []change{s.plane("IN_FENCE_FD", ^uint64(1))}, []unix.Errno{unix.EINVAL}},
 	} {
-		t.Want("ATOMIC: "+c.what, s.atomic(allowModeset, c.change...), c.errnos...)
-		t.Want("a test of ATOMIC: "+c.what, s.atomic(testOnly|allowModeset, c.change...), c.errnos...)
+		t.Want("MODE_ATOMIC with "+c.what, s.atomic(allowModeset, c.change...), c.errnos...)
+		t.Want("MODE_ATOMIC with TEST_ONLY and "+c.what, s.atomic(testOnly|allowModeset, c.change...), c.errnos...)
 	}
-	// What not every display has.
+	// Optional properties.
 	if rotation, ok := s.planeProps["rotation"]; ok {
 		for _, value := range []uint64{0, 1<<0 | 1<<2, 1 << 20} {
-			t.Want("ATOMIC: a rotation by no angle, or two", s.atomic(testOnly, change{s.primary, rotation.ID, value}), unix.EINVAL)
+			t.Want("MODE_ATOMIC with a rotation of no angle, of two, or unknown", s.atomic(testOnly, change{s.primary, rotation.ID, value}), unix.EINVAL)
 		}
 	}
 	if gamma, ok := s.crtcProps["GAMMA_LUT"]; ok {
 		blob := uint64(s.NewBlob(make([]byte, 9)))
-		t.Want("ATOMIC: a gamma table with a part of an entry", s.atomic(testOnly, change{s.CRTC, gamma.ID, blob}), unix.EINVAL)
+		t.Want("MODE_ATOMIC with a gamma table that ends in a partial entry", s.atomic(testOnly, change{s.CRTC, gamma.ID, blob}), unix.EINVAL)
 	}
-	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer after refused requests", s.GetCRTC().FBID, s.FB)
 }
 
-// atomicAllOrNothing is that a request that fails at its end has changed
-// nothing at its beginning.
+// atomicAllOrNothing checks that a request with an invalid last change makes none
+// of its changes.
 func atomicAllOrNothing(t *tester) {
 	s := t.ShowScene()
 	before := s.state()
 	good := []change{s.plane("FB_ID", uint64(s.Another())), s.plane("CRTC_X", 0), s.connector("CRTC_ID", uint64(s.CRTC))}
 	for what, bad := range map[string]change{
-		"a property that there is not":          {s.CRTC, 0x7ffffff0, 0},
-		"an object that there is not":           {0x7ffffff0, s.crtcProps["ACTIVE"].ID, 0},
-		"a value that the property cannot have": s.crtc("ACTIVE", 7),
-		"a state that cannot be":                s.crtc("MODE_ID", 0),
+		"a nonexistent property": {s.CRTC, 0x7ffffff0, 0},
+		"a nonexistent object":   {0x7ffffff0, s.crtcProps["ACTIVE"].ID, 0},
+		"an invalid value":       s.crtc("ACTIVE", 7),
+		"an invalid state":       s.crtc("MODE_ID", 0),
 	} {
 		if err := s.atomic(allowModeset, append(good, bad)...); err == nil {
-			t.Errorf("ATOMIC with %s at its end succeeded", what)
+			t.Errorf("MODE_ATOMIC that ends with %s succeeded", what)
 		}
 	}
 	if !maps.Equal(s.state(), before) {
-		t.Errorf("what failed has changed %v to %v", before, s.state())
+		t.Errorf("failed requests changed the state from %v to %v", before, s.state())
 	}
 }
 
-// atomicActive is that a CRTC can rest, and keep what it is to show.
+// atomicActive checks that a CRTC can be inactive and keep its state.
 func atomicActive(t *tester) {
 	s := t.ShowScene()
-	t.Want("ACTIVE 0, as a modeset that is not allowed", s.atomic(0, s.crtc("ACTIVE", 0)), unix.EINVAL)
+	t.Want("ACTIVE 0 without ALLOW_MODESET", s.atomic(0, s.crtc("ACTIVE", 0)), unix.EINVAL)
 	t.Want("ACTIVE 0", s.atomic(allowModeset, s.crtc("ACTIVE", 0)))
 	got := s.GetCRTC()
-	equal(t, "whether a CRTC that rests has a mode", got.ModeValid, 1)
-	equal(t, "what a CRTC that rests is to show", got.FBID, s.FB)
+	equal(t, "mode_valid of an inactive CRTC", got.ModeValid, 1)
+	equal(t, "the framebuffer of an inactive CRTC", got.FBID, s.FB)
 	other := s.Another()
-	t.Want("PAGE_FLIP of a CRTC that rests", s.Flip(other, 0), unix.EINVAL)
-	t.Want("another framebuffer meanwhile", s.atomic(0, s.plane("FB_ID", uint64(other))))
+	t.Want("PAGE_FLIP on an inactive CRTC", s.Flip(other, 0), unix.EINVAL)
+	t.Want("another framebuffer on an inactive CRTC", s.atomic(0, s.plane("FB_ID", uint64(other))))
 	t.Want("ACTIVE 1", s.atomic(allowModeset, s.crtc("ACTIVE", 1)))
-	equal(t, "what the CRTC shows", s.GetCRTC().FBID, other)
+	equal(t, "the framebuffer of the CRTC", s.GetCRTC().FBID, other)
 }
 
-// atomicModeBlob is that a mode is held by who uses it.
+// atomicModeBlob checks that a CRTC keeps its mode after the blob is destroyed.
 func atomicModeBlob(t *tester) {
 	s := t.ShowScene()
 	s.Must(uapi.IoctlModeDestroyPropBlob, &uapi.ModeDestroyBlob{BlobID: s.mode})
-	equal(t, "the size of the mode whose blob was destroyed", s.GetCRTC().Mode.HDisplay, s.Mode.HDisplay)
+	equal(t, "the width of the mode after its blob is destroyed", s.GetCRTC().Mode.HDisplay, s.Mode.HDisplay)
 	arg := uapi.ModeGetBlob{BlobID: uint32(s.MustProperties(s.CRTC, uapi.ModeObjectCRTC)["MODE_ID"].Value)}
-	s.Want("of the mode in use", uapi.IoctlModeGetPropBlob, &arg)
-	equal(t, "the length of the mode in use", arg.Length, uint32(binary.Size(uapi.ModeInfo{})))
+	s.Want("of the current mode", uapi.IoctlModeGetPropBlob, &arg)
+	equal(t, "the length of the current mode", arg.Length, uint32(binary.Size(uapi.ModeInfo{})))
 	t.Want("another framebuffer", s.atomic(0, s.plane("FB_ID", uint64(s.Another()))))
 }
 
@@ -355,59 +354,59 @@ func atomicEvents(t *tester) {
 	}
 	commit("a modeset", allowModeset, s.on()...)
 	commit("a flip", 0, s.plane("FB_ID", uint64(s.Another())))
-	commit("a flip that does not block", nonblock, s.plane("FB_ID", uint64(s.FB)))
-	commit("a modeset that does not block", nonblock|allowModeset, s.crtc("ACTIVE", 0))
-	t.Want("an event of a CRTC that stays off", s.atomic(wantEvent, s.plane("FB_ID", uint64(s.Another()))), unix.EINVAL)
+	commit("a nonblocking flip", nonblock, s.plane("FB_ID", uint64(s.FB)))
+	commit("a nonblocking modeset", nonblock|allowModeset, s.crtc("ACTIVE", 0))
+	t.Want("an event of a CRTC that stays inactive", s.atomic(wantEvent, s.plane("FB_ID", uint64(s.Another()))), unix.EINVAL)
 	s.NoEvent()
-	commit("a modeset back", allowModeset, s.crtc("ACTIVE", 1))
-	t.Want("a flip that asks for no event", s.atomic(0, s.plane("FB_ID", uint64(s.FB))))
+	commit("a modeset back to active", allowModeset, s.crtc("ACTIVE", 1))
+	t.Want("a flip without an event", s.atomic(0, s.plane("FB_ID", uint64(s.FB))))
 	s.NoEvent()
 }
 
-// atomicBusy is that a request that does not block does not wait, and one that
-// blocks does.
+// atomicBusy checks that behind a pending commit a nonblocking request is EBUSY,
+// and a blocking one waits.
 func atomicBusy(t *tester) {
 	s := t.ShowScene()
 	other := uint64(s.Another())
 	busy := false
 	for range 20 {
-		t.Must("ATOMIC", s.atomic(nonblock|wantEvent, s.plane("FB_ID", other)))
+		t.Must("MODE_ATOMIC", s.atomic(nonblock|wantEvent, s.plane("FB_ID", other)))
 		err := s.atomic(nonblock, s.plane("FB_ID", uint64(s.FB)))
-		if err == nil { // a vblank came between
+		if err == nil { // a vblank fell between them
 			s.Event()
 			continue
 		}
 		busy = true
-		t.Want("a second ATOMIC", err, unix.EBUSY)
+		t.Want("a second nonblocking MODE_ATOMIC", err, unix.EBUSY)
 		break
 	}
 	if !busy {
-		t.Errorf("a second ATOMIC succeeded 20 times while the first was on its way")
+		t.Errorf("a second MODE_ATOMIC succeeded 20 times while the first was pending")
 		return
 	}
-	t.Want("an ATOMIC that blocks", s.atomic(0, s.plane("FB_ID", uint64(s.FB))))
+	t.Want("a blocking MODE_ATOMIC", s.atomic(0, s.plane("FB_ID", uint64(s.FB))))
 	s.Event()
-	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer shown", s.GetCRTC().FBID, s.FB)
 }
 
-// atomicOutFence is that a fence tells when a commit is shown.
+// atomicOutFence checks that the out-fence of a commit is signalled.
 func atomicOutFence(t *tester) {
 	s := t.ShowScene()
 	for _, flags := range []uint32{nonblock, 0} {
 		fd := []int32{77, 88}
-		t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(flags,
+		t.Must("MODE_ATOMIC with OUT_FENCE_PTR", s.atomic(flags,
 			s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
 		if fd[0] < 0 || fd[1] != 88 {
-			t.Fatalf("the fence is descriptor %d; what stands behind it is %d, want 88", fd[0], fd[1])
+			t.Fatalf("the fence is descriptor %d; the memory behind it is %d, want 88", fd[0], fd[1])
 		}
 		fence := t.File(int(fd[0]), "a fence")
-		equal(t, "poll for the fence", fence.Poll(unix.POLLIN, patience), unix.POLLIN)
+		equal(t, "poll for the fence", fence.Poll(unix.POLLIN, timeout), unix.POLLIN)
 		fences := make([]uapi.SyncFenceInfo, 1)
 		info := uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: addr(t, fences)}
 		fence.Must(uapi.SyncIOCFileInfo, &info)
 		equal(t, "the status of the fence", info.Status, 1)
 		if fences[0].TimestampNs == 0 {
-			t.Errorf("the fence has no time")
+			t.Errorf("the fence has no timestamp")
 		}
 	}
 }
@@ -415,33 +414,33 @@ func atomicOutFence(t *tester) {
 func atomicOutFenceErrors(t *tester) {
 	s := t.ShowScene()
 	fd := []int32{77}
-	t.Want("ATOMIC with OUT_FENCE_PTR at a bad address",
+	t.Want("MODE_ATOMIC with OUT_FENCE_PTR at a bad address",
 		s.atomic(0, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", t.BadAddr())), unix.EFAULT)
-	t.Want("ATOMIC that fails, with OUT_FENCE_PTR",
+	t.Want("a failing MODE_ATOMIC with OUT_FENCE_PTR",
 		s.atomic(0, s.crtc("OUT_FENCE_PTR", addr(t, fd)), s.plane("FB_ID", 0)), unix.EINVAL)
-	equal(t, "the descriptor of a fence that is not made", fd[0], -1)
+	equal(t, "the descriptor after a failing MODE_ATOMIC", fd[0], -1)
 	fd[0] = 77
-	t.Want("a test with OUT_FENCE_PTR", s.atomic(testOnly, s.crtc("OUT_FENCE_PTR", addr(t, fd))))
-	equal(t, "the descriptor of the fence of a test", fd[0], -1)
-	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+	t.Want("TEST_ONLY with OUT_FENCE_PTR", s.atomic(testOnly, s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+	equal(t, "the descriptor after TEST_ONLY", fd[0], -1)
+	equal(t, "the framebuffer shown", s.GetCRTC().FBID, s.FB)
 }
 
-// atomicInFence is that a commit takes fences: those of other commits too.
+// atomicInFence checks that a commit accepts the fence of another commit.
 func atomicInFence(t *tester) {
 	s := t.ShowScene()
 	fd := []int32{-1}
-	t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(0, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+	t.Must("MODE_ATOMIC with OUT_FENCE_PTR", s.atomic(0, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
 	fence := t.File(int(fd[0]), "a fence")
-	t.Want("ATOMIC after a fence", s.atomic(0, s.plane("FB_ID", uint64(s.FB)), s.plane("IN_FENCE_FD", uint64(fence.FD()))))
-	t.Want("ATOMIC after no fence", s.atomic(0, s.plane("FB_ID", uint64(s.FB)), s.plane("IN_FENCE_FD", math.MaxUint64)))
-	t.Want("ATOMIC after two fences", s.atomic(testOnly,
+	t.Want("MODE_ATOMIC with a fence", s.atomic(0, s.plane("FB_ID", uint64(s.FB)), s.plane("IN_FENCE_FD", uint64(fence.FD()))))
+	t.Want("MODE_ATOMIC with IN_FENCE_FD -1", s.atomic(0, s.plane("FB_ID", uint64(s.FB)), s.plane("IN_FENCE_FD", math.MaxUint64)))
+	t.Want("MODE_ATOMIC with two fences for a plane", s.atomic(testOnly,
 		s.plane("IN_FENCE_FD", uint64(fence.FD())), s.plane("IN_FENCE_FD", uint64(fence.FD()))), unix.EINVAL)
-	// The descriptor stays the client's.
+	// The client keeps the descriptor.
 	var info uapi.SyncFileInfo
 	fence.Want("after its use", uapi.SyncIOCFileInfo, &info)
 }
 
-// atomicOverlay is that a plane shows what it is told where it is told.
+// atomicOverlay checks the state of an overlay plane.
 func atomicOverlay(t *tester) {
 	s := t.ShowScene()
 	overlay := s.Plane(uapi.PlaneTypeOverlay)
@@ -465,5 +464,5 @@ func atomicOverlay(t *tester) {
 	got = s.MustProperties(overlay, uapi.ModeObjectPlane)
 	equal(t, "FB_ID after RMFB", got["FB_ID"].Value, 0)
 	equal(t, "CRTC_ID after RMFB", got["CRTC_ID"].Value, 0)
-	equal(t, "what the primary plane shows after RMFB of another", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer of the primary plane after RMFB of the overlay's", s.GetCRTC().FBID, s.FB)
 }

@@ -33,7 +33,7 @@ func deviceCaps(t *tester) {
 	} {
 		value, err := f.Cap(c.cap)
 		if t.Want("GET_CAP "+c.name, err) && value > c.max {
-			t.Errorf("%s is %d, it can be %d at most", c.name, value, c.max)
+			t.Errorf("%s is %d, want at most %d", c.name, value, c.max)
 		}
 	}
 	value, _ := f.Cap(uapi.CapTimestampMonotonic)
@@ -60,7 +60,7 @@ func modesetCaps(t *tester) {
 	} {
 		value, err := f.Cap(c.cap)
 		if t.Want("GET_CAP "+c.name, err) && (value < c.min || value > c.max) {
-			t.Errorf("%s is %d, not from %d to %d", c.name, value, c.min, c.max)
+			t.Errorf("%s is %d, want %d to %d", c.name, value, c.min, c.max)
 		}
 	}
 }
@@ -69,7 +69,7 @@ func unknownCaps(t *tester) {
 	f := t.Open()
 	for _, c := range []uint64{0, 0x7fff, 1<<32 | uapi.CapPrime, 1<<64 - 1} {
 		_, err := f.Cap(c)
-		// Devices without displays refuse what they do not know like this.
+		// Devices without displays answer EOPNOTSUPP.
 		t.Want("GET_CAP of an unknown capability", err, unix.EINVAL, unix.EOPNOTSUPP)
 	}
 }
@@ -85,8 +85,7 @@ func renderCaps(t *tester) {
 	}
 }
 
-// clientCapValues is that a capability is on or off. Atomic may be 2, by which
-// X servers say that they get it right.
+// clientCapValues checks that a capability is 0 or 1.
 func clientCapValues(t *tester) {
 	f := t.Open()
 	caps := map[string]uint64{
@@ -99,7 +98,7 @@ func clientCapValues(t *tester) {
 			t.Want("SET_CLIENT_CAP "+name, f.SetClientCap(c, value))
 		}
 		for _, value := range []uint64{2, 1 << 32, 1<<64 - 1} {
-			t.Want("SET_CLIENT_CAP "+name+" to something else", f.SetClientCap(c, value), unix.EINVAL)
+			t.Want("SET_CLIENT_CAP "+name+" to another value", f.SetClientCap(c, value), unix.EINVAL)
 		}
 	}
 }
@@ -111,8 +110,8 @@ func unknownClientCaps(t *tester) {
 	}
 }
 
-// universalPlanes is that a client sees primary and cursor planes only when it
-// has said that it knows what they are.
+// universalPlanes checks that a client sees primary and cursor planes only with
+// UNIVERSAL_PLANES.
 func universalPlanes(t *tester) {
 	f := t.Open()
 	count := func() int {
@@ -134,14 +133,14 @@ func universalPlanes(t *tester) {
 		}
 	}
 	if primary == 0 {
-		t.Errorf("none of %d planes is primary", len(planes))
+		t.Errorf("no primary plane among %d planes", len(planes))
 	}
-	t.Must("UNIVERSAL_PLANES off", f.SetClientCap(uapi.ClientCapUniversalPlanes, 0))
-	equal(t, "planes after UNIVERSAL_PLANES was taken back", count(), before)
+	t.Must("UNIVERSAL_PLANES 0", f.SetClientCap(uapi.ClientCapUniversalPlanes, 0))
+	equal(t, "the number of planes after UNIVERSAL_PLANES 0", count(), before)
 }
 
-// atomicCap is that a client that knows atomic modesetting sees its
-// properties, and all planes; others see neither.
+// atomicCap checks that only clients with ATOMIC see the atomic properties.
+// ATOMIC may be 2, which X servers use.
 func atomicCap(t *tester) {
 	f := t.Open()
 	d := f.Display()
@@ -168,19 +167,18 @@ func atomicCap(t *tester) {
 	}
 	t.Must("ATOMIC 0", f.SetClientCap(uapi.ClientCapAtomic, 0))
 	if f.MustProperties(d.CRTC, uapi.ModeObjectCRTC)["ACTIVE"].ID != 0 {
-		t.Errorf("a client that has taken ATOMIC back sees ACTIVE")
+		t.Errorf("a client after ATOMIC 0 sees ACTIVE")
 	}
 }
 
-// writebackCap is that writeback connectors, which can only confuse others,
-// are shown to who asks for them, and that only clients of atomic modesetting
-// can.
+// writebackCap checks that writeback connectors are hidden without
+// WRITEBACK_CONNECTORS, which in turn requires ATOMIC.
 func writebackCap(t *tester) {
 	f := t.Open()
 	t.Want("WRITEBACK_CONNECTORS without ATOMIC", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1), unix.EINVAL)
 	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
 	if c, err := f.WritebackConnector(); err == nil {
-		t.Errorf("connector %d, which is for writeback, is shown to a client that does not know it", c.ID)
+		t.Errorf("writeback connector %d is visible without WRITEBACK_CONNECTORS", c.ID)
 	}
 	t.Want("WRITEBACK_CONNECTORS 2", f.SetClientCap(uapi.ClientCapWritebackConnectors, 2), unix.EINVAL)
 	t.Must("WRITEBACK_CONNECTORS", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
@@ -194,8 +192,8 @@ func writebackCap(t *tester) {
 	}
 }
 
-// hotSpotCap: cursors with a hot spot are for paravirtual displays, and younger
-// than some kernels.
+// hotSpotCap checks CURSOR_PLANE_HOTSPOT, which only paravirtual displays and
+// newer kernels support.
 func hotSpotCap(t *tester) {
 	f := t.Open()
 	t.Want("CURSOR_PLANE_HOTSPOT without ATOMIC", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), unix.EINVAL, unix.EOPNOTSUPP)
@@ -203,8 +201,7 @@ func hotSpotCap(t *tester) {
 	t.Want("CURSOR_PLANE_HOTSPOT", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), 0, unix.EINVAL, unix.EOPNOTSUPP)
 }
 
-// clientName is that a client may name itself, in characters that can be
-// printed.
+// clientName checks that a client can set its name, in printable characters.
 func clientName(t *tester) {
 	f := t.Open()
 	set := func(name string) *uapi.SetClientName {
@@ -216,11 +213,11 @@ func clientName(t *tester) {
 	}
 	f.Want("", uapi.IoctlSetClientName, set("conformance"))
 	f.Want("again", uapi.IoctlSetClientName, set("conformance-2"))
-	f.Want("as long as can be", uapi.IoctlSetClientName, set(string(long[1:])))
-	f.Want("to none", uapi.IoctlSetClientName, &uapi.SetClientName{})
-	f.Want("that is too long", uapi.IoctlSetClientName, set(string(long)), unix.EINVAL)
+	f.Want("of the maximum length", uapi.IoctlSetClientName, set(string(long[1:])))
+	f.Want("to the empty name", uapi.IoctlSetClientName, &uapi.SetClientName{})
+	f.Want("that is one byte too long", uapi.IoctlSetClientName, set(string(long)), unix.EINVAL)
 	f.Want("with a control character", uapi.IoctlSetClientName, set("a\nb"), unix.EINVAL)
 	f.Want("with a space", uapi.IoctlSetClientName, set("a b"), unix.EINVAL)
-	f.Want("with a length and no name", uapi.IoctlSetClientName, &uapi.SetClientName{NameLen: 3}, unix.EINVAL, unix.EFAULT)
+	f.Want("with a length and NULL", uapi.IoctlSetClientName, &uapi.SetClientName{NameLen: 3}, unix.EINVAL, unix.EFAULT)
 	f.Want("at a bad address", uapi.IoctlSetClientName, &uapi.SetClientName{Name: t.BadAddr(), NameLen: 3}, unix.EFAULT)
 }

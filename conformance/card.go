@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Card returns the device whose primary node is at path, to be reached with
-// real system calls. unplug allows cases to unbind its driver: everything that
-// uses the card then loses it. That takes a driver that can be unbound in
-// sysfs, and the right to.
+// Card returns the device whose primary node is at path, for real system calls.
+// unplug allows cases to unbind its driver, so that every user of the card loses
+// it. That requires a driver that can be unbound in sysfs, and the permission to
+// do so.
 func Card(path string, unplug bool) (Target, error) {
 	device, driver, err := sysfsDevice(path)
 	if err != nil {
@@ -25,11 +25,11 @@ func Card(path string, unplug bool) (Target, error) {
 	unbind := filepath.Join(driver, "unbind")
 	switch {
 	case !unplug:
-		t.Why = "nobody has allowed it (-unplug)"
+		t.Why = "-unplug is not given"
 	case driver == "":
 		t.Why = fmt.Sprintf("%s has no driver that can be unbound", device)
 	case unix.Access(unbind, unix.W_OK) != nil:
-		t.Why = fmt.Sprintf("%s cannot be written", unbind)
+		t.Why = fmt.Sprintf("%s is not writable", unbind)
 	default:
 		name := filepath.Base(device)
 		t.Unplug = func() error { return os.WriteFile(unbind, []byte(name), 0) }
@@ -38,15 +38,15 @@ func Card(path string, unplug bool) (Target, error) {
 	return t, nil
 }
 
-// sysfsDevice returns the directories of the node's device and of its driver;
-// that may be "".
+// sysfsDevice returns the directories of the node's device and of its driver.
+// driver is "" if the device has none.
 func sysfsDevice(path string) (device, driver string, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return "", "", &os.PathError{Op: "stat", Path: path, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFCHR || unix.Major(st.Rdev) != drmMajor || unix.Minor(st.Rdev) >= firstRender {
-		return "", "", fmt.Errorf("%s is no primary node of a DRM device", path)
+		return "", "", fmt.Errorf("%s is not a primary DRM node", path)
 	}
 	device, err = filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/char/%d:%d/device", drmMajor, unix.Minor(st.Rdev)))
 	if err != nil {
@@ -60,10 +60,10 @@ func sysfsDevice(path string) (device, driver string, err error) {
 
 const (
 	drmMajor    = 226
-	firstRender = 128 // the minor number
+	firstRender = 128 // minor number
 )
 
-// sysfsNodes returns the nodes of a device as they are called now, in dir.
+// sysfsNodes returns the current paths of a device's nodes in dir.
 func sysfsNodes(device, dir string) (primary, render string, err error) {
 	entries, err := os.ReadDir(filepath.Join(device, "drm"))
 	if err != nil {

@@ -2,8 +2,7 @@ package conformance
 
 import "slices"
 
-// A Case is one subject that every device must get right which meets its
-// needs.
+// A Case is a test of one subject. Every device that meets its needs must pass.
 type Case struct {
 	Name  string // a path of words: "dumb/create"
 	Needs Needs

@@ -25,13 +25,13 @@ var crtcCases = []Case{
 	{"gamma/errors", NeedGamma, gammaErrors},
 }
 
-// crtcShow is that everything that shows something says so, and no more when
-// it is switched off.
+// crtcShow checks the state of CRTC, encoder and plane while a framebuffer is
+// shown, and after the CRTC is switched off.
 func crtcShow(t *tester) {
 	s := t.Show()
 	got := s.GetCRTC()
 	equal(t, "the framebuffer of the CRTC", got.FBID, s.FB)
-	equal(t, "whether the CRTC has a mode", got.ModeValid, 1)
+	equal(t, "mode_valid of the CRTC", got.ModeValid, 1)
 	equal(t, "the size of the mode", [2]uint16{got.Mode.HDisplay, got.Mode.VDisplay}, [2]uint16{s.Mode.HDisplay, s.Mode.VDisplay})
 	equal(t, "the clock of the mode", got.Mode.Clock, s.Mode.Clock)
 	c, err := s.GetConnector(s.Connector.ID)
@@ -44,11 +44,11 @@ func crtcShow(t *tester) {
 	equal(t, "the framebuffer of the plane", plane.FBID, s.FB)
 	equal(t, "the CRTC of the plane", plane.CRTCID, s.CRTC)
 
-	s.Want("off", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
+	s.Want("to off", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 	got = s.GetCRTC()
-	equal(t, "the framebuffer of a CRTC that is off", got.FBID, 0)
-	equal(t, "whether a CRTC that is off has a mode", got.ModeValid, 0)
-	s.Want("off, again", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
+	equal(t, "the framebuffer of a disabled CRTC", got.FBID, 0)
+	equal(t, "mode_valid of a disabled CRTC", got.ModeValid, 0)
+	s.Want("to off, again", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 }
 
 func crtcErrors(t *tester) {
@@ -61,32 +61,32 @@ func crtcErrors(t *tester) {
 	}{
 		{"with x beyond 16 bits", func(a *uapi.ModeCRTC) { a.X = 1 << 16 }, unix.ERANGE},
 		{"with y beyond 16 bits", func(a *uapi.ModeCRTC) { a.Y = 1 << 16 }, unix.ERANGE},
-		{"with a framebuffer that there is not", func(a *uapi.ModeCRTC) { a.FBID = 0x7ffffff0 }, unix.ENOENT},
-		{"with no framebuffer", func(a *uapi.ModeCRTC) { a.FBID = 0 }, unix.ENOENT},
-		{"with a CRTC for framebuffer", func(a *uapi.ModeCRTC) { a.FBID = s.CRTC }, unix.ENOENT},
+		{"of a nonexistent framebuffer", func(a *uapi.ModeCRTC) { a.FBID = 0x7ffffff0 }, unix.ENOENT},
+		{"of framebuffer 0", func(a *uapi.ModeCRTC) { a.FBID = 0 }, unix.ENOENT},
+		{"of a CRTC's id as framebuffer", func(a *uapi.ModeCRTC) { a.FBID = s.CRTC }, unix.ENOENT},
 		{"of a framebuffer smaller than the mode", func(a *uapi.ModeCRTC) { a.FBID = small }, unix.ENOSPC},
-		{"from a place outside of the framebuffer", func(a *uapi.ModeCRTC) { a.X = 1 }, unix.ENOSPC},
+		{"from a position outside the framebuffer", func(a *uapi.ModeCRTC) { a.X = 1 }, unix.ENOSPC},
 		{"without connectors", func(a *uapi.ModeCRTC) { a.CountConnectors = 0 }, unix.EINVAL},
-		{"with connectors and without a mode", func(a *uapi.ModeCRTC) { a.ModeValid = 0 }, unix.EINVAL},
-		{"with more connectors than there are", func(a *uapi.ModeCRTC) { a.CountConnectors = 1 << 20 }, unix.EINVAL},
+		{"with connectors but without a mode", func(a *uapi.ModeCRTC) { a.ModeValid = 0 }, unix.EINVAL},
+		{"with more connectors than exist", func(a *uapi.ModeCRTC) { a.CountConnectors = 1 << 20 }, unix.EINVAL},
 		{"with connectors at a bad address", func(a *uapi.ModeCRTC) { a.SetConnectorsPtr = t.BadAddr() }, unix.EFAULT},
-		{"with a connector that there is not", func(a *uapi.ModeCRTC) { a.SetConnectorsPtr = addr(t, []uint32{0}) }, unix.ENOENT},
-		{"with a CRTC for connector", func(a *uapi.ModeCRTC) { a.SetConnectorsPtr = addr(t, []uint32{s.CRTC}) }, unix.ENOENT},
+		{"with a nonexistent connector", func(a *uapi.ModeCRTC) { a.SetConnectorsPtr = addr(t, []uint32{0}) }, unix.ENOENT},
+		{"with a CRTC's id as connector", func(a *uapi.ModeCRTC) { a.SetConnectorsPtr = addr(t, []uint32{s.CRTC}) }, unix.ENOENT},
 	} {
 		arg := s.SetCRTC()
 		c.change(&arg)
 		s.Want(c.what, uapi.IoctlModeSetCRTC, &arg, c.errno)
 	}
-	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer after refused requests", s.GetCRTC().FBID, s.FB)
 }
 
 func crtcConnectors(t *tester) {
 	s := t.Show()
 	twice := s.SetCRTC()
 	twice.SetConnectorsPtr, twice.CountConnectors = addr(t, []uint32{s.Connector.ID, s.Connector.ID}), 2
-	// One connector is not two; kernels have not always noticed.
-	s.Want("with a connector twice", uapi.IoctlModeSetCRTC, &twice, 0, unix.EINVAL)
-	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+	// Older kernels accept a duplicate connector.
+	s.Want("with a duplicate connector", uapi.IoctlModeSetCRTC, &twice, 0, unix.EINVAL)
+	equal(t, "the framebuffer shown", s.GetCRTC().FBID, s.FB)
 }
 
 func crtcEveryMode(t *tester) {
@@ -106,17 +106,17 @@ func crtcEveryMode(t *tester) {
 	}
 }
 
-// crtcBadModes are modes that no display can have.
+// crtcBadModes checks that invalid modes are refused.
 func crtcBadModes(t *tester) {
 	s := t.Show()
 	for what, change := range map[string]func(*uapi.ModeInfo){
-		"without a clock":                  func(m *uapi.ModeInfo) { m.Clock = 0 },
-		"without width":                    func(m *uapi.ModeInfo) { m.HDisplay = 0 },
-		"without height":                   func(m *uapi.ModeInfo) { m.VDisplay = 0 },
-		"whose line is shorter than wide":  func(m *uapi.ModeInfo) { m.HTotal = m.HDisplay - 1 },
-		"whose sync begins in the picture": func(m *uapi.ModeInfo) { m.HSyncStart = m.HDisplay - 1 },
-		"whose sync ends first":            func(m *uapi.ModeInfo) { m.HSyncEnd = m.HSyncStart - 1 },
-		"whose frame ends in the sync":     func(m *uapi.ModeInfo) { m.VTotal = m.VSyncEnd - 1 },
+		"with clock 0":                     func(m *uapi.ModeInfo) { m.Clock = 0 },
+		"with hdisplay 0":                  func(m *uapi.ModeInfo) { m.HDisplay = 0 },
+		"with vdisplay 0":                  func(m *uapi.ModeInfo) { m.VDisplay = 0 },
+		"with htotal below hdisplay":       func(m *uapi.ModeInfo) { m.HTotal = m.HDisplay - 1 },
+		"with hsync_start below hdisplay":  func(m *uapi.ModeInfo) { m.HSyncStart = m.HDisplay - 1 },
+		"with hsync_end below hsync_start": func(m *uapi.ModeInfo) { m.HSyncEnd = m.HSyncStart - 1 },
+		"with vtotal below vsync_end":      func(m *uapi.ModeInfo) { m.VTotal = m.VSyncEnd - 1 },
 		"of an unknown type":               func(m *uapi.ModeInfo) { m.Type = 1 << 30 },
 		"with all flags":                   func(m *uapi.ModeInfo) { m.Flags = math.MaxUint32 },
 		"with an unknown flag":             func(m *uapi.ModeInfo) { m.Flags |= 1 << 26 },
@@ -124,7 +124,7 @@ func crtcBadModes(t *tester) {
 	} {
 		arg := s.SetCRTC()
 		change(&arg.Mode)
-		if what == "of an unknown type" { // which is not looked at by all kernels
+		if what == "of an unknown type" { // which some kernels ignore
 			s.Want("with a mode "+what, uapi.IoctlModeSetCRTC, &arg, unix.EINVAL, 0)
 			continue
 		}
@@ -138,10 +138,11 @@ func crtcBadModes(t *tester) {
 		change(&arg.Mode)
 		s.Want("with a mode "+what, uapi.IoctlModeSetCRTC, &arg, unix.ERANGE)
 	}
-	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer after refused requests", s.GetCRTC().FBID, s.FB)
 }
 
-// crtcPan shows another part of a framebuffer that is larger than the screen.
+// crtcPan checks that SETCRTC can show any part of a framebuffer larger than the
+// mode.
 func crtcPan(t *tester) {
 	s := t.Show()
 	fb := s.NewFB(uint32(s.Mode.HDisplay)+64, uint32(s.Mode.VDisplay)+32)
@@ -149,58 +150,58 @@ func crtcPan(t *tester) {
 	arg.FBID, arg.X, arg.Y = fb, 64, 32
 	s.Want("at the far corner of a larger framebuffer", uapi.IoctlModeSetCRTC, &arg)
 	got := s.GetCRTC()
-	equal(t, "the place in the framebuffer", [2]uint32{got.X, got.Y}, [2]uint32{64, 32})
+	equal(t, "the position in the framebuffer", [2]uint32{got.X, got.Y}, [2]uint32{64, 32})
 	arg.Y = 33
 	s.Want("beyond the far corner", uapi.IoctlModeSetCRTC, &arg, unix.ENOSPC)
 }
 
-// crtcKeep is that -1 stands for the framebuffer that is shown.
+// crtcKeep checks that -1 stands for the current framebuffer.
 func crtcKeep(t *tester) {
 	s := t.Show()
 	arg := s.SetCRTC()
 	arg.FBID = math.MaxUint32
-	s.Want("with the framebuffer that is shown", uapi.IoctlModeSetCRTC, &arg)
-	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+	s.Want("of the current framebuffer", uapi.IoctlModeSetCRTC, &arg)
+	equal(t, "the framebuffer shown", s.GetCRTC().FBID, s.FB)
 	s.Must(uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
-	s.Want("with the framebuffer that is shown, when none is", uapi.IoctlModeSetCRTC, &arg, unix.EINVAL)
+	s.Want("of the current framebuffer, when there is none", uapi.IoctlModeSetCRTC, &arg, unix.EINVAL)
 }
 
-// crtcClientCloses is that framebuffers end with their file, and with them what
-// shows them.
+// crtcClientCloses checks that a framebuffer is no longer shown after its file
+// is closed.
 func crtcClientCloses(t *tester) {
 	s := t.Show()
 	other := t.Open()
 	t.Must("close", s.Close())
 	arg := uapi.ModeCRTC{CRTCID: s.CRTC}
 	other.Must(uapi.IoctlModeGetCRTC, &arg)
-	if arg.FBID == s.FB { // a console may be shown instead
-		t.Errorf("framebuffer %d of a client that has closed is shown", s.FB)
+	if arg.FBID == s.FB { // a console may show another one
+		t.Errorf("framebuffer %d of a closed file is still shown", s.FB)
 	}
 }
 
-// crtcNextMaster is that what is shown stays when the master changes.
+// crtcNextMaster checks that a change of the master leaves the picture alone.
 func crtcNextMaster(t *tester) {
 	s := t.Show()
 	other := t.Open()
 	s.Must(uapi.IoctlDropMaster, nil)
 	other.Must(uapi.IoctlSetMaster, nil)
-	equal(t, "what is shown under another master", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer shown under another master", s.GetCRTC().FBID, s.FB)
 	arg := s.SetCRTC()
-	s.Want("by who was master", uapi.IoctlModeSetCRTC, &arg, unix.EACCES)
+	s.Want("as former master", uapi.IoctlModeSetCRTC, &arg, unix.EACCES)
 	mine := other.NewFB(uint32(s.Mode.HDisplay), uint32(s.Mode.VDisplay))
 	arg.FBID = mine
-	other.Want("by the new master", uapi.IoctlModeSetCRTC, &arg)
-	equal(t, "what is shown", s.GetCRTC().FBID, mine)
+	other.Want("as new master", uapi.IoctlModeSetCRTC, &arg)
+	equal(t, "the framebuffer shown", s.GetCRTC().FBID, mine)
 }
 
-// attachMode is what has lost its meaning.
+// attachMode checks that the obsolete ATTACHMODE and DETACHMODE do nothing.
 func attachMode(t *tester) {
 	f := t.Open()
 	f.Want("", uapi.IoctlModeAttachMode, &uapi.ModeModeCmd{})
 	f.Want("", uapi.IoctlModeDetachMode, &uapi.ModeModeCmd{})
 }
 
-// crtcSecond is that CRTCs go their own ways.
+// crtcSecond checks that CRTCs are independent.
 func crtcSecond(t *tester) {
 	s := t.Show()
 	for pipe, id := range s.MustResources().CRTCs {
@@ -216,17 +217,16 @@ func crtcSecond(t *tester) {
 		if encoder.PossibleCRTCs&(1<<pipe) == 0 {
 			continue
 		}
-		// A connector that moves takes its picture along, and leaves nothing
-		// to the CRTC that showed it.
+		// A connector that moves to another CRTC leaves the old one disabled.
 		arg := moved.SetCRTC()
 		s.Want("with the connector of another CRTC", uapi.IoctlModeSetCRTC, &arg)
-		equal(t, "what the CRTC shows that has the connector", moved.GetCRTC().FBID, moved.FB)
-		equal(t, "whether the CRTC without a connector has a mode", s.GetCRTC().ModeValid, 0)
+		equal(t, "the framebuffer of the CRTC with the connector", moved.GetCRTC().FBID, moved.FB)
+		equal(t, "mode_valid of the CRTC without a connector", s.GetCRTC().ModeValid, 0)
 		back := s.SetCRTC()
 		s.Must(uapi.IoctlModeSetCRTC, &back)
-		equal(t, "what the first CRTC shows", s.GetCRTC().FBID, s.FB)
-		s.Want("off, which it is", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: id})
-		equal(t, "what the first CRTC shows when the other goes off", s.GetCRTC().FBID, s.FB)
+		equal(t, "the framebuffer of the first CRTC", s.GetCRTC().FBID, s.FB)
+		s.Want("to off, which it is", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: id})
+		equal(t, "the framebuffer of the first CRTC after the other is disabled", s.GetCRTC().FBID, s.FB)
 	}
 }
 
@@ -238,7 +238,7 @@ func (s *screen) ShowOnPlane(plane, crtc uint32) error {
 	})
 }
 
-// ramps are the three tables of a legacy gamma request.
+// ramps returns a legacy gamma request and its three tables.
 func (s *screen) ramps() (arg uapi.ModeCRTCLUT, tables [3][]uint16) {
 	s.t.Helper()
 	n := s.GetCRTC().GammaSize
@@ -260,7 +260,7 @@ func gammaSet(t *tester) {
 		}
 	}
 	s.Want("", uapi.IoctlModeSetGamma, &set)
-	defer func() { // leave nothing for the next client
+	defer func() { // restore the default
 		for i := range tables[0] {
 			tables[0][i] = uint16(i * 65535 / (len(tables[0]) - 1))
 		}
@@ -271,7 +271,7 @@ func gammaSet(t *tester) {
 	s.Want("", uapi.IoctlModeGetGamma, &get)
 	for i := range got {
 		if !slices.Equal(got[i], tables[i]) {
-			t.Errorf("table %d is not the one that was set", i)
+			t.Errorf("table %d differs from the one that was set", i)
 		}
 	}
 }
@@ -281,10 +281,10 @@ func gammaErrors(t *tester) {
 	s := &screen{file: f, Display: f.Display()}
 	for _, cmd := range []uint32{uapi.IoctlModeGetGamma, uapi.IoctlModeSetGamma} {
 		for what, change := range map[string]func(*uapi.ModeCRTCLUT){
-			"of no size":     func(a *uapi.ModeCRTCLUT) { a.GammaSize = 0 },
-			"one too short":  func(a *uapi.ModeCRTCLUT) { a.GammaSize-- },
-			"one too long":   func(a *uapi.ModeCRTCLUT) { a.GammaSize++ },
-			"of all numbers": func(a *uapi.ModeCRTCLUT) { a.GammaSize = math.MaxUint32 },
+			"of size 0":           func(a *uapi.ModeCRTCLUT) { a.GammaSize = 0 },
+			"one too short":       func(a *uapi.ModeCRTCLUT) { a.GammaSize-- },
+			"one too long":        func(a *uapi.ModeCRTCLUT) { a.GammaSize++ },
+			"of the largest size": func(a *uapi.ModeCRTCLUT) { a.GammaSize = math.MaxUint32 },
 		} {
 			arg, _ := s.ramps()
 			change(&arg)
@@ -297,7 +297,7 @@ func gammaErrors(t *tester) {
 		} {
 			arg, _ := s.ramps()
 			change(&arg)
-			s.Want("with "+what+" at a bad address", cmd, &arg, unix.EFAULT)
+			s.Want("with the table of "+what+" at a bad address", cmd, &arg, unix.EFAULT)
 		}
 	}
 }

@@ -1,67 +1,71 @@
-// Package conformance is test cases that any DRM device must pass: what the
-// uAPI's headers and documentation say that a client gets, for each request
-// its success, its errors, who may send it, and what it answers when the
-// device is gone. The cases know nothing of package drm and its parts: they
-// are clients, and run the same against
+// Package conformance has test cases that any DRM device must pass. For each
+// request they check what the uAPI's headers and documentation promise: its
+// success, its errors, who may send it, and its answer on an unplugged device.
 //
-//   - a device of package drm, in the same process: [InProcess];
+// The cases do not know package drm. They are clients, and run unchanged
+// against
+//
+//   - a device of package drm in the same process: [InProcess];
 //   - a device that package host serves, from a program that makes real system
 //     calls: [Card];
-//   - a kernel's card, by the same program.
+//   - a kernel's card, from the same program.
 //
-// A driver writer runs them against a driver of theirs:
+// A driver's test runs them like this:
 //
 //	func TestConformance(t *testing.T) {
 //		class := drm.NewClass(drm.ClassOptions{})
 //		dev, err := bus.New("platform").Add("mine")
 //		…
-//		conformance.Run(t, conformance.InProcess(class, dev, mine.NewDriver(class)))
+//		conformance.Run(t, conformance.InProcess(class, dev, mine.NewDriver(class).BusDriver()))
 //	}
 //
-// and everybody against a card, to which nobody else should be master:
+// The package's own test runs them against a card, which must have no master:
 //
-//	go test ./conformance -card /dev/dri/card0 [-unplug] [-other /dev/dri/card1] [-partial] [-run TestCard/flip]
+//	go test ./conformance -card /dev/dri/card0 [-unplug] [-other /dev/dri/card1] [-partial] [-differs NAME=REASON] [-run TestCard/flip]
 //
 // # Concept
 //
-// A [Target] is the device: a [System], which is the handful of system calls
-// that a DRM client makes, and ways to find its nodes and to unplug it. A
-// [Case] is one subject: it opens nodes, sends requests, and looks at what is
-// answered. Arguments are the structs of package uapi, and pointers are real
-// addresses of this process for all targets: what reads them is the kernel, or
-// process_vm_readv.
+// A [Target] is the device under test: a [System], which is the few system
+// calls that a DRM client makes, and ways to find the device's nodes and to
+// unplug it. A [Case] has one subject: it opens nodes, sends requests and
+// checks the answers. Arguments are the structs of package uapi. Pointers are
+// real addresses of this process for all targets: the kernel reads them, or the
+// target does with process_vm_readv.
 //
-// # What a device lacks
+// # Needs
 //
-// A case says what it needs of the device ([Needs]): sync objects, a cursor
-// plane, to be unplugged. Before the cases, the device is asked for each of
-// these. A case whose need the device does not meet fails, and says which and
-// why, because a suite that leaves out what it cannot do, and is green, tells
-// nobody anything. Who knows that a device has less says so with
-// Target.Partial (-partial): then such cases are no failure, and the log (-v)
-// names them.
+// A case declares what it needs of the device ([Needs]): sync objects, a cursor
+// plane, an unplug. [Run] first asks the device for each of these. A case whose
+// needs are not met fails and names them, because a suite that silently leaves
+// cases out proves nothing. Target.Partial (-partial) is for a device that is
+// known to have less: such cases then do not fail, and the log (-v) lists them.
 //
-// # What was covered
+// # Known differences
 //
-// Nobody keeps a list of which case covers which request: [Run] notes what was
-// sent, and what each request answered ([Coverage]). The package's own tests
-// hold that against the requests that a device of udrm serves: each must have
-// succeeded, must have been asked of a device that is gone, and so on.
+// [Differs] (-differs) declares that a device fails a case, and why. Run then
+// expects the case to fail: if it passes, the declaration is out of date, and
+// Run reports that as a failure. [Only] selects cases by name.
+//
+// # Coverage
+//
+// Run counts the answers of each request ([Coverage]). The package's own tests
+// compare them with the requests that a udrm device serves: each must have
+// succeeded, must have been sent to an unplugged device, and so on. A new
+// request therefore needs a case.
 //
 // # Where kernels differ
 //
-// Where the documentation leaves room, kernels that are in use answer
-// differently, or package host says in its documentation that it does, a case
-// takes each of the answers. Requests that are younger than Linux 6.1 are
-// needs.
+// A case accepts several answers where the documentation leaves them open,
+// where kernels in use differ, or where package host documents a difference.
+// Requests that are younger than Linux 6.1 are needs.
 //
-// # What a case leaves behind
+// # Clean-up
 //
-// Nothing: files are closed, and with them what they show; a device that was
-// unplugged is plugged in again, when nobody has the old one open any more, so
-// that its nodes are called what they were called.
+// A case closes its files, and with them what they show. It plugs an unplugged
+// device in again after it has closed all files of the old one, so that the
+// nodes keep their names.
 //
-// Start reading at [Case], then version.go for a simple one and flip.go for
-// one that shows something. requests.go is the list of requests by which the
-// rules for all of them are checked (rules.go).
+// Start reading at [Case], then version.go for a simple one and flip.go for one
+// that shows something. requests.go lists the requests that the rules of
+// rules.go apply to.
 package conformance

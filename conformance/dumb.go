@@ -23,19 +23,19 @@ func dumbCreate(t *tester) {
 	handles := make(map[uint32]bool)
 	for _, bpp := range []uint32{8, 16, 24, 32, 64} {
 		for _, size := range [][2]uint32{{1, 1}, {63, 65}, {1024, 768}} {
-			// What the client leaves in the answer is not looked at.
+			// The device ignores the output fields.
 			dumb := uapi.ModeCreateDumb{Width: size[0], Height: size[1], BPP: bpp, Handle: 77, Pitch: 1, Size: 3}
 			if !f.Want("", uapi.IoctlModeCreateDumb, &dumb) {
 				continue
 			}
 			if least := uint64(size[0]) * uint64(bpp) / 8; uint64(dumb.Pitch) < least {
-				t.Errorf("%dx%d at %d: the pitch is %d, a line has %d bytes", size[0], size[1], bpp, dumb.Pitch, least)
+				t.Errorf("%dx%d at %d: pitch %d, want at least %d", size[0], size[1], bpp, dumb.Pitch, least)
 			}
 			if least := uint64(dumb.Pitch) * uint64(size[1]); dumb.Size < least {
-				t.Errorf("%dx%d at %d: the size is %d, the lines have %d bytes", size[0], size[1], bpp, dumb.Size, least)
+				t.Errorf("%dx%d at %d: size %d, want at least %d", size[0], size[1], bpp, dumb.Size, least)
 			}
 			if dumb.Handle == 0 || handles[dumb.Handle] {
-				t.Errorf("the handle %d is zero, or another buffer's", dumb.Handle)
+				t.Errorf("handle %d is zero or that of another buffer", dumb.Handle)
 			}
 			handles[dumb.Handle] = true
 		}
@@ -57,11 +57,11 @@ func dumbCreateBad(t *tester) {
 		{Width: 1 << 16, Height: 1 << 16, BPP: 32},
 		{Width: 1 << 31, Height: 2, BPP: 8},
 	} {
-		f.Want("of nothing, or too much", uapi.IoctlModeCreateDumb, &dumb, unix.EINVAL)
+		f.Want("zero or oversized", uapi.IoctlModeCreateDumb, &dumb, unix.EINVAL)
 	}
 }
 
-// mapDumb maps a buffer.
+// mapDumb maps a dumb buffer.
 func mapDumb(f *file, dumb *uapi.ModeCreateDumb) (pixels []byte, offset uint64) {
 	f.t.Helper()
 	offset, err := f.MapDumb(dumb.Handle)
@@ -71,13 +71,14 @@ func mapDumb(f *file, dumb *uapi.ModeCreateDumb) (pixels []byte, offset uint64) 
 	return pixels, offset
 }
 
-// dumbMap is that mappings of a buffer show the same memory, zeros at first.
+// dumbMap checks that all mappings of a buffer share its memory, which is zero
+// at first.
 func dumbMap(t *tester) {
 	f := t.Open()
 	dumb, second := t.NewDumb(f, 64, 64, 32), t.NewDumb(f, 64, 64, 32)
 	pixels, offset := mapDumb(f, &dumb)
 	if !bytes.Equal(pixels, make([]byte, dumb.Size)) {
-		t.Errorf("a new buffer is not all zeros")
+		t.Errorf("a new buffer has nonzero bytes")
 	}
 	others, otherOffset := mapDumb(f, &second)
 	if offset == otherOffset {
@@ -86,28 +87,28 @@ func dumbMap(t *tester) {
 	copy(pixels, "first")
 	copy(others, "other")
 	again, sameOffset := mapDumb(f, &dumb)
-	equal(t, "the offset of the buffer, asked for again", sameOffset, offset)
-	equal(t, "what a second mapping shows", string(again[:5]), "first")
+	equal(t, "the offset of the buffer, requested again", sameOffset, offset)
+	equal(t, "the contents of a second mapping", string(again[:5]), "first")
 	again[len(again)-1] = 7
-	equal(t, "the last byte, by the first mapping", pixels[len(pixels)-1], 7)
-	equal(t, "what the other buffer shows", string(others[:5]), "other")
+	equal(t, "the last byte of the first mapping", pixels[len(pixels)-1], 7)
+	equal(t, "the contents of the other buffer", string(others[:5]), "other")
 }
 
 func dumbMapErrors(t *tester) {
 	f := t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
 	for _, handle := range []uint32{0, dumb.Handle + 1, math.MaxUint32} {
-		f.Want("of a handle that there is not", uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: handle}, unix.ENOENT)
+		f.Want("of a nonexistent handle", uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: handle}, unix.ENOENT)
 	}
 	_, offset := mapDumb(f, &dumb)
 	_, err := f.Mmap(offset, int(dumb.Size)+unix.Getpagesize())
 	t.Want("mmap of more than the buffer", err, unix.EINVAL)
 	_, err = f.Mmap(0, unix.Getpagesize())
-	// A descriptor of package host cannot be mapped at all there.
+	// EACCES: package host does not support it.
 	t.Want("mmap at an offset of no buffer", err, unix.EINVAL, unix.EACCES)
 }
 
-// dumbDestroy is that a handle ends, and what was mapped stays.
+// dumbDestroy checks that a handle can be closed while the buffer is mapped.
 func dumbDestroy(t *tester) {
 	f := t.Open()
 	for name, destroy := range map[string]func(handle uint32) error{
@@ -123,14 +124,14 @@ func dumbDestroy(t *tester) {
 		t.Want(name+" again", destroy(dumb.Handle), unix.EINVAL, unix.ENOENT)
 		t.Want(name+" of handle 0", destroy(0), unix.EINVAL, unix.ENOENT)
 		f.Want("after "+name, uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: dumb.Handle}, unix.ENOENT)
-		equal(t, "what the mapping shows", pixels[0], 42)
+		equal(t, "the contents of the mapping", pixels[0], 42)
 		pixels[len(pixels)-1] = 1
 		_, err := f.Mmap(offset, int(dumb.Size))
-		t.Want("mmap at the old offset by who has no handle any more", err, unix.EACCES, unix.EINVAL)
+		t.Want("mmap at the old offset without a handle", err, unix.EACCES, unix.EINVAL)
 	}
 }
 
-// dumbOtherFile is that handles and offsets are worth nothing to others.
+// dumbOtherFile checks that handles and offsets are valid for one file only.
 func dumbOtherFile(t *tester) {
 	f, other := t.Open(), t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)

@@ -13,9 +13,8 @@ import (
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// A file is a descriptor of the client: a node, or what a request returned.
-// Its methods, those of the client excepted, end the case on errors that are
-// not its subject.
+// A file is a descriptor of the client: an open node, or one that a request
+// returned.
 type file struct {
 	*kmsclient.Client
 	t      *tester
@@ -42,7 +41,7 @@ func (f *file) Ioctl(cmd uint32, arg any) error {
 	return f.send(cmd, at)
 }
 
-// send sends the request, and enters the answer in the coverage.
+// send sends a request and counts the answer.
 func (f *file) send(cmd uint32, arg uintptr) error {
 	err := f.t.target.System.Ioctl(f.fd, cmd, arg)
 	var errno unix.Errno
@@ -53,7 +52,7 @@ func (f *file) send(cmd uint32, arg uintptr) error {
 	return err
 }
 
-// Must is Ioctl for a request that has to succeed: the case ends otherwise.
+// Must is Ioctl for a request that has to succeed. The case ends on an error.
 func (f *file) Must(cmd uint32, arg any) {
 	f.t.Helper()
 	if err := f.Ioctl(cmd, arg); err != nil {
@@ -61,8 +60,9 @@ func (f *file) Must(cmd uint32, arg any) {
 	}
 }
 
-// Want is Ioctl for a request that has to answer one of the errnos, none for
-// success; see [T.Want]. what says what is special about it.
+// Want is Ioctl for a request that has to return one of the errnos; none stand
+// for success. what completes the name of the request in the failure line:
+// "as non-master".
 func (f *file) Want(what string, cmd uint32, arg any, errnos ...unix.Errno) bool {
 	f.t.Helper()
 	title := uapi.IoctlName(cmd)
@@ -99,7 +99,7 @@ func (f *file) Poll(events int16, timeout time.Duration) int16 {
 	return revents
 }
 
-// Mmap maps length bytes. They are unmapped at the end of the case.
+// Mmap maps length bytes until the end of the case.
 func (f *file) Mmap(offset uint64, length int) ([]byte, error) {
 	p, err := f.t.target.System.Mmap(f.fd, offset, length)
 	if err == nil {

@@ -23,17 +23,16 @@ var flipCases = []Case{
 	{"event/none", 0, eventNone},
 }
 
-// Flip asks for a framebuffer to be shown from the next vblank on, and for an
-// event.
+// Flip shows a framebuffer from the next vblank on, and asks for an event.
 func (s *screen) Flip(fb uint32, userData uint64) error {
 	return s.Ioctl(uapi.IoctlModePageFlip,
 		&uapi.ModeCRTCPageFlip{CRTCID: s.CRTC, FBID: fb, Flags: uapi.ModePageFlipEvent, UserData: userData})
 }
 
-// Settle waits until the last flip is shown, whoever has asked for it.
+// Settle waits until the last flip of any client is shown.
 func (s *screen) Settle() {
 	s.t.Helper()
-	arg := s.SetCRTC() // it waits for what is on its way
+	arg := s.SetCRTC() // it waits for the pending flip
 	arg.FBID = math.MaxUint32
 	s.Must(uapi.IoctlModeSetCRTC, &arg)
 }
@@ -47,12 +46,11 @@ func flipEvent(t *tester) {
 	equal(t, "the type of the event", e.Type, uapi.EventTypeFlipComplete)
 	equal(t, "the user data", e.UserData, 0x123456789abcdef0)
 	equal(t, "the CRTC", e.CRTC, s.CRTC)
-	// The flip may be shown by a vblank whose picture is still being sent, but
-	// not by one of long ago.
-	if e.At < before-patience || e.At > now()+patience {
-		t.Errorf("it was shown at %v, asked for at %v, and it is %v", e.At, before, now())
+	// The vblank may lie before the request, but not long before.
+	if e.At < before-timeout || e.At > now()+timeout {
+		t.Errorf("shown at %v, requested at %v, now is %v", e.At, before, now())
 	}
-	equal(t, "what is shown", s.GetCRTC().FBID, fb)
+	equal(t, "the framebuffer shown", s.GetCRTC().FBID, fb)
 	s.NoEvent()
 	t.Must("PAGE_FLIP back", s.Flip(s.FB, 1))
 	equal(t, "the user data", s.Event().UserData, 1)
@@ -65,8 +63,8 @@ func flipWithoutEvent(t *tester) {
 	s.NoEvent()
 }
 
-// flipBusy is that a CRTC takes one flip at a time. A vblank may come between
-// two requests, but not always.
+// flipBusy checks that a CRTC takes one flip at a time. A vblank may fall between
+// two requests, but not every time.
 func flipBusy(t *tester) {
 	s := t.Show()
 	fb := s.Another()
@@ -79,14 +77,14 @@ func flipBusy(t *tester) {
 			continue
 		}
 		t.Want("a second PAGE_FLIP", err, unix.EBUSY)
-		equal(t, "what is shown when the second was refused", s.GetCRTC().FBID, fb)
+		equal(t, "the framebuffer after the second was refused", s.GetCRTC().FBID, fb)
 		s.NoEvent()
 		return
 	}
-	t.Errorf("a second PAGE_FLIP succeeded 20 times while the first was on its way")
+	t.Errorf("a second PAGE_FLIP succeeded 20 times while the first was pending")
 }
 
-// flipOrder is that each flip is shown by a later vblank than the one before.
+// flipOrder checks that each flip is shown at a later vblank than the one before.
 func flipOrder(t *tester) {
 	s := t.Show()
 	fbs := [2]uint32{s.FB, s.Another()}
@@ -95,7 +93,7 @@ func flipOrder(t *tester) {
 		t.Must("PAGE_FLIP", s.Flip(fbs[(i+1)%2], uint64(i)))
 		e := s.Event()
 		if i > 0 && (int32(uint32(e.Sequence)-uint32(last.Sequence)) <= 0 || e.At <= last.At) {
-			t.Errorf("flip %d was shown by vblank %d at %v, the one before by %d at %v", i, e.Sequence, e.At, last.Sequence, last.At)
+			t.Errorf("flip %d was shown at vblank %d (%v), the one before at %d (%v)", i, e.Sequence, e.At, last.Sequence, last.At)
 		}
 		last = e
 	}
@@ -107,18 +105,18 @@ func flipErrors(t *tester) {
 	dumb := t.NewDumb(s.file, uint32(s.Mode.HDisplay), uint32(s.Mode.VDisplay), 32)
 	other := fbOf(&dumb)
 	other.PixelFormat = uapi.FormatARGB8888
-	_ = s.Ioctl(uapi.IoctlModeAddFB2, &other) // not every display has it
+	_ = s.Ioctl(uapi.IoctlModeAddFB2, &other) // optional
 	for _, c := range []struct {
 		what   string
 		change func(*uapi.ModeCRTCPageFlip)
 		errnos []unix.Errno
 	}{
 		{"with unknown flags", func(a *uapi.ModeCRTCPageFlip) { a.Flags = 1 << 30 }, []unix.Errno{unix.EINVAL}},
-		{"with the reserved field", func(a *uapi.ModeCRTCPageFlip) { a.Reserved = 1 }, []unix.Errno{unix.EINVAL}},
-		{"to two targets", func(a *uapi.ModeCRTCPageFlip) { a.Flags = uapi.ModePageFlipTarget }, []unix.Errno{unix.EINVAL}},
-		{"to a framebuffer that there is not", func(a *uapi.ModeCRTCPageFlip) { a.FBID = 0x7ffffff0 }, []unix.Errno{unix.ENOENT}},
-		{"to none", func(a *uapi.ModeCRTCPageFlip) { a.FBID = 0 }, []unix.Errno{unix.ENOENT}},
-		{"to a framebuffer that is too small", func(a *uapi.ModeCRTCPageFlip) { a.FBID = small }, []unix.Errno{unix.ENOSPC}},
+		{"with a nonzero reserved field", func(a *uapi.ModeCRTCPageFlip) { a.Reserved = 1 }, []unix.Errno{unix.EINVAL}},
+		{"with both target flags", func(a *uapi.ModeCRTCPageFlip) { a.Flags = uapi.ModePageFlipTarget }, []unix.Errno{unix.EINVAL}},
+		{"to a nonexistent framebuffer", func(a *uapi.ModeCRTCPageFlip) { a.FBID = 0x7ffffff0 }, []unix.Errno{unix.ENOENT}},
+		{"to framebuffer 0", func(a *uapi.ModeCRTCPageFlip) { a.FBID = 0 }, []unix.Errno{unix.ENOENT}},
+		{"to a framebuffer smaller than the mode", func(a *uapi.ModeCRTCPageFlip) { a.FBID = small }, []unix.Errno{unix.ENOSPC}},
 		{"to another format", func(a *uapi.ModeCRTCPageFlip) { a.FBID = other.FBID }, []unix.Errno{unix.EINVAL, unix.ENOENT}},
 	} {
 		arg := uapi.ModeCRTCPageFlip{CRTCID: s.CRTC, FBID: fb, Flags: uapi.ModePageFlipEvent}
@@ -126,24 +124,24 @@ func flipErrors(t *tester) {
 		s.Want(c.what, uapi.IoctlModePageFlip, &arg, c.errnos...)
 	}
 	if async, err := s.Cap(uapi.CapAsyncPageFlip); err == nil && async == 0 {
-		s.Want("at once, which the device cannot", uapi.IoctlModePageFlip,
+		s.Want("with ASYNC, unsupported by device", uapi.IoctlModePageFlip,
 			&uapi.ModeCRTCPageFlip{CRTCID: s.CRTC, FBID: fb, Flags: uapi.ModePageFlipAsync}, unix.EINVAL)
 	}
 	if target, err := s.Cap(uapi.CapPageFlipTarget); err == nil && target == 0 {
-		s.Want("to a target, which the device cannot", uapi.IoctlModePageFlip,
+		s.Want("with a target, unsupported by device", uapi.IoctlModePageFlip,
 			&uapi.ModeCRTCPageFlip{CRTCID: s.CRTC, FBID: fb, Flags: uapi.ModePageFlipTargetRelative, Reserved: 1}, unix.EINVAL)
 	}
 	s.NoEvent()
-	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer after refused requests", s.GetCRTC().FBID, s.FB)
 }
 
 func flipOff(t *tester) {
 	s := t.Show()
 	s.Must(uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
-	t.Want("PAGE_FLIP of a CRTC that shows nothing", s.Flip(s.FB, 0), unix.EBUSY)
+	t.Want("PAGE_FLIP on a disabled CRTC", s.Flip(s.FB, 0), unix.EBUSY)
 }
 
-// flipClose is that an event for a file that is closed goes nowhere.
+// flipClose checks that a file can be closed while its flip is pending.
 func flipClose(t *tester) {
 	s := t.Show()
 	t.Must("PAGE_FLIP", s.Flip(s.Another(), 0))
@@ -151,7 +149,7 @@ func flipClose(t *tester) {
 	t.Show().Settle()
 }
 
-// eventRead is that read gives whole events, as many as fit.
+// eventRead checks that read returns whole events, as many as fit.
 func eventRead(t *tester) {
 	s := t.Show()
 	for i := range 3 {
@@ -159,7 +157,7 @@ func eventRead(t *tester) {
 	}
 	wait := uapi.WaitVblankRequest{Type: uapi.VblankRelative | s.pipe(), Sequence: 2}
 	s.Must(uapi.IoctlWaitVblank, &wait)
-	equal(t, "poll with events", s.Poll(unix.POLLIN, patience), unix.POLLIN)
+	equal(t, "poll with events", s.Poll(unix.POLLIN, timeout), unix.POLLIN)
 
 	n, err := s.Read(make([]byte, eventSize-1))
 	if n != 0 || err != nil && !errors.Is(err, unix.EAGAIN) {
@@ -181,7 +179,7 @@ func eventRead(t *tester) {
 	t.Want("read without events", err, unix.EAGAIN)
 }
 
-// eventBlocking is that a file that was opened so waits for its events.
+// eventBlocking checks that a read without O_NONBLOCK waits for an event.
 func eventBlocking(t *tester) {
 	primary, _ := t.nodes()
 	s := t.ShowOn(t.OpenPath(primary, unix.O_RDWR))
@@ -194,8 +192,8 @@ func eventBlocking(t *tester) {
 	}
 }
 
-// eventSpace is that a file that does not read its events gets no more: there
-// is room for 4096 bytes of them, read or on their way.
+// eventSpace checks that a file has room for 4096 bytes of events, pending ones
+// included.
 func eventSpace(t *tester) {
 	s := t.Show()
 	const room = 4096 / eventSize
@@ -203,12 +201,12 @@ func eventSpace(t *tester) {
 		s.queueVblank(1000, uint64(i))
 	}
 	full := uapi.WaitVblankRequest{Type: uapi.VblankRelative | uapi.VblankEvent | s.pipe(), Sequence: 1000}
-	s.Want("with all room for events taken", uapi.IoctlWaitVblank, &full, unix.ENOMEM)
-	s.Want("with all room for events taken", uapi.IoctlCRTCQueueSequence,
+	s.Want("without room for an event", uapi.IoctlWaitVblank, &full, unix.ENOMEM)
+	s.Want("without room for an event", uapi.IoctlCRTCQueueSequence,
 		&uapi.CRTCQueueSequence{CRTCID: s.CRTC, Flags: uapi.CRTCSequenceRelative, Sequence: 1000}, unix.ENOMEM)
-	t.Want("PAGE_FLIP with all room for events taken", s.Flip(s.Another(), 0), unix.ENOMEM)
+	t.Want("PAGE_FLIP without room for an event", s.Flip(s.Another(), 0), unix.ENOMEM)
 
-	// What a CRTC that goes off was asked for happens now.
+	// A CRTC that is disabled delivers its events at once.
 	s.Must(uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 	for i := range room {
 		equal(t, "the user data", s.Event().UserData, uint64(i))

@@ -29,12 +29,12 @@ func fbAdd(t *tester) {
 	f := t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
 	ids := make(map[uint32]bool)
-	for range 2 { // a buffer can have several
+	for range 2 { // a buffer may have several framebuffers
 		arg := fbOf(&dumb)
 		arg.FBID = 77
 		f.Want("", uapi.IoctlModeAddFB2, &arg)
 		if arg.FBID == 0 || ids[arg.FBID] {
-			t.Errorf("the id %d is zero, or another framebuffer's", arg.FBID)
+			t.Errorf("id %d is zero or that of another framebuffer", arg.FBID)
 		}
 		ids[arg.FBID] = true
 	}
@@ -52,20 +52,20 @@ func fbAddErrors(t *tester) {
 		errnos []unix.Errno
 	}{
 		{"with unknown flags", func(a *uapi.ModeFBCmd2) { a.Flags = 1 << 30 }, []unix.Errno{unix.EINVAL}},
-		{"of no width", func(a *uapi.ModeFBCmd2) { a.Width = 0 }, []unix.Errno{unix.EINVAL}},
-		{"of no height", func(a *uapi.ModeFBCmd2) { a.Height = 0 }, []unix.Errno{unix.EINVAL}},
-		{"too wide", func(a *uapi.ModeFBCmd2) { a.Width = math.MaxUint32 }, []unix.Errno{unix.EINVAL}},
-		{"too high", func(a *uapi.ModeFBCmd2) { a.Height = math.MaxUint32 }, []unix.Errno{unix.EINVAL}},
-		{"in no format", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0 }, []unix.Errno{unix.EINVAL}},
+		{"of width 0", func(a *uapi.ModeFBCmd2) { a.Width = 0 }, []unix.Errno{unix.EINVAL}},
+		{"of height 0", func(a *uapi.ModeFBCmd2) { a.Height = 0 }, []unix.Errno{unix.EINVAL}},
+		{"with an oversized width", func(a *uapi.ModeFBCmd2) { a.Width = math.MaxUint32 }, []unix.Errno{unix.EINVAL}},
+		{"with an oversized height", func(a *uapi.ModeFBCmd2) { a.Height = math.MaxUint32 }, []unix.Errno{unix.EINVAL}},
+		{"in format 0", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0 }, []unix.Errno{unix.EINVAL}},
 		{"in an unknown format", func(a *uapi.ModeFBCmd2) { a.PixelFormat = 0x3f3f3f3f }, []unix.Errno{unix.EINVAL}},
-		{"without a buffer", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 0 }, []unix.Errno{unix.EINVAL}},
-		{"of a handle that there is not", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 999 }, []unix.Errno{unix.ENOENT}},
+		{"with handle 0", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 0 }, []unix.Errno{unix.EINVAL}},
+		{"of a nonexistent handle", func(a *uapi.ModeFBCmd2) { a.Handles[0] = 999 }, []unix.Errno{unix.ENOENT}},
 		{"with a pitch shorter than a line", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 4*64 - 1 }, []unix.Errno{unix.EINVAL}},
-		{"with no pitch", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 0 }, []unix.Errno{unix.EINVAL}},
-		{"with a pitch beyond 32 bits in all", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = math.MaxUint32 }, []unix.Errno{unix.ERANGE, unix.EINVAL}},
-		{"with an offset beyond 32 bits", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = math.MaxUint32 }, []unix.Errno{unix.ERANGE, unix.EINVAL}},
+		{"with pitch 0", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = 0 }, []unix.Errno{unix.EINVAL}},
+		{"with a pitch that overflows the size", func(a *uapi.ModeFBCmd2) { a.Pitches[0] = math.MaxUint32 }, []unix.Errno{unix.ERANGE, unix.EINVAL}},
+		{"with an offset that overflows the size", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = math.MaxUint32 }, []unix.Errno{unix.ERANGE, unix.EINVAL}},
 		{"larger than its buffer", func(a *uapi.ModeFBCmd2) { a.Height = 64 + 64 }, []unix.Errno{unix.EINVAL}},
-		{"behind the end of its buffer", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = uint32(dumb.Size) }, []unix.Errno{unix.EINVAL}},
+		{"beyond the end of its buffer", func(a *uapi.ModeFBCmd2) { a.Offsets[0] = uint32(dumb.Size) }, []unix.Errno{unix.EINVAL}},
 		{"with a modifier without the flag", func(a *uapi.ModeFBCmd2) { a.Modifier[0] = 1 }, []unix.Errno{unix.EINVAL}},
 	} {
 		arg := fbOf(&dumb)
@@ -76,17 +76,17 @@ func fbAddErrors(t *tester) {
 	arg := fbOf(&dumb)
 	other.Want("of another file's handle", uapi.IoctlModeAddFB2, &arg, unix.ENOENT)
 	if fbs := f.MustResources().FBs; len(fbs) != 0 {
-		t.Errorf("what was refused has left the framebuffers %d", fbs)
+		t.Errorf("refused requests left the framebuffers %d", fbs)
 	}
 }
 
-// fbAddLegacy is the older request, which has bits and depth for formats.
+// fbAddLegacy checks ADDFB, which has bpp and depth instead of a format.
 func fbAddLegacy(t *tester) {
 	f := t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
 	good := uapi.ModeFBCmd{Width: 64, Height: 64, Pitch: dumb.Pitch, BPP: 32, Depth: 24, Handle: dumb.Handle}
 	arg := good
-	f.Want("with 32 bits and depth 24", uapi.IoctlModeAddFB, &arg)
+	f.Want("with bpp 32 and depth 24", uapi.IoctlModeAddFB, &arg)
 	if arg.FBID == 0 {
 		t.Errorf("the id is zero")
 	}
@@ -95,11 +95,11 @@ func fbAddLegacy(t *tester) {
 		change func(*uapi.ModeFBCmd)
 		errno  unix.Errno
 	}{
-		{"with no bits", func(a *uapi.ModeFBCmd) { a.BPP = 0 }, unix.EINVAL},
-		{"with a depth of no format", func(a *uapi.ModeFBCmd) { a.Depth = 17 }, unix.EINVAL},
-		{"with a depth above its bits", func(a *uapi.ModeFBCmd) { a.BPP, a.Depth = 16, 24 }, unix.EINVAL},
-		{"of no width", func(a *uapi.ModeFBCmd) { a.Width = 0 }, unix.EINVAL},
-		{"of a handle that there is not", func(a *uapi.ModeFBCmd) { a.Handle = 999 }, unix.ENOENT},
+		{"with bpp 0", func(a *uapi.ModeFBCmd) { a.BPP = 0 }, unix.EINVAL},
+		{"with a depth that no format has", func(a *uapi.ModeFBCmd) { a.Depth = 17 }, unix.EINVAL},
+		{"with a depth above bpp", func(a *uapi.ModeFBCmd) { a.BPP, a.Depth = 16, 24 }, unix.EINVAL},
+		{"of width 0", func(a *uapi.ModeFBCmd) { a.Width = 0 }, unix.EINVAL},
+		{"of a nonexistent handle", func(a *uapi.ModeFBCmd) { a.Handle = 999 }, unix.ENOENT},
 		{"with a pitch shorter than a line", func(a *uapi.ModeFBCmd) { a.Pitch = 4 }, unix.EINVAL},
 	} {
 		arg := good
@@ -116,11 +116,11 @@ func fbModifiers(t *tester) {
 	arg := good
 	f.Want("with the linear modifier", uapi.IoctlModeAddFB2, &arg)
 	for what, change := range map[string]func(*uapi.ModeFBCmd2){
-		"with a modifier that there is not": func(a *uapi.ModeFBCmd2) { a.Modifier[0] = 0x7f7f7f7f7f7f7f7f },
-		"with a modifier of no plane":       func(a *uapi.ModeFBCmd2) { a.Modifier[1] = 1 },
-		"with a buffer of no plane":         func(a *uapi.ModeFBCmd2) { a.Handles[1] = dumb.Handle },
-		"with a pitch of no plane":          func(a *uapi.ModeFBCmd2) { a.Pitches[1] = 256 },
-		"with an offset of no plane":        func(a *uapi.ModeFBCmd2) { a.Offsets[3] = 4 },
+		"with an unknown modifier":            func(a *uapi.ModeFBCmd2) { a.Modifier[0] = 0x7f7f7f7f7f7f7f7f },
+		"with a modifier for an unused plane": func(a *uapi.ModeFBCmd2) { a.Modifier[1] = 1 },
+		"with a handle for an unused plane":   func(a *uapi.ModeFBCmd2) { a.Handles[1] = dumb.Handle },
+		"with a pitch for an unused plane":    func(a *uapi.ModeFBCmd2) { a.Pitches[1] = 256 },
+		"with an offset for an unused plane":  func(a *uapi.ModeFBCmd2) { a.Offsets[3] = 4 },
 	} {
 		arg := good
 		change(&arg)
@@ -128,8 +128,8 @@ func fbModifiers(t *tester) {
 	}
 }
 
-// nv12 is a framebuffer of two planes in one buffer: brightness, then colour in
-// half the resolution.
+// nv12 returns the ADDFB2 argument for a framebuffer in NV12, with both planes in
+// one buffer.
 func nv12(dumb *uapi.ModeCreateDumb) uapi.ModeFBCmd2 {
 	return uapi.ModeFBCmd2{
 		Width: 64, Height: 64, PixelFormat: uapi.FormatNV12,
@@ -152,11 +152,11 @@ func fbPlanes(t *tester) {
 	}
 	f.Want("of two planes", uapi.IoctlModeGetFB, &uapi.ModeFBCmd{FBID: add.FBID}, unix.EINVAL)
 	for what, change := range map[string]func(*uapi.ModeFBCmd2){
-		"without the second buffer":          func(a *uapi.ModeFBCmd2) { a.Handles[1] = 0 },
-		"with a second pitch that is short":  func(a *uapi.ModeFBCmd2) { a.Pitches[1] = 63 },
-		"with a second plane beyond the end": func(a *uapi.ModeFBCmd2) { a.Offsets[1] += dumb.Pitch * 64 },
-		"with two modifiers":                 func(a *uapi.ModeFBCmd2) { a.Flags, a.Modifier[1] = uapi.ModeFBModifiers, 1 },
-		"with rubbish behind the planes":     func(a *uapi.ModeFBCmd2) { a.Flags, a.Pitches[2] = uapi.ModeFBModifiers, 64 },
+		"without the second handle":                        func(a *uapi.ModeFBCmd2) { a.Handles[1] = 0 },
+		"with a second pitch shorter than a line":          func(a *uapi.ModeFBCmd2) { a.Pitches[1] = 63 },
+		"with a second plane beyond the end of the buffer": func(a *uapi.ModeFBCmd2) { a.Offsets[1] += dumb.Pitch * 64 },
+		"with different modifiers":                         func(a *uapi.ModeFBCmd2) { a.Flags, a.Modifier[1] = uapi.ModeFBModifiers, 1 },
+		"with a pitch for an unused plane":                 func(a *uapi.ModeFBCmd2) { a.Flags, a.Pitches[2] = uapi.ModeFBModifiers, 64 },
 	} {
 		arg := nv12(&dumb)
 		change(&arg)
@@ -184,8 +184,8 @@ func fbGet(t *tester) {
 	equal(t, "the offsets", arg.Offsets, add.Offsets)
 }
 
-// fbGetHandles is that handles, by which the contents can be read, are for the
-// master.
+// fbGetHandles checks that only the master gets handles, which give access to
+// the contents.
 func fbGetHandles(t *tester) {
 	f, other := t.Open(), t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
@@ -196,25 +196,25 @@ func fbGetHandles(t *tester) {
 
 	t.Unprivileged(func() {
 		old, arg := uapi.ModeFBCmd{FBID: add.FBID}, uapi.ModeFBCmd2{FBID: add.FBID}
-		other.Want("by who is not master", uapi.IoctlModeGetFB, &old)
-		other.Want("by who is not master", uapi.IoctlModeGetFB2, &arg)
-		equal(t, "the handle of GETFB for who is not master", old.Handle, 0)
-		equal(t, "the handles of GETFB2 for who is not master", arg.Handles, [4]uint32{})
+		other.Want("as non-master", uapi.IoctlModeGetFB, &old)
+		other.Want("as non-master", uapi.IoctlModeGetFB2, &arg)
+		equal(t, "the handle that GETFB returns to a non-master", old.Handle, 0)
+		equal(t, "the handles that GETFB2 returns to a non-master", arg.Handles, [4]uint32{})
 
 		arg = uapi.ModeFBCmd2{FBID: add.FBID}
-		f.Want("by the master", uapi.IoctlModeGetFB2, &arg)
+		f.Want("as master", uapi.IoctlModeGetFB2, &arg)
 		if arg.Handles[0] == 0 || arg.Handles[0] == dumb.Handle {
-			t.Fatalf("the handle for the master is %d, want a new one", arg.Handles[0])
+			t.Fatalf("GETFB2 returns handle %d to the master, want a new one", arg.Handles[0])
 		}
 		same := dumb
 		same.Handle = arg.Handles[0]
 		others, _ := mapDumb(f, &same)
-		equal(t, "what the buffer holds", others[0], 42)
+		equal(t, "the contents of the buffer", others[0], 42)
 		f.Want("", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: same.Handle})
 		old = uapi.ModeFBCmd{FBID: add.FBID}
-		f.Want("by the master", uapi.IoctlModeGetFB, &old)
+		f.Want("as master", uapi.IoctlModeGetFB, &old)
 		if old.Handle == 0 {
-			t.Errorf("GETFB gives the master no handle")
+			t.Errorf("GETFB returns no handle to the master")
 		}
 	})
 }
@@ -228,15 +228,15 @@ func fbRemove(t *tester) {
 	f.Want("after RMFB", uapi.IoctlModeGetFB, &uapi.ModeFBCmd{FBID: fb}, unix.ENOENT)
 	fb = f.NewFB(64, 64)
 	t.Must("close", f.Close())
-	other.Want("after its file was closed", uapi.IoctlModeGetFB2, &uapi.ModeFBCmd2{FBID: fb}, unix.ENOENT)
+	other.Want("after its file is closed", uapi.IoctlModeGetFB2, &uapi.ModeFBCmd2{FBID: fb}, unix.ENOENT)
 }
 
-// fbRemoveShown is that what is removed is shown no more.
+// fbRemoveShown checks that a removed framebuffer is no longer shown.
 func fbRemoveShown(t *tester) {
 	s := t.Show()
-	equal(t, "what the CRTC shows", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer of the CRTC", s.GetCRTC().FBID, s.FB)
 	s.Must(uapi.IoctlModeRmFB, &s.FB)
-	equal(t, "what the CRTC shows after RMFB", s.GetCRTC().FBID, 0)
+	equal(t, "the framebuffer of the CRTC after RMFB", s.GetCRTC().FBID, 0)
 }
 
 func fbClose(t *tester) {
@@ -246,26 +246,26 @@ func fbClose(t *tester) {
 	other.Want("by another file", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb}, unix.ENOENT)
 	f.Want("", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb})
 	f.Want("again", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb}, unix.ENOENT)
-	f.Want("of none", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{}, unix.ENOENT)
+	f.Want("of id 0", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{}, unix.ENOENT)
 	f.Want("after CLOSEFB", uapi.IoctlModeGetFB, &uapi.ModeFBCmd{FBID: fb}, unix.ENOENT)
 }
 
-// fbCloseShown is that CLOSEFB, in contrast to RMFB, changes nothing on the
-// screen: a client can end without a flash.
+// fbCloseShown checks that CLOSEFB, unlike RMFB, leaves the framebuffer on the
+// screen, so that a client can exit without a flash.
 func fbCloseShown(t *tester) {
 	s := t.Show()
 	s.Want("", uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: s.FB})
-	equal(t, "what the CRTC shows after CLOSEFB", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer of the CRTC after CLOSEFB", s.GetCRTC().FBID, s.FB)
 	s.Want("", uapi.IoctlModeRmFB, &s.FB, unix.ENOENT)
 	t.Must("close", s.Close())
 	other := t.Open()
 	crtc := uapi.ModeCRTC{CRTCID: s.CRTC}
 	other.Must(uapi.IoctlModeGetCRTC, &crtc)
-	equal(t, "what the CRTC shows when its client has closed", crtc.FBID, s.FB)
+	equal(t, "the framebuffer of the CRTC after its file is closed", crtc.FBID, s.FB)
 	other.Must(uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 }
 
-// fbKeepsBuffer is that a framebuffer holds its buffer.
+// fbKeepsBuffer checks that a framebuffer keeps its buffer.
 func fbKeepsBuffer(t *tester) {
 	f := t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
@@ -279,10 +279,10 @@ func fbKeepsBuffer(t *tester) {
 	same := dumb
 	same.Handle = get.Handles[0]
 	others, _ := mapDumb(f, &same)
-	equal(t, "what the buffer holds when its handle is gone", others[0], 42)
+	equal(t, "the contents of the buffer after its handle is closed", others[0], 42)
 }
 
-// fbDirty: a driver that shows buffers as they are need not know the request.
+// fbDirty checks DIRTYFB. A driver that scans out buffers directly answers ENOSYS.
 func fbDirty(t *tester) {
 	f := t.Open()
 	fb := f.NewFB(64, 64)
@@ -294,9 +294,9 @@ func fbDirty(t *tester) {
 		arg   uapi.ModeFBDirtyCmd
 		errno unix.Errno
 	}{
-		{"with a count and no clips", uapi.ModeFBDirtyCmd{NumClips: 1}, unix.EINVAL},
-		{"with clips and no count", uapi.ModeFBDirtyCmd{ClipsPtr: clips}, unix.EINVAL},
-		{"with three clips for copies", uapi.ModeFBDirtyCmd{NumClips: 3, ClipsPtr: clips, Flags: uapi.ModeFBDirtyAnnotateCopy}, unix.EINVAL},
+		{"with a count but no clips", uapi.ModeFBDirtyCmd{NumClips: 1}, unix.EINVAL},
+		{"with clips but no count", uapi.ModeFBDirtyCmd{ClipsPtr: clips}, unix.EINVAL},
+		{"with an odd number of clips for copies", uapi.ModeFBDirtyCmd{NumClips: 3, ClipsPtr: clips, Flags: uapi.ModeFBDirtyAnnotateCopy}, unix.EINVAL},
 		{"with too many clips", uapi.ModeFBDirtyCmd{NumClips: uapi.ModeFBDirtyMaxClips + 1, ClipsPtr: clips}, unix.EINVAL},
 		{"with the clips at a bad address", uapi.ModeFBDirtyCmd{NumClips: 1, ClipsPtr: t.BadAddr()}, unix.EFAULT},
 	} {

@@ -17,9 +17,8 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 )
 
-// InProcess returns the DRM device of class that driver makes on dev, which
-// has to be bound to it already. Its client is this process, with
-// CAP_SYS_ADMIN.
+// InProcess returns the DRM device of class that driver makes on dev. dev must be
+// bound to driver already. The client is this process, with CAP_SYS_ADMIN.
 func InProcess(class *drm.Class, dev *bus.Device, driver *bus.Driver) Target {
 	s := &inProcess{class: class, nodes: make(map[int]*openNode)}
 	s.as = drmtest.Self()
@@ -49,10 +48,10 @@ func InProcess(class *drm.Class, dev *bus.Device, driver *bus.Driver) Target {
 
 const nodeDir = "/dev/dri/"
 
-// inProcess is the system calls on the devices of a class. An open node has
-// the descriptor of a real file that stands for it, so that numbers are
-// unique. Everything that a device hands out (dma-bufs, sync files, leases) is
-// a real descriptor already, see package drmtest.
+// inProcess is the [System] for the devices of a class. Each open node has a
+// descriptor of /dev/null, so that its number is unique. The descriptors that
+// requests return (dma-bufs, sync files, leases) are real ones, see package
+// drmtest.
 //
 // Lock order: mu is a leaf.
 type inProcess struct {
@@ -167,8 +166,7 @@ func (s *inProcess) Poll(fd int, events int16, timeout time.Duration) (int16, er
 	return node.file.Poll(ctx) & (events | unix.POLLHUP | unix.POLLERR | unix.POLLNVAL), nil
 }
 
-// dmaBuf returns the dma-buf that a descriptor is of, nil when it is of another
-// file.
+// dmaBuf returns the dma-buf behind a descriptor, nil for any other file.
 func (s *inProcess) dmaBuf(fd int) *gem.DMABuf {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
@@ -189,7 +187,7 @@ func (s *inProcess) Seek(fd int, offset int64, whence int) (int64, error) {
 func (s *inProcess) Mmap(fd int, offset uint64, length int) ([]byte, error) {
 	if d := s.dmaBuf(fd); d != nil {
 		if d.Flags() != unix.O_RDWR {
-			return nil, unix.EACCES // to write it
+			return nil, unix.EACCES // mmap is for writing
 		}
 		m, err := d.Mmap(offset, uint64(length))
 		return mapped(m, length, err)
@@ -202,7 +200,7 @@ func (s *inProcess) Mmap(fd int, offset uint64, length int) ([]byte, error) {
 	return mapped(m, length, err)
 }
 
-// mapped maps what a device lets a client map.
+// mapped maps the memory that a device or a dma-buf offers.
 func mapped(m drm.Mapping, length int, err error) ([]byte, error) {
 	if err != nil {
 		return nil, withErrno(err)
@@ -235,8 +233,8 @@ func withErrno(err error) error {
 	return fmt.Errorf("%w: %w", err, drm.Errno(err))
 }
 
-// A caller is the client of one request. Its memory and its descriptors are
-// those of this process; some of the descriptors are nodes.
+// A caller is the caller of one request, with the memory and the descriptors of
+// this process. Some of the descriptors are nodes.
 type caller struct {
 	drmtest.Process
 	system *inProcess

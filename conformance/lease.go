@@ -25,28 +25,28 @@ var leaseCases = []Case{
 	{"lease/without-universal-planes", NeedDisplay, leaseImplicit},
 }
 
-// A lessor is a client with a display to lease.
+// A lessor is a client that leases its display.
 type lessor struct {
 	*file
 	*kmsclient.Display
 	plane uint32
 }
 
-// Lessor opens the node, for a client that knows all planes.
+// Lessor opens the node for a client with universal planes.
 func (t *tester) Lessor() *lessor {
 	t.Helper()
 	f := t.Open()
 	return &lessor{f, f.Display(), f.Plane(uapi.PlaneTypePrimary)}
 }
 
-// leaseArg is the request for a lease of the objects.
+// leaseArg returns the request for a lease of the objects.
 func (l *lessor) leaseArg(objects ...uint32) uapi.ModeCreateLease {
 	return uapi.ModeCreateLease{
 		ObjectIDs: addr(l.t, objects), ObjectCount: uint32(len(objects)), Flags: unix.O_CLOEXEC | unix.O_NONBLOCK,
 	}
 }
 
-// Lease leases the display.
+// Lease leases the display and returns the lessee's file and id.
 func (l *lessor) Lease() (lessee *file, id uint32) {
 	l.t.Helper()
 	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
@@ -54,22 +54,22 @@ func (l *lessor) Lease() (lessee *file, id uint32) {
 	return l.t.File(int(arg.FD), "a lease"), arg.LesseeID
 }
 
-// leaseCreate is that a lessee can use the display.
+// leaseCreate checks that a lessee can use the display.
 func leaseCreate(t *tester) {
 	l := t.Lessor()
 	lessee, id := l.Lease()
 	if id == 0 {
-		t.Errorf("the lessee has no id")
+		t.Errorf("the lessee has id 0")
 	}
 	flags, err := unix.FcntlInt(uintptr(lessee.fd), unix.F_GETFD, 0)
 	t.Want("F_GETFD", err)
 	equal(t, "whether the lease is closed on exec", flags&unix.FD_CLOEXEC != 0, true)
 	t.Must("UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	s := t.ShowOn(lessee)
-	equal(t, "what the lessee shows", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer seen by the lessee", s.GetCRTC().FBID, s.FB)
 	crtc := uapi.ModeCRTC{CRTCID: l.CRTC}
 	l.Must(uapi.IoctlModeGetCRTC, &crtc)
-	equal(t, "what the lessor sees shown", crtc.FBID, s.FB)
+	equal(t, "the framebuffer seen by the lessor", crtc.FBID, s.FB)
 	t.Must("PAGE_FLIP by the lessee", s.Flip(s.Another(), 5))
 	equal(t, "the user data of the lessee's flip", s.Event().UserData, 5)
 }
@@ -82,12 +82,12 @@ func leaseErrors(t *tester) {
 		objects []uint32
 		errno   unix.Errno
 	}{
-		{"of an object that there is not", []uint32{l.CRTC, l.Connector.ID, l.plane, 0x7ffffff0}, unix.ENOENT},
+		{"of a nonexistent object", []uint32{l.CRTC, l.Connector.ID, l.plane, 0x7ffffff0}, unix.ENOENT},
 		{"of an encoder", []uint32{l.CRTC, l.Connector.ID, l.plane, l.Encoder}, unix.EINVAL},
-		{"of no CRTC", []uint32{l.Connector.ID, l.plane}, unix.EINVAL},
-		{"of no connector", []uint32{l.CRTC, l.plane}, unix.EINVAL},
-		{"of no plane", []uint32{l.CRTC, l.Connector.ID}, unix.EINVAL},
-		{"of an object twice", []uint32{l.CRTC, l.Connector.ID, l.plane, l.CRTC}, unix.ENOSPC},
+		{"without a CRTC", []uint32{l.Connector.ID, l.plane}, unix.EINVAL},
+		{"without a connector", []uint32{l.CRTC, l.plane}, unix.EINVAL},
+		{"without a plane", []uint32{l.CRTC, l.Connector.ID}, unix.EINVAL},
+		{"of a duplicate object", []uint32{l.CRTC, l.Connector.ID, l.plane, l.CRTC}, unix.ENOSPC},
 	} {
 		arg := l.leaseArg(c.objects...)
 		l.Want(c.what, create, &arg, c.errno)
@@ -100,15 +100,15 @@ func leaseErrors(t *tester) {
 	l.Want("with padding", uapi.IoctlModeListLessees, &uapi.ModeListLessees{Pad: 1}, unix.EINVAL)
 	l.Want("with padding", uapi.IoctlModeGetLease, &uapi.ModeGetLease{Pad: 1}, unix.EINVAL)
 	for _, id := range []uint32{0, 99, math.MaxUint32} {
-		l.Want("of a lessee that there is not", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id}, unix.ENOENT)
+		l.Want("of a nonexistent lessee", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id}, unix.ENOENT)
 	}
 	if lessees := l.lessees(); len(lessees) != 0 {
-		t.Errorf("what was refused has left the lessees %d", lessees)
+		t.Errorf("refused requests left the lessees %d", lessees)
 	}
 }
 
-// leaseObjects is that a lessee finds what it has on lease, and nothing else
-// that can be leased.
+// leaseObjects checks that a lessee sees the leased objects, and no others of the
+// kinds that can be leased.
 func leaseObjects(t *tester) {
 	l := t.Lessor()
 	all := l.MustResources()
@@ -128,41 +128,41 @@ func leaseObjects(t *tester) {
 	if !slices.Equal(leased, []uint32{l.plane}) {
 		t.Errorf("the lessee sees the planes %d, want %d", leased, l.plane)
 	}
-	lessee.Want("of a plane on lease", uapi.IoctlModeGetPlane, &uapi.ModeGetPlane{PlaneID: l.plane})
+	lessee.Want("of a leased plane", uapi.IoctlModeGetPlane, &uapi.ModeGetPlane{PlaneID: l.plane})
 	for _, id := range planes {
 		if id != l.plane {
-			lessee.Want("of a plane that is not on lease", uapi.IoctlModeGetPlane, &uapi.ModeGetPlane{PlaneID: id}, unix.ENOENT)
-			lessee.Want("of a plane that is not on lease", uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: id}, unix.ENOENT)
-			lessee.Want("of a plane that is not on lease", uapi.IoctlModeObjGetProperties,
+			lessee.Want("of a plane outside the lease", uapi.IoctlModeGetPlane, &uapi.ModeGetPlane{PlaneID: id}, unix.ENOENT)
+			lessee.Want("of a plane outside the lease", uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: id}, unix.ENOENT)
+			lessee.Want("of a plane outside the lease", uapi.IoctlModeObjGetProperties,
 				&uapi.ModeObjGetProperties{ObjID: id, ObjType: uapi.ModeObjectPlane}, unix.ENOENT)
 		}
 	}
 	for _, id := range all.CRTCs {
 		if id != l.CRTC {
-			lessee.Want("of a CRTC that is not on lease", uapi.IoctlModeGetCRTC, &uapi.ModeCRTC{CRTCID: id}, unix.ENOENT)
+			lessee.Want("of a CRTC outside the lease", uapi.IoctlModeGetCRTC, &uapi.ModeCRTC{CRTCID: id}, unix.ENOENT)
 		}
 	}
 	for _, id := range all.Connectors {
 		if id != l.Connector.ID {
-			lessee.Want("of a connector that is not on lease", uapi.IoctlModeGetConnector, &uapi.ModeGetConnector{ConnectorID: id}, unix.ENOENT)
+			lessee.Want("of a connector outside the lease", uapi.IoctlModeGetConnector, &uapi.ModeGetConnector{ConnectorID: id}, unix.ENOENT)
 		}
 	}
-	// Framebuffers belong to who makes them.
+	// Framebuffers belong to their file.
 	fb := l.NewFB(64, 64)
-	lessee.Want("of the lessor's", uapi.IoctlModeRmFB, &fb, unix.ENOENT)
+	lessee.Want("of the lessor's framebuffer", uapi.IoctlModeRmFB, &fb, unix.ENOENT)
 }
 
 func leaseTwice(t *tester) {
 	l := t.Lessor()
 	lessee, _ := l.Lease()
 	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
-	l.Want("of what is on lease already", uapi.IoctlModeCreateLease, &arg, unix.EBUSY)
+	l.Want("of leased objects", uapi.IoctlModeCreateLease, &arg, unix.EBUSY)
 	t.Must("close", lessee.Close())
-	l.Want("when the lessee has closed", uapi.IoctlModeCreateLease, &arg)
+	l.Want("after the lessee is closed", uapi.IoctlModeCreateLease, &arg)
 	t.File(int(arg.FD), "a lease")
 }
 
-// lessees are those of a lessor.
+// lessees returns the ids of a lessor's lessees.
 func (f *file) lessees() []uint32 {
 	f.t.Helper()
 	var count uapi.ModeListLessees
@@ -172,7 +172,7 @@ func (f *file) lessees() []uint32 {
 	return ids
 }
 
-// leased are the objects of a lessee.
+// leased returns the objects of a lessee in ascending order.
 func (f *file) leased() []uint32 {
 	f.t.Helper()
 	var count uapi.ModeGetLease
@@ -186,11 +186,11 @@ func (f *file) leased() []uint32 {
 func leaseList(t *tester) {
 	l := t.Lessor()
 	if lessees := l.lessees(); len(lessees) != 0 {
-		t.Errorf("there are the lessees %d", lessees)
+		t.Errorf("lessees %d, want none", lessees)
 	}
 	lessee, id := l.Lease()
 	if lessees := l.lessees(); !slices.Equal(lessees, []uint32{id}) {
-		t.Errorf("there are the lessees %d, want %d", lessees, id)
+		t.Errorf("lessees %d, want %d", lessees, id)
 	}
 	want := []uint32{l.CRTC, l.Connector.ID, l.plane}
 	slices.Sort(want)
@@ -204,13 +204,13 @@ func leaseList(t *tester) {
 	lessee.Want("at a bad address", uapi.IoctlModeGetLease, &uapi.ModeGetLease{CountObjects: 1, ObjectsPtr: t.BadAddr()}, unix.EFAULT)
 	for _, object := range want {
 		if !slices.Contains(l.leased(), object) {
-			t.Errorf("the objects of the lessor are without %d, which it has leased away", object)
+			t.Errorf("the lessor does not see object %d, which it leased", object)
 		}
 	}
 }
 
-// leaseRevoke is that what is revoked can neither be seen nor used, and that
-// the lessor has it back.
+// leaseRevoke checks that a revoked lessee can neither see nor use the objects,
+// and that the lessor can.
 func leaseRevoke(t *tester) {
 	l := t.Lessor()
 	lessee, id := l.Lease()
@@ -218,34 +218,34 @@ func leaseRevoke(t *tester) {
 	s := t.ShowOn(lessee)
 	l.Want("", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id})
 	if objects := lessee.leased(); len(objects) != 0 {
-		t.Errorf("a lease that was revoked has the objects %d", objects)
+		t.Errorf("a revoked lease has the objects %d", objects)
 	}
 	if r := lessee.MustResources(); len(r.CRTCs) != 0 || len(r.Connectors) != 0 {
-		t.Errorf("a lessee of nothing sees the CRTCs %d and the connectors %d", r.CRTCs, r.Connectors)
+		t.Errorf("a revoked lessee sees the CRTCs %d and the connectors %d", r.CRTCs, r.Connectors)
 	}
 	if lessees := l.lessees(); len(lessees) != 0 {
-		t.Errorf("there are the lessees %d", lessees)
+		t.Errorf("lessees %d, want none", lessees)
 	}
-	lessee.Want("after the lease was revoked", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: l.CRTC}, unix.ENOENT)
-	lessee.Want("after the lease was revoked", uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: l.CRTC, FBID: s.FB}, unix.ENOENT)
+	lessee.Want("after REVOKE_LEASE", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: l.CRTC}, unix.ENOENT)
+	lessee.Want("after REVOKE_LEASE", uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: l.CRTC, FBID: s.FB}, unix.ENOENT)
 	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
-	l.Want("of what was revoked", uapi.IoctlModeCreateLease, &arg)
+	l.Want("of revoked objects", uapi.IoctlModeCreateLease, &arg)
 	t.File(int(arg.FD), "a lease")
-	l.Want("off, by the lessor", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: l.CRTC})
+	l.Want("to off, by the lessor", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: l.CRTC})
 }
 
-// leaseMaster is that a lessee is master while its lessor is, and neither can
-// give that away nor take it.
+// leaseMaster checks that a lessee is master while its lessor is, and can neither
+// drop nor set that itself.
 func leaseMaster(t *tester) {
 	l := t.Lessor()
 	lessee, _ := l.Lease()
-	t.Want("a request of the master, by the lessee", asMaster(lessee))
-	lessee.Want("by a lessee", uapi.IoctlDropMaster, nil, unix.EINVAL)
+	t.Want("a master's request by the lessee", asMaster(lessee))
+	lessee.Want("as lessee", uapi.IoctlDropMaster, nil, unix.EINVAL)
 	l.Must(uapi.IoctlDropMaster, nil)
-	t.Want("a request of the master, by the lessee of none", asMaster(lessee), unix.EACCES)
-	lessee.Want("by the lessee of none", uapi.IoctlSetMaster, nil, unix.EINVAL)
+	t.Want("a master's request by the lessee after the lessor's DROP_MASTER", asMaster(lessee), unix.EACCES)
+	lessee.Want("as lessee after the lessor's DROP_MASTER", uapi.IoctlSetMaster, nil, unix.EINVAL)
 	l.Must(uapi.IoctlSetMaster, nil)
-	t.Want("a request of the master, by the lessee", asMaster(lessee))
+	t.Want("a master's request by the lessee", asMaster(lessee))
 }
 
 func leaseLesseeCloses(t *tester) {
@@ -253,34 +253,34 @@ func leaseLesseeCloses(t *tester) {
 	lessee, _ := l.Lease()
 	t.Must("close", lessee.Close())
 	if lessees := l.lessees(); len(lessees) != 0 {
-		t.Errorf("there are the lessees %d when they have closed", lessees)
+		t.Errorf("lessees %d after the lessee is closed, want none", lessees)
 	}
-	t.Want("a request of the master, by the lessor", asMaster(l.file))
+	t.Want("a master's request by the lessor", asMaster(l.file))
 }
 
 func leaseLessorCloses(t *tester) {
 	l := t.Lessor()
 	lessee, _ := l.Lease()
 	t.Must("close", l.Close())
-	t.Want("a request of the master, when the lessor has closed", asMaster(lessee), unix.EACCES)
+	t.Want("a master's request by the lessee after the lessor is closed", asMaster(lessee), unix.EACCES)
 	r := lessee.MustResources()
 	if len(r.CRTCs) != 0 || len(r.Connectors) != 0 {
-		t.Errorf("the lessee of one who has closed sees the CRTCs %d and the connectors %d", r.CRTCs, r.Connectors)
+		t.Errorf("the lessee of a closed lessor sees the CRTCs %d and the connectors %d", r.CRTCs, r.Connectors)
 	}
 }
 
-// leaseLessee is that leases are not leased on.
+// leaseLessee checks that a lessee cannot create leases.
 func leaseLessee(t *tester) {
 	l := t.Lessor()
 	lessee, id := l.Lease()
 	t.Must("UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
-	lessee.Want("by a lessee", uapi.IoctlModeCreateLease, &arg, unix.EINVAL)
-	lessee.Want("of itself, by a lessee", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id}, unix.EACCES)
+	lessee.Want("as lessee", uapi.IoctlModeCreateLease, &arg, unix.EINVAL)
+	lessee.Want("of itself, as lessee", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id}, unix.EACCES)
 }
 
-// leaseImplicit is that planes come along for a client that does not know
-// them.
+// leaseImplicit checks that a lease by a client without universal planes includes
+// the planes of the CRTC.
 func leaseImplicit(t *tester) {
 	f := t.Open()
 	l := &lessor{file: f, Display: f.Display()}
@@ -292,8 +292,8 @@ func leaseImplicit(t *tester) {
 	}
 }
 
-// leaseNoPrimary is that requests that use a plane without naming it are not a
-// way to planes that are not on lease.
+// leaseNoPrimary checks that requests that use a plane implicitly cannot use one
+// outside the lease.
 func leaseNoPrimary(t *tester) {
 	s := t.Show()
 	l := &lessor{file: s.file, Display: s.Display, plane: s.Plane(uapi.PlaneTypeOverlay)}
@@ -301,15 +301,15 @@ func leaseNoPrimary(t *tester) {
 	theirs := &screen{file: lessee, Display: s.Display}
 	theirs.FB = theirs.Another()
 	set := theirs.SetCRTC()
-	lessee.Want("without the primary plane", uapi.IoctlModeSetCRTC, &set, unix.EACCES)
-	t.Want("PAGE_FLIP without the primary plane", theirs.Flip(theirs.FB, 0), unix.EACCES)
+	lessee.Want("without a lease of the primary plane", uapi.IoctlModeSetCRTC, &set, unix.EACCES)
+	t.Want("PAGE_FLIP without a lease of the primary plane", theirs.Flip(theirs.FB, 0), unix.EACCES)
 	dumb := lessee.NewCursor()
-	lessee.Want("without the cursor plane", uapi.IoctlModeCursor, &uapi.ModeCursor{
+	lessee.Want("without a lease of the cursor plane", uapi.IoctlModeCursor, &uapi.ModeCursor{
 		Flags: uapi.ModeCursorBO, CRTCID: s.CRTC, Width: dumb.Width, Height: dumb.Height, Handle: dumb.Handle}, unix.EACCES)
-	equal(t, "what is shown", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer shown", s.GetCRTC().FBID, s.FB)
 	overlay := uapi.ModeSetPlane{
 		PlaneID: l.plane, CRTCID: s.CRTC, FBID: lessee.NewFB(64, 64), CRTCW: 64, CRTCH: 64, SrcW: 64 << 16, SrcH: 64 << 16,
 	}
-	lessee.Want("on the plane on lease", uapi.IoctlModeSetPlane, &overlay)
-	lessee.Want("off, which needs no plane", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
+	lessee.Want("on the leased plane", uapi.IoctlModeSetPlane, &overlay)
+	lessee.Want("to off, which uses no plane", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 }

@@ -20,30 +20,30 @@ var masterCases = []Case{
 	{"open/read-only", 0, openReadOnly},
 }
 
-// asMaster sends what only a master may, and changes nothing.
+// asMaster sends a request that requires a master and changes nothing.
 func asMaster(f *file) error {
 	return f.Ioctl(uapi.IoctlSetVersion, &uapi.SetVersion{DiMajor: -1, DdMajor: -1})
 }
 
-// firstOpener is that who opens the node while there is no master is it.
+// firstOpener checks that a file opened while there is no master becomes master.
 func firstOpener(t *tester) {
 	f := t.Open()
-	t.Want("a request of the master, by who has opened the node first", asMaster(f))
+	t.Want("a master's request by the first file", asMaster(f))
 	other := t.Open()
-	t.Want("a request of the master, by the second", asMaster(other), unix.EACCES)
+	t.Want("a master's request by the second file", asMaster(other), unix.EACCES)
 	t.Must("close", f.Close())
-	t.Want("a request of the master, by the second, when the first has closed", asMaster(other), unix.EACCES)
-	t.Want("a request of the master, by who opens it now", asMaster(t.Open()))
+	t.Want("a master's request by the second file after the first is closed", asMaster(other), unix.EACCES)
+	t.Want("a master's request by a new file", asMaster(t.Open()))
 }
 
 func setAndDrop(t *tester) {
 	f := t.Open()
-	f.Want("by the master", uapi.IoctlSetMaster, nil)
-	f.Want("by the master", uapi.IoctlDropMaster, nil)
-	t.Want("a request of the master, after it was dropped", asMaster(f), unix.EACCES)
+	f.Want("as master", uapi.IoctlSetMaster, nil)
+	f.Want("as master", uapi.IoctlDropMaster, nil)
+	t.Want("a master's request after DROP_MASTER", asMaster(f), unix.EACCES)
 	f.Want("again", uapi.IoctlDropMaster, nil, unix.EINVAL)
-	f.Want("by who was master", uapi.IoctlSetMaster, nil)
-	t.Want("a request of the master, which it is again", asMaster(f))
+	f.Want("as former master", uapi.IoctlSetMaster, nil)
+	t.Want("a master's request after SET_MASTER", asMaster(f))
 }
 
 func twoFiles(t *tester) {
@@ -51,46 +51,46 @@ func twoFiles(t *tester) {
 	other.Want("while another is master", uapi.IoctlSetMaster, nil, unix.EBUSY)
 	other.Want("while another is master", uapi.IoctlDropMaster, nil, unix.EINVAL)
 	f.Must(uapi.IoctlDropMaster, nil)
-	other.Want("when there is none", uapi.IoctlSetMaster, nil)
+	other.Want("without a master", uapi.IoctlSetMaster, nil)
 	f.Want("while another is master", uapi.IoctlSetMaster, nil, unix.EBUSY)
-	t.Want("a request of the master, by the other", asMaster(other))
+	t.Want("a master's request by the other file", asMaster(other))
 	other.Must(uapi.IoctlDropMaster, nil)
-	f.Want("back again", uapi.IoctlSetMaster, nil)
+	f.Want("after the other's DROP_MASTER", uapi.IoctlSetMaster, nil)
 }
 
-// masterUnprivileged is that a file that was never master needs a privilege to
-// become or drop it, and one that was does not.
+// masterUnprivileged checks that a file that was never master needs
+// CAP_SYS_ADMIN for SET_MASTER and DROP_MASTER, and a former master does not.
 func masterUnprivileged(t *tester) {
 	f := t.Open()
 	t.Unprivileged(func() {
 		other := t.Open()
-		other.Want("by who never was master", uapi.IoctlSetMaster, nil, unix.EACCES)
-		other.Want("by who never was master", uapi.IoctlDropMaster, nil, unix.EACCES)
-		f.Want("by the master", uapi.IoctlDropMaster, nil)
-		other.Want("by who never was master, when there is none", uapi.IoctlSetMaster, nil, unix.EACCES)
-		f.Want("by who was master", uapi.IoctlSetMaster, nil)
+		other.Want("by a file that was never master", uapi.IoctlSetMaster, nil, unix.EACCES)
+		other.Want("by a file that was never master", uapi.IoctlDropMaster, nil, unix.EACCES)
+		f.Want("as master", uapi.IoctlDropMaster, nil)
+		other.Want("by a file that was never master, without a master", uapi.IoctlSetMaster, nil, unix.EACCES)
+		f.Want("as former master", uapi.IoctlSetMaster, nil)
 	})
 }
 
 func masterCloses(t *tester) {
 	f, other := t.Open(), t.Open()
 	t.Must("close", f.Close())
-	other.Want("when the master has closed", uapi.IoctlDropMaster, nil, unix.EINVAL)
-	other.Want("when the master has closed", uapi.IoctlSetMaster, nil)
-	t.Want("a request of the master", asMaster(other))
+	other.Want("after the master is closed", uapi.IoctlDropMaster, nil, unix.EINVAL)
+	other.Want("after the master is closed", uapi.IoctlSetMaster, nil)
+	t.Want("a master's request", asMaster(other))
 }
 
-// masterDup is that the master is an open file, whatever descriptors it has.
+// masterDup checks that the master is the open file, not one descriptor of it.
 func masterDup(t *tester) {
 	f := t.Open()
 	dup := f.Dup()
-	t.Want("a request of the master, by another descriptor", asMaster(dup))
+	t.Want("a master's request by another descriptor", asMaster(dup))
 	t.Must("close", f.Close())
-	t.Want("a request of the master, when the first descriptor is closed", asMaster(dup))
+	t.Want("a master's request after the first descriptor is closed", asMaster(dup))
 	dup.Want("by another descriptor", uapi.IoctlDropMaster, nil)
 	dup.Want("by another descriptor", uapi.IoctlSetMaster, nil)
 	t.Must("close", dup.Close())
-	t.Want("a request of the master, by who opens it next", asMaster(t.Open()))
+	t.Want("a master's request by the next file", asMaster(t.Open()))
 }
 
 func magicNumbers(t *tester) {
@@ -106,13 +106,13 @@ func magicNumbers(t *tester) {
 	if first.Magic == 0 || others.Magic == 0 {
 		t.Errorf("a magic number is 0")
 	}
-	f.Want("of its own", uapi.IoctlAuthMagic, &first)
-	f.Want("of another", uapi.IoctlAuthMagic, &others)
-	f.Want("of nobody", uapi.IoctlAuthMagic, &uapi.Auth{Magic: 0}, unix.EINVAL)
-	f.Want("of nobody", uapi.IoctlAuthMagic, &uapi.Auth{Magic: 0x7fffffff}, unix.EINVAL)
+	f.Want("of its own magic", uapi.IoctlAuthMagic, &first)
+	f.Want("of another file's magic", uapi.IoctlAuthMagic, &others)
+	f.Want("of a nonexistent magic", uapi.IoctlAuthMagic, &uapi.Auth{Magic: 0}, unix.EINVAL)
+	f.Want("of a nonexistent magic", uapi.IoctlAuthMagic, &uapi.Auth{Magic: 0x7fffffff}, unix.EINVAL)
 }
 
-// magicOnce is that a number is good for one time.
+// magicOnce checks that a magic number can be used once.
 func magicOnce(t *tester) {
 	f, other := t.Open(), t.Open()
 	var magic uapi.Auth
@@ -126,10 +126,10 @@ func magicClosed(t *tester) {
 	var magic uapi.Auth
 	other.Must(uapi.IoctlGetMagic, &magic)
 	t.Must("close", other.Close())
-	f.Want("of a file that is closed", uapi.IoctlAuthMagic, &magic, unix.EINVAL)
+	f.Want("of a closed file's magic", uapi.IoctlAuthMagic, &magic, unix.EINVAL)
 }
 
-// openExclusive is that nodes are there to be shared.
+// openExclusive checks that a node cannot be opened exclusively.
 func openExclusive(t *tester) {
 	primary, _ := t.nodes()
 	fd, err := t.target.System.Open(primary, unix.O_RDWR|unix.O_EXCL)
@@ -139,10 +139,10 @@ func openExclusive(t *tester) {
 	t.Want("open with O_EXCL", err, unix.EBUSY)
 }
 
-// openReadOnly is that requests do not look at the mode of the file.
+// openReadOnly checks that a file opened for reading may send requests.
 func openReadOnly(t *tester) {
 	primary, _ := t.nodes()
 	f := t.OpenPath(primary, unix.O_RDONLY)
-	f.Want("by a file that is open for reading", uapi.IoctlVersion, &uapi.Version{})
-	f.Want("by a file that is open for reading", uapi.IoctlGetMagic, &uapi.Auth{})
+	f.Want("by a file opened for reading", uapi.IoctlVersion, &uapi.Version{})
+	f.Want("by a file opened for reading", uapi.IoctlGetMagic, &uapi.Auth{})
 }

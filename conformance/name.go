@@ -14,7 +14,7 @@ var nameCases = []Case{
 	{"name/life", NeedNames, nameLife},
 }
 
-// flinkAndOpen is that a name leads another file to the same memory.
+// flinkAndOpen checks that a name gives another file access to the buffer.
 func flinkAndOpen(t *tester) {
 	f := t.Open()
 	other := t.OpenAuthenticated(f)
@@ -22,7 +22,7 @@ func flinkAndOpen(t *tester) {
 	name, again := uapi.GEMFlink{Handle: dumb.Handle}, uapi.GEMFlink{Handle: dumb.Handle}
 	f.Must(uapi.IoctlGEMFlink, &name)
 	f.Must(uapi.IoctlGEMFlink, &again)
-	equal(t, "the name, asked for again", again.Name, name.Name)
+	equal(t, "the name, requested again", again.Name, name.Name)
 	second := t.NewDumb(f, 64, 64, 32)
 	another := uapi.GEMFlink{Handle: second.Handle}
 	f.Must(uapi.IoctlGEMFlink, &another)
@@ -38,19 +38,19 @@ func flinkAndOpen(t *tester) {
 	same.Handle = open.Handle
 	others, _ := mapDumb(other, &same)
 	pixels[0] = 42
-	equal(t, "what the other file sees", others[0], 42)
+	equal(t, "the contents seen by the other file", others[0], 42)
 }
 
 func nameErrors(t *tester) {
 	f := t.Open()
 	for _, n := range []uint32{0, math.MaxUint32} {
-		f.Want("of a handle that there is not", uapi.IoctlGEMFlink, &uapi.GEMFlink{Handle: n}, unix.ENOENT)
-		f.Want("of a name that there is not", uapi.IoctlGEMOpen, &uapi.GEMOpen{Name: n}, unix.ENOENT)
+		f.Want("of a nonexistent handle", uapi.IoctlGEMFlink, &uapi.GEMFlink{Handle: n}, unix.ENOENT)
+		f.Want("of a nonexistent name", uapi.IoctlGEMOpen, &uapi.GEMOpen{Name: n}, unix.ENOENT)
 	}
 }
 
-// nameLife is that a name lives as long as a handle of the buffer does,
-// whosever.
+// nameLife checks that a name lives as long as any file has a handle of the
+// buffer.
 func nameLife(t *tester) {
 	f := t.Open()
 	other := t.OpenAuthenticated(f)
@@ -64,5 +64,5 @@ func nameLife(t *tester) {
 	f.Want("while another file has a handle", uapi.IoctlGEMOpen, &again)
 	f.Must(uapi.IoctlGEMClose, &uapi.GEMClose{Handle: again.Handle})
 	t.Must("close", other.Close())
-	f.Want("when nobody has a handle", uapi.IoctlGEMOpen, &uapi.GEMOpen{Name: name.Name}, unix.ENOENT)
+	f.Want("after the last handle is closed", uapi.IoctlGEMOpen, &uapi.GEMOpen{Name: name.Name}, unix.ENOENT)
 }

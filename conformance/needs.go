@@ -11,76 +11,74 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Needs is a set of what a case needs of a device.
+// Needs is a set of things that a case needs of a device.
 type Needs uint32
 
-// What cases need. Each stands for a question that [Run] asks the device
-// first.
+// The needs of cases. [Run] asks the device for each of them first.
 const (
-	// NeedMaster is that nobody else is master, so that the client is.
+	// NeedMaster requires that the client can become DRM master.
 	NeedMaster Needs = 1 << iota
-	// NeedAdmin is that the client has CAP_SYS_ADMIN.
+	// NeedAdmin requires a client with CAP_SYS_ADMIN.
 	NeedAdmin
-	// NeedUnplug is that the target can be unplugged and plugged in again.
+	// NeedUnplug requires a target that can be unplugged and plugged in again.
 	NeedUnplug
-	// NeedRender is a render node.
+	// NeedRender requires a render node.
 	NeedRender
-	// NeedModeset is a device that drives displays.
+	// NeedModeset requires a device with displays.
 	NeedModeset
-	// NeedDisplay is a connected connector, with a CRTC for it and a mode, and a
+	// NeedDisplay requires a connected connector with a CRTC and a mode, and a
 	// client that is master.
 	NeedDisplay
-	// NeedDumb is dumb buffers.
+	// NeedDumb requires dumb buffers.
 	NeedDumb
-	// NeedPrime is export and import of dma-bufs.
+	// NeedPrime requires export and import of dma-bufs.
 	NeedPrime
-	// NeedNames is GEM names (FLINK).
+	// NeedNames requires GEM names (FLINK).
 	NeedNames
-	// NeedSyncobj is sync objects.
+	// NeedSyncobj requires sync objects.
 	NeedSyncobj
-	// NeedTimeline is sync objects with timelines.
+	// NeedTimeline requires sync objects with timelines.
 	NeedTimeline
-	// NeedAtomic is atomic modesetting.
+	// NeedAtomic requires atomic modesetting.
 	NeedAtomic
-	// NeedVblank is a display with vblank counters.
+	// NeedVblank requires a display with vblank counters.
 	NeedVblank
-	// NeedModifiers is framebuffers with format modifiers.
+	// NeedModifiers requires framebuffers with format modifiers.
 	NeedModifiers
-	// NeedCursor is a display with a cursor plane.
+	// NeedCursor requires a display with a cursor plane.
 	NeedCursor
-	// NeedOverlay is a display with an overlay plane.
+	// NeedOverlay requires a display with an overlay plane.
 	NeedOverlay
-	// NeedGamma is a display with a gamma table for the legacy requests.
+	// NeedGamma requires a display with a legacy gamma table.
 	NeedGamma
-	// NeedWriteback is a writeback connector.
+	// NeedWriteback requires a writeback connector.
 	NeedWriteback
-	// NeedPlanar is framebuffers with a plane for brightness and one for colour
-	// (NV12).
+	// NeedPlanar requires framebuffers with two planes (NV12).
 	NeedPlanar
-	// NeedClientName is a kernel that knows SET_CLIENT_NAME (6.13).
+	// NeedClientName requires SET_CLIENT_NAME (Linux 6.13).
 	NeedClientName
-	// NeedCloseFB is a kernel that knows CLOSEFB (6.8).
+	// NeedCloseFB requires CLOSEFB (Linux 6.8).
 	NeedCloseFB
-	// NeedEventfd is a kernel that knows SYNCOBJ_EVENTFD (6.6).
+	// NeedEventfd requires SYNCOBJ_EVENTFD (Linux 6.6).
 	NeedEventfd
-	// NeedTwoCRTCs is at least two CRTCs.
+	// NeedTwoCRTCs requires at least two CRTCs.
 	NeedTwoCRTCs
-	// NeedTwoDisplays is two connected connectors, with a CRTC for each.
+	// NeedTwoDisplays requires two connected connectors with a CRTC for each.
 	NeedTwoDisplays
-	// NeedOther is another device to share buffers with.
+	// NeedOther requires another device to share buffers with.
 	NeedOther
 
 	endOfNeeds
 )
 
-// A need is one question. ask answers nil when the device meets it.
+// A need has a question for the device. ask returns nil if the device meets it.
 type need struct {
 	name string
 	ask  func(t *tester) error
 }
 
 var needs = map[Needs]need{
-	NeedMaster: {"a client that is master", func(t *tester) error {
+	NeedMaster: {"DRM master", func(t *tester) error {
 		return t.Open().Ioctl(uapi.IoctlSetMaster, nil)
 	}},
 	NeedAdmin: {"CAP_SYS_ADMIN", func(t *tester) error {
@@ -92,13 +90,13 @@ var needs = map[Needs]need{
 	}},
 	NeedUnplug: {"a device that can be unplugged", func(t *tester) error {
 		if t.target.Unplug == nil || t.target.Plug == nil {
-			return fmt.Errorf("it cannot: %s", t.target.Why)
+			return fmt.Errorf("not allowed or not possible: %s", t.target.Why)
 		}
 		return nil
 	}},
 	NeedRender: {"a render node", func(t *tester) error {
 		if _, render := t.nodes(); render == "" {
-			return fmt.Errorf("there is none")
+			return fmt.Errorf("no render node")
 		}
 		return nil
 	}},
@@ -109,7 +107,7 @@ var needs = map[Needs]need{
 		_, err := t.Open().Client.Display()
 		return err
 	}},
-	// Devices without displays do not tell the capability.
+	// Devices without displays have dumb buffers, but not the capability.
 	NeedDumb: {"dumb buffers", func(t *tester) error {
 		_, err := t.Open().CreateDumb(64, 64, 32)
 		return err
@@ -149,7 +147,7 @@ var needs = map[Needs]need{
 			return err
 		}
 		if crtc.GammaSize == 0 {
-			return fmt.Errorf("CRTC %d has none", d.CRTC)
+			return fmt.Errorf("CRTC %d has gamma size 0", d.CRTC)
 		}
 		return nil
 	}},
@@ -170,7 +168,7 @@ var needs = map[Needs]need{
 		arg := nv12(&dumb)
 		return f.Ioctl(uapi.IoctlModeAddFB2, &arg)
 	}},
-	NeedClientName: {"names of clients", func(t *tester) error {
+	NeedClientName: {"client names", func(t *tester) error {
 		return t.Open().Ioctl(uapi.IoctlSetClientName, new(uapi.SetClientName))
 	}},
 	NeedCloseFB: {"CLOSEFB", func(t *tester) error { return knows(t, uapi.IoctlModeCloseFB) }},
@@ -178,30 +176,30 @@ var needs = map[Needs]need{
 	NeedTwoCRTCs: {"two CRTCs", func(t *tester) error {
 		r, err := t.Open().Resources()
 		if err == nil && len(r.CRTCs) < 2 {
-			err = fmt.Errorf("it has %d", len(r.CRTCs))
+			err = fmt.Errorf("only %d", len(r.CRTCs))
 		}
 		return err
 	}},
 	NeedTwoDisplays: {"two connected displays", func(t *tester) error {
 		displays, err := t.Open().Displays()
 		if err == nil && len(displays) < 2 {
-			err = fmt.Errorf("it has %d", len(displays))
+			err = fmt.Errorf("only %d", len(displays))
 		}
 		return err
 	}},
 	NeedOther: {"another device", func(t *tester) error {
 		if t.target.Other == "" {
-			return fmt.Errorf("none is named (-other)")
+			return fmt.Errorf("not given (-other)")
 		}
 		value, err := t.OpenOther().Cap(uapi.CapPrime)
 		if err == nil && value != uapi.PrimeCapImport|uapi.PrimeCapExport {
-			err = fmt.Errorf("%s shares no buffers", t.target.Other)
+			err = fmt.Errorf("%s cannot import and export", t.target.Other)
 		}
 		return err
 	}},
 }
 
-// includes are the needs that a need is nothing without.
+// includes are the needs that each need implies.
 var includes = map[Needs]Needs{
 	NeedAdmin:       NeedMaster,
 	NeedTimeline:    NeedSyncobj,
@@ -220,7 +218,7 @@ var includes = map[Needs]Needs{
 	NeedEventfd:     NeedTimeline,
 }
 
-// knows tells unknown requests from others: these look at their argument.
+// knows checks that the device knows a request: it reads the argument.
 func knows(t *tester, cmd uint32) error {
 	if err := t.Open().Ioctl(cmd, uintptr(t.BadAddr())); !errors.Is(err, unix.EFAULT) {
 		return fmt.Errorf("%s: %w", uapi.IoctlName(cmd), err)
@@ -228,6 +226,7 @@ func knows(t *tester, cmd uint32) error {
 	return nil
 }
 
+// asksCap returns a question for bits of a capability.
 func asksCap(capability, bits uint64) func(t *tester) error {
 	return func(t *tester) error {
 		value, err := t.Open().Cap(capability)
@@ -238,14 +237,14 @@ func asksCap(capability, bits uint64) func(t *tester) error {
 	}
 }
 
-// each calls f for each of the needs, in the order of their declaration.
+// each calls f for each of the needs, in the order of declaration.
 func (n Needs) each(f func(Needs)) {
 	for ; n != 0; n &= n - 1 {
 		f(1 << bits.TrailingZeros32(uint32(n)))
 	}
 }
 
-// closure adds what the needs include.
+// closure returns the needs with all that they include.
 func (n Needs) closure() Needs {
 	all := n
 	n.each(func(one Needs) {

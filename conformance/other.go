@@ -6,7 +6,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// otherCases are about buffers that two devices share.
+// otherCases are about buffers shared by two devices.
 var otherCases = []Case{
 	{"other/share", NeedOther | NeedPrime | NeedDumb, otherShare},
 	{"other/bring-back", NeedOther | NeedPrime | NeedDumb, otherBringBack},
@@ -20,7 +20,7 @@ func (t *tester) OpenOther() *file {
 	return t.OpenPath(t.target.Other, unix.O_RDWR|unix.O_NONBLOCK)
 }
 
-// bring imports a buffer, and returns its handle.
+// bring imports a dma-buf and returns its handle.
 func (f *file) bring(dmaBuf *file) uint32 {
 	f.t.Helper()
 	handle, err := f.Import(dmaBuf.FD())
@@ -28,33 +28,34 @@ func (f *file) bring(dmaBuf *file) uint32 {
 	return handle
 }
 
-// otherShare is that both see the same memory, and know it again.
+// otherShare checks that both devices see the same memory, and that a second
+// import returns the same handle.
 func otherShare(t *tester) {
 	f, other := t.Open(), t.OpenOther()
 	dumb := t.NewDumb(f, 64, 64, 32)
 	pixels, _ := mapDumb(f, &dumb)
 	dmaBuf := export(f, dumb.Handle)
 	handle := other.bring(dmaBuf)
-	equal(t, "the handle of what the other has imported already", other.bring(dmaBuf), handle)
+	equal(t, "the handle of a second import", other.bring(dmaBuf), handle)
 	again, err := export(other, handle).Mmap(0, int(dumb.Size))
-	t.Must("mmap of what the other has exported", err)
+	t.Must("mmap of the other device's dma-buf", err)
 	pixels[0] = 42
-	equal(t, "what the other exports", again[0], 42)
-	// It is not the other's to give offsets for; some can.
+	equal(t, "the contents of the other device's dma-buf", again[0], 42)
+	// Some drivers give offsets for imported buffers.
 	other.Want("of a buffer of another device", uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: handle}, unix.EINVAL, 0)
 	other.Want("", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: handle})
 	other.Want("again", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: handle}, unix.EINVAL, unix.ENOENT)
 }
 
-// otherBringBack is that a buffer that comes home is the one that left.
+// otherBringBack checks that a buffer imported back has its old handle.
 func otherBringBack(t *tester) {
 	f, other := t.Open(), t.OpenOther()
 	dumb := t.NewDumb(f, 64, 64, 32)
 	handle := other.bring(export(f, dumb.Handle))
-	equal(t, "the handle of a buffer that came home", f.bring(export(other, handle)), dumb.Handle)
+	equal(t, "the handle of the buffer imported back", f.bring(export(other, handle)), dumb.Handle)
 }
 
-// otherShow is that a display shows what another device has made.
+// otherShow checks that a display can show a buffer of another device.
 func otherShow(t *tester) {
 	f, other := t.Open(), t.OpenOther()
 	d := f.Display()
@@ -65,15 +66,15 @@ func otherShow(t *tester) {
 	f.Must(uapi.IoctlModeAddFB2, &add)
 	s := &screen{file: f, Display: d, FB: add.FBID}
 	arg := s.SetCRTC()
-	f.Want("with a buffer of another device", uapi.IoctlModeSetCRTC, &arg)
+	f.Want("of another device's buffer", uapi.IoctlModeSetCRTC, &arg)
 	other.Must(uapi.IoctlGEMClose, &uapi.GEMClose{Handle: theirs})
 	t.Must("close", other.Close())
-	equal(t, "what is shown when the other device has forgotten the buffer", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer after the other device closed the buffer", s.GetCRTC().FBID, s.FB)
 	s.Settle()
 }
 
-// otherUnplug is that a device that goes away leaves its buffers to those who
-// have them.
+// otherUnplug checks that the buffers of an unplugged device stay valid on other
+// devices.
 func otherUnplug(t *tester) {
 	f, other := t.Open(), t.OpenOther()
 	dumb := t.NewDumb(f, 64, 64, 32)
@@ -83,9 +84,9 @@ func otherUnplug(t *tester) {
 	t.Unplug()
 	t.Must("close", f.Close())
 	again, err := export(other, handle).Mmap(0, int(dumb.Size))
-	t.Must("mmap of what the other has exported", err)
-	equal(t, "what the buffer holds", again[0], 42)
+	t.Must("mmap of the other device's dma-buf", err)
+	equal(t, "the contents of the buffer", again[0], 42)
 	pixels[1] = 43
-	equal(t, "what the buffer holds, written by an old mapping", again[1], 43)
+	equal(t, "the contents of the buffer, written by an old mapping", again[1], 43)
 	other.Want("", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: handle})
 }

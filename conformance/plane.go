@@ -16,7 +16,7 @@ var planeCases = []Case{
 	{"cursor/errors", NeedCursor | NeedDumb, cursorErrors},
 }
 
-// GetPlane returns what a plane shows.
+// MustPlane returns the state of a plane. The case ends on an error.
 func (f *file) MustPlane(id uint32) uapi.ModeGetPlane {
 	f.t.Helper()
 	arg := uapi.ModeGetPlane{PlaneID: id}
@@ -27,21 +27,21 @@ func (f *file) MustPlane(id uint32) uapi.ModeGetPlane {
 func planeShow(t *tester) {
 	s := t.Show()
 	plane := s.Plane(uapi.PlaneTypeOverlay)
-	equal(t, "what an unused plane shows", s.MustPlane(plane).FBID, 0)
+	equal(t, "the framebuffer of an unused plane", s.MustPlane(plane).FBID, 0)
 	fb := s.NewFB(64, 64)
 	arg := uapi.ModeSetPlane{
 		PlaneID: plane, CRTCID: s.CRTC, FBID: fb, CRTCX: 10, CRTCY: 20, CRTCW: 64, CRTCH: 64, SrcW: 64 << 16, SrcH: 64 << 16,
 	}
 	s.Want("", uapi.IoctlModeSetPlane, &arg)
-	equal(t, "what the plane shows", s.MustPlane(plane).FBID, fb)
-	equal(t, "where the plane shows it", s.MustPlane(plane).CRTCID, s.CRTC)
+	equal(t, "the framebuffer of the plane", s.MustPlane(plane).FBID, fb)
+	equal(t, "the CRTC of the plane", s.MustPlane(plane).CRTCID, s.CRTC)
 	arg.CRTCX, arg.CRTCY = -32, -32
-	s.Want("partly outside of the screen", uapi.IoctlModeSetPlane, &arg)
+	s.Want("partly outside the screen", uapi.IoctlModeSetPlane, &arg)
 	arg.CRTCX = math.MaxInt32 - 64
-	s.Want("far outside of the screen", uapi.IoctlModeSetPlane, &arg)
-	s.Want("off", uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: plane})
-	equal(t, "what a plane that is off shows", s.MustPlane(plane).FBID, 0)
-	equal(t, "what the CRTC shows", s.GetCRTC().FBID, s.FB)
+	s.Want("far outside the screen", uapi.IoctlModeSetPlane, &arg)
+	s.Want("to off", uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: plane})
+	equal(t, "the framebuffer of a disabled plane", s.MustPlane(plane).FBID, 0)
+	equal(t, "the framebuffer of the CRTC", s.GetCRTC().FBID, s.FB)
 }
 
 func planeErrors(t *tester) {
@@ -53,16 +53,16 @@ func planeErrors(t *tester) {
 		change func(*uapi.ModeSetPlane)
 		errno  unix.Errno
 	}{
-		{"with a framebuffer that there is not", func(a *uapi.ModeSetPlane) { a.FBID = 0x7ffffff0 }, unix.ENOENT},
-		{"on a CRTC that there is not", func(a *uapi.ModeSetPlane) { a.CRTCID = 0x7ffffff0 }, unix.ENOENT},
-		{"on no CRTC", func(a *uapi.ModeSetPlane) { a.CRTCID = 0 }, unix.ENOENT},
-		{"of more than the framebuffer is wide", func(a *uapi.ModeSetPlane) { a.SrcW++ }, unix.ENOSPC},
-		{"of more than the framebuffer is high", func(a *uapi.ModeSetPlane) { a.SrcH++ }, unix.ENOSPC},
-		{"from a place outside of the framebuffer", func(a *uapi.ModeSetPlane) { a.SrcX = 1 }, unix.ENOSPC},
-		{"from far outside of the framebuffer", func(a *uapi.ModeSetPlane) { a.SrcX, a.SrcW = math.MaxUint32, 2 }, unix.ENOSPC},
-		{"wider than numbers go", func(a *uapi.ModeSetPlane) { a.CRTCW = math.MaxUint32 }, unix.ERANGE},
-		{"higher than numbers go", func(a *uapi.ModeSetPlane) { a.CRTCH = math.MaxUint32 }, unix.ERANGE},
-		{"to the right of where numbers go", func(a *uapi.ModeSetPlane) { a.CRTCX = math.MaxInt32 }, unix.ERANGE},
+		{"of a nonexistent framebuffer", func(a *uapi.ModeSetPlane) { a.FBID = 0x7ffffff0 }, unix.ENOENT},
+		{"on a nonexistent CRTC", func(a *uapi.ModeSetPlane) { a.CRTCID = 0x7ffffff0 }, unix.ENOENT},
+		{"on CRTC 0", func(a *uapi.ModeSetPlane) { a.CRTCID = 0 }, unix.ENOENT},
+		{"with a source wider than the framebuffer", func(a *uapi.ModeSetPlane) { a.SrcW++ }, unix.ENOSPC},
+		{"with a source higher than the framebuffer", func(a *uapi.ModeSetPlane) { a.SrcH++ }, unix.ENOSPC},
+		{"with a source partly outside the framebuffer", func(a *uapi.ModeSetPlane) { a.SrcX = 1 }, unix.ENOSPC},
+		{"with a source far outside the framebuffer", func(a *uapi.ModeSetPlane) { a.SrcX, a.SrcW = math.MaxUint32, 2 }, unix.ENOSPC},
+		{"with a width beyond 31 bits", func(a *uapi.ModeSetPlane) { a.CRTCW = math.MaxUint32 }, unix.ERANGE},
+		{"with a height beyond 31 bits", func(a *uapi.ModeSetPlane) { a.CRTCH = math.MaxUint32 }, unix.ERANGE},
+		{"with a right edge beyond 31 bits", func(a *uapi.ModeSetPlane) { a.CRTCX = math.MaxInt32 }, unix.ERANGE},
 	} {
 		arg := uapi.ModeSetPlane{
 			PlaneID: plane, CRTCID: s.CRTC, FBID: s.FB, CRTCW: w, CRTCH: h, SrcW: w << 16, SrcH: h << 16,
@@ -70,10 +70,10 @@ func planeErrors(t *tester) {
 		c.change(&arg)
 		s.Want(c.what, uapi.IoctlModeSetPlane, &arg, c.errno)
 	}
-	equal(t, "what is shown after all that was refused", s.GetCRTC().FBID, s.FB)
+	equal(t, "the framebuffer after refused requests", s.GetCRTC().FBID, s.FB)
 }
 
-// NewCursor makes a buffer for a cursor, of the size that the device says.
+// NewCursor makes a buffer for a cursor, of the size that the device supports.
 func (f *file) NewCursor() uapi.ModeCreateDumb {
 	f.t.Helper()
 	width, err := f.Cap(uapi.CapCursorWidth)
@@ -90,29 +90,29 @@ func cursorSet(t *tester) {
 	set := uapi.ModeCursor{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC, Width: dumb.Width, Height: dumb.Height, Handle: dumb.Handle}
 	s.Want("to a buffer", uapi.IoctlModeCursor, &set)
 	if s.MustPlane(plane).FBID == 0 {
-		t.Errorf("the cursor plane shows nothing")
+		t.Errorf("the cursor plane has no framebuffer")
 	}
 	for _, at := range [][2]int32{{10, 20}, {-5, -5}, {math.MaxInt16, math.MaxInt16}} {
-		s.Want("to another place", uapi.IoctlModeCursor,
+		s.Want("to another position", uapi.IoctlModeCursor,
 			&uapi.ModeCursor{Flags: uapi.ModeCursorMove, CRTCID: s.CRTC, X: at[0], Y: at[1]})
 	}
-	// The buffer is held by what is shown.
+	// The plane keeps the buffer.
 	s.Must(uapi.IoctlModeDestroyDumb, &uapi.ModeDestroyDumb{Handle: dumb.Handle})
-	s.Want("to another place", uapi.IoctlModeCursor, &uapi.ModeCursor{Flags: uapi.ModeCursorMove, CRTCID: s.CRTC})
-	s.Want("to nothing", uapi.IoctlModeCursor, &uapi.ModeCursor{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC})
-	equal(t, "what the cursor plane shows", s.MustPlane(plane).FBID, 0)
-	s.Want("to another place, with nothing to show", uapi.IoctlModeCursor,
+	s.Want("to another position", uapi.IoctlModeCursor, &uapi.ModeCursor{Flags: uapi.ModeCursorMove, CRTCID: s.CRTC})
+	s.Want("to none", uapi.IoctlModeCursor, &uapi.ModeCursor{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC})
+	equal(t, "the framebuffer of the cursor plane", s.MustPlane(plane).FBID, 0)
+	s.Want("to another position, without a cursor", uapi.IoctlModeCursor,
 		&uapi.ModeCursor{Flags: uapi.ModeCursorMove, CRTCID: s.CRTC, X: 1, Y: 1})
 }
 
 func cursorHotSpot(t *tester) {
 	s := t.Show()
 	dumb := s.NewCursor()
-	s.Want("with a hot spot, and to a place", uapi.IoctlModeCursor2, &uapi.ModeCursor2{
+	s.Want("with a hot spot and a position", uapi.IoctlModeCursor2, &uapi.ModeCursor2{
 		Flags: uapi.ModeCursorBO | uapi.ModeCursorMove, CRTCID: s.CRTC, X: 5, Y: 5,
 		Width: dumb.Width, Height: dumb.Height, Handle: dumb.Handle, HotX: 2, HotY: 3,
 	})
-	s.Want("to nothing", uapi.IoctlModeCursor2, &uapi.ModeCursor2{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC})
+	s.Want("to none", uapi.IoctlModeCursor2, &uapi.ModeCursor2{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC})
 }
 
 func cursorErrors(t *tester) {
@@ -125,11 +125,11 @@ func cursorErrors(t *tester) {
 	good := uapi.ModeCursor{Flags: uapi.ModeCursorBO, CRTCID: s.CRTC, Width: dumb.Width, Height: dumb.Height, Handle: dumb.Handle}
 	bad := good
 	bad.Handle = 0x7ffffff0
-	s.Want("with a handle that there is not", uapi.IoctlModeCursor, &bad, unix.ENOENT)
+	s.Want("of a nonexistent handle", uapi.IoctlModeCursor, &bad, unix.ENOENT)
 	bad = good
 	bad.Height = good.Height * 1000
 	s.Want("larger than its buffer", uapi.IoctlModeCursor, &bad, unix.EINVAL)
 	bad = good
 	bad.Width, bad.Height = 0, 0
-	s.Want("of no size", uapi.IoctlModeCursor, &bad, unix.EINVAL)
+	s.Want("of size 0", uapi.IoctlModeCursor, &bad, unix.EINVAL)
 }

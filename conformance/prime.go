@@ -21,7 +21,7 @@ var primeCases = []Case{
 	{"dma-buf/fences", NeedPrime | NeedDisplay | NeedDumb | NeedAtomic, dmaBufFences},
 }
 
-// export makes a dma-buf of a buffer.
+// export returns a dma-buf of a buffer.
 func export(f *file, handle uint32) *file {
 	f.t.Helper()
 	fd, err := f.Export(handle, uapi.Cloexec|uapi.RDWR)
@@ -34,13 +34,13 @@ func primeShare(t *tester) {
 	dumb := t.NewDumb(f, 64, 64, 32)
 	dmaBuf := export(f, dumb.Handle)
 	size, err := t.target.System.Seek(dmaBuf.fd, 0, unix.SEEK_END)
-	t.Want("seeking the end of the dma-buf", err)
+	t.Want("seeking to the end of the dma-buf", err)
 	equal(t, "the size of the dma-buf", uint64(size), dumb.Size)
-	// Package host hands over a seek to the end only.
+	// ESPIPE: package host supports seeking to the end only.
 	_, err = t.target.System.Seek(dmaBuf.fd, 0, unix.SEEK_SET)
-	t.Want("seeking the beginning of the dma-buf", err, 0, unix.ESPIPE)
+	t.Want("seeking to the start of the dma-buf", err, 0, unix.ESPIPE)
 	_, err = t.target.System.Seek(dmaBuf.fd, 1, unix.SEEK_SET)
-	t.Want("seeking another place of the dma-buf", err, unix.EINVAL, unix.ESPIPE)
+	t.Want("seeking into the dma-buf", err, unix.EINVAL, unix.ESPIPE)
 	_, err = dmaBuf.Mmap(0, int(dumb.Size)+unix.Getpagesize())
 	t.Want("mmap of more than the dma-buf", err, unix.EINVAL)
 
@@ -53,25 +53,25 @@ func primeShare(t *tester) {
 	direct, err := dmaBuf.Mmap(0, int(dumb.Size))
 	t.Must("mmap of the dma-buf", err)
 	pixels[0] = 42
-	equal(t, "what the other file sees", others[0], 42)
-	equal(t, "what the dma-buf shows", direct[0], 42)
+	equal(t, "the contents seen by the other file", others[0], 42)
+	equal(t, "the contents of the dma-buf", direct[0], 42)
 }
 
-// primeSelfImport is that a file that has a handle of a buffer gets that one,
-// and that no count is kept: one close ends it.
+// primeSelfImport checks that an import returns the handle that the file already
+// has, and that one GEM_CLOSE closes it however often it was imported.
 func primeSelfImport(t *tester) {
 	f, other := t.Open(), t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
 	dmaBuf := export(f, dumb.Handle)
 	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
 	f.Must(uapi.IoctlPrimeFDToHandle, &arg)
-	equal(t, "the handle of a buffer of its own", arg.Handle, dumb.Handle)
+	equal(t, "the handle of the file's own buffer", arg.Handle, dumb.Handle)
 
 	var first, second uapi.PrimeHandle
 	first.FD, second.FD = dmaBuf.FD(), dmaBuf.FD()
 	other.Must(uapi.IoctlPrimeFDToHandle, &first)
 	other.Must(uapi.IoctlPrimeFDToHandle, &second)
-	equal(t, "the handle of a buffer that was imported already", second.Handle, first.Handle)
+	equal(t, "the handle of a buffer imported before", second.Handle, first.Handle)
 	other.Want("", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: first.Handle})
 	other.Want("again", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: first.Handle}, unix.EINVAL, unix.ENOENT)
 
@@ -79,8 +79,8 @@ func primeSelfImport(t *tester) {
 	other.Must(uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: twice.FD()})
 }
 
-// primeManyImports is that a file gets one handle of a buffer, also when
-// several threads import it at the same moment.
+// primeManyImports checks that a file gets one handle of a buffer when several
+// threads import it at the same time.
 func primeManyImports(t *tester) {
 	f, other := t.Open(), t.Open()
 	dmaBuf := export(f, t.NewDumb(f, 64, 64, 32).Handle)
@@ -111,14 +111,14 @@ func primeManyImports(t *tester) {
 func primeFlags(t *tester) {
 	f := t.Open()
 	for _, flags := range []uint32{0, uapi.Cloexec, uapi.RDWR, uapi.Cloexec | uapi.RDWR} {
-		dumb := t.NewDumb(f, 64, 64, 32) // exported again, it is the same file as before
+		dumb := t.NewDumb(f, 64, 64, 32) // a second export would return the same file
 		arg := uapi.PrimeHandle{Handle: dumb.Handle, Flags: flags}
 		f.Must(uapi.IoctlPrimeHandleToFD, &arg)
 		dmaBuf := t.File(int(arg.FD), "a dma-buf")
 		got, err := unix.FcntlInt(uintptr(arg.FD), unix.F_GETFD, 0)
 		t.Want("F_GETFD", err)
 		equal(t, "whether the dma-buf is closed on exec", got&unix.FD_CLOEXEC != 0, flags&uapi.Cloexec != 0)
-		// The mapping is shared, for reading and writing.
+		// Mmap maps for reading and writing.
 		_, err = dmaBuf.Mmap(0, int(dumb.Size))
 		if flags&uapi.RDWR != 0 {
 			t.Want("mmap of a dma-buf with RDWR", err)
@@ -135,10 +135,10 @@ func primeFlags(t *tester) {
 func primeErrors(t *tester) {
 	f := t.Open()
 	for _, handle := range []uint32{0, 99, math.MaxUint32} {
-		f.Want("of a handle that there is not", uapi.IoctlPrimeHandleToFD, &uapi.PrimeHandle{Handle: handle}, unix.ENOENT)
+		f.Want("of a nonexistent handle", uapi.IoctlPrimeHandleToFD, &uapi.PrimeHandle{Handle: handle}, unix.ENOENT)
 	}
 	for _, fd := range []int32{-1, 1 << 20, math.MinInt32} {
-		f.Want("of a descriptor that there is not", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: fd}, unix.EBADF)
+		f.Want("of a closed descriptor", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: fd}, unix.EBADF)
 	}
 	f.Want("of a node", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: f.FD()}, unix.EINVAL)
 	f.Want("of an eventfd", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: t.Eventfd().FD()}, unix.EINVAL)
@@ -147,7 +147,7 @@ func primeErrors(t *tester) {
 	f.Want("of a memfd", uapi.IoctlPrimeFDToHandle, &uapi.PrimeHandle{FD: t.File(memfd, "a memfd").FD()}, unix.EINVAL)
 }
 
-// Eventfd returns an eventfd of this process.
+// Eventfd returns a new eventfd.
 func (t *tester) Eventfd() *file {
 	t.Helper()
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -155,7 +155,7 @@ func (t *tester) Eventfd() *file {
 	return t.File(fd, "an eventfd")
 }
 
-// primeOutlives is that a dma-buf is as good as a handle.
+// primeOutlives checks that a dma-buf keeps the buffer without any handle.
 func primeOutlives(t *tester) {
 	f := t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
@@ -167,11 +167,11 @@ func primeOutlives(t *tester) {
 
 	other := t.Open()
 	arg := uapi.PrimeHandle{FD: dmaBuf.FD()}
-	other.Want("when the handle and the file are gone", uapi.IoctlPrimeFDToHandle, &arg)
+	other.Want("after the handle and the file are closed", uapi.IoctlPrimeFDToHandle, &arg)
 	same := dumb
 	same.Handle = arg.Handle
 	others, _ := mapDumb(other, &same)
-	equal(t, "what the buffer holds", others[0], 42)
+	equal(t, "the contents of the buffer", others[0], 42)
 }
 
 func primeRender(t *tester) {
@@ -183,11 +183,11 @@ func primeRender(t *tester) {
 	back := export(render, arg.Handle)
 	again := uapi.PrimeHandle{FD: back.FD()}
 	f.Must(uapi.IoctlPrimeFDToHandle, &again)
-	equal(t, "the handle of what came back", again.Handle, dumb.Handle)
+	equal(t, "the handle of the buffer imported back", again.Handle, dumb.Handle)
 	render.Want("on a render node", uapi.IoctlGEMClose, &uapi.GEMClose{Handle: arg.Handle})
 }
 
-// dmaBufSync brackets the CPU's access to a buffer.
+// dmaBufSync checks DMA_BUF_IOCTL_SYNC, which brackets CPU access to a buffer.
 func dmaBufSync(t *tester) {
 	f := t.Open()
 	dmaBuf := export(f, t.NewDumb(f, 64, 64, 32).Handle)
@@ -196,13 +196,13 @@ func dmaBufSync(t *tester) {
 		dmaBuf.Want("end", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: flags | uapi.DMABufSyncEnd})
 	}
 	for _, flags := range []uint64{0, uapi.DMABufSyncEnd, 1 << 3, 1<<63 | uapi.DMABufSyncRead} {
-		dmaBuf.Want("with neither reading nor writing, or unknown flags", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: flags}, unix.EINVAL)
+		dmaBuf.Want("without a direction or with unknown flags", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: flags}, unix.EINVAL)
 	}
 	dmaBuf.Want("at a bad address", uapi.DMABufIoctlSync, uintptr(t.BadAddr()), unix.EFAULT)
-	t.Want("an unknown request of a dma-buf", dmaBuf.Ioctl(uapi.DMABufIoctlSync|0x7f, t.buffer()), unix.ENOTTY)
+	t.Want("an unknown ioctl on a dma-buf", dmaBuf.Ioctl(uapi.DMABufIoctlSync|0x7f, t.buffer()), unix.ENOTTY)
 }
 
-// dmaBufSyncFiles are the fences of a buffer.
+// dmaBufSyncFiles checks export and import of a buffer's fences.
 func dmaBufSyncFiles(t *tester) {
 	f := t.Open()
 	dmaBuf := export(f, t.NewDumb(f, 64, 64, 32).Handle)
@@ -224,7 +224,7 @@ func dmaBufSyncFiles(t *tester) {
 		dmaBuf.Want("with bad flags", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags}, unix.EINVAL)
 	}
 	for _, fd := range []int32{-1, f.FD(), t.Eventfd().FD()} {
-		dmaBuf.Want("of what is no sync file", uapi.DMABufIoctlImportSyncFile,
+		dmaBuf.Want("of a descriptor that is not a sync file", uapi.DMABufIoctlImportSyncFile,
 			&uapi.DMABufImportSyncFile{Flags: uapi.DMABufSyncRW, FD: fd}, unix.EINVAL)
 	}
 	for _, cmd := range []uint32{uapi.DMABufIoctlExportSyncFile, uapi.DMABufIoctlImportSyncFile} {
@@ -232,8 +232,8 @@ func dmaBufSyncFiles(t *tester) {
 	}
 }
 
-// dmaBufFences is that a buffer has the fences that clients give it, here that
-// of a commit on its way: whoever waits for the buffer waits for them.
+// dmaBufFences checks that a buffer has the fences that clients import, here the
+// fence of a pending commit: a wait for the buffer waits for them.
 func dmaBufFences(t *tester) {
 	s := t.ShowScene()
 	for _, flags := range []uint32{uapi.DMABufSyncWrite, uapi.DMABufSyncRead} {
@@ -241,16 +241,16 @@ func dmaBufFences(t *tester) {
 		fd := []int32{-1}
 		t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
 		fence := t.File(int(fd[0]), "a fence")
-		dmaBuf.Want("of a commit", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags, FD: fence.FD()})
+		dmaBuf.Want("of a commit's fence", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags, FD: fence.FD()})
 		arg := uapi.DMABufExportSyncFile{Flags: uapi.DMABufSyncRW}
 		dmaBuf.Must(uapi.DMABufIoctlExportSyncFile, &arg)
 		all := t.File(int(arg.FD), "a sync file")
-		equal(t, "poll of the buffer by who wants to write it", dmaBuf.Poll(unix.POLLOUT, patience), unix.POLLOUT)
+		equal(t, "poll of the buffer for writing", dmaBuf.Poll(unix.POLLOUT, timeout), unix.POLLOUT)
 		var info uapi.SyncFileInfo
 		fence.Must(uapi.SyncIOCFileInfo, &info)
-		equal(t, "the status of the fence when nobody is at work on the buffer", info.Status, 1)
-		equal(t, "poll of all fences", all.Poll(unix.POLLIN, patience), unix.POLLIN)
-		dmaBuf.Want("by who wants to write", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: uapi.DMABufSyncWrite})
+		equal(t, "the status of the fence after the buffer is idle", info.Status, 1)
+		equal(t, "poll of all fences", all.Poll(unix.POLLIN, timeout), unix.POLLIN)
+		dmaBuf.Want("for writing", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: uapi.DMABufSyncWrite})
 		s.Settle()
 	}
 }

@@ -23,14 +23,14 @@ var propertyCases = []Case{
 	{"blob/life", NeedModeset, blobLife},
 }
 
-// types are the flags of which a property has one.
+// simpleTypes are the type flags other than the extended types.
 const simpleTypes = uapi.ModePropRange | uapi.ModePropEnum | uapi.ModePropBlob | uapi.ModePropBitmask
 
-// properties of all objects of the device, each once.
+// allProperties returns the properties of all objects of the device by id.
 func (f *file) allProperties() map[uint32]uapi.ModeGetProperty {
 	f.t.Helper()
 	f.t.Must("UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
-	_ = f.SetClientCap(uapi.ClientCapAtomic, 1) // if it can, there are more
+	_ = f.SetClientCap(uapi.ClientCapAtomic, 1) // more properties, if supported
 	r := f.MustResources()
 	planes, err := f.Planes()
 	f.t.Must("GETPLANERESOURCES", err)
@@ -51,11 +51,11 @@ func allProperties(t *tester) {
 		name := unix.ByteSliceToString(p.Name[:])
 		what := fmt.Sprintf("property %d, %q,", id, name)
 		if name == "" {
-			t.Errorf("%s has no name", what)
+			t.Errorf("%s has an empty name", what)
 		}
 		simple, extended := p.Flags&simpleTypes, p.Flags&uapi.ModePropExtendedType
 		if bits.OnesCount32(simple) > 1 || (simple == 0) == (extended == 0) {
-			t.Errorf("%s has the flags %#x: not one type", what, p.Flags)
+			t.Errorf("%s has the flags %#x, want exactly one type", what, p.Flags)
 		}
 		isRange := p.Flags&uapi.ModePropRange != 0 || extended == uapi.ModePropSignedRange
 		if isRange && p.CountValues != 2 {
@@ -98,7 +98,7 @@ func propertyValues(t *tester) {
 	}
 }
 
-// propertyLists is that as many properties are written as there is room for.
+// propertyLists checks that as many properties are returned as fit.
 func propertyLists(t *tester) {
 	f := t.Open()
 	id := f.Display().Connector.ID
@@ -110,7 +110,7 @@ func propertyLists(t *tester) {
 			ObjID: id, ObjType: uapi.ModeObjectConnector, PropsPtr: addr(t, ids), PropValuesPtr: addr(t, values), CountProps: room,
 		}
 		f.Want("with more or less room", uapi.IoctlModeObjGetProperties, &arg)
-		equal(t, "how many properties", arg.CountProps, count.CountProps)
+		equal(t, "the number of properties", arg.CountProps, count.CountProps)
 		written := int(min(room, count.CountProps))
 		if slices.Contains(ids[:written], 0) || slices.ContainsFunc(ids[written:], func(id uint32) bool { return id != 0 }) {
 			t.Errorf("with room for %d: %d", room, ids)
@@ -125,13 +125,12 @@ func propertyLists(t *tester) {
 func noProperties(t *tester) {
 	f := t.Open()
 	for _, id := range []uint32{f.NewFB(64, 64), f.Display().Encoder} {
-		f.Want("of an object without", uapi.IoctlModeObjGetProperties, &uapi.ModeObjGetProperties{ObjID: id}, unix.EINVAL)
-		f.Want("of an object without", uapi.IoctlModeObjSetProperty, &uapi.ModeObjSetProperty{ObjID: id}, unix.EINVAL)
+		f.Want("of an object without properties", uapi.IoctlModeObjGetProperties, &uapi.ModeObjGetProperties{ObjID: id}, unix.EINVAL)
+		f.Want("of an object without properties", uapi.IoctlModeObjSetProperty, &uapi.ModeObjSetProperty{ObjID: id}, unix.EINVAL)
 	}
 }
 
-// propertySet switches a connector off and on by DPMS, in both ways that there
-// are.
+// propertySet switches a connector off and on by DPMS, with both requests.
 func propertySet(t *tester) {
 	f := t.Open()
 	id := f.Display().Connector.ID
@@ -140,10 +139,10 @@ func propertySet(t *tester) {
 		t.Fatal("the connector has no property DPMS")
 	}
 	read := func() uint64 { return f.MustProperties(id, uapi.ModeObjectConnector)["DPMS"].Value }
-	f.Want("DPMS off", uapi.IoctlModeSetProperty,
+	f.Want("of DPMS to off", uapi.IoctlModeSetProperty,
 		&uapi.ModeConnectorSetProperty{ConnectorID: id, PropID: dpms.ID, Value: uapi.ModeDPMSOff})
 	equal(t, "DPMS", read(), uapi.ModeDPMSOff)
-	f.Want("DPMS on", uapi.IoctlModeObjSetProperty,
+	f.Want("of DPMS to on", uapi.IoctlModeObjSetProperty,
 		&uapi.ModeObjSetProperty{ObjID: id, ObjType: uapi.ModeObjectConnector, PropID: dpms.ID, Value: uapi.ModeDPMSOn})
 	equal(t, "DPMS", read(), uapi.ModeDPMSOn)
 }
@@ -159,19 +158,19 @@ func propertySetErrors(t *tester) {
 		arg   uapi.ModeObjSetProperty
 		errno unix.Errno
 	}{
-		{"that there is not", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: 0x7ffffff0}, unix.EINVAL},
-		{"of another object", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: planeType.ID}, unix.EINVAL},
-		{"to a value that it has not", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: connector["link-status"].ID, Value: 99}, unix.EINVAL},
-		{"that cannot be changed", uapi.ModeObjSetProperty{ObjID: plane, ObjType: uapi.ModeObjectPlane, PropID: planeType.ID, Value: planeType.Value}, unix.EINVAL},
-		{"of an object of another type", uapi.ModeObjSetProperty{ObjID: plane, ObjType: uapi.ModeObjectCRTC, PropID: planeType.ID}, unix.ENOENT},
+		{"of a nonexistent property", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: 0x7ffffff0}, unix.EINVAL},
+		{"of a property of another object", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: planeType.ID}, unix.EINVAL},
+		{"of a property to an invalid value", uapi.ModeObjSetProperty{ObjID: d.Connector.ID, ObjType: uapi.ModeObjectConnector, PropID: connector["link-status"].ID, Value: 99}, unix.EINVAL},
+		{"of an immutable property", uapi.ModeObjSetProperty{ObjID: plane, ObjType: uapi.ModeObjectPlane, PropID: planeType.ID, Value: planeType.Value}, unix.EINVAL},
+		{"with the wrong object type", uapi.ModeObjSetProperty{ObjID: plane, ObjType: uapi.ModeObjectCRTC, PropID: planeType.ID}, unix.ENOENT},
 	} {
-		f.Want("of a property "+c.what, uapi.IoctlModeObjSetProperty, &c.arg, c.errno)
+		f.Want(c.what, uapi.IoctlModeObjSetProperty, &c.arg, c.errno)
 	}
-	f.Want("of a property that cannot be changed", uapi.IoctlModeSetProperty,
+	f.Want("of an immutable property", uapi.IoctlModeSetProperty,
 		&uapi.ModeConnectorSetProperty{ConnectorID: d.Connector.ID, PropID: connector["EDID"].ID}, unix.EINVAL)
 }
 
-// NewBlob makes a property blob.
+// NewBlob makes a property blob and returns its id.
 func (f *file) NewBlob(data []byte) uint32 {
 	f.t.Helper()
 	id, err := f.CreateBlob(data)
@@ -196,7 +195,7 @@ func blobCreate(t *tester) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("the blob holds %q, want %q", got, want)
 	}
-	// All, or nothing.
+	// It returns all or nothing.
 	clear(got)
 	arg.Length--
 	f.Want("with too little room", uapi.IoctlModeGetPropBlob, &arg)
@@ -206,23 +205,23 @@ func blobCreate(t *tester) {
 
 func blobErrors(t *tester) {
 	f := t.Open()
-	f.Want("of nothing", uapi.IoctlModeCreatePropBlob, &uapi.ModeCreateBlob{Data: addr(t, make([]byte, 1))}, unix.EINVAL)
+	f.Want("of length 0", uapi.IoctlModeCreatePropBlob, &uapi.ModeCreateBlob{Data: addr(t, make([]byte, 1))}, unix.EINVAL)
 	f.Want("at a bad address", uapi.IoctlModeCreatePropBlob, &uapi.ModeCreateBlob{Data: t.BadAddr(), Length: 4}, unix.EFAULT)
 	f.Want("of nearly 4 GB", uapi.IoctlModeCreatePropBlob,
 		&uapi.ModeCreateBlob{Data: addr(t, make([]byte, 1)), Length: 1<<32 - 1}, unix.EINVAL, unix.ENOMEM, unix.EFAULT)
 	id := f.NewBlob(make([]byte, 4))
 	f.Want("to a bad address", uapi.IoctlModeGetPropBlob, &uapi.ModeGetBlob{BlobID: id, Data: t.BadAddr(), Length: 4}, unix.EFAULT)
-	t.Open().Want("by who has not made it", uapi.IoctlModeDestroyPropBlob, &uapi.ModeDestroyBlob{BlobID: id}, unix.EPERM)
+	t.Open().Want("by another file", uapi.IoctlModeDestroyPropBlob, &uapi.ModeDestroyBlob{BlobID: id}, unix.EPERM)
 }
 
-// blobLife is that a blob ends with its maker, or when that one says so.
+// blobLife checks that a blob lives until its file destroys it or is closed.
 func blobLife(t *tester) {
 	f, other := t.Open(), t.Open()
 	id := f.NewBlob(make([]byte, 4))
 	f.Want("", uapi.IoctlModeDestroyPropBlob, &uapi.ModeDestroyBlob{BlobID: id})
 	f.Want("again", uapi.IoctlModeDestroyPropBlob, &uapi.ModeDestroyBlob{BlobID: id}, unix.ENOENT)
-	other.Want("after it was destroyed", uapi.IoctlModeGetPropBlob, &uapi.ModeGetBlob{BlobID: id}, unix.ENOENT)
+	other.Want("after DESTROYPROPBLOB", uapi.IoctlModeGetPropBlob, &uapi.ModeGetBlob{BlobID: id}, unix.ENOENT)
 	id = f.NewBlob(make([]byte, 4))
 	t.Must("close", f.Close())
-	other.Want("after its maker has closed", uapi.IoctlModeGetPropBlob, &uapi.ModeGetBlob{BlobID: id}, unix.ENOENT)
+	other.Want("after its file is closed", uapi.IoctlModeGetPropBlob, &uapi.ModeGetBlob{BlobID: id}, unix.ENOENT)
 }

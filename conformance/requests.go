@@ -2,7 +2,7 @@ package conformance
 
 import "github.com/udrm/udrm/drm/uapi"
 
-// A rule says who may send a request (enum drm_ioctl_flags).
+// A rule tells which clients may send a request (enum drm_ioctl_flags).
 type rule uint8
 
 const (
@@ -12,14 +12,14 @@ const (
 	forRender                  // allowed on render nodes too
 )
 
-// A request is one that the uAPI has for all devices.
+// A request is a request that the uAPI defines for all drivers.
 type request struct {
 	cmd   uint32
 	rules rule
 }
 
-// requests are all of them, as drm.h and drm_mode.h have them, but those of
-// drivers and of the time before kernel modesetting.
+// requests are the requests of drm.h and drm_mode.h, without the legacy ones from
+// before kernel modesetting.
 var requests = []request{
 	{uapi.IoctlVersion, forRender},
 	{uapi.IoctlGetUnique, 0},

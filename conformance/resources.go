@@ -32,7 +32,7 @@ func resourceCounts(t *tester) {
 	seen := make(map[uint32]bool)
 	for _, id := range slices.Concat(r.CRTCs, r.Connectors, r.Encoders) {
 		if id == 0 || seen[id] {
-			t.Errorf("the id %d is zero, or another object's", id)
+			t.Errorf("id %d is zero or that of another object", id)
 		}
 		seen[id] = true
 	}
@@ -42,12 +42,12 @@ func resourceCounts(t *tester) {
 		t.Errorf("framebuffers from %dx%d to %dx%d", limits.MinWidth, limits.MinHeight, limits.MaxWidth, limits.MaxHeight)
 	}
 
-	// With more room than needed the rest is left alone.
+	// The device leaves excess room alone.
 	ids := make([]uint32, len(r.CRTCs)+1)
 	ids[len(r.CRTCs)] = 77
 	arg := uapi.ModeCardRes{CRTCIDPtr: addr(t, ids), CountCRTCs: uint32(len(ids))}
 	f.Must(uapi.IoctlModeGetResources, &arg)
-	equal(t, "how many CRTCs", arg.CountCRTCs, uint32(len(r.CRTCs)))
+	equal(t, "the number of CRTCs", arg.CountCRTCs, uint32(len(r.CRTCs)))
 	if !slices.Equal(ids[:len(r.CRTCs)], r.CRTCs) || ids[len(r.CRTCs)] != 77 {
 		t.Errorf("the CRTCs, with room for one more: %d, want %d and 77", ids, r.CRTCs)
 	}
@@ -69,7 +69,7 @@ func resourcesBadPointer(t *tester) {
 	f.Want("with an array at a bad address", uapi.IoctlModeGetPlaneResources, &planes, unix.EFAULT)
 }
 
-// resourcesFBs is that a file sees the framebuffers that it has made.
+// resourcesFBs checks that a file sees its own framebuffers only.
 func resourcesFBs(t *tester) {
 	f, other := t.Open(), t.Open()
 	fb := f.NewFB(64, 64)
@@ -77,7 +77,7 @@ func resourcesFBs(t *tester) {
 		t.Errorf("the framebuffers of the file are %d, want %d", fbs, fb)
 	}
 	if fbs := other.MustResources().FBs; len(fbs) != 0 {
-		t.Errorf("the framebuffers of a file that has none are %d", fbs)
+		t.Errorf("the framebuffers of a file without any are %d", fbs)
 	}
 	f.Must(uapi.IoctlModeRmFB, &fb)
 	if fbs := f.MustResources().FBs; len(fbs) != 0 {
@@ -102,12 +102,12 @@ func connectorAnswers(t *tester) {
 				t.Errorf("connector %d has the encoder %d, which is not among %d", id, encoder, r.Encoders)
 			}
 		}
-		// In contrast to GETRESOURCES: all, or nothing.
+		// Unlike GETRESOURCES, it returns all modes or none.
 		if n := len(c.Modes); n > 1 {
 			modes := make([]uapi.ModeInfo, n-1)
 			arg := uapi.ModeGetConnector{ConnectorID: id, ModesPtr: addr(t, modes), CountModes: uint32(n - 1)}
 			f.Must(uapi.IoctlModeGetConnector, &arg)
-			equal(t, "how many modes, with room for one less", arg.CountModes, uint32(n))
+			equal(t, "the number of modes, with room for one less", arg.CountModes, uint32(n))
 			equal(t, "the first mode, with room for one less", modes[0], uapi.ModeInfo{})
 		}
 	}
@@ -137,11 +137,11 @@ func connectorModes(t *tester) {
 		ordered := func(values ...uint16) bool { return slices.IsSorted(values) }
 		switch {
 		case m.Clock == 0 || m.HDisplay == 0 || m.VDisplay == 0:
-			t.Errorf("mode %d, %q, has no pixels or no clock: %+v", i, name, m)
+			t.Errorf("mode %d, %q, has no size or no clock: %+v", i, name, m)
 		case !ordered(m.HDisplay, m.HSyncStart, m.HSyncEnd, m.HTotal), !ordered(m.VDisplay, m.VSyncStart, m.VSyncEnd, m.VTotal):
-			t.Errorf("mode %d, %q, ends before it begins: %+v", i, name, m)
+			t.Errorf("mode %d, %q, has its timings out of order: %+v", i, name, m)
 		case name == "":
-			t.Errorf("mode %d has no name: %+v", i, m)
+			t.Errorf("mode %d has an empty name: %+v", i, m)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func planeAnswers(t *tester) {
 		f.Must(uapi.IoctlModeGetPlane, &arg)
 		slices.Sort(formats)
 		if formats[0] == 0 || len(slices.Compact(formats)) != int(count.CountFormatTypes) {
-			t.Errorf("plane %d: a format is zero, or there twice: %#x", id, formats)
+			t.Errorf("plane %d has a zero or duplicate format: %#x", id, formats)
 		}
 		arg = uapi.ModeGetPlane{PlaneID: id, FormatTypePtr: t.BadAddr(), CountFormatTypes: count.CountFormatTypes}
 		f.Want("with the formats at a bad address", uapi.IoctlModeGetPlane, &arg, unix.EFAULT)
@@ -206,8 +206,8 @@ type lookup struct {
 	arg any
 }
 
-// errnos are those for an object that there is not. A device without vblank
-// counters does not look.
+// errnos returns the errors for a nonexistent object. A device without vblank
+// counters answers EOPNOTSUPP.
 func (l lookup) errnos() []unix.Errno {
 	if l.cmd == uapi.IoctlCRTCGetSequence || l.cmd == uapi.IoctlCRTCQueueSequence {
 		return []unix.Errno{unix.ENOENT, unix.EOPNOTSUPP}
@@ -215,8 +215,8 @@ func (l lookup) errnos() []unix.Errno {
 	return []unix.Errno{unix.ENOENT}
 }
 
-// lookups are the requests that look for an object of that id, by the object's
-// type.
+// lookups returns the requests that look up the object with the given id, by the
+// type of the object.
 func lookups(id uint32) map[uint32][]lookup {
 	fb := id
 	return map[uint32][]lookup{
@@ -267,13 +267,13 @@ func unknownObjects(t *tester) {
 	for _, id := range []uint32{0, 0x7ffffff0, math.MaxUint32} {
 		for _, list := range lookups(id) {
 			for _, l := range list {
-				f.Want("of an object that there is not", l.cmd, l.arg, l.errnos()...)
+				f.Want("of a nonexistent object", l.cmd, l.arg, l.errnos()...)
 			}
 		}
 	}
 }
 
-// wrongObjects is that an object of another type is none.
+// wrongObjects checks that an object of another type is not found.
 func wrongObjects(t *tester) {
 	f := t.Open()
 	d := f.Display()

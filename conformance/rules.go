@@ -8,8 +8,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// ruleCases are about what all requests have in common: what drm_ioctl does
-// before a handler runs, in its order.
+// ruleCases are about the checks that all requests share: those that drm_ioctl
+// makes before a handler runs, in its order.
 var ruleCases = []Case{
 	{"rules/bad-pointer", NeedMaster | NeedAdmin, badPointer},
 	{"rules/unknown", 0, unknownRequests},
@@ -21,11 +21,11 @@ var ruleCases = []Case{
 	{"rules/render-node", NeedRender, onlyRender},
 }
 
-// buffer is memory for the argument of any request.
+// buffer returns the address of zeros that are enough for any argument.
 func (t *tester) buffer() uintptr { return uintptr(addr(t, make([]uint64, 64))) }
 
-// known are the requests that the kernel knows: old ones do not know the
-// youngest.
+// known returns the requests that the device knows. Older kernels lack the
+// youngest ones.
 func known(f *file) []request {
 	f.t.Helper()
 	var list []request
@@ -41,7 +41,7 @@ func known(f *file) []request {
 	return list
 }
 
-// badPointer is that an argument that cannot be read or written is EFAULT.
+// badPointer checks that an argument at a bad address is EFAULT.
 func badPointer(t *tester) {
 	f := t.Open()
 	f.Must(uapi.IoctlSetMaster, nil)
@@ -49,15 +49,16 @@ func badPointer(t *tester) {
 		if uapi.IOCDir(r.cmd) == uapi.IOCNone {
 			continue
 		}
-		f.Want("at an address that is no memory", r.cmd, uintptr(t.BadAddr()), unix.EFAULT)
-		f.Want("at 0", r.cmd, uintptr(0), unix.EFAULT)
+		f.Want("at an unmapped address", r.cmd, uintptr(t.BadAddr()), unix.EFAULT)
+		f.Want("at NULL", r.cmd, uintptr(0), unix.EFAULT)
 	}
-	f.Want("into memory that cannot be written", uapi.IoctlGetCap, uintptr(t.ReadOnlyAddr()), unix.EFAULT, unix.EINVAL, unix.EOPNOTSUPP)
-	f.Want("into memory that cannot be written", uapi.IoctlVersion, uintptr(t.ReadOnlyAddr()), unix.EFAULT)
-	f.Want("into memory that cannot be written", uapi.IoctlGetMagic, uintptr(t.ReadOnlyAddr()), unix.EFAULT)
+	f.Want("into read-only memory", uapi.IoctlGetCap, uintptr(t.ReadOnlyAddr()), unix.EFAULT, unix.EINVAL, unix.EOPNOTSUPP)
+	f.Want("into read-only memory", uapi.IoctlVersion, uintptr(t.ReadOnlyAddr()), unix.EFAULT)
+	f.Want("into read-only memory", uapi.IoctlGetMagic, uintptr(t.ReadOnlyAddr()), unix.EFAULT)
 }
 
-// unknownRequests are EINVAL, those of other types ENOTTY.
+// unknownRequests checks that an unknown request is EINVAL, and one of another
+// type ENOTTY.
 func unknownRequests(t *tester) {
 	f := t.Open()
 	for _, nr := range []uint32{0x0e, 0x0f, 0x3d, 0xff} {
@@ -65,13 +66,13 @@ func unknownRequests(t *tester) {
 		f.Want("", uapi.IOWR(nr, 8), t.buffer(), unix.EINVAL)
 		f.Want("", uapi.IOWR(nr, 8), uintptr(t.BadAddr()), unix.EINVAL)
 	}
-	t.Want("a request of another type", f.Ioctl('x'<<8|1, t.buffer()), unix.ENOTTY)
-	t.Want("VERSION, of another type", f.Ioctl(uapi.IoctlVersion&^0xff00|'x'<<8, t.buffer()), unix.ENOTTY)
+	t.Want("an ioctl of another type", f.Ioctl('x'<<8|1, t.buffer()), unix.ENOTTY)
+	t.Want("VERSION with another type", f.Ioctl(uapi.IoctlVersion&^0xff00|'x'<<8, t.buffer()), unix.ENOTTY)
 }
 
-// sizes is that the size in a request's number may be that of an older or a
-// newer struct: what is not sent counts as zero, what is not known is left
-// alone.
+// sizes checks that the size in a request's number may be that of an older or a
+// newer struct. The device takes missing fields as zero, and leaves unknown
+// fields alone.
 func sizes(t *tester) {
 	f := t.Open()
 	sized := func(cmd, size uint32) uint32 { return cmd&^(0x3fff<<16) | size<<16 }
@@ -82,33 +83,33 @@ func sizes(t *tester) {
 
 	short := [2]uint64{uapi.CapTimestampMonotonic, 7}
 	f.Want("with a shorter struct", sized(uapi.IoctlGetCap, 8), &short)
-	equal(t, "what lies behind a shorter struct", short[1], 7)
+	equal(t, "the memory behind a shorter struct", short[1], 7)
 
-	// Only the direction that both sides know is copied.
+	// Only the directions that both sides know are copied.
 	in := [2]uint64{uapi.CapTimestampMonotonic, 7}
-	f.Want("that is written only", uapi.IoctlGetCap&^(uapi.IOCRead<<30), &in)
-	equal(t, "the value of a request that is written only", in[1], 7)
+	f.Want("in the write direction only", uapi.IoctlGetCap&^(uapi.IOCRead<<30), &in)
+	equal(t, "the value after a request in the write direction only", in[1], 7)
 }
 
-// onlyMaster is that requests of the master are EACCES for others.
+// onlyMaster checks that requests for the master are EACCES for others.
 func onlyMaster(t *tester) {
 	f, other := t.Open(), t.Open()
 	f.Must(uapi.IoctlSetMaster, nil)
 	for _, r := range requests {
 		if r.rules&forMaster != 0 {
-			other.Want("by who is not master", r.cmd, t.buffer(), unix.EACCES)
+			other.Want("as non-master", r.cmd, t.buffer(), unix.EACCES)
 		}
 	}
 	f.Must(uapi.IoctlDropMaster, nil)
 	for _, r := range requests {
 		if r.rules&forMaster != 0 {
-			f.Want("by who was master", r.cmd, t.buffer(), unix.EACCES)
+			f.Want("as former master", r.cmd, t.buffer(), unix.EACCES)
 		}
 	}
 }
 
-// onlyAuthenticated is that clients without privilege must be let in by the
-// master, with their magic number.
+// onlyAuthenticated checks that the master must authenticate an unprivileged
+// client by its magic number.
 func onlyAuthenticated(t *tester) {
 	master := t.Open()
 	master.Must(uapi.IoctlSetMaster, nil)
@@ -120,14 +121,14 @@ func onlyAuthenticated(t *tester) {
 				if r.rules != forAuth {
 					continue
 				}
-				// Whatever else they say of an empty argument.
+				// Other errors for an empty argument do not matter here.
 				if err := other.Ioctl(r.cmd, t.buffer()); errors.Is(err, unix.EACCES) != denied {
-					t.Errorf("%s, %s: %s", uapi.IoctlName(r.cmd), when, name(err))
+					t.Errorf("%s when %s: %s", uapi.IoctlName(r.cmd), when, name(err))
 				}
 			}
 			client := uapi.Client{}
 			other.Must(uapi.IoctlGetClient, &client)
-			equal(t, "GET_CLIENT says authenticated, "+when, client.Auth == 0, denied)
+			equal(t, "the field auth of GET_CLIENT when "+when, client.Auth != 0, !denied)
 		}
 		try("not authenticated", true)
 		var magic uapi.Auth
@@ -137,7 +138,7 @@ func onlyAuthenticated(t *tester) {
 	})
 }
 
-// onlyRoot is that privileged requests are EACCES without the privilege.
+// onlyRoot checks that privileged requests are EACCES without the privilege.
 func onlyRoot(t *tester) {
 	f := t.Open()
 	f.Must(uapi.IoctlSetMaster, nil)
@@ -153,15 +154,15 @@ func onlyRoot(t *tester) {
 	f.Want("", uapi.IoctlSetUnique, t.buffer(), unix.EINVAL)
 }
 
-// absentFeatures is that what a device cannot do is EOPNOTSUPP, and not
-// unknown. A device that can do all has nothing to refuse.
+// absentFeatures checks that a request for a feature that the device lacks is
+// EOPNOTSUPP rather than EINVAL. A device with all features refuses nothing.
 func absentFeatures(t *tester) {
 	f := t.Open()
-	_ = f.Ioctl(uapi.IoctlSetMaster, nil) // if it can be had
+	_ = f.Ioctl(uapi.IoctlSetMaster, nil) // best effort
 	refused := func(cmds ...uint32) {
 		t.Helper()
 		for _, cmd := range cmds {
-			f.Want("of a device that cannot", cmd, t.buffer(), unix.EOPNOTSUPP)
+			f.Want("unsupported by device", cmd, t.buffer(), unix.EOPNOTSUPP)
 		}
 	}
 	if err := f.Ioctl(uapi.IoctlModeGetResources, t.buffer()); err != nil {
@@ -186,8 +187,8 @@ func absentFeatures(t *tester) {
 	}
 }
 
-// onlyRender is that a render node takes what is for it, and answers EACCES to
-// everything else.
+// onlyRender checks that a render node accepts the requests for render nodes,
+// and answers EACCES to all others.
 func onlyRender(t *tester) {
 	f := t.OpenRender()
 	for _, r := range known(t.Open()) {

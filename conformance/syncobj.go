@@ -34,7 +34,7 @@ var syncobjCases = []Case{
 	{"sync-file/merge", NeedSyncobj, syncFileMerge},
 }
 
-// NewSyncobj makes a sync object.
+// NewSyncobj makes a sync object and returns its handle.
 func (f *file) NewSyncobj(flags uint32) uint32 {
 	f.t.Helper()
 	arg := uapi.SyncobjCreate{Flags: flags}
@@ -44,7 +44,7 @@ func (f *file) NewSyncobj(flags uint32) uint32 {
 
 const signaled = uapi.SyncobjCreateSignaled
 
-// The handle of no object.
+// noHandle is not the handle of any object.
 const noHandle = math.MaxUint32
 
 func syncobjCreate(t *tester) {
@@ -59,7 +59,7 @@ func syncobjCreate(t *tester) {
 	f.Want("with padding", uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: first, Pad: 1}, unix.EINVAL)
 	f.Want("", uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: first})
 	for _, handle := range []uint32{first, 0, noHandle} {
-		f.Want("of a handle that there is not", uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: handle}, unix.EINVAL)
+		f.Want("of a nonexistent handle", uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: handle}, unix.EINVAL)
 	}
 	t.Open().Want("of another file's handle", uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: second}, unix.EINVAL)
 }
@@ -71,12 +71,13 @@ func syncobjRender(t *tester) {
 	f.Want("", uapi.IoctlSyncobjDestroy, &uapi.SyncobjDestroy{Handle: handle})
 }
 
-// wait waits for objects. timeout says how long at most; 0 does not wait.
+// wait waits for objects, at most for timeout.
 func (f *file) wait(flags uint32, timeout time.Duration, handles ...uint32) error {
 	_, err := f.waitFirst(flags, timeout, handles...)
 	return err
 }
 
+// waitFirst is wait. It also returns the index of the first signalled object.
 func (f *file) waitFirst(flags uint32, timeout time.Duration, handles ...uint32) (first uint32, err error) {
 	arg := uapi.SyncobjWait{Handles: addr(f.t, handles), CountHandles: uint32(len(handles)), Flags: flags, FirstSignaled: 99}
 	if timeout > 0 {
@@ -97,24 +98,24 @@ func syncobjWait(t *tester) {
 	done, empty := f.NewSyncobj(signaled), f.NewSyncobj(0)
 	for _, flags := range []uint32{0, waitAll, waitForSubmit, waitAll | waitForSubmit} {
 		first, err := f.waitFirst(flags, 0, done)
-		t.Want("SYNCOBJ_WAIT for one that is signalled", err)
-		equal(t, "the first that was signalled", first, 0)
+		t.Want("SYNCOBJ_WAIT for a signalled object", err)
+		equal(t, "the first signalled object", first, 0)
 	}
-	t.Want("SYNCOBJ_WAIT for one that has no fence", f.wait(0, 0, empty), unix.EINVAL)
-	t.Want("SYNCOBJ_WAIT for one that has no fence", f.wait(0, time.Millisecond, empty), unix.EINVAL)
-	t.Want("SYNCOBJ_WAIT for the submission, without time", f.wait(waitForSubmit, 0, empty), unix.ETIME)
-	t.Want("SYNCOBJ_WAIT for the submission, with little time", f.wait(waitForSubmit, time.Millisecond, empty), unix.ETIME)
-	t.Want("SYNCOBJ_WAIT for none", f.wait(0, 0))
+	t.Want("SYNCOBJ_WAIT for an object without a fence", f.wait(0, 0, empty), unix.EINVAL)
+	t.Want("SYNCOBJ_WAIT for an object without a fence", f.wait(0, time.Millisecond, empty), unix.EINVAL)
+	t.Want("SYNCOBJ_WAIT with WAIT_FOR_SUBMIT, without time", f.wait(waitForSubmit, 0, empty), unix.ETIME)
+	t.Want("SYNCOBJ_WAIT with WAIT_FOR_SUBMIT, with little time", f.wait(waitForSubmit, time.Millisecond, empty), unix.ETIME)
+	t.Want("SYNCOBJ_WAIT for no object", f.wait(0, 0))
 }
 
 func syncobjWaitErrors(t *tester) {
 	f := t.Open()
 	done := f.NewSyncobj(signaled)
 	for _, handle := range []uint32{0, done + 1, noHandle} {
-		t.Want("SYNCOBJ_WAIT for a handle that there is not", f.wait(0, 0, done, handle), unix.ENOENT)
+		t.Want("SYNCOBJ_WAIT for a nonexistent handle", f.wait(0, 0, done, handle), unix.ENOENT)
 	}
 	t.Want("SYNCOBJ_WAIT for another file's handle", t.Open().wait(0, 0, done), unix.ENOENT)
-	f.Want("for more than there can be", uapi.IoctlSyncobjWait,
+	f.Want("for an oversized count", uapi.IoctlSyncobjWait,
 		&uapi.SyncobjWait{Handles: addr(t, []uint32{done}), CountHandles: math.MaxUint32}, unix.ENOMEM, unix.EFAULT, unix.EINVAL)
 	for _, flags := range []uint32{waitAvailable, 1 << 30, math.MaxUint32} {
 		t.Want("SYNCOBJ_WAIT with unknown flags", f.wait(flags, 0, done), unix.EINVAL)
@@ -125,39 +126,39 @@ func syncobjWaitErrors(t *tester) {
 			continue
 		}
 		f.Want("with the handles at a bad address", cmd, &uapi.SyncobjArray{Handles: t.BadAddr(), CountHandles: 1}, unix.EFAULT)
-		f.Want("of none", cmd, &uapi.SyncobjArray{}, unix.EINVAL)
+		f.Want("of no object", cmd, &uapi.SyncobjArray{}, unix.EINVAL)
 		f.Want("with padding", cmd, &uapi.SyncobjArray{Handles: addr(t, []uint32{done}), CountHandles: 1, Pad: 1}, unix.EINVAL)
-		f.Want("of a handle that there is not", cmd, &uapi.SyncobjArray{Handles: addr(t, []uint32{noHandle}), CountHandles: 1}, unix.ENOENT)
+		f.Want("of a nonexistent handle", cmd, &uapi.SyncobjArray{Handles: addr(t, []uint32{noHandle}), CountHandles: 1}, unix.ENOENT)
 	}
 }
 
-// signal signals objects, or resets them.
+// signal signals objects or resets them, as cmd says.
 func (f *file) signal(cmd uint32, handles ...uint32) {
 	f.t.Helper()
 	f.Must(cmd, &uapi.SyncobjArray{Handles: addr(f.t, handles), CountHandles: uint32(len(handles))})
 }
 
-// later runs f beside the case. The result is that of f.
+// later runs f in another goroutine. result waits for what f returns.
 func later[V any](f func() V) (result func() V) {
 	done := make(chan V, 1)
 	go func() { done <- f() }()
 	return func() V { return <-done }
 }
 
-// syncobjWaitForSubmit is that a wait may begin before there is anything to
-// wait for.
+// syncobjWaitForSubmit checks that a wait may start before the object has a
+// fence.
 func syncobjWaitForSubmit(t *tester) {
 	f := t.Open()
 	handle := f.NewSyncobj(0)
 	handles := []uint32{handle}
 	arg := uapi.SyncobjWait{
 		Handles: addr(t, handles), CountHandles: 1, Flags: waitForSubmit,
-		TimeoutNsec: int64(now() + patience), FirstSignaled: 99,
+		TimeoutNsec: int64(now() + timeout), FirstSignaled: 99,
 	}
 	waited := later(func() error { return f.Ioctl(uapi.IoctlSyncobjWait, &arg) })
 	f.signal(uapi.IoctlSyncobjSignal, handle)
 	t.Want("SYNCOBJ_WAIT until another thread signals", waited())
-	equal(t, "the first that was signalled", arg.FirstSignaled, 0)
+	equal(t, "the first signalled object", arg.FirstSignaled, 0)
 }
 
 func syncobjWaitAll(t *tester) {
@@ -165,10 +166,10 @@ func syncobjWaitAll(t *tester) {
 	empty, done := f.NewSyncobj(0), f.NewSyncobj(signaled)
 	first, err := f.waitFirst(waitForSubmit, 0, empty, done, empty)
 	t.Want("SYNCOBJ_WAIT for any of three", err)
-	equal(t, "the first that was signalled", first, 1)
+	equal(t, "the first signalled object", first, 1)
 	t.Want("SYNCOBJ_WAIT for all of two", f.wait(waitForSubmit|waitAll, 0, done, empty), unix.ETIME)
-	t.Want("SYNCOBJ_WAIT for any, one has no fence", f.wait(0, 0, done, empty), unix.EINVAL)
-	t.Want("SYNCOBJ_WAIT for the same twice", f.wait(waitAll, 0, done, done))
+	t.Want("SYNCOBJ_WAIT for any of two, one without a fence", f.wait(0, 0, done, empty), unix.EINVAL)
+	t.Want("SYNCOBJ_WAIT for a duplicate object", f.wait(waitAll, 0, done, done))
 }
 
 func syncobjSignalReset(t *tester) {
@@ -178,12 +179,12 @@ func syncobjSignalReset(t *tester) {
 	t.Want("SYNCOBJ_WAIT for all after SIGNAL", f.wait(waitAll, 0, first, second))
 	f.signal(uapi.IoctlSyncobjReset, first)
 	t.Want("SYNCOBJ_WAIT after RESET", f.wait(0, 0, first), unix.EINVAL)
-	t.Want("SYNCOBJ_WAIT for the one that was not reset", f.wait(0, 0, second))
+	t.Want("SYNCOBJ_WAIT for the object that was not reset", f.wait(0, 0, second))
 	f.signal(uapi.IoctlSyncobjSignal, first)
 	t.Want("SYNCOBJ_WAIT after another SIGNAL", f.wait(0, 0, first))
 }
 
-// exportSyncobj makes a descriptor of an object, or of its fence.
+// exportSyncobj returns a descriptor of an object or, by the flags, of its fence.
 func (f *file) exportSyncobj(handle, flags uint32) *file {
 	f.t.Helper()
 	arg := uapi.SyncobjHandle{Handle: handle, Flags: flags}
@@ -191,6 +192,7 @@ func (f *file) exportSyncobj(handle, flags uint32) *file {
 	return f.t.File(int(arg.FD), "a sync object or file")
 }
 
+// importSyncobj returns a handle of the object behind a descriptor.
 func (f *file) importSyncobj(from *file) uint32 {
 	f.t.Helper()
 	arg := uapi.SyncobjHandle{FD: from.FD()}
@@ -198,74 +200,74 @@ func (f *file) importSyncobj(from *file) uint32 {
 	return arg.Handle
 }
 
-// syncobjShare is that a descriptor is the object itself, whatever becomes of
-// who made it.
+// syncobjShare checks that a descriptor refers to the object itself, and keeps it
+// after its file is closed.
 func syncobjShare(t *tester) {
 	f, other := t.Open(), t.Open()
 	handle := f.NewSyncobj(0)
 	fd := f.exportSyncobj(handle, 0)
 	same, again := other.importSyncobj(fd), other.importSyncobj(fd)
 	if same == again {
-		t.Errorf("an object that is imported twice has one handle, %d", same)
+		t.Errorf("both imports of an object have handle %d, want two handles", same)
 	}
 	f.signal(uapi.IoctlSyncobjSignal, handle)
 	t.Want("SYNCOBJ_WAIT by the other file", other.wait(waitAll, 0, same, again))
 	other.signal(uapi.IoctlSyncobjReset, same)
-	t.Want("SYNCOBJ_WAIT after the other file has reset it", f.wait(0, 0, handle), unix.EINVAL)
+	t.Want("SYNCOBJ_WAIT after the other file's RESET", f.wait(0, 0, handle), unix.EINVAL)
 	t.Must("close", f.Close())
 	other.signal(uapi.IoctlSyncobjSignal, same)
 	third := t.Open()
-	t.Want("SYNCOBJ_WAIT by a third file, of a descriptor that its maker has left", third.wait(0, 0, third.importSyncobj(fd)))
+	t.Want("SYNCOBJ_WAIT by a third file after the first is closed", third.wait(0, 0, third.importSyncobj(fd)))
 }
 
 func syncobjShareErrors(t *tester) {
 	f := t.Open()
 	handle := f.NewSyncobj(0)
 	export, bring := uint32(uapi.IoctlSyncobjHandleToFD), uint32(uapi.IoctlSyncobjFDToHandle)
-	f.Want("of a handle that there is not", export, &uapi.SyncobjHandle{Handle: noHandle}, unix.EINVAL, unix.ENOENT)
+	f.Want("of a nonexistent handle", export, &uapi.SyncobjHandle{Handle: noHandle}, unix.EINVAL, unix.ENOENT)
 	f.Want("with padding", export, &uapi.SyncobjHandle{Handle: handle, Pad: 1}, unix.EINVAL)
 	f.Want("with unknown flags", export, &uapi.SyncobjHandle{Handle: handle, Flags: 1 << 30}, unix.EINVAL)
-	f.Want("of the fence of an object without", export,
+	f.Want("of the fence of an object without one", export,
 		&uapi.SyncobjHandle{Handle: handle, Flags: uapi.SyncobjHandleToFDFlagsExportSyncFile}, unix.EINVAL)
-	f.Want("of the fence of a handle that there is not", export,
+	f.Want("of the fence of a nonexistent handle", export,
 		&uapi.SyncobjHandle{Handle: noHandle, Flags: uapi.SyncobjHandleToFDFlagsExportSyncFile}, unix.ENOENT)
 
 	fd := f.exportSyncobj(handle, 0)
-	fd.Want("to a sync object", uapi.IoctlVersion, t.buffer(), unix.ENOTTY)
+	fd.Want("on a sync object", uapi.IoctlVersion, t.buffer(), unix.ENOTTY)
 	f.Want("with padding", bring, &uapi.SyncobjHandle{FD: fd.FD(), Pad: 1}, unix.EINVAL)
 	f.Want("with unknown flags", bring, &uapi.SyncobjHandle{FD: fd.FD(), Flags: 1 << 30}, unix.EINVAL)
 	for _, other := range []int32{-1, 1 << 20, f.FD(), t.Eventfd().FD()} {
-		f.Want("of what is no sync object", bring, &uapi.SyncobjHandle{FD: other}, unix.EINVAL)
-		f.Want("of what is no sync file", bring,
+		f.Want("of a descriptor that is not a sync object", bring, &uapi.SyncobjHandle{FD: other}, unix.EINVAL)
+		f.Want("of a descriptor that is not a sync file", bring,
 			&uapi.SyncobjHandle{FD: other, Handle: handle, Flags: uapi.SyncobjFDToHandleFlagsImportSyncFile}, unix.EINVAL)
 	}
 	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
 	f.Want("of a sync file as an object", bring, &uapi.SyncobjHandle{FD: syncFile.FD()}, unix.EINVAL)
-	f.Want("of a sync file into a handle that there is not", bring,
+	f.Want("of a sync file into a nonexistent handle", bring,
 		&uapi.SyncobjHandle{FD: syncFile.FD(), Handle: noHandle, Flags: uapi.SyncobjFDToHandleFlagsImportSyncFile}, unix.ENOENT)
 }
 
-// syncobjSyncFile is that a sync file is the fence of the moment: what happens
-// to the object later does not change it.
+// syncobjSyncFile checks that a sync file has the object's fence at the time of
+// the export. Later changes of the object do not affect it.
 func syncobjSyncFile(t *tester) {
 	f := t.Open()
 	handle := f.NewSyncobj(signaled)
 	syncFile := f.exportSyncobj(handle, uapi.SyncobjHandleToFDFlagsExportSyncFile)
 	f.signal(uapi.IoctlSyncobjReset, handle)
-	equal(t, "poll of a sync file of a fence that was signalled", syncFile.Poll(unix.POLLIN, 0), unix.POLLIN)
+	equal(t, "poll of a sync file of a signalled fence", syncFile.Poll(unix.POLLIN, 0), unix.POLLIN)
 	other := f.NewSyncobj(0)
 	f.Want("of a sync file", uapi.IoctlSyncobjFDToHandle,
 		&uapi.SyncobjHandle{FD: syncFile.FD(), Handle: other, Flags: uapi.SyncobjFDToHandleFlagsImportSyncFile})
-	t.Want("SYNCOBJ_WAIT for the object with its fence", f.wait(0, 0, other))
-	t.Want("SYNCOBJ_WAIT for the object that was reset", f.wait(0, 0, handle), unix.EINVAL)
+	t.Want("SYNCOBJ_WAIT for the object with the imported fence", f.wait(0, 0, other))
+	t.Want("SYNCOBJ_WAIT for the reset object", f.wait(0, 0, handle), unix.EINVAL)
 }
 
-// points is a request with points of timelines.
+// points returns a request with points of timelines.
 func (f *file) points(handles []uint32, points []uint64) uapi.SyncobjTimelineArray {
 	return uapi.SyncobjTimelineArray{Handles: addr(f.t, handles), Points: addr(f.t, points), CountHandles: uint32(len(handles))}
 }
 
-// query returns how far timelines are.
+// query returns the points that timelines have reached.
 func (f *file) query(flags uint32, handles ...uint32) []uint64 {
 	f.t.Helper()
 	points := make([]uint64, len(handles))
@@ -299,19 +301,19 @@ func (f *file) waitPointArg(flags uint32, timeout time.Duration, handle uint32, 
 func timelineSignal(t *tester) {
 	f := t.Open()
 	a, b := f.NewSyncobj(0), f.NewSyncobj(0)
-	equal(t, "a new timeline is at", f.query(0, a)[0], 0)
+	equal(t, "the point of a new timeline", f.query(0, a)[0], 0)
 	arg := f.points([]uint32{a, b}, []uint64{5, 7})
 	f.Must(uapi.IoctlSyncobjTimelineSignal, &arg)
 	for _, flags := range []uint32{0, uapi.SyncobjQueryFlagsLastSubmitted} {
 		at := f.query(flags, a, b)
-		equal(t, "the first timeline is at", at[0], 5)
-		equal(t, "the second timeline is at", at[1], 7)
+		equal(t, "the point of the first timeline", at[0], 5)
+		equal(t, "the point of the second timeline", at[1], 7)
 	}
 	f.signalPoint(a, 1<<40)
-	equal(t, "the timeline is at", f.query(0, a)[0], 1<<40)
-	equal(t, "an object without a timeline is at", f.query(0, f.NewSyncobj(signaled))[0], 0)
+	equal(t, "the point of the timeline", f.query(0, a)[0], 1<<40)
+	equal(t, "the point of an object without a timeline", f.query(0, f.NewSyncobj(signaled))[0], 0)
 	f.signal(uapi.IoctlSyncobjReset, a)
-	equal(t, "a timeline that was reset is at", f.query(0, a)[0], 0)
+	equal(t, "the point of a reset timeline", f.query(0, a)[0], 0)
 }
 
 func timelineWait(t *tester) {
@@ -319,11 +321,11 @@ func timelineWait(t *tester) {
 	handle := f.NewSyncobj(0)
 	f.signalPoint(handle, 5)
 	for _, point := range []uint64{0, 1, 4, 5} {
-		t.Want("TIMELINE_WAIT for a point that has passed", f.waitPoint(0, 0, handle, point))
+		t.Want("TIMELINE_WAIT for a past point", f.waitPoint(0, 0, handle, point))
 	}
-	t.Want("TIMELINE_WAIT for a point that nobody has submitted", f.waitPoint(0, 0, handle, 6), unix.EINVAL)
-	t.Want("TIMELINE_WAIT for a point to be submitted, without time", f.waitPoint(waitForSubmit, 0, handle, 6), unix.ETIME)
-	arg := f.waitPointArg(waitForSubmit, patience, handle, 6)
+	t.Want("TIMELINE_WAIT for a point that was not submitted", f.waitPoint(0, 0, handle, 6), unix.EINVAL)
+	t.Want("TIMELINE_WAIT with WAIT_FOR_SUBMIT, without time", f.waitPoint(waitForSubmit, 0, handle, 6), unix.ETIME)
+	arg := f.waitPointArg(waitForSubmit, timeout, handle, 6)
 	waited := later(func() error { return f.Ioctl(uapi.IoctlSyncobjTimelineWait, &arg) })
 	f.signalPoint(handle, 6)
 	t.Want("TIMELINE_WAIT until another thread signals", waited())
@@ -332,12 +334,12 @@ func timelineWait(t *tester) {
 func timelineAvailable(t *tester) {
 	f := t.Open()
 	handle := f.NewSyncobj(0)
-	t.Want("TIMELINE_WAIT for a point to be there, without time", f.waitPoint(waitAvailable, 0, handle, 3), unix.ETIME)
-	arg := f.waitPointArg(waitAvailable, patience, handle, 3)
+	t.Want("TIMELINE_WAIT with WAIT_AVAILABLE, without time", f.waitPoint(waitAvailable, 0, handle, 3), unix.ETIME)
+	arg := f.waitPointArg(waitAvailable, timeout, handle, 3)
 	waited := later(func() error { return f.Ioctl(uapi.IoctlSyncobjTimelineWait, &arg) })
 	f.signalPoint(handle, 3)
-	t.Want("TIMELINE_WAIT until a point is there", waited())
-	t.Want("TIMELINE_WAIT for a point that is there", f.waitPoint(waitAvailable, 0, handle, 2))
+	t.Want("TIMELINE_WAIT until a point is available", waited())
+	t.Want("TIMELINE_WAIT for an available point", f.waitPoint(waitAvailable, 0, handle, 2))
 }
 
 func timelineErrors(t *tester) {
@@ -345,11 +347,11 @@ func timelineErrors(t *tester) {
 	handle := f.NewSyncobj(0)
 	for _, cmd := range []uint32{uapi.IoctlSyncobjTimelineSignal, uapi.IoctlSyncobjQuery} {
 		bad := f.points([]uint32{noHandle}, []uint64{1})
-		f.Want("of a handle that there is not", cmd, &bad, unix.ENOENT)
+		f.Want("of a nonexistent handle", cmd, &bad, unix.ENOENT)
 		flags := f.points([]uint32{handle}, []uint64{1})
 		flags.Flags = 1 << 30
 		f.Want("with unknown flags", cmd, &flags, unix.EINVAL)
-		f.Want("of none", cmd, &uapi.SyncobjTimelineArray{}, unix.EINVAL)
+		f.Want("of no object", cmd, &uapi.SyncobjTimelineArray{}, unix.EINVAL)
 		fault := f.points([]uint32{handle}, nil)
 		fault.Points = t.BadAddr()
 		f.Want("with the points at a bad address", cmd, &fault, unix.EFAULT)
@@ -357,21 +359,21 @@ func timelineErrors(t *tester) {
 		fault.Handles, fault.CountHandles = t.BadAddr(), 1
 		f.Want("with the handles at a bad address", cmd, &fault, unix.EFAULT)
 	}
-	t.Want("TIMELINE_WAIT for a handle that there is not", f.waitPoint(0, 0, noHandle, 1), unix.ENOENT)
+	t.Want("TIMELINE_WAIT for a nonexistent handle", f.waitPoint(0, 0, noHandle, 1), unix.ENOENT)
 	t.Want("TIMELINE_WAIT with unknown flags", f.waitPoint(1<<30, 0, handle, 1), unix.EINVAL)
 	arg := f.waitPointArg(0, 0, handle, 1)
 	arg.Points = t.BadAddr()
 	f.Want("with the points at a bad address", uapi.IoctlSyncobjTimelineWait, &arg, unix.EFAULT)
-	f.Want("of none", uapi.IoctlSyncobjTimelineWait, &uapi.SyncobjTimelineWait{})
+	f.Want("for no object", uapi.IoctlSyncobjTimelineWait, &uapi.SyncobjTimelineWait{})
 }
 
-// timelineTransfer moves fences between objects and points of timelines.
+// timelineTransfer checks transfers of fences between objects and points.
 func timelineTransfer(t *tester) {
 	f := t.Open()
 	binary, timeline := f.NewSyncobj(signaled), f.NewSyncobj(0)
 	f.Want("from an object to a point", uapi.IoctlSyncobjTransfer,
 		&uapi.SyncobjTransfer{SrcHandle: binary, DstHandle: timeline, DstPoint: 9})
-	equal(t, "the timeline is at", f.query(0, timeline)[0], 9)
+	equal(t, "the point of the timeline", f.query(0, timeline)[0], 9)
 	other := f.NewSyncobj(0)
 	f.Want("from a point to an object", uapi.IoctlSyncobjTransfer,
 		&uapi.SyncobjTransfer{SrcHandle: timeline, SrcPoint: 9, DstHandle: other})
@@ -379,7 +381,7 @@ func timelineTransfer(t *tester) {
 	third := f.NewSyncobj(0)
 	f.Want("from a point to a point", uapi.IoctlSyncobjTransfer,
 		&uapi.SyncobjTransfer{SrcHandle: timeline, SrcPoint: 4, DstHandle: third, DstPoint: 2})
-	equal(t, "the other timeline is at", f.query(0, third)[0], 2)
+	equal(t, "the point of the other timeline", f.query(0, third)[0], 2)
 }
 
 func timelineTransferErrors(t *tester) {
@@ -392,8 +394,8 @@ func timelineTransferErrors(t *tester) {
 	}{
 		{"with padding", uapi.SyncobjTransfer{SrcHandle: done, DstHandle: empty, Pad: 1}, unix.EINVAL},
 		{"with unknown flags", uapi.SyncobjTransfer{SrcHandle: done, DstHandle: empty, Flags: 1 << 30}, unix.EINVAL},
-		{"from a handle that there is not", uapi.SyncobjTransfer{SrcHandle: noHandle, DstHandle: empty}, unix.ENOENT},
-		{"to a handle that there is not", uapi.SyncobjTransfer{SrcHandle: done, DstHandle: noHandle}, unix.ENOENT},
+		{"from a nonexistent handle", uapi.SyncobjTransfer{SrcHandle: noHandle, DstHandle: empty}, unix.ENOENT},
+		{"to a nonexistent handle", uapi.SyncobjTransfer{SrcHandle: done, DstHandle: noHandle}, unix.ENOENT},
 		{"from an object without a fence", uapi.SyncobjTransfer{SrcHandle: empty, DstHandle: done}, unix.EINVAL},
 		{"from an object without a fence, to a point", uapi.SyncobjTransfer{SrcHandle: empty, DstHandle: done, DstPoint: 1}, unix.EINVAL},
 	} {
@@ -401,10 +403,10 @@ func timelineTransferErrors(t *tester) {
 	}
 }
 
-// readEventfd reads the counter of an eventfd, and waits for it.
+// readEventfd waits until an eventfd is signalled, and returns its counter.
 func readEventfd(f *file) uint64 {
 	f.t.Helper()
-	if f.Poll(unix.POLLIN, patience) != unix.POLLIN {
+	if f.Poll(unix.POLLIN, timeout) != unix.POLLIN {
 		f.t.Errorf("the eventfd is not signalled")
 		return 0
 	}
@@ -419,16 +421,16 @@ func timelineEventfd(t *tester) {
 	handle := f.NewSyncobj(0)
 	f.signalPoint(handle, 1)
 	passed, coming, available, plain := t.Eventfd(), t.Eventfd(), t.Eventfd(), t.Eventfd()
-	f.Want("for a point that has passed", uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: handle, Point: 1, FD: passed.FD()})
-	equal(t, "the eventfd of a point that has passed", readEventfd(passed), 1)
-	f.Want("for a point to come", uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: handle, Point: 2, FD: coming.FD()})
-	f.Want("for a point to be there", uapi.IoctlSyncobjEventfd,
+	f.Want("for a past point", uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: handle, Point: 1, FD: passed.FD()})
+	equal(t, "the eventfd of a past point", readEventfd(passed), 1)
+	f.Want("for a future point", uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: handle, Point: 2, FD: coming.FD()})
+	f.Want("for an available point", uapi.IoctlSyncobjEventfd,
 		&uapi.SyncobjEventfd{Handle: handle, Point: 2, FD: available.FD(), Flags: waitAvailable})
-	equal(t, "poll of the eventfd of a point to come", coming.Poll(unix.POLLIN, 0), 0)
-	equal(t, "poll of the eventfd of a point to be there", available.Poll(unix.POLLIN, 0), 0)
+	equal(t, "poll of the eventfd of a future point", coming.Poll(unix.POLLIN, 0), 0)
+	equal(t, "poll of the eventfd of a point that is not yet available", available.Poll(unix.POLLIN, 0), 0)
 	f.signalPoint(handle, 2)
-	equal(t, "the eventfd of the point that came", readEventfd(coming), 1)
-	equal(t, "the eventfd of the point that is there", readEventfd(available), 1)
+	equal(t, "the eventfd of the signalled point", readEventfd(coming), 1)
+	equal(t, "the eventfd of the available point", readEventfd(available), 1)
 
 	binary := f.NewSyncobj(signaled)
 	f.Want("for an object without a timeline", uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: binary, FD: plain.FD()})
@@ -445,9 +447,9 @@ func timelineEventfdErrors(t *tester) {
 	}{
 		{"with padding", uapi.SyncobjEventfd{Handle: handle, FD: fd, Pad: 1}, unix.EINVAL},
 		{"with unknown flags", uapi.SyncobjEventfd{Handle: handle, FD: fd, Flags: waitAll}, unix.EINVAL},
-		{"for a handle that there is not", uapi.SyncobjEventfd{Handle: noHandle, FD: fd}, unix.ENOENT},
-		{"with a descriptor that there is not", uapi.SyncobjEventfd{Handle: handle, FD: -1}, unix.EBADF},
-		{"with a node", uapi.SyncobjEventfd{Handle: handle, FD: f.FD()}, unix.EINVAL},
+		{"for a nonexistent handle", uapi.SyncobjEventfd{Handle: noHandle, FD: fd}, unix.ENOENT},
+		{"with a closed descriptor", uapi.SyncobjEventfd{Handle: handle, FD: -1}, unix.EBADF},
+		{"with a DRM node", uapi.SyncobjEventfd{Handle: handle, FD: f.FD()}, unix.EINVAL},
 	} {
 		f.Want(c.what, uapi.IoctlSyncobjEventfd, &c.arg, c.errno)
 	}
@@ -458,24 +460,24 @@ func syncFileInfo(t *tester) {
 	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
 	var count uapi.SyncFileInfo
 	syncFile.Want("without room", uapi.SyncIOCFileInfo, &count)
-	equal(t, "how many fences", count.NumFences, 1)
+	equal(t, "the number of fences", count.NumFences, 1)
 	equal(t, "the status", count.Status, 1)
 	fences := make([]uapi.SyncFenceInfo, 1)
 	info := uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: addr(t, fences)}
 	syncFile.Want("with room", uapi.SyncIOCFileInfo, &info)
 	equal(t, "the status of the fence", fences[0].Status, 1)
 	if at := time.Duration(fences[0].TimestampNs); at == 0 || at > now() {
-		t.Errorf("the fence was signalled at %v, it is %v", at, now())
+		t.Errorf("the fence was signalled at %v, now is %v", at, now())
 	}
 	syncFile.Want("with flags", uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{Flags: 1}, unix.EINVAL)
 	syncFile.Want("with padding", uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{Pad: 1}, unix.EINVAL)
 	syncFile.Want("at a bad address", uapi.SyncIOCFileInfo, uintptr(t.BadAddr()), unix.EFAULT)
 	syncFile.Want("with the fences at a bad address", uapi.SyncIOCFileInfo,
 		&uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: t.BadAddr()}, unix.EFAULT)
-	t.Want("an unknown request of a sync file", syncFile.Ioctl(uapi.IOWR(0x7f, 8)&^0xff00|uapi.SyncIOCMagic<<8, t.buffer()), unix.ENOTTY)
+	t.Want("an unknown ioctl on a sync file", syncFile.Ioctl(uapi.IOWR(0x7f, 8)&^0xff00|uapi.SyncIOCMagic<<8, t.buffer()), unix.ENOTTY)
 }
 
-// syncFileDeadline is a hint, of kernels from 6.4 on.
+// syncFileDeadline checks SET_DEADLINE, a hint that kernels know since 6.4.
 func syncFileDeadline(t *tester) {
 	f := t.Open()
 	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
@@ -492,13 +494,13 @@ func syncFileMerge(t *tester) {
 	copy(arg.Name[:], "both")
 	first.Must(uapi.SyncIOCMerge, &arg)
 	both := t.File(int(arg.Fence), "a sync file")
-	equal(t, "poll of two fences that are signalled", both.Poll(unix.POLLIN, 0), unix.POLLIN)
+	equal(t, "poll of two merged signalled fences", both.Poll(unix.POLLIN, 0), unix.POLLIN)
 	var info uapi.SyncFileInfo
 	both.Must(uapi.SyncIOCFileInfo, &info)
 	equal(t, "the name", unix.ByteSliceToString(info.Name[:]), "both")
 	equal(t, "the status", info.Status, 1)
 	for _, fd := range []int32{-1, f.FD(), t.Eventfd().FD()} {
-		first.Want("with what is no sync file", uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: fd}, unix.ENOENT)
+		first.Want("with a descriptor that is not a sync file", uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: fd}, unix.ENOENT)
 	}
 	first.Want("with flags", uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: second.FD(), Flags: 1}, unix.EINVAL)
 	first.Want("with padding", uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: second.FD(), Pad: 1}, unix.EINVAL)

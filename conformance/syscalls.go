@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syscalls is the System of this kernel, or of whoever stands in for it.
+// syscalls is the System of real system calls, which a kernel or a host serves.
 type syscalls struct{}
 
-// Syscalls returns the [System] whose calls are this process's own.
+// Syscalls returns the [System] that makes real system calls.
 func Syscalls() System { return syscalls{} }
 
 func (syscalls) Open(path string, flags int) (int, error) {
@@ -66,8 +66,8 @@ func (syscalls) Mmap(fd int, offset uint64, length int) ([]byte, error) {
 
 func (syscalls) Munmap(p []byte) error { return unix.Munmap(p) }
 
-// Unprivileged takes CAP_SYS_ADMIN from the effective set of the thread, and
-// gives it back.
+// Unprivileged removes CAP_SYS_ADMIN from the effective set of the thread while f
+// runs.
 func (syscalls) Unprivileged(f func()) error {
 	runtime.LockOSThread()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -82,8 +82,8 @@ func (syscalls) Unprivileged(f func()) error {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("capset: %w", err)
 	}
-	// Deferred: f may end the goroutine (FailNow). A thread that does not get
-	// its privilege back stays locked, and ends with the goroutine.
+	// Deferred, because f may end the goroutine (FailNow). A thread that cannot
+	// regain the privilege stays locked, and so ends with the goroutine.
 	defer func() {
 		if unix.Capset(&header, &before[0]) == nil {
 			runtime.UnlockOSThread()

@@ -15,8 +15,8 @@ import (
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// A tester is a case on a target. It is to be used by the goroutine of the case
-// alone, but for the methods of files.
+// A tester runs one case on a target. Only the goroutine of the case may use it;
+// the methods of files may be called concurrently.
 type tester struct {
 	*testing.T
 	target  Target
@@ -25,7 +25,10 @@ type tester struct {
 	gone    bool     // unplugged
 	back    bool     // plugged in again by the case
 	cleanup []func() // newest last
-	probing bool     // what goes wrong is an answer, not a failure
+
+	// A case that may fail collects its failures instead of reporting them.
+	collects bool
+	failures []string
 }
 
 type coverage struct {
@@ -33,18 +36,17 @@ type coverage struct {
 	Coverage
 }
 
-// patience is how long a case waits for what has to come. A case that waits as
-// long fails.
-const patience = 10 * time.Second
+// timeout is how long a case waits for an event before it fails.
+const timeout = 10 * time.Second
 
 func newTester(t *testing.T, target Target, covered Coverage) *tester {
 	return &tester{T: t, target: target, covered: &coverage{Coverage: covered}}
 }
 
-// Cleanup has f called at the end of the case: the newest first.
+// Cleanup registers f to be called at the end of the case, newest first.
 func (t *tester) Cleanup(f func()) { t.cleanup = append(t.cleanup, f) }
 
-// end is the end of the case.
+// end cleans up after the case.
 func (t *tester) end() {
 	for len(t.cleanup) > 0 {
 		last := len(t.cleanup) - 1
@@ -53,8 +55,8 @@ func (t *tester) end() {
 		f()
 	}
 	t.pin.Unpin()
-	// Now that nobody has the device open that is gone, the one that comes back
-	// gets its nodes.
+	// All files of the old device are closed now, so that the new one gets the
+	// names of its nodes.
 	if t.back && !t.gone {
 		t.Unplug()
 	}
@@ -63,47 +65,58 @@ func (t *tester) end() {
 	}
 }
 
-// A probeFailure ends a question of [ask].
-type probeFailure struct{ error }
+// A caseEnd ends a case that collects its failures, as a panic.
+type caseEnd struct{}
 
 // Errorf fails the case.
 func (t *tester) Errorf(format string, args ...any) {
 	t.Helper()
-	if t.probing {
-		panic(probeFailure{fmt.Errorf(format, args...)})
+	if t.collects {
+		t.failures = append(t.failures, fmt.Sprintf(format, args...))
+		return
 	}
 	t.T.Errorf(format, args...)
 }
 
-// Fatalf fails the case, and ends it.
+// Fatalf fails the case and ends it.
 func (t *tester) Fatalf(format string, args ...any) {
 	t.Helper()
-	if t.probing {
-		panic(probeFailure{fmt.Errorf(format, args...)})
+	if t.collects {
+		t.Errorf(format, args...)
+		panic(caseEnd{})
 	}
 	t.T.Fatalf(format, args...)
 }
 
-// Fatal fails the case, and ends it.
+// Fatal fails the case and ends it.
 func (t *tester) Fatal(args ...any) {
 	t.Helper()
 	t.Fatalf("%s", fmt.Sprint(args...))
 }
 
-// probe asks a question: what fails meanwhile is the answer.
-func (t *tester) probe(ask func(*tester) error) (err error) {
-	t.probing = true
+// expectFailures runs a case and returns its failures.
+func (t *tester) expectFailures(run func(*tester)) (failures []string) {
+	t.collects = true
 	defer t.end()
 	defer func() {
-		switch failure := recover().(type) {
-		case nil:
-		case probeFailure:
-			err = failure
+		t.collects, failures = false, t.failures
+		switch end := recover().(type) {
+		case nil, caseEnd:
 		default:
-			panic(failure)
+			panic(end)
 		}
 	}()
-	return ask(t)
+	run(t)
+	return nil // set above
+}
+
+// probe asks a question. The first failure meanwhile is the answer.
+func (t *tester) probe(ask func(*tester) error) (err error) {
+	failures := t.expectFailures(func(t *tester) { err = ask(t) })
+	if len(failures) > 0 {
+		err = errors.New(failures[0])
+	}
+	return err
 }
 
 // nodes returns the paths of the nodes of the device.
@@ -111,19 +124,19 @@ func (t *tester) nodes() (primary, render string) {
 	t.Helper()
 	primary, render, err := t.target.Nodes()
 	if err != nil {
-		t.Fatalf("looking for the nodes of the device: %v", err)
+		t.Fatalf("the nodes of the device: %v", err)
 	}
 	return primary, render
 }
 
-// Open opens the primary node. What T opens is closed at the end of the case.
+// Open opens the primary node. Every file is closed at the end of the case.
 func (t *tester) Open() *file {
 	t.Helper()
 	primary, _ := t.nodes()
 	return t.OpenPath(primary, unix.O_RDWR|unix.O_NONBLOCK)
 }
 
-// OpenAuthenticated opens the primary node as one whom the master lets in.
+// OpenAuthenticated opens the primary node, and master authenticates the file.
 func (t *tester) OpenAuthenticated(master *file) *file {
 	t.Helper()
 	f := t.Open()
@@ -150,8 +163,7 @@ func (t *tester) OpenPath(path string, flags int) *file {
 	return t.File(fd, path)
 }
 
-// File makes a file of a descriptor that the client has. It is closed at the
-// end of the case.
+// File makes a file of a descriptor, which is closed at the end of the case.
 func (t *tester) File(fd int, name string) *file {
 	f := &file{t: t, fd: fd, name: name}
 	f.Client = kmsclient.New(transport{f})
@@ -159,16 +171,15 @@ func (t *tester) File(fd int, name string) *file {
 	return f
 }
 
-// Unprivileged calls f while the client has no CAP_SYS_ADMIN.
+// Unprivileged calls f while the client lacks CAP_SYS_ADMIN.
 func (t *tester) Unprivileged(f func()) {
 	t.Helper()
 	if err := t.target.System.Unprivileged(f); err != nil {
-		t.Fatalf("giving up CAP_SYS_ADMIN: %v", err)
+		t.Fatalf("dropping CAP_SYS_ADMIN: %v", err)
 	}
 }
 
-// Unplug takes the device away. It is plugged in again at the end of the case,
-// or by Replug.
+// Unplug unplugs the device until Replug or the end of the case.
 func (t *tester) Unplug() {
 	t.Helper()
 	if err := t.target.Unplug(); err != nil {
@@ -177,7 +188,7 @@ func (t *tester) Unplug() {
 	t.gone = true
 }
 
-// Replug brings the device back.
+// Replug plugs the device in again.
 func (t *tester) Replug() {
 	t.Helper()
 	t.gone, t.back = false, true
@@ -186,7 +197,8 @@ func (t *tester) Replug() {
 	}
 }
 
-// Want fails the case unless err is one of the errnos; none stand for success.
+// Want fails the case unless err is one of the errnos; none stand for success. It
+// reports whether err is.
 func (t *tester) Want(what string, err error, errnos ...unix.Errno) bool {
 	t.Helper()
 	if len(errnos) == 0 {
@@ -201,7 +213,7 @@ func (t *tester) Want(what string, err error, errnos ...unix.Errno) bool {
 	return false
 }
 
-// Must ends the case unless err is nil.
+// Must ends the case on an error.
 func (t *tester) Must(what string, err error) {
 	t.Helper()
 	if err != nil {
@@ -209,7 +221,7 @@ func (t *tester) Must(what string, err error) {
 	}
 }
 
-// equal fails the case unless got is want.
+// equal fails the case unless got is want. It reports whether it is.
 func equal[V comparable](t *tester, what string, got, want V) bool {
 	t.Helper()
 	if got != want {
@@ -219,6 +231,7 @@ func equal[V comparable](t *tester, what string, got, want V) bool {
 	return true
 }
 
+// name returns the errno of err by name, and the reason if err has one.
 func name(err error) string {
 	var errno unix.Errno
 	switch {

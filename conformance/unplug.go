@@ -8,9 +8,9 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// What a client sees when the device goes away: the section Device Hot-Unplug
-// of the kernel's document on the uAPI, and, where that leaves it open, what
-// kernels do.
+// unplugCases are about what a client sees of an unplugged device: as the section
+// Device Hot-Unplug of the kernel's uAPI documentation says, and where that is
+// open, as kernels behave.
 var unplugCases = []Case{
 	{"unplug/requests", NeedUnplug | NeedMaster, unplugRequests},
 	{"unplug/render-node", NeedUnplug | NeedRender, unplugRender},
@@ -27,19 +27,19 @@ var unplugCases = []Case{
 	{"unplug/comes-back", NeedUnplug | NeedDisplay | NeedDumb, unplugComesBack},
 }
 
-// unplugRequests is that every request is ENODEV before anything else is
-// looked at.
+// unplugRequests checks that every request is ENODEV, whatever else is wrong with
+// it.
 func unplugRequests(t *tester) {
 	f, other := t.Open(), t.Open()
 	t.Unplug()
 	for _, r := range requests {
 		f.Want("", r.cmd, t.buffer(), unix.ENODEV)
 		f.Want("at a bad address", r.cmd, uintptr(t.BadAddr()), unix.ENODEV)
-		other.Want("by who is not master", r.cmd, t.buffer(), unix.ENODEV)
+		other.Want("as non-master", r.cmd, t.buffer(), unix.ENODEV)
 	}
 	f.Want("", uapi.IOWR(0xff, 8), t.buffer(), unix.ENODEV)
-	// A descriptor of package host knows its own requests only.
-	t.Want("a request of another type", f.Ioctl('x'<<8|1, t.buffer()), unix.ENODEV, unix.ENOTTY)
+	// ENOTTY: package host handles DRM ioctls only.
+	t.Want("an ioctl of another type", f.Ioctl('x'<<8|1, t.buffer()), unix.ENODEV, unix.ENOTTY)
 }
 
 func unplugRender(t *tester) {
@@ -50,7 +50,7 @@ func unplugRender(t *tester) {
 	}
 }
 
-// unplugOpen is that the node is gone, or is that of another device.
+// unplugOpen checks that the node cannot be opened.
 func unplugOpen(t *tester) {
 	primary, _ := t.nodes()
 	t.Unplug()
@@ -61,16 +61,16 @@ func unplugOpen(t *tester) {
 	t.Want("open", err, unix.ENOENT, unix.ENXIO, unix.ENODEV)
 }
 
-// unplugFiles is what can still be done with a descriptor. A read must not
-// block where nothing will ever come.
+// unplugFiles checks the calls on an open file. A read must not wait for events
+// that never come.
 func unplugFiles(t *tester) {
 	f := t.Open()
 	t.Unplug()
 	n, err := f.Read(make([]byte, 128))
-	t.Want("read", err, unix.EAGAIN, unix.ENODEV, 0) // 0: the end
+	t.Want("read", err, unix.EAGAIN, unix.ENODEV, 0) // 0: end of file
 	equal(t, "bytes read", n, 0)
 	if got := f.Poll(unix.POLLIN, 0); got&unix.POLLIN != 0 && got&unix.POLLHUP == 0 {
-		t.Errorf("poll says that there is an event: %#x", got)
+		t.Errorf("poll reports an event: %#x", got)
 	}
 	dup := f.Dup()
 	dup.Want("by another descriptor", uapi.IoctlVersion, &uapi.Version{}, unix.ENODEV)
@@ -79,8 +79,8 @@ func unplugFiles(t *tester) {
 	t.Want("close", dup.Close())
 }
 
-// unplugMemory is that what is mapped stays memory, whether it was touched
-// before or not, and that nothing new can be mapped.
+// unplugMemory checks that mappings stay valid, pages that were never touched
+// included, and that nothing new can be mapped.
 func unplugMemory(t *tester) {
 	f := t.Open()
 	dumb := t.NewDumb(f, 1024, 1024, 32)
@@ -90,14 +90,14 @@ func unplugMemory(t *tester) {
 	for at := 0; at < len(pixels); at += unix.Getpagesize() {
 		pixels[at] = byte(at) + 1
 	}
-	equal(t, "what was written", pixels[0], 1)
+	equal(t, "the byte that was written", pixels[0], 1)
 	_, err := f.Mmap(offset, int(dumb.Size))
 	t.Want("mmap", err, unix.ENODEV)
 	t.Must("close", f.Close())
-	pixels[len(pixels)-1] = 1 // a mapping needs no descriptor
+	pixels[len(pixels)-1] = 1 // a mapping outlives its descriptor
 }
 
-// unplugDMABuf is that a dma-buf is a file of its own.
+// unplugDMABuf checks that a dma-buf stays valid.
 func unplugDMABuf(t *tester) {
 	f := t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
@@ -108,14 +108,14 @@ func unplugDMABuf(t *tester) {
 	before[0] = 42
 	after, err := dmaBuf.Mmap(0, int(dumb.Size))
 	if t.Want("mmap of the dma-buf", err, 0, unix.ENODEV) && err == nil {
-		equal(t, "what the dma-buf holds", after[0], 42)
+		equal(t, "the contents of the dma-buf", after[0], 42)
 	}
 	dmaBuf.Want("", uapi.DMABufIoctlSync, &uapi.DMABufSync{Flags: uapi.DMABufSyncRW}, 0, unix.ENODEV)
 	t.Must("close", f.Close())
 	before[1] = 43
 }
 
-// unplugFlip is that a flip on its way is done, as far as its client can see.
+// unplugFlip checks that a pending flip sends its event.
 func unplugFlip(t *tester) {
 	s := t.Show()
 	t.Must("PAGE_FLIP", s.Flip(s.Another(), 9))
@@ -125,8 +125,7 @@ func unplugFlip(t *tester) {
 	equal(t, "the user data", e.UserData, 9)
 }
 
-// unplugVblankEvents is that events of vblanks that will never be come at
-// once.
+// unplugVblankEvents checks that events for future vblanks are sent at once.
 func unplugVblankEvents(t *tester) {
 	s := t.Show()
 	s.queueVblank(100000, 1)
@@ -140,36 +139,36 @@ func unplugVblankEvents(t *tester) {
 	}
 }
 
-// unplugVblankWait is that nobody sleeps on. The kernel ends a wait after
-// three seconds anyway, with EBUSY.
+// unplugVblankWait checks that a wait for a vblank ends. The kernel ends any wait
+// after three seconds, with EBUSY.
 func unplugVblankWait(t *tester) {
 	s := t.Show()
 	arg := uapi.WaitVblankRequest{Type: uapi.VblankRelative | s.pipe(), Sequence: 100000}
 	waited := later(func() error { return s.Ioctl(uapi.IoctlWaitVblank, &arg) })
-	// A vblank later the other thread waits, most likely; if not it finds no
-	// device.
+	// One vblank later the other thread most likely waits. If not, its request
+	// is ENODEV.
 	s.mustVblank(uapi.VblankRelative, 1)
 	t.Unplug()
-	t.Want("WAIT_VBLANK while the device goes away", waited(), 0, unix.ENODEV)
+	t.Want("WAIT_VBLANK during the unplug", waited(), 0, unix.ENODEV)
 }
 
-// unplugFence is that who waits for a commit waits no more.
+// unplugFence checks that the fence of a pending commit is signalled.
 func unplugFence(t *tester) {
 	s := t.ShowScene()
 	fd := []int32{-1}
 	t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
 	fence := t.File(int(fd[0]), "a fence")
 	t.Unplug()
-	equal(t, "poll for the fence", fence.Poll(unix.POLLIN, patience), unix.POLLIN)
+	equal(t, "poll for the fence", fence.Poll(unix.POLLIN, timeout), unix.POLLIN)
 	var info uapi.SyncFileInfo
 	fence.Want("", uapi.SyncIOCFileInfo, &info)
 	if info.Status != 1 && info.Status != -int32(unix.ENODEV) {
-		t.Errorf("the status of the fence is %d, want 1 or that of ENODEV", info.Status)
+		t.Errorf("the status of the fence is %d, want 1 or -ENODEV", info.Status)
 	}
 }
 
-// unplugSyncFile is that a sync file is a file of its own, and a descriptor of
-// a sync object can be brought to another device.
+// unplugSyncFile checks that a sync file stays valid, and that another device can
+// import the sync object.
 func unplugSyncFile(t *tester) {
 	f := t.Open()
 	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
@@ -182,28 +181,28 @@ func unplugSyncFile(t *tester) {
 	t.Must("close", f.Close())
 	t.Replug()
 	next := t.Open()
-	t.Want("SYNCOBJ_WAIT for an object of a device that is gone", next.wait(0, 0, next.importSyncobj(object)))
+	t.Want("SYNCOBJ_WAIT for an object of the unplugged device", next.wait(0, 0, next.importSyncobj(object)))
 }
 
 func unplugLease(t *tester) {
 	l := t.Lessor()
 	lessee, _ := l.Lease()
 	t.Unplug()
-	lessee.Want("by a lessee", uapi.IoctlModeGetResources, &uapi.ModeCardRes{}, unix.ENODEV)
+	lessee.Want("as lessee", uapi.IoctlModeGetResources, &uapi.ModeCardRes{}, unix.ENODEV)
 	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
 	l.Want("", uapi.IoctlModeCreateLease, &arg, unix.ENODEV)
 	t.Want("close", lessee.Close())
 }
 
-// unplugComesBack is that a device that comes back is a new one: nothing of
-// the old one disturbs it, and the old one stays gone.
+// unplugComesBack checks that a device that is plugged in again is a new one: old
+// files stay dead and do not disturb it.
 func unplugComesBack(t *tester) {
 	s := t.Show()
 	t.Unplug()
 	t.Replug()
-	s.Want("of the device that was", uapi.IoctlVersion, &uapi.Version{}, unix.ENODEV)
+	s.Want("on the old device", uapi.IoctlVersion, &uapi.Version{}, unix.ENODEV)
 	next := t.Show()
-	equal(t, "what the new device shows", next.GetCRTC().FBID, next.FB)
+	equal(t, "the framebuffer shown by the new device", next.GetCRTC().FBID, next.FB)
 	t.Must("close", s.Close())
 	t.Must("PAGE_FLIP on the new device", next.Flip(next.Another(), math.MaxUint64))
 	equal(t, "the user data", next.Event().UserData, math.MaxUint64)

@@ -22,10 +22,10 @@ var vblankCases = []Case{
 	{"sequence/errors", NeedVblank, sequenceErrors},
 }
 
-// pipe is how WAIT_VBLANK names the CRTC: by its place among them.
+// pipe returns the flags by which WAIT_VBLANK names the CRTC: its index.
 func (s *screen) pipe() uint32 { return uint32(s.Pipe) << uapi.VblankHighCRTCShift }
 
-// queueVblank asks for an event in n vblanks.
+// queueVblank asks for an event n vblanks from now.
 func (s *screen) queueVblank(n uint32, userData uint64) {
 	s.t.Helper()
 	s.Must(uapi.IoctlWaitVblank, &uapi.WaitVblankRequest{
@@ -33,14 +33,14 @@ func (s *screen) queueVblank(n uint32, userData uint64) {
 	})
 }
 
-// waitVblank sends a WAIT_VBLANK; the answer has the layout of the reply.
+// waitVblank sends a WAIT_VBLANK and returns the reply.
 func (s *screen) waitVblank(vblankType, sequence uint32) (sequenceNow uint32, at time.Duration, err error) {
 	arg := uapi.WaitVblankReply{Type: vblankType | s.pipe(), Sequence: sequence}
 	err = s.Ioctl(uapi.IoctlWaitVblank, &arg)
 	return arg.Sequence, time.Duration(arg.TvalSec)*time.Second + time.Duration(arg.TvalUsec)*time.Microsecond, err
 }
 
-// mustVblank is waitVblank that has to succeed.
+// mustVblank is waitVblank. The case ends on an error.
 func (s *screen) mustVblank(vblankType, sequence uint32) (uint32, time.Duration) {
 	s.t.Helper()
 	got, at, err := s.waitVblank(vblankType, sequence)
@@ -55,13 +55,13 @@ func vblankCounter(t *tester) {
 	if int32(second-first) < 0 {
 		t.Errorf("the counter went from %d to %d", first, second)
 	}
-	if at > now() || at < now()-patience {
-		t.Errorf("the last vblank was at %v, it is %v", at, now())
+	if at > now() || at < now()-timeout {
+		t.Errorf("the last vblank was at %v, now is %v", at, now())
 	}
 }
 
-// vblankWait is that waiting for a vblank ends with it, and that they come at
-// the rate of the mode.
+// vblankWait checks that a wait ends with its vblank, and that vblanks have the
+// rate of the mode.
 func vblankWait(t *tester) {
 	s := t.Show()
 	before, _ := s.mustVblank(uapi.VblankRelative, 0)
@@ -86,8 +86,7 @@ func vblankWait(t *tester) {
 	}
 }
 
-// vblankWaiters is that everybody who waits is woken by their own vblank, and
-// not by somebody else's.
+// vblankWaiters checks that each of several waits ends with its own vblank.
 func vblankWaiters(t *tester) {
 	s := t.Show()
 	first, _ := s.mustVblank(uapi.VblankRelative, 1)
@@ -108,8 +107,8 @@ func vblankWaiters(t *tester) {
 	}
 }
 
-// vblankPassed is that nobody waits for what is over, unless for the next
-// instead.
+// vblankPassed checks that a wait for a past vblank ends at once, or at the next
+// vblank with NEXTONMISS.
 func vblankPassed(t *tester) {
 	s := t.Show()
 	now, _ := s.mustVblank(uapi.VblankRelative, 1)
@@ -129,7 +128,7 @@ func vblankEvent(t *tester) {
 	arg := uapi.WaitVblankRequest{Type: uapi.VblankRelative | uapi.VblankEvent | s.pipe(), Sequence: 2, Signal: 0xfedcba9876543210}
 	s.Must(uapi.IoctlWaitVblank, &arg)
 	if int32(arg.Sequence-before) < 2 {
-		t.Errorf("the event, two vblanks after %d, is to come at %d", before, arg.Sequence)
+		t.Errorf("the event two vblanks after %d is due at %d", before, arg.Sequence)
 	}
 	e := s.Event()
 	equal(t, "the type of the event", e.Type, uapi.EventTypeVblank)
@@ -138,7 +137,7 @@ func vblankEvent(t *tester) {
 	if int32(uint32(e.Sequence)-arg.Sequence) < 0 {
 		t.Errorf("the event for vblank %d came at %d", arg.Sequence, e.Sequence)
 	}
-	// For what is over it comes at once.
+	// For a past vblank it comes at once.
 	s.Must(uapi.IoctlWaitVblank,
 		&uapi.WaitVblankRequest{Type: uapi.VblankAbsolute | uapi.VblankEvent | s.pipe(), Sequence: before, Signal: 7})
 	equal(t, "the user data", s.Event().UserData, 7)
@@ -152,30 +151,31 @@ func vblankErrors(t *tester) {
 	}{
 		{"with an unknown type", 1 << 8},
 		{"with a signal", uapi.VblankRelative | uapi.VblankSignal},
-		{"on a CRTC that there is not", uapi.VblankRelative | uapi.VblankHighCRTCMask},
+		{"on a nonexistent CRTC", uapi.VblankRelative | uapi.VblankHighCRTCMask},
 	} {
 		s.Want(c.what, uapi.IoctlWaitVblank, &uapi.WaitVblankRequest{Type: c.vblankType}, unix.EINVAL)
 	}
 	if len(s.MustResources().CRTCs) == 1 {
-		s.Want("on the second CRTC, of one", uapi.IoctlWaitVblank,
+		s.Want("on the second CRTC of a device with one", uapi.IoctlWaitVblank,
 			&uapi.WaitVblankRequest{Type: uapi.VblankRelative | uapi.VblankSecondary}, unix.EINVAL)
 	}
 }
 
-// vblankOff is that a CRTC that is off has no vblanks.
+// vblankOff checks that a disabled CRTC has no vblanks.
 func vblankOff(t *tester) {
 	s := t.Show()
 	s.Must(uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 	for _, vblankType := range []uint32{uapi.VblankRelative, uapi.VblankAbsolute, uapi.VblankRelative | uapi.VblankEvent} {
 		_, _, err := s.waitVblank(vblankType, 1)
-		t.Want("WAIT_VBLANK on a CRTC that is off", err, unix.EINVAL)
+		t.Want("WAIT_VBLANK on a disabled CRTC", err, unix.EINVAL)
 	}
-	s.Want("of a CRTC that is off", uapi.IoctlCRTCGetSequence, &uapi.CRTCGetSequence{CRTCID: s.CRTC}, unix.EINVAL)
-	s.Want("of a CRTC that is off", uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: s.CRTC}, unix.EINVAL)
+	s.Want("on a disabled CRTC", uapi.IoctlCRTCGetSequence, &uapi.CRTCGetSequence{CRTCID: s.CRTC}, unix.EINVAL)
+	s.Want("on a disabled CRTC", uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{CRTCID: s.CRTC}, unix.EINVAL)
 	s.NoEvent()
 }
 
-// vblankGoesOff is that nobody is left waiting for a CRTC that goes off.
+// vblankGoesOff checks that a CRTC delivers all pending events when it is
+// disabled.
 func vblankGoesOff(t *tester) {
 	s := t.Show()
 	s.queueVblank(100000, 1)
@@ -186,7 +186,7 @@ func vblankGoesOff(t *tester) {
 	seen := map[uint64]bool{s.Event().UserData: true}
 	seen[s.Event().UserData] = true
 	if !seen[1] || !seen[2] {
-		t.Errorf("the events of a CRTC that went off have the user data %v, want 1 and 2", seen)
+		t.Errorf("the events of the disabled CRTC have the user data %v, want 1 and 2", seen)
 	}
 }
 
@@ -194,9 +194,9 @@ func sequenceGet(t *tester) {
 	s := t.Show()
 	arg := uapi.CRTCGetSequence{CRTCID: s.CRTC}
 	s.Want("", uapi.IoctlCRTCGetSequence, &arg)
-	equal(t, "whether the CRTC is active", arg.Active, 1)
-	if at := time.Duration(arg.SequenceNs); at > now() || at < now()-patience {
-		t.Errorf("the last vblank was at %v, it is %v", at, now())
+	equal(t, "the field active", arg.Active, 1)
+	if at := time.Duration(arg.SequenceNs); at > now() || at < now()-timeout {
+		t.Errorf("the last vblank was at %v, now is %v", at, now())
 	}
 	// Both requests count the same vblanks.
 	low, _ := s.mustVblank(uapi.VblankRelative, 0)
@@ -213,9 +213,9 @@ func sequenceQueue(t *tester) {
 	before.CRTCID = s.CRTC
 	s.Must(uapi.IoctlCRTCGetSequence, &before)
 	arg := uapi.CRTCQueueSequence{CRTCID: s.CRTC, Flags: uapi.CRTCSequenceRelative, Sequence: 2, UserData: 0xfedcba9876543210}
-	s.Want("relative", uapi.IoctlCRTCQueueSequence, &arg)
+	s.Want("with a relative sequence", uapi.IoctlCRTCQueueSequence, &arg)
 	if arg.Sequence < before.Sequence+2 {
-		t.Errorf("the event, two vblanks after %d, is to come at %d", before.Sequence, arg.Sequence)
+		t.Errorf("the event two vblanks after %d is due at %d", before.Sequence, arg.Sequence)
 	}
 	e := s.Event()
 	equal(t, "the type of the event", e.Type, uapi.EventTypeCRTCSequence)
@@ -224,10 +224,10 @@ func sequenceQueue(t *tester) {
 		t.Errorf("the event for vblank %d came at %d", arg.Sequence, e.Sequence)
 	}
 	absolute := uapi.CRTCQueueSequence{CRTCID: s.CRTC, Sequence: before.Sequence, UserData: 3}
-	s.Want("for what is over", uapi.IoctlCRTCQueueSequence, &absolute)
+	s.Want("for a past sequence", uapi.IoctlCRTCQueueSequence, &absolute)
 	equal(t, "the user data", s.Event().UserData, 3)
 	next := uapi.CRTCQueueSequence{CRTCID: s.CRTC, Flags: uapi.CRTCSequenceNextOnMiss, Sequence: before.Sequence, UserData: 4}
-	s.Want("for the next instead", uapi.IoctlCRTCQueueSequence, &next)
+	s.Want("for a past sequence with NEXT_ON_MISS", uapi.IoctlCRTCQueueSequence, &next)
 	if e := s.Event(); e.UserData != 4 || e.Sequence <= before.Sequence {
 		t.Errorf("the event for the vblank after %d: %+v", before.Sequence, e)
 	}

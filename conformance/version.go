@@ -16,14 +16,14 @@ var versionCases = []Case{
 	{"client/self", 0, client},
 }
 
-// versionStrings is the way of all strings and arrays: the client says how
-// much room it has, gets as much as fits, and how long the whole is.
+// versionStrings checks how strings are returned: the client passes the length
+// of its buffer, and gets as much as fits and the full length.
 func versionStrings(t *tester) {
 	f := t.Open()
 	var length uapi.Version
 	f.Must(uapi.IoctlVersion, &length)
 	if length.NameLen == 0 {
-		t.Errorf("the driver has no name: %+v", length)
+		t.Errorf("the driver has an empty name: %+v", length)
 	}
 	read := func(room uint64) (string, uapi.Version) {
 		text := make([]byte, 1+room)
@@ -33,7 +33,7 @@ func versionStrings(t *tester) {
 	}
 	whole, v := read(length.NameLen)
 	equal(t, "the length of the name", uint64(len(whole)), length.NameLen)
-	equal(t, "the length that a client with room is told", v.NameLen, length.NameLen)
+	equal(t, "the length returned with enough room", v.NameLen, length.NameLen)
 	equal(t, "the major version", v.VersionMajor, length.VersionMajor)
 	for _, room := range []uint64{0, 1, length.NameLen - 1, length.NameLen + 7} {
 		got, v := read(room)
@@ -48,17 +48,18 @@ func versionBadPointer(t *tester) {
 		{Name: t.BadAddr(), NameLen: 1},
 		{Desc: t.BadAddr(), DescLen: 1},
 	} {
-		f.Want("with a bad address for a string", uapi.IoctlVersion, &arg, unix.EFAULT)
+		f.Want("with a string at a bad address", uapi.IoctlVersion, &arg, unix.EFAULT)
 	}
-	f.Want("with lengths and no strings", uapi.IoctlVersion, &uapi.Version{NameLen: 100, DateLen: 100, DescLen: 100})
+	f.Want("with lengths but NULL pointers", uapi.IoctlVersion, &uapi.Version{NameLen: 100, DateLen: 100, DescLen: 100})
 }
 
-// setVersion answers the versions that there are; -1 asks for none.
+// setVersion checks that SET_VERSION returns the versions in use; -1 requests no
+// change.
 func setVersion(t *tester) {
 	f := t.Open()
 	f.Must(uapi.IoctlSetMaster, nil)
 	arg := uapi.SetVersion{DiMajor: -1, DiMinor: -1, DdMajor: -1, DdMinor: -1}
-	f.Want("to nothing", uapi.IoctlSetVersion, &arg)
+	f.Want("without a change", uapi.IoctlSetVersion, &arg)
 	var version uapi.Version
 	f.Must(uapi.IoctlVersion, &version)
 	equal(t, "the major version of the interface", arg.DiMajor, 1)
@@ -68,7 +69,7 @@ func setVersion(t *tester) {
 	for minor := range int32(5) {
 		f.Want("to 1.0 to 1.4", uapi.IoctlSetVersion, &uapi.SetVersion{DiMajor: 1, DiMinor: minor, DdMajor: -1})
 	}
-	f.Want("to the driver's", uapi.IoctlSetVersion,
+	f.Want("to the driver's version", uapi.IoctlSetVersion,
 		&uapi.SetVersion{DiMajor: -1, DdMajor: version.VersionMajor, DdMinor: version.VersionMinor})
 }
 
@@ -87,14 +88,14 @@ func setVersionTooNew(t *tester) {
 		{DiMajor: -1, DdMajor: version.VersionMajor, DdMinor: -1},
 		{DiMajor: -1, DdMajor: version.VersionMajor + 1},
 	} {
-		f.Want("to what there is not", uapi.IoctlSetVersion, &arg, unix.EINVAL)
-		equal(t, "the interface, as it is all the same", [2]int32{arg.DiMajor, arg.DiMinor}, [2]int32{1, 4})
-		equal(t, "the driver, as it is all the same", arg.DdMajor, version.VersionMajor)
+		f.Want("to a nonexistent version", uapi.IoctlSetVersion, &arg, unix.EINVAL)
+		equal(t, "the interface version, returned all the same", [2]int32{arg.DiMajor, arg.DiMinor}, [2]int32{1, 4})
+		equal(t, "the driver version, returned all the same", arg.DdMajor, version.VersionMajor)
 	}
 }
 
-// unique is that a master has a bus id once it has said that it knows version
-// 1.1 of the interface; libdrm relies on it.
+// unique checks that a master has a bus id after it has set version 1.1 or later
+// of the interface. libdrm relies on it.
 func unique(t *tester) {
 	f := t.Open()
 	f.Must(uapi.IoctlSetMaster, nil)
@@ -106,14 +107,14 @@ func unique(t *tester) {
 	f.Want("", uapi.IoctlGetUnique, &arg)
 	length := arg.UniqueLen
 	if length == 0 {
-		t.Fatal("there is no bus id after SET_VERSION")
+		t.Fatal("the bus id is empty after SET_VERSION")
 	}
 	text := make([]byte, length)
 	arg = uapi.Unique{Unique: addr(t, text), UniqueLen: length}
 	f.Want("with room", uapi.IoctlGetUnique, &arg)
 	equal(t, "the length of the bus id", len(unix.ByteSliceToString(text)), int(length))
 
-	// In contrast to VERSION: all, or nothing.
+	// Unlike VERSION, it returns all or nothing.
 	clear(text)
 	arg = uapi.Unique{Unique: addr(t, text), UniqueLen: length - 1}
 	f.Want("with too little room", uapi.IoctlGetUnique, &arg)
@@ -123,25 +124,24 @@ func unique(t *tester) {
 
 	other := t.Open()
 	arg = uapi.Unique{}
-	other.Want("by another client of the master", uapi.IoctlGetUnique, &arg)
-	equal(t, "the length of the bus id for another client", arg.UniqueLen, length)
+	other.Want("by another file of the same master", uapi.IoctlGetUnique, &arg)
+	equal(t, "the length of the bus id for another file", arg.UniqueLen, length)
 }
 
-// stats answers nothing since there is nothing to tell.
+// stats checks that GET_STATS returns no statistics.
 func stats(t *tester) {
 	arg := uapi.Stats{Count: 99}
 	t.Open().Want("", uapi.IoctlGetStats, &arg)
-	equal(t, "how many statistics there are", arg.Count, 0)
+	equal(t, "the number of statistics", arg.Count, 0)
 }
 
-// client answers the caller about itself and nothing else, since others were
-// nobody's business.
+// client checks that GET_CLIENT describes the caller only.
 func client(t *tester) {
 	f := t.Open()
 	var arg uapi.Client
-	f.Want("0", uapi.IoctlGetClient, &arg)
-	equal(t, "how many requests", arg.Iocs, 0)
-	equal(t, "its magic number", arg.Magic, 0)
+	f.Want("of index 0", uapi.IoctlGetClient, &arg)
+	equal(t, "the number of requests", arg.Iocs, 0)
+	equal(t, "the magic number", arg.Magic, 0)
 	for _, idx := range []int32{1, -1} {
 		f.Want("of another client", uapi.IoctlGetClient, &uapi.Client{Idx: idx}, unix.EINVAL)
 	}

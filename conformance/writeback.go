@@ -8,14 +8,14 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A studio is a scene with a writeback connector on its CRTC.
+// A studio is a scene with a writeback connector.
 type studio struct {
 	*scene
 	writeback uint32
 	props     map[string]property
 }
 
-// Studio shows a scene with a writeback connector.
+// Studio shows a scene, and finds a writeback connector.
 func (t *tester) Studio() *studio {
 	t.Helper()
 	s := t.ShowScene()
@@ -30,7 +30,7 @@ func (s *studio) set(name string, value uint64) change {
 	return s.change(s.writeback, s.props, name, value)
 }
 
-// formats are those that the connector can write.
+// formats returns the formats that the connector can write.
 func (s *studio) formats() []uint32 {
 	s.t.Helper()
 	arg := uapi.ModeGetBlob{BlobID: uint32(s.props["WRITEBACK_PIXEL_FORMATS"].Value)}
@@ -41,7 +41,7 @@ func (s *studio) formats() []uint32 {
 	return formats
 }
 
-// writebackPicture is that what is shown is written, and no more than once.
+// writebackPicture checks that a writeback stores the picture, once.
 func writebackPicture(t *tester) {
 	s := t.Studio()
 	format := s.formats()[0]
@@ -65,17 +65,17 @@ func writebackPicture(t *tester) {
 		s.plane("FB_ID", uint64(shown.FBID)), s.set("CRTC_ID", uint64(s.CRTC)),
 		s.set("WRITEBACK_FB_ID", uint64(got.FBID)), s.set("WRITEBACK_OUT_FENCE_PTR", addr(t, fd)),
 	}
-	for _, name := range []string{"DEGAMMA_LUT", "CTM", "GAMMA_LUT"} { // what others have left
+	for _, name := range []string{"DEGAMMA_LUT", "CTM", "GAMMA_LUT"} { // from earlier clients
 		if p, ok := s.crtcProps[name]; ok {
 			changes = append(changes, change{s.CRTC, p.ID, 0})
 		}
 	}
-	t.Must("ATOMIC with a writeback", s.atomic(allowModeset, changes...))
+	t.Must("MODE_ATOMIC with a writeback", s.atomic(allowModeset, changes...))
 	if fd[0] < 0 {
 		t.Fatalf("the fence of the writeback is descriptor %d", fd[0])
 	}
 	fence := t.File(int(fd[0]), "a fence")
-	equal(t, "poll for the fence of the writeback", fence.Poll(unix.POLLIN, patience), unix.POLLIN)
+	equal(t, "poll for the fence of the writeback", fence.Poll(unix.POLLIN, timeout), unix.POLLIN)
 	written, _ := mapDumb(s.file, &target)
 	if format == uapi.FormatXRGB8888 || format == uapi.FormatARGB8888 {
 		wrong := 0
@@ -88,12 +88,12 @@ func writebackPicture(t *tester) {
 				}
 			}
 		}
-		equal(t, "pixels of the written picture that are wrong", wrong, 0)
+		equal(t, "wrong pixels in the stored picture", wrong, 0)
 	}
-	equal(t, "WRITEBACK_FB_ID, which is for one commit", s.MustProperties(s.writeback, uapi.ModeObjectConnector)["WRITEBACK_FB_ID"].Value, 0)
+	equal(t, "WRITEBACK_FB_ID after the commit", s.MustProperties(s.writeback, uapi.ModeObjectConnector)["WRITEBACK_FB_ID"].Value, 0)
 	clear(written)
-	t.Must("ATOMIC without a writeback", s.atomic(0, s.plane("FB_ID", uint64(shown.FBID))))
-	equal(t, "a pixel of the picture when nothing was to be written", written[4], 0)
+	t.Must("MODE_ATOMIC without a writeback", s.atomic(0, s.plane("FB_ID", uint64(shown.FBID))))
+	equal(t, "a pixel of the target after a commit without a writeback", written[4], 0)
 }
 
 func writebackErrors(t *tester) {
@@ -107,19 +107,19 @@ func writebackErrors(t *tester) {
 		what    string
 		changes []change
 	}{
-		{"of another size than the mode", []change{on, s.set("WRITEBACK_FB_ID", small)}},
-		{"of a framebuffer that there is not", []change{on, s.set("WRITEBACK_FB_ID", 0x7ffffff0)}},
-		{"on no CRTC", []change{s.set("CRTC_ID", 0), s.set("WRITEBACK_FB_ID", good)}},
+		{"to a framebuffer smaller than the mode", []change{on, s.set("WRITEBACK_FB_ID", small)}},
+		{"to a nonexistent framebuffer", []change{on, s.set("WRITEBACK_FB_ID", 0x7ffffff0)}},
+		{"without a CRTC", []change{s.set("CRTC_ID", 0), s.set("WRITEBACK_FB_ID", good)}},
 	} {
 		t.Want("a writeback "+c.what, s.atomic(testOnly|allowModeset, c.changes...), unix.EINVAL)
 	}
-	t.Want("a writeback of a CRTC that rests", s.atomic(testOnly|allowModeset,
+	t.Want("a writeback from an inactive CRTC", s.atomic(testOnly|allowModeset,
 		on, s.crtc("ACTIVE", 0), s.set("WRITEBACK_FB_ID", good)), unix.EINVAL)
 	fd := []int32{77}
-	t.Want("a fence for a writeback of nothing", s.atomic(allowModeset,
+	t.Want("a fence without a writeback", s.atomic(allowModeset,
 		on, s.set("WRITEBACK_FB_ID", 0), s.set("WRITEBACK_OUT_FENCE_PTR", addr(t, fd))), unix.EINVAL)
-	equal(t, "the descriptor of the fence for a writeback of nothing", fd[0], -1)
+	equal(t, "the descriptor of a fence without a writeback", fd[0], -1)
 	t.Want("a writeback with the fence at a bad address", s.atomic(allowModeset,
 		on, s.set("WRITEBACK_FB_ID", good), s.set("WRITEBACK_OUT_FENCE_PTR", t.BadAddr())), unix.EFAULT)
-	t.Want("a test of a writeback", s.atomic(testOnly|allowModeset, on, s.set("WRITEBACK_FB_ID", good)))
+	t.Want("TEST_ONLY of a writeback", s.atomic(testOnly|allowModeset, on, s.set("WRITEBACK_FB_ID", good)))
 }
