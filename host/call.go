@@ -2,8 +2,6 @@ package host
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -20,19 +18,19 @@ const (
 	fakeOffsetMax = drm.FakeOffsetMax
 )
 
-// A sysCall is a system call that is handed over: which, under which
-// conditions, and what answers it.
+// A sysCall is a system call that is handed over: its number, the conditions,
+// and the method that answers it.
 type sysCall struct {
-	nr    uint32
-	name  string
-	conds []seccomp.Cond
-	serve func(*call)
+	nr     uint32
+	name   string
+	conds  []seccomp.Cond
+	handle func(*call)
 }
 
-// filter and servers are sysCalls as the kernel and as a worker use it.
+// filter and handlers are sysCalls as the kernel and as a worker use them.
 var (
-	filter  = makeFilter()
-	servers = makeServers()
+	filter   = makeFilter()
+	handlers = makeHandlers()
 )
 
 func makeFilter() *seccomp.Filter {
@@ -43,16 +41,16 @@ func makeFilter() *seccomp.Filter {
 	return f
 }
 
-func makeServers() (servers [512]*sysCall) {
+func makeHandlers() (handlers [512]*sysCall) {
 	for i := range sysCalls {
-		servers[sysCalls[i].nr] = &sysCalls[i]
+		handlers[sysCalls[i].nr] = &sysCalls[i]
 	}
-	return servers
+	return handlers
 }
 
-// A call is a system call of a program that waits for our answer. A worker
-// has one, and uses it again and again. Each is answered exactly once, with
-// one of the methods below.
+// A call is a system call of a program that waits for an answer. A worker has
+// one and reuses it. Each call is answered exactly once, with one of the
+// methods below.
 type call struct {
 	host     *Host
 	listener *seccomp.Listener
@@ -65,13 +63,13 @@ type call struct {
 	linkBuf [unix.PathMax]byte
 }
 
-// serve answers the call. Nothing that a program sends may end us: a panic is
-// the EIO of this one call, and is reported.
-func (c *call) serve() {
+// answer answers the call. Nothing that a program sends may end this process: a
+// panic becomes the EIO of this one call and is logged.
+func (c *call) answer() {
 	c.answered, c.name = false, "?"
 	defer func() {
 		if p := recover(); p != nil {
-			c.host.log.Error("host: a handler panicked; its client gets EIO",
+			c.host.log.Error("host: panic in a handler; its client gets EIO",
 				"call", c.name, "tid", c.n.PID, "panic", p, "stack", string(debug.Stack()))
 		}
 		if !c.answered {
@@ -79,12 +77,12 @@ func (c *call) serve() {
 		}
 	}()
 	if c.n.PID == 0 {
-		c.proceed() // it is in no pid namespace of ours: out of reach
+		c.proceed() // out of reach: in none of our pid namespaces
 		return
 	}
-	if nr := c.n.Data.NR; nr >= 0 && int(nr) < len(servers) && servers[nr] != nil {
-		c.name = servers[nr].name
-		servers[nr].serve(c)
+	if nr := c.n.Data.NR; nr >= 0 && int(nr) < len(handlers) && handlers[nr] != nil {
+		c.name = handlers[nr].name
+		handlers[nr].handle(c)
 		return
 	}
 	c.proceed()
@@ -94,12 +92,12 @@ func (c *call) tid() thread.ID { return thread.ID(c.n.PID) }
 
 func (c *call) arg(i int) uint64 { return c.n.Data.Args[i] }
 
-// fd is an argument that is a descriptor, or AT_FDCWD.
+// fd returns an argument that is a descriptor, or AT_FDCWD.
 func (c *call) fd(i int) int32 { return int32(c.n.Data.Args[i]) }
 
 func (c *call) ret(val int64) { c.sent(c.listener.Return(c.n.ID, val)) }
 
-// proceed lets the kernel serve the call.
+// proceed lets the kernel run the call.
 func (c *call) proceed() { c.sent(c.listener.Continue(c.n.ID)) }
 
 func (c *call) fail(err error) { c.sent(c.listener.Fail(c.n.ID, errnoOf(err))) }
@@ -115,8 +113,8 @@ func (c *call) finish(err error) {
 
 // retFD answers with a new descriptor of the file behind fd, and closes fd.
 //
-// In three steps: once the program runs on, it may close its descriptor, and
-// expects that to be the last one.
+// The order matters: once the program runs on, it may close its descriptor, and
+// that close must be the last one.
 func (c *call) retFD(fd int, cloexec bool) {
 	given, err := c.listener.AddFD(c.n.ID, fd, cloexec)
 	_ = unix.Close(fd)
@@ -130,18 +128,18 @@ func (c *call) retFD(fd int, cloexec bool) {
 func (c *call) sent(err error) {
 	c.answered = true
 	if err != nil && err != unix.ENOENT { // ENOENT: killed meanwhile
-		c.host.log.Error("host: a call could not be answered", "call", c.name, "tid", c.n.PID, "err", err)
+		c.host.log.Error("host: answering a call", "call", c.name, "tid", c.n.PID, "err", err)
 	}
 }
 
-// write writes to the memory of the program, if it still waits.
+// write writes to the memory of the program if it still waits.
 func (c *call) write(addr uint64, p []byte) error {
 	return writeMemory(c.listener, c.n.ID, c.tid(), addr, p)
 }
 
 func writeMemory(l *seccomp.Listener, id uint64, tid thread.ID, addr uint64, p []byte) error {
 	if !l.Valid(id) {
-		return unix.EFAULT // its thread id may belong to another process now
+		return unix.EFAULT // the thread id may belong to another process now
 	}
 	return memoryError(tid.Write(addr, p))
 }
@@ -150,18 +148,18 @@ func memoryError(err error) error {
 	if err == nil {
 		return nil
 	}
-	// ESRCH, EPERM: the thread is gone, or out of reach. No program sees the
-	// difference.
+	// ESRCH, EPERM: the thread has ended or is out of reach. No program sees
+	// the difference.
 	return unix.EFAULT
 }
 
-// client is who makes the call.
+// client returns the process that makes the call.
 func (c *call) client() drm.Client { return clientOf(c.tid()) }
 
-// clientOf looks up the process of a thread. What cannot be found out stays
-// zero: no privilege comes of it.
+// clientOf looks up the process of a thread. What it cannot find out stays
+// zero, which gives no privilege.
 func clientOf(tid thread.ID) drm.Client {
-	status := statusOf(tid)
+	status := tid.Status()
 	client := drm.Client{PID: int(tid), Comm: status["Name"]}
 	if pid, err := strconv.Atoi(status["Tgid"]); err == nil {
 		client.PID = pid
@@ -172,28 +170,14 @@ func clientOf(tid thread.ID) drm.Client {
 	return client
 }
 
-// capable reports whether the program has a capability that counts.
+// capable reports whether the program has a capability in our user namespace.
 func (c *call) capable(capability uint) bool {
-	return hasCapability(c.tid(), statusOf(c.tid()), capability)
+	return hasCapability(c.tid(), c.tid().Status(), capability)
 }
 
 func hasCapability(tid thread.ID, status map[string]string, capability uint) bool {
 	effective, err := strconv.ParseUint(status["CapEff"], 16, 64)
 	return err == nil && effective&(1<<capability) != 0 && tid.InOurUserNamespace()
-}
-
-// statusOf reads /proc/TID/status.
-func statusOf(tid thread.ID) map[string]string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tid))
-	if err != nil {
-		return nil
-	}
-	status := make(map[string]string)
-	for line := range strings.Lines(string(text)) {
-		key, value, _ := strings.Cut(line, ":")
-		status[key] = strings.TrimSpace(value)
-	}
-	return status
 }
 
 func errnoOf(err error) unix.Errno {

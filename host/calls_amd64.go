@@ -16,66 +16,66 @@ const mmapCookie = 0x7564726d
 // them. What is called often comes first. Nothing else is slowed down: the
 // kernel keeps a list of the numbers that a filter always allows.
 var sysCalls = []sysCall{
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: 'd' << 8},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: 'b' << 8},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: uapi.SyncIOCMagic << 8},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: swsync.Magic << 8},
 	}},
 	// What changes a terminal: TCSETS to TIOCSCTTY, TCSETS2 and the like, and some
 	// more. A dma-buf is none.
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS},
 		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TIOCSCTTY + 1},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS2 & 0xffff},
 		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TCSETSF2&0xffff + 1},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSTI},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSETD},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCVHANGUP},
 	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", serve: (*call).ioctl, conds: []seccomp.Cond{
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSLCKTRMIOS},
 	}},
 	// Only mappings at the offsets that drm hands out.
-	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{
+	{nr: unix.SYS_MMAP, name: "mmap", handle: (*call).mmap, conds: []seccomp.Cond{
 		{Arg: 5, High: true, Op: seccomp.AtLeast, Value: fakeOffsetMin >> 32},
 		{Arg: 5, High: true, Op: seccomp.Less, Value: fakeOffsetMax >> 32},
 		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
 	}},
 	// Mappings of what may be a dma-buf: libraries are mapped privately. None is
 	// as large as 4 GiB.
-	{nr: unix.SYS_MMAP, name: "mmap", serve: (*call).mmap, conds: []seccomp.Cond{
+	{nr: unix.SYS_MMAP, name: "mmap", handle: (*call).mmap, conds: []seccomp.Cond{
 		{Arg: 3, Mask: unix.MAP_SHARED | unix.MAP_ANONYMOUS, Op: seccomp.Equal, Value: unix.MAP_SHARED},
 		{Arg: 5, High: true, Op: seccomp.Equal, Value: 0},
 		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
 	}},
 	// The size of what may be a dma-buf.
-	{nr: unix.SYS_LSEEK, name: "lseek", serve: (*call).lseek, conds: []seccomp.Cond{
+	{nr: unix.SYS_LSEEK, name: "lseek", handle: (*call).lseek, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: 0},
 		{Arg: 1, High: true, Op: seccomp.Equal, Value: 0},
 		{Arg: 2, Op: seccomp.Equal, Value: unix.SEEK_END},
 	}},
 	// Reads that could tear an event, see read.go.
-	{nr: unix.SYS_READ, name: "read", serve: (*call).read, conds: []seccomp.Cond{
+	{nr: unix.SYS_READ, name: "read", handle: (*call).read, conds: []seccomp.Cond{
 		{Arg: 0, Op: seccomp.AtLeast, Value: firstReadFD},
 		{Arg: 2, High: true, Op: seccomp.Equal, Value: 0},
 		{Arg: 2, Op: seccomp.Less, Value: 8},
 	}},
-	{nr: unix.SYS_READ, name: "read", serve: (*call).read, conds: []seccomp.Cond{
+	{nr: unix.SYS_READ, name: "read", handle: (*call).read, conds: []seccomp.Cond{
 		{Arg: 0, Op: seccomp.AtLeast, Value: firstReadFD},
 		{Arg: 2, High: true, Op: seccomp.Equal, Value: 0},
 		{Arg: 2, Op: seccomp.AtLeast, Value: 9},
@@ -83,48 +83,48 @@ var sysCalls = []sysCall{
 		{Arg: 2, Mask: eventSize - 1, Op: seccomp.NotEqual, Value: 0},
 	}},
 	// What has been closed is to show in a poll that does not wait.
-	{nr: unix.SYS_POLL, name: "poll", serve: (*call).poll, conds: []seccomp.Cond{
+	{nr: unix.SYS_POLL, name: "poll", handle: (*call).poll, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: 1},
 		{Arg: 2, Op: seccomp.Equal, Value: 0},
 	}},
-	{nr: unix.SYS_OPENAT, name: "openat", serve: (*call).openat},
-	{nr: unix.SYS_OPEN, name: "open", serve: (*call).open},
-	{nr: unix.SYS_CREAT, name: "creat", serve: (*call).creat},
-	{nr: unix.SYS_OPENAT2, name: "openat2", serve: (*call).openat2},
-	{nr: unix.SYS_FSTAT, name: "fstat", serve: (*call).fstat},
-	{nr: unix.SYS_NEWFSTATAT, name: "newfstatat", serve: (*call).newfstatat},
-	{nr: unix.SYS_STATX, name: "statx", serve: (*call).statx},
-	{nr: unix.SYS_STAT, name: "stat", serve: (*call).stat},
-	{nr: unix.SYS_LSTAT, name: "lstat", serve: (*call).lstat},
-	{nr: unix.SYS_ACCESS, name: "access", serve: (*call).access},
-	{nr: unix.SYS_FACCESSAT, name: "faccessat", serve: (*call).faccessat},
-	{nr: unix.SYS_FACCESSAT2, name: "faccessat2", serve: (*call).faccessat2},
-	{nr: unix.SYS_READLINK, name: "readlink", serve: (*call).readlink},
-	{nr: unix.SYS_READLINKAT, name: "readlinkat", serve: (*call).readlinkat},
-	{nr: unix.SYS_STATFS, name: "statfs", serve: (*call).statfs},
-	{nr: unix.SYS_FSTATFS, name: "fstatfs", serve: (*call).fstatfs},
-	{nr: unix.SYS_CHMOD, name: "chmod", serve: (*call).chmod},
-	{nr: unix.SYS_FCHMOD, name: "fchmod", serve: (*call).fchmod},
-	{nr: unix.SYS_FCHMODAT, name: "fchmodat", serve: (*call).fchmodat},
-	{nr: unix.SYS_FCHMODAT2, name: "fchmodat2", serve: (*call).fchmodat2},
-	{nr: unix.SYS_CHOWN, name: "chown", serve: (*call).chown},
-	{nr: unix.SYS_LCHOWN, name: "lchown", serve: (*call).lchown},
-	{nr: unix.SYS_FCHOWN, name: "fchown", serve: (*call).fchown},
-	{nr: unix.SYS_FCHOWNAT, name: "fchownat", serve: (*call).fchownat},
-	{nr: unix.SYS_CHDIR, name: "chdir", serve: (*call).chdir},
-	{nr: unix.SYS_GETCWD, name: "getcwd", serve: (*call).getcwd},
-	{nr: unix.SYS_FCNTL, name: "fcntl", serve: (*call).getfl, conds: []seccomp.Cond{
+	{nr: unix.SYS_OPENAT, name: "openat", handle: (*call).openat},
+	{nr: unix.SYS_OPEN, name: "open", handle: (*call).open},
+	{nr: unix.SYS_CREAT, name: "creat", handle: (*call).creat},
+	{nr: unix.SYS_OPENAT2, name: "openat2", handle: (*call).openat2},
+	{nr: unix.SYS_FSTAT, name: "fstat", handle: (*call).fstat},
+	{nr: unix.SYS_NEWFSTATAT, name: "newfstatat", handle: (*call).newfstatat},
+	{nr: unix.SYS_STATX, name: "statx", handle: (*call).statx},
+	{nr: unix.SYS_STAT, name: "stat", handle: (*call).stat},
+	{nr: unix.SYS_LSTAT, name: "lstat", handle: (*call).lstat},
+	{nr: unix.SYS_ACCESS, name: "access", handle: (*call).access},
+	{nr: unix.SYS_FACCESSAT, name: "faccessat", handle: (*call).faccessat},
+	{nr: unix.SYS_FACCESSAT2, name: "faccessat2", handle: (*call).faccessat2},
+	{nr: unix.SYS_READLINK, name: "readlink", handle: (*call).readlink},
+	{nr: unix.SYS_READLINKAT, name: "readlinkat", handle: (*call).readlinkat},
+	{nr: unix.SYS_STATFS, name: "statfs", handle: (*call).statfs},
+	{nr: unix.SYS_FSTATFS, name: "fstatfs", handle: (*call).fstatfs},
+	{nr: unix.SYS_CHMOD, name: "chmod", handle: (*call).chmod},
+	{nr: unix.SYS_FCHMOD, name: "fchmod", handle: (*call).fchmod},
+	{nr: unix.SYS_FCHMODAT, name: "fchmodat", handle: (*call).fchmodat},
+	{nr: unix.SYS_FCHMODAT2, name: "fchmodat2", handle: (*call).fchmodat2},
+	{nr: unix.SYS_CHOWN, name: "chown", handle: (*call).chown},
+	{nr: unix.SYS_LCHOWN, name: "lchown", handle: (*call).lchown},
+	{nr: unix.SYS_FCHOWN, name: "fchown", handle: (*call).fchown},
+	{nr: unix.SYS_FCHOWNAT, name: "fchownat", handle: (*call).fchownat},
+	{nr: unix.SYS_CHDIR, name: "chdir", handle: (*call).chdir},
+	{nr: unix.SYS_GETCWD, name: "getcwd", handle: (*call).getcwd},
+	{nr: unix.SYS_FCNTL, name: "fcntl", handle: (*call).getfl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.F_GETFL},
 	}},
 	// What libudev's monitors listen on.
-	{nr: unix.SYS_SOCKET, name: "socket", serve: (*call).socket, conds: []seccomp.Cond{
+	{nr: unix.SYS_SOCKET, name: "socket", handle: (*call).socket, conds: []seccomp.Cond{
 		{Arg: 0, Op: seccomp.Equal, Value: unix.AF_NETLINK},
 		{Arg: 2, Op: seccomp.Equal, Value: unix.NETLINK_KOBJECT_UEVENT},
 	}},
-	{nr: unix.SYS_BIND, name: "bind", serve: (*call).bind, conds: []seccomp.Cond{
+	{nr: unix.SYS_BIND, name: "bind", handle: (*call).bind, conds: []seccomp.Cond{
 		{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink},
 	}},
-	{nr: unix.SYS_DELETE_MODULE, name: "delete_module", serve: (*call).deleteModule},
-	{nr: unix.SYS_GETXATTR, name: "getxattr", serve: (*call).getxattr},
-	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", serve: (*call).lgetxattr},
+	{nr: unix.SYS_DELETE_MODULE, name: "delete_module", handle: (*call).deleteModule},
+	{nr: unix.SYS_GETXATTR, name: "getxattr", handle: (*call).getxattr},
+	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", handle: (*call).lgetxattr},
 }

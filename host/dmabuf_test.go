@@ -24,7 +24,7 @@ func newVGEMHost(t *testing.T) (h *host.Host, end func()) {
 	class := drm.NewClass(drm.ClassOptions{})
 	driver := vgem.NewDriver(class)
 	drmtest.Bind(t, bus.New("platform"), "vgem", driver.BusDriver())
-	h, err := host.New(class, host.Options{})
+	h, err := host.New(class, testOptions(host.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,13 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/host/doctor"
 )
 
 func TestDoctor(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			findings := host.Doctor(asUser(exec.Command(client, "doctorclient"), user.attr))
+			findings := doctor.Examine(asUser(exec.Command(client, "doctorclient"), user.attr))
 			if len(findings) != 9 {
 				t.Errorf("%d findings", len(findings))
 			}

@@ -14,40 +14,58 @@ import (
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/child"
+	"github.com/udrm/udrm/host/internal/files"
+	"github.com/udrm/udrm/host/internal/shadow"
+	"github.com/udrm/udrm/host/internal/udev"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// Options are the choices that a [Host] leaves to its maker.
+// Options configure a [Host]. The zero value changes nothing of the process
+// around the host.
 type Options struct {
-	// HangUp makes the host do what a device should do when it is unplugged:
-	// wake every sleeper with POLLHUP and end reads. Without it a program
-	// meets what the kernel does: it is not woken.
+	// HangUp makes an unplug deliver POLLHUP to the programs that poll the
+	// device and end their blocked reads. A real kernel does neither.
 	HangUp bool
 
-	// Logger takes what goes wrong without being the program's fault. nil:
-	// slog.Default().
+	// Logger receives what the host reports. Errors and warnings say what
+	// went wrong; Info tells of programs and devices, Debug of each open and
+	// close. nil: nothing is logged.
 	Logger *slog.Logger
+
+	// AdoptOrphans makes this process, from the first New on and for good, the
+	// parent of processes that programs leave behind (PR_SET_CHILD_SUBREAPER),
+	// and wait for them. Without it, such a process is a child of init: it
+	// cannot be served if kernel.yama.ptrace_scope is 1 and this process lacks
+	// CAP_SYS_PTRACE, [Leftovers] does not list it, and [Process.Done] may be
+	// closed before its last files are released. Command udrm sets it.
+	AdoptOrphans bool
+
+	// RaiseGOMAXPROCS raises GOMAXPROCS to a few more than there are CPUs,
+	// unless the environment sets it. Threads that wait for requests hold
+	// processors of the Go scheduler until it notices, so requests are served
+	// with less delay when there are spare ones. Command udrm sets it.
+	RaiseGOMAXPROCS bool
 }
 
-// A Host serves the devices of a class to programs that it starts. All
+// A Host serves the devices of a class to the programs that it starts. All
 // methods may be called concurrently.
 type Host struct {
-	class  *drm.Class
-	log    *slog.Logger
-	hangUp bool
+	class *drm.Class
+	log   *slog.Logger
 
-	files    *fileTable
-	controls *controls
-	modes    *modes
-	shadow   *shadow
-	uevents  *uevents
-	tree     atomic.Pointer[vfs.Tree]
-	seen     sync.Map // *drm.Kobject, *bus.Device → when it was seen first, a time.Duration
+	files      *files.Table
+	attributes *files.Attributes
+	perms      *perms
+	shadow     *shadow.Dirs
+	monitors   *udev.Monitors
+	tree       atomic.Pointer[vfs.Tree]
+	seen       sync.Map // *drm.Kobject, *bus.Device → when it was first seen, a time.Duration
 
 	workers *workerLimit
 	watcher watcher
 
-	treeMu sync.Mutex // making a new tree
+	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
 	unsubscribe []func()
@@ -55,37 +73,40 @@ type Host struct {
 	denials [denialKinds]denial
 }
 
-// New returns a host for the devices of class: those that are registered now,
-// and those that come and go later.
-//
-// Unless the environment sets GOMAXPROCS, it is raised: workers that wait in
-// the kernel hold processors of the scheduler until it notices.
+// New returns a host for the devices of class, including those that are
+// registered later. The caller closes it.
 func New(class *drm.Class, opts Options) (*Host, error) {
-	raiseProcs()
 	h := &Host{
-		class:  class,
-		log:    opts.Logger,
-		hangUp: opts.HangUp,
-		modes:  newModes(),
-		buses:  make(map[*bus.Bus]struct{}),
+		class: class,
+		log:   opts.Logger,
+		perms: newPerms(),
+		buses: make(map[*bus.Bus]struct{}),
 
 		workers: processWorkers,
 	}
 	if h.log == nil {
-		h.log = slog.Default()
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if opts.RaiseGOMAXPROCS {
+		raiseGOMAXPROCS()
+	}
+	if opts.AdoptOrphans {
+		if err := child.Adopt(); err != nil {
+			h.log.Warn("host: daemons that programs leave behind may not be served", "err", err)
+		}
 	}
 	var err error
-	if h.files, err = newFileTable(); err != nil {
+	if h.files, err = files.NewTable(h.log, opts.HangUp); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	h.controls = newControls(h.log, h.files)
-	if h.shadow, err = newShadow(); err != nil {
-		h.files.close()
+	h.attributes = files.NewAttributes(h.log, h.files)
+	if h.shadow, err = shadow.New(); err != nil {
+		h.files.Close()
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	if h.uevents, err = newUevents(); err != nil {
-		h.files.close()
-		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.close())
+	if h.monitors, err = udev.NewMonitors(); err != nil {
+		h.files.Close()
+		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.Close())
 	}
 	unsubscribe := class.Subscribe(func(e drm.Uevent) {
 		h.renew()
@@ -110,14 +131,13 @@ func (h *Host) Close() error {
 	for _, f := range unsubscribe {
 		f()
 	}
-	h.controls.close()
-	h.uevents.close()
-	h.files.close()
-	return h.shadow.close()
+	h.attributes.Close()
+	h.monitors.Close()
+	h.files.Close()
+	return h.shadow.Close()
 }
 
-// renew makes the tree of virtual files anew, after a device came, went or
-// changed.
+// renew makes a new tree of virtual files after a device has changed.
 func (h *Host) renew() {
 	h.treeMu.Lock()
 	defer h.treeMu.Unlock()
@@ -131,11 +151,11 @@ func (h *Host) renew() {
 	}
 	tree := h.makeTree(kobjects)
 	h.tree.Store(tree)
-	h.shadow.prune(tree)
-	h.modes.prune(tree)
+	h.shadow.Prune(tree)
+	h.perms.prune(tree)
 }
 
-// firstSeen returns when an object was seen first, since the machine started.
+// firstSeen returns when an object was first seen, as the time since boot.
 func (h *Host) firstSeen(object any) time.Duration {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
@@ -143,11 +163,11 @@ func (h *Host) firstSeen(object any) time.Duration {
 	return at.(time.Duration)
 }
 
-// spareProcs is how many goroutines more may run at the same time than there
-// are processors.
+// spareProcs is the difference between the raised GOMAXPROCS and the number of
+// CPUs.
 const spareProcs = 4
 
-var raiseProcs = sync.OnceFunc(func() {
+var raiseGOMAXPROCS = sync.OnceFunc(func() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), runtime.NumCPU()+spareProcs))
 	}

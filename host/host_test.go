@@ -48,21 +48,33 @@ func runTests(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building testprogs/host: %v\n%s", err, out)
 		return 1
 	}
-	// What the devices of the tests do wrong on purpose is not worth a page.
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == "stack" {
-				return slog.Attr{}
-			}
-			return a
-		},
-	})))
 	return m.Run()
 }
 
+// testOptions completes opts for tests: programs that daemonize are served, and
+// reports go to standard error.
+func testOptions(opts host.Options) host.Options {
+	opts.AdoptOrphans = true
+	if opts.Logger == nil {
+		opts.Logger = logger
+	}
+	return opts
+}
+
+// logger omits the stacks of handlers that panic on purpose.
+var logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{
+	Level: slog.LevelWarn,
+	ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == "stack" {
+			return slog.Attr{}
+		}
+		return a
+	},
+}))
+
 func newHost(t testing.TB, class *drm.Class, opts host.Options) *host.Host {
 	t.Helper()
-	h, err := host.New(class, opts)
+	h, err := host.New(class, testOptions(opts))
 	if err != nil {
 		t.Fatal(err)
 	}

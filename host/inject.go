@@ -16,7 +16,7 @@ import (
 // thread is made to call mmap again, with a descriptor of the buffer that it is
 // given for that moment.
 func (c *call) mmap() {
-	c.host.controls.drain() // what was written before is done before
+	c.host.attributes.Drain() // what was written before is done before
 	length, offset := c.arg(1), c.arg(5)
 	var m drm.Mapping
 	var openFlags int
@@ -32,16 +32,16 @@ func (c *call) mmap() {
 			c.proceed()
 			return
 		}
-		if f.drm == nil {
-			f.put()
+		if f.Node() == nil {
+			f.Put()
 			c.proceed() // there is nothing to map: ENODEV
 			return
 		}
-		openFlags = f.flags
+		openFlags = f.Flags()
 		if err = c.permitMapping(openFlags); err == nil {
-			m, err = f.drm.Mmap(offset, length)
+			m, err = f.Node().Mmap(offset, length)
 		}
-		f.put() // ahead of the answer, as in ioctl
+		f.Put() // ahead of the answer, as in ioctl
 	}
 	if err != nil {
 		c.fail(err)
@@ -94,7 +94,7 @@ func (c *call) chdir() {
 			return err
 		})
 	default:
-		fd, err = c.host.shadow.open(p.Path, p.Node.Entries())
+		fd, err = c.host.shadow.Open(p.Path, p.Node.Entries())
 	}
 	if err != nil {
 		c.fail(err)
@@ -115,7 +115,7 @@ func (c *call) chdir() {
 func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error)) {
 	x, err := c.tid().Trace()
 	if err != nil && c.listener.Valid(c.n.ID) { // else it is about to end
-		c.host.deny(denialTrace, c.n.PID, err)
+		c.host.deny(DenialTrace, c.n.PID, err)
 	}
 	if err != nil {
 		c.fail(err)
@@ -157,7 +157,7 @@ func (c *call) getfl() {
 	switch {
 	case o.file != nil:
 		const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
-		opened = o.file.flags&unix.O_ACCMODE | largeFile
+		opened = o.file.Flags()&unix.O_ACCMODE | largeFile
 	case o.dmaBuf != nil:
 		opened = o.dmaBuf.Flags()
 	default:

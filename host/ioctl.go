@@ -10,6 +10,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
 )
@@ -22,22 +23,22 @@ func (c *call) ioctl() {
 		c.terminalIoctl()
 		return
 	}
-	c.host.controls.drain() // what was written before is done before
+	c.host.attributes.Drain() // what was written before is done before
 	f := c.file(c.fd(0))
 	if f == nil {
 		c.dmaBufIoctl()
 		return
 	}
-	if f.table.count.Load() > 1 {
+	if c.host.files.Count() > 1 {
 		// Closing one file can change what another may do.
-		f.table.drain()
+		c.host.files.Drain()
 	}
 	r := c.request()
-	err := f.client.Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
+	err := f.Client().Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
 	r.end()
 	// With the answer the program may close the file, and its next request must
 	// find that done: we are no user any more by then.
-	f.put()
+	f.Put()
 	if err != nil {
 		c.fail(drm.Errno(err))
 		return
@@ -106,7 +107,7 @@ func (r *request) DupFD(fd int32) (int, error) {
 }
 
 func (r *request) InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error) {
-	readEnd, err := r.host.files.open(flags, r.host.hangUp, open)
+	readEnd, err := r.host.files.Open(flags, open)
 	if err != nil {
 		return -1, err
 	}
@@ -120,12 +121,12 @@ func (r *request) LookupFile(fd int32) drm.ClientFile {
 	if err != nil {
 		return nil
 	}
-	inode := pipeInode(link)
+	inode := files.PipeInode(link)
 	if inode == 0 {
 		return nil
 	}
-	if f := r.host.files.lookup(inode); f != nil {
-		return f.client
+	if f := r.host.files.Lookup(inode); f != nil {
+		return f.Client()
 	}
 	return nil
 }

@@ -93,8 +93,8 @@ func (h *Host) unload(buses []*bus.Bus, driver string, permitted bool) error {
 	if !permitted {
 		return unix.EPERM
 	}
-	h.controls.drain()
-	h.files.drain()
+	h.attributes.Drain()
+	h.files.Drain()
 	devices := boundTo(buses, driver)
 	if len(devices) == 0 {
 		return unix.ENOENT

@@ -65,7 +65,7 @@ func (c *call) reopen(path string, flags int) {
 	case err != nil:
 		c.fail(err)
 	case o.file != nil && flags&unix.O_PATH == 0:
-		c.openMinor(o.file.drm.Minor(), flags)
+		c.openMinor(o.file.Node().Minor(), flags)
 	case o.dmaBuf != nil:
 		c.fail(unix.ENXIO)
 	case o.file != nil:
@@ -110,7 +110,7 @@ func (c *call) openNode(p place, flags int) {
 	case n.Open != nil:
 		c.openStream(p, flags)
 	case writes && n.Store != nil:
-		c.openControl(p, flags)
+		c.openAttribute(p, flags)
 	case writes || n.Show == nil:
 		c.fail(unix.EACCES)
 	default:
@@ -120,12 +120,30 @@ func (c *call) openNode(p place, flags int) {
 
 // openMinor opens a node.
 func (c *call) openMinor(minor *drm.Minor, flags int) {
-	readEnd, err := c.host.files.openMinor(minor, c.client(), flags, c.host.hangUp)
+	readEnd, err := c.host.files.OpenMinor(minor, c.client(), flags)
 	if err != nil {
 		c.fail(err)
 		return
 	}
 	c.retFD(readEnd, flags&unix.O_CLOEXEC != 0)
+}
+
+// openAttribute opens a virtual file for writing.
+func (c *call) openAttribute(p place, flags int) {
+	content := ""
+	if flags&unix.O_ACCMODE == unix.O_RDWR {
+		if p.Node.Show == nil {
+			c.fail(unix.EACCES)
+			return
+		}
+		content = p.Node.Show()
+	}
+	theirs, err := c.host.attributes.Open(p.Path, flags, content, p.Node.Store)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.retFD(theirs, flags&unix.O_CLOEXEC != 0)
 }
 
 // openDir gives the program a directory that lists what is virtual and, if
@@ -159,7 +177,7 @@ func (c *call) openDir(p place, flags int) {
 			return
 		}
 	}
-	fd, err := c.host.shadow.open(p.Path, entries)
+	fd, err := c.host.shadow.Open(p.Path, entries)
 	if err != nil {
 		c.host.log.Error("host: a virtual directory could not be shown", "path", p.Path, "err", err)
 		c.fail(err)

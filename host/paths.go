@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
@@ -18,7 +19,7 @@ import (
 // An opened is what a descriptor of a program refers to, if it is one that we
 // gave it.
 type opened struct {
-	file    *file       // an open node
+	file    *files.File // an open node
 	dmaBuf  *gem.DMABuf // else, if not nil: a dma-buf
 	path    string      // else, if not "": a virtual file, directory or link
 	deleted bool        // a directory that is there no more
@@ -32,18 +33,18 @@ const snapshotPrefix = "udrm:"
 // openedBy says what a link of /proc/PID/fd means, unless it is that of a
 // dma-buf. The file is not acquired.
 func (h *Host) openedBy(link []byte) (o opened) {
-	if inode := bracketed(link, "socket:["); inode != 0 {
-		o.path = h.controls.at(inode)
+	if inode := files.SocketInode(link); inode != 0 {
+		o.path = h.attributes.Path(inode)
 		return o
 	}
-	if inode := pipeInode(link); inode != 0 {
-		if f := h.files.lookup(inode); f != nil && f.drm != nil {
+	if inode := files.PipeInode(link); inode != 0 {
+		if f := h.files.Lookup(inode); f != nil && f.Node() != nil {
 			o.file = f
 		} else if f != nil {
-			s, _ := f.client.(*stream)
+			s, _ := f.Client().(*stream)
 			o.path = s.at()
 		} else {
-			o.path = h.controls.at(inode)
+			o.path = h.attributes.Path(inode)
 		}
 		return o
 	}
@@ -51,24 +52,24 @@ func (h *Host) openedBy(link []byte) (o opened) {
 		o.path = string(bytes.TrimSuffix(rest, []byte(" (deleted)")))
 		return o
 	}
-	if bytes.HasPrefix(link, []byte(h.shadow.root)) {
-		o.path, o.deleted, _ = h.shadow.virtualPath(string(link))
+	if bytes.HasPrefix(link, []byte(h.shadow.Root())) {
+		o.path, o.deleted, _ = h.shadow.VirtualPath(string(link))
 	}
 	return o
 }
 
 // file returns the file of ours that a descriptor refers to, nil when it is
 // something else. The caller puts it.
-func (c *call) file(fd int32) *file {
+func (c *call) file(fd int32) *files.File {
 	link, err := c.fds.Link(c.tid(), int(fd), c.linkBuf[:])
 	if err != nil {
 		return nil
 	}
-	inode := pipeInode(link)
+	inode := files.PipeInode(link)
 	if inode == 0 {
 		return nil
 	}
-	return c.host.files.acquire(inode)
+	return c.host.files.Acquire(inode)
 }
 
 // opened says what a descriptor of the program refers to.
@@ -114,11 +115,11 @@ var errNative = errors.New("host: the path is none of ours")
 func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 	raw, err := c.tid().ReadString(c.pathBuf[:], addr)
 	if err != nil || len(raw) == 0 {
-		c.host.deny(denialMemory, c.n.PID, err)
+		c.host.deny(DenialMemory, c.n.PID, err)
 		return place{}, errNative // the kernel knows the right error
 	}
 	// What was written ahead of this call is done ahead of its answer.
-	c.host.controls.drain()
+	c.host.attributes.Drain()
 	tree := c.host.tree.Load()
 	base, private := "/", false
 	full := raw
@@ -361,7 +362,7 @@ func (c *call) magic(path string) (o opened, text string, err error) {
 // them. That may be the one of a pid namespace of its own.
 func (c *call) ownIDs() (pid, tid string) {
 	var ours, theirs unix.Stat_t
-	status := statusOf(c.tid())
+	status := c.tid().Status()
 	pids, tids := strings.Fields(status["NStgid"]), strings.Fields(status["NSpid"])
 	if len(pids) == 0 || len(tids) == 0 {
 		return strconv.Itoa(c.client().PID), strconv.Itoa(int(c.tid()))
@@ -377,7 +378,7 @@ func (h *Host) shownPath(o opened) string {
 	shown := o.path
 	gone := o.deleted
 	if o.file != nil {
-		m := o.file.drm.Minor()
+		m := o.file.Node().Minor()
 		shown, gone = "/dev/dri/"+m.Name(), h.class.Minor(m.Number()) != m
 	} else if o.dmaBuf != nil {
 		shown = "/dmabuf:" + o.dmaBuf.Name()

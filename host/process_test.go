@@ -270,7 +270,7 @@ func TestNothingIsLeft(t *testing.T) {
 	for round := range 3 {
 		class := drm.NewClass(drm.ClassOptions{})
 		d := newDevice(t, class, "vkms"+strconv.Itoa(round))
-		h, err := host.New(class, host.Options{})
+		h, err := host.New(class, testOptions(host.Options{}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func (c *call) statFD(fd int32, write statWriter) {
 
 func (c *call) statOpened(o opened, write statWriter) {
 	if o.file != nil {
-		m := o.file.drm.Minor()
+		m := o.file.Node().Minor()
 		st := c.host.statOf("/dev/dri/"+m.Name(), &vfs.Node{Kind: vfs.Char, Perm: 0o660, Minor: m.Number()})
 		c.finish(write(&st))
 		return
@@ -111,7 +111,7 @@ func (c *call) statPlace(p place, write statWriter) error {
 // statOf is what stat says of a virtual file.
 func (h *Host) statOf(path string, n *vfs.Node) unix.Statx_t {
 	st := makeStat(path, n)
-	h.modes.apply(path, &st)
+	h.perms.apply(path, &st)
 	return st
 }
 

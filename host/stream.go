@@ -9,18 +9,18 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// A stream is a virtual file that a program reads from a pipe, as it reads
-// events from a node: a packet at a time.
+// A stream is a virtual file that a program reads packet by packet from a
+// pipe, as it reads events from a node.
 type stream struct {
 	path string
 	io.Closer
 }
 
-// streamPipeSize is how much a program may leave unread: 128 packets, of which
-// each takes a page, however short it is.
+// streamPipeSize lets a program leave 128 packets unread: each takes a page,
+// however short it is.
 const streamPipeSize = 128 * 4096
 
-// at returns the path of the file, "" when there is none.
+// at returns the path of the file, "" for nil.
 func (s *stream) at() string {
 	if s == nil {
 		return ""
@@ -36,15 +36,12 @@ func (s *stream) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg u
 	return unix.ENOTTY
 }
 
-// openStream opens a virtual file that serves itself. What has been closed by
-// now is released first: there may be room for one at a time only.
+// openStream opens a virtual file that is a stream. Closed files are released
+// first: a stream may allow only one reader.
 func (c *call) openStream(p place, flags int) {
-	c.host.files.drain()
-	readEnd, err := c.host.files.open(flags, c.host.hangUp, func(to drm.EventSink) (drm.ClientFile, error) {
-		if err := to.(*sink).DeliverPackets(streamPipeSize); err != nil {
-			return nil, err
-		}
-		closer, err := p.Node.Open(to)
+	c.host.files.Drain()
+	readEnd, err := c.host.files.OpenPackets(flags, streamPipeSize, func(sink drm.EventSink) (drm.ClientFile, error) {
+		closer, err := p.Node.Open(sink)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/udev"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -79,8 +80,8 @@ func addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	t.AddLink(dir+"/subsystem", up(dir)+"bus/"+name)
 	addPower(t, dir)
 	t.AddLink("/sys/bus/"+name+"/devices/"+d.Name(), "../../../devices/"+name+"/"+d.Name())
-	t.AddFile("/run/udev/data/+"+name+":"+d.Name(), 0o644, constant(fmt.Sprintf(
-		"I:%d\nE:ID_PATH=%s\nE:ID_PATH_TAG=%s\nV:1\n", seen.Microseconds(), idPath(d), idPathTag(d))))
+	record := udev.Record{Initialized: seen, Properties: pathIDs(d)}
+	t.AddFile("/run/udev/data/+"+name+":"+d.Name(), 0o644, constant(record.String()))
 }
 
 // addPower adds what every device has; none of ours manages power.
@@ -134,27 +135,16 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 	h.addRecord(t, k)
 }
 
-// addRecord adds what udev's database says of an object.
+// addRecord adds what udev's database holds about an object.
 func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
+	record := udev.Record{Initialized: h.firstSeen(k), Properties: udevIDs(k), Tags: kobjectTags(k)}
 	id := "+drm:" + k.Name
-	var record strings.Builder
 	if k.Minor != nil {
 		id = fmt.Sprintf("c%d:%d", drm.Major, k.Minor.Number())
-		fmt.Fprintf(&record, "S:%s\n", byPath(k))
+		record.Links = []string{byPath(k)}
 	}
-	fmt.Fprintf(&record, "I:%d\n", h.firstSeen(k).Microseconds())
-	for _, property := range udevIDs(k) {
-		fmt.Fprintf(&record, "E:%s\n", property)
-	}
-	tags := kobjectTags(k)
-	for _, kind := range []string{"G", "Q"} {
-		for _, tag := range tags {
-			fmt.Fprintf(&record, "%s:%s\n", kind, tag)
-		}
-	}
-	record.WriteString("V:1\n")
 	t.AddFile("/run/udev/data/"+id, 0o644, constant(record.String()))
-	for _, tag := range tags {
+	for _, tag := range record.Tags {
 		t.AddFile("/run/udev/tags/"+tag+"/"+id, 0o444, constant(""))
 	}
 }
@@ -185,7 +175,7 @@ func (h *Host) udevProperties(k *drm.Kobject) []string {
 
 // udevIDs is what the rules of udev find out about an object.
 func udevIDs(k *drm.Kobject) []string {
-	return []string{"ID_PATH=" + idPath(k.Parent), "ID_PATH_TAG=" + idPathTag(k.Parent), "ID_FOR_SEAT=drm-" + idPathTag(k.Parent)}
+	return append(pathIDs(k.Parent), "ID_FOR_SEAT=drm-"+udev.PathTag(idPath(k.Parent)))
 }
 
 // kobjectTags are the tags that the rules of udev give to an object.
@@ -210,17 +200,12 @@ func byPathSuffix(m *drm.Minor) string {
 	return "card"
 }
 
-func idPath(d *bus.Device) string { return d.Bus().Name() + "-" + d.Name() }
+func idPath(d *bus.Device) string { return udev.PathID(d.Bus().Name(), d.Name()) }
 
-// idPathTag is the path as udev's path_id makes a tag of it.
-func idPathTag(d *bus.Device) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= '0' && r <= '9', r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '-':
-			return r
-		}
-		return '_'
-	}, idPath(d))
+// pathIDs returns the properties that udev's path_id gives to a device.
+func pathIDs(d *bus.Device) []string {
+	id := idPath(d)
+	return []string{"ID_PATH=" + id, "ID_PATH_TAG=" + udev.PathTag(id)}
 }
 
 func constant(s string) func() string { return func() string { return s } }

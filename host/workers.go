@@ -5,25 +5,25 @@ import (
 	"sync"
 )
 
-// maxWorkers is how many workers there are in the process, over all servers.
-// The runtime of Go aborts the process that has 10,000 threads, and a request
-// that waits holds one.
+// maxWorkers bounds the workers of all servers in the process. The Go runtime
+// aborts a process with 10,000 threads, and a request that waits holds one.
 const maxWorkers = 4096
 
-// A workerLimit bounds the workers of all servers together. A server has its
-// first worker in any case: without one its program could not even start. At
-// the limit no further one starts, and calls wait in the kernel until a worker
-// has done its own; a worker that ends makes room for one of a server that
-// was refused, so that no server depends on its own workers alone.
+// A workerLimit bounds the workers of all servers together. A server always
+// gets its first worker: without one its program could not even start. At the
+// limit no further worker starts, and calls wait in the kernel. A worker that
+// ends makes room for one of a server that was refused, so no server depends on
+// its own workers alone.
 type workerLimit struct {
 	max    int
 	warned sync.Once
 
 	mu      sync.Mutex
 	count   int
-	refused map[*server]struct{} // had no idle worker then
+	refused map[*server]struct{} // had no idle worker when they asked
 }
 
+// processWorkers is global because threads are a resource of the process.
 var processWorkers = newWorkerLimit(maxWorkers)
 
 func newWorkerLimit(limit int) *workerLimit {
@@ -46,8 +46,7 @@ func (l *workerLimit) start(s *server) {
 }
 
 func (l *workerLimit) warn(log *slog.Logger) {
-	log.Warn("host: as many requests wait as there may be workers; further calls of programs are held up until one is done",
-		"workers", l.max)
+	log.Warn("host: worker limit reached; further calls will block", "workers", l.max)
 }
 
 func (l *workerLimit) tryStart(s *server) bool {
@@ -65,7 +64,7 @@ func (l *workerLimit) tryStart(s *server) bool {
 	return true
 }
 
-// ended is called by a worker that ends.
+// ended notes that a worker has ended.
 func (l *workerLimit) ended() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,14 +74,14 @@ func (l *workerLimit) ended() {
 			return
 		}
 		delete(l.refused, s)
-		if s.idle.Load() == 0 { // else it asks again
+		if s.idle.Load() == 0 { // otherwise it asks again
 			l.count++
 			s.startWorker()
 		}
 	}
 }
 
-// stop makes that no more workers of the server start.
+// stop prevents new workers of a server.
 func (l *workerLimit) stop(s *server) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -39,7 +39,9 @@ func (w *warnings) String() string {
 	return w.text.String()
 }
 
-func (w *warnings) logger() *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+func (w *warnings) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
 
 func start(t *testing.T, h *host.Host, out *bytes.Buffer, args ...string) *host.Process {
 	t.Helper()

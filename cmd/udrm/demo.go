@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,7 +76,7 @@ func (d *demo) run() (err error) {
 	if d.cards, err = newCards(slices.Repeat([]config.Card{config.DefaultCard()}, 2), nil); err != nil {
 		return err
 	}
-	h, err := host.New(d.cards.class, host.Options{})
+	h, err := host.New(d.cards.class, host.Options{Logger: slog.Default(), AdoptOrphans: true, RaiseGOMAXPROCS: true})
 	if err != nil {
 		return err
 	}

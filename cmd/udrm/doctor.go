@@ -5,7 +5,7 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/host/doctor"
 )
 
 type doctorCmd struct{}
@@ -18,7 +18,7 @@ func (cmd *doctorCmd) Run() error {
 		return err
 	}
 	healthy := true
-	for _, f := range host.Doctor(exec.Command(self, "doctor-client")) {
+	for _, f := range doctor.Examine(exec.Command(self, "doctor-client")) {
 		if f.OK {
 			fmt.Printf("ok      %s: %s\n", f.Name, f.Seen)
 			continue
@@ -37,4 +37,4 @@ func (cmd *doctorCmd) Run() error {
 // doctorClientCmd is the program that doctor runs.
 type doctorClientCmd struct{}
 
-func (cmd *doctorClientCmd) Run() error { return exitStatus(host.DoctorClient(os.Stdout)) }
+func (cmd *doctorClientCmd) Run() error { return exitStatus(doctor.Client(os.Stdout)) }

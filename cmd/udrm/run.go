@@ -43,7 +43,7 @@ func (cmd *runCmd) Run(ctx *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	h, err := host.New(cards.class, host.Options{HangUp: cmd.HangUp})
+	h, err := host.New(cards.class, host.Options{HangUp: cmd.HangUp, Logger: log, AdoptOrphans: true, RaiseGOMAXPROCS: true})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func newSession(t *testing.T) *session {
 	s := &session{}
 	var err error
 	firstChild.Do(func() {
-		h, err := host.New(drm.NewClass(drm.ClassOptions{}), host.Options{})
+		h, err := host.New(drm.NewClass(drm.ClassOptions{}), host.Options{AdoptOrphans: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func newSession(t *testing.T) *session {
 		defer s.mu.Unlock()
 		s.misuse = append(s.misuse, err)
 	}
-	if s.host, err = host.New(s.class, host.Options{}); err != nil {
+	if s.host, err = host.New(s.class, host.Options{AdoptOrphans: true}); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -8,12 +8,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/host/doctor"
 )
 
-// doctor prints the findings of the doctor. The arguments go to its client.
-func doctor(args []string) {
-	for _, f := range host.Doctor(exec.Command("/proc/self/exe", append([]string{"doctorclient"}, args...)...)) {
+// examine prints the findings of package doctor. The arguments are those of
+// its client.
+func examine(args []string) {
+	for _, f := range doctor.Examine(exec.Command("/proc/self/exe", append([]string{"doctorclient"}, args...)...)) {
 		fmt.Println(f.Name, f.OK, f.Seen, f.Advice)
 	}
 }
@@ -22,7 +23,7 @@ func doctorClient(args []string) {
 	if len(args) > 0 {
 		check(unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 	}
-	os.Exit(host.DoctorClient(os.Stdout))
+	os.Exit(doctor.Client(os.Stdout))
 }
 
 // runAsNobody runs a program as the user nobody.

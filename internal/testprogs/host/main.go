@@ -54,7 +54,7 @@ var parts = map[string]func(args []string){
 	"dmabufchild": dmaBufChild,
 	"dmabufstorm": dmaBufStorm,
 
-	"doctor":       doctor,
+	"doctor":       examine,
 	"doctorclient": doctorClient,
 	"runasnobody":  runAsNobody,
 }

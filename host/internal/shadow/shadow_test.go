@@ -1,4 +1,4 @@
-package host
+package shadow
 
 import (
 	"os"
@@ -12,20 +12,20 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// What a host that was killed left behind goes, after a while; what a living
-// one has, and what others put there, stays and hinders nobody.
+// The directory of a killed owner is removed after a while. That of a living
+// owner, and files that are not directories, stay.
 func TestStaleShadows(t *testing.T) {
 	dir := t.TempDir()
-	living, err := newShadowIn(dir)
+	living, err := newIn(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer living.close()
-	killed, err := newShadowIn(dir)
+	defer living.Close()
+	killed, err := newIn(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fd, err := killed.open("/dev/dri", []vfs.Entry{{Name: "card0", Kind: vfs.Char}}); err != nil {
+	if fd, err := killed.Open("/dev/dri", []vfs.Entry{{Name: "card0", Kind: vfs.Char}}); err != nil {
 		t.Fatal(err)
 	} else if err := unix.Close(fd); err != nil {
 		t.Fatal(err)
@@ -34,12 +34,12 @@ func TestStaleShadows(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := time.Now().Add(-time.Hour)
-	for _, s := range []*shadow{living, killed} {
+	for _, s := range []*Dirs{living, killed} {
 		if err := os.Chtimes(s.root, old, old); err != nil {
 			t.Fatal(err)
 		}
 	}
-	fifo, link := filepath.Join(dir, shadowPrefix+"fifo"), filepath.Join(dir, shadowPrefix+"link")
+	fifo, link := filepath.Join(dir, prefix+"fifo"), filepath.Join(dir, prefix+"link")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +47,11 @@ func TestStaleShadows(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	next, err := newShadowIn(dir)
+	next, err := newIn(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer next.close()
+	defer next.Close()
 	for path, want := range map[string]bool{living.root: true, killed.root: false, fifo: true, link: true} {
 		if _, err := os.Lstat(path); (err == nil) != want {
 			t.Errorf("%s: %v, want it to be there: %v", path, err, want)
@@ -59,29 +59,29 @@ func TestStaleShadows(t *testing.T) {
 	}
 }
 
-// A relative TMPDIR leads to where /proc says the directory is.
+// With a relative TMPDIR the root is the path that /proc shows.
 func TestShadowInRelativeDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("sub", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s, err := newShadowIn("sub")
+	s, err := newIn("sub")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	fd, err := s.open("/dev/dri", nil)
+	defer s.Close()
+	fd, err := s.Open("/dev/dri", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	link, err := readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Close(fd); err != nil {
 		t.Fatal(err)
 	}
-	if path, deleted, ok := s.virtualPath(link); path != "/dev/dri" || deleted || !ok {
+	if path, deleted, ok := s.VirtualPath(link); path != "/dev/dri" || deleted || !ok {
 		t.Errorf("%s is taken for %q, %v, %v", link, path, deleted, ok)
 	}
 }

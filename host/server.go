@@ -8,21 +8,22 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/host/internal/child"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
 )
 
-// A server answers the calls that arrive at one listener. Its workers receive
-// and serve one call after another; whenever all of them are busy, another
-// one starts, so that a request that waits holds up nobody else; up to a limit
+// A server answers the calls that arrive at one listener. Each of its workers
+// receives and answers one call after another. When all of them are busy,
+// another one starts, so a request that waits holds up no other, up to a limit
 // (workers.go).
 type server struct {
 	host     *Host
 	listener *seccomp.Listener
-	ended    <-chan struct{} // closed when the program that was started has ended
-	done     chan struct{}   // closed when all have ended, and what they had open is released
+	ended    <-chan struct{} // closed when the started program has ended
+	done     chan struct{}   // closed when all processes have ended and their files are released
 
-	idle     atomic.Int32 // workers that wait for a call, or are about to
+	idle     atomic.Int32 // workers that wait for a call or are about to
 	stopping atomic.Bool
 
 	mu      sync.Mutex
@@ -30,25 +31,26 @@ type server struct {
 	wg      sync.WaitGroup
 }
 
-// maxIdle is how many workers wait for calls. Two, so that there is one while
-// the other serves.
+// maxIdle bounds the workers that wait for calls. With two, one is ready while
+// the other answers.
 const maxIdle = 2
 
-// stopSignal takes a worker out of its wait when the server ends: beside
-// those of faults the one signal that workers do not block. Nobody else sends it.
+// stopSignal interrupts a worker that waits for a call when the server ends.
+// Workers block all other signals except those of faults.
 const stopSignal = unix.Signal(64) // SIGRTMAX
 
-func serve(h *Host, l *seccomp.Listener, ended <-chan struct{}) *server {
+func startServer(h *Host, l *seccomp.Listener, ended <-chan struct{}) *server {
 	s := &server{host: h, listener: l, ended: ended, done: make(chan struct{}), workers: make(map[int]struct{})}
 	h.workers.startFirst(s)
-	go s.wait()
+	go s.awaitEnd()
 	return s
 }
 
-// wait waits until nobody is left under the filter, then ends the server.
-func (s *server) wait() {
+// awaitEnd waits until no process is left under the filter, then ends the
+// server.
+func (s *server) awaitEnd() {
 	if err := s.listener.Wait(); err != nil {
-		s.host.log.Error("host: waiting for the end of the programs", "err", err)
+		s.host.log.Error("host: waiting for programs to end", "err", err)
 	}
 	s.host.workers.stop(s)
 	s.host.watcher.hungUp(s.listener)
@@ -57,7 +59,7 @@ func (s *server) wait() {
 		s.wg.Wait()
 		close(ended)
 	}()
-	// A worker may be just about to wait: it is told again.
+	// A worker may miss the signal just before it waits, so send it again.
 	for tick := time.NewTicker(time.Millisecond); ; {
 		s.mu.Lock()
 		for tid := range s.workers {
@@ -69,9 +71,10 @@ func (s *server) wait() {
 			tick.Stop()
 			_ = s.listener.Close()
 			<-s.ended
-			adopted.awaitDying()
-			s.host.controls.drain()
-			s.host.files.drain()
+			child.AwaitEnding()
+			s.host.attributes.Drain()
+			s.host.files.Drain()
+			s.host.log.Info("host: all programs of a listener have ended")
 			close(s.done)
 			return
 		case <-tick.C:
@@ -91,8 +94,8 @@ func (s *server) startWorker() {
 }
 
 func (s *server) work() {
-	// A signal between two steps of an answer makes it go wrong (see package
-	// seccomp), and the runtime sends itself many.
+	// A signal between two steps of an answer spoils it (see package seccomp),
+	// and the Go runtime sends itself many.
 	if err := blockSignals(); err != nil {
 		s.host.log.Error("host: blocking signals", "err", err)
 		return
@@ -115,11 +118,11 @@ func (s *server) work() {
 		}
 		switch {
 		case err == nil:
-			c.serve()
+			c.answer()
 		case errors.Is(err, unix.EINTR):
-			// Told to stop.
+			// The stop signal.
 		case errors.Is(err, unix.ENOENT):
-			// The caller was killed, or nobody is left.
+			// The caller was killed, or no process is left.
 			if s.listener.HungUp() {
 				return
 			}
@@ -133,8 +136,8 @@ func (s *server) work() {
 	}
 }
 
-// becomeIdle counts the worker as idle again, unless there are enough of
-// them: then it must end.
+// becomeIdle counts the worker as idle again. It returns false when enough
+// workers are idle and this one must end.
 func (s *server) becomeIdle() bool {
 	for {
 		idle := s.idle.Load()
@@ -153,7 +156,7 @@ func blockSignals() error {
 		set.Val[i] = ^uint64(0)
 	}
 	// With the signals of faults blocked, a nil pointer in a handler would end
-	// the whole process rather than become a panic.
+	// the whole process instead of becoming a panic.
 	for _, s := range []unix.Signal{stopSignal, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP} {
 		set.Val[(s-1)/64] &^= 1 << ((s - 1) % 64)
 	}

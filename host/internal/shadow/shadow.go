@@ -1,4 +1,9 @@
-package host
+// Package shadow keeps a private directory with a copy of each virtual
+// directory that a program has opened: a descriptor of a directory must be one
+// of a real directory. Names and types in the copies are right; contents are
+// empty. Programs never reach them: the host resolves all paths that start at
+// such a descriptor.
+package shadow
 
 import (
 	"errors"
@@ -14,24 +19,25 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// A shadow is a private directory with the virtual directories in it, for
-// programs to list: a descriptor of a directory must be one of a real one.
-// Names and types in it are right; contents are not there. A program never
-// reaches them: paths that start at such a descriptor are resolved by us.
-type shadow struct {
+// Dirs are the copies of virtual directories. All methods but Close may be
+// called concurrently.
+type Dirs struct {
 	root string
-	lock *os.File // of the root, flocked: says that its owner lives
+	lock *os.File // the root, locked with flock(2) while the owner lives
 
 	mu   sync.Mutex
-	made map[string]struct{} // the virtual directories that were listed
+	made map[string]struct{} // the virtual directories that have a copy
 }
 
-const shadowPrefix = "udrm-shadow-"
+// prefix begins the name of every root.
+const prefix = "udrm-shadow-"
 
-func newShadow() (*shadow, error) {
+// New makes a private directory in /dev/shm, or in the directory for temporary
+// files. It removes those of owners that were killed.
+func New() (*Dirs, error) {
 	var errs []error
 	for _, dir := range []string{"/dev/shm", os.TempDir()} {
-		s, err := newShadowIn(dir)
+		s, err := newIn(dir)
 		if err == nil {
 			return s, nil
 		}
@@ -40,7 +46,7 @@ func newShadow() (*shadow, error) {
 	return nil, fmt.Errorf("making a private directory: %w", errors.Join(errs...))
 }
 
-func newShadowIn(dir string) (_ *shadow, err error) {
+func newIn(dir string) (_ *Dirs, err error) {
 	if dir, err = filepath.Abs(dir); err == nil {
 		dir, err = filepath.EvalSymlinks(dir) // as /proc shows it
 	}
@@ -48,7 +54,7 @@ func newShadowIn(dir string) (_ *shadow, err error) {
 		return nil, err
 	}
 	removeStale(dir)
-	root, err := os.MkdirTemp(dir, shadowPrefix)
+	root, err := os.MkdirTemp(dir, prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +63,7 @@ func newShadowIn(dir string) (_ *shadow, err error) {
 			_ = os.RemoveAll(root)
 		}
 	}()
-	// Programs that run as somebody else walk in it.
+	// Programs of other users walk in it.
 	if err := os.Chmod(root, 0o755); err != nil {
 		return nil, err
 	}
@@ -68,21 +74,20 @@ func newShadowIn(dir string) (_ *shadow, err error) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &shadow{root: root, lock: lock, made: make(map[string]struct{})}, nil
+	return &Dirs{root: root, lock: lock, made: make(map[string]struct{})}, nil
 }
 
-// removeStale removes what hosts left behind that were killed: nobody holds
-// the lock.
+// removeStale removes the directories of killed owners: they are not locked.
 func removeStale(dir string) {
-	paths, _ := filepath.Glob(filepath.Join(dir, shadowPrefix+"*"))
+	paths, _ := filepath.Glob(filepath.Join(dir, prefix+"*"))
 	for _, path := range paths {
-		// Anybody may put something else there.
+		// Any user may put something else there.
 		f, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if err != nil {
 			continue
 		}
 		st, err := f.Stat()
-		// A new one is not locked at once.
+		// A new directory is not locked at once.
 		if err == nil && time.Since(st.ModTime()) > time.Minute && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 			_ = os.RemoveAll(path)
 		}
@@ -90,16 +95,20 @@ func removeStale(dir string) {
 	}
 }
 
-func (s *shadow) close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return errors.Join(os.RemoveAll(s.root), s.lock.Close())
+// Close removes the directory.
+func (d *Dirs) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return errors.Join(os.RemoveAll(d.root), d.lock.Close())
 }
 
-// virtualPath returns the virtual path that a path below the root stands for.
-// deleted says that the directory is no longer there.
-func (s *shadow) virtualPath(link string) (path string, deleted, ok bool) {
-	rest, ok := strings.CutPrefix(link, s.root)
+// Root returns the path of the private directory.
+func (d *Dirs) Root() string { return d.root }
+
+// VirtualPath returns the virtual path that a path below the root stands for.
+// deleted says that the virtual directory no longer exists.
+func (d *Dirs) VirtualPath(link string) (path string, deleted, ok bool) {
+	rest, ok := strings.CutPrefix(link, d.root)
 	if !ok {
 		return "", false, false
 	}
@@ -113,23 +122,23 @@ func (s *shadow) virtualPath(link string) (path string, deleted, ok bool) {
 	return rest, deleted, true
 }
 
-// open returns a descriptor of the virtual directory at path, in which
-// entries show. The caller closes it.
-func (s *shadow) open(path string, entries []vfs.Entry) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	dir := filepath.Join(s.root, path)
+// Open returns a descriptor of the copy of the virtual directory at path, which
+// lists entries. The caller closes it.
+func (d *Dirs) Open(path string, entries []vfs.Entry) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	dir := filepath.Join(d.root, path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return -1, err
 	}
-	s.made[path] = struct{}{}
+	d.made[path] = struct{}{}
 	if err := syncDir(dir, entries); err != nil {
 		return -1, err
 	}
 	return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
-// syncDir makes the names and types in dir those of entries.
+// syncDir makes dir list entries.
 func syncDir(dir string, entries []vfs.Entry) error {
 	have, err := os.ReadDir(dir)
 	if err != nil {
@@ -150,7 +159,7 @@ func syncDir(dir string, entries []vfs.Entry) error {
 	}
 	for _, e := range want {
 		if err := placeholder(filepath.Join(dir, e.Name), e); err != nil {
-			return fmt.Errorf("a place for %s: %w", e.Name, err)
+			return fmt.Errorf("placeholder for %s: %w", e.Name, err)
 		}
 	}
 	return nil
@@ -175,7 +184,7 @@ func placeholder(path string, e vfs.Entry) error {
 	case vfs.Link:
 		return os.Symlink(e.Target, path)
 	case vfs.Char:
-		// The device 0:0 may be made by anybody, except on an overlay.
+		// Any user may make the device 0:0, except on an overlay.
 		if unix.Mknod(path, unix.S_IFCHR|0o600, 0) == nil {
 			return nil
 		}
@@ -187,18 +196,18 @@ func placeholder(path string, e vfs.Entry) error {
 	return f.Close()
 }
 
-// prune removes the directories that tree has no more, and brings the others
-// up to date, for programs that have them open.
-func (s *shadow) prune(tree *vfs.Tree) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for path := range s.made {
-		dir := filepath.Join(s.root, path)
+// Prune removes the copies of directories that tree no longer has and updates
+// the others, for programs that have them open.
+func (d *Dirs) Prune(tree *vfs.Tree) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for path := range d.made {
+		dir := filepath.Join(d.root, path)
 		n, _ := tree.Lookup(path)
 		switch {
 		case n == nil || n.Kind != vfs.Dir:
 			_ = os.RemoveAll(dir)
-			delete(s.made, path)
+			delete(d.made, path)
 		case n.Own():
 			_ = syncDir(dir, n.Entries())
 		}

@@ -9,43 +9,43 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// chmod and chown of virtual files change what stat says of them, until they
-// go. Who may open them does not depend on it: see the package comment.
+// chmod and chown of virtual files change what stat reports, until the file is
+// removed. They do not change who may open it: see the package comment.
 
-// modes are what programs have made of the permissions and owners of virtual
+// perms are the permissions and owners that programs have given to virtual
 // files.
-type modes struct {
+type perms struct {
 	mu     sync.Mutex
-	byPath map[string]mode
+	byPath map[string]perm
 }
 
-type mode struct {
-	perm     uint16
+type perm struct {
+	bits     uint16
 	uid, gid uint32
 }
 
 const permMask = 0o7777
 
-func newModes() *modes { return &modes{byPath: make(map[string]mode)} }
+func newPerms() *perms { return &perms{byPath: make(map[string]perm)} }
 
-// apply puts what programs have made of the file at path into st.
-func (t *modes) apply(path string, st *unix.Statx_t) {
+// apply puts what programs have set for the file at path into st.
+func (t *perms) apply(path string, st *unix.Statx_t) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if m, ok := t.byPath[path]; ok {
-		st.Mode = st.Mode&^permMask | m.perm
-		st.Uid, st.Gid = m.uid, m.gid
+	if p, ok := t.byPath[path]; ok {
+		st.Mode = st.Mode&^permMask | p.bits
+		st.Uid, st.Gid = p.uid, p.gid
 	}
 }
 
-func (t *modes) set(path string, m mode) {
+func (t *perms) set(path string, p perm) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.byPath[path] = m
+	t.byPath[path] = p
 }
 
-// prune forgets the files that are gone.
-func (t *modes) prune(tree *vfs.Tree) {
+// prune forgets the files that tree no longer has.
+func (t *perms) prune(tree *vfs.Tree) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for path := range t.byPath {
@@ -55,52 +55,51 @@ func (t *modes) prune(tree *vfs.Tree) {
 	}
 }
 
-// A modeChange is what a chmod or chown asks for. EPERM when the client may
-// not.
-type modeChange func(m *mode, owner, privileged bool) error
+// A permChange applies a chmod or chown to p. EPERM when the client may not.
+type permChange func(p *perm, owner, privileged bool) error
 
-func changePerm(perm uint64) modeChange {
-	return func(m *mode, owner, privileged bool) error {
+func changeBits(bits uint64) permChange {
+	return func(p *perm, owner, privileged bool) error {
 		if !owner && !privileged {
 			return unix.EPERM
 		}
-		m.perm = uint16(perm & permMask)
+		p.bits = uint16(bits & permMask)
 		return nil
 	}
 }
 
-func changeOwner(uid, gid uint64) modeChange {
+func changeOwner(uid, gid uint64) permChange {
 	const keep = ^uint32(0)
-	return func(m *mode, owner, privileged bool) error {
-		to := *m
+	return func(p *perm, owner, privileged bool) error {
+		to := *p
 		if uint32(uid) != keep {
 			to.uid = uint32(uid)
 		}
 		if uint32(gid) != keep {
 			to.gid = uint32(gid)
 		}
-		if to != *m && !privileged {
+		if to != *p && !privileged {
 			return unix.EPERM
 		}
-		*m = to
+		*p = to
 		return nil
 	}
 }
 
 func (c *call) chmod() {
-	c.changePath(unix.AT_FDCWD, c.arg(0), 0, changePerm(c.arg(1)), func(path string) error {
+	c.changePath(unix.AT_FDCWD, c.arg(0), 0, changeBits(c.arg(1)), func(path string) error {
 		return unix.Fchmodat(unix.AT_FDCWD, path, uint32(c.arg(1)), 0)
 	})
 }
 
-func (c *call) fchmod() { c.changeFD(c.fd(0), changePerm(c.arg(1))) }
+func (c *call) fchmod() { c.changeFD(c.fd(0), changeBits(c.arg(1))) }
 
 func (c *call) fchmodat() { c.fchmodatFlags(0) }
 
 func (c *call) fchmodat2() { c.fchmodatFlags(int(c.arg(3))) }
 
 func (c *call) fchmodatFlags(flags int) {
-	c.changeAt(c.fd(0), c.arg(1), flags, changePerm(c.arg(2)), func(path string) error {
+	c.changeAt(c.fd(0), c.arg(1), flags, changeBits(c.arg(2)), func(path string) error {
 		return unix.Fchmodat(unix.AT_FDCWD, path, uint32(c.arg(2)), flags&unix.AT_SYMLINK_NOFOLLOW)
 	})
 }
@@ -113,7 +112,7 @@ func (c *call) fchown() { c.changeFD(c.fd(0), changeOwner(c.arg(1), c.arg(2))) }
 
 func (c *call) fchownat() { c.chownAt(c.fd(0), 1, int(c.arg(4))) }
 
-// chownAt serves a call whose path is argument i, with the owners behind it.
+// chownAt serves a call whose path is argument i, followed by the owners.
 func (c *call) chownAt(dirfd int32, i, flags int) {
 	uid, gid := c.arg(i+1), c.arg(i+2)
 	c.changeAt(dirfd, c.arg(i), flags, changeOwner(uid, gid), func(path string) error {
@@ -121,7 +120,7 @@ func (c *call) chownAt(dirfd int32, i, flags int) {
 	})
 }
 
-func (c *call) changeAt(dirfd int32, addr uint64, flags int, change modeChange, real func(path string) error) {
+func (c *call) changeAt(dirfd int32, addr uint64, flags int, change permChange, real func(path string) error) {
 	if flags&unix.AT_EMPTY_PATH != 0 && dirfd != unix.AT_FDCWD && c.emptyPath(addr) {
 		c.changeFD(dirfd, change)
 		return
@@ -129,9 +128,9 @@ func (c *call) changeAt(dirfd int32, addr uint64, flags int, change modeChange, 
 	c.changePath(dirfd, addr, flags, change, real)
 }
 
-// changePath changes what a path leads to. real does so with a real file that
-// a program gets to by a way that the kernel does not know.
-func (c *call) changePath(dirfd int32, addr uint64, flags int, change modeChange, real func(path string) error) {
+// changePath changes the file that a path leads to. real does so for a real
+// file at the end of a path that the kernel does not know.
+func (c *call) changePath(dirfd int32, addr uint64, flags int, change permChange, real func(path string) error) {
 	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
 		func(o opened) { c.changeOpened(o, change) },
 		func(p place) {
@@ -143,20 +142,20 @@ func (c *call) changePath(dirfd int32, addr uint64, flags int, change modeChange
 		})
 }
 
-func (c *call) changeFD(fd int32, change modeChange) {
+func (c *call) changeFD(fd int32, change permChange) {
 	c.atFD(fd, func(o opened) { c.changeOpened(o, change) })
 }
 
-func (c *call) changeOpened(o opened, change modeChange) {
+func (c *call) changeOpened(o opened, change permChange) {
 	if o.dmaBuf != nil {
-		c.ret(0) // nobody can open it by a path
+		c.ret(0) // no path leads to it
 		return
 	}
 	path := o.path
 	if o.file != nil {
-		path = "/dev/dri/" + o.file.drm.Minor().Name()
+		path = "/dev/dri/" + o.file.Node().Minor().Name()
 		if c.host.shownPath(o) != path {
-			c.ret(0) // it is gone: nobody will see it
+			c.ret(0) // the node is removed, so no stat will report it
 			return
 		}
 	}
@@ -168,13 +167,13 @@ func (c *call) changeOpened(o opened, change modeChange) {
 	c.finish(c.change(path, n, change))
 }
 
-func (c *call) change(path string, n *vfs.Node, change modeChange) error {
+func (c *call) change(path string, n *vfs.Node, change permChange) error {
 	st := c.host.statOf(path, n)
-	m := mode{perm: st.Mode & permMask, uid: st.Uid, gid: st.Gid}
+	p := perm{bits: st.Mode & permMask, uid: st.Uid, gid: st.Gid}
 	client := c.client()
-	if err := change(&m, uint32(client.UID) == m.uid, client.Admin || client.UID == 0); err != nil {
+	if err := change(&p, uint32(client.UID) == p.uid, client.Admin || client.UID == 0); err != nil {
 		return err
 	}
-	c.host.modes.set(path, m)
+	c.host.perms.set(path, p)
 	return nil
 }

@@ -1,0 +1,118 @@
+// Package child looks after the processes below this one: those that it has
+// started, and the orphans that it adopts. Processes whose parent, a supervised
+// program, has ended before them would otherwise become children of init, and
+// with Yama a process may only look into its descendants.
+//
+// Its state is global because the kernel's is: a process is a child subreaper
+// as a whole, and wait4 takes any of its children.
+package child
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/thread"
+)
+
+// started are the children of this process that some goroutine waits for.
+var started = struct {
+	mu   sync.Mutex
+	pids map[int]struct{}
+}{pids: make(map[int]struct{})}
+
+// Start calls start, which starts a child and returns its id. The child is
+// never taken for an orphan, until Forget.
+func Start(start func() (pid int, err error)) error {
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	pid, err := start()
+	if err == nil {
+		started.pids[pid] = struct{}{}
+	}
+	return err
+}
+
+// Forget removes a child that was waited for.
+func Forget(pid int) {
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	delete(started.pids, pid)
+}
+
+// Adopt makes this process adopt orphans, for good: it becomes a child
+// subreaper (prctl(2)) and waits for the orphans that end. Children that other
+// code of the process has started are left alone.
+var Adopt = sync.OnceValue(func() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("PR_SET_CHILD_SUBREAPER: %w", err)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGCHLD)
+	go func() {
+		for range signals {
+			reap()
+		}
+	}()
+	return nil
+})
+
+// reap waits for the orphans that have ended.
+func reap() {
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	for _, pid := range orphansLocked() {
+		if state := thread.ID(pid).Status()["State"]; state != "" && state[0] == 'Z' {
+			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+	}
+}
+
+// orphansLocked returns the adopted children: this process has not started
+// them, and they have more seccomp filters than it has.
+func orphansLocked() (pids []int) {
+	own := filters(thread.ID(os.Getpid()))
+	for _, pid := range childrenOf(os.Getpid()) {
+		if _, known := started.pids[pid]; !known && filters(thread.ID(pid)) > own {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// Leftovers returns the orphans and their descendants, parents first. It
+// returns nothing unless Adopt was called.
+func Leftovers() []int {
+	started.mu.Lock()
+	defer started.mu.Unlock()
+	pids := orphansLocked()
+	for i := 0; i < len(pids); i++ {
+		pids = append(pids, childrenOf(pids[i])...)
+	}
+	return pids
+}
+
+// childrenOf returns the children of all threads of a process.
+func childrenOf(pid int) (pids []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for field := range bytes.FieldsSeq(text) {
+			if pid, err := strconv.Atoi(string(field)); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+func filters(t thread.ID) int {
+	n, _ := strconv.Atoi(t.Status()["Seccomp_filters"])
+	return n
+}

@@ -1,0 +1,20 @@
+package thread
+
+import (
+	"os"
+	"strings"
+)
+
+// Status reads /proc/TID/status. It returns nil when the thread has ended.
+func (t ID) Status() map[string]string {
+	text, err := os.ReadFile(t.path("status"))
+	if err != nil {
+		return nil
+	}
+	status := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		status[key] = strings.TrimSpace(value)
+	}
+	return status
+}
