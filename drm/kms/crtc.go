@@ -16,7 +16,7 @@ type CRTC struct {
 	vblank vblank
 	legacy legacyCRTC
 	fences *fence.Context             // of its commits; nil before the first; guarded by ModeConfig.mu
-	curve  atomic.Pointer[gammaCurve] // the last one that was used; see gamma
+	curve  atomic.Pointer[gammaCurve] // the last one used; see CRTC.gammaCurve
 
 	// badCRCSource: the last write to crc/control named a source that does not
 	// exist, so that crc/data cannot be opened.

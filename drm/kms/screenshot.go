@@ -1,6 +1,11 @@
 package kms
 
-import "image"
+import (
+	"image"
+
+	"github.com/udrm/udrm/drm/internal/compose"
+	"github.com/udrm/udrm/drm/uapi"
+)
 
 // Screenshot returns what the CRTC shows at this moment: its planes over
 // black, with position, rotation, premultiplied alpha and gamma, composed as
@@ -17,9 +22,10 @@ func (m *ModeConfig) Screenshot(c *CRTC) (*image.NRGBA, error) {
 		return nil, err
 	}
 	defer s.release()
-	picture := image.NewNRGBA(image.Rect(0, 0, s.width, s.height))
+	picture := image.NewNRGBA(image.Rect(0, 0, s.picture.Width, s.picture.Height))
+	write := compose.WriterFor(uapi.FormatXBGR8888) // whose bytes are red, green, blue and 0xff
 	s.compose(func(y int, line []uint64) {
-		write8888(picture.Pix[picture.PixOffset(0, y):], line, true, 0xff)
+		write(picture.Pix[picture.PixOffset(0, y):], line)
 	})
 	return picture, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/fourcc"
+	"github.com/udrm/udrm/drm/internal/compose"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -16,7 +17,7 @@ type writeback struct {
 	m      *ModeConfig
 	fb     *Framebuffer // with a reference
 	pixels []byte
-	write  writer
+	write  compose.Writer
 	fence  *fence.Fence  // signalled when it is over; nil for none
 	done   chan struct{} // closed when it is over
 }
@@ -58,7 +59,7 @@ func (a *AtomicState) checkWritebacks() error {
 			return invalid("connector %d has a framebuffer to be written, but CRTC %d is off", c.id, s.CRTC.id)
 		case r.fb.width != w || r.fb.height != h:
 			return invalid("connector %d: framebuffer %d of %dx%d cannot hold the mode, %dx%d", c.id, r.fb.id, r.fb.width, r.fb.height, w, h)
-		case !slices.Contains(c.config.WritebackFormats, r.fb.format.Code) || writers[r.fb.format.Code] == nil:
+		case !slices.Contains(c.config.WritebackFormats, r.fb.format.Code) || compose.WriterFor(r.fb.format.Code) == nil:
 			return invalid("connector %d cannot write format %s", c.id, fourcc.String(r.fb.format.Code))
 		case r.fb.modifier != uapi.FormatModLinear:
 			return invalid("connector %d cannot write modifier %#x", c.id, r.fb.modifier)
@@ -76,7 +77,7 @@ func (a *AtomicState) startWritebacks(c *CRTC) (started []*writeback) {
 			continue
 		}
 		a.m.objects.get(r.fb)
-		w := &writeback{m: a.m, fb: r.fb, write: writers[r.fb.format.Code], done: make(chan struct{})}
+		w := &writeback{m: a.m, fb: r.fb, write: compose.WriterFor(r.fb.format.Code), done: make(chan struct{})}
 		if r.out != nil {
 			w.fence = r.out.fence
 		}

@@ -1,4 +1,4 @@
-package kms
+package compose
 
 import (
 	"encoding/binary"
@@ -8,24 +8,19 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Values of the properties COLOR_ENCODING and COLOR_RANGE
+// The values of the properties COLOR_ENCODING and COLOR_RANGE
 // (drm_color_mgmt.h).
 const (
-	ColorBT601 uint32 = iota
-	ColorBT709
-	ColorBT2020
+	BT601 uint32 = iota
+	BT709
+	BT2020
 
-	ColorLimitedRange uint32 = 0
-	ColorFullRange    uint32 = 1
+	LimitedRange uint32 = 0
+	FullRange    uint32 = 1
 )
 
-var (
-	colorEncodings = [...]string{"ITU-R BT.601 YCbCr", "ITU-R BT.709 YCbCr", "ITU-R BT.2020 YCbCr"}
-	colorRanges    = [...]string{"YCbCr limited range", "YCbCr full range"}
-)
-
-// A yuvLayout says where the samples of a YUV format lie: in which plane, and
-// at which of its samples per pixel.
+// A yuvLayout describes where the colour differences of a YUV format lie: in
+// which plane, and at which of its samples per pixel.
 type yuvLayout struct {
 	uPlane, vPlane   int
 	uOffset, vOffset int
@@ -50,26 +45,26 @@ var yuvLayouts = map[uint32]yuvLayout{
 	uapi.FormatYVU444: {2, 1, 0, 0, 1},
 }
 
-// A yuvMatrix makes red, green and blue of luma and the two differences of
-// colour, each of 16 bits. Factors have 32 bits behind the point.
+// A yuvMatrix converts luma and the two colour differences to red, green and
+// blue, each of 16 bits. Factors have 32 fractional bits.
 type yuvMatrix struct {
 	yOffset        int64
 	y              int64
 	rv, gu, gv, bu int64
 }
 
-const yuvZero = 128 * 257 // no difference of colour
+const yuvZero = 128 * 257 // a colour difference of 0
 
-// yuvMatrices are by encoding and range.
+// yuvMatrices holds the matrices by encoding and range.
 var yuvMatrices = func() (matrices [3][2]yuvMatrix) {
-	// The parts of red and blue in luma, from the recommendations of the ITU.
-	parts := [3][2]float64{ColorBT601: {0.299, 0.114}, ColorBT709: {0.2126, 0.0722}, ColorBT2020: {0.2627, 0.0593}}
+	// The weights of red and blue in luma, from the recommendations of the ITU.
+	parts := [3][2]float64{BT601: {0.299, 0.114}, BT709: {0.2126, 0.0722}, BT2020: {0.2627, 0.0593}}
 	for encoding, p := range parts {
 		kr, kb := p[0], p[1]
 		kg := 1 - kr - kb
-		for _, colorRange := range []uint32{ColorLimitedRange, ColorFullRange} {
+		for _, colorRange := range []uint32{LimitedRange, FullRange} {
 			y, c, offset := 1.0, 1.0, int64(0)
-			if colorRange == ColorLimitedRange { // luma from 16 to 235, the others from 16 to 240
+			if colorRange == LimitedRange { // luma from 16 to 235, colour differences from 16 to 240
 				y, c, offset = 255.0/219, 255.0/224, 16*257
 			}
 			factor := func(v float64) int64 { return int64(math.Round(v * (1 << 32))) }
@@ -91,13 +86,13 @@ func (m *yuvMatrix) pixel(y, u, v uint16) uint64 {
 	return argb(opaque, clamp(luma+dv*m.rv), clamp(luma+du*m.gu+dv*m.gv), clamp(luma+du*m.bu))
 }
 
-// sampleYUV returns how to read a YUV framebuffer. Where planes are
-// subsampled, the nearest sample to the left and above counts.
-func (fb *Framebuffer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) sampler {
-	f := fb.format
+// sampleYUV returns the function that reads a YUV framebuffer. In subsampled
+// planes it takes the nearest sample to the left and above.
+func (l *Layer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) sampler {
+	f, pitches := l.Format, l.Pitches
 	hsub, vsub := int(f.HSub), int(f.VSub)
 	sample := func(plane, x, y, offset int) uint16 {
-		p := planes[plane][y*int(fb.pitches[plane])+x*int(f.BlockBytes[plane])+offset*layout.bytes:]
+		p := planes[plane][y*int(pitches[plane])+x*int(f.BlockBytes[plane])+offset*layout.bytes:]
 		if layout.bytes == 1 {
 			return uint16(p[0]) * 257
 		}

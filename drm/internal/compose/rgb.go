@@ -1,4 +1,4 @@
-package kms
+package compose
 
 import (
 	"encoding/binary"
@@ -6,20 +6,20 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A composed pixel has 16 bits a component: alpha, red, green and blue from
-// the lowest, so that its bytes in little-endian order are those over which
-// vkms computes its CRC. Colours are premultiplied by alpha.
+// argb returns a composed pixel. It has 16 bits per component: alpha, red, green
+// and blue from the lowest. In little-endian order, its bytes are those over
+// which vkms computes its CRC.
 func argb(a, r, g, b uint16) uint64 {
 	return uint64(a) | uint64(r)<<16 | uint64(g)<<32 | uint64(b)<<48
 }
 
 const (
 	opaque = 0xffff
-	black  = opaque // without alpha, nothing can be seen through
+	black  = opaque // with alpha, so that nothing shows through
 )
 
-// A reader reads len(line) pixels of a framebuffer of one plane: the first at
-// pixels[at:], each of the next step bytes further.
+// A reader reads len(line) pixels of a framebuffer of one plane. The first is at
+// pixels[at:], and each of the next is step bytes further.
 type reader func(line []uint64, pixels []byte, at, step int)
 
 var readers = map[uint32]reader{
@@ -37,7 +37,7 @@ var readers = map[uint32]reader{
 }
 
 // read8888 reads bytes in the order blue, green, red, alpha, or with red and
-// blue swapped. The bits of alpha are set in each pixel.
+// blue swapped. It sets the bits of alpha in each pixel.
 func read8888(line []uint64, pixels []byte, at, step int, swapped bool, alpha uint64) {
 	for i := range line {
 		// Bytes are spread over 16 bits each, then doubled: v*257.
@@ -53,7 +53,7 @@ func read8888(line []uint64, pixels []byte, at, step int, swapped bool, alpha ui
 	}
 }
 
-// read16161616 is read8888 of components of 16 bits.
+// read16161616 is like read8888 for components of 16 bits.
 func read16161616(line []uint64, pixels []byte, at, step int, swapped bool, alpha uint64) {
 	for i := range line {
 		v := binary.LittleEndian.Uint64(pixels[at:])
@@ -98,12 +98,15 @@ var from5, from6, from10 = func() (five [1 << 5]uint16, six [1 << 6]uint16, ten 
 	return five, six, ten
 }()
 
-// A writer writes a composed line as pixels of a format.
-type writer func(pixels []byte, line []uint64)
+// A Writer writes a composed line as pixels of a format.
+type Writer func(pixels []byte, line []uint64)
 
-// writers are for the formats that a writeback connector of vkms knows, and
-// some more.
-var writers = map[uint32]writer{
+// WriterFor returns the writer for a format, or nil if the format cannot be
+// written.
+func WriterFor(code uint32) Writer { return writers[code] }
+
+// writers has the formats of vkms' writeback connectors and some more.
+var writers = map[uint32]Writer{
 	uapi.FormatXRGB8888:     func(p []byte, line []uint64) { write8888(p, line, false, 0xff) },
 	uapi.FormatARGB8888:     func(p []byte, line []uint64) { write8888(p, line, false, 0) },
 	uapi.FormatXBGR8888:     func(p []byte, line []uint64) { write8888(p, line, true, 0xff) },
@@ -117,9 +120,9 @@ var writers = map[uint32]writer{
 	uapi.FormatRGB565:       writeRGB565,
 }
 
-// to8888 narrows the components of a pixel to the nearest of 8 bits: blue, green,
-// red and alpha, from the lowest. Two are computed at a time, each in 32 bits:
-// (v*255 + 32895) >> 16 is v/257, rounded.
+// to8888 rounds the components of a pixel to 8 bits: blue, green, red and alpha
+// from the lowest. It computes two at a time, each in 32 bits: (v*255 + 32895)
+// >> 16 is v/257, rounded.
 func to8888(v uint64) uint32 {
 	const lanes, half = 0x0000ffff_0000ffff, 0x0000807f_0000807f
 	alphaGreen := ((v&lanes)*255 + half) >> 16

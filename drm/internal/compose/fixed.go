@@ -1,10 +1,9 @@
-package kms
+package compose
 
 import "math/bits"
 
-// A fixed is a number with 32 bits behind the point. Its operations round and
-// lose bits as those of drm_fixed.h do, which the kernel's vkms computes with:
-// its CRCs depend on it.
+// A fixed is a fixed-point number with 32 fractional bits. Its operations round
+// and lose bits as those of drm_fixed.h do. The CRCs of vkms depend on that.
 type fixed int64
 
 const (
@@ -17,15 +16,15 @@ func fixedInt(v int) fixed { return fixed(v) << 32 }
 func (a fixed) floor() int { return int(a >> 32) }
 func (a fixed) round() int { return (a + fixedOne/2).floor() }
 
-// ceil is that of a number that is not negative.
+// ceil rounds up. The number must not be negative.
 func (a fixed) ceil() int { return (a + fixedFraction).floor() }
 
-// msb is the highest bit that is not the sign, 0 when there is none.
+// msb returns the number of the highest significant bit, or 0.
 func (a fixed) msb() uint {
 	return uint(max(bits.Len64(uint64(a^a>>63))-1, 0))
 }
 
-// mul gives up low bits of the factors where the product needs the room.
+// mul drops low bits of the factors if the product needs more than 61 bits.
 func (a fixed) mul(b fixed) fixed {
 	lost := uint(0)
 	if n := a.msb() + b.msb(); n > 61 {
@@ -39,7 +38,7 @@ func (a fixed) mul(b fixed) fixed {
 	return a * b >> (32 - lost)
 }
 
-// div gives up low bits of the divisor where the quotient needs the room.
+// div drops low bits of the divisor if the quotient needs the room.
 func (a fixed) div(b fixed) fixed {
 	shift := 62 - a.msb()
 	a <<= shift

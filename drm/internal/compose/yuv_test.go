@@ -1,4 +1,4 @@
-package kms
+package compose
 
 import (
 	"encoding/binary"
@@ -10,17 +10,16 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// yuvReference reads a pixel by the definitions: samples between 0 and 1 (or
-// 16 to 235 and 16 to 240 of 255), solved for red, green and blue.
-func yuvReference(ps *PlaneState, planes [4][]byte, x, y int) [3]float64 {
-	fb := ps.FB
-	wide := map[uint32]bool{uapi.FormatP010: true, uapi.FormatP012: true, uapi.FormatP016: true}[fb.format.Code]
+// yuvReference reads a pixel by the definitions: it solves samples between 0 and
+// 1 (or 16 to 235 and 16 to 240 of 255) for red, green and blue.
+func yuvReference(l *Layer, x, y int) [3]float64 {
+	wide := map[uint32]bool{uapi.FormatP010: true, uapi.FormatP012: true, uapi.FormatP016: true}[l.Format.Code]
 	at := func(plane, offset int) float64 {
 		px, py := x, y
 		if plane > 0 {
-			px, py = x/int(fb.format.HSub), y/int(fb.format.VSub)
+			px, py = x/int(l.Format.HSub), y/int(l.Format.VSub)
 		}
-		p := planes[plane][py*int(fb.pitches[plane])+px*int(fb.format.BlockBytes[plane]):]
+		p := l.Planes[plane][py*int(l.Pitches[plane])+px*int(l.Format.BlockBytes[plane]):]
 		if wide {
 			return float64(binary.LittleEndian.Uint16(p[2*offset:])) / 65535
 		}
@@ -28,7 +27,7 @@ func yuvReference(ps *PlaneState, planes [4][]byte, x, y int) [3]float64 {
 	}
 	luma := at(0, 0)
 	var cb, cr float64
-	switch fb.format.Code {
+	switch l.Format.Code {
 	case uapi.FormatNV12, uapi.FormatNV16, uapi.FormatNV24, uapi.FormatP010, uapi.FormatP012, uapi.FormatP016:
 		cb, cr = at(1, 0), at(1, 1)
 	case uapi.FormatNV21, uapi.FormatNV61, uapi.FormatNV42:
@@ -38,18 +37,18 @@ func yuvReference(ps *PlaneState, planes [4][]byte, x, y int) [3]float64 {
 	case uapi.FormatYVU420, uapi.FormatYVU422, uapi.FormatYVU444:
 		cr, cb = at(1, 0), at(2, 0)
 	default:
-		panic("no reference for " + fourcc.String(fb.format.Code))
+		panic("no reference for " + fourcc.String(l.Format.Code))
 	}
 	cb, cr = cb-128.0/255, cr-128.0/255
-	if ps.ColorRange == ColorLimitedRange {
+	if l.Range == LimitedRange {
 		luma = (luma - 16.0/255) * 255 / 219
 		cb, cr = cb*255/224, cr*255/224
 	}
 	kr, kb := 0.299, 0.114
-	switch ps.ColorEncoding {
-	case ColorBT709:
+	switch l.Encoding {
+	case BT709:
 		kr, kb = 0.2126, 0.0722
-	case ColorBT2020:
+	case BT2020:
 		kr, kb = 0.2627, 0.0593
 	}
 	r := luma + 2*(1-kr)*cr
@@ -58,31 +57,28 @@ func yuvReference(ps *PlaneState, planes [4][]byte, x, y int) [3]float64 {
 	return [3]float64{r, g, b}
 }
 
-func TestComposeYUV(t *testing.T) {
+// TestYUV compares pictures with the definitions of the YUV formats.
+func TestYUV(t *testing.T) {
 	for code := range yuvLayouts {
 		for seed := range uint64(60) {
 			r := rand.New(rand.NewPCG(seed, uint64(code)))
 			w, h := 1+r.IntN(20), 1+r.IntN(20)
-			p := randomPlane(r, w, h, code)
-			ps := &p.state
-			ps.ColorEncoding, ps.ColorRange = r.Uint32N(3), r.Uint32N(2)
-			read, err := ps.sample(p.bytes)
-			if err != nil {
+			l := randomLayer(r, w, h, code, seed%3 == 0)
+			l.Encoding, l.Range = r.Uint32N(3), r.Uint32N(2)
+			p := &Picture{Width: w, Height: h}
+			if err := p.Add(&l); err != nil {
 				t.Fatal(err)
 			}
-			s := &scene{width: w, height: h}
-			s.add(ps, read)
-			s.compose(func(y int, line []uint64) {
+			p.Lines(nil, func(y int, line []uint64) {
 				for x, got := range line {
-					// Where the pixel comes from, the compositor of one pixel knows.
-					src, ok := sourceReference(ps, x, y)
+					src, ok := sourceReference(&l, x, y)
 					if !ok {
 						if got != black {
-							t.Fatalf("%s: nothing at %d,%d is %016x", fourcc.String(code), x, y, got)
+							t.Fatalf("%s: the pixel at %d,%d, where nothing is, is %016x", fourcc.String(code), x, y, got)
 						}
 						continue
 					}
-					for i, want := range yuvReference(ps, p.bytes, src.X, src.Y) {
+					for i, want := range yuvReference(&l, src.X, src.Y) {
 						want = min(max(want, 0), 1) * 0xffff
 						if c := float64(uint16(got >> (16 + 16*i))); math.Abs(c-want) > 0.501 {
 							t.Fatalf("%s, seed %d: component %d at %d,%d is %v, want %v", fourcc.String(code), seed, i, x, y, c, want)
@@ -94,20 +90,20 @@ func TestComposeYUV(t *testing.T) {
 	}
 }
 
-// Black, white and the primaries, as every monitor test has them.
+// TestYUVAnchors checks black, white and the primaries.
 func TestYUVAnchors(t *testing.T) {
 	for _, c := range []struct {
 		encoding, colorRange uint32
 		y, u, v              uint16
 		r, g, b              uint32
 	}{
-		{ColorBT601, ColorLimitedRange, 16, 128, 128, 0, 0, 0},
-		{ColorBT601, ColorLimitedRange, 235, 128, 128, 255, 255, 255},
-		{ColorBT601, ColorLimitedRange, 81, 90, 240, 254, 0, 0},
-		{ColorBT601, ColorFullRange, 76, 85, 255, 254, 0, 0},
-		{ColorBT601, ColorFullRange, 255, 128, 128, 255, 255, 255},
-		{ColorBT709, ColorLimitedRange, 63, 102, 240, 255, 1, 0},
-		{ColorBT2020, ColorFullRange, 0, 128, 128, 0, 0, 0},
+		{BT601, LimitedRange, 16, 128, 128, 0, 0, 0},
+		{BT601, LimitedRange, 235, 128, 128, 255, 255, 255},
+		{BT601, LimitedRange, 81, 90, 240, 254, 0, 0},
+		{BT601, FullRange, 76, 85, 255, 254, 0, 0},
+		{BT601, FullRange, 255, 128, 128, 255, 255, 255},
+		{BT709, LimitedRange, 63, 102, 240, 255, 1, 0},
+		{BT2020, FullRange, 0, 128, 128, 0, 0, 0},
 	} {
 		p := yuvMatrices[c.encoding][c.colorRange].pixel(c.y*257, c.u*257, c.v*257)
 		v := to8888(p)

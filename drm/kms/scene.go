@@ -1,0 +1,124 @@
+package kms
+
+import (
+	"cmp"
+	"image"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/internal/compose"
+)
+
+// A scene is what a CRTC shows at one moment, ready to be composed: the visible
+// planes, lowest first, then the gamma table.
+//
+// A scene holds references to its framebuffers, but does not freeze their
+// content. A picture may show half of what a client draws meanwhile.
+type scene struct {
+	picture compose.Picture
+	crtc    *CRTC
+	lut     *Blob // GAMMA_LUT, or nil
+
+	table *objectTable
+	held  []counted
+}
+
+// scene returns what c shows now and the state that it is from. The caller must
+// release it. Errors: ENODEV if c is off, EINVAL for a format that cannot be
+// read. scene takes no lock that is above objectTable.mu.
+func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
+	s := &scene{table: &m.objects, crtc: c}
+	state := m.holdScanout(c, s)
+	crtc := &state.crtcs[c.index]
+	if !crtc.Active {
+		s.release()
+		return nil, nil, refuse(unix.ENODEV, "no picture of CRTC %d: it is off", c.id)
+	}
+	w, h := crtc.Mode.Size()
+	s.picture.Width, s.picture.Height = int(w), int(h)
+	s.lut = crtc.GammaLUT
+	var planes []*Plane
+	for _, p := range m.planes {
+		if ps := &state.planes[p.index]; ps.CRTC == c && ps.Visible {
+			planes = append(planes, p)
+		}
+	}
+	slices.SortFunc(planes, func(p, q *Plane) int {
+		return cmp.Compare(state.planes[p.index].NormalizedZpos, state.planes[q.index].NormalizedZpos)
+	})
+	for _, p := range planes {
+		if err := s.add(&state.planes[p.index]); err != nil {
+			s.release()
+			return nil, nil, refusedPlane(p, err)
+		}
+	}
+	return s, state, nil
+}
+
+// holdScanout returns the state that the hardware shows, and gives s references
+// to the framebuffers that c shows.
+//
+// The state's own references are put only after another state has replaced it.
+// So they exist while the table is locked and the state is current.
+func (m *ModeConfig) holdScanout(c *CRTC, s *scene) (state *State) {
+	m.objects.mu.Lock()
+	defer m.objects.mu.Unlock()
+	state = m.scanout()
+	for i := range state.planes {
+		if ps := &state.planes[i]; ps.CRTC == c && ps.Visible {
+			ps.FB.refs++
+			s.held = append(s.held, ps.FB)
+		}
+	}
+	return state
+}
+
+func (s *scene) release() {
+	for _, o := range s.held {
+		s.table.put(o)
+	}
+	s.held = nil
+}
+
+// add puts a plane on top.
+func (s *scene) add(ps *PlaneState) error {
+	layer, err := ps.layer()
+	if err != nil {
+		return err
+	}
+	return s.picture.Add(&layer)
+}
+
+// layer returns the plane's layer. Its memory is valid as long as the
+// framebuffer is held.
+func (ps *PlaneState) layer() (compose.Layer, error) {
+	fb := ps.FB
+	l := compose.Layer{
+		Format: fb.format, Width: fb.width, Height: fb.height, Pitches: fb.pitches,
+		SrcX: ps.SrcX, SrcY: ps.SrcY, SrcW: ps.SrcW, SrcH: ps.SrcH,
+		Dst:      image.Rect(int(ps.CRTCX), int(ps.CRTCY), int(ps.CRTCX)+int(ps.CRTCW), int(ps.CRTCY)+int(ps.CRTCH)),
+		Rotation: ps.Rotation, Alpha: ps.Alpha, Blend: composeModes[ps.BlendMode],
+		Encoding: ps.ColorEncoding, Range: ps.ColorRange,
+	}
+	for i := range fb.format.Planes {
+		pixels, err := fb.buffers[i].Pixels()
+		if err != nil {
+			return l, err
+		}
+		l.Planes[i] = pixels[fb.offsets[i]:]
+	}
+	return l, nil
+}
+
+var composeModes = [...]compose.BlendMode{
+	BlendPremultiplied: compose.Premultiplied,
+	BlendCoverage:      compose.Coverage,
+	BlendPixelNone:     compose.None,
+}
+
+// compose calls line for each line of the picture, from the top. The pixels are
+// valid during the call only.
+func (s *scene) compose(line func(y int, pixels []uint64)) {
+	s.picture.Lines(s.crtc.gammaCurve(s.lut), line)
+}
