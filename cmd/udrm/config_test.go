@@ -171,7 +171,7 @@ HOTPLUG=1
 func TestTimedHotplug(t *testing.T) {
 	r := run(t, "run", "--at", "100ms:connect=card0:DP-2", "--at", "200ms:disconnect=card0:Virtual-1", "--", "sh", "-c",
 		"until grep -qx disconnected /sys/class/drm/card0-Virtual-1/status; do sleep .01; done")
-	want := "udrm: 100ms:connect=card0:DP-2: vkms: there is no connector DP-2; there are: Virtual-1: no such file or directory\n"
+	want := "udrm: 100ms:connect=card0:DP-2: vkms: no connector DP-2; the card has: Virtual-1: no such file or directory\n"
 	if r.exit != 0 || r.stderr != want {
 		t.Errorf("exit %d, udrm said\n%s, want %s", r.exit, r.stderr, want)
 	}
@@ -184,7 +184,7 @@ func TestCardErrors(t *testing.T) {
 		want string
 	}{
 		{[]string{"--config", "no-such-file"}, "udrm: open no-such-file: no such file or directory\n"},
-		{[]string{"--config", "../../machine/config/testdata/bad/rules.yaml"}, "udrm: ../../machine/config/testdata/bad/rules.yaml:4: cards/desk/planes/p0: it is the primary plane of 2 CRTCs: each needs one of its own\n" +
+		{[]string{"--config", "../../machine/config/testdata/bad/rules.yaml"}, "udrm: ../../machine/config/testdata/bad/rules.yaml:4: cards/desk/planes/p0: primary plane of 2 CRTCs: each CRTC needs one of its own\n" +
 			"udrm: ../../machine/config/testdata/bad/rules.yaml:5: "},
 		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--cards", "2"}, "udrm: --cards with --config: the file describes the cards; say it there\n"},
 		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--no-cursor"}, "udrm: --cursor with --config: "},

@@ -1,7 +1,7 @@
-// Package vgem is a device without hardware and without displays: buffers, and
-// fences that clients attach to them and signal by hand. It answers clients as
-// the kernel's vgem does. Test suites use it as the other device, which shares
-// its buffers and keeps others waiting.
+// Package vgem is a driver for a device without hardware and displays. It has
+// buffers, and fences that clients attach to them and signal by a request. It
+// answers clients as the kernel's vgem does. Test suites use it as a second
+// device, to share buffers and to control fences.
 //
 // A [Driver] is bound to a device of any bus:
 //
@@ -10,10 +10,10 @@
 //	…
 //	err = dev.Bind(vgem.NewDriver(class).BusDriver())
 //
-// Command udrm plugs vgem cards with --vgem.
+// Command udrm plugs in vgem cards with --vgem.
 //
-// The locks, fences.mu and fileFences.mu, are leaves: none is held while a fence is
-// signalled, as who waits for it may belong to any other device.
+// The locks, fences.mu and fileFences.mu, are leaves. No lock is held while a
+// fence is signalled, because the waiters may belong to any other device.
 //
-// Start reading at Driver.probe, then fences.go.
+// Start reading at driver.go, then fences.go.
 package vgem

@@ -8,8 +8,8 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 )
 
-// A Driver drives one device at a time: make one for each. All methods may be
-// called concurrently.
+// A Driver drives one device; each device needs a driver of its own. All methods
+// may be called concurrently.
 type Driver struct {
 	class *drm.Class
 
@@ -24,7 +24,7 @@ func NewDriver(class *drm.Class) *Driver { return &Driver{class: class} }
 // BusDriver returns the driver for bus.Device.Bind.
 func (d *Driver) BusDriver() *bus.Driver { return &bus.Driver{Name: "vgem", Probe: d.probe} }
 
-// vgem answers as the kernel's driver of that name does.
+// vgem has the name and the version of the kernel's driver.
 var vgem = &drm.Driver{
 	Info:     drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vgem", Desc: "Virtual GEM provider", Date: "0"},
 	Features: drm.FeatureGEM | drm.FeatureRender,

@@ -15,16 +15,16 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 )
 
-// fenceTimeout is when a fence is signalled that its client has forgotten:
-// nobody is to wait for ever for what a client does.
+// fenceTimeout is the time after which a fence is signalled if its client does
+// not do it, so that no waiter depends on a client for ever.
 const fenceTimeout = 10 * time.Second
 
-// fences is the drm.Part of the fences that clients attach to buffers.
+// fences is the drm.Part for the fences that clients attach to buffers.
 type fences struct {
 	buffers *gem.Manager
 
 	mu        sync.Mutex
-	files     map[*fileFences]struct{} // that are open
+	files     map[*fileFences]struct{} // of the open files
 	unplugged bool
 }
 
@@ -32,7 +32,7 @@ type fences struct {
 type fileFences struct {
 	mu     sync.Mutex
 	last   uint32
-	byName map[uint32]*timedFence // that the client has not signalled yet
+	byName map[uint32]*timedFence // those that the client has not signalled
 	over   bool                   // the device is unplugged
 }
 
@@ -53,10 +53,10 @@ func (p *fences) Ioctls() []drm.Ioctl {
 	}
 }
 
-// attach gives a buffer a fence. EBUSY when other fences of it are in the way.
+// attach adds a new fence to a buffer: EBUSY if it conflicts with a pending one.
 func (p *fences) attach(dev *drm.RegisteredDevice, req *drm.Request, arg *FenceAttach) error {
 	if arg.Flags&^FenceWrite != 0 || arg.Pad != 0 {
-		return fmt.Errorf("vgem: FENCE_ATTACH with flags %#x and padding %#x: %w", arg.Flags, arg.Pad, unix.EINVAL)
+		return fmt.Errorf("vgem: FENCE_ATTACH: unknown flags in %#x or nonzero padding %#x: %w", arg.Flags, arg.Pad, unix.EINVAL)
 	}
 	o, err := p.buffers.Lookup(req.File, arg.Handle)
 	if err != nil {
@@ -73,29 +73,28 @@ func (p *fences) attach(dev *drm.RegisteredDevice, req *drm.Request, arg *FenceA
 	return err
 }
 
-// signal signals a fence. ETIMEDOUT when it was signalled before, because the
-// client took too long.
+// signal signals a fence: ETIMEDOUT if fenceTimeout signalled it before.
 func (p *fences) signal(dev *drm.RegisteredDevice, req *drm.Request, arg *FenceSignal) error {
 	if arg.Flags != 0 {
-		return fmt.Errorf("vgem: FENCE_SIGNAL with flags %#x: %w", arg.Flags, unix.EINVAL)
+		return fmt.Errorf("vgem: FENCE_SIGNAL: nonzero flags %#x: %w", arg.Flags, unix.EINVAL)
 	}
 	f, err := drm.FileState[*fileFences](req.File, p).take(arg.Fence)
 	if err != nil {
-		return fmt.Errorf("vgem: FENCE_SIGNAL of fence %d: %w", arg.Fence, err)
+		return fmt.Errorf("vgem: FENCE_SIGNAL: fence %d: %w", arg.Fence, err)
 	}
 	if !f.finish(nil) {
-		return fmt.Errorf("vgem: FENCE_SIGNAL of fence %d after more than %v: %w", arg.Fence, fenceTimeout, unix.ETIMEDOUT)
+		return fmt.Errorf("vgem: FENCE_SIGNAL: fence %d timed out after %v: %w", arg.Fence, fenceTimeout, unix.ETIMEDOUT)
 	}
 	return nil
 }
 
-// finish signals the fence and reports whether it was not signalled before.
+// finish signals the fence. It reports false if it was signalled before.
 func (f *timedFence) finish(err error) bool {
 	f.timer.Stop()
 	return f.Signal(err)
 }
 
-// add names a fence. Names are not used again.
+// add gives a fence a name. Names are not reused.
 func (t *fileFences) add(f *fence.Fence) (name uint32, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -103,14 +102,14 @@ func (t *fileFences) add(f *fence.Fence) (name uint32, err error) {
 	case t.over:
 		return 0, fmt.Errorf("vgem: FENCE_ATTACH: %w", drm.ErrUnplugged)
 	case t.last == math.MaxInt32:
-		return 0, fmt.Errorf("vgem: FENCE_ATTACH: the file has had all names that there are: %w", unix.ENOSPC)
+		return 0, fmt.Errorf("vgem: FENCE_ATTACH: the file has used up all names of fences: %w", unix.ENOSPC)
 	}
 	t.last++
 	t.byName[t.last] = &timedFence{f, time.AfterFunc(fenceTimeout, func() { f.Signal(nil) })}
 	return t.last, nil
 }
 
-// take takes a fence out. ENOENT when there is none of that name.
+// take removes a fence and returns it: ENOENT for an unknown name.
 func (t *fileFences) take(name uint32) (*timedFence, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,7 +124,7 @@ func (t *fileFences) take(name uint32) (*timedFence, error) {
 	return nil, unix.ENOENT
 }
 
-// end signals all fences. With an error, those that are still to come as well.
+// end signals all fences. With an error, it refuses new ones as well.
 func (t *fileFences) end(err error) {
 	t.mu.Lock()
 	left := t.byName
@@ -145,8 +144,8 @@ func (p *fences) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	return t, nil
 }
 
-// Release implements [drm.FilePart]: nobody waits for a client that is gone. No
-// request of the file is under way.
+// Release implements [drm.FilePart]: it signals the fences of the closed file,
+// which has no request in flight.
 func (p *fences) Release(_ *drm.RegisteredDevice, f *drm.File) {
 	t := drm.FileState[*fileFences](f, p)
 	p.mu.Lock()

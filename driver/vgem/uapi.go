@@ -2,14 +2,14 @@ package vgem
 
 import "github.com/udrm/udrm/drm/uapi"
 
-// The requests, of drm/vgem_drm.h, which libdrm does not install.
+// The requests of drm/vgem_drm.h, which libdrm does not install.
 var (
 	IoctlFenceAttach = uapi.IOWR(uapi.CommandBase+1, 16) // argument [FenceAttach]
 	IoctlFenceSignal = uapi.IOW(uapi.CommandBase+2, 8)   // argument [FenceSignal]
 )
 
-// FenceWrite, in the flags of [FenceAttach], makes the fence one of work that
-// writes the buffer: VGEM_FENCE_WRITE.
+// FenceWrite, a flag of [FenceAttach], makes the fence a write fence:
+// VGEM_FENCE_WRITE.
 const FenceWrite = 1
 
 // FenceAttach is struct drm_vgem_fence_attach.

@@ -10,9 +10,9 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// What the kernel's vkms can do.
+// The limits of the kernel's vkms.
 const (
-	MaxSize       = 8192 // of a mode, and a framebuffer, in pixels each way
+	MaxSize       = 8192 // of modes and framebuffers, in each direction
 	gammaSize     = 256
 	overlayPlanes = 8
 )
@@ -44,7 +44,7 @@ func isYUV(format uint32) bool {
 }
 
 // newDisplay makes the objects of the display, in the order of the kernel's
-// default device: clients see it, and the ids follow from it.
+// default device. Clients see the order, and the ids follow from it.
 func newDisplay(config *Config, buffers *gem.Manager) (*kms.ModeConfig, error) {
 	t := config.topology()
 	if err := t.Validate(); err != nil {

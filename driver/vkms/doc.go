@@ -1,7 +1,7 @@
-// Package vkms is a virtual display: a DRM driver whose hardware is a page of
-// memory. It answers clients as the kernel's vkms does: the same names,
-// objects in the same order, properties, modes and limits, because programs
-// and test suites know that one.
+// Package vkms is a driver for virtual displays, whose hardware is a page of
+// memory. It answers clients as the kernel's vkms does, because programs and
+// test suites know that driver: with the same names, properties, modes and
+// limits, and with objects in the same order.
 //
 // A [Driver] is bound to a device of any bus:
 //
@@ -11,17 +11,17 @@
 //	err = dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 //
 // That is the default device. A [Topology] describes any other: several CRTCs,
-// planes for some of them, connectors with monitors or without.
-// [Driver.Hotplug] pulls and plugs monitors while clients are at work.
+// planes for some of them, connectors with or without a monitor.
+// [Driver.Hotplug] plugs and unplugs monitors while clients use the device.
 //
-// The page is the driver's registers: a commit writes what is shown, each
-// vblank its number. It is mapped by probe and unmapped when the binding
-// ends, so that a driver, or a core, that touches hardware without a guard
-// does not go on as if nothing had happened: see [Registers].
+// The page has the driver's registers: a commit writes the new state to them, a
+// vblank its number. Probe maps the page, and the end of the binding unmaps it.
+// A driver, or a core, that accesses hardware without a guard therefore faults
+// instead of going on unnoticed: see [Registers].
 //
-// Command udrm plugs vkms cards; tests of package drm/kms run on them.
+// Command udrm plugs in vkms cards; the tests of package drm/kms run on them.
 //
-// Lock order: the driver has one lock, of the registers, a leaf.
+// Lock order: Registers.mu and Driver.mu are leaves.
 //
-// Start reading at [Driver.Probe], then topology.go.
+// Start reading at driver.go, then topology.go.
 package vkms

@@ -16,37 +16,37 @@ import (
 	"github.com/udrm/udrm/drm/syncobj"
 )
 
-// A Config says what the display has. [DefaultConfig] is the kernel's.
+// A Config describes the display. [DefaultConfig] is the kernel's default.
 type Config struct {
-	// The default device has one CRTC and one connector, and as the kernel's
-	// module parameters say:
+	// The default device has one CRTC and one connector. These are the kernel's
+	// module parameters:
 	Cursor    bool // a cursor plane
 	Overlay   bool // eight overlay planes
 	Writeback bool // a writeback connector
 
-	// Topology is any other device, for which these three do not count; nil
-	// for the default device.
+	// Topology describes any other device, for which the fields above do not
+	// count. nil is the default device.
 	Topology *Topology
 
 	Syncobj bool // sync objects and timelines
 	Render  bool // a render node beside the card
 
-	// Formats are pixel formats of planes and writeback beside the kernel's,
-	// such as uapi.FormatXRGB2101010, which IGT's tests of writeback need.
+	// Formats are additional pixel formats of planes and writeback, such as
+	// uapi.FormatXRGB2101010, which IGT's tests of writeback need.
 	Formats []uint32
 
-	// Clock is what vblanks run on; nil for the real one.
+	// Clock drives the vblanks; nil is the real clock.
 	Clock kms.Clock
-	// Misuse is told when the hardware is touched without a guard or a bound
-	// parent, right before it is. nil panics.
+	// Misuse is called right before an access to the hardware without a guard or
+	// a bound parent. nil panics.
 	Misuse func(err error)
 }
 
 // DefaultConfig returns the display of the kernel's vkms with its default
-// parameters: cursor and writeback.
+// parameters: a cursor plane and writeback.
 func DefaultConfig() Config { return Config{Cursor: true, Writeback: true} }
 
-// A Driver drives one virtual display at a time: make one for each device. All
+// A Driver drives one virtual display; each device needs a driver of its own. All
 // methods may be called concurrently.
 type Driver struct {
 	class  *drm.Class
@@ -121,7 +121,7 @@ func (d *Driver) probe(parent *bus.BoundDevice) error {
 	return nil
 }
 
-// unbind switches the display off, before a planned removal.
+// unbind switches the display off before the device is removed.
 func (d *Driver) unbind(*bus.BoundDevice) {
 	err := d.Device().WithGuard(d.ModeConfig().Shutdown)
 	if err != nil && !errors.Is(err, drm.ErrUnplugged) {
@@ -158,19 +158,19 @@ func (d *Driver) Acquired() []string {
 	return slices.Clone(d.acquired)
 }
 
-// Screenshot returns what the first CRTC shows; see
+// Screenshot returns the picture on the first CRTC; see
 // [kms.ModeConfig.Screenshot].
 func (d *Driver) Screenshot() (*image.NRGBA, error) {
 	display := d.ModeConfig()
 	if display == nil {
-		return nil, fmt.Errorf("vkms: a screenshot of a driver that is not bound: %w", unix.ENODEV)
+		return nil, fmt.Errorf("vkms: screenshot: the driver is not bound: %w", unix.ENODEV)
 	}
 	return display.Screenshot(display.CRTCs()[0])
 }
 
-// ScreenshotOf returns what a connector shows, which is named as clients see
-// it. Errors: those of [kms.ModeConfig.Screenshot], and ENOENT for a connector
-// that the display does not have.
+// ScreenshotOf returns the picture on a connector, by its name for clients.
+// Errors: those of [kms.ModeConfig.Screenshot], and ENOENT for an unknown
+// connector.
 func (d *Driver) ScreenshotOf(connector string) (*image.NRGBA, error) {
 	c, err := d.connector(connector)
 	if err != nil {
@@ -179,7 +179,7 @@ func (d *Driver) ScreenshotOf(connector string) (*image.NRGBA, error) {
 	display := d.ModeConfig()
 	crtc := display.State().Connector(c).CRTC
 	if crtc == nil {
-		return nil, fmt.Errorf("vkms: %s shows nothing: %w", connector, unix.ENODEV)
+		return nil, fmt.Errorf("vkms: screenshot: connector %s is disabled: %w", connector, unix.ENODEV)
 	}
 	return display.Screenshot(crtc)
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/udrm/udrm/drm/kms"
 )
 
-// hardware programs the registers of a display. Its fields do not change once
-// the display is made: all state is in the registers.
+// hardware programs the registers of a display. Its fields are constant; all
+// state is in the registers.
 type hardware struct{ pipes []pipe } // by the index of the CRTC
 
 // A pipe is a CRTC with the planes of the legacy requests.
 type pipe struct {
 	crtc            *kms.CRTC
-	primary, cursor *kms.Plane // cursor is nil when there is none
+	primary, cursor *kms.Plane // cursor may be nil
 }
 
 // lutEntrySize is the size of struct drm_color_lut.

@@ -10,11 +10,10 @@ import (
 	"github.com/udrm/udrm/drm/kms"
 )
 
-// Hotplug changes what is plugged into a connector while clients are at work:
-// see [kms.Connector.Hotplug]. The connector is named as clients see it, such
-// as "HDMI-A-1". A nil monitor is the one that it was made with. Errors:
-// ENODEV when the device is not there, ENOENT for a connector that it does not
-// have.
+// Hotplug plugs a monitor into a connector, or unplugs it, while clients use the
+// device: see [kms.Connector.Hotplug]. connector is its name for clients, such
+// as "HDMI-A-1". A nil monitor is the one of the configuration. Errors: ENODEV
+// without a device, ENOENT for an unknown connector.
 func (d *Driver) Hotplug(connector string, connection uint32, monitor *kms.Monitor) error {
 	c, err := d.connector(connector)
 	if err != nil {
@@ -29,12 +28,12 @@ func (d *Driver) Hotplug(connector string, connection uint32, monitor *kms.Monit
 	})
 }
 
-// connector returns the connector of that name among those of the topology,
-// which come first.
+// connector returns the connector with the given name. Writeback connectors,
+// which come after those of the topology, do not count.
 func (d *Driver) connector(name string) (*kms.Connector, error) {
 	display := d.ModeConfig()
 	if display == nil {
-		return nil, fmt.Errorf("vkms: connector %s of a driver that is not bound: %w", name, unix.ENODEV)
+		return nil, fmt.Errorf("vkms: connector %s: the driver is not bound: %w", name, unix.ENODEV)
 	}
 	var names []string
 	for _, c := range display.Connectors()[:len(d.config.topology().Connectors)] {
@@ -43,10 +42,10 @@ func (d *Driver) connector(name string) (*kms.Connector, error) {
 		}
 		names = append(names, c.Name())
 	}
-	return nil, fmt.Errorf("vkms: there is no connector %s; there are: %s: %w", name, strings.Join(names, ", "), unix.ENOENT)
+	return nil, fmt.Errorf("vkms: no connector %s; the card has: %s: %w", name, strings.Join(names, ", "), unix.ENOENT)
 }
 
-// monitor returns what is plugged in, or will be.
+// monitor returns the connector's monitor.
 func (c *Connector) monitor() *kms.Monitor {
 	if c.Monitor != nil {
 		return c.Monitor

@@ -12,14 +12,14 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// Registers are the display's hardware: a page that is mapped while the parent
-// is bound, and not for a moment longer. It is the registration data of the
-// device, so that only who is in a guard finds it.
+// Registers are the display's hardware: a page that is mapped exactly while the
+// parent is bound. They are the registration data of the device, so that only
+// code inside a guard can find them.
 //
-// Invariant: whoever writes a register is in a guard of the device and the
-// parent is bound. Why it holds: the only way to them is [registersOf], which
-// wants the registered view. Should the core break its promise, access is
-// reported to Config.Misuse, and then a segmentation fault.
+// Invariant: code that writes a register runs inside a guard of the device, and
+// the parent is bound. Why it holds: the only way to the registers is
+// [registersOf], which requires the registered view. If the core broke its
+// promise, an access would be reported to Config.Misuse and then fault.
 type Registers struct {
 	misuse func(error)
 
@@ -33,18 +33,18 @@ type register int
 // Registers of a CRTC, see [register.of].
 const (
 	regActive     register = 8 * iota // 1 when the CRTC is on
-	regScanout                        // the framebuffer of the primary plane, by id
-	regCursor                         // that of the cursor plane
+	regScanout                        // id of the primary plane's framebuffer
+	regCursor                         // id of the cursor plane's framebuffer
 	regSize                           // width<<32 | height of the mode
 	regClock                          // of the mode, in kHz
-	regVblankIRQ                      // 1 when vblanks are of interest
-	regVblank                         // the number of the last one of interest
-	crtcRegisters                     // the size of them all
+	regVblankIRQ                      // 1 while vblanks are enabled
+	regVblank                         // number of the last vblank while enabled
+	crtcRegisters                     // size of a CRTC's registers
 )
 
 const (
 	registersSize = 4096
-	regCommits    = register(registersSize - 8) // how many there were
+	regCommits    = register(registersSize - 8) // number of commits
 )
 
 // of returns the register of the CRTC with that index.
@@ -63,8 +63,8 @@ func mapRegisters(parent *bus.BoundDevice, misuse func(error)) (*Registers, erro
 	return r, nil
 }
 
-// unmap leaves page as it is: an access must fault, not be caught by a check
-// of ours.
+// unmap unmaps the page. It leaves the field page alone, so that a later access
+// faults instead of failing a check.
 func (r *Registers) unmap() {
 	if err := unix.Munmap(r.page); err != nil {
 		panic(fmt.Sprintf("vkms: unmapping the registers: %v", err))
@@ -76,7 +76,7 @@ func registersOf(dev *drm.RegisteredDevice) *Registers {
 	return drm.RegistrationData[*Registers](dev)
 }
 
-// access runs f on the registers. dev is the proof that they are there.
+// access calls f with the registers. dev proves that they are mapped.
 func (r *Registers) access(dev *drm.RegisteredDevice, f func(v registerView)) {
 	if err := checkAccess(dev); err != nil {
 		r.misuse(err)
@@ -86,18 +86,18 @@ func (r *Registers) access(dev *drm.RegisteredDevice, f func(v registerView)) {
 	f(registerView(r.page))
 }
 
-// checkAccess looks for what the proof promises.
+// checkAccess checks what dev promises: an open guard and a bound parent.
 func checkAccess(dev *drm.RegisteredDevice) error {
 	switch parent := dev.Parent(); {
 	case dev.Guards() == 0:
-		return errors.New("vkms: hardware is touched outside of a registration guard")
+		return errors.New("vkms: hardware access outside of a registration guard")
 	case parent == nil || !parent.Bound():
-		return errors.New("vkms: hardware is touched without a bound parent")
+		return errors.New("vkms: hardware access without a bound parent")
 	}
 	return nil
 }
 
-// A registerView is the page in the hands of [Registers.access].
+// A registerView is the page, for the callback of [Registers.access].
 type registerView []byte
 
 func (v registerView) read(r register) uint64 { return binary.LittleEndian.Uint64(v[r:]) }

@@ -9,13 +9,13 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Topology is what a display is made of, as the kernel's vkms has it in
-// configfs: /config/vkms/NAME/planes, crtcs, encoders and connectors. The
-// order of each list is that in which clients see the objects; masks refer to
-// it, one bit for each.
+// A Topology lists the objects of a display, as the kernel's vkms does in
+// configfs: /config/vkms/NAME/planes, crtcs, encoders and connectors. Clients
+// see the objects in the order of the lists. Masks refer to that order, one bit
+// for each object.
 //
-// Names are for errors, and for whoever reads them; clients see none but those
-// that kms gives to connectors, such as "HDMI-A-1".
+// Names are for error messages. Clients see other names, which kms gives to
+// connectors, such as "HDMI-A-1".
 type Topology struct {
 	Planes     []Plane
 	CRTCs      []CRTC
@@ -23,7 +23,7 @@ type Topology struct {
 	Connectors []Connector
 }
 
-// A Plane of a Topology. Planes lie on each other in their order.
+// A Plane of a Topology. Later planes lie on top of earlier ones.
 type Plane struct {
 	Name          string
 	Type          int    // uapi.PlaneType*
@@ -33,7 +33,7 @@ type Plane struct {
 // A CRTC of a Topology.
 type CRTC struct {
 	Name      string
-	Writeback bool // it has a writeback connector
+	Writeback bool // add a writeback connector
 }
 
 // An Encoder of a Topology.
@@ -46,17 +46,17 @@ type Encoder struct {
 type Connector struct {
 	Name             string
 	Type             uint32 // uapi.ModeConnector*; 0 is uapi.ModeConnectorVirtual
-	Status           uint32 // at first: uapi.ModeConnected and so on; 0 is uapi.ModeConnected
+	Status           uint32 // initial: uapi.ModeConnected and so on; 0 is uapi.ModeConnected
 	PossibleEncoders uint32 // mask
-	// Monitor is what is plugged in, or will be. nil is one without EDID,
-	// which is taken to be able to show the usual modes, 1024x768 best.
+	// Monitor is the monitor that is, or will be, plugged in. nil is a monitor
+	// without EDID: it has the usual modes and prefers 1024x768.
 	Monitor *kms.Monitor
 }
 
-// NewTopology returns a Topology of that many CRTCs and those connectors, any
-// CRTC for any connector, whose PossibleEncoders it sets: what graphics cards
-// have as a rule. Each CRTC has a primary plane, and as config says a cursor
-// plane and a writeback connector. The overlay planes, if any, are for all.
+// NewTopology returns a Topology as most graphics cards have it: any CRTC can
+// drive any connector. It sets the PossibleEncoders of the connectors. Each CRTC
+// has a primary plane and, as config says, a cursor plane and a writeback
+// connector. All CRTCs share the overlay planes, if any.
 func NewTopology(crtcs int, connectors []Connector, config *Config) *Topology {
 	t := new(Topology)
 	all := uint32(1)<<crtcs - 1
@@ -82,7 +82,7 @@ func NewTopology(crtcs int, connectors []Connector, config *Config) *Topology {
 	return t
 }
 
-// topology returns what the display is made of.
+// topology returns the objects of the display.
 func (c *Config) topology() *Topology {
 	if c.Topology != nil {
 		return c.Topology
@@ -90,12 +90,12 @@ func (c *Config) topology() *Topology {
 	return NewTopology(1, []Connector{{Name: "connector0"}}, c)
 }
 
-// A TopologyError says that an item of a [Topology] breaks a rule.
+// A TopologyError reports that an item of a [Topology] breaks a rule.
 type TopologyError struct {
 	Kind  string // planes, crtcs, encoders or connectors
 	Index int    // -1 for the list as a whole
 	Name  string // of the item
-	// Reason says what is wrong, and what to do.
+	// Reason tells what is wrong and what to do.
 	Reason string
 }
 
@@ -107,20 +107,20 @@ func (e *TopologyError) Error() string {
 }
 
 const (
-	// MaxCRTCs is how many CRTCs the kernel's vkms takes, and how many planes,
-	// encoders and connectors.
+	// MaxCRTCs is the limit of the kernel's vkms for CRTCs, planes, encoders and
+	// connectors.
 	MaxCRTCs = 31
-	// maxObjects is how many encoders, and connectors, a device has with those
-	// of the writebacks: the bits of a mask.
+	// maxObjects is the limit for encoders and connectors, those of writebacks
+	// included: the bits of a mask.
 	maxObjects = 32
 )
 
-// Validate checks the rules of the kernel's vkms: 1 to 31 of each kind; each
-// CRTC has one primary plane, at most one cursor plane, and an encoder; each
-// plane and encoder has a CRTC, and each connector an encoder. Beyond these, a
-// primary plane belongs to one CRTC only, and writebacks count among the
-// encoders and connectors, of which there are 32 at most. All errors are
-// reported together, each a [TopologyError].
+// Validate checks the rules of the kernel's vkms: 1 to 31 objects of each kind;
+// one primary plane, at most one cursor plane and an encoder for each CRTC; a
+// CRTC for each plane and encoder; an encoder for each connector. Two rules are
+// stricter than the kernel's: a primary plane belongs to one CRTC, and encoders
+// and connectors are at most 32 with those of writebacks. Validate returns all
+// errors together, each a [TopologyError].
 func (t *Topology) Validate() error {
 	var errs []error
 	refuse := func(kind string, index int, name, format string, args ...any) {
@@ -131,7 +131,7 @@ func (t *Topology) Validate() error {
 		n    int
 	}{{"planes", len(t.Planes)}, {"crtcs", len(t.CRTCs)}, {"encoders", len(t.Encoders)}, {"connectors", len(t.Connectors)}} {
 		if list.n < 1 || list.n > MaxCRTCs {
-			refuse(list.kind, -1, "", "there are %d: a display has 1 to %d", list.n, MaxCRTCs)
+			refuse(list.kind, -1, "", "%d given, a display has 1 to %d", list.n, MaxCRTCs)
 		}
 	}
 	if errs != nil {
@@ -141,11 +141,11 @@ func (t *Topology) Validate() error {
 	for i, p := range t.Planes {
 		switch n := bits.OnesCount32(p.PossibleCRTCs); {
 		case n == 0:
-			refuse("planes", i, p.Name, "it can be on no CRTC: give it one in possible_crtcs")
+			refuse("planes", i, p.Name, "no CRTC can use it: add one to possible_crtcs")
 		case p.PossibleCRTCs&^crtcs != 0:
 			refuse("planes", i, p.Name, "possible_crtcs names a CRTC that does not exist")
 		case p.Type == uapi.PlaneTypePrimary && n > 1:
-			refuse("planes", i, p.Name, "it is the primary plane of %d CRTCs: each needs one of its own", n)
+			refuse("planes", i, p.Name, "primary plane of %d CRTCs: each CRTC needs one of its own", n)
 		}
 	}
 	var fed uint32
@@ -153,7 +153,7 @@ func (t *Topology) Validate() error {
 		fed |= e.PossibleCRTCs
 		switch {
 		case e.PossibleCRTCs == 0:
-			refuse("encoders", i, e.Name, "no CRTC can feed it: give it one in possible_crtcs")
+			refuse("encoders", i, e.Name, "no CRTC can drive it: add one to possible_crtcs")
 		case e.PossibleCRTCs&^crtcs != 0:
 			refuse("encoders", i, e.Name, "possible_crtcs names a CRTC that does not exist")
 		}
@@ -165,37 +165,37 @@ func (t *Topology) Validate() error {
 		}
 		switch primaries := t.planesOf(i, uapi.PlaneTypePrimary); {
 		case len(primaries) == 0:
-			refuse("crtcs", i, c.Name, "it has no primary plane: add a plane of type primary with it in possible_crtcs")
+			refuse("crtcs", i, c.Name, "no primary plane: add one with this CRTC in possible_crtcs")
 		case len(primaries) > 1:
-			refuse("crtcs", i, c.Name, "%s and %s are both primary planes of it: it has one", primaries[0].Name, primaries[1].Name)
+			refuse("crtcs", i, c.Name, "two primary planes, %s and %s: a CRTC has one", primaries[0].Name, primaries[1].Name)
 		}
 		if cursors := t.planesOf(i, uapi.PlaneTypeCursor); len(cursors) > 1 {
-			refuse("crtcs", i, c.Name, "%s and %s are both cursor planes of it: it has one at most", cursors[0].Name, cursors[1].Name)
+			refuse("crtcs", i, c.Name, "two cursor planes, %s and %s: a CRTC has at most one", cursors[0].Name, cursors[1].Name)
 		}
 		if fed&(1<<i) == 0 {
-			refuse("crtcs", i, c.Name, "it can feed no encoder: name it in possible_crtcs of one")
+			refuse("crtcs", i, c.Name, "it can drive no encoder: add it to possible_crtcs of one")
 		}
 	}
 	for i, c := range t.Connectors {
 		switch {
 		case c.PossibleEncoders == 0:
-			refuse("connectors", i, c.Name, "no encoder can feed it: give it one in possible_encoders")
+			refuse("connectors", i, c.Name, "no encoder can drive it: add one to possible_encoders")
 		case c.PossibleEncoders&^encoders != 0:
 			refuse("connectors", i, c.Name, "possible_encoders names an encoder that does not exist")
 		case c.Type == uapi.ModeConnectorWriteback:
-			refuse("connectors", i, c.Name, "writeback connectors come with their CRTC: set its writeback")
+			refuse("connectors", i, c.Name, "not a type for this list: set writeback of a CRTC instead")
 		}
 	}
 	if len(t.Encoders)+writebacks > maxObjects {
-		refuse("encoders", -1, "", "there are %d, and those of %d writebacks: together a device has %d at most", len(t.Encoders), writebacks, maxObjects)
+		refuse("encoders", -1, "", "%d given and %d for writebacks, a device has at most %d in all", len(t.Encoders), writebacks, maxObjects)
 	}
 	if len(t.Connectors)+writebacks > maxObjects {
-		refuse("connectors", -1, "", "there are %d, and %d writebacks: together a device has %d at most", len(t.Connectors), writebacks, maxObjects)
+		refuse("connectors", -1, "", "%d given and %d for writebacks, a device has at most %d in all", len(t.Connectors), writebacks, maxObjects)
 	}
 	return errors.Join(errs...)
 }
 
-// planesOf returns the planes of that type that can be on the CRTC.
+// planesOf returns the planes of the given type that the CRTC can use.
 func (t *Topology) planesOf(crtc, planeType int) (planes []Plane) {
 	for _, p := range t.Planes {
 		if p.Type == planeType && p.PossibleCRTCs&(1<<crtc) != 0 {

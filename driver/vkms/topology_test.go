@@ -32,28 +32,28 @@ func TestTopologyRules(t *testing.T) {
 	}{
 		{"right", func(*vkms.Topology) {}, ""},
 		{"nothing", func(d *vkms.Topology) { *d = vkms.Topology{} }, `
-			vkms: planes: there are 0: a display has 1 to 31
-			vkms: crtcs: there are 0: a display has 1 to 31
-			vkms: encoders: there are 0: a display has 1 to 31
-			vkms: connectors: there are 0: a display has 1 to 31`},
-		{"too many", func(d *vkms.Topology) { d.Connectors = many(32) }, "vkms: connectors: there are 32: a display has 1 to 31"},
-		{"too many with writebacks", func(d *vkms.Topology) { d.Connectors = many(31) }, "vkms: connectors: there are 31, and 2 writebacks: together a device has 32 at most"},
+			vkms: planes: 0 given, a display has 1 to 31
+			vkms: crtcs: 0 given, a display has 1 to 31
+			vkms: encoders: 0 given, a display has 1 to 31
+			vkms: connectors: 0 given, a display has 1 to 31`},
+		{"too many", func(d *vkms.Topology) { d.Connectors = many(32) }, "vkms: connectors: 32 given, a display has 1 to 31"},
+		{"too many with writebacks", func(d *vkms.Topology) { d.Connectors = many(31) }, "vkms: connectors: 31 given and 2 for writebacks, a device has at most 32 in all"},
 		{"no primary", func(d *vkms.Topology) { d.Planes = d.Planes[1:] },
-			"vkms: crtcs/crtc0: it has no primary plane: add a plane of type primary with it in possible_crtcs"},
+			"vkms: crtcs/crtc0: no primary plane: add one with this CRTC in possible_crtcs"},
 		{"two primaries", func(d *vkms.Topology) { d.Planes[1].PossibleCRTCs = 1 }, `
-			vkms: crtcs/crtc0: primary0 and primary1 are both primary planes of it: it has one
-			vkms: crtcs/crtc1: it has no primary plane: add a plane of type primary with it in possible_crtcs`},
+			vkms: crtcs/crtc0: two primary planes, primary0 and primary1: a CRTC has one
+			vkms: crtcs/crtc1: no primary plane: add one with this CRTC in possible_crtcs`},
 		{"a shared primary", func(d *vkms.Topology) { d.Planes = slices.Delete(d.Planes, 1, 2); d.Planes[0].PossibleCRTCs = 3 },
-			"vkms: planes/primary0: it is the primary plane of 2 CRTCs: each needs one of its own"},
+			"vkms: planes/primary0: primary plane of 2 CRTCs: each CRTC needs one of its own"},
 		{"two cursors", func(d *vkms.Topology) { d.Planes[10].PossibleCRTCs = 3 },
-			"vkms: crtcs/crtc1: cursor0 and cursor1 are both cursor planes of it: it has one at most"},
+			"vkms: crtcs/crtc1: two cursor planes, cursor0 and cursor1: a CRTC has at most one"},
 		{"a shared cursor", func(d *vkms.Topology) { d.Planes = d.Planes[:11]; d.Planes[10].PossibleCRTCs = 3 }, ""},
 		{"nowhere", func(d *vkms.Topology) {
 			d.Planes[3].PossibleCRTCs, d.Encoders[0].PossibleCRTCs, d.Connectors[1].PossibleEncoders = 0, 0, 0
 		}, `
-			vkms: planes/overlay1: it can be on no CRTC: give it one in possible_crtcs
-			vkms: encoders/encoder0: no CRTC can feed it: give it one in possible_crtcs
-			vkms: connectors/right: no encoder can feed it: give it one in possible_encoders`},
+			vkms: planes/overlay1: no CRTC can use it: add one to possible_crtcs
+			vkms: encoders/encoder0: no CRTC can drive it: add one to possible_crtcs
+			vkms: connectors/right: no encoder can drive it: add one to possible_encoders`},
 		{"unknown", func(d *vkms.Topology) {
 			d.Planes[3].PossibleCRTCs, d.Encoders[0].PossibleCRTCs, d.Connectors[1].PossibleEncoders = 4, 4, 4
 		}, `
@@ -61,9 +61,9 @@ func TestTopologyRules(t *testing.T) {
 			vkms: encoders/encoder0: possible_crtcs names a CRTC that does not exist
 			vkms: connectors/right: possible_encoders names an encoder that does not exist`},
 		{"a CRTC that feeds nothing", func(d *vkms.Topology) { d.Encoders[0].PossibleCRTCs, d.Encoders[1].PossibleCRTCs = 1, 1 },
-			"vkms: crtcs/crtc1: it can feed no encoder: name it in possible_crtcs of one"},
+			"vkms: crtcs/crtc1: it can drive no encoder: add it to possible_crtcs of one"},
 		{"a writeback connector", func(d *vkms.Topology) { d.Connectors[0].Type = uapi.ModeConnectorWriteback },
-			"vkms: connectors/left: writeback connectors come with their CRTC: set its writeback"},
+			"vkms: connectors/left: not a type for this list: set writeback of a CRTC instead"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			d := two()
@@ -132,7 +132,7 @@ func TestTopology(t *testing.T) {
 	plug("DP-1", uapi.ModeDisconnected, nil)
 	equal(t, "after a hotplug", look(), "DP-1 2: 0 modes, 1 encoders, CRTCs 0x3\nVirtual-1 1: 34 modes, 1 encoders, CRTCs 0x3\n"+writebacks)
 	err := driver.Hotplug("Writeback-1", uapi.ModeConnected, nil)
-	if !errors.Is(err, unix.ENOENT) || err.Error() != "vkms: there is no connector Writeback-1; there are: DP-1, Virtual-1: no such file or directory" {
+	if !errors.Is(err, unix.ENOENT) || err.Error() != "vkms: no connector Writeback-1; the card has: DP-1, Virtual-1: no such file or directory" {
 		t.Error(err)
 	}
 	shown := ""

@@ -226,10 +226,10 @@ func TestDirectory(t *testing.T) {
 		t.Errorf("got\n%+v, want\n%+v", d, want)
 	}
 	for script, wants := range map[string][]string{
-		"": {"my-vkms/connectors: there are 0: a display has 1 to 31", "my-vkms/planes: there are 0: a display has 1 to 31"},
+		"": {"my-vkms/connectors: 0 given, a display has 1 to 31", "my-vkms/planes: 0 given, a display has 1 to 31"},
 		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0; echo 5 >my-vkms/connectors/connector0/status": {
 			`my-vkms/connectors/connector0/status: "5" is not a valid value; write connected, disconnected, unknown, 1, 2 or 3`},
-		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0":       {"my-vkms/planes/plane0: it can be on no CRTC: give it one in possible_crtcs"},
+		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0":       {"my-vkms/planes/plane0: no CRTC can use it: add one to possible_crtcs"},
 		configured + "ln -s nowhere my-vkms/planes/plane0/possible_crtcs/": {`my-vkms/planes/plane0/possible_crtcs/nowhere: there is no CRTC called "nowhere"; write crtc0`},
 		configured + "echo 1 >my-vkms/crtcs/crtc0/wrietback":               {"my-vkms/crtcs/crtc0/wrietback: unknown attribute; did you mean writeback?"},
 		configured + "echo nonsense >my-vkms/connectors/connector0/edid":   {"edid: 9 bytes: an EDID has at least 128"},
