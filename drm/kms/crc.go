@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,16 +20,28 @@ type CRC struct {
 	Value uint32
 }
 
-// crcSource is where check sums are taken: vkms has one place.
-const crcSource = "auto"
+// autoCRC is the name of the CRC source that every driver should have.
+const autoCRC = "auto"
 
-// CRCControl returns what the debugfs file crtc-N/crc/control says: the
-// sources, one in a line, with a star after the chosen one.
-func (c *CRTC) CRCControl() string { return crcSource + "*\n" }
+// CRCControl returns the contents of the debugfs file crtc-N/crc/control: the
+// sources, one on each line, with a star after the chosen one.
+func (c *CRTC) CRCControl() string {
+	c.vblank.mu.Lock()
+	defer c.vblank.mu.Unlock()
+	var out strings.Builder
+	for _, source := range c.config.CRCSources {
+		out.WriteString(source)
+		if source == c.crcSource {
+			out.WriteString("*")
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
 
-// SetCRCControl is a write to that file: it chooses the source. EINVAL for one
-// that does not exist, EBUSY while a stream is open, E2BIG when it is longer
-// than a page.
+// SetCRCControl is a write to that file, which chooses the source. Errors:
+// EINVAL for a source that does not exist, EBUSY while a stream is open, E2BIG
+// for more than a page.
 func (c *CRTC) SetCRCControl(data []byte) error {
 	const limit = 4096 - 1
 	if len(data) > limit {
@@ -38,14 +51,15 @@ func (c *CRTC) SetCRCControl(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return nil
-	case source != crcSource:
-		return invalid("CRTC %d has no CRC source %.20q, only %q", c.id, source, crcSource)
+	case !slices.Contains(c.config.CRCSources, source):
+		return invalid("CRTC %d has no CRC source %.20q; it has %q", c.id, source, c.config.CRCSources)
 	}
 	c.vblank.mu.Lock()
 	defer c.vblank.mu.Unlock()
 	if c.vblank.crc != nil {
 		return refuse(unix.EBUSY, "choosing the CRC source of CRTC %d while CRCs are read", c.id)
 	}
+	c.crcSource = source
 	return nil
 }
 

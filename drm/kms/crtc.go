@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/udrm/udrm/drm"
@@ -21,6 +22,7 @@ type CRTC struct {
 	// badCRCSource: the last write to crc/control named a source that does not
 	// exist, so that crc/data cannot be opened.
 	badCRCSource atomic.Bool
+	crcSource    string // the one that was chosen; guarded by vblank.mu
 
 	properties propertyList
 }
@@ -30,6 +32,17 @@ type CRTCConfig struct {
 	Primary   *Plane // what the legacy requests show framebuffers on
 	Cursor    *Plane // what the legacy cursor requests move; nil without one
 	GammaSize int    // entries of the gamma table; 0 without one
+
+	// VblankSource says that the driver has vblanks of its own, and reports
+	// each with [CRTC.HandleVblank]. EnableVblank is then called when the CRTC
+	// is switched on, and DisableVblank when it is switched off. Without it,
+	// vblanks follow from the mode and [Config.Clock].
+	VblankSource bool
+
+	// CRCSources are the names of the places where checksums of the picture are
+	// taken, for the debugfs file crtc-N/crc/control. nil stands for "auto",
+	// which is chosen at first if it is among them, else the first name.
+	CRCSources []string
 }
 
 // legacyCRTC is what the legacy requests remember beside the state. Guarded
@@ -54,6 +67,13 @@ func (m *ModeConfig) AddCRTC(config CRTCConfig) *CRTC {
 		for i := range c.legacy.gamma {
 			c.legacy.gamma[i] = identityGamma(config.GammaSize)
 		}
+	}
+	if c.config.CRCSources == nil {
+		c.config.CRCSources = []string{autoCRC}
+	}
+	c.crcSource = c.config.CRCSources[0]
+	if slices.Contains(c.config.CRCSources, autoCRC) {
+		c.crcSource = autoCRC
 	}
 	c.vblank.init(m, c)
 	m.crtcs = append(m.crtcs, c)

@@ -206,6 +206,7 @@ func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, flips
 	m.shown.Store(shown)
 	m.objects.mu.Unlock()
 	if err := m.config.Driver.commit(dev, from, to); err != nil {
+		dev.Class().Logger().Error("kms: the hardware failed to commit a state", "device", dev.Name(), "err", err)
 		failFlips(flips, err)
 	}
 	if before != nil {

@@ -69,7 +69,7 @@ func passed(count, sequence uint64) bool { return count-sequence <= 1<<23 }
 
 // now returns the last vblank. The caller holds mu.
 func (v *vblank) now() vblankTime {
-	if !v.isOn {
+	if !v.isOn || v.external() {
 		return v.last
 	}
 	return v.at(v.base + v.mode.FramesIn(v.m.config.Clock.Now()-v.epoch))
@@ -78,8 +78,15 @@ func (v *vblank) now() vblankTime {
 // at returns the vblank of that number. The caller holds mu, and the CRTC is
 // on.
 func (v *vblank) at(count uint64) vblankTime {
+	if v.external() {
+		return v.last
+	}
 	return vblankTime{count, v.epoch + v.mode.FramesTime(count-v.base)}
 }
+
+// external reports whether the driver counts the vblanks, see
+// [CRTC.HandleVblank].
+func (v *vblank) external() bool { return v.crtc.config.VblankSource }
 
 // on begins the grid: the CRTC was just switched on, with mode. The counter
 // goes on by one. The caller holds mu.
@@ -87,7 +94,10 @@ func (v *vblank) on(dev *drm.RegisteredDevice, mode *mode.Mode) {
 	v.isOn, v.mode = true, *mode
 	v.epoch = v.m.config.Clock.Now()
 	v.base = v.last.count + 1
-	if v.need() {
+	if v.external() {
+		v.last = vblankTime{v.base, v.epoch}
+		v.enable(dev)
+	} else if v.need() {
 		v.arm(dev)
 	}
 }
@@ -201,11 +211,8 @@ func (v *vblank) need() bool {
 
 // arm makes the next vblank be noticed. The caller holds mu.
 func (v *vblank) arm(dev *drm.RegisteredDevice) {
-	if !v.enabled {
-		v.enabled = true
-		v.m.config.Driver.enableVblank(dev, v.crtc)
-	}
-	if v.stop != nil || v.gone {
+	v.enable(dev)
+	if v.stop != nil || v.gone || v.external() {
 		return
 	}
 	v.timer++
@@ -251,15 +258,43 @@ func (v *vblank) catchUp(dev *drm.RegisteredDevice) {
 // tick does what a vblank brings, once its timer is over. The caller holds mu.
 func (v *vblank) tick(dev *drm.RegisteredDevice) {
 	v.stop = nil
-	now := v.now()
-	v.m.config.Driver.vblank(dev, v.crtc, now.count)
-	v.capture(now, true)
-	v.deliver(now)
+	v.handle(dev)
 	if v.need() {
 		v.arm(dev)
 	} else {
 		v.disable(dev)
 	}
+}
+
+// enable tells the driver that vblanks are wanted. The caller holds mu.
+func (v *vblank) enable(dev *drm.RegisteredDevice) {
+	if !v.enabled {
+		v.enabled = true
+		v.m.config.Driver.enableVblank(dev, v.crtc)
+	}
+}
+
+// handle tells the driver and clients of the last vblank. The caller holds mu.
+func (v *vblank) handle(dev *drm.RegisteredDevice) {
+	now := v.now()
+	v.m.config.Driver.vblank(dev, v.crtc, now.count)
+	v.capture(now, true)
+	v.deliver(now)
+}
+
+// HandleVblank says that a vblank of c has begun at the given time of the
+// clock. A driver with [CRTCConfig.VblankSource] calls it, from inside a guard,
+// between Driver.EnableVblank and Driver.DisableVblank, but not from them
+// (drm_crtc_handle_vblank). At other times it does nothing.
+func (c *CRTC) HandleVblank(dev *drm.RegisteredDevice, at time.Duration) {
+	v := &c.vblank
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.isOn || v.gone {
+		return
+	}
+	v.last = vblankTime{v.last.count + 1, at}
+	v.handle(dev)
 }
 
 // deliver sends what is due, events with the vblank that they were due at: when

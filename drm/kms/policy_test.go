@@ -1,0 +1,127 @@
+package kms_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+func TestObjectLimits(t *testing.T) {
+	m := kms.New(kms.Config{Buffers: gem.New()})
+	var primary *kms.Plane
+	for range 32 {
+		primary = m.AddPlane(kms.PlaneConfig{Formats: panelFormats})
+		m.AddCRTC(kms.CRTCConfig{Primary: primary})
+		m.AddEncoder(kms.EncoderConfig{})
+		m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorHDMIA})
+	}
+	mustPanic(t, "at most 32 planes", func() { m.AddPlane(kms.PlaneConfig{}) })
+	mustPanic(t, "at most 32 CRTCs", func() { m.AddCRTC(kms.CRTCConfig{Primary: primary}) })
+	mustPanic(t, "at most 32 encoders", func() { m.AddEncoder(kms.EncoderConfig{}) })
+	mustPanic(t, "at most 32 connectors", func() { m.AddConnector(kms.ConnectorConfig{}) })
+	mustPanic(t, "longer than 31 bytes", func() { m.CreateBoolProperty(strings.Repeat("x", 32), 0) })
+	property := m.CreateRangeProperty("a range", 0, 1, 2)
+	mustPanic(t, "cannot begin with 0x0", func() { m.AttachProperty(primary, property, kms.PropertyConfig{}) })
+	m.AttachProperty(primary, property, kms.PropertyConfig{Initial: 1})
+	mustPanic(t, "has property a range already", func() { m.AttachProperty(primary, property, kms.PropertyConfig{Initial: 1}) })
+	mustPanic(t, "zpos 3 is not in [0, 2]", func() { primary.CreateZposProperty(3, 0, 2) })
+}
+
+func TestEmptyFramebuffer(t *testing.T) {
+	_, f := newPanel(t, policy{})
+	handle, pitch := f.dumb(64, 64, 32)
+	for _, size := range [][2]uint32{{0, 64}, {64, 0}, {0, 0}} {
+		arg := uapi.ModeFBCmd2{
+			Width: size[0], Height: size[1], PixelFormat: uapi.FormatXRGB8888, Handles: [4]uint32{handle}, Pitches: [4]uint32{pitch},
+		}
+		want(t, fmt.Sprintf("ADDFB2 of %v", size), ioctl(f, uapi.IoctlModeAddFB2, &arg), unix.EINVAL)
+	}
+}
+
+func TestDriverCheck(t *testing.T) {
+	var p *panel
+	var refuse error
+	p, f := newPanel(t, policy{driver: kms.Driver{Check: func(a *kms.AtomicState) error {
+		for plane := range a.Planes() {
+			if plane == p.overlay && a.New().Plane(plane).FB != nil {
+				return refuse
+			}
+		}
+		return nil
+	}}})
+	f.enable()
+	fb := f.fb(64, 64, uapi.FormatXRGB8888)
+	changes := f.show(p.overlay, p.crtc, fb, 0, 0, 64, 64, 64, 64)
+	for _, errno := range []unix.Errno{unix.ENOSPC, unix.EBUSY, unix.EINVAL} {
+		refuse = fmt.Errorf("panel: no scaler is left: %w", errno)
+		for _, flags := range []uint32{0, uapi.ModeAtomicTestOnly, uapi.ModeAtomicNonblock} {
+			err := f.atomic(flags, 0, changes...)
+			want(t, "ATOMIC", err, errno)
+			if !strings.Contains(fmt.Sprint(err), "no scaler is left") {
+				t.Errorf("the error is %q, want the driver's reason", err)
+			}
+		}
+	}
+	f.wantValue("after refusals", p.overlay, "FB_ID", 0)
+	refuse = nil
+	f.must(f.blocking(func() error { return f.atomic(0, 0, changes...) }))
+	f.wantValue("after success", p.overlay, "FB_ID", uint64(fb))
+}
+
+func TestScalingLimits(t *testing.T) {
+	p, f := newPanel(t, policy{})
+	f.enable()
+	fb := f.fb(400, 400, uapi.FormatXRGB8888)
+	for _, tc := range []struct {
+		plane      *kms.Plane
+		crtcW, src uint32
+		errno      unix.Errno
+	}{
+		{p.primary, 100, 100, 0}, {p.primary, 101, 100, unix.ERANGE}, {p.primary, 99, 100, unix.ERANGE},
+		{p.overlay, 400, 100, 0}, {p.overlay, 401, 100, unix.ERANGE},
+		{p.overlay, 100, 400, 0}, {p.overlay, 99, 400, unix.ERANGE},
+	} {
+		changes := f.show(tc.plane, p.crtc, fb, 0, 0, tc.crtcW, 100, tc.src, 100)
+		err := f.atomic(uapi.ModeAtomicTestOnly, 0, changes...)
+		want(t, fmt.Sprintf("plane %d: %d as %d pixels", tc.plane.ID(), tc.src, tc.crtcW), err, tc.errno)
+	}
+}
+
+func TestPlacement(t *testing.T) {
+	var whole *kms.Plane
+	p, f := newPanel(t, policy{attach: func(p *panel) {
+		whole = p.m.AddPlane(kms.PlaneConfig{
+			Type: uapi.PlaneTypeOverlay, PossibleCRTCs: 1, Formats: panelFormats, MustCover: true, NeedsEnabled: true,
+		})
+	}})
+	fb := f.fb(1024, 768, uapi.FormatXRGB8888)
+	try := func(what string, errno unix.Errno, x, y int, w, h uint32) {
+		t.Helper()
+		err := f.atomic(uapi.ModeAtomicTestOnly, 0, f.show(whole, p.crtc, fb, x, y, w, h, w, h)...)
+		want(t, what, err, errno)
+	}
+	try("on a disabled CRTC", unix.EINVAL, 0, 0, 1024, 768)
+	f.enable()
+	try("the whole screen", 0, 0, 0, 1024, 768)
+	try("moved", unix.EINVAL, 1, 0, 1024, 768)
+	try("too small", unix.EINVAL, 0, 0, 1024, 767)
+	try("outside", 0, 2000, 0, 1024, 768)
+}
+
+func TestCRCSources(t *testing.T) {
+	p, _ := newPanel(t, policy{crtc: kms.CRTCConfig{CRCSources: []string{"plane1", "auto", "pipe"}}})
+	if got := p.crtc.CRCControl(); got != "plane1\nauto*\npipe\n" {
+		t.Errorf("control is %q", got)
+	}
+	want(t, "pipe", p.crtc.SetCRCControl([]byte("pipe\n")), 0)
+	want(t, "an unknown source", p.crtc.SetCRCControl([]byte("port")), unix.EINVAL)
+	if got := p.crtc.CRCControl(); got != "plane1\nauto\npipe*\n" {
+		t.Errorf("control is %q", got)
+	}
+}
