@@ -71,7 +71,7 @@
 // its own state for each open file, and what it does in an unplug.
 //
 // The requests of a part that a device lacks are known all the same: they are
-// checked, and refused with EOPNOTSUPP (absent.go).
+// checked, and refused with EOPNOTSUPP (requests.go).
 //
 // # Masters and leases
 //

@@ -28,11 +28,11 @@ type Ioctl struct {
 	handler func(dev *RegisteredDevice, req *Request, arg []uint64) error
 }
 
-// NewIoctl binds the request cmd to handler, whose argument is the struct T of
-// the uAPI header. The handler runs inside a guard, which is where dev comes
-// from. arg is a copy of the client's struct, zero-extended; what the handler
-// leaves in it is copied back, also when it returns an error. The error should
-// be, or wrap, an errno; any other becomes EINVAL.
+// NewIoctl binds the driver's own request cmd to handler, whose argument is the
+// struct T of the uAPI header. The handler runs inside a guard, which is where
+// dev comes from. arg is a copy of the client's struct, zero-extended; what the
+// handler leaves in it is copied back, also when it returns an error. The error
+// should be, or wrap, an errno; any other becomes EINVAL.
 //
 // A handler that waits must wait for req.Context as well: an unplug ends it.
 //
@@ -45,6 +45,16 @@ func NewIoctl[T any](cmd uint32, flags IoctlFlags, handler func(dev *RegisteredD
 	return Ioctl{cmd: cmd, name: name, flags: flags, handler: func(dev *RegisteredDevice, req *Request, arg []uint64) error {
 		return handler(dev, req, asStruct[T](arg))
 	}}
+}
+
+// NewCoreIoctl is [NewIoctl] for a request that is the same on all devices, and
+// whose flags are therefore known. It panics for any other request.
+func NewCoreIoctl[T any](cmd uint32, handler func(dev *RegisteredDevice, req *Request, arg *T) error) Ioctl {
+	r, ok := requests[cmd]
+	if !ok {
+		panic(fmt.Sprintf("drm: %s is not a request of the core; use NewIoctl", ioctlName(cmd)))
+	}
+	return NewIoctl(cmd, r.flags, handler)
 }
 
 // ioctlName names a request in reports and errors.

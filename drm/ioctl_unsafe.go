@@ -13,3 +13,9 @@ func asStruct[T any](arg []uint64) *T { return (*T)(unsafe.Pointer(unsafe.SliceD
 func asBytes(arg []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(arg))), 8*len(arg))
 }
+
+// bytesOf views plain values as the bytes that a client sees.
+func bytesOf[T any](s []T) []byte {
+	mustBePlain[T]()
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), uintptr(len(s))*unsafe.Sizeof(*new(T)))
+}

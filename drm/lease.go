@@ -1,7 +1,6 @@
 package drm
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -159,13 +158,9 @@ func readLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) (
 	case arg.ObjectCount > maxLeaseObjects:
 		return nil, fmt.Errorf("drm: CREATE_LEASE of %d objects, the limit is %d: %w", arg.ObjectCount, maxLeaseObjects, unix.ENOMEM)
 	}
-	data := make([]byte, 4*arg.ObjectCount)
-	if err := req.CopyFromUser(data, arg.ObjectIDs); err != nil {
-		return nil, fmt.Errorf("drm: CREATE_LEASE: reading the ids of %d objects: %w", arg.ObjectCount, err)
-	}
-	ids := make([]uint32, arg.ObjectCount)
-	for i := range ids {
-		ids[i] = binary.NativeEndian.Uint32(data[4*i:])
+	ids, err := ReadArray[uint32](req, arg.ObjectIDs, arg.ObjectCount)
+	if err != nil {
+		return nil, fmt.Errorf("drm: CREATE_LEASE: %w", err)
 	}
 	p := dev.leasePart()
 	if p == nil {
@@ -215,7 +210,7 @@ func listLessees(dev *RegisteredDevice, req *Request, arg *uapi.ModeListLessees)
 		}
 	}
 	dev.masterMu.Unlock()
-	return putIDs(req, arg.LesseesPtr, &arg.CountLessees, lessees)
+	return PutSome(req, arg.LesseesPtr, &arg.CountLessees, lessees)
 }
 
 // getLease answers the objects that the caller may use: all, when it is an
@@ -235,24 +230,7 @@ func getLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeGetLease) error
 	} else if p := dev.leasePart(); p != nil {
 		objects = p.ObjectIDs()
 	}
-	return putIDs(req, arg.ObjectsPtr, &arg.CountObjects, objects)
-}
-
-// putIDs writes as many ids as the client has room for, and tells it how many
-// there are.
-func putIDs(req *Request, addr uint64, room *uint32, ids []uint32) error {
-	n := min(int64(*room), int64(len(ids)))
-	if n > 0 {
-		var data []byte
-		for _, id := range ids[:n] {
-			data = binary.NativeEndian.AppendUint32(data, id)
-		}
-		if err := req.CopyToUser(addr, data); err != nil {
-			return fmt.Errorf("drm: writing %d ids: %w", n, err)
-		}
-	}
-	*room = uint32(len(ids))
-	return nil
+	return PutSome(req, arg.ObjectsPtr, &arg.CountObjects, objects)
 }
 
 // revokeLease takes the objects back. The lessee stays, with nothing to use.

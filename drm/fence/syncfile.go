@@ -2,7 +2,6 @@ package fence
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -65,11 +64,11 @@ func (s *SyncFile) Close() error {
 func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
 	switch cmd {
 	case uapi.SyncIOCMerge:
-		return exchange(caller, arg, func(data *uapi.SyncMergeData) error { return s.merge(caller, data) })
+		return drm.Exchange(caller, arg, func(data *uapi.SyncMergeData) error { return s.merge(caller, data) })
 	case uapi.SyncIOCFileInfo:
-		return exchange(caller, arg, func(info *uapi.SyncFileInfo) error { return s.info(caller, info) })
+		return drm.Exchange(caller, arg, func(info *uapi.SyncFileInfo) error { return s.info(caller, info) })
 	case iocSetDeadline:
-		return exchange(caller, arg, func(deadline *[2]uint64) error {
+		return drm.Exchange(caller, arg, func(deadline *[2]uint64) error {
 			if deadline[1] != 0 {
 				return invalid("SYNC_IOC_SET_DEADLINE: padding %#x: must be zero", deadline[1])
 			}
@@ -88,30 +87,6 @@ const iocSetDeadline = 0x40103e05
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("fence: "+format+": %w", append(args, unix.EINVAL)...)
-}
-
-// exchange copies the argument of a request in and, when it succeeded, out.
-func exchange[T any](m drm.Memory, addr uint64, serve func(*T) error) error {
-	var arg T
-	data := make([]byte, binary.Size(&arg))
-	if err := m.CopyFromUser(data, addr); err != nil {
-		return err
-	}
-	if _, err := binary.Decode(data, binary.NativeEndian, &arg); err != nil {
-		panic(err) // T has fields of fixed size only
-	}
-	if err := serve(&arg); err != nil {
-		return err
-	}
-	return m.CopyToUser(addr, encode(&arg))
-}
-
-func encode(v any) []byte {
-	data, err := binary.Append(nil, binary.NativeEndian, v)
-	if err != nil {
-		panic(err) // v has fields of fixed size only
-	}
-	return data
 }
 
 // merge creates a sync file that is signalled when this one and another are.
@@ -152,7 +127,7 @@ func (s *SyncFile) info(caller drm.Caller, info *uapi.SyncFileInfo) error {
 	case int64(room) < int64(len(fences)):
 		return invalid("SYNC_IOC_FILE_INFO: room for %d fences, the file has %d", room, len(fences))
 	default:
-		if err := caller.CopyToUser(info.SyncFenceInfo, encode(fences)); err != nil {
+		if err := drm.PutArray(caller, info.SyncFenceInfo, fences); err != nil {
 			return err
 		}
 	}

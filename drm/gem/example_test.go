@@ -70,5 +70,5 @@ func ExampleManager_NewObject() {
 	fmt.Println("size 0:", drmtest.Ioctl(client, ioctlCreateBO, &createBO{}))
 	// Output:
 	// handle 1, 8192 bytes, the last is 0x5a
-	// size 0: invalid argument
+	// size 0: gem: a buffer of 0 bytes: invalid argument
 }

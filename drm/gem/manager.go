@@ -83,14 +83,14 @@ func (m *Manager) forget(o *Object) {
 // Ioctls implements [drm.Part].
 func (m *Manager) Ioctls() []drm.Ioctl {
 	return []drm.Ioctl{
-		drm.NewIoctl(uapi.IoctlGEMClose, drm.IoctlRenderAllow, m.gemClose),
-		drm.NewIoctl(uapi.IoctlGEMFlink, drm.IoctlAuth, m.flink),
-		drm.NewIoctl(uapi.IoctlGEMOpen, drm.IoctlAuth, m.gemOpen),
-		drm.NewIoctl(uapi.IoctlPrimeHandleToFD, drm.IoctlRenderAllow, m.handleToFD),
-		drm.NewIoctl(uapi.IoctlPrimeFDToHandle, drm.IoctlRenderAllow, m.fdToHandle),
-		drm.NewIoctl(uapi.IoctlModeCreateDumb, 0, m.createDumb),
-		drm.NewIoctl(uapi.IoctlModeMapDumb, 0, m.mapDumb),
-		drm.NewIoctl(uapi.IoctlModeDestroyDumb, 0, m.destroyDumb),
+		drm.NewCoreIoctl(uapi.IoctlGEMClose, m.gemClose),
+		drm.NewCoreIoctl(uapi.IoctlGEMFlink, m.flink),
+		drm.NewCoreIoctl(uapi.IoctlGEMOpen, m.gemOpen),
+		drm.NewCoreIoctl(uapi.IoctlPrimeHandleToFD, m.handleToFD),
+		drm.NewCoreIoctl(uapi.IoctlPrimeFDToHandle, m.fdToHandle),
+		drm.NewCoreIoctl(uapi.IoctlModeCreateDumb, m.createDumb),
+		drm.NewCoreIoctl(uapi.IoctlModeMapDumb, m.mapDumb),
+		drm.NewCoreIoctl(uapi.IoctlModeDestroyDumb, m.destroyDumb),
 	}
 }
 

@@ -2,7 +2,6 @@ package gem
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
@@ -202,11 +201,11 @@ func (r *reservation) wait(ctx context.Context, write bool) error {
 // sync is DMA_BUF_IOCTL_SYNC: before the client accesses the buffer, it waits
 // for the work of others. Errors: EINTR when ctx ends first.
 func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) error {
-	var buf [8]byte
-	if err := caller.CopyFromUser(buf[:], arg); err != nil {
+	words, err := drm.ReadArray[uint64](caller, arg, 1)
+	if err != nil {
 		return err
 	}
-	flags := binary.NativeEndian.Uint64(buf[:])
+	flags := words[0]
 	if flags&^uint64(uapi.DMABufSyncValidFlagsMask) != 0 || flags&uapi.DMABufSyncRW == 0 {
 		return fmt.Errorf("gem: DMA_BUF_IOCTL_SYNC with flags %#x: %w", flags, unix.EINVAL)
 	}
@@ -221,11 +220,11 @@ func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) e
 
 // syncFileArg reads the argument of the two requests below.
 func syncFileArg(caller drm.Caller, arg uint64) (flags uint32, fd int32, err error) {
-	var buf [8]byte
-	if err := caller.CopyFromUser(buf[:], arg); err != nil {
+	words, err := drm.ReadArray[uint32](caller, arg, 2)
+	if err != nil {
 		return 0, 0, err
 	}
-	flags, fd = binary.NativeEndian.Uint32(buf[:]), int32(binary.NativeEndian.Uint32(buf[4:]))
+	flags, fd = words[0], int32(words[1])
 	if flags&^uint32(uapi.DMABufSyncRW) != 0 || flags == 0 {
 		return 0, 0, fmt.Errorf("gem: a sync file of a dma-buf with flags %#x: %w", flags, unix.EINVAL)
 	}
@@ -242,7 +241,7 @@ func (r *reservation) exportSyncFile(caller drm.Caller, arg uint64) error {
 	if err != nil {
 		return err
 	}
-	return caller.CopyToUser(arg+4, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
+	return drm.PutArray(caller, arg+4, []int32{fd})
 }
 
 // importSyncFile adds a fence of the client.

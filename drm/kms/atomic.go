@@ -74,10 +74,10 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 // readAssignments reads the four arrays of the request. With an error it also
 // returns the assignments before it: an error of theirs takes precedence.
 func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) (assignments []assignment, err error) {
-	objects := userArray[uint32]{req: req, addr: arg.ObjsPtr}
-	counts := userArray[uint32]{req: req, addr: arg.CountPropsPtr}
-	properties := userArray[uint32]{req: req, addr: arg.PropsPtr}
-	values := userArray[uint64]{req: req, addr: arg.PropValuesPtr}
+	objects := userArray[uint32]{req: req, size: 4, addr: arg.ObjsPtr}
+	counts := userArray[uint32]{req: req, size: 4, addr: arg.CountPropsPtr}
+	properties := userArray[uint32]{req: req, size: 4, addr: arg.PropsPtr}
+	values := userArray[uint64]{req: req, size: 8, addr: arg.PropValuesPtr}
 	for i := range arg.CountObjs {
 		if i > maxAssignments {
 			return assignments, refuse(unix.ENOMEM, "ATOMIC with %d objects", arg.CountObjs)

@@ -139,7 +139,7 @@ func (t *objectTable) framebuffers() []*Framebuffer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var fbs []*Framebuffer
-	for _, o := range t.objects {
+	for _, o := range t.objects.All() {
 		if fb, ok := o.(*Framebuffer); ok {
 			fb.refs++
 			fbs = append(fbs, fb)

@@ -2,7 +2,6 @@ package kms
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -112,7 +111,7 @@ func (a *AtomicState) newOutFence(ptr uint64) (*outFence, error) {
 }
 
 func (a *AtomicState) putFence(ptr uint64, fd int32) error {
-	return a.req.CopyToUser(ptr, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
+	return drm.PutArray(a.req, ptr, []int32{fd})
 }
 
 // forgetOutFences: as in the kernel, only ATOMIC makes them.

@@ -109,25 +109,25 @@ const (
 // vblankEventBytes is struct drm_event_vblank.
 func vblankEventBytes(eventType uint32, userData uint64, crtcID uint32, now vblankTime) []byte {
 	b := make([]byte, vblankEventSize)
-	le := binary.LittleEndian
-	le.PutUint32(b[0:], eventType)
-	le.PutUint32(b[4:], vblankEventSize)
-	le.PutUint64(b[8:], userData)
-	le.PutUint32(b[16:], uint32(now.at/time.Second))
-	le.PutUint32(b[20:], uint32(now.at%time.Second/time.Microsecond))
-	le.PutUint32(b[24:], uint32(now.count))
-	le.PutUint32(b[28:], crtcID)
+	order := binary.NativeEndian
+	order.PutUint32(b[0:], eventType)
+	order.PutUint32(b[4:], vblankEventSize)
+	order.PutUint64(b[8:], userData)
+	order.PutUint32(b[16:], uint32(now.at/time.Second))
+	order.PutUint32(b[20:], uint32(now.at%time.Second/time.Microsecond))
+	order.PutUint32(b[24:], uint32(now.count))
+	order.PutUint32(b[28:], crtcID)
 	return b
 }
 
 // sequenceEventBytes is struct drm_event_crtc_sequence.
 func sequenceEventBytes(userData uint64, now vblankTime) []byte {
 	b := make([]byte, sequenceEventSize)
-	le := binary.LittleEndian
-	le.PutUint32(b[0:], uapi.EventTypeCRTCSequence)
-	le.PutUint32(b[4:], sequenceEventSize)
-	le.PutUint64(b[8:], userData)
-	le.PutUint64(b[16:], uint64(now.at))
-	le.PutUint64(b[24:], now.count)
+	order := binary.NativeEndian
+	order.PutUint32(b[0:], uapi.EventTypeCRTCSequence)
+	order.PutUint32(b[4:], sequenceEventSize)
+	order.PutUint64(b[8:], userData)
+	order.PutUint64(b[16:], uint64(now.at))
+	order.PutUint64(b[24:], now.count)
 	return b
 }

@@ -33,7 +33,7 @@ func (m *ModeConfig) getGamma(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	gamma := c.legacy.gamma // tables are replaced, never changed
 	m.mu.Unlock()
 	for i, addr := range [...]uint64{arg.Red, arg.Green, arg.Blue} {
-		if err := put(req, addr, gamma[i]); err != nil {
+		if err := drm.PutArray(req, addr, gamma[i]); err != nil {
 			return err
 		}
 	}
@@ -50,19 +50,14 @@ func (m *ModeConfig) setGamma(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	}
 	var gamma [3][]uint16
 	for i, addr := range [...]uint64{arg.Red, arg.Green, arg.Blue} {
-		data := make([]byte, 2*c.config.GammaSize)
-		if err := req.CopyFromUser(data, addr); err != nil {
-			return err
-		}
-		gamma[i] = make([]uint16, c.config.GammaSize)
-		if _, err := binary.Decode(data, binary.LittleEndian, gamma[i]); err != nil {
+		if gamma[i], err = drm.ReadArray[uint16](req, addr, uint32(c.config.GammaSize)); err != nil {
 			return err
 		}
 	}
 	lut := make([]byte, 0, lutEntrySize*c.config.GammaSize)
 	for i := range c.config.GammaSize {
 		for _, table := range gamma {
-			lut = binary.LittleEndian.AppendUint16(lut, table[i])
+			lut = binary.NativeEndian.AppendUint16(lut, table[i])
 		}
 		lut = append(lut, 0, 0)
 	}

@@ -3,6 +3,7 @@ package kms
 import (
 	"sync"
 
+	"github.com/udrm/udrm/drm/internal/handle"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -35,24 +36,14 @@ func (b *objectBase) ID() uint32 { return b.id }
 // free id, from 1.
 type objectTable struct {
 	mu      sync.Mutex
-	objects []object // by id-1, nil where free
-	lowest  int      // no free index is below it
+	objects handle.Slots[object]
 }
 
 // add gives o an id. A counted object begins with one reference, the caller's.
 func (t *objectTable) add(base *objectBase, o object) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	i := t.lowest
-	for i < len(t.objects) && t.objects[i] != nil {
-		i++
-	}
-	if i == len(t.objects) {
-		t.objects = append(t.objects, nil)
-	}
-	t.objects[i] = o
-	t.lowest = i + 1
-	base.id = uint32(i + 1)
+	base.id = t.objects.Add(o)
 	if c, ok := o.(counted); ok {
 		c.count().refs = 1
 	}
@@ -65,11 +56,8 @@ func (t *objectTable) add(base *objectBase, o object) {
 func (t *objectTable) find(id, objectType uint32) object {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if id == 0 || uint64(id) > uint64(len(t.objects)) {
-		return nil
-	}
-	o := t.objects[id-1]
-	if o == nil || objectType != uapi.ModeObjectAny && o.objectType() != objectType {
+	o, ok := t.objects.At(id)
+	if !ok || objectType != uapi.ModeObjectAny && o.objectType() != objectType {
 		return nil
 	}
 	if c, ok := o.(counted); ok {
@@ -93,9 +81,7 @@ func (t *objectTable) put(c counted) {
 	r.refs--
 	last := r.refs == 0
 	if last {
-		i := int(c.ID() - 1)
-		t.objects[i] = nil
-		t.lowest = min(t.lowest, i)
+		t.objects.Free(c.ID())
 	}
 	negative := r.refs < 0
 	t.mu.Unlock()
@@ -125,7 +111,7 @@ func (t *objectTable) release(o object) {
 func (t *objectTable) len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.objects) - countNil(t.objects)
+	return t.objects.Len()
 }
 
 // ids returns the ids of all objects, in ascending order.
@@ -133,22 +119,10 @@ func (t *objectTable) ids() []uint32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []uint32
-	for _, o := range t.objects {
-		if o != nil {
-			list = append(list, o.ID())
-		}
+	for id := range t.objects.All() {
+		list = append(list, id)
 	}
 	return list
-}
-
-func countNil(objects []object) int {
-	n := 0
-	for _, o := range objects {
-		if o == nil {
-			n++
-		}
-	}
-	return n
 }
 
 // findAs is find for an object whose type is known.

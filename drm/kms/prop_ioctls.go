@@ -13,7 +13,7 @@ func (m *ModeConfig) getProperty(dev *drm.RegisteredDevice, req *drm.Request, ar
 	arg.Name = [32]byte{}
 	copy(arg.Name[:len(arg.Name)-1], p.name)
 	arg.Flags = p.flags
-	if err := putSome(req, arg.ValuesPtr, &arg.CountValues, p.values); err != nil {
+	if err := drm.PutSome(req, arg.ValuesPtr, &arg.CountValues, p.values); err != nil {
 		return err
 	}
 	if p.is(uapi.ModePropBlob) {
@@ -27,7 +27,7 @@ func (m *ModeConfig) getProperty(dev *drm.RegisteredDevice, req *drm.Request, ar
 		enums[i].Value = p.values[i]
 		copy(enums[i].Name[:len(enums[i].Name)-1], name)
 	}
-	return putSome(req, arg.EnumBlobPtr, &arg.CountEnumBlobs, enums)
+	return drm.PutSome(req, arg.EnumBlobPtr, &arg.CountEnumBlobs, enums)
 }
 
 // putProperties writes the properties of o that the client may see. Properties
@@ -46,11 +46,11 @@ func (m *ModeConfig) putProperties(req *drm.Request, o Object, s *State, idsPtr,
 		values = append(values, m.property(o, s, at))
 	}
 	room := *count
-	if err := putSome(req, idsPtr, count, ids); err != nil {
+	if err := drm.PutSome(req, idsPtr, count, ids); err != nil {
 		return err
 	}
 	*count = room
-	return putSome(req, valuesPtr, count, values)
+	return drm.PutSome(req, valuesPtr, count, values)
 }
 
 // findObject returns the object of that id and type. Errors: ENOENT when it does

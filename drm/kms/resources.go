@@ -18,16 +18,16 @@ func (m *ModeConfig) getResources(dev *drm.RegisteredDevice, req *drm.Request, a
 	limits := &m.config.Limits
 	arg.MinWidth, arg.MaxWidth = limits.MinWidth, limits.MaxWidth
 	arg.MinHeight, arg.MaxHeight = limits.MinHeight, limits.MaxHeight
-	if err := putSome(req, arg.FBIDPtr, &arg.CountFBs, m.file(req.File).fbIDs()); err != nil {
+	if err := drm.PutSome(req, arg.FBIDPtr, &arg.CountFBs, m.file(req.File).fbIDs()); err != nil {
 		return err
 	}
-	if err := putSome(req, arg.CRTCIDPtr, &arg.CountCRTCs, ids(held(req.File, m.crtcs))); err != nil {
+	if err := drm.PutSome(req, arg.CRTCIDPtr, &arg.CountCRTCs, ids(held(req.File, m.crtcs))); err != nil {
 		return err
 	}
-	if err := putSome(req, arg.EncoderIDPtr, &arg.CountEncoders, ids(m.encoders)); err != nil {
+	if err := drm.PutSome(req, arg.EncoderIDPtr, &arg.CountEncoders, ids(m.encoders)); err != nil {
 		return err
 	}
-	return putSome(req, arg.ConnectorIDPtr, &arg.CountConnectors, connectors)
+	return drm.PutSome(req, arg.ConnectorIDPtr, &arg.CountConnectors, connectors)
 }
 
 func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetConnector) error {
@@ -36,7 +36,7 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 		return err
 	}
 	arg.ConnectorType, arg.ConnectorTypeID = c.config.Type, c.typeID
-	if err := putAll(req, arg.EncodersPtr, &arg.CountEncoders, ids(c.encoders)); err != nil {
+	if err := drm.PutAll(req, arg.EncodersPtr, &arg.CountEncoders, ids(c.encoders)); err != nil {
 		return err
 	}
 	// No room for modes asks the display again; only the master may.
@@ -48,7 +48,7 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 	arg.Connection = seen.connection
 	arg.MmWidth, arg.MmHeight, arg.Subpixel = seen.widthMM, seen.heightMM, subpixelUnknown
 	infos := modeInfos(seen.modes, caps)
-	if err := putAll(req, arg.ModesPtr, &arg.CountModes, infos); err != nil {
+	if err := drm.PutAll(req, arg.ModesPtr, &arg.CountModes, infos); err != nil {
 		return err
 	}
 	state := m.State()
@@ -121,7 +121,7 @@ func (m *ModeConfig) getPlaneResources(dev *drm.RegisteredDevice, req *drm.Reque
 			planes = append(planes, p.id)
 		}
 	}
-	return putSome(req, arg.PlaneIDPtr, &arg.CountPlanes, planes)
+	return drm.PutSome(req, arg.PlaneIDPtr, &arg.CountPlanes, planes)
 }
 
 func (m *ModeConfig) getPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlane) error {
@@ -133,5 +133,5 @@ func (m *ModeConfig) getPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	arg.CRTCID, arg.FBID = heldCRTC(req.File, ps.CRTC), uint32(optionalID(ps.FB))
 	arg.PossibleCRTCs = m.heldMask(req.File, p.config.PossibleCRTCs)
 	arg.GammaSize = 0
-	return putAll(req, arg.FormatTypePtr, &arg.CountFormatTypes, p.config.Formats)
+	return drm.PutAll(req, arg.FormatTypePtr, &arg.CountFormatTypes, p.config.Formats)
 }

@@ -78,7 +78,7 @@ func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Co
 	case uint64(arg.CountConnectors) > uint64(len(m.connectors)):
 		return nil, invalid("SETCRTC with %d connectors, the device has %d", arg.CountConnectors, len(m.connectors))
 	}
-	list := userArray[uint32]{req: req, addr: arg.SetConnectorsPtr}
+	list := userArray[uint32]{req: req, size: 4, addr: arg.SetConnectorsPtr}
 	var connectors []*Connector
 	for i := range arg.CountConnectors {
 		id, err := list.next(arg.CountConnectors - i)

@@ -98,7 +98,7 @@ func ExampleManager_FindFence() {
 	fmt.Println("submitted:", drmtest.Ioctl(client, ioctlSubmit, &submit{in.Handle, out.Handle}))
 	drawing.Signal(nil)
 	// Output:
-	// nothing to wait for: invalid argument
+	// nothing to wait for: syncobj: the sync object has no fence yet: invalid argument
 	// submitted: <nil>
 	// working
 }

@@ -248,7 +248,7 @@ func (m *Manager) query(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.S
 			points[i] = f.LastSignaled()
 		}
 	}
-	return req.CopyToUser(arg.Points, encode(points))
+	return drm.PutArray(req, arg.Points, points)
 }
 
 // maxHandles limits the objects of one request. The kernel's limit is the
@@ -261,7 +261,7 @@ func (m *Manager) find(req *drm.Request, addr uint64, count uint32) (objects []*
 	if count > maxHandles {
 		return nil, fmt.Errorf("syncobj: too many handles (%d, the limit is %d): %w", count, maxHandles, unix.ENOMEM)
 	}
-	handles, err := readArray[uint32](req, addr, count)
+	handles, err := drm.ReadArray[uint32](req, addr, count)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +286,7 @@ func (m *Manager) findPoints(req *drm.Request, handles, points uint64, count uin
 	if points == 0 {
 		return objects, make([]uint64, len(objects)), nil
 	}
-	values, err := readArray[uint64](req, points, count)
+	values, err := drm.ReadArray[uint64](req, points, count)
 	if err != nil {
 		putAll(objects)
 		return nil, nil, err

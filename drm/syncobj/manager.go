@@ -21,18 +21,18 @@ func NewManager() *Manager { return &Manager{} }
 // Ioctls implements [drm.Part].
 func (m *Manager) Ioctls() []drm.Ioctl {
 	return []drm.Ioctl{
-		drm.NewIoctl(uapi.IoctlSyncobjCreate, drm.IoctlRenderAllow, m.create),
-		drm.NewIoctl(uapi.IoctlSyncobjDestroy, drm.IoctlRenderAllow, m.destroy),
-		drm.NewIoctl(uapi.IoctlSyncobjHandleToFD, drm.IoctlRenderAllow, m.handleToFD),
-		drm.NewIoctl(uapi.IoctlSyncobjFDToHandle, drm.IoctlRenderAllow, m.fdToHandle),
-		drm.NewIoctl(uapi.IoctlSyncobjTransfer, drm.IoctlRenderAllow, m.transfer),
-		drm.NewIoctl(uapi.IoctlSyncobjWait, drm.IoctlRenderAllow, m.wait),
-		drm.NewIoctl(uapi.IoctlSyncobjTimelineWait, drm.IoctlRenderAllow, m.timelineWait),
-		drm.NewIoctl(uapi.IoctlSyncobjEventfd, drm.IoctlRenderAllow, m.eventfd),
-		drm.NewIoctl(uapi.IoctlSyncobjReset, drm.IoctlRenderAllow, m.reset),
-		drm.NewIoctl(uapi.IoctlSyncobjSignal, drm.IoctlRenderAllow, m.signal),
-		drm.NewIoctl(uapi.IoctlSyncobjTimelineSignal, drm.IoctlRenderAllow, m.timelineSignal),
-		drm.NewIoctl(uapi.IoctlSyncobjQuery, drm.IoctlRenderAllow, m.query),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjCreate, m.create),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjDestroy, m.destroy),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjHandleToFD, m.handleToFD),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjFDToHandle, m.fdToHandle),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjTransfer, m.transfer),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjWait, m.wait),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjTimelineWait, m.timelineWait),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjEventfd, m.eventfd),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjReset, m.reset),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjSignal, m.signal),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjTimelineSignal, m.timelineSignal),
+		drm.NewCoreIoctl(uapi.IoctlSyncobjQuery, m.query),
 	}
 }
 

@@ -9,7 +9,6 @@ package swsync
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -63,26 +62,16 @@ func reached(counter, value uint32) bool { return int32(value-counter) <= 0 }
 func (t *Timeline) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
 	switch cmd {
 	case IocCreateFence:
-		var data CreateFence
-		buf := make([]byte, binary.Size(&data))
-		if err := caller.CopyFromUser(buf, arg); err != nil {
+		return drm.Exchange(caller, arg, func(data *CreateFence) (err error) {
+			data.Fence, err = fence.Install(caller, t.at(data.Value))
 			return err
-		}
-		if _, err := binary.Decode(buf, binary.NativeEndian, &data); err != nil {
-			panic(err) // of fixed size
-		}
-		fd, err := fence.Install(caller, t.at(data.Value))
+		})
+	case IocInc:
+		increment, err := drm.ReadArray[uint32](caller, arg, 1)
 		if err != nil {
 			return err
 		}
-		const fenceOffset = 36
-		return caller.CopyToUser(arg+fenceOffset, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
-	case IocInc:
-		var buf [4]byte
-		if err := caller.CopyFromUser(buf[:], arg); err != nil {
-			return err
-		}
-		by := binary.NativeEndian.Uint32(buf[:])
+		by := increment[0]
 		for ; by > math.MaxInt32; by -= math.MaxInt32 {
 			t.advance(math.MaxInt32)
 		}

@@ -1,87 +1,126 @@
-// Package handle is the names by which an open file knows counted objects:
-// small integers from 1, the lowest free one first. Packages gem (buffers) and
-// syncobj keep their objects in it.
+// Package handle hands out small integers from 1, the lowest free one first:
+// the handles by which an open file knows buffers and sync objects, and the ids
+// of the objects of a display.
 //
 // Lock order: [Table].mu is held while a reference is taken; nothing else is.
 package handle
 
 import (
+	"iter"
 	"slices"
 	"sync"
 )
 
-// An Object is counted: each handle holds a reference.
+// Slots are values by number. The zero value is empty, and the zero T marks a
+// free number. The caller synchronizes all calls.
+type Slots[T comparable] struct {
+	values []T // by number-1
+	lowest int // no free index is below it
+	used   int
+}
+
+// Add gives v the lowest free number.
+func (s *Slots[T]) Add(v T) (number uint32) {
+	var free T
+	i := s.lowest
+	for i < len(s.values) && s.values[i] != free {
+		i++
+	}
+	if i == len(s.values) {
+		s.values = append(s.values, free)
+	}
+	s.values[i] = v
+	s.lowest = i + 1
+	s.used++
+	return uint32(i + 1)
+}
+
+// At returns the value of that number; ok is false if the number is free.
+func (s *Slots[T]) At(number uint32) (v T, ok bool) {
+	var free T
+	if number == 0 || uint64(number) > uint64(len(s.values)) {
+		return free, false
+	}
+	v = s.values[number-1]
+	return v, v != free
+}
+
+// Free frees the number and returns the value that it had; ok is false if the
+// number is free already.
+func (s *Slots[T]) Free(number uint32) (v T, ok bool) {
+	if v, ok = s.At(number); ok {
+		var free T
+		s.values[number-1] = free
+		s.lowest = min(s.lowest, int(number-1))
+		s.used--
+	}
+	return v, ok
+}
+
+// Len returns how many numbers are in use.
+func (s *Slots[T]) Len() int { return s.used }
+
+// All yields the numbers in use and their values, in ascending order.
+func (s *Slots[T]) All() iter.Seq2[uint32, T] {
+	return func(yield func(uint32, T) bool) {
+		var free T
+		for i, v := range s.values {
+			if v != free && !yield(uint32(i+1), v) {
+				return
+			}
+		}
+	}
+}
+
+// An Object is reference-counted: each handle holds a reference.
 type Object interface {
 	comparable
 	Get() // takes a reference; the caller holds one already
 }
 
-// A Table is the handles of one file. The zero value has none. All methods may
+// A Table has the handles of one file. The zero value has none. All methods may
 // be called concurrently.
 type Table[T Object] struct {
 	mu      sync.Mutex
-	objects []T // by handle-1, zero where free
-	lowest  int // no free index is below it
+	objects Slots[T]
 }
 
-// Create gives o, and the caller's reference with it, the lowest free handle.
+// Create gives o the lowest free handle, which takes over the caller's
+// reference.
 func (t *Table[T]) Create(o T) uint32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.create(o)
+	return t.objects.Add(o)
 }
 
-// FindOrCreate returns the lowest handle of o. When there is none it makes one,
+// FindOrCreate returns the lowest handle of o. If there is none it creates one,
 // which takes over the caller's reference; created says so.
 func (t *Table[T]) FindOrCreate(o T) (handle uint32, created bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.Index(t.objects, o); i >= 0 {
-		return uint32(i + 1), false
+	for handle, other := range t.objects.All() {
+		if other == o {
+			return handle, false
+		}
 	}
-	return t.create(o), true
-}
-
-// create is called with mu held.
-func (t *Table[T]) create(o T) uint32 {
-	var free T
-	i := t.lowest
-	for i < len(t.objects) && t.objects[i] != free {
-		i++
-	}
-	if i == len(t.objects) {
-		t.objects = append(t.objects, free)
-	}
-	t.objects[i] = o
-	t.lowest = i + 1
-	return uint32(i + 1)
+	return t.objects.Add(o), true
 }
 
 // Lookup returns the object with that handle, and a reference for the caller.
 func (t *Table[T]) Lookup(handle uint32) (o T, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o, ok = t.at(handle); ok {
+	if o, ok = t.objects.At(handle); ok {
 		o.Get()
 	}
 	return o, ok
-}
-
-// at is called with mu held.
-func (t *Table[T]) at(handle uint32) (o T, ok bool) {
-	var free T
-	if handle == 0 || uint64(handle) > uint64(len(t.objects)) {
-		return free, false
-	}
-	o = t.objects[handle-1]
-	return o, o != free
 }
 
 // Has reports whether o has a handle.
 func (t *Table[T]) Has(o T) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Contains(t.objects, o)
+	return slices.Contains(t.objects.values, o)
 }
 
 // Remove frees the handle and returns its object, whose reference is the
@@ -89,21 +128,17 @@ func (t *Table[T]) Has(o T) bool {
 func (t *Table[T]) Remove(handle uint32) (o T, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if o, ok = t.at(handle); ok {
-		var free T
-		t.objects[handle-1] = free
-		t.lowest = min(t.lowest, int(handle-1))
-	}
-	return o, ok
+	return t.objects.Free(handle)
 }
 
 // Clear frees all handles and returns their objects, whose references are the
 // caller's now.
-func (t *Table[T]) Clear() []T {
+func (t *Table[T]) Clear() (objects []T) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var free T
-	objects := slices.DeleteFunc(t.objects, func(o T) bool { return o == free })
-	t.objects, t.lowest = nil, 0
+	for _, o := range t.objects.All() {
+		objects = append(objects, o)
+	}
+	t.objects = Slots[T]{}
 	return objects
 }
