@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -21,8 +22,18 @@ type StartError struct {
 	Err     error
 }
 
+// Error names the program once: those of packages os and os/exec name it too.
 func (e *StartError) Error() string {
-	return fmt.Sprintf("cannot start %s: %v", e.Program, e.Err)
+	err := e.Err
+	var path *fs.PathError
+	var lookup *exec.Error
+	switch {
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &lookup):
+		err = lookup.Err
+	}
+	return fmt.Sprintf("cannot start %s: %v", e.Program, err)
 }
 
 func (e *StartError) Unwrap() error { return e.Err }

@@ -35,9 +35,9 @@ func TestRunIsTransparent(t *testing.T) {
 		{"environment", []string{"--", "sh", "-c", "echo $UDRM_TEST"}, "", "passed on\n", "", 0},
 		{"working directory", []string{"--", "pwd"}, "", dir + "\n", "", 0},
 		{"no program", []string{}, "", "", "udrm: ", 125},
-		{"no such program", []string{"--", "/no/such/program"}, "", "", "udrm: /no/such/program", 125},
-		{"not in PATH", []string{"--", "no-such-program"}, "", "", "udrm: no-such-program", 125},
-		{"not executable", []string{"--", "/etc/passwd"}, "", "", "udrm: /etc/passwd", 125},
+		{"no such program", []string{"--", "/no/such/program"}, "", "", "udrm: cannot start /no/such/program: no such file or directory\n", 125},
+		{"not in PATH", []string{"--", "no-such-program"}, "", "", "udrm: cannot start no-such-program: executable file not found in $PATH\n", 125},
+		{"not executable", []string{"--", "/etc/passwd"}, "", "", "udrm: cannot start /etc/passwd: permission denied\n", 125},
 		{"unknown flag", []string{"--frobnicate", "--", "true"}, "", "", "udrm: unknown flag --frobnicate", 125},
 		{"bad action", []string{"--at", "1s:explode=card0", "--", "true"}, "", "", "udrm: --at: \"1s:explode=card0\"", 125},
 		{"too many cards", []string{"--cards", "65", "--", "true"}, "", "", "udrm: --cards=65", 125},
@@ -172,11 +172,11 @@ func TestRunStopsAndContinues(t *testing.T) {
 	}
 }
 
-// An ordinary user without any capability can do the same.
+// An ordinary user without any capability can do the same. Without root, the
+// other tests run as one.
 func TestRunAsNobody(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Log("not root: the other tests have shown it already")
-		return
+		t.Fatal("only root can become nobody: run this test as root")
 	}
 	cmd := command(t)
 	cmd.Path, cmd.Args = "/usr/bin/setpriv", []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
@@ -191,8 +191,7 @@ func TestRunAsNobody(t *testing.T) {
 // opens a file for it, it is asked what the program may do.
 func TestRunGivesNoPrivileges(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Log("not root: udrm has no privileges to give")
-		return
+		t.Fatal("only root has privileges to give: run this test as root")
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(udrm), "") // nobody may go there
 	if err == nil {
