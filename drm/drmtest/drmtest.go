@@ -6,7 +6,7 @@
 // that memory in an [Arena], which hands out addresses, and answers EFAULT
 // for all others, as the memory of a process does.
 //
-// Start reading at [Client.Ioctl].
+// Start reading at [Open] and [Ioctl].
 package drmtest
 
 import (

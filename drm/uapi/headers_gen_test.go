@@ -110,7 +110,7 @@ var structTable = []struct {
 }
 
 // ioctlTable has every request. Its types are those that the argument can have:
-// none if there is no argument, or if no struct is declared for it.
+// empty without an argument, or without a struct for it.
 var ioctlTable = []struct {
 	c     string
 	cmd   uint32

@@ -19,13 +19,13 @@ import (
 	"testing"
 )
 
-// TestHeaders has the C compiler check every size, offset, type and value that
-// the Go declarations have against the headers of this machine.
+// TestHeaders makes the C compiler compare every size, offset, type and value of
+// the Go declarations with the headers of this machine.
 //
-// Headers that are not those which the declarations come from may be younger.
-// A younger struct may have grown at its end, and with it the size in its
-// request numbers, and there may be more flags; everything else is ABI and
-// must not have changed.
+// The headers may be newer than those that the declarations come from. In newer
+// headers a struct may have grown at its end, and with it the size in its request
+// numbers, and there may be more flags. Everything else is ABI and must be the
+// same.
 func TestHeaders(t *testing.T) {
 	same := sameHeaders(t)
 	size, cmdMask := "==", uint32(0xffffffff)
@@ -71,10 +71,11 @@ func TestHeaders(t *testing.T) {
 	gcc(t, c.String(), "-fsyntax-only")
 }
 
-// collective are constants for all the flags that there are: new ones join.
+// collective matches constants for all flags of a kind, to which new ones are
+// added.
 var collective = regexp.MustCompile(`_(ALL|FLAGS|MASK)$`)
 
-// fieldsOf returns the fields of a struct that C names.
+// fieldsOf returns the fields of a struct that have a name in C.
 func fieldsOf(t reflect.Type) []reflect.StructField {
 	var fields []reflect.StructField
 	for _, f := range reflect.VisibleFields(t) {
@@ -138,8 +139,8 @@ func sameHeaders(t *testing.T) bool {
 	return same
 }
 
-// TestTablesComplete makes sure that the tables that the other tests go
-// through leave out nothing that the package exports.
+// TestTablesComplete checks that the tables of the other tests have everything
+// that the package exports.
 func TestTablesComplete(t *testing.T) {
 	types, consts := map[string]bool{}, map[string]bool{}
 	for _, s := range structTable {

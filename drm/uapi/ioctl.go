@@ -1,6 +1,6 @@
 package uapi
 
-// The bits of a request number, as most architectures have them:
+// The bits of a request number on most architectures:
 //
 //	31 30 | 29 … 16 | 15 … 8 | 7 … 0
 //	 dir  |  size   |  type  |  nr
@@ -33,24 +33,23 @@ func IOCType(cmd uint32) uint32 { return cmd >> iocTypeShift & 0xff }
 func IOCNr(cmd uint32) uint32 { return cmd & 0xff }
 
 // IOCSize returns the size of cmd's argument in bytes: that of the client's
-// struct, which a client built against other headers may have longer or
-// shorter than ours.
+// struct. With other headers, a client may have a longer or a shorter one.
 func IOCSize(cmd uint32) uint32 { return cmd >> iocSizeShift & iocSizeMask }
 
 // IO returns the DRM request of number nr without an argument. Drivers number
 // their own requests from CommandBase up to, but not including, CommandEnd.
 func IO(nr uint32) uint32 { return ioc(IOCNone, nr, 0) }
 
-// IOR returns the DRM request of number nr whose argument, size bytes long, is
-// only answered.
+// IOR returns the DRM request of number nr with an argument of size bytes that
+// the client only reads.
 func IOR(nr, size uint32) uint32 { return ioc(IOCRead, nr, size) }
 
-// IOW returns the DRM request of number nr whose argument, size bytes long, is
-// only passed in.
+// IOW returns the DRM request of number nr with an argument of size bytes that the
+// client only writes.
 func IOW(nr, size uint32) uint32 { return ioc(IOCWrite, nr, size) }
 
-// IOWR returns the DRM request of number nr whose argument, size bytes long, is
-// passed in and answered.
+// IOWR returns the DRM request of number nr with an argument of size bytes that
+// the client writes and reads.
 func IOWR(nr, size uint32) uint32 { return ioc(IOCRead|IOCWrite, nr, size) }
 
 func ioc(dir, nr, size uint32) uint32 {

@@ -79,8 +79,8 @@ func TestRequestNumbers(t *testing.T) {
 	}
 }
 
-// Requests that a kernel of today serves must have their structs here: only
-// those of the drivers that left it may go without.
+// Every request that kernels still serve must have a struct here. Only those of
+// removed drivers may lack one.
 func TestArgumentsDeclared(t *testing.T) {
 	removed := map[string]bool{}
 	for _, name := range strings.Fields(`

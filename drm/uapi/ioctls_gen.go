@@ -137,9 +137,9 @@ const (
 
 // IoctlName returns the name of the request that has cmd's type and number, as
 // the headers spell it after DRM_IOCTL_ ("MODE_GETRESOURCES"), and in full for
-// the requests of dma-buf and sync_file descriptors. It returns "" if there is
-// none. Direction and size do not matter: a client's struct may be older or
-// younger than ours.
+// the requests of dma-buf and sync_file descriptors. It returns "" for an
+// unknown request. Direction and size do not matter: a client's struct may be
+// older or newer.
 func IoctlName(cmd uint32) string {
 	switch cmd & iocTypeNrMask { // the compiler refuses duplicates
 	case IoctlVersion & iocTypeNrMask:

@@ -50,9 +50,9 @@ func (m *model) emitIoctls(b *bytes.Buffer) {
 
 	b.WriteString(`// IoctlName returns the name of the request that has cmd's type and number, as
 // the headers spell it after DRM_IOCTL_ ("MODE_GETRESOURCES"), and in full for
-// the requests of dma-buf and sync_file descriptors. It returns "" if there is
-// none. Direction and size do not matter: a client's struct may be older or
-// younger than ours.
+// the requests of dma-buf and sync_file descriptors. It returns "" for an
+// unknown request. Direction and size do not matter: a client's struct may be
+// older or newer.
 func IoctlName(cmd uint32) string {
 	switch cmd & iocTypeNrMask { // the compiler refuses duplicates
 `)
@@ -120,7 +120,7 @@ func (m *model) emitConsts(b *bytes.Buffer) {
 		}
 		var lines []string
 		for i, c := range consts {
-			// An empty line between families, but for those of one.
+			// An empty line separates families of more than one constant.
 			if i > 0 && starts(i) && !(starts(i-1) && starts(i+1)) {
 				lines = append(lines, "")
 			}
@@ -151,8 +151,8 @@ func (m *model) emitConsts(b *bytes.Buffer) {
 	}
 }
 
-// family is what related constants have in common: their first word, and one
-// more under DRM_MODE_, which is a family of families.
+// family returns the words that related constants share: the first one, and the
+// second one too after DRM_MODE_, which has many families.
 func family(c string) string {
 	words := strings.Split(strings.TrimPrefix(strings.TrimPrefix(c, "_"), "DRM_"), "_")
 	n := 1
@@ -203,7 +203,7 @@ var structTable = []struct {
 	b.WriteString("}\n\n")
 
 	b.WriteString(`// ioctlTable has every request. Its types are those that the argument can have:
-// none if there is no argument, or if no struct is declared for it.
+// empty without an argument, or without a struct for it.
 var ioctlTable = []struct {
 	c     string
 	cmd   uint32

@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// TestUpToDate runs the generator and compares. Other headers than those that
-// the committed files come from may add declarations; they must not lose one.
-// (That they keep sizes, offsets and values is checked in package uapi.)
+// TestUpToDate runs the generator and compares its output with the committed
+// files. Other headers may add declarations, but must not lose any. Package
+// uapi tests that sizes, offsets and values are the same.
 func TestUpToDate(t *testing.T) {
 	files, err := generate()
 	if err != nil {
@@ -135,7 +135,7 @@ func TestGoName(t *testing.T) {
 	}
 }
 
-// What the rules cannot express must stop the generator, not be guessed.
+// The generator must stop at C that its rules cannot express.
 func TestRefused(t *testing.T) {
 	u32 := &dwarf.UintType{BasicType: dwarf.BasicType{CommonType: dwarf.CommonType{ByteSize: 4}}}
 	structWith := func(name string, fields ...*dwarf.StructField) *dwarf.StructType {
@@ -181,7 +181,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A machine without the compiler or the headers is told what to install.
+// Without the compiler or the headers, the error must name the packages to
+// install.
 func TestMissing(t *testing.T) {
 	t.Run("compiler", func(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())

@@ -5,15 +5,15 @@ import (
 	"regexp"
 )
 
-// newer.h declares what the installed headers may be too old to have.
+// newer.h declares requests that the installed headers may be too old for.
 //
 //go:embed newer.h
 var newerHeader []byte
 
 // A header is one input.
 type header struct {
-	include string // as C includes it; its base name is how the compiler's output is told apart
-	pkg     string // the Debian package that ships it; "" if it is ours
+	include string // as C includes it; its base name identifies it in the compiler's output
+	pkg     string // the Debian package that ships it; "" for newer.h
 	macros  *regexp.Regexp
 	except  *regexp.Regexp // nil: nothing
 	structs bool           // whether its structs are taken
@@ -35,15 +35,15 @@ var headers = []header{
 		macros: regexp.MustCompile(`^DRM_`),
 	},
 	{
-		// What the kernel's headers leave to internal ones, though clients
-		// see the values.
+		// Values that clients see, but that only the kernel's internal headers
+		// define.
 		include: "xf86drmMode.h", pkg: "libdrm-dev",
 		macros: regexp.MustCompile(`^DRM_PLANE_TYPE_`),
 	},
 	{
 		include: "drm_fourcc.h", pkg: "libdrm-dev",
 		macros: regexp.MustCompile(`^DRM_FORMAT_`),
-		// The vendors' modifiers describe memory that no driver here has.
+		// No driver here has memory with a vendor's modifier.
 		except: regexp.MustCompile(`^DRM_FORMAT_(RESERVED$|MOD_(.*_|NONE$|VENDOR))`),
 	},
 	{
@@ -59,10 +59,10 @@ var headers = []header{
 // extraIncludes are needed to compile the inputs' macros: DRM_CLOEXEC is O_CLOEXEC.
 var extraIncludes = []string{"fcntl.h"}
 
-// ioctlMacro tells the macros that are request numbers from other constants.
+// ioctlMacro matches the macros that are request numbers.
 var ioctlMacro = regexp.MustCompile(`^(DRM_IOCTL_|DMA_BUF_IOCTL_|DMA_BUF_SET_NAME|SYNC_IOC_)`)
 
-// ioctlBase is what ioctlMacro matches, although it is a number's type byte.
+// ioctlBase matches ioctlMacro although it is a type byte.
 var ioctlBase = regexp.MustCompile(`^(DRM_IOCTL_BASE|SYNC_IOC_MAGIC)$`)
 
 // enums whose values are taken, and the header that declares each.
@@ -72,9 +72,9 @@ var enums = []struct{ name, include string }{
 	{"drmModeConnection", "xf86drmMode.h"},
 }
 
-// Drivers that set modes from user space left the kernel in 6.8. Their requests
-// keep their numbers, so that a trace can name them; nobody answers them, so
-// that their structs and constants are left out.
+// Linux 6.8 removed the drivers for user modesetting. The numbers of their
+// requests are kept, so that a trace can name them. Their structs and constants
+// are left out, because no driver serves the requests.
 var (
 	removedMacros  = regexp.MustCompile(`^(_DRM_LOCK|_DRM_(PRE|POST)_MODESET$|DRM_NAME$|DRM_(MIN|MAX)_ORDER$|DRM_RAM_PERCENT$)`)
 	removedStructs = regexp.MustCompile(`^drm_(agp_.*|block|buf_.*|control|ctx.*|dma|draw|drawable_info|hw_lock|irq_busid|list|lock|map|modeset_ctl|scatter_gather|tex_region|update_draw)$`)

@@ -1,12 +1,12 @@
 // Command gen writes the generated files of package uapi from the C headers
 // that declare the DRM uAPI.
 //
-// It reads no C itself. The preprocessor says which macros the headers define,
-// and in which order; the compiler evaluates them and describes the structs in
-// its debugging information. The order of work:
+// It does not parse C. The preprocessor lists the macros that the headers define,
+// in order. The compiler evaluates them, and describes the structs in its
+// debugging information. The steps:
 //
-//   - headers.go names the inputs and says what is taken from each;
-//   - probe.go has a C file compiled and reads the object file;
+//   - headers.go names the inputs and selects the parts of each;
+//   - probe.go compiles a C file and reads the object file;
 //   - names.go turns C names into Go names;
 //   - emit.go writes the Go files.
 //

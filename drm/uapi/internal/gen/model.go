@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A model is what gets written, in Go's terms.
+// A model is the content of the generated files, in terms of Go.
 type model struct {
 	*probed
 	structs []goStruct
@@ -30,8 +30,8 @@ type goField struct {
 	comment string
 }
 
-// A cPath is where C has a struct: root is a type, prefix the way from there
-// to the struct's fields. ("union drm_wait_vblank", "request.")
+// A cPath locates a struct in C: root is a type, prefix the path from there to
+// the struct's fields ("union drm_wait_vblank", "request.").
 type cPath struct{ root, prefix string }
 
 func (c cPath) String() string { return strings.TrimSuffix(c.root+" "+c.prefix, " ") }
@@ -91,7 +91,8 @@ func (m *model) claim(name, c string) error {
 	return nil
 }
 
-// structDoc describes what is called c, or name in the requests' arguments.
+// structDoc returns the doc comment of the struct that is c in C and name in the
+// arguments of requests.
 func (m *model) structDoc(c, name string) string {
 	doc := "is " + c
 	var requests []string
@@ -110,8 +111,8 @@ func (m *model) structDoc(c, name string) string {
 	}
 }
 
-// argStructs returns the names of the structs that t can be: a union is any of
-// its members.
+// argStructs returns the names of the structs that t can be: for a union, all its
+// members.
 func argStructs(t dwarf.Type) []string {
 	s, ok := t.(*dwarf.StructType)
 	if !ok {
@@ -127,7 +128,7 @@ func argStructs(t dwarf.Type) []string {
 	return names
 }
 
-// addStruct adds t, padded to size bytes, and the structs without a name in it.
+// addStruct adds t, padded to size bytes, and the unnamed structs in it.
 func (m *model) addStruct(t *dwarf.StructType, size int64, name string, c cPath, doc string) error {
 	if err := m.claim(name, c.String()); err != nil {
 		return err
@@ -184,9 +185,9 @@ func (m *model) addStruct(t *dwarf.StructType, size int64, name string, c cPath,
 	return nil
 }
 
-// goType returns the Go type of t and, where C says more, a comment. A struct
-// without a name is given one by nested, which is also told how to index t if
-// t is an array.
+// goType returns the Go type of t, and a comment where C has more information.
+// nested names an unnamed struct; elem is the C index of its elements if t is an
+// array.
 func goType(t dwarf.Type, nested func(t *dwarf.StructType, elem string) (string, error)) (typ, comment string, err error) {
 	switch t := t.(type) {
 	case *dwarf.TypedefType:

@@ -15,7 +15,7 @@ func goName(c string) string {
 		}
 	}
 	if rest, ok := strings.CutPrefix(c, "DRM_FORMAT_"); ok && !formatWords[rest] {
-		return "Format" + rest // the name of a pixel format is no word: it stays
+		return "Format" + rest // pixel formats keep their names
 	}
 	c = strings.TrimPrefix(c, "_")
 	c = strings.TrimPrefix(c, "DRM_")
@@ -54,7 +54,7 @@ func goWord(w string) string {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// renamed lists the names that the rule would spoil.
+// renamed lists the exceptions to the rule.
 var renamed = map[string]string{
 	"drm_mode_modeinfo": "ModeInfo", // not ModeModeinfo
 	"tv_sec":            "TvSec",    // a timeval's, not a television's
@@ -67,7 +67,7 @@ var renamedPrefixes = map[string]string{
 	"DRM_EVENT_": "DRM_EVENT_TYPE_",
 }
 
-// formatWords are the names under DRM_FORMAT_ that are no pixel formats.
+// formatWords are the names under DRM_FORMAT_ that are not pixel formats.
 var formatWords = map[string]bool{
 	"BIG_ENDIAN":  true,
 	"INVALID":     true,

@@ -18,7 +18,7 @@ import (
 	"strings"
 )
 
-// A macro is an object-like macro of an input that is taken.
+// A macro is an object-like macro that was selected from an input.
 type macro struct {
 	name   string
 	body   string // after the preprocessor joined its lines, not expanded
@@ -26,7 +26,7 @@ type macro struct {
 	value  uint64
 }
 
-// A probed holds what the compiler said.
+// A probed holds the answers of the compiler.
 type probed struct {
 	macros  []macro                      // in the order of the headers, then of their lines
 	structs []*dwarf.StructType          // named structs and unions, in the same order
@@ -35,8 +35,8 @@ type probed struct {
 	digests map[string][sha256.Size]byte // of the inputs, by include name
 }
 
-// cflags finds the headers: libdrm-dev puts the kernel's into a directory of
-// their own.
+// cflags are the flags that find the headers: libdrm-dev has the kernel's in a
+// directory of their own.
 var cflags = []string{"-std=gnu11", "-I/usr/include/libdrm"}
 
 func includes() string {
@@ -109,7 +109,7 @@ var (
 	objectMacro = regexp.MustCompile(`^#define (\w+) (.*\S)\s*$`)
 )
 
-// listMacros asks the preprocessor for the macros that the inputs define.
+// listMacros returns the macros that the inputs define, from the preprocessor.
 func (p *probed) listMacros(dir string) error {
 	out, err := gcc(dir, includes(), "-E", "-dD", "probe.c")
 	if err != nil {
@@ -150,7 +150,7 @@ func (p *probed) listMacros(dir string) error {
 	return sc.Err()
 }
 
-// headerOf returns the input that path is, or nil.
+// headerOf returns the input at path, or nil.
 func headerOf(path string) *header {
 	for i := range headers {
 		if strings.HasSuffix("/"+path, "/"+headers[i].include) {
@@ -160,9 +160,9 @@ func headerOf(path string) *header {
 	return nil
 }
 
-// compile has the compiler evaluate every macro into a variable of its own.
-// Then it redefines the macros that make request numbers, so that the
-// declarations that follow have the type of each request's argument instead.
+// compile compiles a C file in which every macro initialises a variable. It then
+// redefines the macros that make request numbers, so that the declarations that
+// follow have the type of each request's argument.
 func (p *probed) compile(dir string) (object string, err error) {
 	var b strings.Builder
 	b.WriteString(includes())
