@@ -36,13 +36,13 @@ type commitOptions struct {
 // it drops the change, waits, and tries again.
 func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, change func(t *AtomicState) error) error {
 	for {
-		wait, flips, err := m.tryCommit(dev, &opts, change)
+		wait, commits, err := m.tryCommit(dev, &opts, change)
 		switch {
 		case err != nil:
 			return err
 		case wait == nil:
 			if !opts.nonblock && !opts.unsynced {
-				for _, f := range flips {
+				for _, f := range commits {
 					<-f.done
 					f.settle()
 				}
@@ -55,9 +55,9 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 	}
 }
 
-// tryCommit tries once. It returns what the commit must wait for first, an
-// earlier flip or fences, or the flips that the commit has started.
-func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *AtomicState) error) (wait awaited, flips []*flip, err error) {
+// tryCommit tries once. It returns what must complete first, an earlier commit
+// or fences, or else the parts of the commit that it has started.
+func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *AtomicState) error) (wait awaited, commits []*crtcCommit, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.begin()
@@ -109,7 +109,7 @@ func join(f, g *fence.Fence) *fence.Fence {
 }
 
 // inTheWay returns an earlier commit that must be shown first, or nil.
-func (a *AtomicState) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *flip {
+func (a *AtomicState) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *crtcCommit {
 	for c := range a.CRTCs() {
 		f := c.vblank.pending(dev)
 		if f != nil && (!opts.unsynced || f.modeset && opts.ctx != nil) {
@@ -121,7 +121,7 @@ func (a *AtomicState) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *
 
 // apply makes the new state of t the current one, and shows it when pending is
 // signalled, nil for now. The caller holds mu.
-func (m *ModeConfig) apply(dev *drm.RegisteredDevice, a *AtomicState, opts *commitOptions, pending *fence.Fence) []*flip {
+func (m *ModeConfig) apply(dev *drm.RegisteredDevice, a *AtomicState, opts *commitOptions, pending *fence.Fence) []*crtcCommit {
 	modesets := a.modesets()
 	for _, c := range m.crtcs {
 		if modesets&(1<<c.index) != 0 {
@@ -129,29 +129,29 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, a *AtomicState, opts *comm
 		}
 	}
 	signals := a.signals(modesets)
-	flips := a.newFlips(opts, modesets)
+	commits := a.newCommits(opts, modesets)
 	a.new.references(func(c counted) bool { m.objects.get(c); return true })
-	m.swap(dev, a, flips, signals, pending != nil)
+	m.swap(dev, a, commits, signals, pending != nil)
 	a.old.references(func(c counted) bool { m.objects.put(c); return true })
 	if pending != nil {
-		m.releaseLater(dev.Device, pending, flips, signals)
+		m.releaseLater(dev.Device, pending, commits, signals)
 	}
 	if a.onSuccess != nil {
 		a.onSuccess()
 	}
-	if len(flips) == 0 {
+	if len(commits) == 0 {
 		m.changes.announce() // no vblank will
 	}
-	return flips
+	return commits
 }
 
-// newFlips makes a flip for each CRTC that the commit has to be shown on.
-func (a *AtomicState) newFlips(opts *commitOptions, modesets uint32) (flips []*flip) {
+// newCommits returns a crtcCommit for each CRTC that must show the commit.
+func (a *AtomicState) newCommits(opts *commitOptions, modesets uint32) (commits []*crtcCommit) {
 	if opts.unsynced {
 		return nil
 	}
 	for c := range a.CRTCs() {
-		f := &flip{
+		f := &crtcCommit{
 			crtc: c, state: a.new, done: make(chan struct{}), nonblock: opts.nonblock, async: opts.async,
 			event:   a.events[c.index],
 			modeset: modesets&(1<<c.index) != 0, writebacks: a.startWritebacks(c),
@@ -159,15 +159,15 @@ func (a *AtomicState) newFlips(opts *commitOptions, modesets uint32) (flips []*f
 		if o := a.outFences[c.index]; o != nil {
 			f.fence = o.fence
 		}
-		flips = append(flips, f)
+		commits = append(commits, f)
 	}
 	a.events = nil // they are on their way
-	return flips
+	return commits
 }
 
 // swap changes the state. A vblank finds all of the commit or nothing of it.
 // The hardware does not show a commit that is held yet.
-func (m *ModeConfig) swap(dev *drm.RegisteredDevice, a *AtomicState, flips []*flip, signals signalChange, held bool) {
+func (m *ModeConfig) swap(dev *drm.RegisteredDevice, a *AtomicState, commits []*crtcCommit, signals signalChange, held bool) {
 	m.lockVblanks()
 	defer m.unlockVblanks()
 	for _, c := range m.crtcs {
@@ -177,13 +177,13 @@ func (m *ModeConfig) swap(dev *drm.RegisteredDevice, a *AtomicState, flips []*fl
 	if !held {
 		m.endSignals(dev, signals)
 	}
-	for _, f := range flips {
+	for _, f := range commits {
 		f.held = held
-		f.crtc.vblank.queueFlip(f)
+		f.crtc.vblank.queueCommit(f)
 	}
-	m.program(dev, from, a.new, flips)
+	m.program(dev, from, a.new, commits)
 	if !held {
-		m.start(dev, flips, signals)
+		m.start(dev, commits, signals)
 	}
 }
 
@@ -229,15 +229,15 @@ func (m *ModeConfig) endSignals(dev *drm.RegisteredDevice, signals signalChange)
 }
 
 // start begins the vblanks of CRTCs that were just switched on, and the wait
-// for those that show the flips.
-func (m *ModeConfig) start(dev *drm.RegisteredDevice, flips []*flip, signals signalChange) {
+// for those that show the commits.
+func (m *ModeConfig) start(dev *drm.RegisteredDevice, commits []*crtcCommit, signals signalChange) {
 	for _, c := range m.crtcs {
 		if signals.begin&(1<<c.index) != 0 {
 			c.vblank.on(dev, &m.state.Load().crtcs[c.index].Mode)
 		}
 	}
-	for _, f := range flips {
-		f.crtc.vblank.startFlip(dev, f)
+	for _, f := range commits {
+		f.crtc.vblank.startCommit(dev, f)
 	}
 }
 

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A frame is what a CRTC shows from one vblank to another, to be composed for
-// who looks at it.
+// A frame is what a CRTC shows from one vblank to another, to be composed for a
+// CRC stream or for writebacks.
 type frame struct {
 	state       *State
 	scene       *scene
 	first, last uint64 // vblanks
 
-	crc        *CRCStream   // nil when nobody wants it
+	crc        *CRCStream   // or nil
 	writebacks []*writeback // to be filled
 	done       chan struct{}
 }
@@ -25,17 +25,17 @@ type composer struct {
 	frames []*frame // the first is being composed
 }
 
-// maxFrames bounds what waits, and with it the memory that a client can make
-// us hold. When composing takes longer than a frame is shown, some are lost.
+// maxFrames bounds the frames that wait, and so the memory that a client can
+// make them hold. If composing takes longer than a frame, some are lost.
 const maxFrames = 4
 
-// add has f composed. What is shown unchanged while an earlier frame waits is
-// composed once, for all of its vblanks.
+// add queues f. A frame that is shown unchanged while an earlier one waits is
+// composed once for all of its vblanks.
 func (q *composer) add(f *frame) {
 	if q.enqueue(f) {
 		return
 	}
-	f.finish(refuse(unix.EBUSY, "composing frame %d: earlier ones take too long", f.last))
+	f.finish(refuse(unix.EBUSY, "frame %d not composed: %d earlier frames are waiting", f.last, maxFrames))
 }
 
 func (q *composer) enqueue(f *frame) bool {
@@ -61,7 +61,7 @@ func (q *composer) enqueue(f *frame) bool {
 	return true
 }
 
-// run composes f and what comes while it is at it.
+// run composes f and the frames that are added meanwhile.
 func (q *composer) run(f *frame) {
 	for f != nil {
 		f.compose()
@@ -70,7 +70,7 @@ func (q *composer) run(f *frame) {
 	}
 }
 
-// next takes the first frame away and returns the one behind it.
+// next removes the first frame and returns the one after it, or nil.
 func (q *composer) next() *frame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,7 +83,7 @@ func (q *composer) next() *frame {
 	return q.frames[0]
 }
 
-// settle waits until no state but the given one is being composed.
+// settle waits until no frame of another state is being composed.
 func (q *composer) settle(state *State) {
 	q.mu.Lock()
 	var wait []*frame
@@ -98,7 +98,7 @@ func (q *composer) settle(state *State) {
 	}
 }
 
-// compose composes the frame for all who look.
+// compose composes the frame for the CRC stream and the writebacks.
 func (f *frame) compose() {
 	var sum lineCRC
 	f.scene.compose(func(y int, line []uint64) {
@@ -114,65 +114,11 @@ func (f *frame) compose() {
 	}
 }
 
-// finish gives up what the frame holds and tells who waits for it.
+// finish releases the frame and completes its writebacks.
 func (f *frame) finish(err error) {
 	f.scene.release()
 	for _, w := range f.writebacks {
 		w.complete(err)
 	}
 	close(f.done)
-}
-
-// capture has what the CRTC shows composed, if somebody looks. The caller
-// holds vblank.mu, so that this is what the vblank shows, whatever is
-// committed next. Without counted, only what has to be written back is of
-// interest.
-func (v *vblank) capture(now vblankTime, counted bool) {
-	crc := v.crc
-	if !counted {
-		crc = nil
-	}
-	if crc == nil && len(v.writebacks) == 0 {
-		return
-	}
-	writebacks := v.writebacks
-	v.writebacks = nil
-	s, state, err := v.m.scene(v.crtc)
-	if err != nil {
-		for _, w := range writebacks {
-			w.complete(err)
-		}
-		return
-	}
-	f := &frame{
-		state: state, scene: s, first: now.count, last: now.count,
-		crc: crc, writebacks: writebacks, done: make(chan struct{}),
-	}
-	if crc != nil {
-		f.first = v.shownSince(state, crc, now)
-		v.captured = captured{state, crc, now.count}
-	}
-	v.composer.add(f)
-}
-
-// shownSince returns the first of the vblanks up to now that showed the state.
-// It is an earlier one when the timer is late, which only a loaded machine
-// makes it.
-func (v *vblank) shownSince(state *State, crc *CRCStream, now vblankTime) uint64 {
-	first := now.count
-	switch c := &v.captured; {
-	case c.crc != crc:
-	case c.state == state:
-		first = c.count + 1
-	case v.current != nil && v.current.started:
-		first = v.current.target
-	}
-	return min(first, now.count)
-}
-
-// captured is the last vblank for which a CRC was wanted.
-type captured struct {
-	state *State
-	crc   *CRCStream
-	count uint64
 }

@@ -56,7 +56,7 @@ func (c *CRTC) SetCRCControl(data []byte) error {
 	}
 	c.vblank.mu.Lock()
 	defer c.vblank.mu.Unlock()
-	if c.vblank.crc != nil {
+	if c.vblank.capture.crc != nil {
 		return refuse(unix.EBUSY, "choosing the CRC source of CRTC %d while CRCs are read", c.id)
 	}
 	c.crcSource = source
@@ -92,22 +92,22 @@ func (c *CRTC) OpenCRC(dev *drm.RegisteredDevice) (*CRCStream, error) {
 	switch {
 	case v.gone:
 		return nil, refuse(unix.ENODEV, "CRCs of CRTC %d: the device is unplugged", c.id)
-	case !v.isOn:
+	case !v.time.running:
 		return nil, refuse(unix.EIO, "CRCs of CRTC %d, which is off", c.id)
-	case v.crc != nil:
+	case v.capture.crc != nil:
 		return nil, refuse(unix.EBUSY, "CRCs of CRTC %d are read already", c.id)
 	}
-	v.crc = &CRCStream{v: v}
+	v.capture.crc = &CRCStream{v: v}
 	v.arm(dev)
-	return v.crc, nil
+	return v.capture.crc, nil
 }
 
 // Close ends the stream; nothing is composed for it any more. Who waits in
 // Next gets EBADF.
 func (s *CRCStream) Close() {
 	s.v.mu.Lock()
-	if s.v.crc == s {
-		s.v.crc = nil // the next vblank is the last that is noticed
+	if s.v.capture.crc == s {
+		s.v.capture.crc = nil // the next vblank is the last that is noticed
 	}
 	s.v.mu.Unlock()
 	s.finish(unix.EBADF)

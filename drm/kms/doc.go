@@ -65,6 +65,6 @@
 // # Where to start reading
 //
 // state.go, atomicstate.go, check.go and commit.go (the way of every change), then
-// vblank.go and flip.go (time), compose.go (pictures). A legacy request that
-// uses all of it: pageflip.go.
+// crtccommit.go, vblank.go and timeline.go (time), scene.go and capture.go
+// (pictures). pageflip.go is a legacy request that uses all of it.
 package kms

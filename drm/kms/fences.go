@@ -190,9 +190,9 @@ func (m *ModeConfig) scanout() *State {
 }
 
 // program makes next the current state. It brings the hardware from what it
-// shows to next, except for CRTCs that are held; flips are those of the change.
+// shows to next, except for CRTCs that are held; commits are those of the change.
 // The caller holds mu and has locked the vblanks.
-func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, flips []*flip) {
+func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, commits []*crtcCommit) {
 	before, to := m.shown.Load(), next
 	var shown *State
 	if held := m.heldCRTCs(); held != 0 {
@@ -206,16 +206,16 @@ func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, flips
 	m.objects.mu.Unlock()
 	if err := m.config.Driver.commit(dev, from, to); err != nil {
 		dev.Class().Logger().Error("kms: the hardware failed to commit a state", "device", dev.Name(), "err", err)
-		failFlips(flips, err)
+		failCommits(commits, err)
 	}
 	if before != nil {
 		before.references(func(c counted) bool { m.objects.put(c); return true })
 	}
 }
 
-// failFlips makes the error of Driver.Commit that of the fences of the flips.
-func failFlips(flips []*flip, err error) {
-	for _, f := range flips {
+// failCommits makes the error of Driver.Commit that of the fences of the commits.
+func failCommits(commits []*crtcCommit, err error) {
+	for _, f := range commits {
 		if !f.held {
 			f.err = err
 		}
@@ -257,32 +257,32 @@ func (m *ModeConfig) mixed(new, old *State, held uint32) *State {
 	return s
 }
 
-// releaseLater shows the flips of a commit, and changes the signals, once its
+// releaseLater shows the commits of a commit, and changes the signals, once its
 // fences are signalled.
-func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, flips []*flip, signals signalChange) {
+func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, commits []*crtcCommit, signals signalChange) {
 	remove := pending.AddCallback(func() {
-		// Unplugged: the flips are completed, or are about to be.
+		// Unplugged: the commits are completed, or are about to be.
 		go device.WithGuard(func(dev *drm.RegisteredDevice) error {
-			m.release(dev, flips, signals)
+			m.release(dev, commits, signals)
 			return nil
 		})
 	})
-	for _, f := range flips {
+	for _, f := range commits {
 		f.onDone(remove)
 	}
 }
 
-// release ends the hold of a commit, as far as nobody has completed its flips
+// release ends the hold of a commit, as far as nobody has completed its commits
 // meanwhile.
-func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, signals signalChange) {
+func (m *ModeConfig) release(dev *drm.RegisteredDevice, commits []*crtcCommit, signals signalChange) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lockVblanks()
 	defer m.unlockVblanks()
 	from := m.scanout()
-	flips = slices.DeleteFunc(flips, func(f *flip) bool { return f.crtc.vblank.current != f })
+	commits = slices.DeleteFunc(commits, func(f *crtcCommit) bool { return f.crtc.vblank.current != f })
 	var crtcs uint32
-	for _, f := range flips {
+	for _, f := range commits {
 		f.held = false
 		crtcs |= 1 << f.crtc.index
 		f.crtc.vblank.current = nil // the end of a signal does not show it
@@ -292,9 +292,9 @@ func (m *ModeConfig) release(dev *drm.RegisteredDevice, flips []*flip, signals s
 	}
 	signals.end, signals.begin = signals.end&crtcs, signals.begin&crtcs
 	m.endSignals(dev, signals)
-	for _, f := range flips {
-		f.crtc.vblank.queueFlip(f)
+	for _, f := range commits {
+		f.crtc.vblank.queueCommit(f)
 	}
-	m.program(dev, from, m.state.Load(), flips)
-	m.start(dev, flips, signals)
+	m.program(dev, from, m.state.Load(), commits)
+	m.start(dev, commits, signals)
 }

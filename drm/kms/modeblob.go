@@ -13,11 +13,7 @@ import (
 // encodeMode returns the content of a MODE_ID blob: struct drm_mode_modeinfo.
 func encodeMode(m *mode.Mode) []byte {
 	info := m.Info()
-	data, err := binary.Append(nil, binary.NativeEndian, &info)
-	if err != nil {
-		panic(err) // impossible: all fields of ModeInfo have a fixed size
-	}
-	return data
+	return encode(binary.Size(&info), &info)
 }
 
 // decodeMode reads the content of a MODE_ID blob.

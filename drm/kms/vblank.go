@@ -12,115 +12,73 @@ import (
 	"github.com/udrm/udrm/drm/mode"
 )
 
-// vblank is the vertical blanking of one CRTC: its counter and who waits for
-// it (struct drm_vblank_crtc).
-//
-// While the CRTC is on, vblanks lie on an ideal grid: number n after the
-// first begins n frames after the CRTC was switched on, to the nanosecond.
-// Counter and timestamps are computed from the time, so that they are right
-// whether anybody was looking or not. A timer runs only while somebody waits.
+// vblank handles the vertical blanking of one CRTC: it wakes waiters, completes
+// commits and has frames captured (struct drm_vblank_crtc). A timer runs only
+// while one of them needs it.
 type vblank struct {
 	m    *ModeConfig
 	crtc *CRTC
 
-	mu    sync.Mutex
-	isOn  bool
-	gone  bool // unplugged: whoever comes gets everything at once
-	mode  mode.Mode
-	epoch time.Duration // when the CRTC was switched on
-	base  uint64        // the counter at epoch
-	last  vblankTime    // while off: what it was when it was switched off
-
-	frames  uint64    // shown so far; see CRTC.Frames
-	current *flip     // the commit that the next vblank shows
-	waiters []*waiter // in the order of their coming
-
-	// Who looks at the picture; see capture.
-	crc        *CRCStream   // nil for nobody
-	writebacks []*writeback // to be filled with the next frame
-	captured   captured
-	composer   composer
+	mu      sync.Mutex
+	time    timeline    // runs while the CRTC is on
+	gone    bool        // the device is unplugged: all requests complete at once
+	frames  uint64      // shown so far; see CRTC.Frames
+	current *crtcCommit // that the next vblank shows, or nil
+	waiters []*waiter   // in order of arrival
+	capture capture
 
 	enabled bool   // the driver was told EnableVblank
-	stop    func() // of the timer; nil while there is none
-	timer   uint64 // which timer that is: one that came too late to be stopped is not it
-	next    uint64 // the vblank that it is for
+	stop    func() // stops the timer; nil if there is none
+	timer   uint64 // generation; a timer that lost the race with stop has an old one
+	next    uint64 // the vblank that the timer is for
 }
 
-// A vblankTime is a vblank: its number and when it began.
-type vblankTime struct {
-	count uint64
-	at    time.Duration
-}
-
-// A waiter is told of the first vblank that has reached its sequence, or of
-// the last one, when there will be none.
+// A waiter is told of the first vblank that reaches its sequence. If there will
+// be none, it is told of the last one.
 type waiter struct {
 	sequence uint64
-	file     *drm.File        // whose event it is; nil for a sleeping request
+	file     *drm.File        // that gets an event; nil for a sleeping request
 	deliver  func(vblankTime) // called once, with vblank.mu held
 }
 
-func (v *vblank) init(m *ModeConfig, c *CRTC) { v.m, v.crtc = m, c }
-
-// passed reports whether the counter has reached sequence; sequences more
-// than 2^23 behind count as being ahead (drm_vblank_passed).
-func passed(count, sequence uint64) bool { return count-sequence <= 1<<23 }
+func (v *vblank) init(m *ModeConfig, c *CRTC) {
+	v.m, v.crtc = m, c
+	v.time.external = c.config.VblankSource
+	v.capture.m, v.capture.crtc = m, c
+}
 
 // now returns the last vblank. The caller holds mu.
-func (v *vblank) now() vblankTime {
-	if !v.isOn || v.external() {
-		return v.last
-	}
-	return v.at(v.base + v.mode.FramesIn(v.m.config.Clock.Now()-v.epoch))
-}
+func (v *vblank) now() vblankTime { return v.time.now(v.m.config.Clock.Now()) }
 
-// at returns the vblank of that number. The caller holds mu, and the CRTC is
-// on.
-func (v *vblank) at(count uint64) vblankTime {
-	if v.external() {
-		return v.last
-	}
-	return vblankTime{count, v.epoch + v.mode.FramesTime(count-v.base)}
-}
-
-// external reports whether the driver counts the vblanks, see
-// [CRTC.HandleVblank].
-func (v *vblank) external() bool { return v.crtc.config.VblankSource }
-
-// on begins the grid: the CRTC was just switched on, with mode. The counter
-// goes on by one. The caller holds mu.
-func (v *vblank) on(dev *drm.RegisteredDevice, mode *mode.Mode) {
-	v.isOn, v.mode = true, *mode
-	v.epoch = v.m.config.Clock.Now()
-	v.base = v.last.count + 1
-	if v.external() {
-		v.last = vblankTime{v.base, v.epoch}
+// on starts the vblanks of a CRTC that was just switched on. The caller holds mu.
+func (v *vblank) on(dev *drm.RegisteredDevice, m *mode.Mode) {
+	v.time.start(m, v.m.config.Clock.Now())
+	if v.time.external {
 		v.enable(dev)
 	} else if v.need() {
 		v.arm(dev)
 	}
 }
 
-// off ends the grid. Whoever waits is answered now: no vblank will come. The
+// off stops the vblanks, and completes everything that waits for one. The
 // caller holds mu.
 func (v *vblank) off(dev *drm.RegisteredDevice) {
-	v.last = v.now()
-	v.isOn = false
+	v.time.stop(v.m.config.Clock.Now())
 	v.flush()
 	v.disable(dev)
 	v.m.changes.announce()
 }
 
-// unplug answers whoever waits, or comes to wait from now on, at once.
+// unplug completes everything that waits for a vblank, and everything that
+// comes later.
 func (v *vblank) unplug() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.gone = true
 	v.flush()
 	v.m.changes.announce()
-	if v.crc != nil {
-		v.crc.finish(unix.ENODEV)
+	if v.capture.crc != nil {
+		v.capture.crc.finish(unix.ENODEV)
 	}
 	if v.stop != nil {
 		v.stop()
@@ -128,30 +86,28 @@ func (v *vblank) unplug() {
 	}
 }
 
-// flush completes everything as of now. The caller holds mu.
+// flush completes everything that waits, at the last vblank. The caller holds mu.
 func (v *vblank) flush() {
 	now := v.now()
-	v.capture(now, false)
-	v.captured = captured{}
-	v.finishFlip(now)
+	v.capture.finish(now)
+	v.finishCommit(now)
 	for _, w := range v.waiters {
 		w.deliver(now)
 	}
 	v.waiters = nil
 }
 
-func (v *vblank) finishFlip(now vblankTime) {
+// finishCommit completes the commit under way at now, if there is one.
+func (v *vblank) finishCommit(now vblankTime) {
 	if v.current != nil {
 		err := v.current.err
 		if v.gone {
 			err = drm.ErrUnplugged
 		}
 		if !v.current.started {
-			for _, w := range v.current.writebacks {
-				w.complete(drm.ErrUnplugged) // it never was to be seen
-			}
+			drop(v.current.writebacks)
 		}
-		if v.isOn && v.current.started && !v.gone {
+		if v.time.running && v.current.started && !v.gone {
 			v.frames++
 		}
 		v.current.complete(now, err)
@@ -160,68 +116,68 @@ func (v *vblank) finishFlip(now vblankTime) {
 	}
 }
 
-// forget drops the events of a file that was closed.
+// forget drops the events of a closed file.
 func (v *vblank) forget(f *drm.File) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.waiters = slices.DeleteFunc(v.waiters, func(w *waiter) bool { return w.file == f })
 }
 
-// pending returns the commit that is not shown yet, nil when there is none.
-func (v *vblank) pending(dev *drm.RegisteredDevice) *flip {
+// pending returns the commit that is not shown yet, or nil.
+func (v *vblank) pending(dev *drm.RegisteredDevice) *crtcCommit {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.catchUp(dev)
 	return v.current
 }
 
-// queueFlip makes f the commit under way. The caller holds mu.
-func (v *vblank) queueFlip(f *flip) {
-	v.current = f
+// queueCommit makes c the commit under way. The caller holds mu.
+func (v *vblank) queueCommit(c *crtcCommit) {
+	v.current = c
 	if v.gone {
-		v.finishFlip(v.now())
+		v.finishCommit(v.now())
 	}
 }
 
-// startFlip starts the wait for the vblank that shows the commit under way, if
-// that still is f. On a CRTC that is off it is over at once. The caller holds
+// startCommit starts the wait for the vblank that shows c, if c is still the
+// commit under way. On a CRTC that is off it completes at once. The caller holds
 // mu.
-func (v *vblank) startFlip(dev *drm.RegisteredDevice, f *flip) {
-	if v.current != f {
+func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
+	if v.current != c {
 		return
 	}
 	now := v.now()
-	if !v.isOn {
-		v.finishFlip(now)
+	if !v.time.running {
+		v.finishCommit(now)
 		return
 	}
-	f.started, f.target = true, now.count+1
-	if f.async {
-		v.finishFlip(now)
+	c.started, c.target = true, now.count+1
+	if c.async {
+		v.finishCommit(now)
 		return
 	}
-	v.writebacks = append(v.writebacks, f.writebacks...)
+	v.capture.writebacks = append(v.capture.writebacks, c.writebacks...)
 	v.arm(dev)
 }
 
-// need reports whether somebody waits for a vblank. The caller holds mu.
+// need reports whether the next vblank has anything to do. The caller holds mu.
 func (v *vblank) need() bool {
-	return v.current != nil && v.current.started || len(v.waiters) > 0 || v.crc != nil || len(v.writebacks) > 0
+	return v.current != nil && v.current.started || len(v.waiters) > 0 || v.capture.wanted()
 }
 
-// arm makes the next vblank be noticed. The caller holds mu.
+// arm starts the timer for the next vblank. The caller holds mu.
 func (v *vblank) arm(dev *drm.RegisteredDevice) {
 	v.enable(dev)
-	if v.stop != nil || v.gone || v.external() {
+	if v.stop != nil || v.gone || v.time.external {
 		return
 	}
 	v.timer++
 	v.next = v.now().count + 1
 	device, timer := dev.Device, v.timer
-	v.stop = v.m.config.Clock.At(v.at(v.next).at, func() { v.interrupt(device, timer) })
+	v.stop = v.m.config.Clock.At(v.time.at(v.next).at, func() { v.interrupt(device, timer) })
 }
 
-// disable ends the noticing. The caller holds mu.
+// disable stops the timer. The caller holds mu.
 func (v *vblank) disable(dev *drm.RegisteredDevice) {
 	if v.stop != nil {
 		v.stop()
@@ -233,8 +189,8 @@ func (v *vblank) disable(dev *drm.RegisteredDevice) {
 	}
 }
 
-// interrupt is the vblank interrupt. It runs in a guard of its own; when there
-// is none to be had, Unplug has answered everybody, or is about to.
+// interrupt is the vblank interrupt. It runs in a guard of its own. It does
+// nothing once the device is unplugged: then Unplug completes everything.
 func (v *vblank) interrupt(device *drm.Device, timer uint64) {
 	device.WithGuard(func(dev *drm.RegisteredDevice) error {
 		v.mu.Lock()
@@ -246,16 +202,18 @@ func (v *vblank) interrupt(device *drm.Device, timer uint64) {
 	})
 }
 
-// catchUp is for who is about to change what is shown: when the timer is late,
-// the vblanks that have begun see nothing of it. The caller holds mu.
+// catchUp handles vblanks that have begun though their timer is late. It must be
+// called before a change of what is shown, so that they do not see the change.
+// The caller holds mu.
 func (v *vblank) catchUp(dev *drm.RegisteredDevice) {
-	if v.stop != nil && v.isOn && v.now().count >= v.next {
+	if v.stop != nil && v.time.running && v.now().count >= v.next {
 		v.stop()
 		v.tick(dev)
 	}
 }
 
-// tick does what a vblank brings, once its timer is over. The caller holds mu.
+// tick handles a vblank whose timer has expired or was stopped. The caller holds
+// mu.
 func (v *vblank) tick(dev *drm.RegisteredDevice) {
 	v.stop = nil
 	v.handle(dev)
@@ -274,32 +232,40 @@ func (v *vblank) enable(dev *drm.RegisteredDevice) {
 	}
 }
 
-// handle tells the driver and clients of the last vblank. The caller holds mu.
+// handle handles the last vblank. The caller holds mu.
 func (v *vblank) handle(dev *drm.RegisteredDevice) {
 	now := v.now()
 	v.m.config.Driver.vblank(dev, v.crtc, now.count)
-	v.capture(now, true)
+	v.capture.vblank(now, v.shown())
 	v.deliver(now)
 }
 
-// HandleVblank says that a vblank of c has begun at the given time of the
-// clock. A driver with [CRTCConfig.VblankSource] calls it, from inside a guard,
-// between Driver.EnableVblank and Driver.DisableVblank, but not from them
+// HandleVblank reports that a vblank of c has begun at the given time of the
+// clock. A driver with [CRTCConfig.VblankSource] calls it inside a guard, between
+// Driver.EnableVblank and Driver.DisableVblank, but not from them
 // (drm_crtc_handle_vblank). At other times it does nothing.
 func (c *CRTC) HandleVblank(dev *drm.RegisteredDevice, at time.Duration) {
 	v := &c.vblank
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !v.isOn || v.gone {
+	if !v.time.running || v.gone {
 		return
 	}
-	v.last = vblankTime{v.last.count + 1, at}
+	v.time.tick(at)
 	v.handle(dev)
 }
 
-// deliver sends what is due, events with the vblank that they were due at: when
-// the timer is late by some vblanks, which only a loaded machine makes it, who
-// reads them cannot tell. The caller holds mu.
+// shown returns the vblank that showed the commit under way, or 0.
+func (v *vblank) shown() uint64 {
+	if v.current != nil && v.current.started {
+		return v.current.target
+	}
+	return 0
+}
+
+// deliver sends what is due. Events carry the vblank at which they were due, so
+// that readers do not notice a timer that is several vblanks late. The caller
+// holds mu.
 func (v *vblank) deliver(now vblankTime) {
 	var due []*waiter
 	v.waiters = slices.DeleteFunc(v.waiters, func(w *waiter) bool {
@@ -311,43 +277,42 @@ func (v *vblank) deliver(now vblankTime) {
 	})
 	slices.SortStableFunc(due, func(a, b *waiter) int { return cmp.Compare(a.sequence, b.sequence) })
 	for _, w := range due {
-		v.deliverFlip(w.sequence)
+		v.deliverCommit(w.sequence)
 		if w.file == nil {
-			w.deliver(now) // who is woken late sees the vblank that it is
+			w.deliver(now) // a request that is woken late reports the current vblank
 		} else {
-			w.deliver(v.at(w.sequence))
+			w.deliver(v.time.at(w.sequence))
 		}
 	}
-	v.deliverFlip(now.count)
+	v.deliverCommit(now.count)
 }
 
-// deliverFlip shows the pending commit if it was due by then.
-func (v *vblank) deliverFlip(count uint64) {
+// deliverCommit completes the commit under way if vblank number count shows it.
+func (v *vblank) deliverCommit(count uint64) {
 	if v.current != nil && v.current.started && passed(count, v.current.target) {
-		v.finishFlip(v.at(v.current.target))
+		v.finishCommit(v.time.at(v.current.target))
 	}
 }
 
-// read returns the last vblank: EINVAL when the CRTC is off, or was never on.
+// read returns the last vblank, or EINVAL if the CRTC is off.
 func (v *vblank) read() (vblankTime, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !v.isOn {
-		return v.last, v.isOff()
+	if !v.time.running {
+		return v.time.last, v.offError()
 	}
 	return v.now(), nil
 }
 
-func (v *vblank) isOff() error { return invalid("CRTC %d is off: it has no vblanks", v.crtc.id) }
+func (v *vblank) offError() error { return invalid("CRTC %d is off, so it has no vblanks", v.crtc.id) }
 
-// queue sends an event of size bytes to the file when the sequence is
-// reached: at once when it has been. It returns the sequence at which the
-// event comes.
+// queue sends an event to the file at the first vblank that reaches sequence, or
+// at once if one has. It returns the number of that vblank.
 func (v *vblank) queue(dev *drm.RegisteredDevice, f *drm.File, sequence uint64, size int, encode func(vblankTime) []byte) (uint64, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !v.isOn {
-		return 0, v.isOff()
+	if !v.time.running {
+		return 0, v.offError()
 	}
 	event, err := f.ReserveEvent(size)
 	if err != nil {
@@ -363,12 +328,12 @@ func (v *vblank) queue(dev *drm.RegisteredDevice, f *drm.File, sequence uint64, 
 	return sequence, nil
 }
 
-// sleepLimit is how long WAIT_VBLANK waits.
+// sleepLimit is the time after which WAIT_VBLANK gives up.
 const sleepLimit = 3 * time.Second
 
-// sleep waits until the sequence is reached, the CRTC is switched off or the
-// device is unplugged, and returns the vblank at which that was. EBUSY after
-// [sleepLimit], EINTR when the request is interrupted.
+// sleep waits until a vblank reaches sequence, the CRTC is switched off or the
+// device is unplugged. It returns the last vblank. Errors: EBUSY after
+// sleepLimit, EINTR if the request is interrupted.
 func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uint64) (vblankTime, error) {
 	woken := make(chan vblankTime, 1)
 	w := &waiter{sequence, nil, func(now vblankTime) { woken <- now }}
@@ -384,10 +349,10 @@ func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uin
 	case now := <-woken:
 		return now, nil
 	case <-expired:
-		err = refuse(unix.EBUSY, "no such vblank of CRTC %d within %v", v.crtc.id, sleepLimit)
+		err = refuse(unix.EBUSY, "vblank %d of CRTC %d did not come within %v", sequence, v.crtc.id, sleepLimit)
 	case <-req.Context().Done():
 		if unplugged(req.Context()) {
-			return <-woken, nil // Unplug wakes everybody, at once
+			return <-woken, nil // Unplug wakes all waiters at once
 		}
 		err = unix.EINTR
 	}
@@ -397,12 +362,12 @@ func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uin
 	return v.now(), err
 }
 
-// enqueue adds w; false when there is nothing to wait for any more.
+// enqueue adds w. It reports false if there is nothing to wait for.
 func (v *vblank) enqueue(dev *drm.RegisteredDevice, w *waiter) (vblankTime, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := v.now()
-	if v.gone || !v.isOn || passed(now.count, w.sequence) {
+	if v.gone || !v.time.running || passed(now.count, w.sequence) {
 		return now, false
 	}
 	v.waiters = append(v.waiters, w)

@@ -49,7 +49,7 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 
 	if flags&uapi.VblankEvent != 0 {
 		sequence, err = v.queue(dev, req.File, sequence, vblankEventSize, func(now vblankTime) []byte {
-			return vblankEventBytes(uapi.EventTypeVblank, signal, c.id, now)
+			return vblankEvent(uapi.EventTypeVblank, signal, c.id, now)
 		})
 		if err == nil {
 			arg.Sequence = uint32(sequence)
@@ -68,10 +68,6 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 	arg.TvalUsec = int64(now.at % time.Second / time.Microsecond)
 	return err
 }
-
-// widen completes the low half of a sequence to the one that is nearest to
-// the counter.
-func widen(low uint32, near uint64) uint64 { return near + uint64(int64(int32(low-uint32(near)))) }
 
 func (m *ModeConfig) crtcGetSequence(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.CRTCGetSequence) error {
 	c, err := m.findCRTC(req.File, arg.CRTCID)
@@ -109,7 +105,7 @@ func (m *ModeConfig) crtcQueueSequence(dev *drm.RegisteredDevice, req *drm.Reque
 	}
 	userData := arg.UserData
 	sequence, err = c.vblank.queue(dev, req.File, sequence, sequenceEventSize, func(now vblankTime) []byte {
-		return sequenceEventBytes(userData, now)
+		return sequenceEvent(userData, now)
 	})
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func (a *AtomicState) checkWritebacks() error {
 }
 
 // startWritebacks makes what t asks for of the connectors of c. They are to be
-// given to [vblank.flip]. The first error to find the memory is that of the
+// given to [vblank.startCommit]. The first error to find the memory is that of the
 // writeback: the commit is under way.
 func (a *AtomicState) startWritebacks(c *CRTC) (started []*writeback) {
 	for i, r := range a.writebacks {
