@@ -75,7 +75,7 @@ type scene struct {
 func (t *tester) Scene() *scene {
 	t.Helper()
 	f := t.Open()
-	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
 	return t.SceneOf(f, f.Display())
 }
 
@@ -170,16 +170,16 @@ func (s *scene) state() map[change]bool {
 func atomicNeedsCap(t *tester) {
 	f := t.Open()
 	t.Want("MODE_ATOMIC without client capability ATOMIC", f.atomic(testOnly), unix.EINVAL)
-	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
 	t.Want("MODE_ATOMIC without objects", f.atomic(testOnly))
 	t.Want("MODE_ATOMIC without objects", f.atomic(0))
-	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 0))
+	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 0))
 	t.Want("MODE_ATOMIC after client capability ATOMIC 0", f.atomic(testOnly), unix.EINVAL)
 }
 
 func atomicModeset(t *tester) {
 	s := t.Scene()
-	t.Must("off", s.atomic(allowModeset, s.off()...))
+	t.Must("MODE_ATOMIC that disables the display", s.atomic(allowModeset, s.off()...))
 	t.Want("a modeset without ALLOW_MODESET", s.atomic(0, s.on()...), unix.EINVAL)
 	equal(t, "mode_valid of the CRTC", s.GetCRTC().ModeValid, 0)
 	t.Want("a modeset", s.atomic(allowModeset, s.on()...))
@@ -196,7 +196,7 @@ func atomicModeset(t *tester) {
 	equal(t, "OUT_FENCE_PTR, which is write-only", crtc["OUT_FENCE_PTR"].Value, 0)
 	equal(t, "CRTC_ID of the connector", s.MustProperties(s.Connector.ID, uapi.ModeObjectConnector)["CRTC_ID"].Value, uint64(s.CRTC))
 	t.Want("the same state again without ALLOW_MODESET", s.atomic(0, s.on()...))
-	t.Want("off", s.atomic(allowModeset, s.off()...))
+	t.Want("MODE_ATOMIC that disables the display", s.atomic(allowModeset, s.off()...))
 	equal(t, "mode_valid of the CRTC", s.GetCRTC().ModeValid, 0)
 }
 
@@ -314,15 +314,15 @@ func atomicAllOrNothing(t *tester) {
 // atomicActive checks that a CRTC can be inactive and keep its state.
 func atomicActive(t *tester) {
 	s := t.ShowScene()
-	t.Want("ACTIVE 0 without ALLOW_MODESET", s.atomic(0, s.crtc("ACTIVE", 0)), unix.EINVAL)
-	t.Want("ACTIVE 0", s.atomic(allowModeset, s.crtc("ACTIVE", 0)))
+	t.Want("MODE_ATOMIC with ACTIVE 0 without ALLOW_MODESET", s.atomic(0, s.crtc("ACTIVE", 0)), unix.EINVAL)
+	t.Want("MODE_ATOMIC with ACTIVE 0", s.atomic(allowModeset, s.crtc("ACTIVE", 0)))
 	got := s.GetCRTC()
 	equal(t, "mode_valid of an inactive CRTC", got.ModeValid, 1)
 	equal(t, "the framebuffer of an inactive CRTC", got.FBID, s.FB)
 	other := s.Another()
 	t.Want("PAGE_FLIP on an inactive CRTC", s.Flip(other, 0), unix.EINVAL)
 	t.Want("another framebuffer on an inactive CRTC", s.atomic(0, s.plane("FB_ID", uint64(other))))
-	t.Want("ACTIVE 1", s.atomic(allowModeset, s.crtc("ACTIVE", 1)))
+	t.Want("MODE_ATOMIC with ACTIVE 1", s.atomic(allowModeset, s.crtc("ACTIVE", 1)))
 	equal(t, "the framebuffer of the CRTC", s.GetCRTC().FBID, other)
 }
 

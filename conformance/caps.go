@@ -121,7 +121,7 @@ func universalPlanes(t *tester) {
 		return len(planes)
 	}
 	before := count()
-	t.Must("UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	if all := count(); all <= before {
 		t.Errorf("%d planes with UNIVERSAL_PLANES, %d without", all, before)
 	}
@@ -135,7 +135,7 @@ func universalPlanes(t *tester) {
 	if primary == 0 {
 		t.Errorf("no primary plane among %d planes", len(planes))
 	}
-	t.Must("UNIVERSAL_PLANES 0", f.SetClientCap(uapi.ClientCapUniversalPlanes, 0))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES 0", f.SetClientCap(uapi.ClientCapUniversalPlanes, 0))
 	equal(t, "the number of planes after UNIVERSAL_PLANES 0", count(), before)
 }
 
@@ -147,8 +147,8 @@ func atomicCap(t *tester) {
 	if p := f.MustProperties(d.CRTC, uapi.ModeObjectCRTC); len(p) > 0 && p["ACTIVE"].ID != 0 {
 		t.Errorf("a client without ATOMIC sees ACTIVE among the properties of the CRTC")
 	}
-	t.Must("ATOMIC 2", f.SetClientCap(uapi.ClientCapAtomic, 2))
-	t.Want("ATOMIC 3", f.SetClientCap(uapi.ClientCapAtomic, 3), unix.EINVAL)
+	t.Must("SET_CLIENT_CAP ATOMIC 2", f.SetClientCap(uapi.ClientCapAtomic, 2))
+	t.Want("SET_CLIENT_CAP ATOMIC 3", f.SetClientCap(uapi.ClientCapAtomic, 3), unix.EINVAL)
 	crtc := f.MustProperties(d.CRTC, uapi.ModeObjectCRTC)
 	for _, name := range []string{"ACTIVE", "MODE_ID"} {
 		if crtc[name].ID == 0 {
@@ -165,7 +165,7 @@ func atomicCap(t *tester) {
 	if f.MustProperties(d.Connector.ID, uapi.ModeObjectConnector)["CRTC_ID"].ID == 0 {
 		t.Errorf("the connector has no property CRTC_ID")
 	}
-	t.Must("ATOMIC 0", f.SetClientCap(uapi.ClientCapAtomic, 0))
+	t.Must("SET_CLIENT_CAP ATOMIC 0", f.SetClientCap(uapi.ClientCapAtomic, 0))
 	if f.MustProperties(d.CRTC, uapi.ModeObjectCRTC)["ACTIVE"].ID != 0 {
 		t.Errorf("a client after ATOMIC 0 sees ACTIVE")
 	}
@@ -175,13 +175,13 @@ func atomicCap(t *tester) {
 // WRITEBACK_CONNECTORS, which in turn requires ATOMIC.
 func writebackCap(t *tester) {
 	f := t.Open()
-	t.Want("WRITEBACK_CONNECTORS without ATOMIC", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1), unix.EINVAL)
-	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	t.Want("SET_CLIENT_CAP WRITEBACK_CONNECTORS without ATOMIC", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1), unix.EINVAL)
+	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
 	if c, err := f.WritebackConnector(); err == nil {
 		t.Errorf("writeback connector %d is visible without WRITEBACK_CONNECTORS", c.ID)
 	}
-	t.Want("WRITEBACK_CONNECTORS 2", f.SetClientCap(uapi.ClientCapWritebackConnectors, 2), unix.EINVAL)
-	t.Must("WRITEBACK_CONNECTORS", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
+	t.Want("SET_CLIENT_CAP WRITEBACK_CONNECTORS 2", f.SetClientCap(uapi.ClientCapWritebackConnectors, 2), unix.EINVAL)
+	t.Must("SET_CLIENT_CAP WRITEBACK_CONNECTORS", f.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
 	c, err := f.WritebackConnector()
 	t.Must("looking for a writeback connector", err)
 	properties := f.MustProperties(c.ID, uapi.ModeObjectConnector)
@@ -196,9 +196,9 @@ func writebackCap(t *tester) {
 // newer kernels support.
 func hotSpotCap(t *tester) {
 	f := t.Open()
-	t.Want("CURSOR_PLANE_HOTSPOT without ATOMIC", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), unix.EINVAL, unix.EOPNOTSUPP)
-	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
-	t.Want("CURSOR_PLANE_HOTSPOT", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), 0, unix.EINVAL, unix.EOPNOTSUPP)
+	t.Want("SET_CLIENT_CAP CURSOR_PLANE_HOTSPOT without ATOMIC", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), unix.EINVAL, unix.EOPNOTSUPP)
+	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	t.Want("SET_CLIENT_CAP CURSOR_PLANE_HOTSPOT", f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1), 0, unix.EINVAL, unix.EOPNOTSUPP)
 }
 
 // clientName checks that a client can set its name, in printable characters.

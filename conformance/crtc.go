@@ -44,11 +44,11 @@ func crtcShow(t *tester) {
 	equal(t, "the framebuffer of the plane", plane.FBID, s.FB)
 	equal(t, "the CRTC of the plane", plane.CRTCID, s.CRTC)
 
-	s.Want("to off", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
+	s.Want("to disable", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 	got = s.GetCRTC()
 	equal(t, "the framebuffer of a disabled CRTC", got.FBID, 0)
 	equal(t, "mode_valid of a disabled CRTC", got.ModeValid, 0)
-	s.Want("to off, again", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
+	s.Want("to disable, again", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 }
 
 func crtcErrors(t *tester) {
@@ -225,7 +225,7 @@ func crtcSecond(t *tester) {
 		back := s.SetCRTC()
 		s.Must(uapi.IoctlModeSetCRTC, &back)
 		equal(t, "the framebuffer of the first CRTC", s.GetCRTC().FBID, s.FB)
-		s.Want("to off, which it is", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: id})
+		s.Want("to disable a disabled CRTC", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: id})
 		equal(t, "the framebuffer of the first CRTC after the other is disabled", s.GetCRTC().FBID, s.FB)
 	}
 }

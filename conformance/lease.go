@@ -64,7 +64,7 @@ func leaseCreate(t *tester) {
 	flags, err := unix.FcntlInt(uintptr(lessee.fd), unix.F_GETFD, 0)
 	t.Want("F_GETFD", err)
 	equal(t, "whether the lease is closed on exec", flags&unix.FD_CLOEXEC != 0, true)
-	t.Must("UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	s := t.ShowOn(lessee)
 	equal(t, "the framebuffer seen by the lessee", s.GetCRTC().FBID, s.FB)
 	crtc := uapi.ModeCRTC{CRTCID: l.CRTC}
@@ -115,7 +115,7 @@ func leaseObjects(t *tester) {
 	planes, err := l.Planes()
 	t.Must("GETPLANERESOURCES", err)
 	lessee, _ := l.Lease()
-	t.Must("UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	r := lessee.MustResources()
 	if !slices.Equal(r.CRTCs, []uint32{l.CRTC}) || !slices.Equal(r.Connectors, []uint32{l.Connector.ID}) {
 		t.Errorf("the lessee sees the CRTCs %d and the connectors %d, want %d and %d", r.CRTCs, r.Connectors, l.CRTC, l.Connector.ID)
@@ -214,7 +214,7 @@ func leaseList(t *tester) {
 func leaseRevoke(t *tester) {
 	l := t.Lessor()
 	lessee, id := l.Lease()
-	t.Must("UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	s := t.ShowOn(lessee)
 	l.Want("", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id})
 	if objects := lessee.leased(); len(objects) != 0 {
@@ -231,7 +231,7 @@ func leaseRevoke(t *tester) {
 	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
 	l.Want("of revoked objects", uapi.IoctlModeCreateLease, &arg)
 	t.File(int(arg.FD), "a lease")
-	l.Want("to off, by the lessor", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: l.CRTC})
+	l.Want("to disable, by the lessor", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: l.CRTC})
 }
 
 // leaseMaster checks that a lessee is master while its lessor is, and can neither
@@ -273,7 +273,7 @@ func leaseLessorCloses(t *tester) {
 func leaseLessee(t *tester) {
 	l := t.Lessor()
 	lessee, id := l.Lease()
-	t.Must("UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES by the lessee", lessee.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	arg := l.leaseArg(l.CRTC, l.Connector.ID, l.plane)
 	lessee.Want("as lessee", uapi.IoctlModeCreateLease, &arg, unix.EINVAL)
 	lessee.Want("of itself, as lessee", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id}, unix.EACCES)
@@ -311,5 +311,5 @@ func leaseNoPrimary(t *tester) {
 		PlaneID: l.plane, CRTCID: s.CRTC, FBID: lessee.NewFB(64, 64), CRTCW: 64, CRTCH: 64, SrcW: 64 << 16, SrcH: 64 << 16,
 	}
 	lessee.Want("on the leased plane", uapi.IoctlModeSetPlane, &overlay)
-	lessee.Want("to off, which uses no plane", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
+	lessee.Want("to disable, without a plane", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: s.CRTC})
 }

@@ -39,7 +39,7 @@ func planeShow(t *tester) {
 	s.Want("partly outside the screen", uapi.IoctlModeSetPlane, &arg)
 	arg.CRTCX = math.MaxInt32 - 64
 	s.Want("far outside the screen", uapi.IoctlModeSetPlane, &arg)
-	s.Want("to off", uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: plane})
+	s.Want("to disable", uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: plane})
 	equal(t, "the framebuffer of a disabled plane", s.MustPlane(plane).FBID, 0)
 	equal(t, "the framebuffer of the CRTC", s.GetCRTC().FBID, s.FB)
 }
@@ -77,9 +77,9 @@ func planeErrors(t *tester) {
 func (f *file) NewCursor() uapi.ModeCreateDumb {
 	f.t.Helper()
 	width, err := f.Cap(uapi.CapCursorWidth)
-	f.t.Must("CURSOR_WIDTH", err)
+	f.t.Must("GET_CAP CURSOR_WIDTH", err)
 	height, err := f.Cap(uapi.CapCursorHeight)
-	f.t.Must("CURSOR_HEIGHT", err)
+	f.t.Must("GET_CAP CURSOR_HEIGHT", err)
 	return f.t.NewDumb(f, uint32(width), uint32(height), 32)
 }
 

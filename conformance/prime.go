@@ -239,7 +239,7 @@ func dmaBufFences(t *tester) {
 	for _, flags := range []uint32{uapi.DMABufSyncWrite, uapi.DMABufSyncRead} {
 		dmaBuf := export(s.file, t.NewDumb(s.file, 64, 64, 32).Handle)
 		fd := []int32{-1}
-		t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+		t.Must("MODE_ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
 		fence := t.File(int(fd[0]), "a fence")
 		dmaBuf.Want("of a commit's fence", uapi.DMABufIoctlImportSyncFile, &uapi.DMABufImportSyncFile{Flags: flags, FD: fence.FD()})
 		arg := uapi.DMABufExportSyncFile{Flags: uapi.DMABufSyncRW}

@@ -29,7 +29,7 @@ const simpleTypes = uapi.ModePropRange | uapi.ModePropEnum | uapi.ModePropBlob |
 // allProperties returns the properties of all objects of the device by id.
 func (f *file) allProperties() map[uint32]uapi.ModeGetProperty {
 	f.t.Helper()
-	f.t.Must("UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	f.t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	_ = f.SetClientCap(uapi.ClientCapAtomic, 1) // more properties, if supported
 	r := f.MustResources()
 	planes, err := f.Planes()

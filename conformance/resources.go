@@ -65,7 +65,7 @@ func resourcesBadPointer(t *tester) {
 		f.Want("with an array at a bad address", uapi.IoctlModeGetResources, &arg, unix.EFAULT)
 	}
 	planes := uapi.ModeGetPlaneRes{PlaneIDPtr: t.BadAddr(), CountPlanes: 1}
-	t.Must("UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	f.Want("with an array at a bad address", uapi.IoctlModeGetPlaneResources, &planes, unix.EFAULT)
 }
 
@@ -173,7 +173,7 @@ func crtcAnswers(t *tester) {
 
 func planeAnswers(t *tester) {
 	f := t.Open()
-	t.Must("UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
+	t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
 	crtcs := f.MustResources().CRTCs
 	planes, err := f.Planes()
 	t.Must("GETPLANERESOURCES", err)

@@ -61,7 +61,7 @@ func twoIndependent(t *tester) {
 // display sends an event.
 func twoAtomic(t *tester) {
 	f := t.Open()
-	t.Must("ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
+	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
 	two := f.Two()
 	a, b := t.SceneOf(f, two[0]), t.SceneOf(f, two[1])
 	arg := f.atomicArg(allowModeset|wantEvent, append(a.on(), b.on()...)...)

@@ -156,7 +156,7 @@ func unplugVblankWait(t *tester) {
 func unplugFence(t *tester) {
 	s := t.ShowScene()
 	fd := []int32{-1}
-	t.Must("ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
+	t.Must("MODE_ATOMIC with OUT_FENCE_PTR", s.atomic(nonblock, s.plane("FB_ID", uint64(s.Another())), s.crtc("OUT_FENCE_PTR", addr(t, fd))))
 	fence := t.File(int(fd[0]), "a fence")
 	t.Unplug()
 	equal(t, "poll for the fence", fence.Poll(unix.POLLIN, timeout), unix.POLLIN)

@@ -19,7 +19,7 @@ type studio struct {
 func (t *tester) Studio() *studio {
 	t.Helper()
 	s := t.ShowScene()
-	t.Must("WRITEBACK_CONNECTORS", s.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
+	t.Must("SET_CLIENT_CAP WRITEBACK_CONNECTORS", s.SetClientCap(uapi.ClientCapWritebackConnectors, 1))
 	c, err := s.WritebackConnector()
 	t.Must("looking for a writeback connector", err)
 	return &studio{s, c.ID, s.MustProperties(c.ID, uapi.ModeObjectConnector)}
