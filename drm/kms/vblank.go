@@ -332,45 +332,54 @@ func (v *vblank) queue(dev *drm.RegisteredDevice, f *drm.File, sequence uint64, 
 const sleepLimit = 3 * time.Second
 
 // sleep waits until a vblank reaches sequence, the CRTC is switched off or the
-// device is unplugged. It returns the last vblank. Errors: EBUSY after
+// device is unplugged. It returns the vblank of that moment. Errors: EBUSY after
 // sleepLimit, EINTR if the request is interrupted.
 func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uint64) (vblankTime, error) {
-	woken := make(chan vblankTime, 1)
-	w := &waiter{sequence, nil, func(now vblankTime) { woken <- now }}
-	if now, ok := v.enqueue(dev, w); !ok {
-		return now, nil
+	type result struct {
+		now vblankTime
+		err error
 	}
-	expired := make(chan struct{})
-	clock := v.m.config.Clock
-	defer clock.At(clock.Now()+sleepLimit, func() { close(expired) })()
-
-	var err error
-	select {
-	case now := <-woken:
-		return now, nil
-	case <-expired:
-		err = refuse(unix.EBUSY, "vblank %d of CRTC %d did not come within %v", sequence, v.crtc.id, sleepLimit)
-	case <-req.Context().Done():
-		if unplugged(req.Context()) {
-			return <-woken, nil // Unplug wakes all waiters at once
+	ended := make(chan result, 1)
+	w := &waiter{sequence, nil, func(now vblankTime) { ended <- result{now, nil} }}
+	// fail ends the wait, unless it has ended.
+	fail := func(err error) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if i := slices.Index(v.waiters, w); i >= 0 {
+			v.waiters = slices.Delete(v.waiters, i, i+1)
+			ended <- result{v.now(), err}
 		}
-		err = unix.EINTR
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.waiters = slices.DeleteFunc(v.waiters, func(other *waiter) bool { return other == w })
-	return v.now(), err
+	stop, now, ok := v.enqueue(dev, w, func() {
+		fail(refuse(unix.EBUSY, "vblank %d of CRTC %d did not come within %v", sequence, v.crtc.id, sleepLimit))
+	})
+	if !ok {
+		return now, nil
+	}
+	defer stop()
+	select {
+	case r := <-ended:
+		return r.now, r.err
+	case <-req.Context().Done():
+	}
+	if !unplugged(req.Context()) { // Unplug ends all waits
+		fail(unix.EINTR)
+	}
+	r := <-ended
+	return r.now, r.err
 }
 
-// enqueue adds w. It reports false if there is nothing to wait for.
-func (v *vblank) enqueue(dev *drm.RegisteredDevice, w *waiter) (vblankTime, bool) {
+// enqueue adds w, and has expire called after [sleepLimit] unless stop is. ok is
+// false when w need not wait.
+func (v *vblank) enqueue(dev *drm.RegisteredDevice, w *waiter, expire func()) (stop func(), now vblankTime, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	now := v.now()
+	now = v.now()
 	if v.gone || !v.time.running || passed(now.count, w.sequence) {
-		return now, false
+		return nil, now, false
 	}
 	v.waiters = append(v.waiters, w)
 	v.arm(dev)
-	return now, true
+	clock := v.m.config.Clock
+	return clock.At(clock.Now()+sleepLimit, expire), now, true
 }
