@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,7 +15,7 @@ import (
 type Limits struct {
 	MinWidth, MaxWidth        uint32 // of a framebuffer
 	MinHeight, MaxHeight      uint32
-	CursorWidth, CursorHeight uint32 // DRM_CAP_CURSOR_WIDTH, _HEIGHT
+	CursorWidth, CursorHeight uint32 // DRM_CAP_CURSOR_WIDTH, _HEIGHT; 0 stands for 64
 	PreferredDepth            uint32 // DRM_CAP_DUMB_PREFERRED_DEPTH
 	PreferShadow              bool   // DRM_CAP_DUMB_PREFER_SHADOW
 	AsyncPageFlip             bool   // DRM_CAP_ASYNC_PAGE_FLIP, DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
@@ -135,9 +136,9 @@ func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
 	case uapi.CapDumbPreferShadow:
 		return boolValue(limits.PreferShadow), true
 	case uapi.CapCursorWidth:
-		return uint64(limits.CursorWidth), true
+		return uint64(cmp.Or(limits.CursorWidth, 64)), true
 	case uapi.CapCursorHeight:
-		return uint64(limits.CursorHeight), true
+		return uint64(cmp.Or(limits.CursorHeight, 64)), true
 	}
 	return 0, false
 }
