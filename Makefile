@@ -10,7 +10,7 @@ OTHER_GO ?= go1.27.4
 PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 	libdrm-dev:/usr/include/libdrm/drm.h gcc:/usr/bin/gcc spin:/usr/bin/spin \
 	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm edid-decode:/usr/bin/edid-decode \
-	intel-gpu-tools:/usr/bin/lsgpu
+	intel-gpu-tools:/usr/bin/lsgpu python3-pytest:/usr/bin/pytest-3 meson:/usr/bin/meson
 
 COMPOSITORS = sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd \
 	xserver-xorg-core:/usr/bin/Xorg x11-xserver-utils:/usr/bin/xsetroot
