@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/machine/config"
 )
 
@@ -31,20 +30,19 @@ func TestSwayHotplug(t *testing.T) {
 	if err := os.Chown(dir, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	s := newSession(t)
-	if s.list, err = config.ReadFile("../../machine/config/testdata/two-monitors.yaml"); err != nil {
+	cards, err := config.ReadFile("../../machine/config/testdata/two-monitors.yaml")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.plug("card0"); err != nil {
-		t.Fatal(err)
-	}
+	s := newSessionOf(t, cards)
+	card := s.card(t, "card0")
 	c := s.start(t, "sh", "-c", swayScript, "sh", dir)
 	said := make(chan []string)
 	go func() { said <- readTo(c, "Shutting down sway") }()
 	shows := func(connector string, width, height int) {
 		t.Helper()
 		await(t, fmt.Sprintf("%s shows %dx%d pixels of blue", connector, width, height), func() bool {
-			picture, err := s.driver("card0").ScreenshotOf(connector)
+			picture, err := card.Screenshot(connector)
 			middle := image.Pt(width/2, height/2)
 			return err == nil && picture.Rect.Size() == image.Pt(width, height) && picture.NRGBAAt(middle.X, middle.Y) == blue
 		})
@@ -52,18 +50,18 @@ func TestSwayHotplug(t *testing.T) {
 	shows("DP-1", 2560, 1440)
 	shows("HDMI-A-1", 1920, 1080)
 
-	if err := s.hotplug("card0", "DP-1", uapi.ModeDisconnected, nil); err != nil {
+	if err := card.Disconnect(t.Context(), "DP-1"); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "sway switches DP-1 off", func() bool {
-		_, err := s.driver("card0").ScreenshotOf("DP-1")
+		_, err := card.Screenshot("DP-1")
 		return err != nil
 	})
 	third, err := config.ParseMonitor("Third:1280x1024", 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.hotplug("card0", "DP-1", uapi.ModeConnected, third.Monitor); err != nil {
+	if err := card.Connect(t.Context(), "DP-1", third.Monitor); err != nil {
 		t.Fatal(err)
 	}
 	shows("DP-1", 1280, 1024)

@@ -25,7 +25,7 @@ var blue = color.NRGBA{0x33, 0x66, 0x99, 0xff}
 func waitForBlue(t *testing.T, s *session) {
 	t.Helper()
 	await(t, "the display is blue", func() bool {
-		picture, err := s.driver("card0").Screenshot()
+		picture, err := s.card(t, "card0").Screenshot("")
 		if err != nil {
 			return false
 		}
@@ -76,16 +76,12 @@ func TestSway(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newSession(t)
-			if err := s.plug("card0"); err != nil {
-				t.Fatal(err)
-			}
+			s.plug(t, "card0")
 			c := s.start(t, "sh", "-c", swayScript, "sh", dir)
 			said := make(chan []string)
 			go func() { said <- readTo(c, "Destroying DRM backend for /dev/dri/card0") }()
 			waitForBlue(t, s)
-			if err := s.unplug("card0"); err != nil {
-				t.Fatal(err)
-			}
+			s.unplug(t, "card0")
 			lines := <-said
 			if status := c.end(t); status != 0 {
 				t.Errorf("exit status %d\n%s", status, strings.Join(lines, "\n"))
@@ -108,9 +104,7 @@ func readTo(c *client, text string) (lines []string) {
 
 func TestXorg(t *testing.T) {
 	s := newSession(t)
-	if err := s.plug("card0"); err != nil {
-		t.Fatal(err)
-	}
+	s.plug(t, "card0")
 	server := s.start(t, "Xorg", "-displayfd", "1", "-novtswitch", "-sharevts", "-noreset", "-nolisten", "tcp",
 		"-logfile", filepath.Join(t.TempDir(), "log"))
 	if !server.lines.Scan() {
@@ -121,9 +115,7 @@ func TestXorg(t *testing.T) {
 		t.Fatalf("xsetroot: %v\n%s", err, out)
 	}
 	waitForBlue(t, s)
-	if err := s.unplug("card0"); err != nil {
-		t.Fatal(err)
-	}
+	s.unplug(t, "card0")
 	if out, err := exec.Command("xrandr", "-display", display).CombinedOutput(); err != nil || !strings.Contains(string(out), "Virtual-1 disconnected") {
 		t.Errorf("xrandr: %v\n%s", err, out)
 	}

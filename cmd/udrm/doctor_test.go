@@ -7,13 +7,13 @@ import (
 
 func TestDoctor(t *testing.T) {
 	r := run(t, "doctor")
-	if r.exit != 0 || !strings.HasSuffix(r.stdout, "This machine can run udrm.\n") || strings.Contains(r.stdout, "FAILED") {
+	if r.exit != 0 || !strings.HasSuffix(r.stdout, "udrm can run on this machine.\n") || strings.Contains(r.stdout, "FAILED") {
 		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
 	}
 }
 
-// Under udrm there is another listener in the way already: a second one cannot
-// be had, and doctor says so.
+// TestDoctorNamesAnotherListener runs doctor under udrm, where the kernel
+// allows no second listener.
 func TestDoctorNamesAnotherListener(t *testing.T) {
 	r := run(t, "run", "--", udrm, "doctor")
 	if r.exit != 1 || !strings.Contains(r.stdout, "FAILED") || !strings.Contains(r.stdout, "listener") {
@@ -21,7 +21,7 @@ func TestDoctorNamesAnotherListener(t *testing.T) {
 	}
 }
 
-// The demo checks itself.
+// TestDemo runs the demo, which checks itself.
 func TestDemo(t *testing.T) {
 	r := run(t, "demo", "--dir", t.TempDir())
 	if r.exit != 0 || strings.Contains(r.stdout, "FAILED") || strings.Count(r.stdout, "  ok  ") < 10 {

@@ -35,9 +35,9 @@ func TestRunIsTransparent(t *testing.T) {
 		{"environment", []string{"--", "sh", "-c", "echo $UDRM_TEST"}, "", "passed on\n", "", 0},
 		{"working directory", []string{"--", "pwd"}, "", dir + "\n", "", 0},
 		{"no program", []string{}, "", "", "udrm: ", 125},
-		{"no such program", []string{"--", "/no/such/program"}, "", "", "udrm: cannot start /no/such/program: no such file or directory\n", 125},
-		{"not in PATH", []string{"--", "no-such-program"}, "", "", "udrm: cannot start no-such-program: executable file not found in $PATH\n", 125},
-		{"not executable", []string{"--", "/etc/passwd"}, "", "", "udrm: cannot start /etc/passwd: permission denied\n", 125},
+		{"no such program", []string{"--", "/no/such/program"}, "", "", "udrm: cannot start /no/such/program: no such file or directory\n", 127},
+		{"not in PATH", []string{"--", "no-such-program"}, "", "", "udrm: cannot start no-such-program: executable file not found in $PATH\n", 127},
+		{"not executable", []string{"--", "/etc/passwd"}, "", "", "udrm: cannot start /etc/passwd: permission denied\n", 126},
 		{"unknown flag", []string{"--frobnicate", "--", "true"}, "", "", "udrm: unknown flag --frobnicate", 125},
 		{"bad action", []string{"--at", "1s:explode=card0", "--", "true"}, "", "", "udrm: --at: \"1s:explode=card0\"", 125},
 		{"too many cards", []string{"--cards", "65", "--", "true"}, "", "", "udrm: --cards=65", 125},
@@ -90,19 +90,38 @@ func TestRunForwardsSignals(t *testing.T) {
 	}
 }
 
-// What the program leaves behind is served until it ends; udrm says what it
-// waits for, and can be told to end it.
-func TestRunWaitsForLeftovers(t *testing.T) {
+// TestLeftovers checks what becomes of processes that the program leaves
+// behind.
+func TestLeftovers(t *testing.T) {
 	for _, tc := range []struct {
-		name, left string
-		signals    []os.Signal
+		name, policy, left string
+		signals            []os.Signal
+		stdout, stderr     string
 	}{
-		{"ends by itself", "sleep 2; ls /dev/dri", nil},
-		{"ends when told", "exec sleep 1000", []os.Signal{unix.SIGTERM}},
-		{"must be killed", "trap '' TERM INT; while :; do sleep 1000; done", []os.Signal{unix.SIGTERM, unix.SIGINT}},
+		{name: "they end in time", policy: "kill:1m", left: "sleep 1; ls /dev/dri", stdout: "by-path\ncard0\n"},
+		{name: "ended", policy: "kill:100ms", left: "exec sleep 1000", stderr: "udrm: sh left processes behind, which are ended now: sleep (process "},
+		{
+			name: "killed", policy: "kill:100ms", left: "trap '' TERM; while :; do sleep 1000; done",
+			stderr: "udrm: sh left processes behind, which are ended now: sh (process ",
+		},
+		{
+			name: "waited for", policy: "wait", left: "sleep 2; ls /dev/dri", stdout: "by-path\ncard0\n",
+			stderr: "udrm: sh has ended; waiting for processes that it left behind: sh (process ",
+		},
+		{name: "one signal", policy: "wait", left: "exec sleep 1000", signals: []os.Signal{unix.SIGTERM}, stderr: "udrm: sh has ended; waiting for "},
+		{
+			name: "one signal, ignored", policy: "wait", left: "trap '' TERM; while :; do sleep 1000; done",
+			signals: []os.Signal{unix.SIGTERM}, stderr: "udrm: sh has ended; waiting for ",
+		},
+		{
+			name: "with a card", policy: "kill:100ms", left: "exec sleep 1000 </dev/dri/card0",
+			stderr: "udrm: sh left processes behind, which are ended now: sleep (process ",
+		},
+		{name: "reported", policy: "report", left: "exec sleep 5", stderr: "udrm: sh left processes behind, which lose their cards: sleep (process "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			cmd := command(t, "run", "--", "sh", "-c", `setsid sh -c "$0" & exit 3`, tc.left)
+			t.Parallel()
+			cmd := command(t, "run", "--leftovers", tc.policy, "--", "sh", "-c", `setsid sh -c "$0" & exit 3`, tc.left)
 			var stdout strings.Builder
 			cmd.Stdout = &stdout
 			stderr, err := cmd.StderrPipe()
@@ -113,23 +132,26 @@ func TestRunWaitsForLeftovers(t *testing.T) {
 				t.Fatal(err)
 			}
 			lines := bufio.NewScanner(stderr)
-			if !lines.Scan() || !strings.HasPrefix(lines.Text(), "udrm: sh has ended; waiting for what it left behind") || !strings.Contains(lines.Text(), "sleep (process ") {
-				t.Errorf("udrm said %q", lines.Text())
+			if tc.stderr != "" && (!lines.Scan() || !strings.HasPrefix(lines.Text(), tc.stderr)) {
+				t.Errorf("udrm reported %q, want %q", lines.Text(), tc.stderr)
+			}
+			if has := strings.Contains(lines.Text(), "has card0 open"); has != (tc.name == "with a card") {
+				t.Errorf("udrm reported %q", lines.Text())
 			}
 			for _, s := range tc.signals {
 				if err := cmd.Process.Signal(s); err != nil {
 					t.Fatal(err)
 				}
 			}
-			for lines.Scan() {
-				t.Errorf("udrm said %q", lines.Text())
+			for tc.policy != "report" && lines.Scan() {
+				t.Errorf("udrm reported %q as well", lines.Text())
 			}
 			cmd.Wait()
 			if status := cmd.ProcessState.ExitCode(); status != 3 {
 				t.Errorf("exit status %d, want the program's 3", status)
 			}
-			if tc.signals == nil && stdout.String() != "by-path\ncard0\n" {
-				t.Errorf("what was left behind saw %q", stdout.String())
+			if stdout.String() != tc.stdout {
+				t.Errorf("the leftovers printed %q, want %q", stdout.String(), tc.stdout)
 			}
 		})
 	}
@@ -172,8 +194,8 @@ func TestRunStopsAndContinues(t *testing.T) {
 	}
 }
 
-// An ordinary user without any capability can do the same. Without root, the
-// other tests run as one.
+// TestRunAsNobody runs a program as a user without any capability. Without root,
+// the other tests do so.
 func TestRunAsNobody(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("only root can become nobody: run this test as root")
@@ -234,33 +256,59 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// TestTimedActions checks what the actions of --at report, and the exit status
+// if one of them fails or is missed.
 func TestTimedActions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dark.png")
-	r := run(t, "run", "--verbose",
-		"--at", "300ms:plug=card1", "--at", "100ms:unplug=card0", "--at", "200ms:unplug=card0",
-		"--at", "400ms:screenshot=card1="+file, "--at", "500ms:unbind=card1", "--at", "600ms:plug=card1",
-		"--", "sh", "-c", "sleep 1; ls /dev/dri")
-	var said []string
-	for line := range strings.Lines(r.stderr) {
-		line, _, _ = strings.Cut(line, "done in")
-		said = append(said, strings.TrimSpace(line))
+	args := []string{
+		"--verbose", "--at", "300ms:plug=card1", "--at", "100ms:unplug=card0", "--at", "200ms:unplug=card0",
+		"--at", "400ms:screenshot=card1=" + file, "--at", "500ms:unbind=card1", "--at", "600ms:bind=card1", "--at", "1h:unbind=card0",
+		"--", "sh", "-c", "until grep -q 600ms $1; do sleep .01; done; ls /dev/dri", "sh",
 	}
-	want := []string{
-		"udrm: 100ms:unplug=card0:",
-		"udrm: 200ms:unplug=card0: card0 is not plugged",
-		"udrm: 300ms:plug=card1:",
-		"udrm: 400ms:screenshot=card1=" + file + ": ",
-		"udrm: 500ms:unbind=card1:",
-		"udrm: 600ms:plug=card1:",
-	}
-	for i := range want {
-		if i >= len(said) || !strings.HasPrefix(said[i], strings.TrimSpace(want[i])) {
-			t.Errorf("udrm said:\n%s\nwant:\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
-			break
+	for _, tc := range []struct {
+		lenient bool
+		exit    int
+	}{{false, 125}, {true, 0}} {
+		stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	// The lowest free node is taken, whatever the card is called.
-	if r.stdout != "by-path\ncard0\n" || r.exit != 0 {
-		t.Errorf("exit %d, at the end /dev/dri has %q", r.exit, r.stdout)
+		cmd := command(t, "run")
+		if tc.lenient {
+			cmd.Args = append(cmd.Args, "--lenient")
+		}
+		cmd.Args = append(append(cmd.Args, args...), stderr.Name())
+		var stdout strings.Builder
+		cmd.Stdout, cmd.Stderr = &stdout, stderr
+		cmd.Run()
+		text, err := os.ReadFile(stderr.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := string(text)
+		for _, want := range []string{
+			"udrm: card0: plugged as /dev/dri/card0, driver vkms\n",
+			"udrm: host: program started program=",
+			"udrm: 100ms:unplug=card0: done in ",
+			"udrm: 200ms:unplug=card0: card0 is not plugged\n",
+			"udrm: card1: plugged as /dev/dri/card0, driver vkms\n",
+			"udrm: 300ms:plug=card1: done in ",
+			"udrm: 400ms:screenshot=card1=" + file + ": card1 shows no picture\n",
+			"udrm: 500ms:unbind=card1: done in ",
+			"udrm: 600ms:bind=card1: done in ",
+			"udrm: host: program ended program=",
+			"udrm: 1h0m0s:unbind=card0: not done: the program ended after ",
+		} {
+			before, after, found := strings.Cut(rest, want)
+			if !found {
+				t.Errorf("there is no %q after\n%s", want, strings.TrimSuffix(string(text), rest))
+				break
+			}
+			_, rest = before, after
+		}
+		// The card takes the lowest free node, whatever its label is.
+		if status := cmd.ProcessState.ExitCode(); stdout.String() != "by-path\ncard0\n" || status != tc.exit {
+			t.Errorf("lenient %v: exit %d, want %d; at the end /dev/dri has %q\n%s", tc.lenient, status, tc.exit, stdout.String(), text)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"image/color"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,92 +11,130 @@ import (
 	"testing"
 	"time"
 
+	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
-	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
 )
 
-// A session is a host in this process with one card, whose hardware tells of
+// A session is a machine in this process. The hardware of its cards reports
 // every access without a guard or a bound parent.
 type session struct {
-	*cards
-	host *host.Host
+	*machine.Machine
 
-	mu     sync.Mutex
-	misuse []error
+	mu      sync.Mutex
+	drivers []*vkms.Driver // of all plugs
+	misuse  []error
 }
 
-// From its first supervised child on, a process looks after adopted ones: the
-// goroutines for that stay.
+// The goroutines that adopt the children of programs stay: the first program
+// starts them before a test looks for leaks.
 var firstChild sync.Once
 
+// newSession returns a session whose cards are default cards, all unplugged.
 func newSession(t *testing.T) *session {
 	t.Helper()
+	card := config.DefaultCard()
+	card.Enabled = false
+	return newSessionOf(t, []config.Card{card, card})
+}
+
+// newSessionOf returns a session with the described cards.
+func newSessionOf(t *testing.T, cards []config.Card) *session {
+	t.Helper()
 	s := &session{}
-	var err error
 	firstChild.Do(func() {
-		h, err := host.New(drm.NewClass(drm.ClassOptions{}), host.Options{AdoptOrphans: true})
+		m, err := machine.New(nil, machine.Options{AdoptOrphans: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := h.Start(exec.Command("true"))
+		p, err := m.Start(exec.Command("true"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if status, err := p.Wait(); status != 0 || err != nil {
 			t.Fatal(status, err)
 		}
-		<-p.Done()
-		h.Close()
+		if err := m.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	})
 	drmtest.NoLeaks(t)
-	card := config.DefaultCard()
-	if s.cards, err = newCards(nil, &card); err != nil {
-		t.Fatal(err)
-	}
-	card.VKMS.Misuse = func(err error) {
+	driver := machine.Driver{Name: config.VKMS, New: func(class *drm.Class, card config.Card) *bus.Driver {
+		card.VKMS.Misuse = func(err error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.misuse = append(s.misuse, err)
+		}
+		d := vkms.NewDriver(class, card.VKMS)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.misuse = append(s.misuse, err)
-	}
-	if s.host, err = host.New(s.class, host.Options{AdoptOrphans: true}); err != nil {
+		s.drivers = append(s.drivers, d)
+		return d.BusDriver()
+	}}
+	var err error
+	if s.Machine, err = machine.New(cards, machine.Options{Drivers: []machine.Driver{driver}, AdoptOrphans: true}); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// end ends the session, and looks for what it should not leave behind. The
-// programs must have ended.
+// card returns a card of the session.
+func (s *session) card(t *testing.T, label string) *machine.Card {
+	t.Helper()
+	c, err := s.Card(label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (s *session) plug(t *testing.T, label string) *machine.Card {
+	t.Helper()
+	c := s.card(t, label)
+	if err := c.Plug(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (s *session) unplug(t *testing.T, label string) {
+	t.Helper()
+	if err := s.card(t, label).Unplug(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// end ends the session and checks that nothing is left of it. The programs must
+// have ended.
 func (s *session) end(t *testing.T) {
 	t.Helper()
-	if err := s.removeAll(); err != nil {
+	if err := s.Close(t.Context()); err != nil {
 		t.Error(err)
-	}
-	if err := s.host.Close(); err != nil {
-		t.Error(err)
-	}
-	for name, d := range s.drivers {
-		if d.Device().State() != drm.Gone || d.Device().Guards() != 0 || d.Buffers().Objects() != 0 {
-			t.Errorf("%s is %v, with %d guards and %d buffers", name, d.Device().State(), d.Device().Guards(), d.Buffers().Objects())
-		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, d := range s.drivers {
+		if d.Device().State() != drm.Gone || d.Device().Guards() != 0 || d.Buffers().Objects() != 0 {
+			t.Errorf("%s is %v, with %d guards and %d buffers", d.Device().Unique(), d.Device().State(), d.Device().Guards(), d.Buffers().Objects())
+		}
+	}
 	if len(s.misuse) > 0 {
 		t.Errorf("the hardware was touched %d times outside a guard with a bound parent; first: %v", len(s.misuse), s.misuse[0])
 	}
 }
 
-// A client is a program under the host of a session.
+// A client is a program of a session.
 type client struct {
-	process *host.Process
+	process *machine.Process
 	stdin   interface{ Close() error }
 	lines   *bufio.Scanner
 	stderr  strings.Builder
 }
 
+// start starts a program with pipes.
 func (s *session) start(t *testing.T, program string, args ...string) *client {
 	t.Helper()
 	c := &client{}
@@ -111,7 +148,7 @@ func (s *session) start(t *testing.T, program string, args ...string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.process, err = s.host.Start(cmd); err != nil {
+	if c.process, err = s.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	c.stdin, c.lines = stdin, bufio.NewScanner(stdout)
@@ -130,7 +167,8 @@ func (c *client) await(t *testing.T, prefix string) string {
 	return ""
 }
 
-// end ends the client's input, and waits for it and all it has started.
+// end ends the input of the client and waits until the client, and everything
+// that it has started, has ended.
 func (c *client) end(t *testing.T) (status int) {
 	t.Helper()
 	c.stdin.Close()
@@ -156,17 +194,13 @@ func TestStorm(t *testing.T) {
 	s := newSession(t)
 	c := s.start(t, storm, "/dev/dri/card0", "3")
 	for range stormCycles {
-		if err := s.plug("card0"); err != nil {
-			t.Fatal(err)
-		}
+		card := s.plug(t, "card0")
 		for range stormThreads {
 			c.await(t, "working")
 		}
-		if err := s.unplug("card0"); err != nil {
-			t.Fatal(err)
-		}
-		// As long as the clients hold the old card, a new one would be card1.
-		await(t, "the clients close the card", func() bool { return s.device("card0").State() == drm.Gone })
+		s.unplug(t, "card0")
+		// As long as the clients hold the old card, the new one would be card1.
+		await(t, "the clients close the card", func() bool { return card.Device().State() == drm.Gone })
 	}
 	c.stdin.Close()
 	summary := c.await(t, "{")
@@ -239,19 +273,15 @@ func TestStormCatchesMutant(t *testing.T) {
 // programs that start later find the second card.
 func TestUnplugUnderModetest(t *testing.T) {
 	s := newSession(t)
-	for _, card := range []string{"card0", "card1"} {
-		if err := s.plug(card); err != nil {
-			t.Fatal(err)
-		}
-	}
+	card := s.plug(t, "card0")
+	s.plug(t, "card1")
 	other := s.start(t, storm, "/dev/dri/card1", "1")
 	other.await(t, "working")
 	flipping := s.start(t, "stdbuf", "-e", "L", "modetest", "-M", "vkms", "-s", connector+":1024x768", "-v")
-	waitForFlips(t, s.driver("card0"))
-
-	if err := s.unplug("card0"); err != nil {
+	if err := card.WaitFrames(t.Context(), "", 3); err != nil {
 		t.Fatal(err)
 	}
+	s.unplug(t, "card0")
 	if status := flipping.end(t); status >= 128 {
 		t.Errorf("modetest ended with status %d\n%s", status, &flipping.stderr)
 	}
@@ -270,18 +300,6 @@ func TestUnplugUnderModetest(t *testing.T) {
 		t.Errorf("the client of the other card: status %d, %s\n%s", status, summary, &other.stderr)
 	}
 	s.end(t)
-}
-
-// waitForFlips waits until the display has shown two pictures.
-func waitForFlips(t *testing.T, d *vkms.Driver) {
-	t.Helper()
-	seen := make(map[color.NRGBA]bool)
-	await(t, "modetest flips", func() bool {
-		if picture, err := d.Screenshot(); err == nil {
-			seen[picture.NRGBAAt(0, 0)] = true
-		}
-		return len(seen) == 2
-	})
 }
 
 // await waits until done.

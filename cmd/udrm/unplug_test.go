@@ -29,16 +29,12 @@ const pipeReadEnd = "the descriptor is the read end of a pipe: write is EBADF, l
 func TestUnplugAnswersAsTheKernel(t *testing.T) {
 	want := unplugOracle(t)
 	s := newSession(t)
-	if err := s.plug("card0"); err != nil {
-		t.Fatal(err)
-	}
+	s.plug(t, "card0")
 	c := s.start(t, gone, "/dev/dri/card0")
 	tried := make(map[string]bool)
 	for c.lines.Scan() {
 		if c.lines.Text() == "waiting" {
-			if err := s.unplug("card0"); err != nil {
-				t.Fatal(err)
-			}
+			s.unplug(t, "card0")
 			c.stdin.Close()
 			continue
 		}

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// A flipRecord is the flips of one card, as the client saw them.
+// A flipRecord summarises the flips that the client saw on one card.
 type flipRecord struct {
 	count         int
 	first, last   int64 // when, ns
@@ -19,7 +19,7 @@ type flipRecord struct {
 	longest       time.Duration // between two flips
 }
 
-func (f *flipRecord) add(r demoReport) {
+func (f *flipRecord) add(r report) {
 	if f.count == 0 {
 		f.first, f.firstSequence = r.At, r.Sequence
 	} else {
@@ -29,13 +29,12 @@ func (f *flipRecord) add(r demoReport) {
 	f.last, f.lastSequence = r.At, r.Sequence
 }
 
-// hertz is the rate of the vblanks in which the flips happened.
+// hertz returns the rate of the vblanks of the flips.
 func (f *flipRecord) hertz() float64 {
 	return float64(f.lastSequence-f.firstSequence) / (time.Duration(f.last - f.first).Seconds())
 }
 
-// afterUnplug is what each call on a card that is gone must answer; see
-// hotunplug.md, column udrm.
+// afterUnplug maps the calls on an unplugged card to their errors.
 var afterUnplug = map[string]string{
 	"VERSION":     "ENODEV",
 	"SETCRTC":     "ENODEV",
@@ -47,13 +46,13 @@ var afterUnplug = map[string]string{
 	"open":                                    "ENOENT",
 }
 
-// judge checks the story. first is the card that is gone.
+// judge checks the story. first is the device that was unplugged.
 func (d *demo) judge(first *drm.Device) {
 	d.check("requests were in flight at the unplug", expect(d.guardsAtUnplug > 0, "no guard was open"))
 	d.check("the first card is drained", expect(first.State() >= drm.Drained && first.Guards() == 0, "%v, %d guards", first.State(), first.Guards()))
-	d.check("the wait far ahead returned 0 at the unplug", expect(
-		slices.ContainsFunc(d.after, func(r demoReport) bool { return r.What == "WAIT_VBLANK far ahead" && r.Errno == "" }),
-		"what returned was: %v", d.after))
+	d.check("the wait for a distant vblank returned 0 at the unplug", expect(
+		slices.ContainsFunc(d.after, func(r report) bool { return r.What == "WAIT_VBLANK, 19 hours" && r.Errno == "" }),
+		"these calls returned: %v", d.after))
 	var wrong []error
 	answered := make(map[string]bool)
 	for _, r := range d.after {
@@ -63,7 +62,7 @@ func (d *demo) judge(first *drm.Device) {
 		}
 	}
 	wrong = append(wrong, expect(len(answered) == len(afterUnplug), "only %d of %d calls were answered", len(answered), len(afterUnplug)))
-	d.check("every call after it got what it must", errors.Join(wrong...))
+	d.check("every call after the unplug returned its error", errors.Join(wrong...))
 	d.check("its resources were released newest first", expect(d.releasedNewestFirst(), "%q", d.released))
 
 	second := &d.flips[1]
@@ -73,10 +72,10 @@ func (d *demo) judge(first *drm.Device) {
 		expect(hertz > 59.4 && hertz < 60.6, "60 Hz within 1 %% was expected"))
 }
 
-// releasedNewestFirst compares with the order in which the driver acquired
-// its resources: the registration was the last, the DRM device before it.
+// releasedNewestFirst reports whether the resources of the first card were
+// released in the opposite order of their acquisition.
 func (d *demo) releasedNewestFirst() bool {
-	want := d.cards.driver("card0").Acquired()
+	want := d.drivers[0].Acquired()
 	slices.Reverse(want)
 	var got []string
 	for _, r := range d.released {
@@ -87,12 +86,12 @@ func (d *demo) releasedNewestFirst() bool {
 	return slices.Equal(got, want)
 }
 
-// leftovers looks for what should be gone at the end.
+// leftovers returns an error if a device is still in use.
 func (d *demo) leftovers() error {
 	var errs []error
-	for _, card := range []string{"card0", "card1"} {
-		dev := d.cards.device(card)
-		errs = append(errs, expect(dev.State() == drm.Gone && dev.Files() == 0, "%s is %v, with %d open files", card, dev.State(), dev.Files()))
+	for _, card := range d.cards {
+		dev := card.Device()
+		errs = append(errs, expect(dev.State() == drm.Gone && dev.Files() == 0, "%s is %v, with %d open files", card.Label(), dev.State(), dev.Files()))
 	}
 	return errors.Join(errs...)
 }
@@ -104,12 +103,12 @@ func expect(ok bool, format string, args ...any) error {
 	return fmt.Errorf(format, args...)
 }
 
-// verdict prints the timeline and the checks, and is an error when one of
-// them failed.
+// verdict prints the timeline and the checks. It returns an error if a check
+// failed.
 func (d *demo) verdict() error {
-	fmt.Println("What happened, in milliseconds from the unplug on:")
+	fmt.Println("Events, in milliseconds since the unplug:")
 	d.timeline.print(os.Stdout, d.unplugAt)
-	fmt.Println("\nWhat must hold:")
+	fmt.Println("\nChecks:")
 	failed := 0
 	for _, c := range d.checks {
 		if c.err == nil {

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"encoding/json"
@@ -16,18 +16,17 @@ import (
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// The demo's client is a process of its own, supervised like any other
-// program. It draws and flips on each card that it is given, and goes on until
-// its standard input ends. What it sees goes to standard output, a demoReport
-// a line.
-type demoClientCmd struct {
+// A Client is the command of the demo's client. It is a process of its own and
+// runs as any other program. It draws and flips on each of its cards until its
+// standard input ends. It writes a report per line to standard output.
+type Client struct {
 	Cards []string `arg:"" help:"Nodes to draw on."`
 }
 
-// A demoReport is what the client saw on one card.
-type demoReport struct {
-	At    int64  `json:"at"` // CLOCK_MONOTONIC, ns
-	Card  string `json:"card"`
+// A report says what the client saw on one card.
+type report struct {
+	At    int64  `json:"at"`              // CLOCK_MONOTONIC, ns
+	Card  int    `json:"card"`            // its position among the arguments
 	What  string `json:"what"`            // a call, or one of the words below
 	Errno string `json:"errno,omitempty"` // "" for success
 	Note  string `json:"note,omitempty"`
@@ -37,13 +36,14 @@ type demoReport struct {
 }
 
 const (
-	reportWaiting = "waiting" // WAIT_VBLANK, far ahead, is about to be called
+	reportWaiting = "waiting" // WAIT_VBLANK for a distant vblank is about to be called
 	reportFlipped = "flipped"
 	reportGone    = "gone" // the first ENODEV
 	reportDone    = "done"
 )
 
-func (cmd *demoClientCmd) Run() error {
+// Run runs the client.
+func (cmd *Client) Run() error {
 	out := &reporter{encoder: json.NewEncoder(os.Stdout)}
 	stop := make(chan struct{})
 	go func() {
@@ -54,7 +54,7 @@ func (cmd *demoClientCmd) Run() error {
 	errs := make([]error, len(cmd.Cards))
 	for i, path := range cmd.Cards {
 		wg.Go(func() {
-			errs[i] = (&demoCard{path: path, index: i, out: out, stop: stop}).run()
+			errs[i] = (&clientCard{path: path, index: i, out: out, stop: stop}).run()
 		})
 	}
 	wg.Wait()
@@ -66,7 +66,7 @@ type reporter struct {
 	encoder *json.Encoder
 }
 
-func (r *reporter) report(e demoReport) {
+func (r *reporter) report(e report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var now unix.Timespec
@@ -75,8 +75,8 @@ func (r *reporter) report(e demoReport) {
 	r.encoder.Encode(e)
 }
 
-// demoCard is the client's work on one card.
-type demoCard struct {
+// clientCard is the work of the client on one card.
+type clientCard struct {
 	path  string
 	index int
 	out   *reporter
@@ -89,8 +89,8 @@ type demoCard struct {
 }
 
 // call reports what a call returned.
-func (d *demoCard) call(what string, err error) {
-	e := demoReport{Card: d.path, What: what}
+func (d *clientCard) call(what string, err error) {
+	e := report{Card: d.index, What: what}
 	var errno unix.Errno
 	switch {
 	case errors.As(err, &errno):
@@ -101,7 +101,7 @@ func (d *demoCard) call(what string, err error) {
 	d.out.report(e)
 }
 
-func (d *demoCard) run() (err error) {
+func (d *clientCard) run() (err error) {
 	if d.card, err = kmsclient.Open(d.path); err != nil {
 		return err
 	}
@@ -122,19 +122,19 @@ func (d *demoCard) run() (err error) {
 	d.call("SETCRTC", nil)
 
 	var background sync.WaitGroup
-	background.Go(d.waitFarAhead)
-	background.Go(d.askAgainAndAgain)
+	background.Go(d.waitForDistantVblank)
+	background.Go(d.repeatRequest)
 	err = d.flip()
 	background.Wait()
 	if d.gone.Load() && err == nil {
 		d.afterUnplug()
 	}
-	d.out.report(demoReport{Card: d.path, What: reportDone})
+	d.out.report(report{Card: d.index, What: reportDone})
 	return err
 }
 
-// flip draws and flips until the client is told to stop, or the card is gone.
-func (d *demoCard) flip() error {
+// flip draws and flips until the client is told to stop or the card goes away.
+func (d *clientCard) flip() error {
 	for frame := 1; ; frame++ {
 		select {
 		case <-d.stop:
@@ -153,7 +153,7 @@ func (d *demoCard) flip() error {
 			}
 			for _, e := range events {
 				flipped = flipped || e.Base.Type == uapi.EventTypeFlipComplete
-				d.out.report(demoReport{Card: d.path, What: reportFlipped, Sequence: e.Sequence})
+				d.out.report(report{Card: d.index, What: reportFlipped, Sequence: e.Sequence})
 			}
 			if d.gone.Load() && !flipped {
 				return fmt.Errorf("%s: the card is gone and the event of the last flip never came", d.path)
@@ -162,26 +162,26 @@ func (d *demoCard) flip() error {
 	}
 }
 
-// lost takes note of the first ENODEV; any other error is a failure.
-func (d *demoCard) lost(what string, err error) error {
+// lost reports the first ENODEV. Any other error is a failure.
+func (d *clientCard) lost(what string, err error) error {
 	if !errors.Is(err, unix.ENODEV) {
 		return err
 	}
 	if d.gone.CompareAndSwap(false, true) {
-		d.out.report(demoReport{Card: d.path, What: reportGone, Note: what})
+		d.out.report(report{Card: d.index, What: reportGone, Note: what})
 	}
 	d.call(what, err)
 	return nil
 }
 
-// waitFarAhead blocks in an ioctl until the unplug: it keeps a guard open. The
-// kernel gives up such a wait after three seconds, with EBUSY; it is made again.
-func (d *demoCard) waitFarAhead() {
+// waitForDistantVblank blocks in an ioctl until the unplug, and so keeps a guard
+// open. Such a wait fails with EBUSY after three seconds, and is repeated.
+func (d *clientCard) waitForDistantVblank() {
 	if d.index != 0 {
 		return // the other cards stay, so the wait would too
 	}
-	d.out.report(demoReport{Card: d.path, What: reportWaiting})
-	const farAhead = 1 << 22 // vblanks, 19 hours
+	d.out.report(report{Card: d.index, What: reportWaiting})
+	const distance = 1 << 22 // vblanks, 19 hours
 	err := error(unix.EBUSY)
 	for errors.Is(err, unix.EBUSY) {
 		select {
@@ -190,13 +190,13 @@ func (d *demoCard) waitFarAhead() {
 		default:
 		}
 		err = kmsclient.Ioctl(d.card, uapi.IoctlWaitVblank,
-			&uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: farAhead})
+			&uapi.WaitVblankRequest{Type: uapi.VblankRelative, Sequence: distance})
 	}
-	d.call("WAIT_VBLANK far ahead", err)
+	d.call("WAIT_VBLANK, 19 hours", err)
 }
 
-// askAgainAndAgain keeps a request in flight at every moment.
-func (d *demoCard) askAgainAndAgain() {
+// repeatRequest keeps a request in flight at every moment.
+func (d *clientCard) repeatRequest() {
 	for n := 0; ; n++ {
 		select {
 		case <-d.stop:
@@ -204,7 +204,7 @@ func (d *demoCard) askAgainAndAgain() {
 		default:
 		}
 		if err := kmsclient.Ioctl(d.card, uapi.IoctlModeGetResources, &uapi.ModeCardRes{}); err != nil {
-			d.out.report(demoReport{Card: d.path, What: "GETRESOURCES", Note: fmt.Sprintf("answered %d times, then refused", n)})
+			d.out.report(report{Card: d.index, What: "GETRESOURCES", Note: fmt.Sprintf("answered %d times, then refused", n)})
 			d.lost("GETRESOURCES", err)
 			return
 		}
@@ -212,8 +212,8 @@ func (d *demoCard) askAgainAndAgain() {
 	}
 }
 
-// afterUnplug tries every kind of call on the card that is gone.
-func (d *demoCard) afterUnplug() {
+// afterUnplug tries every kind of call on the unplugged card.
+func (d *clientCard) afterUnplug() {
 	c := d.card
 	again, err := kmsclient.Open(d.path)
 	for ; errors.Is(err, unix.ENODEV); again, err = kmsclient.Open(d.path) {
@@ -241,18 +241,18 @@ func (d *demoCard) afterUnplug() {
 	d.call("open", err)
 }
 
-// drawFrame draws the picture number frame: bars in the card's colour, and a
-// light one that moves.
+// drawFrame draws one frame: bars in the colour of the card, and a white bar
+// that moves.
 func drawFrame(b *kmsclient.Buffer, card, frame int) {
 	line := make([]byte, 4*b.Width)
-	light := frame * 8 % b.Width
+	white := frame * 8 % b.Width
 	for x := range b.Width {
 		shade := byte(64 + 128*(x*8/b.Width)/8)
 		pixel := [4]byte{shade, shade / 2, 0, 0} // B G R x
 		if card%2 == 1 {
 			pixel = [4]byte{0, shade, shade / 2, 0}
 		}
-		if x-light < 32 && x >= light {
+		if x-white < 32 && x >= white {
 			pixel = [4]byte{255, 255, 255, 0}
 		}
 		copy(line[4*x:], pixel[:])

@@ -1,4 +1,4 @@
-package main
+package udrmcmd
 
 import (
 	"strings"
@@ -15,14 +15,14 @@ func TestTimedAction(t *testing.T) {
 		"1s:disconnect=card1:HDMI-A-1":      "1s:disconnect=card1:HDMI-A-1",
 		"1s:connect=card1:HDMI-A-1":         "1s:connect=card1:HDMI-A-1",
 
-		"1s:connect=card0:DP-1=New:1280x720@60,300x200mm":                      "1s:connect=card0:DP-1=New:1280x720@60,300x200mm",
-		"1s:connect=card0:DP-1=edid=../../machine/config/testdata/monitor.bin": "1s:connect=card0:DP-1=edid=../../machine/config/testdata/monitor.bin",
+		"1s:connect=card0:DP-1=New:1280x720@60,300x200mm":                   "1s:connect=card0:DP-1=New:1280x720@60,300x200mm",
+		"1s:connect=card0:DP-1=edid=../machine/config/testdata/monitor.bin": "1s:connect=card0:DP-1=edid=../machine/config/testdata/monitor.bin",
 	} {
 		var a timedAction
 		if err := a.UnmarshalText([]byte(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		} else if a.String() != want {
-			t.Errorf("%s was read as %s", text, a)
+			t.Errorf("%s was read as %s", text, &a)
 		}
 	}
 	for text, why := range map[string]string{
@@ -30,7 +30,7 @@ func TestTimedAction(t *testing.T) {
 		"unplug=card0":               "colon",
 		"soon:unplug=card0":          "not a time",
 		"-1s:unplug=card0":           "not a time",
-		"1s:unplug":                  "no card",
+		"1s:unplug":                  "there is no card",
 		"1s:explode=card0":           "unknown action",
 		"1s:unplug=card64":           "card64",
 		"1s:unplug=renderD128":       "renderD128",
@@ -44,16 +44,16 @@ func TestTimedAction(t *testing.T) {
 		"1s:connect=card0:DP-1=":     "connect takes a monitor",
 		"1s:connect=card0:DP-1=new":  "unknown or repeated item \"new\"",
 
-		"1s:connect=card0:DP-1=800x600,DP":    "it is the monitor that changes",
+		"1s:connect=card0:DP-1=800x600,DP":    "connect changes the monitor",
 		"1s:disconnect=card0:DP-1=800x600":    "disconnect takes no monitor",
 		"1s:connect=card0:DP-1=edid=/no/such": "no such file",
 	} {
 		var a timedAction
 		err := a.UnmarshalText([]byte(text))
 		if err == nil {
-			t.Errorf("%q was read as %s", text, a)
+			t.Errorf("%q was read as %s", text, &a)
 		} else if !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "TIME:ACTION=CARD") {
-			t.Errorf("%q: %q does not say %q and how it must read", text, err, why)
+			t.Errorf("%q: %q lacks %q or the usage", text, err, why)
 		}
 	}
 }

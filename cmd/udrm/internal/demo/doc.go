@@ -1,0 +1,5 @@
+// Package demo is the command udrm demo. It runs a client on two cards, unplugs
+// the first card while requests are in flight, and checks what the client sees.
+//
+// Start reading at demo.go; client.go is the client.
+package demo

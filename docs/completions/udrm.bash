@@ -1,0 +1,54 @@
+# bash completion of udrm. Made by "udrm help completion bash".
+_udrm() {
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
+	COMPREPLY=()
+	if [ $COMP_CWORD = 1 ]; then
+		COMPREPLY=($(compgen -W "run doctor help demo --help --version" -- "$word"))
+		return
+	fi
+	case ${COMP_WORDS[1]} in
+	run)
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			if [ "${COMP_WORDS[i]}" = -- ]; then
+				if [ $((i + 1)) = $COMP_CWORD ]; then COMPREPLY=($(compgen -c -- "$word")); else COMPREPLY=($(compgen -f -- "$word")); fi
+				return
+			fi
+		done
+		case $previous in
+		--config) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--cards) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--driver) COMPREPLY=($(compgen -W "vkms vgem" -- "$word")); return ;;
+		--monitor) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--crtcs) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--format) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--cursor) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--no-cursor) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--overlay) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--writeback) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--no-writeback) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--syncobj) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--render) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--vgem) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--at) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--lenient) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--leftovers) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--hang-up) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--verbose) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		esac
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --lenient --leftovers --hang-up --verbose" -- "$word")) ;;
+	doctor)
+		case $previous in
+		esac
+		COMPREPLY=($(compgen -W "" -- "$word")) ;;
+	help)
+		case $previous in
+		esac
+		COMPREPLY=($(compgen -W "config at environment exit-status signals leftovers man completion run doctor help demo" -- "$word")) ;;
+	demo)
+		case $previous in
+		--dir) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		esac
+		COMPREPLY=($(compgen -W "--dir" -- "$word")) ;;
+	esac
+}
+complete -F _udrm udrm

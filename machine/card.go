@@ -1,0 +1,213 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/machine/config"
+)
+
+// A Card is a card of a [Machine], plugged or not. All methods may be called
+// concurrently.
+type Card struct {
+	machine     *Machine
+	label       string
+	device      string // its name on the bus
+	description config.Card
+
+	actions sync.Mutex // serialises Plug and Bind
+
+	mu      sync.Mutex
+	plugged bool
+	drm     *drm.Device // of the last binding; nil before the first
+}
+
+// newCard returns an unplugged card, which has that many predecessors of its
+// driver.
+func (m *Machine) newCard(label string, description config.Card, predecessors int) *Card {
+	device := string(description.Driver)
+	if predecessors > 0 {
+		device = fmt.Sprintf("%s.%d", description.Driver, predecessors)
+	}
+	if description.VKMS.Clock == nil {
+		description.VKMS.Clock = m.opts.Clock
+	}
+	return &Card{machine: m, label: label, device: device, description: description}
+}
+
+// Label returns the name of the card in the description, such as "card0".
+func (c *Card) Label() string { return c.label }
+
+func (c *Card) index() int {
+	i, _ := cardIndex(c.label) // Card has checked it
+	return i
+}
+
+// Description returns the description of the card.
+func (c *Card) Description() config.Card { return c.description }
+
+// Device returns the DRM device that the card has or, after an unplug, had.
+// nil: the card was never bound to a driver.
+func (c *Card) Device() *drm.Device {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drm
+}
+
+// Node returns the name of the card in /dev/dri, such as "card1". It is "" if
+// programs cannot open the card now.
+func (c *Card) Node() string {
+	if dev := c.Device(); dev != nil && dev.State() == drm.Live {
+		return dev.Name()
+	}
+	return ""
+}
+
+// String returns the label, and the node if it has another name.
+func (c *Card) String() string {
+	if node := c.Node(); node != "" && node != c.label {
+		return fmt.Sprintf("%s (/dev/dri/%s)", c.label, node)
+	}
+	return c.label
+}
+
+// Plugged reports whether the card is plugged.
+func (c *Card) Plugged() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.plugged
+}
+
+func (c *Card) setPlugged(plugged bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plugged = plugged
+}
+
+// Plug plugs the card in: it adds a new device to the bus and binds it to its
+// driver. It is an error if the card is plugged already.
+func (c *Card) Plug(ctx context.Context) error {
+	c.actions.Lock()
+	defer c.actions.Unlock()
+	dev, err := c.machine.bus.Add(c.device)
+	if errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("%s is already plugged", c.label)
+	} else if err != nil {
+		return err
+	}
+	if err := c.bind(dev); err != nil {
+		return errors.Join(err, dev.Remove(ctx))
+	}
+	c.setPlugged(true)
+	c.machine.log.Info(fmt.Sprintf("%s: plugged as /dev/dri/%s, driver %s", c.label, c.Node(), c.description.Driver))
+	return nil
+}
+
+// Unplug pulls the card out: the device disappears without a word to its
+// driver. Unplug returns when the last request in flight has ended and all
+// resources of the device are released.
+func (c *Card) Unplug(ctx context.Context) error {
+	dev, err := c.onBus()
+	if err != nil {
+		return err
+	}
+	c.setPlugged(false) // before a rescan can find it
+	start := time.Now()
+	if err := dev.Remove(ctx); err != nil {
+		return err
+	}
+	c.machine.log.Info(fmt.Sprintf("%s: unplugged in %v", c.label, time.Since(start).Round(time.Microsecond)))
+	return nil
+}
+
+// Bind binds the driver to the card, after Unbind.
+func (c *Card) Bind(context.Context) error {
+	c.actions.Lock()
+	defer c.actions.Unlock()
+	dev, err := c.onBus()
+	if err != nil {
+		return err
+	}
+	if driver := dev.Driver(); driver != "" {
+		return fmt.Errorf("%s is already bound to driver %s", c.label, driver)
+	}
+	if err := c.bind(dev); err != nil {
+		return err
+	}
+	c.machine.log.Info(fmt.Sprintf("%s: bound to driver %s as /dev/dri/%s", c.label, c.description.Driver, c.Node()))
+	return nil
+}
+
+// Unbind unbinds the driver from the card, which stays plugged. This is a
+// planned removal: the driver switches the display off first.
+func (c *Card) Unbind(ctx context.Context) error {
+	dev, err := c.onBus()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := dev.Unbind(ctx); errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("%s is not bound to a driver", c.label)
+	} else if err != nil {
+		return err
+	}
+	c.machine.log.Info(fmt.Sprintf("%s: unbound in %v", c.label, time.Since(start).Round(time.Microsecond)))
+	return nil
+}
+
+// onBus returns the device of a plugged card.
+func (c *Card) onBus() (*bus.Device, error) {
+	dev := c.machine.bus.Device(c.device)
+	if dev == nil {
+		return nil, fmt.Errorf("%s is not plugged", c.label)
+	}
+	return dev, nil
+}
+
+// bind binds a new driver to the device.
+func (c *Card) bind(dev *bus.Device) error {
+	driver, ok := c.machine.drivers[c.description.Driver]
+	if !ok {
+		return fmt.Errorf("%s: there is no driver %q", c.label, c.description.Driver)
+	}
+	return dev.Bind(driver.New(c.machine.class, c.description))
+}
+
+// busEvent takes note of the DRM device of a card that was bound, here or by a
+// program that writes to /sys.
+func (m *Machine) busEvent(e bus.Event) {
+	if e.Action != "bind" {
+		return
+	}
+	var dev *drm.Device
+	for _, minor := range m.class.Minors() {
+		if minor.Type() == drm.Primary && minor.Device().Parent() == e.Device {
+			dev = minor.Device()
+		}
+	}
+	for _, c := range m.Cards() {
+		if c.device == e.Device.Name() && dev != nil {
+			c.mu.Lock()
+			c.drm = dev
+			c.mu.Unlock()
+		}
+	}
+}
+
+// rescan plugs the cards in again that a program has removed through /sys.
+func (m *Machine) rescan() error {
+	var errs []error
+	for _, c := range m.Cards() {
+		if c.Plugged() && m.bus.Device(c.device) == nil {
+			errs = append(errs, c.Plug(context.Background()))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,174 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"strings"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// display returns the modesetting of the card. After an unplug it is that of
+// the device that went away.
+func (c *Card) display() (*kms.ModeConfig, *drm.Device, error) {
+	dev := c.Device()
+	if dev == nil {
+		return nil, nil, fmt.Errorf("%s is not plugged", c.label)
+	}
+	display, ok := drm.PartOf[*kms.ModeConfig](dev)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s has no display: its driver is %s", c.label, c.description.Driver)
+	}
+	return display, dev, nil
+}
+
+// Connectors returns the names of the card's connectors, such as "DP-1",
+// without those of writebacks.
+func (c *Card) Connectors() ([]string, error) {
+	display, _, err := c.display()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, connector := range plugs(display) {
+		names = append(names, connector.Name())
+	}
+	return names, nil
+}
+
+// plugs returns the connectors that a monitor can be plugged into.
+func plugs(display *kms.ModeConfig) (list []*kms.Connector) {
+	for _, c := range display.Connectors() {
+		if c.Config().Type != uapi.ModeConnectorWriteback {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// connector returns the connector with that name.
+func (c *Card) connector(display *kms.ModeConfig, name string) (*kms.Connector, error) {
+	var names []string
+	for _, connector := range plugs(display) {
+		if connector.Name() == name {
+			return connector, nil
+		}
+		names = append(names, connector.Name())
+	}
+	return nil, fmt.Errorf("%s has no connector %s; it has %s", c.label, name, strings.Join(names, ", "))
+}
+
+// CheckConnector returns an error if the card has no connector with that name.
+func (c *Card) CheckConnector(name string) error {
+	display, _, err := c.display()
+	if err == nil {
+		_, err = c.connector(display, name)
+	}
+	return err
+}
+
+// Connect plugs a monitor into a connector: programs get a uevent and find the
+// new monitor. A nil monitor is the one that the connector is described with.
+func (c *Card) Connect(ctx context.Context, connector string, monitor *kms.Monitor) error {
+	return c.hotplug(connector, uapi.ModeConnected, monitor)
+}
+
+// Disconnect pulls the monitor out of a connector: programs get a uevent. What
+// the CRTC shows stays as it is until a program changes it.
+func (c *Card) Disconnect(ctx context.Context, connector string) error {
+	return c.hotplug(connector, uapi.ModeDisconnected, nil)
+}
+
+func (c *Card) hotplug(name string, connection uint32, monitor *kms.Monitor) error {
+	display, dev, err := c.display()
+	if err != nil {
+		return err
+	}
+	connector, err := c.connector(display, name)
+	if err != nil {
+		return err
+	}
+	if monitor == nil {
+		monitor = connector.Config().Monitor
+	}
+	err = dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+		connector.Hotplug(dev, connection, monitor)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s is not plugged", c.label)
+	}
+	word := "connected"
+	if connection == uapi.ModeDisconnected {
+		word = "disconnected"
+	}
+	c.machine.log.Info(fmt.Sprintf("%s: %s %s", c.label, name, word))
+	return nil
+}
+
+// Screenshot returns the picture on a connector. Its pixels have the alpha 255.
+// With the name "" it is the only connector of the card that shows a picture.
+//
+// After an unplug, Screenshot returns the last picture as long as a program has
+// the card open.
+func (c *Card) Screenshot(connector string) (*image.NRGBA, error) {
+	display, _, err := c.display()
+	if err != nil {
+		return nil, err
+	}
+	crtc, err := c.lit(display, connector)
+	if err != nil {
+		return nil, err
+	}
+	picture, err := display.Screenshot(crtc)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.label, err)
+	}
+	return picture, nil
+}
+
+// lit returns the CRTC that feeds a connector. With the name "" it is the only
+// CRTC that shows a picture on a connector of the card.
+func (c *Card) lit(display *kms.ModeConfig, name string) (*kms.CRTC, error) {
+	state := display.State()
+	active := func(connector *kms.Connector) *kms.CRTC {
+		crtc := state.Connector(connector).CRTC
+		if crtc == nil || !state.CRTC(crtc).Active {
+			return nil
+		}
+		return crtc
+	}
+	if name != "" {
+		connector, err := c.connector(display, name)
+		if err != nil {
+			return nil, err
+		}
+		if crtc := active(connector); crtc != nil {
+			return crtc, nil
+		}
+		return nil, &darkError{c.label + ":" + name}
+	}
+	var only *kms.CRTC
+	var names []string
+	for _, connector := range plugs(display) {
+		if crtc := active(connector); crtc != nil && crtc != only {
+			only = crtc
+			names = append(names, connector.Name())
+		}
+	}
+	switch len(names) {
+	case 0:
+		return nil, &darkError{c.label}
+	case 1:
+		return only, nil
+	}
+	return nil, fmt.Errorf("%s shows pictures on %s; name one of them", c.label, strings.Join(names, " and "))
+}
+
+// A darkError says that a card or connector shows no picture.
+type darkError struct{ what string }
+
+func (e *darkError) Error() string { return e.what + " shows no picture" }

@@ -1,0 +1,80 @@
+package machine
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host"
+)
+
+// The processes that a program leaves behind become children of this process,
+// whichever machine they belong to. A variable in their environment tells them
+// apart.
+
+// MarkerVariable is the environment variable that a machine sets for its
+// programs. Its value is different for each machine.
+const MarkerVariable = "UDRM_MACHINE"
+
+var machines atomic.Int64
+
+func newMarker() string {
+	return fmt.Sprintf("%s=%d-%d", MarkerVariable, os.Getpid(), machines.Add(1))
+}
+
+// Leftovers returns the process ids of what the ended programs of the machine
+// have left behind.
+func (m *Machine) Leftovers() []int {
+	return slices.DeleteFunc(host.Leftovers(), func(pid int) bool { return m.foreign(pid) })
+}
+
+// foreign reports whether a process belongs to another machine. A process
+// whose environment cannot be read, or has no marker, belongs to every one.
+func (m *Machine) foreign(pid int) bool {
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return false
+	}
+	prefix := []byte(MarkerVariable + "=")
+	for variable := range bytes.SplitSeq(environ, []byte{0}) {
+		if bytes.HasPrefix(variable, prefix) {
+			return string(variable) != m.marker
+		}
+	}
+	return false
+}
+
+// killInterval is how often Kill looks for processes that were started
+// meanwhile.
+const killInterval = 10 * time.Millisecond
+
+// Kill kills all programs of the machine and everything that they have left
+// behind, and waits until they have ended.
+func (m *Machine) Kill() {
+	m.mu.Lock()
+	processes := slices.Clone(m.processes)
+	m.mu.Unlock()
+	for _, p := range processes {
+		p.Signal(unix.SIGKILL)
+	}
+	ticker := time.NewTicker(killInterval)
+	defer ticker.Stop()
+	for _, p := range processes {
+		p.Wait()
+		for done := false; !done; {
+			for _, pid := range m.Leftovers() {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+			select {
+			case <-p.Done():
+				done = true
+			case <-ticker.C:
+			}
+		}
+	}
+}

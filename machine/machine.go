@@ -1,0 +1,184 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/machine/config"
+)
+
+// Options are the options of a [Machine]. The zero value is ready for use.
+type Options struct {
+	// Template describes the cards after the last described one, which Card
+	// adds on demand. nil: the machine has only the described cards.
+	Template *config.Card
+
+	// Drivers are the drivers besides vkms and vgem. A driver called vkms or
+	// vgem replaces that one.
+	Drivers []Driver
+
+	// Clock drives the vblanks of all vkms displays; nil: real time. A
+	// [kms.ManualClock] lets a test step them.
+	Clock kms.Clock
+
+	// HangUp delivers POLLHUP to programs when a card is unplugged, and ends
+	// their reads. The kernel does neither.
+	HangUp bool
+
+	// Logger receives the story of the machine at level Info, each refused
+	// request and each open at level Debug, and problems at higher levels.
+	// nil discards them.
+	Logger *slog.Logger
+
+	// AdoptOrphans and RaiseGOMAXPROCS change this process: see
+	// [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
+	// processes that a program leaves behind.
+	AdoptOrphans, RaiseGOMAXPROCS bool
+}
+
+// A Machine is a set of cards and the programs that run on them. All methods
+// may be called concurrently.
+type Machine struct {
+	opts    Options
+	log     *slog.Logger
+	class   *drm.Class
+	bus     *bus.Bus
+	host    *host.Host
+	drivers map[config.Driver]Driver
+	marker  string // see leftovers.go
+
+	mu        sync.Mutex
+	described int              // the number of described cards
+	cards     map[string]*Card // by label
+	processes []*Process
+}
+
+// New returns a machine with the described cards. It plugs those that are
+// enabled.
+func New(cards []config.Card, opts Options) (*Machine, error) {
+	m := &Machine{
+		opts: opts, log: opts.Logger, bus: bus.New("platform"), marker: newMarker(),
+		drivers: drivers(opts.Drivers), described: len(cards), cards: make(map[string]*Card),
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if len(cards) > config.MaxCards {
+		return nil, fmt.Errorf("machine: %d cards (limit %d)", len(cards), config.MaxCards)
+	}
+	m.class = drm.NewClass(drm.ClassOptions{Logger: m.log})
+	m.bus.OnRescan(m.rescan)
+	m.bus.Subscribe(m.busEvent)
+	count := make(map[config.Driver]int)
+	for i, description := range cards {
+		label := fmt.Sprintf("card%d", i)
+		m.cards[label] = m.newCard(label, description, count[description.Driver])
+		count[description.Driver]++
+	}
+	var err error
+	if m.host, err = host.New(m.class, host.Options{
+		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS,
+	}); err != nil {
+		return nil, err
+	}
+	for _, c := range m.Cards() {
+		if !c.description.Enabled {
+			continue
+		}
+		if err := c.Plug(context.Background()); err != nil {
+			return nil, errors.Join(err, m.Close(context.Background()))
+		}
+	}
+	return m, nil
+}
+
+// Cards returns the cards in the order of their labels.
+func (m *Machine) Cards() []*Card {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.cards), func(a, b *Card) int { return a.index() - b.index() })
+}
+
+// Card returns the card with a label, such as "card0".
+func (m *Machine) Card(label string) (*Card, error) {
+	i, err := cardIndex(label)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.cards[label]; c != nil {
+		return c, nil
+	}
+	if m.opts.Template == nil {
+		return nil, fmt.Errorf("there is no %s: %s", label, m.labels())
+	}
+	c := m.newCard(label, *m.opts.Template, i)
+	m.cards[label] = c
+	return c, nil
+}
+
+// labels tells which cards the description has.
+func (m *Machine) labels() string {
+	switch m.described {
+	case 0:
+		return "no cards are described"
+	case 1:
+		return "only card0 is described"
+	}
+	return fmt.Sprintf("card0 to card%d are described", m.described-1)
+}
+
+// cardIndex returns N of "cardN".
+func cardIndex(label string) (int, error) {
+	digits, ok := strings.CutPrefix(label, "card")
+	i, err := strconv.Atoi(digits)
+	if !ok || err != nil || i < 0 || i >= config.MaxCards || digits != strconv.Itoa(i) {
+		return 0, fmt.Errorf("%q is not a card: cards are card0 to card%d", label, config.MaxCards-1)
+	}
+	return i, nil
+}
+
+// CheckLabel returns an error if no card can have the label.
+func CheckLabel(label string) error {
+	_, err := cardIndex(label)
+	return err
+}
+
+// Class returns the class that the DRM devices of the cards belong to.
+func (m *Machine) Class() *drm.Class { return m.class }
+
+// Bus returns the bus that the cards are plugged into.
+func (m *Machine) Bus() *bus.Bus { return m.bus }
+
+// Close waits until all programs have ended, ends the host and unplugs the
+// cards. If ctx ends before the last program, Close returns an error that names
+// the programs, and the machine stays as it is. See [Machine.Kill].
+func (m *Machine) Close(ctx context.Context) error {
+	m.mu.Lock()
+	processes := slices.Clone(m.processes)
+	m.mu.Unlock()
+	for _, p := range processes {
+		select {
+		case <-p.Done():
+		case <-ctx.Done():
+			return fmt.Errorf("machine: %s has not ended: %w", p.name, ctx.Err())
+		}
+	}
+	err := m.host.Close()
+	for _, dev := range m.bus.Devices() {
+		err = errors.Join(err, dev.Remove(ctx))
+	}
+	return err
+}

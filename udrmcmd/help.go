@@ -1,0 +1,126 @@
+package udrmcmd
+
+import (
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/udrm/udrm/machine/config"
+)
+
+// helpCmd prints help on a command or a topic.
+type helpCmd struct {
+	Topic []string `arg:"" optional:"" help:"A command or a topic."`
+}
+
+//go:embed topics/*.txt
+var topicFiles embed.FS
+
+// A topic is a topic of the command help.
+type topic struct {
+	name, summary string
+	text          func(a *app) string
+}
+
+// topics returns all topics in the order in which they are listed.
+func topics() []topic {
+	return []topic{
+		{"config", "the format of the files of --config", func(*app) string { return config.Format() }},
+		{"at", "the actions of --at", (*app).atTopic},
+		{"environment", "environment variables", fileTopic("environment")},
+		{"exit-status", "exit statuses", fileTopic("exit-status")},
+		{"signals", "signals", fileTopic("signals")},
+		{"leftovers", "processes that a program leaves behind", fileTopic("leftovers")},
+		{"man", "the man page, as troff source", (*app).manPage},
+		{"completion", "shell completions: completion bash, zsh or fish", nil},
+	}
+}
+
+func topicNames() (names []string) {
+	for _, t := range topics() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// fileTopic returns the text of a topic that is in a file.
+func fileTopic(name string) func(a *app) string {
+	return func(a *app) string {
+		text, err := topicFiles.ReadFile(path.Join("topics", name+".txt"))
+		if err != nil {
+			panic(err) // the file is missing in the repository
+		}
+		return strings.ReplaceAll(string(text), "{{name}}", a.Name)
+	}
+}
+
+// atTopic returns the help on --at, with the table of actions.
+func (a *app) atTopic() string {
+	var table strings.Builder
+	for _, action := range actions {
+		fmt.Fprintf(&table, "    %s\n%s\n", action.form, wrap(action.help, "        ", 80))
+	}
+	return strings.Replace(fileTopic("at")(a), "{{actions}}", table.String(), 1)
+}
+
+// Run prints help.
+func (cmd *helpCmd) Run(ctx *kong.Context, a *app) error {
+	if len(cmd.Topic) == 0 {
+		if err := a.usage(ctx, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "\nTopics of \"%s help TOPIC\":\n", a.Name)
+		for _, t := range topics() {
+			fmt.Fprintf(a.stdout, "  %-12s  %s\n", t.name, t.summary)
+		}
+		return nil
+	}
+	name := cmd.Topic[0]
+	if name == "completion" {
+		return a.printCompletion(ctx, cmd.Topic[1:])
+	}
+	for _, t := range topics() {
+		// "help exit status" is what people type.
+		if t.name == strings.Join(cmd.Topic, "-") {
+			_, err := fmt.Fprint(a.stdout, t.text(a))
+			return err
+		}
+	}
+	for _, node := range ctx.Model.Children {
+		if node.Name == name && len(cmd.Topic) == 1 {
+			return a.usage(ctx, []string{name})
+		}
+	}
+	return fmt.Errorf("there is no help on %q; topics are the commands, and %s", strings.Join(cmd.Topic, " "), strings.Join(topicNames(), ", "))
+}
+
+// usage prints the usage of the command, or of one of its commands.
+func (a *app) usage(ctx *kong.Context, command []string) error {
+	traced, err := kong.Trace(ctx.Kong, command)
+	if err != nil {
+		return err
+	}
+	return traced.PrintUsage(false)
+}
+
+// wrap breaks a paragraph into lines of at most width columns, each with the
+// indentation.
+func wrap(text, indent string, width int) string {
+	var out strings.Builder
+	line := indent
+	for word := range strings.FieldsSeq(text) {
+		if len(line)+1+len(word) > width && line != indent {
+			out.WriteString(line + "\n")
+			line = indent
+		}
+		if line != indent {
+			line += " "
+		}
+		line += word
+	}
+	out.WriteString(line)
+	return out.String()
+}

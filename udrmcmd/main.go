@@ -1,0 +1,145 @@
+package udrmcmd
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/config"
+)
+
+// Options describe a command.
+type Options struct {
+	// Name is the name of the command; default: udrm.
+	Name string
+	// Summary is the first line of the help.
+	Summary string
+	// Drivers are the drivers of the command, besides vkms and vgem. The first
+	// one is the driver of cards that name none.
+	Drivers []machine.Driver
+	// Commands are further commands.
+	Commands []Command
+}
+
+// A Command is a command below the main one.
+type Command struct {
+	Name, Help string
+	Hidden     bool // not in the help
+	// Args is a pointer to a struct whose fields are the flags and arguments
+	// of the command, with the field tags of github.com/alecthomas/kong, and
+	// which has a method Run() error.
+	Args any
+}
+
+// An ExitStatus is an error of a [Command] that has already reported what is
+// wrong. The command ends with this status and prints nothing.
+type ExitStatus int
+
+func (s ExitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// Exit statuses of the command itself. The others are those of the program
+// that it runs.
+const (
+	statusFailure = 125
+)
+
+// app is a command with its options.
+type app struct {
+	Options
+	stdout io.Writer
+}
+
+// cli is the command line of every command.
+type cli struct {
+	Run    runCmd    `cmd:"" help:"Run a program with virtual cards."`
+	Doctor doctorCmd `cmd:"" help:"Check whether ${name} can run on this machine."`
+	Help   helpCmd   `cmd:"" help:"Print help on a command or a topic: ${topics}."`
+
+	Version versionFlag `help:"Print the version and exit."`
+
+	DoctorClient doctorClientCmd `cmd:"" hidden:""`
+}
+
+// Main runs the command with the arguments of the process and exits.
+func Main(opts Options) {
+	a := newApp(opts)
+	err := a.run(os.Args[1:])
+	var status ExitStatus
+	switch {
+	case errors.As(err, &status):
+		os.Exit(int(status))
+	case err != nil:
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", a.Name, line)
+		}
+		os.Exit(statusFailure)
+	}
+	os.Exit(0)
+}
+
+func newApp(opts Options) *app {
+	a := &app{Options: opts, stdout: os.Stdout}
+	a.Name = cmp.Or(a.Name, "udrm")
+	a.Summary = cmp.Or(a.Summary, "Run DRM programs on virtual graphics cards.")
+	return a
+}
+
+// parser returns the parser of the command line.
+func (a *app) parser() *kong.Kong {
+	options := []kong.Option{
+		kong.Name(a.Name), kong.Description(a.Summary), kong.UsageOnError(), kong.Bind(a),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Vars{
+			"name": a.Name, "topics": strings.Join(topicNames(), ", "), "monitor_help": monitorHelp, "at_help": atHelp(),
+			"driver": string(a.defaultDriver()), "drivers": strings.Join(a.driverNames(), ","), "max_cards": fmt.Sprint(config.MaxCards),
+		},
+	}
+	for _, c := range a.Commands {
+		var tags []string
+		if c.Hidden {
+			tags = append(tags, `hidden:""`)
+		}
+		options = append(options, kong.DynamicCommand(c.Name, c.Help, "", c.Args, tags...))
+	}
+	parser, err := kong.New(&cli{}, options...)
+	if err != nil {
+		panic(err) // the tags of a command are wrong
+	}
+	return parser
+}
+
+func (a *app) run(args []string) error {
+	ctx, err := a.parser().Parse(args)
+	if err != nil {
+		return err
+	}
+	return ctx.Run(ctx)
+}
+
+// defaultDriver returns the driver of cards that name none.
+func (a *app) defaultDriver() config.Driver {
+	if len(a.Drivers) > 0 {
+		return a.Drivers[0].Name
+	}
+	return config.VKMS
+}
+
+// driverNames returns the names of all drivers, the default one first.
+func (a *app) driverNames() (names []string) {
+	for _, d := range a.Drivers {
+		names = append(names, string(d.Name))
+	}
+	for _, d := range []config.Driver{config.VKMS, config.VGEM} {
+		if !slices.Contains(names, string(d)) {
+			names = append(names, string(d))
+		}
+	}
+	return names
+}

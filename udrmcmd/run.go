@@ -1,0 +1,189 @@
+package udrmcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/machine"
+)
+
+type runCmd struct {
+	cardFlags `embed:"" group:"Cards:"`
+
+	At        []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"${at_help}"`
+	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at failed, or its time never came."`
+	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
+	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
+	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
+	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
+}
+
+// Run runs the program. Its error is nil or the status to exit with.
+func (cmd *runCmd) Run(ctx *kong.Context, a *app) error {
+	list, template, err := cmd.describe(a, givenCardFlags(ctx))
+	if err != nil {
+		return err
+	}
+	program := cmd.Program
+	if program[0] == "--" {
+		program = program[1:]
+	}
+	if len(program) == 0 {
+		return errors.New("there is no program to run; write it after --")
+	}
+	if err := checkProc(); err != nil {
+		return err
+	}
+	level := slog.LevelWarn
+	if cmd.Verbose {
+		level = slog.LevelDebug
+	}
+	r := &runner{runCmd: cmd, log: newLogger(a.Name, level, os.Stderr)}
+	r.machine, err = machine.New(list, machine.Options{
+		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
+		AdoptOrphans: true, RaiseGOMAXPROCS: true,
+	})
+	if err != nil {
+		return err
+	}
+	status, err := r.run(program)
+	if !r.abandoned {
+		err = errors.Join(err, r.machine.Close(context.Background()))
+	}
+	if err != nil {
+		return err
+	}
+	if r.failed() && !cmd.Lenient {
+		status = statusFailure
+	}
+	return ExitStatus(status)
+}
+
+// checkProc returns an error if /proc is missing. Without it, the memory and
+// the descriptors of the program are out of reach.
+func checkProc() error {
+	var st unix.Statfs_t
+	if err := unix.Statfs("/proc", &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {
+		return errors.New("/proc is not mounted, so no program could use a card; mount it: mount -t proc proc /proc")
+	}
+	return nil
+}
+
+// A runner is one run of a program.
+type runner struct {
+	*runCmd
+	log     *slog.Logger
+	machine *machine.Machine
+
+	mu       sync.Mutex
+	failures int // actions that failed, or whose time never came
+
+	abandoned bool // leftovers live on
+}
+
+// run runs the program to its end, and returns its exit status.
+func (r *runner) run(args []string) (status int, err error) {
+	if err := r.checkActions(); err != nil {
+		return 0, err
+	}
+	program := exec.Command(args[0], args[1:]...)
+	program.Stdin, program.Stdout, program.Stderr = os.Stdin, os.Stdout, os.Stderr
+	forward := catchSignals()
+	defer forward.stop()
+	p, err := r.machine.Start(program)
+	if err != nil {
+		if status := startStatus(err); status != statusFailure {
+			r.log.Error(err.Error())
+			return status, nil
+		}
+		return 0, err
+	}
+	stop := r.startActions()
+	forward.to(p)
+	status, err = p.Wait()
+	stop()
+	r.waitForLeftovers(forward, p)
+	return status, err
+}
+
+// startStatus returns the exit status for a program that could not be started:
+// 127 if it does not exist, 126 if it is not executable, as env(1) has it.
+func startStatus(err error) int {
+	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return 127
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC):
+		return 126
+	}
+	return statusFailure
+}
+
+// checkActions returns an error if an action names a card or a connector that
+// does not exist. The connectors of a card that is not plugged yet are unknown.
+func (r *runner) checkActions() error {
+	var errs []error
+	for i := range r.At {
+		a := &r.At[i]
+		card, err := r.machine.Card(a.card)
+		if err == nil && a.connector != "" && card.Plugged() {
+			err = card.CheckConnector(a.connector)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--at %v: %w", a, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// startActions starts the actions of --at, each in a goroutine of its own: none
+// of them delays another. stop waits for those that are under way.
+func (r *runner) startActions() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	start := time.Now()
+	var running sync.WaitGroup
+	for i := range r.At {
+		a := &r.At[i]
+		running.Go(func() {
+			select {
+			case <-time.After(time.Until(start.Add(a.after))):
+			case <-ctx.Done():
+				r.fail(a, fmt.Errorf("not done: the program ended after %v", time.Since(start).Round(time.Millisecond)))
+				return
+			}
+			begin := time.Now()
+			if err := a.do(context.Background(), r.machine); err != nil {
+				r.fail(a, err)
+				return
+			}
+			r.log.Info(fmt.Sprintf("%v: done in %v", a, time.Since(begin).Round(time.Microsecond)))
+		})
+	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// fail reports that an action failed, or that its time never came.
+func (r *runner) fail(a *timedAction, err error) {
+	r.log.Error(fmt.Sprintf("%v: %v", a, err))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures++
+}
+
+func (r *runner) failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failures > 0
+}
