@@ -7,8 +7,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Blob is a value too large for a property, which holds its id instead:
-// struct drm_property_blob. Its bytes do not change.
+// A Blob is the value of a property that is too large for 64 bits. The property
+// holds its id (struct drm_property_blob). Its bytes do not change.
 type Blob struct {
 	objectBase
 	refCount
@@ -18,10 +18,10 @@ type Blob struct {
 func (*Blob) objectType() uint32 { return uapi.ModeObjectBlob }
 func (*Blob) free()              {}
 
-// Data returns the bytes of the blob, which must not be changed.
+// Data returns the bytes of the blob. The caller must not change them.
 func (b *Blob) Data() []byte { return b.data }
 
-// blobID returns the number of an object that may be missing.
+// blobID returns the id of a blob, or 0 for nil.
 func blobID(b *Blob) uint64 {
 	if b == nil {
 		return 0
@@ -29,17 +29,17 @@ func blobID(b *Blob) uint64 {
 	return uint64(b.id)
 }
 
-// Limits on blobs of clients. The largest that makes sense is a colour table
-// of some ten kilobytes; the kernel has no limit but its memory.
+// Limits on the blobs of a client. The largest sensible one is a colour table of
+// some ten kilobytes. The kernel is limited by its memory only.
 const (
 	maxBlobSize     = 1 << 20
 	maxBlobsPerFile = 16 << 20 // bytes
 )
 
-// cost is what the blob counts against the limit.
+// cost returns what the blob counts against maxBlobsPerFile.
 func (b *Blob) cost() int { return len(b.data) + 256 }
 
-// newBlob makes a blob of data, which it keeps, with one reference.
+// newBlob returns a blob that keeps data, with one reference for the caller.
 func (m *ModeConfig) newBlob(data []byte) *Blob {
 	b := &Blob{data: data}
 	m.objects.add(&b.objectBase, b)
@@ -69,10 +69,10 @@ func (m *ModeConfig) getPropBlob(dev *drm.RegisteredDevice, req *drm.Request, ar
 
 func (m *ModeConfig) createPropBlob(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCreateBlob) error {
 	if int32(arg.Length) <= 0 {
-		return invalid("CREATEPROPBLOB of %d bytes", arg.Length)
+		return invalid("CREATEPROPBLOB: invalid length %d", int32(arg.Length))
 	}
 	if arg.Length > maxBlobSize {
-		return refuse(unix.ENOMEM, "CREATEPROPBLOB of %d bytes, the limit is %d", arg.Length, maxBlobSize)
+		return refuse(unix.ENOMEM, "CREATEPROPBLOB: %d bytes are too many (limit %d)", arg.Length, maxBlobSize)
 	}
 	data := make([]byte, arg.Length)
 	if err := req.CopyFromUser(data, arg.Data); err != nil {
@@ -82,7 +82,7 @@ func (m *ModeConfig) createPropBlob(dev *drm.RegisteredDevice, req *drm.Request,
 	b := m.newBlob(data)
 	if !f.addBlob(b) {
 		m.objects.put(b)
-		return refuse(unix.ENOMEM, "CREATEPROPBLOB of %d bytes: the client's blobs use %d bytes already; destroy some first", len(data), maxBlobsPerFile)
+		return refuse(unix.ENOMEM, "CREATEPROPBLOB: %d more bytes would exceed the limit of %d bytes per client; destroy some blobs first", len(data), maxBlobsPerFile)
 	}
 	arg.BlobID = b.id
 	return nil
@@ -95,7 +95,7 @@ func (m *ModeConfig) destroyPropBlob(dev *drm.RegisteredDevice, req *drm.Request
 	}
 	defer m.objects.put(b)
 	if !m.file(req.File).removeBlob(b) {
-		return refuse(unix.EPERM, "DESTROYPROPBLOB of blob %d, which this client did not create", b.id)
+		return refuse(unix.EPERM, "DESTROYPROPBLOB: blob %d was created by another client", b.id)
 	}
 	m.objects.put(b)
 	return nil

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Clock is the time by which displays run.
+// A Clock tells the time for displays.
 type Clock interface {
-	// Now returns the monotonic time, since an unknown beginning. Clients see
-	// it in events and compare it with their CLOCK_MONOTONIC.
+	// Now returns the monotonic time since an arbitrary start. Clients compare
+	// the times of events with CLOCK_MONOTONIC.
 	Now() time.Duration
 
-	// At calls f at the time t, or as soon as possible when it is over, in a
-	// goroutine of its own. stop makes it unlikely that f is called.
+	// At calls f in a goroutine of its own at time t, or at once if t has
+	// passed. stop cancels the call unless it has begun.
 	At(t time.Duration, f func()) (stop func())
 }
 
@@ -37,14 +37,13 @@ func (c realClock) At(t time.Duration, f func()) (stop func()) {
 	return func() { timer.Stop() }
 }
 
-// A ManualClock stands still until it is told to go on, so that a test sees
-// one vblank at a time. Its zero value begins at 0. All methods may be called
-// concurrently.
+// A ManualClock stands still until a test advances it, so that vblanks come one
+// at a time. The zero value starts at 0. All methods may be called concurrently.
 type ManualClock struct {
 	mu     sync.Mutex
 	now    time.Duration
 	timers []*manualTimer
-	armed  chan struct{} // closed and replaced when a timer is set; nil at first
+	armed  chan struct{} // closed when a timer is set; nil if no one waits
 }
 
 type manualTimer struct {
@@ -59,8 +58,8 @@ func (c *ManualClock) Now() time.Duration {
 	return c.now
 }
 
-// At implements [Clock]. f is called by [ManualClock.Step] or
-// [ManualClock.Advance], in their goroutine.
+// At implements [Clock]. [ManualClock.Step] or [ManualClock.Advance] calls f in
+// its own goroutine.
 func (c *ManualClock) At(t time.Duration, f func()) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,8 +82,8 @@ func (c *ManualClock) remove(t *manualTimer) {
 	}
 }
 
-// take advances to the earliest timer that is due by limit and removes it;
-// nil when there is none.
+// take advances to the earliest timer that is due by limit and removes it. If
+// there is none, it returns a channel that is closed when a timer is set.
 func (c *ManualClock) take(limit time.Duration) (timer *manualTimer, armed <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,9 +103,9 @@ func (c *ManualClock) take(limit time.Duration) (timer *manualTimer, armed <-cha
 	return nil, c.armed
 }
 
-// Step waits until something waits for the clock, advances to the first that
-// does, and runs it: to the next vblank, when vblanks are all that is waited
-// for. The end of ctx is its error.
+// Step advances to the earliest timer and runs it. That is the next vblank,
+// unless there are other timers. If there is no timer, Step waits for one, and
+// fails when ctx ends.
 func (c *ManualClock) Step(ctx context.Context) error {
 	for {
 		timer, armed := c.take(1<<63 - 1)
@@ -117,12 +116,12 @@ func (c *ManualClock) Step(ctx context.Context) error {
 		select {
 		case <-armed:
 		case <-ctx.Done():
-			return fmt.Errorf("kms: nothing waits for the clock: %w", ctx.Err())
+			return fmt.Errorf("kms: no timer of the clock is set: %w", ctx.Err())
 		}
 	}
 }
 
-// Advance goes on by d, running in order what is due on the way.
+// Advance advances by d and runs the timers that are due, in order.
 func (c *ManualClock) Advance(d time.Duration) {
 	end := c.Now() + d
 	for {

@@ -57,7 +57,7 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 
 // tryCommit tries once. It returns what must complete first, an earlier commit
 // or fences, or else the parts of the commit that it has started.
-func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *AtomicState) error) (wait awaited, commits []*crtcCommit, err error) {
+func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, change func(t *AtomicState) error) (wait prerequisite, commits []*crtcCommit, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.begin()
@@ -71,7 +71,7 @@ func (m *ModeConfig) tryCommit(dev *drm.RegisteredDevice, opts *commitOptions, c
 	if opts.testOnly {
 		return nil, nil, nil
 	}
-	if err := a.checkAsked(); err != nil {
+	if err := a.checkEvents(); err != nil {
 		return nil, nil, err
 	}
 	if f := a.inTheWay(dev, opts); f != nil {

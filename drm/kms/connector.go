@@ -59,9 +59,9 @@ type Connector struct {
 	mu         sync.Mutex
 	connection uint32   // what is there: uapi.ModeConnected and so on
 	monitor    *Monitor // likewise; nil when there is none
-	forced     force    // somebody knows better
-	override   *Monitor // likewise; nil for nobody
-	seen       sight    // by the last probe
+	forced     force    // by a user
+	override   *Monitor // by a user, or nil
+	probed     probeResult
 }
 
 // A ConnectorConfig describes a connector. It must not be changed once it is
@@ -97,7 +97,7 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 		m.createWritebackProperties()
 		var data []byte
 		for _, f := range config.WritebackFormats {
-			data = binary.LittleEndian.AppendUint32(data, f)
+			data = binary.NativeEndian.AppendUint32(data, f)
 		}
 		formats = m.newBlob(data)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// A CRC is the check sum of one frame.
+// A CRC is the checksum of one frame.
 type CRC struct {
 	Frame uint32 // the lower half of the vblank counter
 	Value uint32
@@ -45,7 +45,7 @@ func (c *CRTC) CRCControl() string {
 func (c *CRTC) SetCRCControl(data []byte) error {
 	const limit = 4096 - 1
 	if len(data) > limit {
-		return refuse(unix.E2BIG, "a CRC source of %d bytes for CRTC %d, the limit is %d", len(data), c.id, limit)
+		return refuse(unix.E2BIG, "CRC source for CRTC %d: %d bytes are too many (limit %d)", c.id, len(data), limit)
 	}
 	source, _, _ := strings.Cut(strings.TrimSuffix(string(data), "\n"), "\x00")
 	switch {
@@ -57,17 +57,18 @@ func (c *CRTC) SetCRCControl(data []byte) error {
 	c.vblank.mu.Lock()
 	defer c.vblank.mu.Unlock()
 	if c.vblank.capture.crc != nil {
-		return refuse(unix.EBUSY, "choosing the CRC source of CRTC %d while CRCs are read", c.id)
+		return refuse(unix.EBUSY, "CRC source for CRTC %d: cannot change while CRCs are read", c.id)
 	}
 	c.crcSource = source
 	return nil
 }
 
-// A CRCStream has the CRC of every frame that its CRTC shows while it is open:
-// what the debugfs file crtc-N/crc/data is when it is opened
-// (drm_debugfs_crc.c). The CRC is over the composed picture, as vkms computes
-// it: CRC-32 that begins with 0 and is not inverted at the end, over lines of
-// 16 bits a component in the order alpha, red, green, blue.
+// A CRCStream delivers the CRC of every frame that its CRTC shows while the
+// stream is open. It is the debugfs file crtc-N/crc/data (drm_debugfs_crc.c).
+//
+// The CRC is computed as vkms does: over the composed picture, in lines of 16
+// bits per component in the order alpha, red, green, blue. It is a CRC-32 that
+// starts with 0 and is not inverted at the end.
 //
 // All methods may be called concurrently.
 type CRCStream struct {
@@ -75,45 +76,43 @@ type CRCStream struct {
 
 	mu      sync.Mutex
 	entries []CRC
-	end     error         // once no more will come
-	changed chan struct{} // closed and replaced when something has changed; nil at first
+	end     error         // why no more CRCs come; nil while they do
+	changed chan struct{} // closed at the next change; nil if no one waits
 }
 
-// maxCRCs is how many wait to be read. More are lost.
+// maxCRCs is the number of CRCs that can wait to be read. More are lost.
 const maxCRCs = 127
 
-// OpenCRC starts the stream, of which there is one at a time. It ends with
-// [CRCStream.Close]. Errors: EIO while the CRTC is off, EBUSY when there is a
-// stream already.
+// OpenCRC starts a stream. A CRTC has at most one at a time. Errors: EIO if the
+// CRTC is off, EBUSY if there is a stream, ENODEV after an unplug.
 func (c *CRTC) OpenCRC(dev *drm.RegisteredDevice) (*CRCStream, error) {
 	v := &c.vblank
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
 	case v.gone:
-		return nil, refuse(unix.ENODEV, "CRCs of CRTC %d: the device is unplugged", c.id)
+		return nil, refuse(unix.ENODEV, "CRCs of CRTC %d: device unplugged", c.id)
 	case !v.time.running:
-		return nil, refuse(unix.EIO, "CRCs of CRTC %d, which is off", c.id)
+		return nil, refuse(unix.EIO, "CRCs of CRTC %d: it is off", c.id)
 	case v.capture.crc != nil:
-		return nil, refuse(unix.EBUSY, "CRCs of CRTC %d are read already", c.id)
+		return nil, refuse(unix.EBUSY, "CRCs of CRTC %d: already being read", c.id)
 	}
 	v.capture.crc = &CRCStream{v: v}
 	v.arm(dev)
 	return v.capture.crc, nil
 }
 
-// Close ends the stream; nothing is composed for it any more. Who waits in
-// Next gets EBADF.
+// Close ends the stream. Next then returns EBADF.
 func (s *CRCStream) Close() {
 	s.v.mu.Lock()
 	if s.v.capture.crc == s {
-		s.v.capture.crc = nil // the next vblank is the last that is noticed
+		s.v.capture.crc = nil // so that the next vblank stops the timer
 	}
 	s.v.mu.Unlock()
 	s.finish(unix.EBADF)
 }
 
-// finish says that no more CRCs come, and why.
+// finish ends the stream with err.
 func (s *CRCStream) finish(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +122,7 @@ func (s *CRCStream) finish(err error) {
 	s.wake()
 }
 
-// wake tells who waits. The caller holds mu.
+// wake wakes the readers. The caller holds mu.
 func (s *CRCStream) wake() {
 	if s.changed != nil {
 		close(s.changed)
@@ -144,7 +143,7 @@ func (s *CRCStream) add(first, last uint64, value uint32) {
 	s.wake()
 }
 
-// Next returns the CRC of the next frame and waits for it if need be. Errors:
+// Next waits for the CRC of the next frame and returns it. Errors: the cause of
 // the end of ctx, ENODEV after an unplug, EBADF after Close.
 func (s *CRCStream) Next(ctx context.Context) (CRC, error) {
 	for {
@@ -177,7 +176,8 @@ func (s *CRCStream) take() (crc CRC, ok bool, changed <-chan struct{}, err error
 	return crc, false, s.changed, nil
 }
 
-// Readable waits until Next would return at once, or for the end of ctx.
+// Readable waits until Next would return at once. It reports false if ctx ends
+// first.
 func (s *CRCStream) Readable(ctx context.Context) bool {
 	for {
 		s.mu.Lock()
@@ -198,11 +198,11 @@ func (s *CRCStream) Readable(ctx context.Context) bool {
 	}
 }
 
-// Line is the CRC as one read of the debugfs file returns it: both numbers as
-// ten characters, a line feed, and a zero byte, which the kernel copies too.
+// Line returns the CRC as one read of the debugfs file returns it: both numbers
+// as ten characters, a line feed, and a zero byte, which the kernel copies too.
 func (c CRC) Line() []byte { return fmt.Appendf(nil, "0x%08x 0x%08x\n\x00", c.Frame, c.Value) }
 
-// A lineCRC is a CRC in the making.
+// A lineCRC computes a CRC line by line.
 type lineCRC struct {
 	crc   uint32
 	bytes []byte // of a line

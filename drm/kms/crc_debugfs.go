@@ -11,8 +11,8 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// crcFiles are crtc-N/crc/control and crtc-N/crc/data, by which test programs
-// compare pictures.
+// crcFiles returns crtc-N/crc/control and crtc-N/crc/data. Test programs use
+// them to compare pictures.
 func (c *CRTC) crcFiles(device *drm.Device) []drm.DebugfsFile {
 	dir := fmt.Sprintf("crtc-%d/crc/", c.index)
 	return []drm.DebugfsFile{
@@ -21,7 +21,8 @@ func (c *CRTC) crcFiles(device *drm.Device) []drm.DebugfsFile {
 	}
 }
 
-// storeCRCControl remembers a bad source: who wrote it may not have been told.
+// storeCRCControl remembers a bad source, because the writer may not have been
+// told.
 func (c *CRTC) storeCRCControl(data string) error {
 	err := c.SetCRCControl([]byte(data))
 	c.badCRCSource.Store(errors.Is(err, unix.EINVAL))
@@ -31,7 +32,7 @@ func (c *CRTC) storeCRCControl(data string) error {
 // openCRCData sends each CRC to sink until it is closed.
 func (c *CRTC) openCRCData(device *drm.Device, sink drm.EventSink) (io.Closer, error) {
 	if c.badCRCSource.Load() {
-		return nil, invalid("CRCs of CRTC %d: the source that was chosen does not exist", c.id)
+		return nil, invalid("CRCs of CRTC %d: the chosen source does not exist", c.id)
 	}
 	var s *CRCStream
 	err := device.WithGuard(func(dev *drm.RegisteredDevice) (err error) {
@@ -46,13 +47,13 @@ func (c *CRTC) openCRCData(device *drm.Device, sink drm.EventSink) (io.Closer, e
 	return f, nil
 }
 
-// A crcFile is crc/data, opened.
+// A crcFile is an open file crc/data.
 type crcFile struct {
 	stream *CRCStream
 	ended  chan struct{}
 }
 
-// Close implements io.Closer. Nothing is delivered any more when it returns.
+// Close implements [io.Closer]. Nothing is delivered after it returns.
 func (f *crcFile) Close() error {
 	f.stream.Close()
 	<-f.ended
@@ -69,6 +70,6 @@ func (f *crcFile) run(sink drm.EventSink) {
 		if err != nil {
 			return
 		}
-		_ = sink.Deliver(crc.Line()) // what finds no room is lost
+		_ = sink.Deliver(crc.Line()) // CRCs that do not fit are lost
 	}
 }

@@ -13,11 +13,11 @@ func (m *ModeConfig) cursor(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	})
 }
 
-// cursor2 is the legacy cursor: a buffer of ARGB8888 on the cursor plane, and
-// its place (drm_mode_cursor_universal).
+// cursor2 sets the legacy cursor: an ARGB8888 buffer on the cursor plane, its
+// position, or both (drm_mode_cursor_universal).
 func (m *ModeConfig) cursor2(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCursor2) error {
 	if arg.Flags == 0 || arg.Flags&^uint32(uapi.ModeCursorFlags) != 0 {
-		return invalid("CURSOR with flags %#x", arg.Flags)
+		return invalid("CURSOR: invalid flags %#x", arg.Flags)
 	}
 	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {

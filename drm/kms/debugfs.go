@@ -13,7 +13,7 @@ import (
 func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 	files := []drm.DebugfsFile{
 		{Path: "framebuffer", Show: m.showFramebuffers},
-		{Path: "internal_clients", Show: func() string { return "" }}, // the console would be one
+		{Path: "internal_clients", Show: func() string { return "" }}, // a kernel lists its console
 		{Path: "state", Show: m.showState},
 	}
 	for _, c := range m.crtcs {
@@ -30,7 +30,7 @@ func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 	return files
 }
 
-// debugfsFiles are what the kernel has for each connector.
+// debugfsFiles returns the files that the kernel has for each connector.
 func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 	return []drm.DebugfsFile{
 		{Path: c.Name() + "/edid_override", Show: c.showOverride, Store: c.storeOverride},
@@ -39,10 +39,15 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 	}
 }
 
-// showState is drm_state_info. What only matters while a commit is under way
-// is shown as the last one left it.
+// showState returns what drm_state_info prints.
+//
+// Some lines are constants, so this is no complete dump: color_mgmt_changed,
+// mode_changed, active_changed, connectors_changed, self_refresh_active,
+// self_refresh_aware, max_requested_bpc and colorspace. The first four matter
+// only during a commit in the kernel too. planes_changed says that the CRTC has
+// planes. The files internal_clients, bridges and output_bpc are constants.
 func (m *ModeConfig) showState() string {
-	m.freeze() // the node may not have been opened yet
+	m.freeze() // in case no node has been opened yet
 	s := m.State()
 	var out strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
@@ -107,7 +112,7 @@ func crtcName(c *CRTC) string {
 	return fmt.Sprintf("crtc-%d", c.index)
 }
 
-// fixedPoint writes a number of 1/65536 with six decimals, rounded down.
+// fixedPoint formats a number in 1/65536 with six decimals, rounded down.
 func fixedPoint(v uint32) string { return fmt.Sprintf("%d.%06d", v>>16, uint64(v&0xffff)*1000000>>16) }
 
 func flag(b bool) uint32 {
@@ -123,7 +128,7 @@ func debugMode(m *mode.Mode) string {
 		m.HDisplay, m.HSyncStart, m.HSyncEnd, m.HTotal, m.VDisplay, m.VSyncStart, m.VSyncEnd, m.VTotal, m.Type, m.Flags)
 }
 
-// showFramebuffers is drm_framebuffer_info.
+// showFramebuffers returns what drm_framebuffer_info prints.
 func (m *ModeConfig) showFramebuffers() string {
 	var out strings.Builder
 	for _, fb := range m.objects.framebuffers() {
@@ -133,8 +138,8 @@ func (m *ModeConfig) showFramebuffers() string {
 	return out.String()
 }
 
-// framebuffers returns all framebuffers by id, each with a reference for the
-// caller.
+// framebuffers returns all framebuffers in order of id, each with a reference
+// for the caller.
 func (t *objectTable) framebuffers() []*Framebuffer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -148,7 +153,7 @@ func (t *objectTable) framebuffers() []*Framebuffer {
 	return fbs
 }
 
-// framebufferInfo is drm_framebuffer_print_info.
+// framebufferInfo returns what drm_framebuffer_print_info prints.
 func (m *ModeConfig) framebufferInfo(fb *Framebuffer, indent string) string {
 	m.objects.mu.Lock()
 	refs := fb.refs

@@ -7,12 +7,13 @@ import (
 )
 
 func notFound(what string, id uint32) error {
-	return fmt.Errorf("kms: there is no %s with id %d: %w", what, id, unix.ENOENT)
+	return fmt.Errorf("kms: no %s with id %d: %w", what, id, unix.ENOENT)
 }
 
-// invalid is the EINVAL of a request.
+// invalid returns the EINVAL of a request.
 func invalid(format string, args ...any) error { return refuse(unix.EINVAL, format, args...) }
 
+// refuse returns an error that wraps errno.
 func refuse(errno unix.Errno, format string, args ...any) error {
 	return fmt.Errorf("kms: "+format+": %w", append(args, errno)...)
 }

@@ -15,7 +15,7 @@ func (m *ModeConfig) addFB2(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	}
 	if !m.file(req.File).addFB(fb) {
 		m.objects.put(fb)
-		return refuse(unix.ENOMEM, "ADDFB: the client has %d framebuffers already; remove some first", maxFBsPerFile)
+		return refuse(unix.ENOMEM, "ADDFB: too many framebuffers (limit %d per client); remove some first", maxFBsPerFile)
 	}
 	arg.FBID = fb.id
 	return nil
@@ -24,7 +24,7 @@ func (m *ModeConfig) addFB2(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 func (m *ModeConfig) addFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeFBCmd) error {
 	code, ok := fourcc.Legacy(arg.BPP, arg.Depth)
 	if !ok {
-		return invalid("ADDFB: no format has %d bits a pixel and depth %d", arg.BPP, arg.Depth)
+		return invalid("ADDFB: no format with %d bits per pixel and depth %d", arg.BPP, arg.Depth)
 	}
 	cmd := uapi.ModeFBCmd2{
 		Width: arg.Width, Height: arg.Height, PixelFormat: code,
@@ -37,8 +37,8 @@ func (m *ModeConfig) addFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 	return nil
 }
 
-// ownFB takes the framebuffer from the file: the caller gets the file's
-// reference. ENOENT when it is not the file's.
+// ownFB removes the framebuffer from the file. The caller gets the file's
+// reference. It returns ENOENT if the file does not own the framebuffer.
 func (m *ModeConfig) ownFB(f *drm.File, id uint32) (*Framebuffer, error) {
 	fb, err := m.findFB(id)
 	if err != nil {
@@ -46,13 +46,12 @@ func (m *ModeConfig) ownFB(f *drm.File, id uint32) (*Framebuffer, error) {
 	}
 	defer m.objects.put(fb)
 	if !m.file(f).removeFB(fb) {
-		return nil, refuse(unix.ENOENT, "framebuffer %d is another client's", id)
+		return nil, refuse(unix.ENOENT, "framebuffer %d belongs to another client", id)
 	}
 	return fb, nil
 }
 
-// rmFB removes a framebuffer of the client. Planes that show it are switched
-// off.
+// rmFB removes a framebuffer of the client and disables the planes that show it.
 func (m *ModeConfig) rmFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
 	fb, err := m.ownFB(req.File, *arg)
 	if err != nil {
@@ -62,10 +61,10 @@ func (m *ModeConfig) rmFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uint
 	return nil
 }
 
-// closeFB gives up the client's framebuffer. What shows it goes on to.
+// closeFB removes a framebuffer of the client. Planes keep showing it.
 func (m *ModeConfig) closeFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCloseFB) error {
 	if arg.Pad != 0 {
-		return invalid("CLOSEFB: the padding is not zero")
+		return invalid("CLOSEFB: padding is not zero")
 	}
 	fb, err := m.ownFB(req.File, arg.FBID)
 	if err != nil {
@@ -75,9 +74,9 @@ func (m *ModeConfig) closeFB(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return nil
 }
 
-// removeFB is drm_framebuffer_remove: it gives the caller's reference back,
-// having switched off the planes that show fb; their CRTCs as well, when the
-// driver does not light one without its primary plane.
+// removeFB disables the planes that show fb, then puts the caller's reference
+// (drm_framebuffer_remove). If the driver refuses a CRTC without its primary
+// plane, removeFB disables the CRTC as well.
 func (m *ModeConfig) removeFB(dev *drm.RegisteredDevice, fb *Framebuffer, opts commitOptions) {
 	defer m.objects.put(fb)
 	if !m.objects.shared(fb) {
@@ -94,7 +93,8 @@ func (m *ModeConfig) removeFB(dev *drm.RegisteredDevice, fb *Framebuffer, opts c
 	}
 }
 
-// withdraw switches off the planes that show fb.
+// withdraw disables the planes that show fb, and with withCRTCs the CRTCs whose
+// primary planes they are.
 func (a *AtomicState) withdraw(fb *Framebuffer, withCRTCs bool) {
 	for _, p := range a.m.planes {
 		s := &a.new.planes[p.index]
@@ -115,8 +115,8 @@ func (a *AtomicState) withdraw(fb *Framebuffer, withCRTCs bool) {
 	}
 }
 
-// mayHaveHandles reports whether the client may get handles of framebuffers
-// that it did not make.
+// mayHaveHandles reports whether the client may get handles of other clients'
+// framebuffers.
 func mayHaveHandles(req *drm.Request) bool { return req.File.IsMaster() || req.Client().Admin }
 
 func (m *ModeConfig) getFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeFBCmd) error {
@@ -126,7 +126,7 @@ func (m *ModeConfig) getFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 	}
 	defer m.objects.put(fb)
 	if fb.format.Planes > 1 {
-		return invalid("GETFB of framebuffer %d with %d planes; use GETFB2", fb.id, fb.format.Planes)
+		return invalid("GETFB: framebuffer %d has %d planes; use GETFB2", fb.id, fb.format.Planes)
 	}
 	arg.Width, arg.Height, arg.Pitch = fb.width, fb.height, fb.pitches[0]
 	arg.BPP, arg.Depth = fb.format.BitsPerPixel(), fb.format.Depth
@@ -154,7 +154,7 @@ func (m *ModeConfig) getFB2(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 		return nil
 	}
 	for i := range fb.format.Planes {
-		// The same buffer gets one handle.
+		// Planes in the same buffer have the same handle.
 		for j := range i {
 			if fb.buffers[j] == fb.buffers[i] {
 				arg.Handles[i] = arg.Handles[j]
@@ -170,8 +170,8 @@ func (m *ModeConfig) getFB2(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 // clipSize is the size of struct drm_clip_rect.
 const clipSize = 8
 
-// dirtyFB checks what the client says and answers that there is nothing to
-// do: the display shows the buffer itself.
+// dirtyFB checks the arguments and returns ENOSYS, as drivers do that scan out
+// buffers directly.
 func (m *ModeConfig) dirtyFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeFBDirtyCmd) error {
 	fb, err := m.findFB(arg.FBID)
 	if err != nil {
@@ -181,11 +181,11 @@ func (m *ModeConfig) dirtyFB(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	copies := arg.Flags&uapi.ModeFBDirtyAnnotateCopy != 0
 	switch {
 	case (arg.NumClips == 0) != (arg.ClipsPtr == 0):
-		return invalid("DIRTYFB with %d clips at %#x", arg.NumClips, arg.ClipsPtr)
+		return invalid("DIRTYFB: %d clips at address %#x", arg.NumClips, arg.ClipsPtr)
 	case copies && arg.NumClips%2 != 0:
-		return invalid("DIRTYFB: copies come in pairs of clips, not %d", arg.NumClips)
+		return invalid("DIRTYFB: copies need pairs of clips, got %d", arg.NumClips)
 	case arg.NumClips > uapi.ModeFBDirtyMaxClips:
-		return invalid("DIRTYFB with %d clips, the limit is %d", arg.NumClips, uapi.ModeFBDirtyMaxClips)
+		return invalid("DIRTYFB: too many clips: %d (limit %d)", arg.NumClips, uapi.ModeFBDirtyMaxClips)
 	}
 	if arg.NumClips > 0 {
 		if err := req.CopyFromUser(make([]byte, arg.NumClips*clipSize), arg.ClipsPtr); err != nil {
@@ -193,5 +193,5 @@ func (m *ModeConfig) dirtyFB(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		}
 	}
 	m.changes.announce()
-	return refuse(unix.ENOSYS, "DIRTYFB: framebuffers are shown as they are")
+	return refuse(unix.ENOSYS, "DIRTYFB: not needed, the display scans out buffers directly")
 }

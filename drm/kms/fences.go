@@ -11,20 +11,21 @@ import (
 	"github.com/udrm/udrm/drm/fence"
 )
 
-// A commit waits for the fences that clients give its planes (IN_FENCE_FD),
-// and signals those that they ask for (OUT_FENCE_PTR) when it is shown. One
-// that may block waits before it changes anything. One that may not becomes
-// the current state at once, as far as clients can tell, but keeps its CRTCs
-// held: what they show stays as it was until the fences are signalled.
+// A commit waits for the in-fences of its planes (IN_FENCE_FD), and signals its
+// out-fences (OUT_FENCE_PTR) when it is shown. A blocking commit waits before it
+// changes anything. The state of a nonblocking commit becomes current at once,
+// as far as clients can tell, but its CRTCs are held: they show what they showed
+// before until the in-fences are signalled.
 
-// An awaited is what a commit has to wait for before it can be tried again.
-type awaited interface {
-	// wait returns EINTR when ctx ends first. It ends as well when the device
-	// goes away.
+// A prerequisite is something that a commit must wait for before it is tried
+// again.
+type prerequisite interface {
+	// wait returns EINTR if ctx ends first. It returns nil if the device is
+	// unplugged.
 	wait(ctx context.Context) error
 }
 
-// A fenceWait is the wait for fences of clients.
+// A fenceWait is a prerequisite of in-fences.
 type fenceWait struct{ fence *fence.Fence }
 
 func (w fenceWait) wait(ctx context.Context) error {
@@ -34,11 +35,10 @@ func (w fenceWait) wait(ctx context.Context) error {
 	return nil
 }
 
-// setInFence makes the commit wait for a sync file of the client before it
-// shows p.
+// setInFence makes the commit wait for a sync file before it shows p.
 func (a *AtomicState) setInFence(p *Plane, fd int64) error {
 	if a.inFences[p.index] != nil {
-		return invalid("IN_FENCE_FD of plane %d is set twice", p.id)
+		return invalid("IN_FENCE_FD of plane %d set twice", p.id)
 	}
 	if fd == -1 {
 		return nil
@@ -54,9 +54,9 @@ func (a *AtomicState) setInFence(p *Plane, fd int64) error {
 	return nil
 }
 
-// pendingFence is signalled when all is that the planes of the commit have to
-// wait for: their in-fences or, without one, those of the framebuffer. nil
-// when there is none.
+// pendingFence returns a fence that is signalled when the planes of the commit
+// have nothing left to wait for, or nil if they have nothing now. A plane waits
+// for its in-fence or, without one, for the fences of its framebuffer.
 func (a *AtomicState) pendingFence() *fence.Fence {
 	var pending []*fence.Fence
 	for p := range a.Planes() {
@@ -74,12 +74,12 @@ func (a *AtomicState) pendingFence() *fence.Fence {
 	return fence.Merge(pending...)
 }
 
-// noFence is what stands at the client's pointer as long as there is no fence.
+// noFence is written to the client's pointer while there is no fence.
 const noFence = -1
 
-// setOutFence has the descriptor of a fence written to ptr when the commit is
-// made: it is signalled when the commit is shown on c. Whatever becomes of the
-// commit, -1 is written first. EFAULT for a pointer that cannot be written.
+// setOutFence requests a fence that is signalled when the commit is shown on c.
+// A successful commit writes its descriptor to ptr. setOutFence writes -1 there
+// first, and returns EFAULT if it cannot.
 func (a *AtomicState) setOutFence(c *CRTC, ptr uint64) error {
 	o, err := a.newOutFence(ptr)
 	if o == nil {
@@ -92,14 +92,14 @@ func (a *AtomicState) setOutFence(c *CRTC, ptr uint64) error {
 	return nil
 }
 
-// An outFence is a fence that a client has asked for.
+// An outFence is a fence that a client has requested.
 type outFence struct {
 	ptr   uint64
-	fence *fence.Fence // once the commit is about to be made
+	fence *fence.Fence // set by installOutFences
 }
 
-// newOutFence is the fence whose descriptor is to be written to ptr, nil for
-// none.
+// newOutFence returns the request for a fence whose descriptor is written to
+// ptr, or nil if ptr is 0.
 func (a *AtomicState) newOutFence(ptr uint64) (*outFence, error) {
 	if ptr == 0 {
 		return nil, nil
@@ -114,7 +114,8 @@ func (a *AtomicState) putFence(ptr uint64, fd int32) error {
 	return drm.PutArray(a.req, ptr, []int32{fd})
 }
 
-// forgetOutFences: as in the kernel, only ATOMIC makes them.
+// forgetOutFences drops requests for fences. As in the kernel, only ATOMIC has
+// them.
 func (a *AtomicState) forgetOutFences() {
 	a.outFences = nil
 	for _, r := range a.writebacks {
@@ -122,46 +123,46 @@ func (a *AtomicState) forgetOutFences() {
 	}
 }
 
-// checkAsked checks that the events and fences that are asked for have
-// something to tell of. A test asks for none.
-func (a *AtomicState) checkAsked() error {
+// checkEvents checks that the requested events and fences have something to
+// report. A test-only commit requests none.
+func (a *AtomicState) checkEvents() error {
 	for i, c := range a.m.crtcs {
 		if (a.events[i] != nil || a.outFences[i] != nil) && !a.old.crtcs[i].Active && !a.new.crtcs[i].Active {
-			return invalid("an event or a fence is asked for, but CRTC %d is off and stays off", c.id)
+			return invalid("event or fence requested, but CRTC %d is off and stays off", c.id)
 		}
 	}
 	for i, r := range a.writebacks {
 		if r.fb == nil && r.fbSet && r.out != nil {
-			return invalid("connector %d: a fence is asked for, but no framebuffer to be written", a.m.connectors[i].id)
+			return invalid("connector %d: fence requested without a framebuffer to write", a.m.connectors[i].id)
 		}
 	}
 	return nil
 }
 
-// installOutFences gives the client the fences that it has asked for. The
-// commit can fail no more, except here. Fences of which the client knows are
-// signalled then, with an error.
+// installOutFences gives the client the fences that it requested. It is the last
+// step that can fail. If it does, it signals with an error the fences that the
+// client has already seen.
 func (a *AtomicState) installOutFences(dev *drm.RegisteredDevice) error {
-	var asked []*outFence
+	var requested []*outFence
 	for _, c := range a.m.crtcs {
 		if o := a.outFences[c.index]; o != nil {
 			o.fence = c.newFence(dev)
-			asked = append(asked, o)
+			requested = append(requested, o)
 		}
 	}
 	for _, c := range a.m.connectors {
 		if r := a.writebacks[c.index]; r != nil && r.fb != nil && r.out != nil {
 			r.out.fence = c.newFence(dev)
-			asked = append(asked, r.out)
+			requested = append(requested, r.out)
 		}
 	}
-	for _, o := range asked {
+	for _, o := range requested {
 		fd, err := fence.Install(a.req, o.fence)
 		if err == nil {
 			err = a.putFence(o.ptr, fd)
 		}
 		if err != nil {
-			for _, o := range asked {
+			for _, o := range requested {
 				_ = a.putFence(o.ptr, noFence)
 				o.fence.Signal(err)
 			}
@@ -180,8 +181,8 @@ func (c *CRTC) newFence(dev *drm.RegisteredDevice) *fence.Fence {
 	return c.fences.New()
 }
 
-// scanout returns what the hardware shows: the current state, except for the
-// CRTCs that are held.
+// scanout returns what the hardware shows: the current state, except for held
+// CRTCs.
 func (m *ModeConfig) scanout() *State {
 	if shown := m.shown.Load(); shown != nil {
 		return shown
@@ -189,9 +190,9 @@ func (m *ModeConfig) scanout() *State {
 	return m.state.Load()
 }
 
-// program makes next the current state. It brings the hardware from what it
-// shows to next, except for CRTCs that are held; commits are those of the change.
-// The caller holds mu and has locked the vblanks.
+// program makes next the current state. It changes the hardware from what it
+// shows to next, except for held CRTCs. If the driver fails, it passes the error
+// to commits. The caller holds mu and has locked the vblanks.
 func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, commits []*crtcCommit) {
 	before, to := m.shown.Load(), next
 	var shown *State
@@ -200,7 +201,7 @@ func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, commi
 		to.references(func(c counted) bool { m.objects.get(c); return true })
 		shown = to
 	}
-	m.objects.mu.Lock() // so that nobody looks at one without the other
+	m.objects.mu.Lock() // so that scenes see both or neither
 	m.state.Store(next)
 	m.shown.Store(shown)
 	m.objects.mu.Unlock()
@@ -213,7 +214,7 @@ func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, commi
 	}
 }
 
-// failCommits makes the error of Driver.Commit that of the fences of the commits.
+// failCommits passes the error of Driver.Commit to the fences of the commits.
 func failCommits(commits []*crtcCommit, err error) {
 	for _, f := range commits {
 		if !f.held {
@@ -222,7 +223,7 @@ func failCommits(commits []*crtcCommit, err error) {
 	}
 }
 
-// heldCRTCs are the CRTCs whose last commit waits for fences, by index. The
+// heldCRTCs returns the mask of CRTCs whose last commit waits for fences. The
 // caller holds mu and has locked the vblanks.
 func (m *ModeConfig) heldCRTCs() (mask uint32) {
 	for _, c := range m.crtcs {
@@ -233,7 +234,7 @@ func (m *ModeConfig) heldCRTCs() (mask uint32) {
 	return mask
 }
 
-// mixed is the state new, with what belongs to the held CRTCs as in old.
+// mixed returns the state new, with everything of the held CRTCs as in old.
 func (m *ModeConfig) mixed(new, old *State, held uint32) *State {
 	isHeld := func(a, b *CRTC) bool {
 		return a != nil && held&(1<<a.index) != 0 || b != nil && held&(1<<b.index) != 0
@@ -257,11 +258,11 @@ func (m *ModeConfig) mixed(new, old *State, held uint32) *State {
 	return s
 }
 
-// releaseLater shows the commits of a commit, and changes the signals, once its
-// fences are signalled.
+// releaseLater releases a held commit once its fences are signalled. commits are
+// its parts.
 func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, commits []*crtcCommit, signals signalChange) {
 	remove := pending.AddCallback(func() {
-		// Unplugged: the commits are completed, or are about to be.
+		// After an unplug, Unplug completes the commits.
 		go device.WithGuard(func(dev *drm.RegisteredDevice) error {
 			m.release(dev, commits, signals)
 			return nil
@@ -272,7 +273,7 @@ func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, comm
 	}
 }
 
-// release ends the hold of a commit, as far as nobody has completed its commits
+// release releases a held commit, except for parts that were completed
 // meanwhile.
 func (m *ModeConfig) release(dev *drm.RegisteredDevice, commits []*crtcCommit, signals signalChange) {
 	m.mu.Lock()
@@ -285,7 +286,7 @@ func (m *ModeConfig) release(dev *drm.RegisteredDevice, commits []*crtcCommit, s
 	for _, f := range commits {
 		f.held = false
 		crtcs |= 1 << f.crtc.index
-		f.crtc.vblank.current = nil // the end of a signal does not show it
+		f.crtc.vblank.current = nil // so that off does not complete this commit
 	}
 	if crtcs == 0 {
 		return

@@ -7,20 +7,20 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// fileState is what an open file owns: framebuffers and blobs, with a
-// reference each.
+// fileState holds the framebuffers and blobs that an open file owns, with a
+// reference to each.
 type fileState struct {
 	mu        sync.Mutex
 	closed    bool
-	fbs       []*Framebuffer // in the order of their making
+	fbs       []*Framebuffer // in order of creation
 	blobs     map[*Blob]struct{}
 	blobBytes int
 }
 
 func (m *ModeConfig) file(f *drm.File) *fileState { return drm.FileState[*fileState](f, m) }
 
-// addBlob makes the caller's reference the file's; false when the file has
-// too many.
+// addBlob gives the caller's reference to the file. It reports false if the file
+// has too many blobs.
 func (f *fileState) addBlob(b *Blob) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -32,8 +32,8 @@ func (f *fileState) addBlob(b *Blob) bool {
 	return true
 }
 
-// removeBlob makes the file's reference the caller's; false when the file
-// does not own the blob.
+// removeBlob gives the file's reference to the caller. It reports false if the
+// file does not own the blob.
 func (f *fileState) removeBlob(b *Blob) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -45,7 +45,7 @@ func (f *fileState) removeBlob(b *Blob) bool {
 	return true
 }
 
-// addFB and removeFB do for framebuffers what addBlob and removeBlob do.
+// addFB is like addBlob for framebuffers.
 func (f *fileState) addFB(fb *Framebuffer) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -56,6 +56,7 @@ func (f *fileState) addFB(fb *Framebuffer) bool {
 	return true
 }
 
+// removeFB is like removeBlob for framebuffers.
 func (f *fileState) removeFB(fb *Framebuffer) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,7 +68,7 @@ func (f *fileState) removeFB(fb *Framebuffer) bool {
 	return true
 }
 
-// fbIDs lists the framebuffers, the newest first.
+// fbIDs returns the ids of the framebuffers, the newest first.
 func (f *fileState) fbIDs() []uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +77,7 @@ func (f *fileState) fbIDs() []uint32 {
 	return list
 }
 
-// close takes everything from the file and lets nothing in any more.
+// close removes everything from the file. Nothing can be added afterwards.
 func (f *fileState) close() (fbs []*Framebuffer, blobs []*Blob) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

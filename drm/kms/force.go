@@ -11,61 +11,62 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A force is what somebody has decided about a connector, whatever is plugged
-// in (enum drm_connector_force).
+// A force overrides the detected status of a connector
+// (enum drm_connector_force).
 type force int
 
 const (
 	unforced force = iota
 	forcedOff
 	forcedOn
-	forcedDigital // on, and digital, which makes no difference here
+	forcedDigital // like forcedOn
 )
 
-// forceNames are what the file force of debugfs says.
+// forceNames holds the contents of the debugfs file force.
 var forceNames = [...]string{unforced: "unspecified", forcedOff: "off", forcedOn: "on", forcedDigital: "digital"}
 
-// connection returns what a probe finds where there is plugged.
-func (f force) connection(plugged uint32) uint32 {
+// connection returns the result of a probe that detects the given connection.
+func (f force) connection(detected uint32) uint32 {
 	switch f {
 	case forcedOff:
 		return uapi.ModeDisconnected
 	case forcedOn, forcedDigital:
 		return uapi.ModeConnected
 	}
-	return plugged
+	return detected
 }
 
-// storeStatus is a write to the file status of sysfs: on, on-digital or off,
-// whatever is there, or detect to look again. Clients find the connector
-// probed, and hear of it if that made a difference.
+// storeStatus handles a write to the sysfs file status: "on", "on-digital" or
+// "off" forces the status, "detect" ends that. The connector is probed at once.
+// Clients get a uevent if the status has changed.
 func (c *Connector) storeStatus(device *drm.Device, data string) error {
 	word := strings.TrimSuffix(data, "\n")
 	forced, ok := map[string]force{"detect": unforced, "off": forcedOff, "on": forcedOn, "on-digital": forcedDigital}[word]
 	if !ok {
-		return invalid("%q for the status of %s: it takes detect, off, on and on-digital", word, c.Name())
+		return invalid("status of %s: unknown word %q; write detect, off, on or on-digital", c.Name(), word)
 	}
 	c.mu.Lock()
-	before := c.seen.connection
+	before := c.probed.connection
 	c.forced = forced
 	c.mu.Unlock()
 	return device.WithGuard(func(dev *drm.RegisteredDevice) error {
 		c.probe()
-		if c.look().connection != before {
+		if c.lastProbe().connection != before {
 			c.announce(dev)
 		}
 		return nil
 	})
 }
 
-// showForce and storeForce are the file force of debugfs. The next probe
-// heeds it.
+// showForce returns the content of the debugfs file force.
 func (c *Connector) showForce() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return forceNames[c.forced] + "\n"
 }
 
+// storeForce handles a write to the debugfs file force, which affects the next
+// probe.
 func (c *Connector) storeForce(data string) error {
 	word := strings.TrimSuffix(data, "\n")
 	for f, name := range forceNames {
@@ -76,12 +77,10 @@ func (c *Connector) storeForce(data string) error {
 			return nil
 		}
 	}
-	return invalid("%q for what %s is forced to: it takes one of %q", word, c.Name(), forceNames)
+	return invalid("force of %s: unknown word %q; write one of %q", c.Name(), word, forceNames)
 }
 
-// showOverride and storeOverride are the file edid_override of debugfs: an
-// EDID that counts instead of that of the monitor, or reset. The next probe
-// heeds it.
+// showOverride returns the content of the debugfs file edid_override.
 func (c *Connector) showOverride() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,12 +90,14 @@ func (c *Connector) showOverride() string {
 	return string(c.override.EDID)
 }
 
+// storeOverride handles a write to the debugfs file edid_override: an EDID that
+// replaces that of the monitor, or "reset". It affects the next probe.
 func (c *Connector) storeOverride(data string) error {
 	var override *Monitor
 	if strings.TrimSuffix(data, "\n") != "reset" {
 		var err error
 		if override, err = MonitorFromEDID([]byte(data)); err != nil {
-			return fmt.Errorf("kms: an EDID for %s: %w: %w", c.Name(), err, unix.EINVAL)
+			return fmt.Errorf("kms: EDID for %s: %w: %w", c.Name(), err, unix.EINVAL)
 		}
 	}
 	c.mu.Lock()
@@ -105,7 +106,7 @@ func (c *Connector) storeOverride(data string) error {
 	return nil
 }
 
-// sameEDID reports whether a blob holds the EDID; nil is none.
+// sameEDID reports whether the blob holds the EDID. Both may be nil.
 func sameEDID(blob *Blob, edid []byte) bool {
 	if blob == nil {
 		return edid == nil

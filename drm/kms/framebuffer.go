@@ -13,9 +13,9 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Framebuffer is buffers with a size and a format: what a plane can show
-// (struct drm_framebuffer). It does not change. It is counted: by the file
-// that made it and by the state that shows it.
+// A Framebuffer is a picture in buffers, with a size and a format, that a plane
+// can show (struct drm_framebuffer). It does not change. The file that created
+// it and the state that shows it hold references.
 type Framebuffer struct {
 	objectBase
 	refCount
@@ -24,12 +24,12 @@ type Framebuffer struct {
 	modifier         uint64
 	interlaced       bool
 	hotX, hotY       int32  // of a legacy cursor
-	comm             string // who made it, for debugfs
+	comm             string // of its creator, for debugfs
 	pitches, offsets [4]uint32
 	buffers          [4]*gem.Object // a reference each
 }
 
-// maxFBsPerFile bounds how many framebuffers a client can have.
+// maxFBsPerFile is the number of framebuffers that a client can have.
 const maxFBsPerFile = 1 << 16
 
 func (*Framebuffer) objectType() uint32 { return uapi.ModeObjectFB }
@@ -48,12 +48,12 @@ func (fb *Framebuffer) Size() (width, height uint32) { return fb.width, fb.heigh
 // Format returns the pixel format.
 func (fb *Framebuffer) Format() *fourcc.Format { return fb.format }
 
-// checkSource is drm_framebuffer_check_src_coords: the part to be shown, in
-// 1/65536 pixels, must lie inside.
+// checkSource checks that the part to show, in 1/65536 pixels, lies inside
+// (drm_framebuffer_check_src_coords).
 func (fb *Framebuffer) checkSource(x, y, w, h uint32) error {
 	fbW, fbH := uint64(fb.width)<<16, uint64(fb.height)<<16
 	if uint64(x)+uint64(w) > fbW || uint64(y)+uint64(h) > fbH {
-		return fmt.Errorf("%dx%d at %d,%d does not lie in framebuffer %d of %dx%d: %w",
+		return fmt.Errorf("%dx%d at %d,%d does not lie within framebuffer %d of %dx%d: %w",
 			w>>16, h>>16, x>>16, y>>16, fb.id, fb.width, fb.height, unix.ENOSPC)
 	}
 	return nil
@@ -67,11 +67,11 @@ func (m *ModeConfig) findFB(id uint32) (*Framebuffer, error) {
 	return nil, notFound("framebuffer", id)
 }
 
-// createFB makes a framebuffer of what a client asks for, with one reference,
-// the caller's.
+// createFB creates the framebuffer that a client requests, with one reference
+// for the caller.
 func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int32) (*Framebuffer, error) {
 	refuse := func(errno unix.Errno, format string, args ...any) (*Framebuffer, error) {
-		return nil, fmt.Errorf("kms: a framebuffer of %dx%d in %s: "+format+": %w",
+		return nil, fmt.Errorf("kms: framebuffer of %dx%d in %s: "+format+": %w",
 			append(append([]any{cmd.Width, cmd.Height, fourcc.String(cmd.PixelFormat)}, args...), errno)...)
 	}
 	limits := &m.config.Limits
@@ -80,13 +80,13 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 	case cmd.Flags&^(uapi.ModeFBInterlaced|uapi.ModeFBModifiers) != 0:
 		return refuse(unix.EINVAL, "unknown flags %#x", cmd.Flags)
 	case cmd.Width < limits.MinWidth || cmd.Width > limits.MaxWidth:
-		return refuse(unix.EINVAL, "the width is not in [%d, %d]", limits.MinWidth, limits.MaxWidth)
+		return refuse(unix.EINVAL, "width is not in [%d, %d]", limits.MinWidth, limits.MaxWidth)
 	case cmd.Height < limits.MinHeight || cmd.Height > limits.MaxHeight:
-		return refuse(unix.EINVAL, "the height is not in [%d, %d]", limits.MinHeight, limits.MaxHeight)
+		return refuse(unix.EINVAL, "height is not in [%d, %d]", limits.MinHeight, limits.MaxHeight)
 	case format == nil:
 		return refuse(unix.EINVAL, "unknown format")
 	case cmd.Width == 0 || cmd.Height == 0:
-		return refuse(unix.EINVAL, "it has no pixels")
+		return refuse(unix.EINVAL, "no pixels")
 	}
 	if errno, why := checkFBPlanes(format, cmd); errno != 0 {
 		return refuse(errno, "%s", why)
@@ -110,14 +110,15 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 		if o.Size() < need {
 			size := o.Size()
 			fb.free()
-			return refuse(unix.EINVAL, "plane %d needs %d bytes, its buffer has %d", i, need, size)
+			return refuse(unix.EINVAL, "plane %d needs %d bytes, but its buffer has %d", i, need, size)
 		}
 	}
 	m.objects.add(&fb.objectBase, fb)
 	return fb, nil
 }
 
-// checkFBPlanes is framebuffer_check, without what depends on the device.
+// checkFBPlanes makes the checks of framebuffer_check that do not depend on the
+// device.
 func checkFBPlanes(format *fourcc.Format, cmd *uapi.ModeFBCmd2) (errno unix.Errno, why string) {
 	modifiers := cmd.Flags&uapi.ModeFBModifiers != 0
 	for i := range format.Planes {
@@ -130,19 +131,19 @@ func checkFBPlanes(format *fourcc.Format, cmd *uapi.ModeFBCmd2) (errno unix.Errn
 			return unix.EINVAL, fmt.Sprintf("plane %d has no buffer", i)
 		case pitch > math.MaxUint32,
 			uint64(h)*uint64(cmd.Pitches[i])+uint64(cmd.Offsets[i]) > math.MaxUint32:
-			return unix.ERANGE, fmt.Sprintf("plane %d does not fit into 32 bits", i)
+			return unix.ERANGE, fmt.Sprintf("plane %d is larger than 4 GiB", i)
 		case uint64(cmd.Pitches[i]) < pitch:
-			return unix.EINVAL, fmt.Sprintf("plane %d needs a pitch of %d, it has %d", i, pitch, cmd.Pitches[i])
+			return unix.EINVAL, fmt.Sprintf("plane %d needs a pitch of at least %d, it has %d", i, pitch, cmd.Pitches[i])
 		case cmd.Modifier[i] != 0 && !modifiers:
-			return unix.EINVAL, fmt.Sprintf("plane %d has a modifier, but the flag for modifiers is missing", i)
+			return unix.EINVAL, fmt.Sprintf("plane %d has a modifier, but DRM_MODE_FB_MODIFIERS is not set", i)
 		case cmd.Modifier[i] != cmd.Modifier[0]:
-			return unix.EINVAL, fmt.Sprintf("plane %d has another modifier than plane 0", i)
+			return unix.EINVAL, fmt.Sprintf("plane %d and plane 0 have different modifiers", i)
 		}
 	}
 	for i := format.Planes; i < len(cmd.Handles); i++ {
-		// Clients of the time before modifiers left rubbish in the rest.
+		// Clients from before modifiers may leave garbage in the other fields.
 		if cmd.Modifier[i] != 0 || modifiers && (cmd.Handles[i] != 0 || cmd.Pitches[i] != 0 || cmd.Offsets[i] != 0) {
-			return unix.EINVAL, fmt.Sprintf("plane %d, which the format does not have, is not zero", i)
+			return unix.EINVAL, fmt.Sprintf("plane %d is set, but the format has %d planes", i, format.Planes)
 		}
 	}
 	return 0, ""
@@ -157,7 +158,7 @@ func (m *ModeConfig) anyPlaneSupports(format uint32, modifier uint64) bool {
 	return false
 }
 
-// pending returns the fences of the work that is still drawing into fb.
+// pending returns the fences of work that still writes to fb.
 func (fb *Framebuffer) pending() (fences []*fence.Fence) {
 	for _, o := range fb.buffers {
 		if o != nil {

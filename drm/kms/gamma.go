@@ -12,14 +12,14 @@ import (
 // lutEntrySize is the size of struct drm_color_lut.
 const lutEntrySize = 8
 
-// findGamma checks what both legacy gamma requests have in common.
+// findGamma checks the arguments of both legacy gamma requests.
 func (m *ModeConfig) findGamma(f *drm.File, arg *uapi.ModeCRTCLUT) (*CRTC, error) {
 	c, err := m.findCRTC(f, arg.CRTCID)
 	if err != nil {
 		return nil, err
 	}
 	if uint64(arg.GammaSize) != uint64(c.config.GammaSize) {
-		return c, invalid("the gamma table of CRTC %d has %d entries, not %d", c.id, c.config.GammaSize, arg.GammaSize)
+		return c, invalid("gamma table of CRTC %d: it has %d entries, not %d", c.id, c.config.GammaSize, arg.GammaSize)
 	}
 	return c, nil
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// leasable reports whether objects of the type can be leased; a lessee finds
-// all objects of the other types (drm_mode_object_lease_required).
+// leasable reports whether objects of the type can be leased
+// (drm_mode_object_lease_required). A lessee can use all objects of other types.
 func leasable(objectType uint32) bool {
 	switch objectType {
 	case uapi.ModeObjectCRTC, uapi.ModeObjectConnector, uapi.ModeObjectPlane:
@@ -17,23 +17,23 @@ func leasable(objectType uint32) bool {
 	return false
 }
 
-// find is what clients find: objectTable.find, without what is leased to
-// others than the client of f.
+// find is like objectTable.find, but does not find objects that the client of f
+// may not use because of leases.
 func (m *ModeConfig) find(f *drm.File, id, objectType uint32) object {
 	o := m.objects.find(id, objectType)
 	if o != nil && leasable(o.objectType()) && !f.LeaseHeld(id) {
-		return nil // such objects are not counted
+		return nil // o needs no put: leasable objects have no references
 	}
 	return o
 }
 
-// findFor is find for an object whose type is known.
+// findFor is like find for objects of a known type.
 func findFor[T object](m *ModeConfig, f *drm.File, id, objectType uint32) (o T, ok bool) {
 	o, ok = m.find(f, id, objectType).(T)
 	return o, ok
 }
 
-// held returns those of the objects that the client of f may use.
+// held returns the objects that the client of f may use.
 func held[T object](f *drm.File, objects []T) []T {
 	if !f.Lessee() {
 		return objects
@@ -47,8 +47,8 @@ func held[T object](f *drm.File, objects []T) []T {
 	return list
 }
 
-// heldCRTC is the id of c, as a client sees it that may not use all CRTCs: 0
-// when there is none.
+// heldCRTC returns the id of c, or 0 if c is nil or the client of f may not use
+// it.
 func heldCRTC(f *drm.File, c *CRTC) uint32 {
 	if c == nil || !f.LeaseHeld(c.id) {
 		return 0
@@ -56,17 +56,18 @@ func heldCRTC(f *drm.File, c *CRTC) uint32 {
 	return c.id
 }
 
-// heldMask turns a mask of CRTCs into one by the positions that they have for
-// the client of f (drm_lease_filter_crtcs).
+// heldMask converts a mask of CRTCs to one for the client of f, whose bits follow
+// the order of the CRTCs that it may use (drm_lease_filter_crtcs).
 func (m *ModeConfig) heldMask(f *drm.File, mask uint32) uint32 {
-	var seen uint32
+	var visible uint32
 	for i, c := range held(f, m.crtcs) {
-		seen |= mask >> c.index & 1 << i
+		visible |= mask >> c.index & 1 << i
 	}
-	return seen
+	return visible
 }
 
-// leasedAway refuses what would use an object of another client.
+// leasedAway returns the error of a request that uses an object outside the
+// client's lease.
 func leasedAway(what string, o object) error {
 	return refuse(unix.EACCES, "%s: object %d is not part of the client's lease", what, o.ID())
 }
@@ -74,9 +75,9 @@ func leasedAway(what string, o object) error {
 // ObjectIDs implements [drm.LeasePart].
 func (m *ModeConfig) ObjectIDs() []uint32 { return m.objects.ids() }
 
-// LeaseObjects implements [drm.LeasePart]: a lease of a display needs a CRTC
-// and a connector. A client that knows planes names them, for others the
-// planes of the CRTC that the legacy requests use come along.
+// LeaseObjects implements [drm.LeasePart]. A lease needs a CRTC and a connector.
+// A client with the capability for universal planes names planes as well. For
+// other clients, LeaseObjects adds the primary and the cursor plane of each CRTC.
 func (m *ModeConfig) LeaseObjects(f *drm.File, wanted []uint32) ([]uint32, error) {
 	universal := f.Caps().UniversalPlanes
 	types := make(map[uint32]bool)
@@ -98,7 +99,7 @@ func (m *ModeConfig) LeaseObjects(f *drm.File, wanted []uint32) ([]uint32, error
 		}
 		m.objects.release(o)
 		if !leasable(o.objectType()) {
-			return nil, invalid("CREATE_LEASE: object %d is none that can be leased", id)
+			return nil, invalid("CREATE_LEASE: object %d cannot be leased", id)
 		}
 		types[o.objectType()] = true
 		choose(o)
@@ -111,9 +112,9 @@ func (m *ModeConfig) LeaseObjects(f *drm.File, wanted []uint32) ([]uint32, error
 	}
 	switch {
 	case !types[uapi.ModeObjectCRTC] || !types[uapi.ModeObjectConnector] || universal && !types[uapi.ModeObjectPlane]:
-		return nil, invalid("CREATE_LEASE: a lease needs a CRTC, a connector and, for a client that knows all planes, a plane")
+		return nil, invalid("CREATE_LEASE: a lease needs a CRTC, a connector and, for clients with universal planes, a plane")
 	case twice != nil:
-		return nil, refuse(unix.ENOSPC, "CREATE_LEASE: object %d is named twice, or comes with its CRTC", twice.ID())
+		return nil, refuse(unix.ENOSPC, "CREATE_LEASE: object %d is named twice or comes with its CRTC", twice.ID())
 	}
 	return ids(objects), nil
 }

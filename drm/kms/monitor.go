@@ -10,29 +10,29 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Monitor is a display as it answers a probe of the connector that it is
-// plugged into. It must not be changed once it is used.
+// A Monitor is a display that can be plugged into a connector. It must not be
+// changed once it is in use.
 type Monitor struct {
 	Modes             []mode.Mode // in any order
-	EDID              []byte      // nil when it has none
-	WidthMM, HeightMM uint32      // of the picture; 0 when it is unknown
+	EDID              []byte      // or nil
+	WidthMM, HeightMM uint32      // of the picture; 0 if unknown
 }
 
-// A sight is what a probe of a connector saw. Its zero value is that nobody
-// has looked.
-type sight struct {
+// A probeResult is the result of a probe of a connector. The zero value means
+// not probed yet.
+type probeResult struct {
 	connection        uint32      // uapi.ModeConnected and so on; 0 before the first probe
 	modes             []mode.Mode // in the order of clients
-	edid              *Blob       // nil when there is none
+	edid              *Blob       // or nil
 	widthMM, heightMM uint32
 }
 
-// probe looks at what is plugged in (drm_helper_probe_single_connector_modes).
-// Clients see what the last probe saw.
+// probe detects what is plugged in (drm_helper_probe_single_connector_modes).
+// Clients see the result of the last probe.
 func (c *Connector) probe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := sight{connection: c.forced.connection(c.connection), edid: c.seen.edid}
+	now := probeResult{connection: c.forced.connection(c.connection), edid: c.probed.edid}
 	var edid []byte
 	if m := cmp.Or(c.override, c.monitor); m != nil && now.connection != uapi.ModeDisconnected {
 		now.modes = c.display.usableModes(m.Modes)
@@ -45,28 +45,27 @@ func (c *Connector) probe() {
 		} else {
 			now.edid = nil
 		}
-		if old := c.seen.edid; old != nil {
+		if old := c.probed.edid; old != nil {
 			c.display.objects.put(old)
 		}
 	}
-	c.seen = now
+	c.probed = now
 }
 
-// look returns what the last probe saw.
-func (c *Connector) look() sight {
+// lastProbe returns the result of the last probe.
+func (c *Connector) lastProbe() probeResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.seen
+	s := c.probed
 	s.connection = cmp.Or(s.connection, uapi.ModeUnknownConnection)
 	return s
 }
 
-// Hotplug says that what is plugged into the connector has changed: to the
-// connection, uapi.ModeConnected and so on, and the monitor, which counts
-// unless the connection is uapi.ModeDisconnected. Clients hear of it by a
-// uevent of their card with HOTPLUG=1 and the CONNECTOR
-// (drm_kms_helper_connector_hotplug_event), and find it probed by then. What
-// is shown stays as it is: it is theirs to change.
+// Hotplug reports a change of what is plugged into the connector. connection is
+// uapi.ModeConnected and so on; monitor is ignored for uapi.ModeDisconnected.
+// Hotplug probes the connector, then sends a uevent of the card with HOTPLUG=1
+// and the CONNECTOR (drm_kms_helper_connector_hotplug_event). It does not change
+// what CRTCs show: that is up to clients.
 func (c *Connector) Hotplug(dev *drm.RegisteredDevice, connection uint32, monitor *Monitor) {
 	c.mu.Lock()
 	c.connection, c.monitor = connection, monitor
@@ -75,7 +74,7 @@ func (c *Connector) Hotplug(dev *drm.RegisteredDevice, connection uint32, monito
 	c.announce(dev)
 }
 
-// announce tells clients that what is plugged in has changed.
+// announce sends the uevent of a hot-plug.
 func (c *Connector) announce(dev *drm.RegisteredDevice) {
 	dev.Class().Send(drm.Uevent{
 		Action: "change", Kobject: dev.Primary().Kobject(),
@@ -83,8 +82,8 @@ func (c *Connector) announce(dev *drm.RegisteredDevice) {
 	})
 }
 
-// usableModes returns those of the modes that the device can show, in the
-// order in which clients see them.
+// usableModes returns the modes that the device can show, in the order in which
+// clients see them.
 func (m *ModeConfig) usableModes(modes []mode.Mode) []mode.Mode {
 	limits := &m.config.Limits
 	usable := slices.DeleteFunc(slices.Clone(modes), func(m mode.Mode) bool {
@@ -94,8 +93,8 @@ func (m *ModeConfig) usableModes(modes []mode.Mode) []mode.Mode {
 	return usable
 }
 
-// compareModes is the order of drm_mode_compare: preferred modes first, then
-// the larger, then the faster.
+// compareModes orders modes as drm_mode_compare does: preferred modes first,
+// then larger ones, then faster ones.
 func compareModes(a, b mode.Mode) int {
 	preferred := func(m *mode.Mode) int { return int(m.Type & uapi.ModeTypePreferred) }
 	area := func(m *mode.Mode) int { return int(m.HDisplay) * int(m.VDisplay) }

@@ -8,15 +8,16 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// pageFlip shows another framebuffer from the next vblank on, or at once with
-// the flag for async flips. It does not wait (drm_mode_page_flip_ioctl).
+// pageFlip handles PAGE_FLIP: it shows another framebuffer at the next vblank, or
+// at once with the flag for async flips. It does not wait
+// (drm_mode_page_flip_ioctl). The commit on its way is a crtcCommit.
 func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTCPageFlip) error {
 	async := arg.Flags&uapi.ModePageFlipAsync != 0
 	switch {
 	case arg.Flags&^uint32(uapi.ModePageFlipFlags) != 0:
-		return invalid("PAGE_FLIP with flags %#x", arg.Flags)
+		return invalid("PAGE_FLIP: unknown flags %#x", arg.Flags)
 	case arg.Reserved != 0 && arg.Flags&uapi.ModePageFlipTarget == 0:
-		return invalid("PAGE_FLIP: the reserved field is not zero")
+		return invalid("PAGE_FLIP: reserved field is not zero")
 	case arg.Flags&uapi.ModePageFlipTarget == uapi.ModePageFlipTarget:
 		return invalid("PAGE_FLIP: the target is both absolute and relative")
 	case async && !m.config.Limits.AsyncPageFlip:
@@ -58,7 +59,7 @@ func noFB(c *CRTC) error {
 	return refuse(unix.EBUSY, "PAGE_FLIP: CRTC %d shows no framebuffer; use SETCRTC", c.id)
 }
 
-// flipTo changes the framebuffer of the primary plane and nothing else.
+// flipTo changes only the framebuffer of the primary plane.
 func (a *AtomicState) flipTo(c *CRTC, fb *Framebuffer) error {
 	p := c.config.Primary
 	s := a.plane(p)
@@ -70,10 +71,10 @@ func (a *AtomicState) flipTo(c *CRTC, fb *Framebuffer) error {
 		return err
 	}
 	if old.format != fb.format {
-		return invalid("PAGE_FLIP from format %s to %s", fourcc.String(old.format.Code), fourcc.String(fb.format.Code))
+		return invalid("PAGE_FLIP: cannot change the format from %s to %s", fourcc.String(old.format.Code), fourcc.String(fb.format.Code))
 	}
 	if !a.crtc(c).Active {
-		return invalid("PAGE_FLIP: CRTC %d is switched off", c.id)
+		return invalid("PAGE_FLIP: CRTC %d is off", c.id)
 	}
 	a.setPlaneCRTC(p, c)
 	a.setPlaneFB(p, fb)

@@ -76,7 +76,7 @@ func formatBlob(formats []uint32, modifiers []uint64) []byte {
 	const headerSize = 24
 	formatsSize := (4*len(formats) + 7) &^ 7
 	masks := (len(formats) + 63) / 64
-	data, _ := binary.Append(nil, binary.LittleEndian, uapi.FormatModifierBlob{
+	data, _ := binary.Append(nil, binary.NativeEndian, uapi.FormatModifierBlob{
 		Version:         uapi.FormatBlobCurrent,
 		CountFormats:    uint32(len(formats)),
 		FormatsOffset:   headerSize,
@@ -84,7 +84,7 @@ func formatBlob(formats []uint32, modifiers []uint64) []byte {
 		ModifiersOffset: uint32(headerSize + formatsSize),
 	})
 	for _, f := range formats {
-		data = binary.LittleEndian.AppendUint32(data, f)
+		data = binary.NativeEndian.AppendUint32(data, f)
 	}
 	for len(data) < headerSize+formatsSize {
 		data = append(data, 0)
@@ -92,7 +92,7 @@ func formatBlob(formats []uint32, modifiers []uint64) []byte {
 	for _, modifier := range modifiers {
 		for i := range masks {
 			n := min(64, len(formats)-64*i)
-			data, _ = binary.Append(data, binary.LittleEndian, uapi.FormatModifier{
+			data, _ = binary.Append(data, binary.NativeEndian, uapi.FormatModifier{
 				Formats:  ^uint64(0) >> (64 - n),
 				Offset:   uint32(64 * i),
 				Modifier: modifier,

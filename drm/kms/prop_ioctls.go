@@ -53,8 +53,8 @@ func (m *ModeConfig) putProperties(req *drm.Request, o Object, s *State, idsPtr,
 	return drm.PutSome(req, valuesPtr, count, values)
 }
 
-// findObject returns the object of that id and type. Errors: ENOENT when it does
-// not exist, EINVAL when it has no properties.
+// findObject returns the object with the given id and type. Errors: ENOENT if it
+// does not exist, EINVAL if it has no properties.
 func (m *ModeConfig) findObject(f *drm.File, id, objectType uint32) (Object, error) {
 	o := m.find(f, id, objectType)
 	if o == nil {
@@ -103,9 +103,9 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 	})
 }
 
-// setDPMS sets the legacy property (drm_atomic_connector_commit_dpms): a CRTC is
-// active while one of its connectors is on. Values other than on mean off.
-// Setting the same again takes no frame.
+// setDPMS sets the legacy property DPMS (drm_atomic_connector_commit_dpms). A
+// CRTC is active while one of its connectors is on. All values but "on" mean
+// off. Setting the same value again does nothing.
 func (a *AtomicState) setDPMS(c *Connector, value uint64) {
 	mode := dpms(value == uapi.ModeDPMSOn)
 	if a.new.connectors[c.index].DPMS == mode {

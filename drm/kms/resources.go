@@ -39,15 +39,16 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 	if err := drm.PutAll(req, arg.EncodersPtr, &arg.CountEncoders, ids(c.encoders)); err != nil {
 		return err
 	}
-	// No room for modes asks the display again; only the master may.
+	// A request without room for modes probes the connector. Only the master
+	// may do that.
 	if arg.CountModes == 0 && req.File.IsMaster() {
 		c.probe()
 	}
 	caps := req.File.Caps()
-	seen := c.look()
-	arg.Connection = seen.connection
-	arg.MmWidth, arg.MmHeight, arg.Subpixel = seen.widthMM, seen.heightMM, subpixelUnknown
-	infos := modeInfos(seen.modes, caps)
+	probed := c.lastProbe()
+	arg.Connection = probed.connection
+	arg.MmWidth, arg.MmHeight, arg.Subpixel = probed.widthMM, probed.heightMM, subpixelUnknown
+	infos := modeInfos(probed.modes, caps)
 	if err := drm.PutAll(req, arg.ModesPtr, &arg.CountModes, infos); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 // kernel's enum subpixel_order has it.
 const subpixelUnknown = 0
 
-// modeInfos are the modes as a client sees them that has declared caps.
+// modeInfos returns the modes that a client with the given capabilities sees.
 func modeInfos(modes []mode.Mode, caps drm.ClientCapSet) []uapi.ModeInfo {
 	var infos []uapi.ModeInfo
 	var shown []mode.Mode
@@ -69,7 +70,7 @@ func modeInfos(modes []mode.Mode, caps drm.ClientCapSet) []uapi.ModeInfo {
 			continue
 		}
 		if !caps.AspectRatio {
-			// Of modes that differ in nothing else the first will do.
+			// Of modes that differ in aspect ratio only, show the first.
 			m.Flags &^= uapi.ModeFlagPicARMask
 			if slices.ContainsFunc(shown, func(other mode.Mode) bool { return m.SameTiming(&other) }) {
 				continue

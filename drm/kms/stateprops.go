@@ -208,7 +208,7 @@ func (c *Connector) get(std *standardProperties, s *State, property *Property) u
 	cs := &s.connectors[c.index]
 	switch property {
 	case std.edid:
-		return blobID(c.look().edid)
+		return blobID(c.lastProbe().edid)
 	case std.dpms:
 		return uint64(cs.DPMS)
 	case std.linkStatus:

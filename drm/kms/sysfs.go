@@ -8,7 +8,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// register announces the connector: it appears in sysfs below its card.
+// register adds the connector to sysfs, below its card.
 func (c *Connector) register(dev *drm.RegisteredDevice) {
 	device := dev.Device
 	c.kobject = &drm.Kobject{
@@ -28,7 +28,7 @@ func (c *Connector) register(dev *drm.RegisteredDevice) {
 	dev.Class().AddKobject(c.kobject)
 }
 
-// unregister takes back what register announced, if anything.
+// unregister removes the connector from sysfs if register has added it.
 func (c *Connector) unregister(dev *drm.Device) {
 	if c.kobject != nil {
 		dev.Class().RemoveKobject(c.kobject)
@@ -49,7 +49,7 @@ func (c *Connector) showEnabled() string {
 }
 
 func (c *Connector) showEDID() string {
-	if edid := c.look().edid; edid != nil {
+	if edid := c.lastProbe().edid; edid != nil {
 		return string(edid.data)
 	}
 	return ""
@@ -57,14 +57,14 @@ func (c *Connector) showEDID() string {
 
 func (c *Connector) showModes() string {
 	var b strings.Builder
-	for _, m := range c.look().modes {
+	for _, m := range c.lastProbe().modes {
 		b.WriteString(m.Name + "\n")
 	}
 	return b.String()
 }
 
 func (c *Connector) showStatus() string {
-	switch c.look().connection {
+	switch c.lastProbe().connection {
 	case uapi.ModeConnected:
 		return "connected\n"
 	case uapi.ModeDisconnected:

@@ -10,14 +10,14 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// waitVblank is DRM_IOCTL_WAIT_VBLANK: it asks for the vblank counter, waits
-// for a vblank, or orders an event at one. The argument is a union: the
-// request's signal is where the reply has its seconds.
+// waitVblank handles WAIT_VBLANK: it returns the vblank counter, waits for a
+// vblank, or requests an event at one. The argument is a union: the signal of
+// the request is in the place of the seconds of the reply.
 func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.WaitVblankReply) error {
 	const known = uapi.VblankTypesMask | uapi.VblankFlagsMask | uapi.VblankHighCRTCMask
 	flags, signal := arg.Type, uint64(arg.TvalSec)
 	if flags&uapi.VblankSignal != 0 || flags&^uint32(known) != 0 {
-		return invalid("WAIT_VBLANK of type %#x", flags)
+		return invalid("WAIT_VBLANK: unsupported type %#x", flags)
 	}
 	pipe := int(flags & uapi.VblankHighCRTCMask >> uapi.VblankHighCRTCShift)
 	if pipe == 0 && flags&uapi.VblankSecondary != 0 {
@@ -25,7 +25,7 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 	}
 	crtcs := held(req.File, m.crtcs)
 	if pipe >= len(crtcs) {
-		return invalid("WAIT_VBLANK on CRTC number %d of %d", pipe, len(crtcs))
+		return invalid("WAIT_VBLANK: no CRTC with index %d (there are %d)", pipe, len(crtcs))
 	}
 	c := crtcs[pipe]
 	v := &c.vblank
@@ -57,8 +57,8 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 		return err
 	}
 	if sequence != now.count {
-		// Interrupted, the client repeats the request as it is now: for the
-		// same vblank.
+		// If it is interrupted, the client repeats the request with what arg
+		// says now: for the same vblank.
 		if now, err = v.sleep(dev, req, sequence); errors.Is(err, unix.EINTR) {
 			return err
 		}

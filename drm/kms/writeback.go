@@ -11,25 +11,25 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A writeback is the picture of one frame on its way into a framebuffer:
-// struct drm_writeback_job. It is part of one commit, and not of the state.
+// A writeback writes the picture of one frame into a framebuffer (struct
+// drm_writeback_job). It is part of one commit, not of the state.
 type writeback struct {
 	m      *ModeConfig
 	fb     *Framebuffer // with a reference
 	pixels []byte
 	write  compose.Writer
-	fence  *fence.Fence  // signalled when it is over; nil for none
-	done   chan struct{} // closed when it is over
+	fence  *fence.Fence  // signalled at completion; or nil
+	done   chan struct{} // closed at completion
 }
 
-// A writebackRequest is what a commit asks of a writeback connector.
+// A writebackRequest is what a commit requests from a writeback connector.
 type writebackRequest struct {
-	fb    *Framebuffer // held by the AtomicState; nil for none
-	fbSet bool         // fb was set, to none perhaps
-	out   *outFence    // it is to say when it is over; nil for none
+	fb    *Framebuffer // held by the AtomicState; or nil
+	fbSet bool         // the client has set fb, perhaps to 0
+	out   *outFence    // signalled at completion; or nil
 }
 
-// writeback returns what t asks of a writeback connector, to be changed.
+// writeback returns the request of a to a writeback connector, to be filled in.
 func (a *AtomicState) writeback(c *Connector) *writebackRequest {
 	if a.writebacks == nil {
 		a.writebacks = make(map[int]*writebackRequest)
@@ -42,8 +42,8 @@ func (a *AtomicState) writeback(c *Connector) *writebackRequest {
 	return r
 }
 
-// checkWritebacks is what drm_atomic_connector_check and vkms check: the
-// picture has somewhere to come from, and fits.
+// checkWritebacks checks that the picture of each writeback has a source and
+// fits (drm_atomic_connector_check, vkms_wb_atomic_check).
 func (a *AtomicState) checkWritebacks() error {
 	for i, r := range a.writebacks {
 		c, s := a.m.connectors[i], &a.new.connectors[i]
@@ -51,14 +51,14 @@ func (a *AtomicState) checkWritebacks() error {
 		case r.fb == nil:
 			continue
 		case s.CRTC == nil:
-			return invalid("connector %d has a framebuffer to be written, but no CRTC", c.id)
+			return invalid("connector %d: writeback without a CRTC", c.id)
 		}
 		crtc := &a.new.crtcs[s.CRTC.index]
 		switch w, h := crtc.Mode.Size(); {
 		case !crtc.Active:
-			return invalid("connector %d has a framebuffer to be written, but CRTC %d is off", c.id, s.CRTC.id)
+			return invalid("connector %d: writeback, but CRTC %d is off", c.id, s.CRTC.id)
 		case r.fb.width != w || r.fb.height != h:
-			return invalid("connector %d: framebuffer %d of %dx%d cannot hold the mode, %dx%d", c.id, r.fb.id, r.fb.width, r.fb.height, w, h)
+			return invalid("connector %d: framebuffer %d has %dx%d pixels, the mode has %dx%d", c.id, r.fb.id, r.fb.width, r.fb.height, w, h)
 		case !slices.Contains(c.config.WritebackFormats, r.fb.format.Code) || compose.WriterFor(r.fb.format.Code) == nil:
 			return invalid("connector %d cannot write format %s", c.id, fourcc.String(r.fb.format.Code))
 		case r.fb.modifier != uapi.FormatModLinear:
@@ -68,9 +68,9 @@ func (a *AtomicState) checkWritebacks() error {
 	return nil
 }
 
-// startWritebacks makes what t asks for of the connectors of c. They are to be
-// given to [vblank.startCommit]. The first error to find the memory is that of the
-// writeback: the commit is under way.
+// startWritebacks returns the writebacks that a requests from the connectors of
+// c, for [vblank.startCommit]. If the memory cannot be accessed, the writeback
+// fails but the commit does not.
 func (a *AtomicState) startWritebacks(c *CRTC) (started []*writeback) {
 	for i, r := range a.writebacks {
 		if r.fb == nil || a.new.connectors[i].CRTC != c {
@@ -106,8 +106,8 @@ func (w *writeback) line(y int, pixels []uint64) {
 	w.write(w.pixels[y*int(w.fb.pitches[0]):], pixels)
 }
 
-// complete ends the writeback, once: with an error when the picture was not
-// written, which only the fence tells.
+// complete completes the writeback. An error means that the picture was not
+// written; only the fence reports it. complete is called once.
 func (w *writeback) complete(err error) {
 	w.m.objects.put(w.fb)
 	if w.fence != nil {
