@@ -63,7 +63,7 @@ func newDisplay(config *Config, buffers *gem.Manager) (*kms.ModeConfig, error) {
 		plane := m.AddPlane(kms.PlaneConfig{
 			Type: p.Type, PossibleCRTCs: p.PossibleCRTCs, Formats: formats, Modifiers: []uint64{uapi.FormatModLinear},
 		})
-		plane.CreateRotationProperty(kms.RotationMask)
+		plane.CreateRotationProperty(uapi.ModeRotateMask | uapi.ModeReflectMask)
 		if slices.ContainsFunc(formats, isYUV) {
 			plane.CreateColorProperties(allEncodings, allRanges, kms.ColorBT601, kms.ColorLimitedRange)
 		}

@@ -219,7 +219,7 @@ func (p *Plane) scales(src, dst uint32) bool {
 
 func fraction(v uint32) uint32 { return uint32(uint64(v&0xffff) * 10000 >> 16) }
 
-func rotatesBy90(rotation uint32) bool { return rotation&(Rotate90|Rotate270) != 0 }
+func rotatesBy90(rotation uint32) bool { return rotation&(uapi.ModeRotate90|uapi.ModeRotate270) != 0 }
 
 // normalizeZpos numbers the planes of each CRTC of the change from the bottom
 // (drm_atomic_normalize_zpos).

@@ -11,30 +11,18 @@ import (
 // The Create functions below add standard properties to a plane, in the order
 // in which clients see them. Without one, the state has its default.
 
-// Bits of the rotation property (DRM_MODE_ROTATE_*, DRM_MODE_REFLECT_*).
-const (
-	Rotate0 uint32 = 1 << iota
-	Rotate90
-	Rotate180
-	Rotate270
-	ReflectX
-	ReflectY
-
-	rotateMask   = Rotate0 | Rotate90 | Rotate180 | Rotate270
-	RotationMask = rotateMask | ReflectX | ReflectY
-)
-
-// CreateRotationProperty lets the plane be rotated and reflected as supported
-// says; it begins with Rotate0 (drm_plane_create_rotation_property).
+// CreateRotationProperty lets the plane be rotated and reflected. supported has
+// bits uapi.ModeRotate* and uapi.ModeReflect*; the plane begins with
+// uapi.ModeRotate0 (drm_plane_create_rotation_property).
 func (p *Plane) CreateRotationProperty(supported uint32) {
 	p.rotation = p.display.CreateBitmaskProperty("rotation", 0, numbered([]string{
 		"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y",
-	}, supported|Rotate0)...)
+	}, supported|uapi.ModeRotate0)...)
 	p.properties.attach(p.rotation, 0)
 }
 
 func (p *Plane) setRotation(s *PlaneState, value uint64) error {
-	if bits.OnesCount32(uint32(value)&rotateMask) != 1 {
+	if bits.OnesCount32(uint32(value)&uapi.ModeRotateMask) != 1 {
 		return invalid("rotation %#x of plane %d: it must have exactly one angle", value, p.id)
 	}
 	s.Rotation = uint32(value)
@@ -117,7 +105,7 @@ func (p *Plane) CreateColorProperties(encodings, ranges, encoding, colorRange ui
 // initialState returns the state of a plane that shows nothing yet.
 func (p *Plane) initialState() PlaneState {
 	return PlaneState{
-		Rotation: Rotate0, Alpha: AlphaOpaque, Zpos: p.initialZpos,
+		Rotation: uapi.ModeRotate0, Alpha: AlphaOpaque, Zpos: p.initialZpos,
 		ColorEncoding: p.initialEncoding, ColorRange: p.initialRange,
 		properties: p.properties.initial(),
 	}

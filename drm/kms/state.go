@@ -22,7 +22,7 @@ type PlaneState struct {
 	CRTCW, CRTCH uint32
 	SrcX, SrcY   uint32 // of the framebuffer, 1/65536 pixels
 	SrcW, SrcH   uint32
-	Rotation     uint32 // Rotate0 and so on
+	Rotation     uint32 // uapi.ModeRotate*, uapi.ModeReflect*
 	Alpha        uint16 // of the plane as a whole
 	BlendMode    BlendMode
 	Zpos         uint32 // as clients set it
