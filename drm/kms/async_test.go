@@ -10,13 +10,13 @@ import (
 )
 
 func TestAsyncFlip(t *testing.T) {
-	plain, f := newPanel(t, policy{})
+	plain, f := newBare(t, policy{})
 	fb := f.enable()
 	want(t, "PAGE_FLIP without async flips", f.flip(fb, uapi.ModePageFlipAsync, 0), unix.EINVAL)
 	want(t, "ATOMIC without async flips",
 		f.atomic(uapi.ModePageFlipAsync|uapi.ModeAtomicNonblock, 0, f.set(plain.primary, "FB_ID", uint64(fb))), unix.EINVAL)
 
-	p, f := newPanel(t, policy{limits: kms.Limits{AsyncPageFlip: true}})
+	p, f := newBare(t, policy{limits: kms.Limits{AsyncPageFlip: true}})
 	for _, capability := range []uint64{uapi.CapAsyncPageFlip, uapi.CapAtomicAsyncPageFlip} {
 		arg := uapi.GetCap{Capability: capability}
 		if f.must(ioctl(f, uapi.IoctlGetCap, &arg)); arg.Value != 1 {

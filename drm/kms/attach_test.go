@@ -16,7 +16,7 @@ import (
 func TestProperties(t *testing.T) {
 	var volume, mask, table, friend *kms.Property
 	var signed, choice, reported *kms.Property
-	p, f := newPanel(t, policy{attach: func(p *panel) {
+	p, f := newBare(t, policy{attach: func(p *bare) {
 		m := p.m
 		volume = m.CreateRangeProperty("volume", uapi.ModePropAtomic, 0, 100)
 		signed = m.CreateSignedRangeProperty("balance", 0, -5, 5)
@@ -29,14 +29,14 @@ func TestProperties(t *testing.T) {
 			Initial: 30,
 			Set: func(a *kms.AtomicState, value uint64) (uint64, error) {
 				if value == 13 {
-					return 0, fmt.Errorf("panel: 13 brings bad luck: %w", unix.EDOM)
+					return 0, fmt.Errorf("bare: 13 brings bad luck: %w", unix.EDOM)
 				}
 				return value &^ 1, nil // even volumes only
 			},
 			Get: func(s *kms.State, value uint64) uint64 { return value + 1000 },
 			Check: func(a *kms.AtomicState) error {
 				if a.New().Property(p.overlay, volume) > 50 && a.New().Property(p.crtc, choice) == 2 {
-					return fmt.Errorf("panel: too loud for two: %w", unix.EINVAL)
+					return fmt.Errorf("bare: too loud for two: %w", unix.EINVAL)
 				}
 				return nil
 			},

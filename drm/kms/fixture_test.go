@@ -18,6 +18,7 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/examples/display/panel"
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
@@ -51,7 +52,8 @@ type display interface {
 // connector is connected and has a mode 1024x768 of 65 MHz; their vblanks run
 // on the given clock.
 var displays = map[string]func(class *drm.Class, clock kms.Clock) display{
-	"vkms": newVKMS,
+	"vkms":  newVKMS,
+	"panel": func(class *drm.Class, clock kms.Clock) display { return panel.New(class, clock) },
 }
 
 func newVKMS(class *drm.Class, clock kms.Clock) display {

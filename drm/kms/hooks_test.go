@@ -19,12 +19,12 @@ import (
 
 func TestPrepareRefuses(t *testing.T) {
 	var fail error
-	p, f := newPanel(t, policy{driver: kms.Driver{
+	p, f := newBare(t, policy{driver: kms.Driver{
 		Prepare: func(*drm.RegisteredDevice, *kms.AtomicState) (*fence.Fence, error) { return nil, fail },
 	}})
 	fb := f.enable()
 	other := f.fb(1024, 768, uapi.FormatXRGB8888)
-	fail = fmt.Errorf("panel: no memory to scan out from: %w", unix.ENOMEM)
+	fail = fmt.Errorf("bare: no memory to scan out from: %w", unix.ENOMEM)
 	fd := drmtest.PutSlice(f.Arena, []int32{7})
 	flip := f.set(p.primary, "FB_ID", uint64(other))
 	err := f.atomic(uapi.ModeAtomicNonblock|uapi.ModePageFlipEvent, 1, flip, f.set(p.crtc, "OUT_FENCE_PTR", fd))
@@ -50,8 +50,8 @@ func TestLateCommit(t *testing.T) {
 	var late *fence.Fence
 	var programmed []uint32
 	committed := make(chan struct{}, 100)
-	var p *panel
-	p, f := newPanel(t, policy{driver: kms.Driver{
+	var p *bare
+	p, f := newBare(t, policy{driver: kms.Driver{
 		Prepare: func(*drm.RegisteredDevice, *kms.AtomicState) (*fence.Fence, error) { return late, nil },
 		Commit: func(_ *drm.RegisteredDevice, old, new *kms.State) error {
 			if o, n := old.Plane(p.primary).FB, new.Plane(p.primary).FB; n != nil && o != n {
@@ -63,7 +63,7 @@ func TestLateCommit(t *testing.T) {
 	}})
 	fb := f.enable()
 	other := f.fb(1024, 768, uapi.FormatXRGB8888)
-	late = fence.NewContext("panel", "late").New()
+	late = fence.NewContext("bare", "late").New()
 	f.must(f.flip(other, uapi.ModePageFlipEvent, 1))
 	f.wantValue("while it is late", p.primary, "FB_ID", uint64(other))
 	if len(programmed) != 1 || programmed[0] != fb {
@@ -87,7 +87,7 @@ func TestLateCommit(t *testing.T) {
 	for len(committed) > 0 {
 		<-committed
 	}
-	late = fence.NewContext("panel", "late").New()
+	late = fence.NewContext("bare", "late").New()
 	done := make(chan error, 1)
 	go func() { done <- f.atomic(0, 0, f.set(p.primary, "FB_ID", uint64(fb))) }()
 	<-committed
@@ -101,7 +101,7 @@ func TestLateCommit(t *testing.T) {
 	f.must(<-done)
 
 	// An unplug ends what is late.
-	late = fence.NewContext("panel", "late").New()
+	late = fence.NewContext("bare", "late").New()
 	f.must(f.flip(other, uapi.ModePageFlipEvent, 4))
 	if err := f.parent.Remove(context.Background()); err != nil {
 		t.Error(err)
@@ -114,12 +114,12 @@ func TestLateCommit(t *testing.T) {
 func TestFailingCommit(t *testing.T) {
 	var fail error
 	reports := new(drmtest.Reports)
-	p, f := newPanel(t, policy{reports: reports, driver: kms.Driver{
+	p, f := newBare(t, policy{reports: reports, driver: kms.Driver{
 		Commit: func(*drm.RegisteredDevice, *kms.State, *kms.State) error { return fail },
 	}})
 	f.enable()
 	other := f.fb(1024, 768, uapi.FormatXRGB8888)
-	fail = fmt.Errorf("panel: the link is lost: %w", unix.EIO)
+	fail = fmt.Errorf("bare: the link is lost: %w", unix.EIO)
 	fd := drmtest.PutSlice(f.Arena, []int32{7})
 	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModePageFlipEvent, 1,
 		f.set(p.primary, "FB_ID", uint64(other)), f.set(p.crtc, "OUT_FENCE_PTR", fd)))
@@ -145,7 +145,7 @@ func TestFailingCommit(t *testing.T) {
 func TestVblankSource(t *testing.T) {
 	var enabled []bool
 	on := make(chan struct{}, 1)
-	p, f := newPanel(t, policy{
+	p, f := newBare(t, policy{
 		crtc: kms.CRTCConfig{VblankSource: true},
 		driver: kms.Driver{
 			EnableVblank: func(*drm.RegisteredDevice, *kms.CRTC) {

@@ -16,7 +16,7 @@ func TestObjectLimits(t *testing.T) {
 	m := kms.New(kms.Config{Buffers: gem.New()})
 	var primary *kms.Plane
 	for range 32 {
-		primary = m.AddPlane(kms.PlaneConfig{Formats: panelFormats})
+		primary = m.AddPlane(kms.PlaneConfig{Formats: bareFormats})
 		m.AddCRTC(kms.CRTCConfig{Primary: primary})
 		m.AddEncoder(kms.EncoderConfig{})
 		m.AddConnector(kms.ConnectorConfig{Type: uapi.ModeConnectorHDMIA})
@@ -34,7 +34,7 @@ func TestObjectLimits(t *testing.T) {
 }
 
 func TestEmptyFramebuffer(t *testing.T) {
-	_, f := newPanel(t, policy{})
+	_, f := newBare(t, policy{})
 	handle, pitch := f.dumb(64, 64, 32)
 	for _, size := range [][2]uint32{{0, 64}, {64, 0}, {0, 0}} {
 		arg := uapi.ModeFBCmd2{
@@ -45,9 +45,9 @@ func TestEmptyFramebuffer(t *testing.T) {
 }
 
 func TestDriverCheck(t *testing.T) {
-	var p *panel
+	var p *bare
 	var refuse error
-	p, f := newPanel(t, policy{driver: kms.Driver{Check: func(a *kms.AtomicState) error {
+	p, f := newBare(t, policy{driver: kms.Driver{Check: func(a *kms.AtomicState) error {
 		for plane := range a.Planes() {
 			if plane == p.overlay && a.New().Plane(plane).FB != nil {
 				return refuse
@@ -59,7 +59,7 @@ func TestDriverCheck(t *testing.T) {
 	fb := f.fb(64, 64, uapi.FormatXRGB8888)
 	changes := f.show(p.overlay, p.crtc, fb, 0, 0, 64, 64, 64, 64)
 	for _, errno := range []unix.Errno{unix.ENOSPC, unix.EBUSY, unix.EINVAL} {
-		refuse = fmt.Errorf("panel: no scaler is left: %w", errno)
+		refuse = fmt.Errorf("bare: no scaler is left: %w", errno)
 		for _, flags := range []uint32{0, uapi.ModeAtomicTestOnly, uapi.ModeAtomicNonblock} {
 			err := f.atomic(flags, 0, changes...)
 			want(t, "ATOMIC", err, errno)
@@ -75,7 +75,7 @@ func TestDriverCheck(t *testing.T) {
 }
 
 func TestScalingLimits(t *testing.T) {
-	p, f := newPanel(t, policy{})
+	p, f := newBare(t, policy{})
 	f.enable()
 	fb := f.fb(400, 400, uapi.FormatXRGB8888)
 	for _, tc := range []struct {
@@ -95,9 +95,9 @@ func TestScalingLimits(t *testing.T) {
 
 func TestPlacement(t *testing.T) {
 	var whole *kms.Plane
-	p, f := newPanel(t, policy{attach: func(p *panel) {
+	p, f := newBare(t, policy{attach: func(p *bare) {
 		whole = p.m.AddPlane(kms.PlaneConfig{
-			Type: uapi.PlaneTypeOverlay, PossibleCRTCs: 1, Formats: panelFormats, MustCover: true, NeedsEnabled: true,
+			Type: uapi.PlaneTypeOverlay, PossibleCRTCs: 1, Formats: bareFormats, MustCover: true, NeedsEnabled: true,
 		})
 	}})
 	fb := f.fb(1024, 768, uapi.FormatXRGB8888)
@@ -115,7 +115,7 @@ func TestPlacement(t *testing.T) {
 }
 
 func TestCRCSources(t *testing.T) {
-	p, _ := newPanel(t, policy{crtc: kms.CRTCConfig{CRCSources: []string{"plane1", "auto", "pipe"}}})
+	p, _ := newBare(t, policy{crtc: kms.CRTCConfig{CRCSources: []string{"plane1", "auto", "pipe"}}})
 	if got := p.crtc.CRCControl(); got != "plane1\nauto*\npipe\n" {
 		t.Errorf("control is %q", got)
 	}

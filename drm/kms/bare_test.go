@@ -13,11 +13,11 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A panel is a driver whose policy a test decides: one CRTC with a connector, a
+// A bare is a driver whose policy a test decides: one CRTC with a connector, a
 
 // primary plane, and an overlay that scales by up to 4 each way.
 
-type panel struct {
+type bare struct {
 	*drmtest.Driver
 	m       *kms.ModeConfig
 	buffers *gem.Manager
@@ -27,19 +27,19 @@ type panel struct {
 	connector        *kms.Connector
 }
 
-func (p *panel) Device() *drm.Device { return p.Driver.Device }
+func (p *bare) Device() *drm.Device { return p.Driver.Device }
 
-func (p *panel) ModeConfig() *kms.ModeConfig { return p.m }
+func (p *bare) ModeConfig() *kms.ModeConfig { return p.m }
 
-func (p *panel) Buffers() *gem.Manager { return p.buffers }
+func (p *bare) Buffers() *gem.Manager { return p.buffers }
 
-// A policy is what a test adds to the panel. Each part may be left out.
+// A policy is what a test adds to a bare driver. Each part may be left out.
 
 type policy struct {
 	driver kms.Driver
 	limits kms.Limits
 	crtc   kms.CRTCConfig
-	attach func(p *panel) // adds properties
+	attach func(p *bare) // adds properties
 	// reports collects what is logged; nil fails the test instead.
 	reports *drmtest.Reports
 }
@@ -49,16 +49,16 @@ var mode1024 = mode.Mode{
 	VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806, Name: "1024x768",
 }
 
-var panelFormats = []uint32{uapi.FormatXRGB8888, uapi.FormatARGB8888}
+var bareFormats = []uint32{uapi.FormatXRGB8888, uapi.FormatARGB8888}
 
-func newPanel(t *testing.T, policy policy) (*panel, *fixture) {
+func newBare(t *testing.T, policy policy) (*bare, *fixture) {
 	clock := new(kms.ManualClock)
 	policy.limits.MaxWidth, policy.limits.MaxHeight = 4096, 4096
-	p := &panel{buffers: gem.New()}
+	p := &bare{buffers: gem.New()}
 	p.m = kms.New(kms.Config{Driver: policy.driver, Buffers: p.buffers, Limits: policy.limits, Clock: clock})
-	p.primary = p.m.AddPlane(kms.PlaneConfig{Type: uapi.PlaneTypePrimary, PossibleCRTCs: 1, Formats: panelFormats})
+	p.primary = p.m.AddPlane(kms.PlaneConfig{Type: uapi.PlaneTypePrimary, PossibleCRTCs: 1, Formats: bareFormats})
 	p.overlay = p.m.AddPlane(kms.PlaneConfig{
-		Type: uapi.PlaneTypeOverlay, PossibleCRTCs: 1, Formats: panelFormats, MinScale: 1 << 14, MaxScale: 1 << 18,
+		Type: uapi.PlaneTypeOverlay, PossibleCRTCs: 1, Formats: bareFormats, MinScale: 1 << 14, MaxScale: 1 << 18,
 	})
 	policy.crtc.Primary = p.primary
 	p.crtc = p.m.AddCRTC(policy.crtc)
