@@ -15,13 +15,12 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// BenchmarkRequest measures what a client waits for, in the client: an ioctl
-// with and without an argument, an mmap with its munmap, an open with its
-// close, and four calls that we have nothing to do with. "socket" and "net" are
-// the references: 64 bytes to another process over a Unix socket and 64 bytes
-// back, which any design with a library in the client would cost at least,
-// with a server that blocks in a thread for each client, and with one that
-// uses package net.
+// BenchmarkRequest measures in the client how long it waits: for an ioctl with
+// and without an argument, an mmap with its munmap, an open with its close, and
+// four calls on other files. "socket" and "net" are the references: 64 bytes to
+// another process over a Unix socket and 64 bytes back. A design with a library
+// in the client costs at least that, with a server that blocks in a thread for
+// each client, or one that uses package net.
 //
 //	go test -run - -bench Request ./host
 func BenchmarkRequest(b *testing.B) {
@@ -44,7 +43,7 @@ func BenchmarkRequest(b *testing.B) {
 }
 
 // report replaces the time of the benchmark, which includes the start of the
-// client, with what the client has measured.
+// client, by the client's own measurement.
 func report(b *testing.B, out string) {
 	b.Helper()
 	ns, err := strconv.Atoi(strings.TrimSpace(out))
@@ -54,7 +53,7 @@ func report(b *testing.B, out string) {
 	b.ReportMetric(float64(ns), "ns/op")
 }
 
-// blockingServer and netServer answer 64 bytes with 64 bytes, until the other
+// blockingServer and netServer answer 64 bytes with 64 bytes until the other
 // end is closed. They close fd.
 func blockingServer(fd int) error {
 	defer unix.Close(fd)

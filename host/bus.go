@@ -12,12 +12,12 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// addBus adds a bus with its devices and drivers. Like a PCI bus, and unlike
-// the kernel's platform bus, it can be told to remove a device, and to look
-// for those that are plugged.
+// addBus adds a bus with its devices and drivers. It has the files of a PCI
+// bus, which the kernel's platform bus lacks: they remove a device and look for
+// plugged ones.
 func (h *Host) addBus(t *vfs.Tree, b *bus.Bus) {
 	top := "/sys/bus/" + b.Name()
-	t.AddUnion(top + "/devices") // who has it open finds in it what comes
+	t.AddUnion(top + "/devices") // stays open and lists devices that come later
 	t.AddContent(top+"/rescan", 0o200, vfs.Content{Store: whenTrue(b.Rescan)})
 	for _, driver := range b.Drivers() {
 		dir := top + "/drivers/" + driver
@@ -39,8 +39,8 @@ func (h *Host) addBus(t *vfs.Tree, b *bus.Bus) {
 	}
 }
 
-// whenTrue is the store function of a file to which a number other than 0 is
-// written to have something done.
+// whenTrue returns the store function of a file that does something when a
+// number other than 0 is written to it.
 func whenTrue(do func() error) func(data string) error {
 	return func(data string) error {
 		n, err := strconv.ParseUint(trimLine(data), 0, 64)
@@ -57,7 +57,7 @@ func whenTrue(do func() error) func(data string) error {
 func bindTo(b *bus.Bus, driver, name string) error {
 	d := b.Device(trimLine(name))
 	if d == nil {
-		return fmt.Errorf("host: there is no device %q on bus %s: %w", name, b.Name(), unix.ENODEV)
+		return fmt.Errorf("host: no device %q on bus %s: %w", name, b.Name(), unix.ENODEV)
 	}
 	return d.Rebind(driver)
 }
@@ -65,10 +65,10 @@ func bindTo(b *bus.Bus, driver, name string) error {
 func unbindFrom(b *bus.Bus, driver, name string) error {
 	d := b.Device(trimLine(name))
 	if d == nil || d.Driver() != driver {
-		return fmt.Errorf("host: driver %s is not bound to a device %q: %w", driver, name, unix.ENODEV)
+		return fmt.Errorf("host: driver %s is not bound to %q: %w", driver, name, unix.ENODEV)
 	}
 	return d.Unbind(context.Background())
 }
 
-// trimLine takes off what ends a line, or a string in C.
+// trimLine removes the end of a line, or of a C string.
 func trimLine(data string) string { return strings.TrimRight(data, "\n\x00") }

@@ -12,9 +12,9 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// TestBus is that a program can unbind and bind drivers, remove devices and
-// rescan their bus, as an administrator does, and sees what comes of it at
-// once; also with a node open.
+// TestBus checks that a program can unbind and bind drivers, remove devices and
+// rescan their bus, as an administrator does, and sees the effect at once; also
+// with a node open.
 func TestBus(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {

@@ -8,13 +8,13 @@ import (
 	"github.com/udrm/udrm/host/internal/seccomp"
 )
 
-// mmapCookie in the upper half of mmap's descriptor, which the kernel does not
-// look at, marks the calls that we make a thread run. See inject.go.
+// mmapCookie marks the calls that this process makes a thread run: it stands in
+// the upper half of mmap's descriptor, which the kernel ignores. See inject.go.
 const mmapCookie = 0x7564726d
 
-// sysCalls are the system calls that are handed over to us, and what serves
-// them. What is called often comes first. Nothing else is slowed down: the
-// kernel keeps a list of the numbers that a filter always allows.
+// sysCalls are the system calls that are handed over, and their handlers.
+// Frequent calls come first. All other calls cost nothing more: the kernel
+// caches the numbers that a filter always allows.
 var sysCalls = []sysCall{
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: 'd' << 8},
@@ -28,8 +28,8 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: swsync.Magic << 8},
 	}},
-	// What changes a terminal: TCSETS to TIOCSCTTY, TCSETS2 and the like, and some
-	// more. A dma-buf is none.
+	// Requests that change a terminal: TCSETS to TIOCSCTTY, TCSETS2 and the
+	// like, and some more. They must not reach a dma-buf.
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS},
 		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TIOCSCTTY + 1},
@@ -50,20 +50,20 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSLCKTRMIOS},
 	}},
-	// Only mappings at the offsets that drm hands out.
+	// Mappings at the offsets that package drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", handle: (*call).mmap, conds: []seccomp.Cond{
 		{Arg: 5, High: true, Op: seccomp.AtLeast, Value: fakeOffsetMin >> 32},
 		{Arg: 5, High: true, Op: seccomp.Less, Value: fakeOffsetMax >> 32},
 		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
 	}},
-	// Mappings of what may be a dma-buf: libraries are mapped privately. None is
-	// as large as 4 GiB.
+	// Shared mappings of files: the descriptor may be a dma-buf. Libraries are
+	// mapped privately. No dma-buf has 4 GiB.
 	{nr: unix.SYS_MMAP, name: "mmap", handle: (*call).mmap, conds: []seccomp.Cond{
 		{Arg: 3, Mask: unix.MAP_SHARED | unix.MAP_ANONYMOUS, Op: seccomp.Equal, Value: unix.MAP_SHARED},
 		{Arg: 5, High: true, Op: seccomp.Equal, Value: 0},
 		{Arg: 4, High: true, Op: seccomp.NotEqual, Value: mmapCookie},
 	}},
-	// The size of what may be a dma-buf.
+	// lseek to the end: the descriptor may be a dma-buf.
 	{nr: unix.SYS_LSEEK, name: "lseek", handle: (*call).lseek, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: 0},
 		{Arg: 1, High: true, Op: seccomp.Equal, Value: 0},
@@ -82,7 +82,7 @@ var sysCalls = []sysCall{
 		{Arg: 2, Op: seccomp.Less, Value: oddReadLimit},
 		{Arg: 2, Mask: eventSize - 1, Op: seccomp.NotEqual, Value: 0},
 	}},
-	// What has been closed is to show in a poll that does not wait.
+	// A close must show in a poll that does not wait.
 	{nr: unix.SYS_POLL, name: "poll", handle: (*call).poll, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: 1},
 		{Arg: 2, Op: seccomp.Equal, Value: 0},
@@ -116,7 +116,7 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_FCNTL, name: "fcntl", handle: (*call).getfl, conds: []seccomp.Cond{
 		{Arg: 1, Op: seccomp.Equal, Value: unix.F_GETFL},
 	}},
-	// What libudev's monitors listen on.
+	// Sockets of libudev's monitors.
 	{nr: unix.SYS_SOCKET, name: "socket", handle: (*call).socket, conds: []seccomp.Cond{
 		{Arg: 0, Op: seccomp.Equal, Value: unix.AF_NETLINK},
 		{Arg: 2, Op: seccomp.Equal, Value: unix.NETLINK_KOBJECT_UEVENT},

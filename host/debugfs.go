@@ -11,14 +11,14 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// Programs find the files that a device has in debugfs (drm.DebugfsFile) where
-// the kernel has them: in a directory named as the device on its bus, to which
-// links lead that are named as its minors.
+// Programs find the debugfs files of a device (drm.DebugfsFile) where the
+// kernel has them: in a directory named like the device on its bus. Links named
+// like its minors lead there.
 
 const debugfsRoot = "/sys/kernel/debug"
 
-// debugfsDev is the minor device number of our debugfs: as of every file
-// system without a disk, that of nothing else.
+// debugfsDev is the minor device number of the virtual debugfs. It differs from
+// those of real file systems without a disk, which are small.
 const debugfsDev = 0xfdeb6
 
 func inDebugfs(path string) bool {
@@ -26,8 +26,8 @@ func inDebugfs(path string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// addDebugfs adds a debugfs, if none is mounted, and what it says of the
-// devices.
+// addDebugfs adds the debugfs files of the devices, and a debugfs if none is
+// mounted.
 func addDebugfs(t *vfs.Tree, devices []*drm.Device) {
 	var st unix.Statfs_t
 	if unix.Statfs(debugfsRoot, &st) != nil || st.Type != unix.DEBUGFS_MAGIC {

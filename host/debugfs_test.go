@@ -18,12 +18,12 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// An echo is files in debugfs: what is written to "echo/control" can be read
-// there, a line for each write, and comes out of "echo/data".
+// An echo has two files in debugfs. "echo/control" lists the writes to it, a
+// line each; "echo/data" delivers them.
 type echo struct {
 	mu     sync.Mutex
 	stored []string
-	out    drm.EventSink // of who has data open
+	out    drm.EventSink // of the open data file
 }
 
 // DebugfsFiles implements drm.DebugfsPart.
@@ -73,8 +73,7 @@ func (e *echo) Close() error {
 	return nil
 }
 
-// TestDebugfs is what programs see of a debugfs, a real one under ours or
-// none.
+// TestDebugfs checks what programs see of debugfs, with or without a real one.
 func TestDebugfs(t *testing.T) {
 	for _, user := range users {
 		run := newVKMS(t, user.attr)
@@ -99,8 +98,8 @@ func TestDebugfs(t *testing.T) {
 	}
 }
 
-// TestControls is that what programs write is stored, write by write, ahead of
-// what they do next, and that streams are read packet by packet.
+// TestControls checks that writes of programs are stored one by one, before the
+// program's next call, and that streams are read packet by packet.
 func TestControls(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
@@ -119,7 +118,7 @@ func TestControls(t *testing.T) {
 	}
 }
 
-// TestRenderNode is a card with a render node, as programs see it.
+// TestRenderNode checks how programs see a card with a render node.
 func TestRenderNode(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	config := vkms.DefaultConfig()

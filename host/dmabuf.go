@@ -9,13 +9,11 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 )
 
-// A dma-buf is, in a program, a descriptor that the kernel knows how to poll,
-// and can do nothing else with (see package pollfd). What else a
-// program may do with one is served here, and, for mmap, in inject.go.
+// A program has a dma-buf as a descriptor that the kernel can poll and nothing
+// else (see package pollfd). All other calls are served here, and mmap in
+// inject.go.
 
-// dmaBuf returns the dma-buf that a descriptor is of, nil when it is of another
-// file. Most calls that ask have nothing to do with any, and most programs have
-// none.
+// dmaBuf returns the dma-buf that a descriptor refers to, or nil.
 func (c *call) dmaBuf(fd int32) *gem.DMABuf {
 	var st unix.Stat_t
 	if gem.DMABufs() == 0 || c.tid().StatFD(fd, &st) != nil {
@@ -44,8 +42,8 @@ func (c *call) dmaBufIoctl() {
 // terminalType is the type of the requests of terminals.
 const terminalType = 'T'
 
-// terminalIoctl refuses what would change what a dma-buf says to poll, also to
-// others who have it, or keep us from changing it.
+// terminalIoctl refuses the requests that would change what poll reports of a
+// dma-buf, also to its other holders, or keep this process from changing it.
 func (c *call) terminalIoctl() {
 	if c.dmaBuf(c.fd(0)) == nil {
 		c.proceed()
@@ -54,7 +52,7 @@ func (c *call) terminalIoctl() {
 	c.fail(unix.ENOTTY)
 }
 
-// lseek tells the size of a dma-buf.
+// lseek returns the size of a dma-buf.
 func (c *call) lseek() {
 	d := c.dmaBuf(c.fd(0))
 	if d == nil {
@@ -69,11 +67,11 @@ func (c *call) lseek() {
 	c.ret(at)
 }
 
-// dmaBufDev is the minor number of the file system of dma-bufs. Kernels give
-// the numbers of file systems without a device in the order of mounting.
+// dmaBufDev is the minor number of the file system of dma-bufs. Kernels number
+// file systems without a device in the order of mounting.
 const dmaBufDev = 0xdb
 
-// statOfDMABuf is what stat says of a dma-buf: a file of no type.
+// statOfDMABuf returns what stat reports of a dma-buf: a file of no type.
 func statOfDMABuf(d *gem.DMABuf) unix.Statx_t {
 	return unix.Statx_t{
 		Mask: unix.STATX_BASIC_STATS &^ unix.STATX_TYPE, Mode: 0o600, Nlink: 1, Blksize: uint32(os.Getpagesize()),

@@ -17,8 +17,8 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// newVGEMHost returns a host with a vgem device. end closes it, and sees that
-// nothing is left.
+// newVGEMHost returns a host with a vgem device. end closes it and checks that
+// no buffer is left.
 func newVGEMHost(t *testing.T) (h *host.Host, end func()) {
 	t.Helper()
 	class := drm.NewClass(drm.ClassOptions{})
@@ -39,8 +39,8 @@ func newVGEMHost(t *testing.T) (h *host.Host, end func()) {
 	}
 }
 
-// TestDMABuf has programs look at dma-bufs from all sides, several of them at a
-// time, and leaves nothing behind.
+// TestDMABuf runs several programs that use dma-bufs in all ways at once, and
+// checks that nothing is left.
 func TestDMABuf(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
@@ -55,8 +55,8 @@ func TestDMABuf(t *testing.T) {
 	}
 }
 
-// TestDMABufsOfTheKilled kills programs in the midst of everything, while
-// fences are pending.
+// TestDMABufsOfTheKilled kills programs at arbitrary moments, with fences
+// pending.
 func TestDMABufsOfTheKilled(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {

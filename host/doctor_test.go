@@ -26,7 +26,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// TestDoctorInside is that the doctor finds the supervisor around it.
+// TestDoctorInside checks that the doctor finds the supervisor around it.
 func TestDoctorInside(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	newDevice(t, class, "vkms")
@@ -37,8 +37,8 @@ func TestDoctorInside(t *testing.T) {
 	}
 }
 
-// TestDoctorDenied is what the doctor says when a program may not be looked
-// into: it is not dumpable.
+// TestDoctorDenied checks what the doctor reports when a program's memory may
+// not be read because it is not dumpable.
 func TestDoctorDenied(t *testing.T) {
 	cmd := exec.Command(client, "runasnobody", client, "doctor", "undumpable")
 	out, err := cmd.CombinedOutput()

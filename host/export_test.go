@@ -1,7 +1,7 @@
 package host
 
-// SetMaxWorkers bounds the workers of these hosts together, in place of those
-// of the whole process. No program may have been started.
+// SetMaxWorkers makes these hosts share a limit of their own. No program may
+// have been started.
 func SetMaxWorkers(limit int, hosts ...*Host) {
 	l := newWorkerLimit(limit)
 	for _, h := range hosts {
@@ -9,7 +9,7 @@ func SetMaxWorkers(limit int, hosts ...*Host) {
 	}
 }
 
-// Watched returns how many requests are watched.
+// Watched returns the number of watched requests.
 func (h *Host) Watched() int {
 	h.watcher.mu.Lock()
 	defer h.watcher.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// TestFences has programs hand sync objects and sync files around.
+// TestFences runs programs that pass sync objects and sync files around.
 func TestFences(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 func contextCause(ctx context.Context) error { return context.Cause(ctx) }
 
 // client is the path of testprogs/host, built without cgo: a static program.
-// clientVariable names one that is there already, for TestAsNobody.
+// TestAsNobody passes its path in clientVariable.
 var client string
 
 const clientVariable = "UDRM_TEST_CLIENT"
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "udrm-host-test-")
 	if err == nil {
-		err = os.Chmod(dir, 0o755) // for programs that run as nobody
+		err = os.Chmod(dir, 0o755) // for programs of the user nobody
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -89,8 +89,8 @@ func newHost(t testing.TB, class *drm.Class, opts host.Options) *host.Host {
 // nobody is an ordinary user without capabilities.
 var nobody = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 
-// run runs cmd under h to its end, and that of all that it has started, and
-// returns what it printed. It must exit with 0.
+// run runs cmd and everything that it starts under h to the end and returns the
+// output. The exit status must be 0.
 func run(t testing.TB, h *host.Host, cmd *exec.Cmd) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -157,13 +157,13 @@ func TestClientSeesPixels(t *testing.T) {
 	}
 }
 
-// TestAsNobody runs the other tests with a host that is an ordinary user
-// without capabilities.
+// TestAsNobody runs other tests in a process of an ordinary user without
+// capabilities.
 func TestAsNobody(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("only root can become nobody: run this test as root")
 	}
-	// The go command's directory is closed to others.
+	// Other users cannot read the go command's directory.
 	self := filepath.Join(filepath.Dir(client), "tests")
 	if out, err := exec.Command("cp", os.Args[0], self).CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))

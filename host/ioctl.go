@@ -15,29 +15,28 @@ import (
 	"github.com/udrm/udrm/host/internal/thread"
 )
 
-// ioctl serves the requests whose type is DRM's, dma-buf's or that of sync
-// files, on any descriptor of the program; and refuses those that change a
-// terminal, on dma-bufs.
+// ioctl serves the requests of DRM, dma-bufs and sync files on any descriptor.
+// On dma-bufs it refuses the requests that change a terminal.
 func (c *call) ioctl() {
 	if uapi.IOCType(uint32(c.arg(1))) == terminalType {
 		c.terminalIoctl()
 		return
 	}
-	c.host.attributes.Drain() // what was written before is done before
+	c.host.attributes.Drain() // earlier writes take effect first
 	f := c.file(c.fd(0))
 	if f == nil {
 		c.dmaBufIoctl()
 		return
 	}
 	if c.host.files.Count() > 1 {
-		// Closing one file can change what another may do.
+		// The release of one file can change what another may do.
 		c.host.files.Drain()
 	}
 	r := c.request()
 	err := f.Client().Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
 	r.end()
 	// With the answer the program may close the file, and its next request must
-	// find that done: we are no user any more by then.
+	// find that done. So put the file first.
 	f.Put()
 	if err != nil {
 		c.fail(drm.Errno(err))
@@ -50,10 +49,10 @@ func (c *call) request() *request {
 	return &request{host: c.host, listener: c.listener, id: c.n.ID, tid: c.tid()}
 }
 
-// A request is what an ioctl knows of the thread that sent it: the
-// [drm.Caller], and the context that ends when that thread is interrupted or
-// killed. Nothing is set up for the context until somebody waits for it: most
-// requests are done before that.
+// A request is the [drm.Caller] of an ioctl: the thread that sent it. It is
+// also the context of the request, which ends when the thread is interrupted or
+// killed. The context is set up only when it is first used: most requests end
+// before.
 type request struct {
 	host     *Host
 	listener *seccomp.Listener
@@ -61,14 +60,15 @@ type request struct {
 	tid      thread.ID
 
 	mu      sync.Mutex
-	done    chan struct{} // nil: nobody waits
+	done    chan struct{} // nil until the context is used
 	err     error         // why it ended
 	after   []func()
 	watched *list.Element // of Host.watcher
 }
 
-// CopyFromUser, StatFD and DupFD ask at the end whether the thread still waits:
-// else its id, and with it the memory or the descriptor, may be another process's.
+// CopyFromUser, StatFD and DupFD check at the end that the thread still waits.
+// Otherwise its id, and with it the memory or the descriptor, may belong to
+// another process.
 
 func (r *request) CopyFromUser(dst []byte, addr uint64) error {
 	err := r.tid.Read(dst, addr)
@@ -149,8 +149,7 @@ func (r *request) Done() <-chan struct{} {
 	return r.done
 }
 
-// AfterFunc is what package context looks for, so that it needs no goroutine
-// to wait for Done.
+// AfterFunc saves package context a goroutine that waits for Done.
 func (r *request) AfterFunc(f func()) (stop func() bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -184,7 +183,7 @@ func (r *request) startLocked() {
 	r.watched = r.host.watcher.add(r)
 }
 
-// end is called when the request is answered.
+// end ends the context when the request is answered.
 func (r *request) end() { r.cancel(context.Canceled) }
 
 func (r *request) cancel(err error) {
@@ -207,8 +206,8 @@ func (r *request) cancel(err error) {
 	r.after = nil
 }
 
-// interrupted reports whether the thread was killed, or has a signal to look
-// after: the kernel would interrupt a wait then.
+// interrupted reports whether the thread was killed or has a pending signal:
+// the kernel would interrupt a wait then.
 func (r *request) interrupted() bool {
 	return !r.listener.Valid(r.id) || r.tid.HasSignal()
 }

@@ -14,16 +14,15 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// A driver of a bus is, for programs, what a module is in a kernel: unloading
-// it takes its devices from it, unless somebody uses them, and loading it binds
-// them again. modprobe and libkmod do so: they look into /sys/module, call
-// delete_module, and load with the command that a file of modprobe.d names, as
-// there is no file of the module.
+// Programs see a driver of a bus as a module. Unloading it unbinds its devices,
+// unless a client uses one; loading it binds them again. modprobe and libkmod
+// look into /sys/module and call delete_module. To load, they run the command
+// in a file of modprobe.d, as no module file exists.
 
-// modprobeFile says how to load the drivers.
+// modprobeFile holds the commands that load the drivers.
 const modprobeFile = "/run/modprobe.d/udrm.conf"
 
-// addModules adds what modprobe looks for.
+// addModules adds the files that modprobe looks for.
 func (h *Host) addModules(t *vfs.Tree) {
 	buses := slices.Collect(maps.Keys(h.buses))
 	t.AddFile(modprobeFile, 0o444, func() string { return loadCommands(buses) })
@@ -39,7 +38,7 @@ func (h *Host) addModules(t *vfs.Tree) {
 	}
 }
 
-// loadCommands is the file of modprobe.d.
+// loadCommands returns the content of modprobeFile.
 func loadCommands(buses []*bus.Bus) string {
 	commands := make(map[string][]string) // by driver
 	for _, b := range buses {
@@ -68,7 +67,7 @@ func boundTo(buses []*bus.Bus, driver string) (devices []*bus.Device) {
 	return devices
 }
 
-// deleteModule unloads a driver of ours. The kernel knows about all others.
+// deleteModule unloads a driver of a virtual bus. All others are the kernel's.
 func (c *call) deleteModule() {
 	raw, err := c.tid().ReadString(c.pathBuf[:], c.arg(0))
 	if err != nil {
@@ -87,8 +86,8 @@ func (c *call) deleteModule() {
 	c.finish(c.host.unload(buses, name, c.capable(unix.CAP_SYS_MODULE)))
 }
 
-// unload takes the devices of a driver from it. Errors: EPERM, ENOENT when it
-// is not loaded, EWOULDBLOCK when somebody uses one of the devices.
+// unload unbinds the devices of a driver. Errors: EPERM; ENOENT when it has
+// none; EWOULDBLOCK when a client uses one of them.
 func (h *Host) unload(buses []*bus.Bus, driver string, permitted bool) error {
 	if !permitted {
 		return unix.EPERM

@@ -11,7 +11,7 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// TestUnloadAndLoad has a program unload a driver, and load it again.
+// TestUnloadAndLoad runs a program that unloads a driver and loads it again.
 func TestUnloadAndLoad(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// TestModes is that chmod and chown of virtual files work for root and for
-// nobody else, until the file goes.
-func TestModes(t *testing.T) {
+// TestPerms checks that chmod and chown of virtual files work for root only,
+// until the file is removed.
+func TestPerms(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
@@ -34,8 +34,9 @@ func TestModes(t *testing.T) {
 					t.Errorf("%s: got %q, want %q", command, got, want)
 				}
 			}
-			// By a way that leads through virtual directories, which the kernel
-			// does not know: we change it for the program, with its rights.
+			// The path leads through virtual directories, which the kernel does
+			// not know: the host changes the file with the program's
+			// privileges.
 			ours := filepath.Join(filepath.Dir(client), "ours")
 			if err := errors.Join(os.WriteFile(ours, nil, 0o600), os.Chmod(ours, 0o600)); err != nil {
 				t.Fatal(err)

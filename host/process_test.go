@@ -75,7 +75,8 @@ func TestStartError(t *testing.T) {
 	}
 }
 
-// TestEnvironment is that a program is started as cmd says.
+// TestEnvironment checks that a program gets the directory, environment and
+// input of its exec.Cmd.
 func TestEnvironment(t *testing.T) {
 	h := newHost(t, drm.NewClass(drm.ClassOptions{}), host.Options{})
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -94,8 +95,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestDaemon is that what a program leaves behind is served until it ends,
-// and does not stay as a zombie.
+// TestDaemon checks that a process left behind is served until it ends and does
+// not stay as a zombie.
 func TestDaemon(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestDaemon(t *testing.T) {
 				t.Error("done while the daemon is there")
 			default:
 			}
-			goOn.Close() // the program has ended: now the daemon opens the node
+			goOn.Close() // the program has ended; now the daemon opens the node
 			got, err := bufio.NewReader(out).ReadString('\n')
 			if got != "served\n" || err != nil {
 				t.Errorf("the daemon says %q, %v", got, err)
@@ -138,7 +139,8 @@ func TestDaemon(t *testing.T) {
 	waitFor(t, "no zombie is left", func() bool { return len(zombies(t)) == 0 })
 }
 
-// zombies are our children that have ended and were not waited for.
+// zombies returns the children of this process that have ended but were not
+// waited for.
 func zombies(t *testing.T) []string {
 	t.Helper()
 	var pids []string
@@ -167,8 +169,8 @@ func waitFor(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// TestReleaseOnDeath is that the files of a program that is killed are
-// released, also while a request of it waits.
+// TestReleaseOnDeath checks that the files of a killed program are released,
+// also while a request of it waits.
 func TestReleaseOnDeath(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
@@ -215,8 +217,8 @@ func run128(t *testing.T, h *host.Host, args ...string) {
 	<-p.Done()
 }
 
-// TestHangUp is the option of that name. The release is seen although nothing
-// tells us of it.
+// TestHangUp tests Options.HangUp. The release is noticed although nothing
+// reports it.
 func TestHangUp(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
@@ -232,7 +234,7 @@ func TestHangUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.waitClosed() // it has closed its file, and lives
+	d.waitClosed() // it has closed its file and still runs
 	in.Close()
 	if status, err := p.Wait(); status != 0 || err != nil {
 		t.Error(status, err, out.String())
@@ -240,7 +242,7 @@ func TestHangUp(t *testing.T) {
 	<-p.Done()
 }
 
-// TestTwoDevices is that the unplug of one card leaves the other alone.
+// TestTwoDevices checks that the unplug of one card leaves the other alone.
 func TestTwoDevices(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	d0 := newDevice(t, class, "vkms")
@@ -259,8 +261,8 @@ func TestTwoDevices(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeft is that a host that has served many programs leaves
-// nothing behind: no descriptor, goroutine, thread or directory.
+// TestNothingIsLeft checks that a host that has served many programs leaves no
+// descriptor, goroutine, thread or directory behind.
 func TestNothingIsLeft(t *testing.T) {
 	if r, w, err := os.Pipe(); err == nil { // the runtime's own epoll and eventfd
 		r.Close()
@@ -306,7 +308,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// resources are our descriptors and goroutines.
+// resources returns the descriptors and goroutines of this process.
 func resources(t *testing.T) []string {
 	t.Helper()
 	var list []string
@@ -328,7 +330,7 @@ func resources(t *testing.T) []string {
 	return list
 }
 
-// flockOwner returns who holds the lock of a directory, 0 when nobody does.
+// flockOwner returns the process that holds the lock of a directory, or 0.
 func flockOwner(path string) int {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -346,8 +348,8 @@ func flockOwner(path string) int {
 	return 0
 }
 
-// TestDoneMeansReleased is that nothing is left open when a program is done,
-// however it and what it has started came to their ends.
+// TestDoneMeansReleased checks that no file is open when a program is done,
+// however it and its children ended.
 func TestDoneMeansReleased(t *testing.T) {
 	for _, script := range []string{
 		`exec "$0" holdopen exit`,
@@ -377,7 +379,7 @@ func TestDoneMeansReleased(t *testing.T) {
 	}
 }
 
-// TestOutputStays is that what a program has written can be read after its end.
+// TestOutputStays checks that a program's output can be read after its end.
 func TestOutputStays(t *testing.T) {
 	h := newHost(t, drm.NewClass(drm.ClassOptions{}), host.Options{})
 	cmd := exec.Command("echo", "said")

@@ -11,8 +11,8 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// TestStorm maps from several threads in a rain of signals, while the program
-// is stopped and continued all the time; and kills it in the midst of it.
+// TestStorm maps from several threads under many signals while the program is
+// stopped and continued, and kills it meanwhile.
 func TestStorm(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestStorm(t *testing.T) {
 				for !d.open() {
 					time.Sleep(time.Millisecond)
 				}
-				time.Sleep(10 * time.Millisecond) // anywhere in a mapping
+				time.Sleep(10 * time.Millisecond) // at an arbitrary moment of a mapping
 				_ = unix.Kill(p.PID(), unix.SIGKILL)
 				if status, err := p.Wait(); status != 128+9 || err != nil {
 					t.Errorf("killed: exit status %d, %v", status, err)

@@ -14,10 +14,9 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// makeTree lays out the virtual files for the objects that the class has now,
-// as the kernel and udev lay them out for a vkms: nodes in /dev/dri, objects
-// in /sys, and the database of udev, of which we know what its rules for
-// graphics say.
+// makeTree lays out the virtual files for the objects of the class, as the
+// kernel and udev do for vkms: nodes in /dev/dri, objects in /sys, and records
+// in udev's database.
 func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	t := vfs.New()
 	t.AddDir("/sys/class/drm")
@@ -35,7 +34,7 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	t.Hide("/run/udev/data", func(name string) bool {
 		return strings.HasPrefix(name, "c226:") || strings.HasPrefix(name, "+drm:")
 	})
-	// What programs look at to see whether udev runs. It is a socket.
+	// Programs look for this socket to see whether udevd runs.
 	t.AddFile("/run/udev/control", 0o600, nil)
 
 	for b := range h.buses {
@@ -53,7 +52,7 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	return t
 }
 
-// kobjectPath is where the directory of an object is.
+// kobjectPath returns the directory of an object.
 func kobjectPath(k *drm.Kobject) string {
 	if k.ParentKobject != nil {
 		return kobjectPath(k.ParentKobject) + "/" + k.Name
@@ -65,12 +64,12 @@ func sysPath(d *bus.Device) string {
 	return "/sys/devices/" + d.Bus().Name() + "/" + d.Name()
 }
 
-// up returns the way from a directory to the top of /sys.
+// up returns the relative path from a directory to the top of /sys.
 func up(dir string) string {
 	return strings.Repeat("../", strings.Count(strings.TrimPrefix(dir, "/sys"), "/"))
 }
 
-// addDevice adds what every device on a bus has.
+// addDevice adds the files that every device on a bus has.
 func addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	dir, name := sysPath(d), d.Bus().Name()
 	t.AddDir(dir)
@@ -84,7 +83,7 @@ func addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	t.AddFile("/run/udev/data/+"+name+":"+d.Name(), 0o644, constant(record.String()))
 }
 
-// addPower adds what every device has; none of ours manages power.
+// addPower adds the power directory of a device without power management.
 func addPower(t *vfs.Tree, dir string) {
 	for name, value := range map[string]string{
 		"async":                  "disabled\n",
@@ -149,8 +148,8 @@ func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
 	}
 }
 
-// kobjectEnv is what the kernel says of an object in its uevents, and in the
-// file of that name.
+// kobjectEnv returns the properties that the kernel puts into the uevents of an
+// object and into its file uevent.
 func kobjectEnv(k *drm.Kobject) []string {
 	devtype := "DEVTYPE=" + k.DevType
 	if k.Minor == nil {
@@ -164,7 +163,7 @@ func kobjectEnv(k *drm.Kobject) []string {
 	}
 }
 
-// udevProperties is what udev adds to that in its own events.
+// udevProperties returns the properties that udevd adds to uevents.
 func (h *Host) udevProperties(k *drm.Kobject) []string {
 	properties := append([]string{fmt.Sprintf("USEC_INITIALIZED=%d", h.firstSeen(k).Microseconds())}, udevIDs(k)...)
 	if k.Minor != nil {
@@ -173,12 +172,12 @@ func (h *Host) udevProperties(k *drm.Kobject) []string {
 	return properties
 }
 
-// udevIDs is what the rules of udev find out about an object.
+// udevIDs returns the properties that udev's rules give to an object.
 func udevIDs(k *drm.Kobject) []string {
 	return append(pathIDs(k.Parent), "ID_FOR_SEAT=drm-"+udev.PathTag(idPath(k.Parent)))
 }
 
-// kobjectTags are the tags that the rules of udev give to an object.
+// kobjectTags returns the tags that udev's rules give to an object.
 func kobjectTags(k *drm.Kobject) []string {
 	if k.Minor == nil {
 		return []string{"master-of-seat", "seat"}
@@ -186,7 +185,8 @@ func kobjectTags(k *drm.Kobject) []string {
 	return []string{"master-of-seat", "seat", "uaccess"}
 }
 
-// byPath is the link by which udev's rules name a node for good, below /dev.
+// byPath returns the persistent link to a node that udev's rules make, below
+// /dev.
 func byPath(k *drm.Kobject) string {
 	return "dri/by-path/" + idPath(k.Parent) + "-" + byPathSuffix(k.Minor)
 }
@@ -210,7 +210,7 @@ func pathIDs(d *bus.Device) []string {
 
 func constant(s string) func() string { return func() string { return s } }
 
-// videoGroup is who may open the nodes, besides root.
+// videoGroup returns the group that owns the nodes.
 var videoGroup = sync.OnceValue(func() uint32 {
 	g, err := user.LookupGroup("video")
 	if err != nil {

@@ -27,10 +27,9 @@ func newVKMS(t *testing.T, attr *syscall.SysProcAttr) func(program string, args 
 	}
 }
 
-// TestTree is that the virtual files are laid out, and say, what those of the
-// kernel's vkms do. The expectations are what was recorded there, but for
-// autosuspend_delay_ms: no read of it can be made to fail with EIO; and for
-// driver and remove: the kernel's vkms has no driver model around it.
+// TestTree compares the virtual files with those recorded of the kernel's vkms.
+// They differ in autosuspend_delay_ms, as no read can be made to fail with EIO,
+// and in driver and remove, as the kernel's vkms is on no bus with a driver.
 func TestTree(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
@@ -120,14 +119,14 @@ func diff(got, want string) string {
 	return d.String()
 }
 
-// TestPrograms is what programs make of it that look at files in their own
+// TestPrograms checks what programs report that look at files in different
 // ways.
 func TestPrograms(t *testing.T) {
 	for _, user := range users {
 		run := newVKMS(t, user.attr)
 		for _, c := range []struct {
 			command string
-			want    string // a regular expression for all that is printed
+			want    string // a regular expression for the whole output
 		}{
 			{"ls -l /dev/dri/card0", `crw-rw---- 1 root video 226, 0 .* /dev/dri/card0\n`},
 			{"ls -la /dev/dri", `total 0\ndrwxr-xr-x .* \.\ndrwxr-xr-x .* \.\.\ndrwxr-xr-x .* by-path\ncrw-rw---- 1 root video 226, 0 .* card0\n`},

@@ -16,8 +16,8 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// TestUevents is what libudev's monitors hear of a card that comes and goes,
-// in udevadm, which prints what they say.
+// TestUevents checks the events that udevadm monitor prints for a card that
+// comes and goes.
 func TestUevents(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestUevents(t *testing.T) {
 				t.Fatal(err)
 			}
 			lines := bufio.NewScanner(out)
-			// udevadm says hello when its monitors are bound.
+			// udevadm prints a header when its monitors are bound.
 			for lines.Scan() && lines.Text() != "" {
 			}
 			plugAndUnplug(t, class, platform)

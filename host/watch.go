@@ -10,26 +10,26 @@ import (
 	"github.com/udrm/udrm/host/internal/seccomp"
 )
 
-// The kernel offers nothing to wait for when a request that waits is to end
-// early: with WAIT_KILLABLE_RECV only a fatal signal reaches a thread that
-// waits for us, and it is seen only by asking. So a watcher asks, for
-// watchBatch requests each watchInterval: 400 times a second at most, however
-// many wait. With n of them each is asked about every n/watchBatch intervals.
+// The kernel offers no event for a request that must end early. With
+// WAIT_KILLABLE_RECV only a fatal signal reaches a thread that waits for an
+// answer, and only polling shows it. So a watcher polls watchBatch requests
+// each watchInterval: at most 400 a second, however many wait. With n of them
+// each is polled about every n/watchBatch intervals.
 const (
 	watchInterval = 5 * time.Millisecond
 	watchBatch    = 2
 )
 
-// A watcher ends the contexts of requests that wait when their threads are
+// A watcher ends the contexts of waiting requests when their threads are
 // interrupted or killed. The zero value is ready. It has a goroutine while
-// there is something to watch.
+// there are requests to watch.
 type watcher struct {
 	mu       sync.Mutex
-	requests list.List // of *request: that whose turn is next first
+	requests list.List // of *request, next one first
 	running  bool
 }
 
-// add has the request watched until it is removed.
+// add watches the request until it is removed.
 func (w *watcher) add(r *request) *list.Element {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,8 +50,8 @@ func (w *watcher) watch() {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	for range ticker.C {
-		// Those that end are not counted: they are asked about no more. So the
-		// threads of a process that was killed do not wait for their turns.
+		// Requests that end do not count: they are not polled again. So the
+		// threads of a killed process need not wait for their turns.
 		for live := 0; live < watchBatch; {
 			r := w.next()
 			if r == nil {
@@ -69,7 +69,7 @@ func (w *watcher) watch() {
 	}
 }
 
-// next returns the request whose turn it is, nil when there is none.
+// next returns the next request, or nil.
 func (w *watcher) next() *request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,8 +88,8 @@ func (w *watcher) stop() bool {
 	return !w.running
 }
 
-// hungUp ends all requests that arrived at a listener: nobody is left who
-// could take an answer.
+// hungUp ends all requests that arrived at a listener: no process is left to
+// take an answer.
 func (w *watcher) hungUp(l *seccomp.Listener) {
 	var over []*request
 	w.mu.Lock()

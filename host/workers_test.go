@@ -15,7 +15,7 @@ import (
 	"github.com/udrm/udrm/host"
 )
 
-// A warnings is a logger's output; the first line closes seen.
+// A warnings collects a logger's output. The first line closes seen.
 type warnings struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -68,8 +68,8 @@ func awaitWaiting(d *device, n int32) {
 	}
 }
 
-// TestMaxWorkers has more requests wait than there may be workers: they are
-// held up, and all are answered.
+// TestMaxWorkers lets more requests wait than there may be workers. They are
+// delayed, and all are answered.
 func TestMaxWorkers(t *testing.T) {
 	const limit, waits = 3, 6
 	class := drm.NewClass(drm.ClassOptions{})
@@ -92,8 +92,8 @@ func TestMaxWorkers(t *testing.T) {
 	}
 }
 
-// TestMaxWorkersOfAll is that programs share the workers: one that was refused
-// a worker gets one when the other program needs it no more.
+// TestMaxWorkersOfAll checks that programs share the workers: one that was
+// refused a worker gets one when the other program ends one.
 func TestMaxWorkersOfAll(t *testing.T) {
 	var (
 		devices [2]*device
@@ -124,7 +124,8 @@ func TestMaxWorkersOfAll(t *testing.T) {
 	}
 }
 
-// TestMaxWorkersKilled is that a program that holds all workers can be killed.
+// TestMaxWorkersKilled checks that a program that holds all workers can be
+// killed.
 func TestMaxWorkersKilled(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")
@@ -144,8 +145,8 @@ func TestMaxWorkersKilled(t *testing.T) {
 	d.waitClosed()
 }
 
-// TestManyWaiters interrupts many requests that wait, each by a signal of its
-// own, and then nothing is watched any more.
+// TestManyWaiters interrupts many waiting requests, each by a signal of its
+// own. Afterwards no request is watched.
 func TestManyWaiters(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	d := newDevice(t, class, "vkms")

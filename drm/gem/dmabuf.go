@@ -16,26 +16,26 @@ import (
 	"github.com/udrm/udrm/internal/pollfd"
 )
 
-// A DMABuf is a buffer as it leaves its device: struct dma_buf. Programs have
+// A DMABuf is a buffer outside its device: struct dma_buf. Programs have
 // descriptors of it, which they pass on, poll for the fences of the buffer, and
-// bring to other devices. It holds the buffer, and so lives on when the last
-// handle, the file and the device are gone.
+// import into other devices. It keeps the buffer alive after the last handle,
+// the file and the device are gone.
 //
-// It lives as long as somebody holds it: a program with a descriptor, the
-// object that it is of for as long as that has handles (so that exporting it
-// again gives the same file), and each object that was imported from it.
+// It lives while it is held: by a program with a descriptor, by each object
+// imported from it, and by the exported object while that has handles, so that
+// a further export gives the same file.
 //
-// All methods may be called concurrently, also when it has ended meanwhile.
+// All methods may be called concurrently, even after it has ended.
 type DMABuf struct {
 	object *Object // of the device that made it
-	flags  int     // the access mode that the first export asked for
+	flags  int     // access mode of the first export
 
 	mu       sync.Mutex
 	file     *pollfd.Terminal
-	refs     int // of objects; while there are any, file is kept open
+	refs     int // of objects; the terminal is held while there are any
 	released bool
-	retrying bool   // update runs again shortly
-	name     string // that a client gave it
+	retrying bool   // update will run again shortly
+	name     string // set by a client
 }
 
 // dmaBufs are the dma-bufs that exist. It is global, as in a kernel: any device
@@ -47,11 +47,10 @@ var dmaBufs = struct {
 	byID  map[pollfd.ID]*DMABuf
 }{byID: make(map[pollfd.ID]*DMABuf)}
 
-// DMABufs returns how many dma-bufs exist.
+// DMABufs returns the number of dma-bufs.
 func DMABufs() int { return int(dmaBufs.count.Load()) }
 
-// LookupDMABuf returns the dma-buf that a descriptor with this status is of,
-// nil when it is of another file.
+// LookupDMABuf returns the dma-buf whose descriptor has this status, or nil.
 func LookupDMABuf(st *unix.Stat_t) *DMABuf {
 	if dmaBufs.count.Load() == 0 || st.Mode&unix.S_IFMT != unix.S_IFCHR {
 		return nil
@@ -61,20 +60,20 @@ func LookupDMABuf(st *unix.Stat_t) *DMABuf {
 	return dmaBufs.byID[pollfd.IDOf(st)]
 }
 
-// maxDMABufs leaves others a quarter of the pseudoterminals that a machine has
-// by default, to log in with.
+// maxDMABufs leaves a quarter of the pseudoterminals that a machine has by
+// default for logins.
 const maxDMABufs = 3072
 
 // newDMABuf makes a dma-buf of o, with one reference.
 func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 	if DMABufs() >= maxDMABufs {
 		if endClosed(); DMABufs() >= maxDMABufs {
-			return nil, fmt.Errorf("gem: a dma-buf, of which there are %d: %w", DMABufs(), unix.ENOSPC)
+			return nil, fmt.Errorf("gem: too many dma-bufs (limit %d): %w", maxDMABufs, unix.ENOSPC)
 		}
 	}
 	file, err := pollfd.NewTerminal()
 	if err != nil {
-		return nil, fmt.Errorf("gem: a dma-buf: %w", err)
+		return nil, fmt.Errorf("gem: making a dma-buf: %w", err)
 	}
 	o.Get()
 	d := &DMABuf{object: o, flags: flags, file: file, refs: 1}
@@ -88,16 +87,16 @@ func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 }
 
 // get takes a reference. EBADF when the dma-buf has ended; EMFILE and the like
-// when it cannot be kept open.
+// when its terminal cannot be held.
 func (d *DMABuf) get() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.released {
-		return fmt.Errorf("gem: a dma-buf that was closed: %w", unix.EBADF)
+		return fmt.Errorf("gem: the dma-buf is closed: %w", unix.EBADF)
 	}
 	if d.refs == 0 {
 		if err := d.file.Hold(); err != nil {
-			return fmt.Errorf("gem: keeping a dma-buf: %w", err)
+			return fmt.Errorf("gem: holding a dma-buf: %w", err)
 		}
 	}
 	d.refs++
@@ -112,7 +111,7 @@ func (d *DMABuf) put() {
 	}
 }
 
-// watch ends the dma-buf when nobody holds it any more.
+// watch ends the dma-buf when it is no longer held.
 func (d *DMABuf) watch() {
 	for {
 		d.file.Wait()
@@ -122,7 +121,7 @@ func (d *DMABuf) watch() {
 	}
 }
 
-// end ends the dma-buf if nobody holds it, and reports whether it has ended.
+// end ends the dma-buf if it is not held, and reports whether it has ended.
 func (d *DMABuf) end() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -132,7 +131,7 @@ func (d *DMABuf) end() bool {
 	d.released = true
 	d.object.fences.detach(d)
 	d.object.Put()
-	// As soon as the file is closed its inode may be that of another one.
+	// Once the file is closed, its ID may belong to another one.
 	dmaBufs.mu.Lock()
 	delete(dmaBufs.byID, d.file.ID())
 	dmaBufs.count.Add(-1)
@@ -141,7 +140,7 @@ func (d *DMABuf) end() bool {
 	return true
 }
 
-// endClosed ends the dma-bufs that nobody holds by now, without waiting for
+// endClosed ends the dma-bufs that are no longer held, without waiting for
 // their watchers to notice.
 func endClosed() {
 	dmaBufs.mu.Lock()
@@ -152,7 +151,7 @@ func endClosed() {
 	}
 }
 
-// update has poll say what the fences of the buffer say.
+// update makes poll report the state of the buffer's fences.
 func (d *DMABuf) update() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -161,7 +160,7 @@ func (d *DMABuf) update() {
 	}
 	reading, writing := d.object.fences.busy()
 	if d.file.Set(!writing, !reading && !writing) != nil && !d.retrying {
-		// We have no descriptor left for a moment, and there is nobody to tell.
+		// No descriptor is left for a moment, and no caller could be told.
 		d.retrying = true
 		time.AfterFunc(updateRetry, d.retry)
 	}
@@ -174,7 +173,7 @@ func (d *DMABuf) retry() {
 	d.update()
 }
 
-// updateRetry is when an update that failed is tried again.
+// updateRetry is the delay before an update that failed is tried again.
 const updateRetry = 10 * time.Millisecond
 
 // install gives the client a descriptor.
@@ -189,24 +188,25 @@ func (d *DMABuf) install(req *drm.Request, cloexec bool) (int32, error) {
 func (d *DMABuf) Size() uint64 { return d.object.size }
 
 // Flags returns the access mode of the file, for F_GETFL: O_RDONLY, or O_RDWR
-// when the client that exported it first asked for that.
+// if the client that exported it first asked for that.
 func (d *DMABuf) Flags() int { return d.flags }
 
 // Inode returns the number of the file, for stat.
 func (d *DMABuf) Inode() uint64 { return d.file.ID().Inode }
 
-// Mmap returns what mmap(2) maps. EINVAL when the range is not in the buffer.
+// Mmap returns the mapping for mmap(2). EINVAL when the range is outside the
+// buffer.
 func (d *DMABuf) Mmap(offset, length uint64) (drm.Mapping, error) {
 	switch {
 	case offset > d.object.size || length > d.object.size-offset:
 		return drm.Mapping{}, fmt.Errorf("gem: mapping %d bytes at %#x of a dma-buf of %d bytes: %w", length, offset, d.object.size, unix.EINVAL)
 	case !d.object.tryGet():
-		return drm.Mapping{}, fmt.Errorf("gem: mapping a dma-buf that was closed: %w", unix.EBADF)
+		return drm.Mapping{}, fmt.Errorf("gem: mapping: the dma-buf is closed: %w", unix.EBADF)
 	}
 	return drm.Mapping{FD: d.object.fd, Offset: int64(offset), Release: d.object.Put}, nil
 }
 
-// Seek is lseek(2), which tells the size and nothing else.
+// Seek is lseek(2), which returns the size and does nothing else.
 func (d *DMABuf) Seek(offset int64, whence int) (int64, error) {
 	switch {
 	case offset != 0 || whence != unix.SEEK_SET && whence != unix.SEEK_END:
@@ -217,8 +217,8 @@ func (d *DMABuf) Seek(offset int64, whence int) (int64, error) {
 	return 0, nil
 }
 
-// Ioctl serves a request of linux/dma-buf.h. A buffer outlives its device:
-// there is no guard.
+// Ioctl serves a request of linux/dma-buf.h. It needs no guard: a buffer
+// outlives its device.
 func (d *DMABuf) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
 	fences := d.object.fences
 	switch cmd {
@@ -231,21 +231,21 @@ func (d *DMABuf) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg u
 	case uapi.DMABufIoctlImportSyncFile:
 		return fences.importSyncFile(caller, arg)
 	}
-	return fmt.Errorf("gem: ioctl %#x is not one of a dma-buf: %w", cmd, unix.ENOTTY)
+	return fmt.Errorf("gem: unknown dma-buf ioctl %#x: %w", cmd, unix.ENOTTY)
 }
 
-// Name returns the name that a client gave it last, "" at first.
+// Name returns the name that a client set last, at first "".
 func (d *DMABuf) Name() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.name
 }
 
-// setName reads the name at addr, less than DMABufNameLen bytes and a NUL. EINVAL
-// when it is longer.
+// setName reads the name at addr, which ends with a NUL. EINVAL when it has
+// more than DMABufNameLen-1 bytes.
 func (d *DMABuf) setName(caller drm.Caller, addr uint64) error {
 	var buf [uapi.DMABufNameLen]byte
-	for at := 0; at < len(buf); at++ { // what is behind the NUL may not be mapped
+	for at := 0; at < len(buf); at++ { // the memory after the NUL may not be mapped
 		if err := caller.CopyFromUser(buf[at:at+1], addr+uint64(at)); err != nil {
 			return err
 		}
@@ -256,11 +256,11 @@ func (d *DMABuf) setName(caller drm.Caller, addr uint64) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("gem: DMA_BUF_SET_NAME with %d bytes and no end: %w", len(buf), unix.EINVAL)
+	return fmt.Errorf("gem: DMA_BUF_SET_NAME: no NUL in the first %d bytes: %w", len(buf), unix.EINVAL)
 }
 
-// DMABufIoctl is [DMABuf.Ioctl] on a descriptor of the caller. ok is false, and
-// nothing done, when it is of another file.
+// DMABufIoctl is [DMABuf.Ioctl] on a descriptor of the caller. It returns
+// false, and does nothing, when the descriptor is not of a dma-buf.
 func DMABufIoctl(ctx context.Context, caller drm.Caller, fd int32, cmd uint32, arg uint64) (ok bool, err error) {
 	var st unix.Stat_t
 	if caller.StatFD(fd, &st) != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// terminal returns a descriptor of a terminal that is no dma-buf.
+// terminal returns a descriptor of a terminal that is not a dma-buf.
 func terminal(t testing.TB) int32 {
 	t.Helper()
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -41,8 +41,7 @@ func poll(t testing.TB, fd int32, events int16, timeout time.Duration) int16 {
 	}
 }
 
-// isPolled fails unless poll and epoll say of a dma-buf that one may read and
-// write it.
+// isPolled fails unless poll and epoll report that state of a dma-buf.
 func isPolled(t testing.TB, what string, fd int32, read, write bool) {
 	t.Helper()
 	var want int16
@@ -79,8 +78,8 @@ func lookup(t testing.TB, m *gem.Manager, c *drmtest.Client, handle uint32) *gem
 	return o
 }
 
-// A dma-buf can be read when nobody writes it any more, and written when
-// nobody uses it.
+// A dma-buf is readable while no work writes it, and writable while no work
+// uses it.
 func TestPollTellsTheFences(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	_, otherDev, _ := newDevice(t)
@@ -112,7 +111,8 @@ func TestPollTellsTheFences(t *testing.T) {
 	reader.Signal(nil)
 	isPolled(t, "written", fd, false, false)
 
-	// Another device, and no handle of ours: the fences are the buffer's.
+	// The fences belong to the buffer: another device sees them, without a
+	// handle here.
 	if _, err := importFD(other, fd); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestPollTellsTheFences(t *testing.T) {
 	isPolled(t, "idle again", fd, true, true)
 }
 
-// Nothing that a client does to the descriptor changes what it says.
+// Nothing that a client does to the descriptor changes what poll reports.
 func TestDescriptorOfDMABuf(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())
@@ -186,7 +186,7 @@ func TestDescriptorOfDMABuf(t *testing.T) {
 		}
 	}
 
-	// The last descriptor, and not the last handle, ends it.
+	// The last descriptor ends it, not the last handle.
 	dup, err := unix.Dup(int(fd))
 	if err != nil {
 		t.Fatal(err)
@@ -246,8 +246,8 @@ func TestNameOfDMABuf(t *testing.T) {
 	}
 }
 
-// A buffer that comes back to its device through its dma-buf is exported as
-// that one: others know it by the file.
+// A buffer that comes back to its device through its dma-buf is exported as the
+// same file, by which other clients know it.
 func TestExportOfWhatCameBack(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())
@@ -275,8 +275,8 @@ func TestExportOfWhatCameBack(t *testing.T) {
 	}
 }
 
-// A device that has no descriptor left tells the state of a buffer late, and
-// goes on.
+// A process without free descriptors reports the state of a buffer late and
+// works on.
 func TestPollWithoutDescriptors(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	_, otherDev, _ := newDevice(t)
@@ -294,7 +294,7 @@ func TestPollWithoutDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	none := limit
-	none.Cur = 1 // poll takes no more either
+	none.Cur = 1 // poll takes only one as well
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestPollWithoutDescriptors(t *testing.T) {
 	isPolled(t, "idle", fd, true, true)
 }
 
-// Exports, imports, fences and closes from all sides at once.
+// Exports, imports, fences and closes at the same time.
 func TestDMABufStorm(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	other, otherDev, _ := newDevice(t)
@@ -335,7 +335,7 @@ func TestDMABufStorm(t *testing.T) {
 					inner.Go(func() {
 						arg := uapi.PrimeHandle{Handle: dumb.Handle, Flags: uapi.Cloexec}
 						if drmtest.Ioctl(a, uapi.IoctlPrimeHandleToFD, &arg) != nil {
-							return // closed by then
+							return // closed already
 						}
 						f := fence.NewContext("test", "test").New()
 						importFence(t, a, arg.FD, f, uapi.DMABufSyncRW)
@@ -377,7 +377,7 @@ func BenchmarkExportAndClose(b *testing.B) {
 	}
 }
 
-// A fence that comes and goes, on a buffer with a dma-buf.
+// BenchmarkFence adds and signals a fence of a buffer with a dma-buf.
 func BenchmarkFence(b *testing.B) {
 	m, dev, _ := newDevice(b)
 	c := drmtest.Open(b, dev.Primary())

@@ -11,13 +11,13 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// createDumb makes a buffer for pixels that the CPU draws. What the client
-// says of pitch, size and handle is not read.
+// createDumb makes a buffer for pixels drawn by the CPU. It ignores the
+// client's pitch, size and handle.
 func (m *Manager) createDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCreateDumb) error {
 	arg.Handle, arg.Pitch, arg.Size = 0, 0, 0
 	pitch, size, ok := dumbLayout(arg.Width, arg.Height, arg.BPP)
 	if !ok {
-		return fmt.Errorf("gem: CREATE_DUMB of %dx%d at %d bits a pixel: zero, or more than 32 bits can count: %w",
+		return fmt.Errorf("gem: CREATE_DUMB of %dx%d at %d bits a pixel: a zero, or over 4 GiB: %w",
 			arg.Width, arg.Height, arg.BPP, unix.EINVAL)
 	}
 	o, err := m.NewObject(size)
@@ -29,8 +29,8 @@ func (m *Manager) createDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return nil
 }
 
-// dumbLayout computes bytes a line and in all. The limits are the kernel's:
-// a line in whole bytes a pixel, and the buffer, must fit into 32 bits.
+// dumbLayout computes the pitch and the size in bytes. As in the kernel, a line
+// in whole bytes a pixel and the buffer must fit into 32 bits.
 func dumbLayout(width, height, bpp uint32) (pitch uint32, size uint64, ok bool) {
 	if width == 0 || height == 0 || bpp == 0 || bpp > math.MaxUint32-8 {
 		return 0, 0, false
@@ -49,7 +49,7 @@ func dumbLayout(width, height, bpp uint32) (pitch uint32, size uint64, ok bool) 
 	return pitch, size, true
 }
 
-// mapDumb answers the offset with which the client can map the buffer.
+// mapDumb returns the offset at which the client can map the buffer.
 func (m *Manager) mapDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeMapDumb) error {
 	o, err := m.Lookup(req.File, arg.Handle)
 	if err != nil {

@@ -104,7 +104,7 @@ func mapBuffer(t *testing.T, c *drmtest.Client, offset, length uint64) ([]byte, 
 	return mapMemory(t, m, length), nil
 }
 
-// mapMemory maps what m says until the end of the test, and releases m.
+// mapMemory maps m until the end of the test and then releases it.
 func mapMemory(t testing.TB, m drm.Mapping, length uint64) []byte {
 	t.Helper()
 	defer m.Release()
@@ -180,8 +180,8 @@ func TestMmap(t *testing.T) {
 	}
 }
 
-// A client may ask for far more memory than the machine has: it costs nothing
-// until it writes it.
+// A client may ask for more memory than the machine has: only pages that it
+// writes cost anything.
 func TestHugeBuffersCostNothing(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())

@@ -20,7 +20,7 @@ func (m *Manager) Lookup(f *drm.File, handle uint32) (*Object, error) {
 	if o, ok := m.handles(f).Lookup(handle); ok {
 		return o, nil
 	}
-	return nil, fmt.Errorf("gem: the file has no handle %d: %w", handle, unix.ENOENT)
+	return nil, fmt.Errorf("gem: no handle %d: %w", handle, unix.ENOENT)
 }
 
 // createHandle gives the file a handle of o, which takes over the caller's
@@ -39,13 +39,13 @@ func (m *Manager) gemClose(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 func (m *Manager) CloseHandle(f *drm.File, handle uint32) error {
 	o, ok := m.handles(f).Remove(handle)
 	if !ok {
-		return fmt.Errorf("gem: closing handle %d, which the file does not have: %w", handle, unix.EINVAL)
+		return fmt.Errorf("gem: closing handle %d: no such handle: %w", handle, unix.EINVAL)
 	}
 	o.endHandle()
 	return nil
 }
 
-// endHandle gives up the reference of a handle.
+// endHandle puts the reference of a handle.
 func (o *Object) endHandle() {
 	if o.handles.Add(-1) == 0 {
 		o.endExport()

@@ -12,22 +12,23 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Manager is the buffers of one device: a [drm.Part].
+// A Manager manages the buffers of one device. It is a [drm.Part].
 type Manager struct {
-	memfdName string // of the memory of its buffers, and of no others
+	memfdName string // name of the memfds of its buffers, and of no others
 
 	mu      sync.Mutex
-	count   int                 // of objects
-	imports map[*DMABuf]*Object // those of other devices
+	count   int                 // number of objects
+	imports map[*DMABuf]*Object // objects imported from other devices
 	offsets map[uint64]*Object  // by fake offset
 	names   map[uint32]*Object  // by GEM name
 	next    uint64              // the next fake offset to try
 }
 
-// managers counts the managers of this process, for their names.
+// managers counts the managers of this process. It is global to make the names
+// of their memfds unique.
 var managers atomic.Int64
 
-// New returns a manager without buffers, to be attached to a device.
+// New returns a manager without buffers, to attach to a device.
 func New() *Manager {
 	return &Manager{
 		memfdName: fmt.Sprintf("drm gem object %d.%d", os.Getpid(), managers.Add(1)),
@@ -38,8 +39,8 @@ func New() *Manager {
 	}
 }
 
-// Objects returns how many buffers exist, for reports and leak checks. What
-// clients have closed by now does not count.
+// Objects returns the number of buffers, for reports and leak checks. Buffers
+// that clients have closed by now do not count.
 func (m *Manager) Objects() int {
 	endClosed()
 	m.mu.Lock()
@@ -47,11 +48,11 @@ func (m *Manager) Objects() int {
 	return m.count
 }
 
-// InUse implements [drm.UsePart]: whether there is a buffer, or a mapping of one
-// that is gone.
+// InUse implements [drm.UsePart]. It reports whether a buffer exists or is
+// still mapped.
 func (m *Manager) InUse() bool { return m.Objects() > 0 || mapped(m.memfdName) }
 
-// mapped reports whether a process that we may look at maps a memfd of that
+// mapped reports whether a process whose maps we may read maps a memfd of that
 // name.
 func mapped(memfdName string) bool {
 	processes, _ := filepath.Glob("/proc/[0-9]*/maps")
@@ -64,12 +65,12 @@ func mapped(memfdName string) bool {
 	return false
 }
 
-// forget takes the freed o out of all lists.
+// forget removes the freed o from all tables.
 func (m *Manager) forget(o *Object) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count--
-	if o.foreign && m.imports[o.dmaBuf] == o { // else it was imported anew meanwhile
+	if o.foreign && m.imports[o.dmaBuf] == o { // otherwise it was imported again meanwhile
 		delete(m.imports, o.dmaBuf)
 	}
 	if o.offset != 0 {
@@ -105,12 +106,12 @@ func (m *Manager) Cap(capability uint64) (uint64, bool) {
 	return 0, false
 }
 
-// Open implements [drm.FilePart]: a file begins without handles.
+// Open implements [drm.FilePart]. A file begins without handles.
 func (m *Manager) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	return new(handles), nil
 }
 
-// Release implements [drm.FilePart]: it gives up the handles of the file.
+// Release implements [drm.FilePart]. It closes the handles of the file.
 func (m *Manager) Release(_ *drm.RegisteredDevice, f *drm.File) {
 	for _, o := range m.handles(f).Clear() {
 		o.endHandle()

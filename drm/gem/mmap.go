@@ -21,7 +21,7 @@ func (m *Manager) MmapOffset(o *Object) (uint64, error) {
 	for wrapped := false; ; {
 		if m.next+o.size > drm.FakeOffsetMax {
 			if wrapped {
-				return 0, fmt.Errorf("gem: no fake offset is left for %d bytes: %w", o.size, unix.ENOSPC)
+				return 0, fmt.Errorf("gem: no fake offset left for %d bytes: %w", o.size, unix.ENOSPC)
 			}
 			m.next, wrapped = drm.FakeOffsetMin, true
 		}
@@ -37,8 +37,8 @@ func (m *Manager) MmapOffset(o *Object) (uint64, error) {
 	return o.offset, nil
 }
 
-// overlap returns the end of an object whose range overlaps the given one, 0
-// when there is none.
+// overlap returns the end of an object whose range overlaps the given one, or
+// 0.
 func (m *Manager) overlap(offset, size uint64) uint64 {
 	for start, o := range m.offsets {
 		if start < offset+size && offset < start+o.size {
@@ -48,8 +48,7 @@ func (m *Manager) overlap(offset, size uint64) uint64 {
 	return 0
 }
 
-// find returns a reference to the object with that fake offset, nil when
-// there is none.
+// find returns a reference to the object with that fake offset, or nil.
 func (m *Manager) find(offset uint64) *Object {
 	m.mu.Lock()
 	defer m.mu.Unlock()

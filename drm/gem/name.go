@@ -12,7 +12,7 @@ import (
 // GEM names are the older way to share buffers: small numbers that every
 // authenticated client of the device can open.
 
-// flink gives the buffer a name, or tells the one that it has.
+// flink returns the name of a buffer, which gets one if it has none.
 func (m *Manager) flink(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.GEMFlink) error {
 	o, err := m.Lookup(req.File, arg.Handle)
 	if err != nil {
@@ -30,7 +30,7 @@ func (m *Manager) flink(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.G
 	return nil
 }
 
-// gemOpen makes a handle for the buffer of that name.
+// gemOpen makes a handle of the buffer with that name.
 func (m *Manager) gemOpen(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.GEMOpen) error {
 	m.mu.Lock()
 	o := m.names[arg.Name]
@@ -39,7 +39,7 @@ func (m *Manager) gemOpen(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	}
 	m.mu.Unlock()
 	if o == nil {
-		return fmt.Errorf("gem: GEM_OPEN of name %d, which no buffer has: %w", arg.Name, unix.ENOENT)
+		return fmt.Errorf("gem: GEM_OPEN: no buffer with name %d: %w", arg.Name, unix.ENOENT)
 	}
 	arg.Handle = m.createHandle(req.File, o)
 	arg.Size = o.size

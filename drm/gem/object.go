@@ -17,25 +17,25 @@ type Object struct {
 	size uint64
 	refs atomic.Int64
 
-	handles atomic.Int64 // how many files' handles name it, for debugfs
+	handles atomic.Int64 // number of handles, for debugfs
 
 	manager *Manager
 	fences  *reservation // shared by all objects on this memory
 	foreign bool         // another device made it
 
 	mu     sync.Mutex
-	pixels []byte // the object mapped into this process, nil until asked for
-	// The dma-buf that a foreign object was imported from, for ever; else the
-	// one that was exported, while there are handles. The object holds it.
+	pixels []byte // the object mapped into this process, nil before Pixels
+	// The dma-buf that a foreign object was imported from, for good; otherwise
+	// the exported one, while there are handles. The object holds it.
 	dmaBuf *DMABuf
 
 	// Guarded by Manager.mu.
-	offset uint64 // the fake offset, 0 until asked for
-	name   uint32 // the GEM name, 0 until asked for
+	offset uint64 // the fake offset, 0 before MmapOffset
+	name   uint32 // the GEM name, 0 before GEM_FLINK
 }
 
-// seals are those of every buffer: its size never changes, so that nobody who
-// has it mapped is ever hit by a SIGBUS.
+// seals fix the size of every buffer, so that no client that has mapped it gets
+// a SIGBUS.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 
 // NewObject makes a buffer of at least size bytes, rounded up to whole pages,
@@ -76,9 +76,9 @@ func (m *Manager) NewObject(size uint64) (*Object, error) {
 // Size returns the size in bytes, a multiple of the page size.
 func (o *Object) Size() uint64 { return o.size }
 
-// Pixels returns the memory of the buffer, shared with all clients that map
-// it: they may change it at any time. It is valid while the caller holds a
-// reference. ENOMEM when it cannot be mapped.
+// Pixels returns the memory of the buffer, which clients may change at any
+// time. It is valid while the caller holds a reference. ENOMEM when it cannot
+// be mapped.
 func (o *Object) Pixels() ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -99,7 +99,7 @@ func (o *Object) Get() {
 	}
 }
 
-// tryGet takes a reference unless the last one was put already.
+// tryGet takes a reference unless the last one was put.
 func (o *Object) tryGet() bool {
 	for {
 		refs := o.refs.Load()
@@ -112,8 +112,8 @@ func (o *Object) tryGet() bool {
 	}
 }
 
-// Put gives a reference back. The last one frees the buffer; mappings of
-// clients keep the memory for themselves.
+// Put puts a reference. The last one frees the buffer; the memory lives on in
+// mappings of clients.
 func (o *Object) Put() {
 	switch refs := o.refs.Add(-1); {
 	case refs < 0:

@@ -12,7 +12,7 @@ import (
 // handleToFD exports a buffer.
 func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.PrimeHandle) error {
 	if arg.Flags&^(uapi.Cloexec|uapi.RDWR) != 0 {
-		return fmt.Errorf("gem: PRIME_HANDLE_TO_FD with flags %#x: only DRM_CLOEXEC and DRM_RDWR are known: %w", arg.Flags, unix.EINVAL)
+		return fmt.Errorf("gem: PRIME_HANDLE_TO_FD: flags %#x; only DRM_CLOEXEC and DRM_RDWR are known: %w", arg.Flags, unix.EINVAL)
 	}
 	o, err := m.Lookup(req.File, arg.Handle)
 	if err != nil {
@@ -29,15 +29,15 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 }
 
 // export returns the dma-buf of the object, with a reference for the caller:
-// the one that it was imported from, or that was exported before, or a new one.
-// ENOENT when it has no handle any more.
+// the one that it was imported from, the one exported before, or a new one.
+// ENOENT when it has no handle.
 func (o *Object) export(flags int) (*DMABuf, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	d := o.dmaBuf
 	if d == nil {
-		if o.handles.Load() == 0 { // closed by another thread meanwhile
-			return nil, fmt.Errorf("gem: exporting a buffer without a handle: %w", unix.ENOENT)
+		if o.handles.Load() == 0 { // another thread has closed it
+			return nil, fmt.Errorf("gem: exporting: the buffer has no handle: %w", unix.ENOENT)
 		}
 		var err error
 		if d, err = newDMABuf(o, flags); err != nil {
@@ -51,8 +51,9 @@ func (o *Object) export(flags int) (*DMABuf, error) {
 	return d, nil
 }
 
-// keepExport has d, of which the object is imported, be what exporting it again
-// gives. It matters to a buffer of this device that had no handle any more.
+// keepExport makes further exports of the object give d, which was just
+// imported. It matters to a buffer of this device that had no handle for a
+// while.
 func (o *Object) keepExport(d *DMABuf) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -61,8 +62,8 @@ func (o *Object) keepExport(d *DMABuf) {
 	}
 }
 
-// endExport lets go of the dma-buf of an object that has no handle any more:
-// it would hold the object for ever.
+// endExport puts the dma-buf of an object that has no handle. Otherwise the two
+// would hold each other.
 func (o *Object) endExport() {
 	if o.foreign {
 		return
@@ -78,20 +79,20 @@ func (o *Object) endExport() {
 	}
 }
 
-// fdToHandle imports a buffer: of this device, of another one, or of one that
-// is gone. A file that has a handle of it gets that one again.
+// fdToHandle imports a buffer of this device or another one, which may be gone.
+// A file that has a handle of it gets that handle again.
 func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.PrimeHandle) error {
 	var st unix.Stat_t
 	if err := req.StatFD(arg.FD, &st); err != nil {
-		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE of descriptor %d: %w", arg.FD, err)
+		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE: descriptor %d: %w", arg.FD, err)
 	}
 	d := LookupDMABuf(&st)
 	if d == nil {
-		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE of descriptor %d, which is no dma-buf: %w", arg.FD, unix.EINVAL)
+		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE: descriptor %d is not a dma-buf: %w", arg.FD, unix.EINVAL)
 	}
 	o, err := m.imported(d)
 	if err != nil {
-		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE of descriptor %d: %w", arg.FD, err)
+		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE: descriptor %d: %w", arg.FD, err)
 	}
 	o.handles.Add(1)
 	o.keepExport(d)
@@ -102,9 +103,9 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return nil
 }
 
-// imported returns the object that a dma-buf is to this manager, with a
-// reference for the caller. EBADF when it has ended, EMFILE when we have no
-// descriptor left.
+// imported returns the object of this manager for a dma-buf, with a reference
+// for the caller. EBADF when the dma-buf has ended, EMFILE without a free
+// descriptor.
 func (m *Manager) imported(d *DMABuf) (*Object, error) {
 	if d.object.manager == m {
 		if !d.object.tryGet() {
@@ -117,7 +118,7 @@ func (m *Manager) imported(d *DMABuf) (*Object, error) {
 	}
 	o, created, err := m.findOrImport(d)
 	if !created {
-		d.put() // the object has a reference
+		d.put() // the object has one
 	}
 	return o, err
 }

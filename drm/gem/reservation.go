@@ -13,28 +13,27 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A buffer has fences of the work that reads or writes it: who uses it next
-// waits for them (struct dma_resv). Clients add some, and get them, as sync
-// files.
+// A buffer has the fences of the work that reads or writes it: struct dma_resv.
+// Its next user waits for them. Clients add and get them as sync files.
 
-// A reservation is the fences of a buffer. All objects on the same memory
-// share it, those of other devices too. Its zero value has none.
+// A reservation is the fences of a buffer. All objects on the same memory share
+// it, across devices. The zero value has no fences.
 //
-// It watches its fences for the dma-bufs, once each, and no longer than there are
-// any: what clients add again and again, and throw away, leaves nothing in fences
-// that are never signalled.
+// It watches each pending fence once, and only while there are dma-bufs. So a
+// client that adds fences and closes buffers again and again leaves nothing
+// behind in fences that are never signalled.
 type reservation struct {
 	mu            sync.Mutex
 	reads, writes fence.Set
-	dmaBufs       []*DMABuf // who is told of changes
+	dmaBufs       []*DMABuf // told of changes
 	watched       map[*fence.Fence]*watch
 	round         int // counts the calls of rewatch
 }
 
-// A watch is a fence that tells the reservation that it is signalled.
+// A watch tells the reservation when a fence is signalled.
 type watch struct {
-	remove func() // nil until it is known
-	round  int    // of rewatch, in which the fence was pending last
+	remove func() // nil until the callback is added
+	round  int    // last round of rewatch with the fence pending
 }
 
 // add adds a fence.
@@ -53,8 +52,8 @@ func (r *reservation) addLocked(f *fence.Fence, write bool) {
 	}
 }
 
-// changed is called, without mu, when a fence is signalled or others are there.
-// It tells the dma-bufs.
+// changed tells the dma-bufs that a fence was added or signalled. The caller
+// does not hold mu.
 func (r *reservation) changed() {
 	r.rewatch()
 	r.mu.Lock()
@@ -65,7 +64,7 @@ func (r *reservation) changed() {
 	}
 }
 
-// rewatch watches the fences that are pending, and no others.
+// rewatch watches the pending fences, and no others.
 func (r *reservation) rewatch() {
 	r.mu.Lock()
 	if len(r.dmaBufs) == 0 {
@@ -94,14 +93,14 @@ func (r *reservation) rewatch() {
 	call(begin)
 }
 
-// watch begins w, of f.
+// watch adds the callback of w to f.
 func (r *reservation) watch(f *fence.Fence, w *watch) {
 	remove := f.AddCallback(r.changed)
 	r.mu.Lock()
 	wanted := r.watched[f] == w
 	w.remove = remove
 	r.mu.Unlock()
-	if !wanted { // any more
+	if !wanted { // the fence is no longer pending
 		remove()
 	}
 }
@@ -114,7 +113,7 @@ func call(functions []func()) {
 	}
 }
 
-// attach has d told of changes from now on.
+// attach makes the reservation tell d of changes.
 func (r *reservation) attach(d *DMABuf) {
 	r.mu.Lock()
 	r.dmaBufs = append(r.dmaBufs, d)
@@ -140,16 +139,16 @@ func (r *reservation) detach(d *DMABuf) {
 	}
 }
 
-// busy reports whether somebody reads the buffer, and whether somebody writes
-// it.
+// busy reports whether work that reads the buffer is pending, and work that
+// writes it.
 func (r *reservation) busy() (reading, writing bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.reads.Pending()) > 0, len(r.writes.Pending()) > 0
 }
 
-// pending returns the fences that somebody must wait for who wants to write
-// the buffer, or only to read it.
+// pending returns the fences to wait for before writing the buffer, or before
+// reading it.
 func (r *reservation) pending(write bool) []*fence.Fence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -164,19 +163,18 @@ func (r *reservation) pendingLocked(write bool) []*fence.Fence {
 	return slices.Concat(r.writes.Pending(), reads)
 }
 
-// Pending returns the fences that are not signalled of the work that writes
-// the buffer: who reads it waits for them.
+// Pending returns the unsignalled fences of work that writes the buffer. A
+// reader waits for them.
 func (o *Object) Pending() []*fence.Fence { return o.fences.pending(false) }
 
-// Reserve adds the fence of work that reads the buffer, or writes it. EBUSY
-// when other work is pending that is in its way: for work that writes any, for
-// work that reads such as writes.
+// Reserve adds the fence of work that reads or writes the buffer. EBUSY when
+// conflicting work is pending: any work for a write, writes for a read.
 func (o *Object) Reserve(f *fence.Fence, write bool) error {
 	r := o.fences
 	r.mu.Lock()
 	if n := len(r.pendingLocked(write)); n > 0 {
 		r.mu.Unlock()
-		return fmt.Errorf("gem: a fence of a buffer for which %d others are pending: %w", n, unix.EBUSY)
+		return fmt.Errorf("gem: buffer busy: %d conflicting fences pending: %w", n, unix.EBUSY)
 	}
 	r.addLocked(f, write)
 	r.mu.Unlock()
@@ -184,9 +182,9 @@ func (o *Object) Reserve(f *fence.Fence, write bool) error {
 	return nil
 }
 
-// Wait waits until all work on the buffer is done that writes it, or any work if
-// the caller is going to write it (drm_gem_dma_resv_wait). Errors: the cause of
-// the end of ctx.
+// Wait waits for the work that writes the buffer, or for all work if the caller
+// is going to write it (drm_gem_dma_resv_wait). Errors: the cause of the end of
+// ctx.
 func (o *Object) Wait(ctx context.Context, write bool) error { return o.fences.wait(ctx, write) }
 
 func (r *reservation) wait(ctx context.Context, write bool) error {
@@ -198,8 +196,8 @@ func (r *reservation) wait(ctx context.Context, write bool) error {
 	return nil
 }
 
-// sync is DMA_BUF_IOCTL_SYNC: before the client accesses the buffer, it waits
-// for the work of others. Errors: EINTR when ctx ends first.
+// sync is DMA_BUF_IOCTL_SYNC: it waits for conflicting work before the client
+// accesses the buffer. Errors: EINTR when ctx ends first.
 func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) error {
 	words, err := drm.ReadArray[uint64](caller, arg, 1)
 	if err != nil {
@@ -207,7 +205,7 @@ func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) e
 	}
 	flags := words[0]
 	if flags&^uint64(uapi.DMABufSyncValidFlagsMask) != 0 || flags&uapi.DMABufSyncRW == 0 {
-		return fmt.Errorf("gem: DMA_BUF_IOCTL_SYNC with flags %#x: %w", flags, unix.EINVAL)
+		return fmt.Errorf("gem: DMA_BUF_IOCTL_SYNC: unknown flags in %#x, or no access: %w", flags, unix.EINVAL)
 	}
 	if flags&uapi.DMABufSyncEnd != 0 {
 		return nil
@@ -218,7 +216,7 @@ func (r *reservation) sync(ctx context.Context, caller drm.Caller, arg uint64) e
 	return nil
 }
 
-// syncFileArg reads the argument of the two requests below.
+// syncFileArg reads the argument of EXPORT_SYNC_FILE and IMPORT_SYNC_FILE.
 func syncFileArg(caller drm.Caller, arg uint64) (flags uint32, fd int32, err error) {
 	words, err := drm.ReadArray[uint32](caller, arg, 2)
 	if err != nil {
@@ -226,12 +224,12 @@ func syncFileArg(caller drm.Caller, arg uint64) (flags uint32, fd int32, err err
 	}
 	flags, fd = words[0], int32(words[1])
 	if flags&^uint32(uapi.DMABufSyncRW) != 0 || flags == 0 {
-		return 0, 0, fmt.Errorf("gem: a sync file of a dma-buf with flags %#x: %w", flags, unix.EINVAL)
+		return 0, 0, fmt.Errorf("gem: sync file of a dma-buf: flags %#x must be read, write or both: %w", flags, unix.EINVAL)
 	}
 	return flags, fd, nil
 }
 
-// exportSyncFile gives the client the fences that it must wait for.
+// exportSyncFile gives the client the fences to wait for.
 func (r *reservation) exportSyncFile(caller drm.Caller, arg uint64) error {
 	flags, _, err := syncFileArg(caller, arg)
 	if err != nil {

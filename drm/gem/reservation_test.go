@@ -57,7 +57,7 @@ func exportFence(t testing.TB, c *drmtest.Client, buf int32, flags uint32) *fenc
 	return f
 }
 
-// Who reads a buffer waits for those who write it, who writes it for all.
+// A reader waits for writers, a writer for all.
 func TestReservation(t *testing.T) {
 	_, dev, parent := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())
@@ -152,8 +152,8 @@ func FuzzDMABuf(f *testing.F) {
 	})
 }
 
-// A client that adds the same fence again and again, to buffers that it throws
-// away or not, has us keep nothing.
+// A client that adds the same fence again and again leaves nothing behind,
+// whether it closes the buffers or not.
 func TestFenceAddedAgain(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())

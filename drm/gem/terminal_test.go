@@ -12,8 +12,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// The terminal of a dma-buf is opened by nobody but us: who has not been given
-// a descriptor gets none, not even root or its owner.
+// Only this process opens the pts of a dma-buf. Without a descriptor, even root
+// and its owner cannot.
 func TestTerminalIsLocked(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())
@@ -48,8 +48,8 @@ func TestTerminalIsLocked(t *testing.T) {
 	isPolled(t, "idle", fd, true, true)
 }
 
-// A client that may hang up terminals spoils what its own descriptor says, and
-// nothing else.
+// A client that may hang up terminals spoils its own descriptor, and nothing
+// else.
 func TestHangUpByClient(t *testing.T) {
 	m, dev, _ := newDevice(t)
 	c := drmtest.Open(t, dev.Primary())

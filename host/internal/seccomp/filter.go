@@ -7,11 +7,11 @@ import (
 )
 
 // A Filter says which system calls of one architecture are handed over. Calls
-// of another architecture (32-bit programs on a 64-bit kernel), and calls
-// that no rule matches, run as ever.
+// of another architecture (32-bit programs on a 64-bit kernel) and calls that
+// match no rule run in the kernel.
 type Filter struct {
 	Arch   uint32 // AUDIT_ARCH_*, see [NativeArch]
-	Limit  uint32 // numbers from here on belong to another ABI; 0: no limit
+	Limit  uint32 // numbers from here on are another ABI's; 0: no limit
 	Traps  []Trap
 	Action uint32 // what happens to a call that a rule matches; 0: SECCOMP_RET_USER_NOTIF
 }

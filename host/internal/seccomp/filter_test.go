@@ -10,7 +10,8 @@ import (
 	"github.com/udrm/udrm/host/internal/thread"
 )
 
-// interpret runs a program as the kernel does, as far as ours go.
+// interpret runs a program as the kernel does, for the instructions that
+// filters use.
 func interpret(t *testing.T, program []unix.SockFilter, d Data) uint32 {
 	t.Helper()
 	var memory [64]byte
@@ -48,7 +49,7 @@ func interpret(t *testing.T, program []unix.SockFilter, d Data) uint32 {
 	return 0
 }
 
-// matches is what a filter means, written down without jumps.
+// matches says what a filter means, without jumps.
 func (f *Filter) matches(d Data) bool {
 	if d.Arch != f.Arch || f.Limit != 0 && uint32(d.NR) >= f.Limit {
 		return false
@@ -83,7 +84,7 @@ func (f *Filter) matches(d Data) bool {
 
 func TestProgram(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	small := func() uint32 { return random.Uint32N(4) } // so that things coincide
+	small := func() uint32 { return random.Uint32N(4) } // so that values coincide
 	for range 300 {
 		f := &Filter{Arch: small(), Limit: random.Uint32N(6)}
 		for range random.IntN(6) {
@@ -129,7 +130,7 @@ func TestProgramRefuses(t *testing.T) {
 	}
 }
 
-// TestInstall hands one call of a thread over, and answers it in each way.
+// TestInstall hands calls of a thread over and answers each in another way.
 func TestInstall(t *testing.T) {
 	const nr = unix.SYS_GETPRIORITY // the runtime does not use it
 	listeners := make(chan *Listener)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Credentials are what the kernel looks at when a thread opens a file:
+// Credentials are what the kernel checks when a thread opens a file:
 // credentials(7), "File system user ID".
 type Credentials struct {
 	UID, GID     int // of file systems
@@ -57,8 +57,9 @@ func (t ID) Credentials() (Credentials, error) {
 	return c, errors.Join(errs...)
 }
 
-// InOurUserNamespace reports whether the thread's capabilities hold where we
-// are: anybody has all of them in a namespace of his own.
+// InOurUserNamespace reports whether the thread is in our user namespace, so
+// that its capabilities count here. Any user has all capabilities in a
+// namespace of their own.
 func (t ID) InOurUserNamespace() bool {
 	ours, err := os.Readlink("/proc/self/ns/user")
 	if err != nil {
@@ -68,21 +69,20 @@ func (t ID) InOurUserNamespace() bool {
 	return err == nil && theirs == ours
 }
 
-// same reports whether a thread with these credentials may open what one with
-// the others may.
+// same reports whether both credentials allow to open the same files.
 func (c Credentials) same(o Credentials) bool {
 	return c.UID == o.UID && c.GID == o.GID && slices.Equal(c.Groups, o.Groups) && c.Capabilities == o.Capabilities
 }
 
-// capSysPtrace is what the way through /proc/TID/root needs.
+// capSysPtrace is needed to use /proc/TID/root.
 const capSysPtrace = 1 << unix.CAP_SYS_PTRACE
 
-// As runs f with the credentials of the thread, and returns its error: what f
-// opens, the thread may open. The umask stays ours, as it is that of the whole process. EPERM, and f
-// is not run, when we may not take them.
+// As runs f with the credentials of the thread and returns its error: f can
+// open what the thread can. The umask stays that of this process. EPERM,
+// without running f, when we may not take the credentials.
 //
-// The calling goroutine must be locked to its OS thread: nothing else of the
-// process changes.
+// The calling goroutine must be locked to its OS thread; no other thread
+// changes.
 func (t ID) As(f func(Credentials) error) (err error) {
 	theirs, err := t.Credentials()
 	if err != nil {
@@ -98,7 +98,7 @@ func (t ID) As(f func(Credentials) error) (err error) {
 	// Capabilities go last and come back first: the others need them.
 	less := theirs
 	less.Capabilities = ours.Capabilities & (theirs.Capabilities | capSysPtrace)
-	// Should the way back fail, this thread goes on with less than it had.
+	// If this fails, the thread goes on with less than it had.
 	defer func() {
 		if back := errors.Join(setCapabilities(ours.Capabilities), ours.assume(less)); err == nil {
 			err = back
@@ -117,14 +117,15 @@ func (t ID) As(f func(Credentials) error) (err error) {
 // it serves programs.
 var own = sync.OnceValues(func() (Credentials, error) { return ID(os.Getpid()).Credentials() })
 
-// assume makes the ids those of c, where they are those of now.
+// assume sets the ids to those of c where they differ from now.
 func (c Credentials) assume(now Credentials) error {
 	if !slices.Equal(c.Groups, now.Groups) {
 		if err := unix.Setgroups(c.Groups); err != nil {
 			return fmt.Errorf("setgroups: %w", err)
 		}
 	}
-	// Neither of these reports an error: the second call of each says what is.
+	// Neither call reports an error: the second call of each returns the
+	// current id.
 	if c.GID != now.GID {
 		_, _ = unix.SetfsgidRetGid(c.GID)
 		if got, _ := unix.SetfsgidRetGid(-1); got != c.GID {
@@ -140,7 +141,7 @@ func (c Credentials) assume(now Credentials) error {
 	return nil
 }
 
-// setCapabilities makes the effective ones of the calling thread those.
+// setCapabilities sets the effective capabilities of the calling thread.
 func setCapabilities(effective uint64) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

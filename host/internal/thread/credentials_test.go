@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process starts one with those attributes, whose only work is to be
-// looked at.
+// process starts a process with those attributes that does nothing.
 func process(t *testing.T, attr *syscall.SysProcAttr) ID {
 	t.Helper()
 	cmd := exec.Command("cat")
@@ -46,7 +45,7 @@ func TestAsOther(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("only root can take the credentials of another user: run this test as root")
 	}
-	runtime.LockOSThread() // and never unlocked: should the way back fail, the thread ends with this test
+	runtime.LockOSThread() // never unlocked: the thread ends with this test
 	before, err := ID(unix.Gettid()).Credentials()
 	if err != nil {
 		t.Fatal(err)

@@ -6,13 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FDs looks up descriptors of threads, and keeps the directories of the last
-// few at hand: that saves a third of the time. The zero value is ready; it must
-// be closed. One goroutine uses it.
+// FDs looks up descriptors of threads. It keeps the directories of the last few
+// threads open, which saves a third of the time. The zero value is ready and
+// must be closed. One goroutine may use it.
 //
-// A directory that is kept cannot be taken for that of another thread with
-// the same id: it belongs to the thread and not to the number, and has no
-// entries once the thread has ended.
+// A kept directory cannot be mistaken for that of another thread with the same
+// id: it belongs to the thread, and is empty once the thread has ended.
 type FDs struct {
 	dirs [8]struct {
 		id ID
@@ -20,7 +19,7 @@ type FDs struct {
 	}
 }
 
-// Link is [ID.FD], quicker for threads that were asked about before.
+// Link is [ID.FD], but faster for recent threads.
 func (f *FDs) Link(t ID, fd int, buf []byte) ([]byte, error) {
 	d := &f.dirs[int(t)%len(f.dirs)]
 	if d.id == t {

@@ -7,8 +7,8 @@ import (
 )
 
 // Go runs f in a new goroutine on an OS thread of its own, which ends with f.
-// It is not the main thread: that one does not end, and the children of the
-// process are its.
+// It is never the main thread, which cannot end and for which children of the
+// process are waited.
 func Go(f func()) {
 	go func() {
 		runtime.LockOSThread()
@@ -17,7 +17,7 @@ func Go(f func()) {
 			return // still locked: the thread ends
 		}
 		found := make(chan struct{})
-		go func() { // cannot get the main thread while we hold it
+		go func() { // cannot run on the main thread, which is locked
 			runtime.LockOSThread()
 			close(found)
 			f()

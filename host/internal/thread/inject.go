@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Tracee is a thread that we trace for the moment, to make it run system
-// calls. All of its methods must be called on the OS thread that called
-// [ID.Trace], with all signals blocked, and that thread must not be the main
-// thread: children of the process are waited for there.
+// A Tracee is a thread that is traced for a moment, to make it run system
+// calls. Its methods must be called on the OS thread that called [ID.Trace],
+// with all signals blocked. That must not be the main thread, for which
+// children of the process are waited.
 //
-// The order of calls is Trace, Stop, Syscall as often as needed, Return. Once
-// a method has failed the tracee is let go and no further one may be called.
-// When it was killed the error wraps ESRCH, and it is reaped.
+// The order of calls is Trace, Stop, Syscall as often as needed, Return. Once a
+// method has failed, the thread is released and no further method may be
+// called. If it was killed, the error wraps ESRCH, and the thread is reaped.
 type Tracee struct {
 	id     ID
 	saved  registers // at the stop, in the call that the thread waits in
@@ -22,16 +22,16 @@ type Tracee struct {
 	masked bool
 }
 
-// errRestart is ERESTARTNOINTR: a call that ends with it is made again, unseen
-// by the program, unless somebody changes the registers first.
+// errRestart is ERESTARTNOINTR. A call that ends with it is made again, unseen
+// by the program, unless a tracer changes the registers first.
 const errRestart = unix.Errno(513)
 
-// ErrMoved says that the thread was not found in the call that it should be
-// waiting in. It makes the call again by itself.
+// ErrMoved reports that the thread has left the call that it waited in. It will
+// make the call again by itself.
 var ErrMoved = errors.New("thread: the thread has left its system call; it will make it again")
 
-// Trace attaches to the thread, which runs on. EPERM when another tracer (a
-// debugger, strace) has it, or when we may not trace it.
+// Trace attaches to the thread, which runs on. EPERM when a debugger or strace
+// traces it, or when we may not.
 func (t ID) Trace() (*Tracee, error) {
 	if err := seize(t); err != nil {
 		return nil, fmt.Errorf("thread %d: tracing it: %w", t, err)
@@ -39,9 +39,8 @@ func (t ID) Trace() (*Tracee, error) {
 	return &Tracee{id: t}, nil
 }
 
-// Stop stops the thread in the system call nr that it waits in, whose
-// instruction ends at ip. release must let the call end with the error that
-// it is given.
+// Stop stops the thread in system call nr, whose instruction ends at ip.
+// release must end the call with the error that it is given.
 func (x *Tracee) Stop(nr int, ip uint64, release func(unix.Errno) error) error {
 	if err := x.stop(release, errRestart); err != nil {
 		return err
@@ -52,8 +51,8 @@ func (x *Tracee) Stop(nr int, ip uint64, release func(unix.Errno) error) error {
 	if !x.saved.interrupted(nr, ip) {
 		return x.abandon(ErrMoved)
 	}
-	// A signal must not be delivered between the calls that we make: its
-	// handler would see our registers.
+	// Block all signals: a handler that runs between the injected calls would
+	// see their registers.
 	if err := sigmask(unix.PTRACE_GETSIGMASK, x.id, &x.mask); err != nil {
 		return x.abandon(err)
 	}
@@ -65,8 +64,8 @@ func (x *Tracee) Stop(nr int, ip uint64, release func(unix.Errno) error) error {
 	return nil
 }
 
-// Refuse lets the call end with errno, without having the thread run
-// anything, in place of Stop and Return.
+// Refuse ends the call with errno without running any call, in place of Stop
+// and Return.
 func (x *Tracee) Refuse(errno unix.Errno, release func(unix.Errno) error) error {
 	if err := x.stop(release, errno); err != nil {
 		return err
@@ -75,8 +74,8 @@ func (x *Tracee) Refuse(errno unix.Errno, release func(unix.Errno) error) error 
 }
 
 func (x *Tracee) stop(release func(unix.Errno) error, errno unix.Errno) error {
-	// The stop is asked for first, so that the thread cannot slip away; but it
-	// takes effect only when the call ends.
+	// Request the stop first, so that the thread cannot escape. It takes effect
+	// only when the call ends.
 	if err := unix.PtraceInterrupt(int(x.id)); err != nil {
 		return x.lost(err)
 	}
@@ -97,8 +96,8 @@ func (x *Tracee) stop(release func(unix.Errno) error, errno unix.Errno) error {
 	}
 }
 
-// Syscall has the stopped thread run one system call and returns what it
-// returns: a negative number is an error.
+// Syscall makes the stopped thread run one system call and returns the result.
+// A negative number is an error.
 func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 	regs := x.saved
 	regs.prepare(nr, args)
@@ -106,7 +105,7 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 		return 0, x.lost(err)
 	}
 	signal := 0
-	for stops := 0; stops < 2; { // at its entry and at its exit
+	for stops := 0; stops < 2; { // at entry and exit
 		if err := unix.PtraceSyscall(int(x.id), signal); err != nil {
 			return 0, x.lost(err)
 		}
@@ -120,9 +119,9 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 			stops++
 		case isEventStop(status):
 			// SIGSTOP or SIGCONT for the whole process. The thread runs on for
-			// now, and joins the others when we let it go.
+			// now and follows the others when it is released.
 		default:
-			signal = int(status.StopSignal()) // SIGSTOP: it cannot be blocked
+			signal = int(status.StopSignal()) // SIGSTOP cannot be blocked
 		}
 	}
 	if err := getRegs(x.id, &regs); err != nil {
@@ -131,8 +130,7 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 	return regs.result(), nil
 }
 
-// Return lets the thread go, as if the call that it was stopped in had ended
-// with result.
+// Return releases the thread as if its original call had returned result.
 func (x *Tracee) Return(result int64) error {
 	x.saved.finish(result)
 	if err := setRegs(x.id, &x.saved); err != nil {
@@ -141,7 +139,7 @@ func (x *Tracee) Return(result int64) error {
 	return x.detach()
 }
 
-// abandon lets a stopped thread go as it is, and returns why.
+// abandon releases a stopped thread unchanged and returns why.
 func (x *Tracee) abandon(why error) error {
 	if err := x.detach(); err != nil {
 		return err
@@ -161,8 +159,8 @@ func (x *Tracee) detach() error {
 	return nil
 }
 
-// lost is called when the thread does not do as told. Nearly always it was
-// killed: then it must be waited for, or its process becomes unreapable.
+// lost handles a thread that does not obey. Nearly always it was killed. Then
+// it must be waited for, or its process could never be reaped.
 func (x *Tracee) lost(why error) error {
 	if !errors.Is(why, unix.ESRCH) && !errors.Is(why, unix.ENOENT) {
 		_ = unix.PtraceDetach(int(x.id))
@@ -172,18 +170,18 @@ func (x *Tracee) lost(why error) error {
 		if _, err := x.wait(); err != nil {
 			return err
 		}
-		_ = unix.PtraceCont(int(x.id), 0) // a stop on the way to its death
+		_ = unix.PtraceCont(int(x.id), 0) // stopped while it is being killed
 	}
 }
 
-// wait waits for the next stop. ESRCH when the thread has ended instead.
+// wait waits for the next stop. ESRCH when the thread has ended.
 func (x *Tracee) wait() (unix.WaitStatus, error) {
 	for {
 		var status unix.WaitStatus
 		_, err := unix.Wait4(int(x.id), &status, unix.WALL|unix.WNOTHREAD, nil)
 		switch {
 		case err == unix.EINTR:
-		case err != nil: // ECHILD: an exec by another thread took its place
+		case err != nil: // ECHILD: another thread's exec replaced it
 			return 0, fmt.Errorf("thread %d: it ended while we traced it: %w", x.id, unix.ESRCH)
 		case !status.Stopped():
 			return 0, fmt.Errorf("thread %d: it was killed while we traced it: %w", x.id, unix.ESRCH)

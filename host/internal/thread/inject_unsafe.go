@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seize attaches without stopping. Stops for system calls will be marked with
-// 0x80, so that a real SIGTRAP can be told from them.
+// seize attaches without stopping the thread. Stops at system calls will be
+// marked with 0x80, to tell them from a real SIGTRAP.
 //
-// It can wait: for an exec of the process, which waits for the tracers of its
-// other threads to see them dead. Those tracers are threads of ours, so the
-// scheduler must know.
+// It can block: an exec of the process waits until the tracers of its other
+// threads have seen them end. Those tracers are threads of this process, so the
+// Go scheduler must know.
 func seize(t ID) error {
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(t), 0, unix.PTRACE_O_TRACESYSGOOD, 0, 0)
 	if errno != 0 {

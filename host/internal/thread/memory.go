@@ -7,7 +7,7 @@ import (
 )
 
 // Read copies memory of the thread at addr to p: all of it, or EFAULT. ESRCH
-// when the thread is gone, EPERM when it may not be looked at.
+// when the thread has ended, EPERM when it may not be read.
 func (t ID) Read(p []byte, addr uint64) error {
 	n, err := t.readSome(p, addr)
 	if err == nil && n < len(p) {
@@ -31,7 +31,7 @@ func (t ID) Write(addr uint64, p []byte) error {
 	return nil
 }
 
-// readSome reads as far as memory is mapped.
+// readSome reads up to the first unmapped page.
 func (t ID) readSome(p []byte, addr uint64) (int, error) {
 	total := 0
 	for total < len(p) {
@@ -54,8 +54,8 @@ func (t ID) readSome(p []byte, addr uint64) (int, error) {
 // part before the NUL. EFAULT when it runs into unmapped memory, ENAMETOOLONG
 // when it does not fit.
 func (t ID) ReadString(buf []byte, addr uint64) ([]byte, error) {
-	// Most strings are short, and what is read beyond them is for nothing: the
-	// second half of the buffer is read only when it must be.
+	// Most strings are short: read the rest of the buffer only if the start has
+	// no end.
 	done := 0
 	for _, upTo := range []int{min(256, len(buf)), len(buf)} {
 		n, err := transfer(unix.SYS_PROCESS_VM_READV, t, buf[done:upTo], addr+uint64(done))

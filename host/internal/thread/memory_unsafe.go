@@ -7,8 +7,8 @@ import (
 )
 
 // transfer moves up to len(p) bytes between p and the thread's memory at addr
-// with one call of process_vm_readv or process_vm_writev. It ends early at
-// unmapped memory, with EFAULT when that is at addr. It may wait, for
+// with one call of process_vm_readv or process_vm_writev. It stops early at
+// unmapped memory, or fails with EFAULT if that is at addr. It may block, for
 // userfaultfd or a slow disk.
 func transfer(call uintptr, t ID, p []byte, addr uint64) (int, error) {
 	if len(p) == 0 {

@@ -28,8 +28,8 @@ func (t ID) CWD(buf []byte) ([]byte, error) {
 	return buf[:n], err
 }
 
-// Readlink reads the symbolic link that the thread has at an absolute path into
-// buf, with our rights. It allocates nothing.
+// Readlink reads the symbolic link at an absolute path of the thread into buf,
+// with our privileges. It allocates nothing.
 func (t ID) Readlink(path, buf []byte) ([]byte, error) {
 	var at [64 + unix.PathMax]byte
 	p := append(at[:0], "/proc/"...)
@@ -41,18 +41,17 @@ func (t ID) Readlink(path, buf []byte) ([]byte, error) {
 	return buf[:n], err
 }
 
-// Root returns the path of the thread's root directory, as we can use it.
+// Root returns a path to the thread's root directory.
 func (t ID) Root() string { return t.path("root") }
 
-// FDPath returns where the file behind a descriptor of the thread can be
-// opened anew.
+// FDPath returns the path at which a descriptor of the thread can be opened
+// again.
 func (t ID) FDPath(fd int32) string { return t.path("fd/" + strconv.Itoa(int(fd))) }
 
 func (t ID) path(name string) string { return "/proc/" + strconv.Itoa(int(t)) + "/" + name }
 
-// HasSignal reports whether the thread has a signal to look after: one that
-// is pending and not blocked. A signal for the whole process counts, though
-// another thread may take it.
+// HasSignal reports whether a signal is pending that the thread does not block.
+// A signal for the whole process counts, though another thread may take it.
 func (t ID) HasSignal() bool {
 	text, err := os.ReadFile(t.path("status"))
 	if err != nil {
@@ -76,9 +75,9 @@ func parseMask(text []byte) uint64 {
 	return mask
 }
 
-// StatFD is fstat(2) of an open file of the thread. EBADF when the descriptor is
-// not open. A character device must be open indeed: EBADF also for a descriptor
-// of O_PATH, which anybody can make of a device that he may not open.
+// StatFD is fstat(2) of an open file of the thread. EBADF when the descriptor
+// is not open. EBADF also for an O_PATH descriptor of a character device: any
+// user can make one of a device that they may not open.
 func (t ID) StatFD(fd int32, st *unix.Stat_t) error {
 	switch err := unix.Stat(t.FDPath(fd), st); {
 	case err == unix.ENOENT:
@@ -91,9 +90,9 @@ func (t ID) StatFD(fd int32, st *unix.Stat_t) error {
 	return nil
 }
 
-// isOpen reports whether a descriptor is one of the file with this status, and
-// not of O_PATH. The program may put another one in its place at any time, and so
-// all that is known of it must be of the same file.
+// isOpen reports whether a descriptor refers to the file with this status, and
+// not with O_PATH. The program may replace it at any time, so everything read
+// about it must be of the same file.
 func (t ID) isOpen(fd int32, st *unix.Stat_t) bool {
 	var stx unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, t.FDPath(fd), 0, unix.STATX_INO|unix.STATX_MNT_ID, &stx)
@@ -105,8 +104,8 @@ func (t ID) isOpen(fd int32, st *unix.Stat_t) bool {
 }
 
 // DupFD returns another descriptor of an open file of the thread. EBADF when
-// the descriptor is not open; EPERM where the kernel, or a container's
-// profile, does not let us take it.
+// the descriptor is not open; EPERM when the kernel or a container's profile
+// forbids it.
 func (t ID) DupFD(fd int) (int, error) {
 	process, err := t.process()
 	if err != nil {
@@ -120,7 +119,7 @@ func (t ID) DupFD(fd int) (int, error) {
 	return unix.PidfdGetfd(pidfd, fd, 0)
 }
 
-// process returns the process that the thread is of.
+// process returns the thread's process.
 func (t ID) process() (int, error) {
 	text, err := os.ReadFile(t.path("status"))
 	if err != nil {
@@ -140,7 +139,7 @@ func (t ID) FDFlags(fd int) (int, error) {
 	return info.flags, err
 }
 
-// An fdInfo is what /proc/PID/fdinfo says of a descriptor, at one moment.
+// An fdInfo is the content of /proc/PID/fdinfo/N at one moment.
 type fdInfo struct {
 	flags        int // as of open(2)
 	mount, inode uint64
@@ -165,7 +164,7 @@ func (t ID) fdInfo(fd int) (info fdInfo, err error) {
 			info.mount, err = strconv.ParseUint(number, 10, 64)
 		case "ino":
 			info.inode, err = strconv.ParseUint(number, 10, 64)
-			return info, err // what follows depends on the file
+			return info, err // the rest depends on the kind of file
 		}
 		if err != nil {
 			return fdInfo{}, err

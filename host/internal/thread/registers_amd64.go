@@ -8,21 +8,20 @@ type registers struct{ unix.PtraceRegs }
 // syscallSize is the length of the SYSCALL instruction.
 const syscallSize = 2
 
-// notInSyscall in place of the call's number stops the kernel from restarting
-// a call when it next looks for signals.
+// notInSyscall in place of the call's number keeps the kernel from restarting
+// the call when it next checks for signals.
 const notInSyscall = ^uint64(0)
 
 func getRegs(t ID, r *registers) error { return unix.PtraceGetRegs(int(t), &r.PtraceRegs) }
 func setRegs(t ID, r *registers) error { return unix.PtraceSetRegs(int(t), &r.PtraceRegs) }
 
-// interrupted reports whether the thread is on its way out of call nr at ip,
-// with the error that restarts it.
+// interrupted reports whether the thread is leaving call nr at ip with the
+// error that restarts it.
 func (r *registers) interrupted(nr int, ip uint64) bool {
 	return r.Rip == ip && r.Orig_rax == uint64(nr) && int64(r.Rax) == -int64(errRestart)
 }
 
-// prepare makes the thread run the call's own SYSCALL instruction again, with
-// another call.
+// prepare makes the thread run the SYSCALL instruction again, for another call.
 func (r *registers) prepare(nr int, args [6]uint64) {
 	r.Rip -= syscallSize
 	r.Rax, r.Orig_rax = uint64(nr), notInSyscall
@@ -31,7 +30,7 @@ func (r *registers) prepare(nr int, args [6]uint64) {
 
 func (r *registers) result() int64 { return int64(r.Rax) }
 
-// finish makes the original call end with result.
+// finish makes the original call return result.
 func (r *registers) finish(result int64) {
 	r.Rax, r.Orig_rax = uint64(result), notInSyscall
 }

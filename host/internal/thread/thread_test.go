@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleeper is another process, one of whose descriptors is file, and the
-// address of a page of it that can be written, with what is around it.
+// sleeper starts another process with file as a descriptor and returns the
+// address of a writable page of it.
 func sleeper(t *testing.T, file *os.File) (id ID, page uint64) {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
@@ -46,7 +46,7 @@ func sleeper(t *testing.T, file *os.File) (id ID, page uint64) {
 
 func TestMemory(t *testing.T) {
 	id, page := sleeper(t, nil)
-	end := page + 4096 // of what is mapped
+	end := page + 4096 // of the mapping
 	want := []byte("a path\x00and more")
 	if err := id.Write(page, want); err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestLinks(t *testing.T) {
 	var fds FDs
 	defer fds.Close()
 	buf := make([]byte, 4096)
-	// More than are kept, and each twice.
+	// More threads than FDs keeps, each twice.
 	for range 2 {
 		for range len(fds.dirs) + 1 {
 			id, _ := sleeper(t, null)
@@ -130,8 +130,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestStatFD is that a descriptor of O_PATH is not taken for an open device, also
-// while the program puts another one in its place.
+// TestStatFD checks that an O_PATH descriptor is not taken for an open device,
+// even while the program replaces it.
 func TestStatFD(t *testing.T) {
 	open := func(name string, flags int) int {
 		t.Helper()
@@ -179,7 +179,7 @@ func TestStatFD(t *testing.T) {
 	<-stopped
 }
 
-// TestKeptDirectory is that a directory that was kept is not used for another
+// TestKeptDirectory checks that a kept directory is not used for another
 // thread.
 func TestKeptDirectory(t *testing.T) {
 	null, err := os.Open("/dev/null")

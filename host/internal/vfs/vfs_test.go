@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// real is a small real file tree: a map from paths to what links say; other
-// entries are "" .
+// real is a small real file tree: it maps paths to the targets of links; other
+// entries are "".
 type real map[string]string
 
 func (r real) Readlink(p string) (string, error) {
@@ -170,8 +170,8 @@ func TestShows(t *testing.T) {
 	}
 }
 
-// FuzzWalk checks that every walk ends, at a clean path, and that a path that
-// is not relevant never meets a virtual node.
+// FuzzWalk checks that every walk ends at a clean path, and that a path that is
+// not relevant never meets a virtual node.
 func FuzzWalk(f *testing.F) {
 	for _, p := range []string{"/dev/dri/card0", "/sys/class/drm/card0/device/subsystem/../..", "dri/../..//.", "/proc/self/fd/4/loop/"} {
 		f.Add("/dev", p, true)
