@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -75,9 +74,7 @@ func (d *Device) showName() string {
 
 // showClients is drm_clients_info, but that it is ordered by process.
 func (d *Device) showClients() string {
-	d.fileMu.Lock()
-	files := slices.Collect(maps.Keys(d.files))
-	d.fileMu.Unlock()
+	files := d.openFiles()
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
 	slices.SortFunc(files, func(a, b *File) int {

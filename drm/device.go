@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,8 +31,9 @@ type Device struct {
 	// registered is the view that guards hand out. Written before the gate
 	// opens and after it is drained, read inside guards only.
 	registered RegisteredDevice
-	checked    bool // see ClassOptions
-	records    records
+	checked    bool    // see ClassOptions
+	records    records // but for those of the files
+	made       time.Time
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -43,7 +45,7 @@ type Device struct {
 	master   *Master
 
 	fileMu sync.Mutex
-	files  map[*File]struct{}
+	files  map[*File]struct{} // until they are released
 }
 
 // An UnregisteredDevice is a device that was just made. Only its creator has
@@ -67,6 +69,7 @@ func NewDevice(class *Class, driver *Driver, parent *bus.BoundDevice, data any) 
 		gate:    srcu.NewShutDomain(),
 		checked: class.options.CheckGuards,
 		files:   make(map[*File]struct{}),
+		made:    time.Now(),
 	}
 	d.ctx, d.cancel = context.WithCancelCause(context.Background())
 	d.refs.Store(1)
@@ -148,9 +151,19 @@ func (d *Device) InUse() bool {
 
 // Files returns how many files are open on the device.
 func (d *Device) Files() int {
+	return len(d.openFiles())
+}
+
+// openFiles returns the files that are not closed.
+func (d *Device) openFiles() (open []*File) {
 	d.fileMu.Lock()
 	defer d.fileMu.Unlock()
-	return len(d.files)
+	for f := range d.files {
+		if !f.closed.Load() {
+			open = append(open, f)
+		}
+	}
+	return open
 }
 
 // Get takes a reference on behalf of a software object that outlives files

@@ -33,7 +33,8 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 		return err
 	}
 	defer f.leave()
-	return f.minor.dev.guarded(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {
+	req := &Request{Caller: caller, File: f, Cmd: cmd, ctx: ctx}
+	return f.minor.dev.guarded(&f.records, purpose{cmd: cmd, file: f}, func(dev *RegisteredDevice) error {
 		if uapi.IOCType(cmd) != uapi.IoctlBase {
 			return fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
 		}
@@ -44,15 +45,15 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 		if ioctl == nil {
 			return fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, dev.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
 		}
-		req := &Request{Caller: caller, File: f, Cmd: cmd, ctx: ctx, dev: dev}
-		return ioctl.dispatch(dev, req, arg)
+		req.dev = dev
+		return ioctl.dispatch(req, arg)
 	})
 }
 
 // dispatch copies the argument in, checks the permission, runs the handler and
 // copies the argument out, also when it was refused or failed. Sizes may differ
 // between the client's headers and ours: what the client did not send is zero.
-func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) error {
+func (ioctl *Ioctl) dispatch(req *Request, addr uint64) error {
 	dir := uapi.IOCDir(req.Cmd) & uapi.IOCDir(ioctl.cmd)
 	in, out := uapi.IOCSize(req.Cmd), uapi.IOCSize(req.Cmd)
 	if dir&uapi.IOCWrite == 0 {
@@ -61,7 +62,7 @@ func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) e
 	if dir&uapi.IOCRead == 0 {
 		out = 0
 	}
-	arg := make([]uint64, (max(in, out, uapi.IOCSize(ioctl.cmd))+7)/8)
+	arg := req.argument(max(in, out, uapi.IOCSize(ioctl.cmd)))
 	if in > 0 {
 		if err := req.CopyFromUser(asBytes(arg)[:in], addr); err != nil {
 			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
@@ -69,7 +70,7 @@ func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) e
 	}
 	err := ioctl.permit(req)
 	if err == nil {
-		err = ioctl.run(dev, req, arg)
+		err = ioctl.run(req, arg)
 	}
 	if out > 0 {
 		if copyErr := req.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
@@ -79,16 +80,18 @@ func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) e
 	return err
 }
 
-func (ioctl *Ioctl) run(dev *RegisteredDevice, req *Request, arg []uint64) (err error) {
+func (ioctl *Ioctl) run(req *Request, arg []uint64) (err error) {
 	defer req.finish()
-	defer dev.recoverTo(&err, ioctl.name, req.File.client)
-	return withErrno(ioctl.handler(dev, req, arg))
+	defer req.dev.recoverTo(&err, purpose{cmd: req.Cmd, file: req.File})
+	return withErrno(ioctl.handler(req.dev, req, arg))
 }
 
 // withErrno returns err, which wraps the errno that a program sees.
 func withErrno(err error) error {
-	var errno unix.Errno
-	if err == nil || errors.As(err, &errno) {
+	if err == nil {
+		return nil
+	}
+	if errno := unix.Errno(0); errors.As(err, &errno) { // errno is allocated
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, Errno(err))

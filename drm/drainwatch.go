@@ -32,7 +32,7 @@ type SlowDrain struct {
 
 // awaitGuards waits for the last open guard, and reports when it takes long.
 func (d *Device) awaitGuards() {
-	if d.gate.Drain(noWait) == nil { // as a rule; it takes neither clock nor timer
+	if d.gate.Drain(ended) == nil { // the usual case, without clock and timer
 		return
 	}
 	watch := d.class.options.DrainWatch
@@ -51,13 +51,6 @@ func (d *Device) awaitGuards() {
 	slow.Waited, slow.Guards, slow.Others = time.Since(begin), nil, 0
 	watch.report(slow)
 }
-
-// noWait has ended: who waits with it only looks.
-var noWait = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
 
 // drainFor reports whether the gate drained within the time.
 func (d *Device) drainFor(limit time.Duration) bool {

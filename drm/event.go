@@ -178,11 +178,11 @@ func (s *eventSpace) dequeue(p []byte) (n int, more bool, err error, wake <-chan
 func (f *File) await(ctx context.Context, done func() (ok bool, wake <-chan struct{})) bool {
 	d := f.minor.dev
 	unplug := d.ctx.Done()
-	guard, err := d.enter(&record{what: "read", client: f.client})
+	r, _, err := f.records.enter(d, purpose{what: "read", file: f})
 	guarded := err == nil
 	defer func() {
 		if guarded {
-			guard.Exit()
+			r.exit()
 		}
 	}()
 	for {
@@ -198,7 +198,7 @@ func (f *File) await(ctx context.Context, done func() (ok bool, wake <-chan stru
 			unplug = nil
 			if guarded {
 				guarded = false
-				guard.Exit()
+				r.exit()
 			}
 		}
 	}

@@ -31,8 +31,9 @@ type File struct {
 	authenticated bool
 	magic         uint32
 
-	events eventSpace
-	name   clientName
+	records records // of its requests, but for open and close
+	events  eventSpace
+	name    clientName
 
 	closed atomic.Bool
 	users  atomic.Int64 // requests in flight, and one until Close
@@ -63,7 +64,7 @@ type ClientCapSet struct {
 // The first opener of a primary node becomes its master.
 func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 	f := m.newFile(client, flags, sink)
-	err := m.dev.guarded("open", client, func(dev *RegisteredDevice) error {
+	err := m.dev.guarded(&m.dev.records, purpose{what: "open", file: f}, func(dev *RegisteredDevice) error {
 		if flags&os.O_EXCL != 0 {
 			return fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", m.Name(), unix.EBUSY)
 		}
@@ -102,7 +103,7 @@ func (f *File) open(dev *RegisteredDevice) error {
 }
 
 func (f *File) openParts(dev *RegisteredDevice) (err error) {
-	defer dev.recoverTo(&err, "open", f.client)
+	defer dev.recoverTo(&err, purpose{what: "open", file: f})
 	for _, p := range dev.parts {
 		var state any
 		if p, ok := p.(FilePart); ok {
@@ -149,10 +150,6 @@ func (f *File) Close() error {
 	if f.closed.Swap(true) {
 		return nil
 	}
-	d := f.minor.dev
-	d.fileMu.Lock()
-	delete(d.files, f)
-	d.fileMu.Unlock()
 	f.events.close()
 	f.leave()
 	return nil
@@ -160,12 +157,13 @@ func (f *File) Close() error {
 
 func (f *File) release() {
 	d := f.minor.dev
-	guard, err := d.enter(&record{what: "close", client: f.client})
-	var dev *RegisteredDevice
+	r, dev, err := d.records.enter(d, purpose{what: "close", file: f})
 	if err == nil {
-		defer guard.Exit()
-		dev = guard.Device()
+		defer r.exit()
 	}
+	d.fileMu.Lock()
+	delete(d.files, f)
+	d.fileMu.Unlock()
 	f.releaseParts(dev)
 	if f.minor.typ == Primary && d.releaseMaster(f) && dev != nil {
 		dev.sendLeaseEvent()

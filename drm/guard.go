@@ -2,7 +2,6 @@ package drm
 
 import (
 	"context"
-	"time"
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/srcu"
@@ -21,13 +20,13 @@ type RegisteredDevice struct {
 	parent *bus.BoundDevice
 	data   any
 	ctx    context.Context // of guards; see Context
-	record *record         // the guard of this view, when guards are checked
+	check  *check          // of the guard of this view, when guards are checked
 }
 
 // valid panics when the guard has been exited, as far as that is known.
 func (d *RegisteredDevice) valid() {
-	if d.record != nil && d.record.exited.Load() {
-		panic("drm: use of a registered view of " + d.Name() + " after its guard was exited" + d.record.takenAt())
+	if d.check != nil && d.check.exited.Load() {
+		panic("drm: use of a registered view of " + d.Name() + " after its guard was exited" + d.check.takenAt())
 	}
 }
 
@@ -97,7 +96,7 @@ func (*noCopy) Unlock() {}
 // when the last section has exited; unregistering and unbinding come after.
 func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
 	if d.checked {
-		return d.enter(&record{what: "guard"})
+		return d.checkedGuard()
 	}
 	section, ok := d.gate.Enter()
 	if !ok {
@@ -106,33 +105,25 @@ func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
 	return RegistrationGuard{section: section, dev: &d.registered}, nil
 }
 
-// enter takes a guard that is known by name.
-func (d *Device) enter(r *record) (RegistrationGuard, error) {
-	section, ok := d.gate.Enter()
-	if !ok {
-		return RegistrationGuard{section: spent}, d.refused()
+// checkedGuard takes a guard whose use is checked.
+func (d *Device) checkedGuard() (RegistrationGuard, error) {
+	r, view, err := d.records.enter(d, purpose{what: "guard"})
+	if err != nil {
+		return RegistrationGuard{section: spent}, err
 	}
-	view := &d.registered
-	if d.checked {
-		r.check()
-		view = &RegisteredDevice{Device: d, parent: view.parent, data: view.data, ctx: view.ctx, record: r}
-	}
-	r.since = time.Now()
-	r.section = section
-	d.records.add(r)
 	return RegistrationGuard{section: srcu.NewStandIn(r.exit), dev: view}, nil
 }
 
-// guarded runs f inside a guard on behalf of a client: what names the request. A
-// panic in f is EIO for that client, and is reported.
-func (d *Device) guarded(what string, client Client, f func(dev *RegisteredDevice) error) (err error) {
-	guard, err := d.enter(&record{what: what, client: client})
+// guarded runs f inside a guard, recorded in l, on behalf of a client. A panic in
+// f becomes the EIO of that client, and is reported.
+func (d *Device) guarded(l *records, p purpose, f func(dev *RegisteredDevice) error) (err error) {
+	r, dev, err := l.enter(d, p)
 	if err != nil {
 		return err
 	}
-	defer guard.Exit()
-	defer d.recoverTo(&err, what, client)
-	return f(guard.Device())
+	defer r.exit()
+	defer d.recoverTo(&err, p)
+	return f(dev)
 }
 
 // refused says why the gate did not let a section in: a gate that is not closed

@@ -3,7 +3,7 @@ package drm
 import (
 	"context"
 	"fmt"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -97,14 +97,27 @@ func (d *Device) Ioctls() []uint32 {
 // that it was sent to.
 type Request struct {
 	Caller
-	File *File
-	Cmd  uint32 // as the client sent it
-	ctx  context.Context
-	dev  *RegisteredDevice
+	File   *File
+	Cmd    uint32 // as the client sent it
+	ctx    context.Context
+	dev    *RegisteredDevice
+	joined atomic.Pointer[requestContext] // nil until Context is called
+	words  [8]uint64                      // of the argument, if it is short: most are
+}
 
-	joinOnce sync.Once
-	joined   context.Context
-	end      func()
+// argument returns zeros for an argument of size bytes.
+func (r *Request) argument(size uint32) []uint64 {
+	words := int(size+7) / 8
+	if words > len(r.words) {
+		return make([]uint64, words)
+	}
+	return r.words[:words:words]
+}
+
+// A requestContext is the context of a request, with a function that ends it.
+type requestContext struct {
+	context.Context
+	end func()
 }
 
 // Context returns a context that ends when the unplug of the device begins,
@@ -115,23 +128,30 @@ type Request struct {
 // The context carries the guard of the request, as that of
 // [RegisteredDevice.Context] does.
 func (r *Request) Context() context.Context {
-	r.joinOnce.Do(func() {
-		ctx, cancel := context.WithCancelCause(r.dev.inside(r.ctx))
-		stop := context.AfterFunc(r.File.minor.dev.ctx, func() { cancel(ErrUnplugged) })
-		r.joined, r.end = ctx, func() { stop(); cancel(context.Canceled) }
-	})
-	return r.joined
+	if joined := r.joined.Load(); joined != nil {
+		return joined.Context
+	}
+	ctx, cancel := context.WithCancelCause(r.dev.inside(r.ctx))
+	stop := context.AfterFunc(r.File.minor.dev.ctx, func() { cancel(ErrUnplugged) })
+	joined := &requestContext{ctx, func() { stop(); cancel(context.Canceled) }}
+	if r.joined.CompareAndSwap(nil, joined) {
+		return joined.Context
+	}
+	joined.end() // another goroutine was faster, or the request has ended
+	return r.joined.Load().Context
 }
 
-// finish ends the context, if the handler has asked for it.
+// finish ends the context of the request, also for later calls of Context.
 func (r *Request) finish() {
-	r.joinOnce.Do(func() {
-		r.joined, r.end = ended, func() {}
-	})
-	r.end()
+	if joined := r.joined.Swap(&finished); joined != nil {
+		joined.end()
+	}
 }
 
-// ended is the context of requests that are over.
+// finished is the context of requests that are over.
+var finished = requestContext{ended, func() {}}
+
+// ended is a context that has ended. A wait with it polls once.
 var ended = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -24,7 +24,7 @@ func (f *File) mmap(offset, length uint64) (m Mapping, err error) {
 	}
 	defer f.leave()
 	d := f.minor.dev
-	err = d.guarded("mmap", f.client, func(dev *RegisteredDevice) error {
+	err = d.guarded(&f.records, purpose{what: "mmap", file: f}, func(dev *RegisteredDevice) error {
 		for _, p := range d.parts {
 			mapper, ok := p.(MmapPart)
 			if !ok {

@@ -3,6 +3,7 @@ package drm
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,56 +15,96 @@ import (
 // An OpenGuard is a guard that is open, as reports of a slow unplug show it.
 type OpenGuard struct {
 	What   string    // the request ("MODE_PAGE_FLIP", "read", "close"), or "guard" when a driver took it
-	Client Client    // who sent the request; zero when there is none
+	Client Client    // the process that sent the request, if any
 	Since  time.Time // when it was taken
 	Stack  string    // what took it, when guards are checked; see [ClassOptions]
 }
 
-// A record is an open guard that is known by name: those of requests always,
-// the others when guards are checked.
+// A purpose says what a guard is taken for.
+type purpose struct {
+	what string // or "", for an ioctl
+	cmd  uint32 // the ioctl
+	file *File  // the file of the request, or nil
+}
+
+// name returns the name of the request.
+func (p purpose) name() string {
+	if p.what != "" {
+		return p.what
+	}
+	return ioctlName(p.cmd)
+}
+
+// client returns the process that sent the request, if any.
+func (p purpose) client() Client {
+	if p.file == nil {
+		return Client{}
+	}
+	return p.file.client
+}
+
+// A record is an open guard with a known purpose: those of requests always, the
+// others when guards are checked.
 type record struct {
-	what   string
-	client Client
-	since  time.Time
-
-	section srcu.Section // that the guard's own one stands in for
-
-	// When guards are checked.
-	checked   bool
-	goroutine string
-	stack     []uintptr
-	exited    atomic.Bool
+	purpose
+	dev     *Device
+	since   time.Duration // since the device was made
+	section srcu.Section
+	check   *check // when guards are checked
 
 	in         *records
 	prev, next *record // guarded by in.mu
 }
 
-// records are the known open guards of a device, oldest first.
+// records are open guards, oldest first. The requests of a file are in a list
+// of that file, so that requests of different files share no lock.
 type records struct {
 	mu          sync.Mutex
 	first, last *record
+	free        *record // exited ones, to be used again; linked by next
 }
 
-func (l *records) add(r *record) {
+// enter takes a guard of d, records it in l, and returns its view.
+func (l *records) enter(d *Device, p purpose) (*record, *RegisteredDevice, error) {
+	section, ok := d.gate.Enter()
+	if !ok {
+		return nil, nil, d.refused()
+	}
+	view := &d.registered
+	var c *check
+	if d.checked {
+		c = newCheck()
+		view = &RegisteredDevice{Device: d, parent: view.parent, data: view.data, ctx: view.ctx, check: c}
+	}
+	since := time.Since(d.made)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r.in, r.prev = l, l.last
+	r := l.free
+	if r != nil {
+		l.free = r.next
+	} else {
+		r = new(record)
+	}
+	*r = record{purpose: p, dev: d, since: since, section: section, check: c, in: l, prev: l.last}
 	if l.last != nil {
 		l.last.next = r
 	} else {
 		l.first = r
 	}
 	l.last = r
+	return r, view, nil
 }
 
-// exit ends the record and leaves the section. It panics when the guard was
-// exited before, which the guard itself cannot see once it was copied.
+// exit ends the record and leaves the section. When guards are checked it panics
+// if the guard was exited before, which the guard itself cannot see once it was
+// copied.
 func (r *record) exit() {
-	if r.exited.Swap(true) {
-		panic("drm: second Exit of a registration guard, by way of a copy" + r.takenAt())
+	if r.check != nil && r.check.exited.Swap(true) {
+		panic("drm: second Exit of a registration guard, through a copy" + r.check.takenAt())
 	}
+	section := r.section
 	r.in.remove(r)
-	r.section.Exit()
+	section.Exit()
 }
 
 func (l *records) remove(r *record) {
@@ -79,41 +120,52 @@ func (l *records) remove(r *record) {
 	} else {
 		l.last = r.prev
 	}
-}
-
-// check notes where a guard was taken.
-func (r *record) check() {
-	r.checked = true
-	r.goroutine = goroutineID()
-	pcs := make([]uintptr, 32)
-	r.stack = pcs[:runtime.Callers(3, pcs)]
-}
-
-func (r *record) takenAt() string {
-	if !r.checked {
-		return ""
+	if r.check == nil { // else copies of the guard may still refer to r
+		*r = record{next: l.free}
+		l.free = r
 	}
-	return "\nthe guard was taken by goroutine " + r.goroutine + " at:\n" + formatStack(r.stack)
 }
 
-func (r *record) open() OpenGuard {
-	g := OpenGuard{What: r.what, Client: r.client, Since: r.since}
-	if r.checked {
-		g.Stack = formatStack(r.stack)
+// all calls yield for each record until it reports false, which all reports.
+func (l *records) all(yield func(*record) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for r := l.first; r != nil; r = r.next {
+		if !yield(r) {
+			return false
+		}
 	}
-	return g
+	return true
+}
+
+// allRecords yields the records of the device and of its files, list by list.
+// yield must not enter or exit a guard.
+func (d *Device) allRecords(yield func(*record) bool) {
+	lists := []*records{&d.records}
+	d.fileMu.Lock()
+	for f := range d.files {
+		lists = append(lists, &f.records)
+	}
+	d.fileMu.Unlock()
+	for _, l := range lists {
+		if !l.all(yield) {
+			return
+		}
+	}
 }
 
 // OpenGuards returns the guards that are open at this moment, oldest first, as
-// far as they are known by name: those of requests always, those that a
-// driver takes by itself when guards are checked. [Device.Guards] counts all.
-func (d *Device) OpenGuards() []OpenGuard {
-	d.records.mu.Lock()
-	defer d.records.mu.Unlock()
-	var open []OpenGuard
-	for r := d.records.first; r != nil; r = r.next {
-		open = append(open, r.open())
+// far as they are known by name: those of requests always, those that a driver
+// takes itself when guards are checked. [Device.Guards] counts all.
+func (d *Device) OpenGuards() (open []OpenGuard) {
+	for r := range d.allRecords {
+		g := OpenGuard{What: r.name(), Client: r.client(), Since: d.made.Add(r.since)}
+		if r.check != nil {
+			g.Stack = formatStack(r.check.stack)
+		}
+		open = append(open, g)
 	}
+	slices.SortStableFunc(open, func(a, b OpenGuard) int { return a.Since.Compare(b.Since) })
 	return open
 }
 
@@ -124,14 +176,29 @@ func (d *Device) holds() bool {
 		return false
 	}
 	self := goroutineID()
-	d.records.mu.Lock()
-	defer d.records.mu.Unlock()
-	for r := d.records.first; r != nil; r = r.next {
-		if r.goroutine == self {
+	for r := range d.allRecords {
+		if r.check.goroutine == self {
 			return true
 		}
 	}
 	return false
+}
+
+// A check is what is known of a guard whose use is checked.
+type check struct {
+	goroutine string
+	stack     []uintptr // what took it
+	exited    atomic.Bool
+}
+
+// newCheck notes where a guard is taken: two calls further up.
+func newCheck() *check {
+	pcs := make([]uintptr, 32)
+	return &check{goroutine: goroutineID(), stack: pcs[:runtime.Callers(3, pcs)]}
+}
+
+func (c *check) takenAt() string {
+	return "\nthe guard was taken by goroutine " + c.goroutine + " at:\n" + formatStack(c.stack)
 }
 
 func formatStack(pcs []uintptr) string {

@@ -31,14 +31,15 @@ func (d *Device) reportLostEvent(f *File, err error) {
 
 // recoverTo makes a panic of a driver or part the EIO of one client, and
 // reports it. It is deferred.
-func (d *Device) recoverTo(err *error, what string, client Client) {
-	p := recover()
-	if p == nil {
+func (d *Device) recoverTo(err *error, p purpose) {
+	value := recover()
+	if value == nil {
 		return
 	}
+	what, client := p.name(), p.client()
 	d.class.Logger().Error("drm: a handler panicked; its client gets EIO",
-		"device", d.Name(), "request", what, "pid", client.PID, "comm", client.Comm, "panic", p, "stack", stack())
-	*err = fmt.Errorf("drm: %s on %s panicked: %v: %w", what, d.Name(), p, unix.EIO)
+		"device", d.Name(), "request", what, "pid", client.PID, "comm", client.Comm, "panic", value, "stack", stack())
+	*err = fmt.Errorf("drm: %s on %s panicked: %v: %w", what, d.Name(), value, unix.EIO)
 }
 
 // recoverPart does the same for calls that no client asked for.

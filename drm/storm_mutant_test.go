@@ -12,17 +12,17 @@ import (
 // The storm is worth nothing if it does not notice a request that runs without
 // a guard, or with less of one. Each mutant of the package must be hit.
 func TestStormCatchesMutants(t *testing.T) {
-	const dispatch = "\treturn f.minor.dev.guarded(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {\n"
+	const dispatch = "\treturn f.minor.dev.guarded(&f.records, purpose{cmd: cmd, file: f}, func(dev *RegisteredDevice) error {\n"
 	// unguarded lets one request of the driver through with its own check.
 	unguarded := func(check string) string {
 		return `	guarded := f.minor.dev.guarded
 	if dev := f.minor.dev; uapi.IOCNr(cmd) == uapi.CommandBase {
-		guarded = func(_ string, _ Client, handle func(*RegisteredDevice) error) error {
+		guarded = func(_ *records, _ purpose, handle func(*RegisteredDevice) error) error {
 			` + check + `
 			return handle(&dev.registered)
 		}
 	}
-	return guarded(ioctlName(cmd), f.client, func(dev *RegisteredDevice) error {
+	return guarded(&f.records, purpose{cmd: cmd, file: f}, func(dev *RegisteredDevice) error {
 `
 	}
 	for _, mutant := range []struct{ name, file, text, instead string }{

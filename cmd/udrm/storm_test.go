@@ -225,17 +225,16 @@ func TestStormCatchesMutant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const guarded = `	defer guard.Exit()
-	defer d.recoverTo(&err, what, client)
-	return f(guard.Device())
+	const guarded = `	defer r.exit()
+	defer d.recoverTo(&err, p)
+	return f(dev)
 `
-	const mutant = `	dev := guard.Device()
-	if what == "MODE_SETCRTC" {
-		guard.Exit()
+	const mutant = `	if p.name() == "MODE_SETCRTC" {
+		r.exit()
 	} else {
-		defer guard.Exit()
+		defer r.exit()
 	}
-	defer d.recoverTo(&err, what, client)
+	defer d.recoverTo(&err, p)
 	return f(dev)
 `
 	if strings.Count(string(source), guarded) != 1 {
