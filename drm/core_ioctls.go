@@ -62,7 +62,7 @@ func copyField(req *Request, addr uint64, room *uint64, value string) error {
 func getUnique(dev *RegisteredDevice, req *Request, arg *uapi.Unique) error {
 	dev.masterMu.Lock()
 	var unique string
-	if master := req.File.master; master != nil {
+	if master := req.File.master.Load(); master != nil {
 		unique = master.unique
 	}
 	dev.masterMu.Unlock()
@@ -213,7 +213,7 @@ func setVersion(dev *RegisteredDevice, req *Request, arg *uapi.SetVersion) error
 	}
 	if asked.DiMajor != -1 && asked.DiMinor >= 1 {
 		dev.masterMu.Lock()
-		req.File.master.unique = dev.Unique()
+		req.File.master.Load().unique = dev.Unique()
 		dev.masterMu.Unlock()
 	}
 	if !fits(asked.DdMajor, asked.DdMinor, arg.DdMajor, arg.DdMinor) {

@@ -66,8 +66,8 @@ func (d *Device) showName() string {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
 	master := ""
-	if d.master != nil && d.master.unique != "" {
-		master = " master=" + d.master.unique
+	if m := d.master.Load(); m != nil && m.unique != "" {
+		master = " master=" + m.unique
 	}
 	return fmt.Sprintf("%s dev=%s%s unique=%s\n", d.driver.Info.Name, d.parent.Name(), master, d.Unique())
 }
@@ -89,9 +89,8 @@ func (d *Device) showClients() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%20s %5s %3s master a %5s %10s\n", "command", "tgid", "dev", "uid", "magic")
 	for _, f := range files {
-		current := f.master != nil && f.current()
 		fmt.Fprintf(&out, "%20s %5d %3d   %s    %s %5d %10d\n", f.client.Comm, f.client.PID, f.minor.number,
-			yesNo(current), yesNo(f.authenticated), f.client.UID, f.magic)
+			yesNo(f.IsMaster()), yesNo(f.authenticated.Load()), f.client.UID, f.magic)
 	}
 	return out.String()
 }

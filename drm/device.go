@@ -41,8 +41,8 @@ type Device struct {
 	refs            atomic.Int64
 	primary, render *Minor // render is nil without FeatureRender
 
-	masterMu sync.Mutex // guards the mastership of all files of the device
-	master   *Master
+	masterMu sync.Mutex             // guards the mastership of all files of the device
+	master   atomic.Pointer[Master] // changed with masterMu held
 
 	fileMu sync.Mutex
 	files  map[*File]struct{} // until they are released

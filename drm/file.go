@@ -23,13 +23,15 @@ type File struct {
 	caps   ClientCaps
 	lessee bool // it came with a lease; set before anybody else has the file
 
+	// Changed with Device.masterMu held.
+	master        atomic.Pointer[Master]
+	isMaster      atomic.Bool // of its Master; see current
+	authenticated atomic.Bool
+
 	// Guarded by Device.masterMu.
-	master        *Master
-	isMaster      bool
-	wasMaster     bool
-	masterPID     int // the process that it became master for
-	authenticated bool
-	magic         uint32
+	wasMaster bool
+	masterPID int // the process that it became master for
+	magic     uint32
 
 	records records // of its requests, but for open and close
 	events  eventSpace
@@ -80,7 +82,8 @@ func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 }
 
 func (m *Minor) newFile(client Client, flags int, sink EventSink) *File {
-	f := &File{minor: m, client: client, flags: flags, authenticated: client.Admin}
+	f := &File{minor: m, client: client, flags: flags}
+	f.authenticated.Store(client.Admin)
 	f.users.Store(1)
 	f.events.init(sink)
 	return f

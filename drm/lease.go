@@ -84,7 +84,7 @@ func (f *File) LeaseHeld(id uint32) bool {
 	d := f.minor.dev
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
-	return f.master.holds(id)
+	return f.master.Load().holds(id)
 }
 
 // Lessee reports whether the file is one that CREATE_LEASE made.
@@ -131,7 +131,7 @@ func createLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease)
 		if err != nil {
 			return nil, err
 		}
-		lesseeID = f.master.lesseeID
+		lesseeID = f.master.Load().lesseeID
 		return f, nil
 	})
 	if err != nil {
@@ -178,13 +178,16 @@ func readLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) (
 // the objects.
 func (lessor *File) openLessee(dev *RegisteredDevice, client Client, sink EventSink, objects []uint32) (*File, error) {
 	dev.masterMu.Lock()
-	lessee, err := lessor.master.newLessee(objects)
+	lessee, err := lessor.master.Load().newLessee(objects)
 	dev.masterMu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	f := lessor.minor.newFile(client, lessor.flags, sink)
-	f.lessee, f.master, f.isMaster, f.authenticated = true, lessee, true, true
+	f.lessee = true
+	f.master.Store(lessee)
+	f.isMaster.Store(true)
+	f.authenticated.Store(true)
 	if err := f.open(dev); err != nil {
 		dev.masterMu.Lock()
 		lessee.endLease()
@@ -204,7 +207,7 @@ func listLessees(dev *RegisteredDevice, req *Request, arg *uapi.ModeListLessees)
 	}
 	var lessees []uint32
 	dev.masterMu.Lock()
-	for _, lessee := range req.File.master.lessees {
+	for _, lessee := range req.File.master.Load().lessees {
 		if len(lessee.objects) > 0 { // neither revoked nor of nothing
 			lessees = append(lessees, lessee.lesseeID)
 		}
@@ -225,7 +228,7 @@ func getLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeGetLease) error
 	var objects []uint32
 	if req.File.lessee {
 		dev.masterMu.Lock()
-		objects = req.File.master.objects // replaced, never changed
+		objects = req.File.master.Load().objects // replaced, never changed
 		dev.masterMu.Unlock()
 	} else if p := dev.leasePart(); p != nil {
 		objects = p.ObjectIDs()
@@ -240,7 +243,7 @@ func revokeLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeRevokeLease)
 	}
 	dev.masterMu.Lock()
 	defer dev.masterMu.Unlock()
-	master := req.File.master
+	master := req.File.master.Load()
 	lessees := master.owner().lessees
 	i := slices.IndexFunc(lessees, func(l *Master) bool { return l.lesseeID == arg.LesseeID })
 	switch {

@@ -30,26 +30,28 @@ func makeMaster() *Master { return &Master{magics: make(map[uint32]*File)} }
 func (d *Device) openMaster(f *File) {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
-	if d.master == nil {
+	if d.master.Load() == nil {
 		d.newMaster(f, f.client.PID)
 		return
 	}
-	f.master = d.master
+	f.master.Store(d.master.Load())
 }
 
 // newMaster makes f the current master, with a Master of its own, for the
 // process pid. The caller holds masterMu.
 func (d *Device) newMaster(f *File, pid int) {
-	if f.master != nil {
-		delete(f.master.magics, f.magic)
+	if old := f.master.Load(); old != nil {
+		delete(old.magics, f.magic)
 		f.magic = 0
 	}
-	f.master = makeMaster()
-	f.isMaster, f.authenticated = true, true
+	master := makeMaster()
+	f.master.Store(master)
+	f.isMaster.Store(true)
+	f.authenticated.Store(true)
 	if !f.wasMaster {
 		f.wasMaster, f.masterPID = true, pid
 	}
-	d.master = f.master
+	d.master.Store(master)
 }
 
 // releaseMaster is drm_master_release: a file is closed. It reports whether a
@@ -57,36 +59,31 @@ func (d *Device) newMaster(f *File, pid int) {
 func (d *Device) releaseMaster(f *File) (leaseEnded bool) {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
-	delete(f.master.magics, f.magic)
-	if !f.isMaster {
+	master := f.master.Load()
+	delete(master.magics, f.magic)
+	if !f.isMaster.Load() {
 		return false
 	}
-	f.isMaster = false
-	if d.master == f.master {
-		d.master = nil
+	f.isMaster.Store(false)
+	if d.master.Load() == master {
+		d.master.Store(nil)
 	}
-	f.master.revokeAll()
-	return f.master.endLease()
+	master.revokeAll()
+	return master.endLease()
 }
 
 // IsMaster reports whether the file is the current master of its device, or a
 // lessee of it.
+//
+// Why it needs no lock: once isMaster is set, File.master does not change, so
+// the answer is that of the one moment at which Device.master is read. Opening
+// and SET_MASTER store Device.master last.
 func (f *File) IsMaster() bool {
-	d := f.minor.dev
-	d.masterMu.Lock()
-	defer d.masterMu.Unlock()
-	return f.current()
+	return f.isMaster.Load() && f.minor.dev.master.Load() == f.master.Load().owner()
 }
-
-func (f *File) current() bool { return f.isMaster && f.minor.dev.master == f.master.owner() }
 
 // Authenticated reports whether the client may send requests of [IoctlAuth].
-func (f *File) Authenticated() bool {
-	d := f.minor.dev
-	d.masterMu.Lock()
-	defer d.masterMu.Unlock()
-	return f.authenticated
-}
+func (f *File) Authenticated() bool { return f.authenticated.Load() }
 
 // mayChangeMaster is drm_master_check_perm: a process that was master may
 // take and drop it again without a privilege.
@@ -102,16 +99,16 @@ func setMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
 	switch {
 	case !req.mayChangeMaster():
 		return fmt.Errorf("drm: SET_MASTER by a process that was never master and lacks CAP_SYS_ADMIN: %w", unix.EACCES)
-	case f.current():
+	case f.IsMaster():
 		return nil
-	case dev.master != nil:
+	case dev.master.Load() != nil:
 		return fmt.Errorf("drm: SET_MASTER while another file is master: %w", unix.EBUSY)
 	case f.lessee:
 		return fmt.Errorf("drm: SET_MASTER by a lessee, which is master while its lessor is: %w", unix.EINVAL)
-	case !f.isMaster:
+	case !f.isMaster.Load():
 		dev.newMaster(f, req.Client().PID)
 	default:
-		dev.master = f.master
+		dev.master.Store(f.master.Load())
 	}
 	return nil
 }
@@ -122,12 +119,12 @@ func dropMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
 	switch {
 	case !req.mayChangeMaster():
 		return fmt.Errorf("drm: DROP_MASTER by a process that was never master and lacks CAP_SYS_ADMIN: %w", unix.EACCES)
-	case !req.File.current():
+	case !req.File.IsMaster():
 		return fmt.Errorf("drm: DROP_MASTER by a file that is not the master: %w", unix.EINVAL)
 	case req.File.lessee:
 		return fmt.Errorf("drm: DROP_MASTER by a lessee, which is master while its lessor is: %w", unix.EINVAL)
 	}
-	dev.master = nil
+	dev.master.Store(nil)
 	return nil
 }
 
@@ -136,9 +133,10 @@ func getMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
 	dev.masterMu.Lock()
 	defer dev.masterMu.Unlock()
 	if f.magic == 0 {
-		f.master.next++
-		f.magic = f.master.next
-		f.master.magics[f.magic] = f
+		master := f.master.Load()
+		master.next++
+		f.magic = master.next
+		master.magics[f.magic] = f
 	}
 	arg.Magic = f.magic
 	return nil
@@ -147,12 +145,12 @@ func getMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
 func authMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
 	dev.masterMu.Lock()
 	defer dev.masterMu.Unlock()
-	master := req.File.master
+	master := req.File.master.Load()
 	f := master.magics[arg.Magic]
 	if f == nil {
 		return fmt.Errorf("drm: AUTH_MAGIC of %d, which no client of this master has: %w", arg.Magic, unix.EINVAL)
 	}
-	f.authenticated = true
+	f.authenticated.Store(true)
 	delete(master.magics, arg.Magic)
 	return nil
 }
