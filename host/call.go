@@ -30,8 +30,14 @@ type sysCall struct {
 // filter and handlers are sysCalls as the kernel and as a worker use them.
 var (
 	filter   = makeFilter()
-	handlers = makeHandlers()
+	handlers [512]*sysCall
 )
+
+func init() { // a handler can start a worker, which looks here
+	for i := range sysCalls {
+		handlers[sysCalls[i].nr] = &sysCalls[i]
+	}
+}
 
 func makeFilter() *seccomp.Filter {
 	f := &seccomp.Filter{Arch: seccomp.NativeArch, Limit: seccomp.NativeLimit}
@@ -41,24 +47,23 @@ func makeFilter() *seccomp.Filter {
 	return f
 }
 
-func makeHandlers() (handlers [512]*sysCall) {
-	for i := range sysCalls {
-		handlers[sysCalls[i].nr] = &sysCalls[i]
-	}
-	return handlers
-}
-
 // A call is a system call of a program that waits for an answer. A worker has
 // one and reuses it. Each call is answered exactly once, with one of the
 // methods below.
 type call struct {
 	host     *Host
 	listener *seccomp.Listener
+	worker   *worker
 	n        seccomp.Notification
 	name     string // of the system call
 	answered bool
 
-	fds     thread.FDs
+	fds      thread.FDs
+	*buffers // nil when the worker has parked
+}
+
+// buffers hold the path and the links of a call while it is looked at.
+type buffers struct {
 	pathBuf [unix.PathMax]byte
 	linkBuf [unix.PathMax]byte
 }

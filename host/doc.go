@@ -28,7 +28,7 @@
 //
 //	program    ioctl(fd, DRM_IOCTL_…, &arg)
 //	kernel     the filter says "hand over"; the thread waits
-//	serve.go   a worker receives the notification; if no other worker is idle, one starts (workers.go)
+//	server.go  a worker receives the notification; if no other worker is idle, one starts (workers.go)
 //	call.go    the call's number leads to its server; a panic there is EIO for this call
 //	ioctl.go   fd → inode → file; files closed by now are released first (file.go)
 //	drm        File.Ioctl: guard, checks, copy in, handler, copy out (drm/dispatch.go)
@@ -135,8 +135,6 @@
 //     goes on with the read after a handler with SA_RESTART. A signal
 //     that arrives just before a call is received makes it fail with EINTR,
 //     if its handler was installed without SA_RESTART. libdrm repeats.
-//   - While 4096 requests of all programs together wait, further calls that are
-//     handed over are held up until one of them is done.
 //   - inotify on virtual paths fails; io_uring bypasses the filter; O_PATH
 //     descriptors of virtual files are ordinary ones; mkdir, unlink and the
 //     like in virtual directories reach the private copy. A path is
@@ -175,11 +173,11 @@
 // # Traps for who changes this
 //
 // Workers are OS threads with all signals blocked but those of faults, and
-// never the main thread (serve.go). Between fork and exec the child must make
+// never the main thread (server.go). Between fork and exec the child must make
 // no call that is handed over: it holds up our scheduler (launch.go). Nobody may wait for children
 // with wait4 without naming one: stops of traced threads would be taken from
 // their tracer (reap.go). A listener hangs up before the last programs have
 // closed what they had open (dying.go).
 //
-// Start reading at [Host], then serve.go and ioctl.go.
+// Start reading at [Host], then server.go and ioctl.go.
 package host

@@ -46,7 +46,7 @@ func (c *call) ioctl() {
 }
 
 func (c *call) request() *request {
-	return &request{host: c.host, listener: c.listener, id: c.n.ID, tid: c.tid()}
+	return &request{call: c, host: c.host, listener: c.listener, id: c.n.ID, tid: c.tid()}
 }
 
 // A request is the [drm.Caller] of an ioctl: the thread that sent it. It is
@@ -54,6 +54,7 @@ func (c *call) request() *request {
 // killed. The context is set up only when it is first used: most requests end
 // before.
 type request struct {
+	call     *call
 	host     *Host
 	listener *seccomp.Listener
 	id       uint64
@@ -143,6 +144,7 @@ func (r *request) Err() error {
 }
 
 func (r *request) Done() <-chan struct{} {
+	r.call.park()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.startLocked()
@@ -151,6 +153,7 @@ func (r *request) Done() <-chan struct{} {
 
 // AfterFunc saves package context a goroutine that waits for Done.
 func (r *request) AfterFunc(f func()) (stop func() bool) {
+	r.call.park()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.startLocked()

@@ -15,8 +15,9 @@ import (
 
 // A server answers the calls that arrive at one listener. Each of its workers
 // receives and answers one call after another. When all of them are busy,
-// another one starts, so a request that waits holds up no other, up to a limit
-// (workers.go).
+// another one starts, up to a limit (workers.go). A worker whose request waits
+// gives up its thread and receives no further calls (park.go), so requests that
+// wait hold up no other and hold no thread.
 type server struct {
 	host     *Host
 	listener *seccomp.Listener
@@ -88,29 +89,33 @@ func (s *server) startWorker() {
 	s.wg.Add(1)
 	thread.Go(func() {
 		defer s.wg.Done()
-		defer s.host.workers.ended()
-		s.work()
+		w := &worker{server: s, tid: unix.Gettid()}
+		defer w.leave()
+		w.work()
 	})
 }
 
-func (s *server) work() {
+// A worker is a goroutine with an OS thread of its own that answers calls.
+type worker struct {
+	server *server
+	tid    int
+	mask   unix.Sigset_t // the thread's signal mask before blockSignals
+	left   atomic.Bool   // see leave
+}
+
+func (w *worker) work() {
+	s := w.server
 	// A signal between two steps of an answer spoils it (see package seccomp),
 	// and the Go runtime sends itself many.
-	if err := blockSignals(); err != nil {
+	if err := w.blockSignals(); err != nil {
 		s.host.log.Error("host: blocking signals", "err", err)
 		return
 	}
-	tid := unix.Gettid()
 	s.mu.Lock()
-	s.workers[tid] = struct{}{}
+	s.workers[w.tid] = struct{}{}
 	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.workers, tid)
-		s.mu.Unlock()
-	}()
-	c := &call{host: s.host, listener: s.listener}
-	defer c.fds.Close()
+	c := &call{host: s.host, listener: s.listener, worker: w, buffers: new(buffers)}
+	defer func() { c.fds.Close() }()
 	for !s.stopping.Load() {
 		err := s.listener.Receive(&c.n)
 		if s.idle.Add(-1) == 0 {
@@ -130,10 +135,22 @@ func (s *server) work() {
 			s.host.log.Error("host: receiving calls", "err", err)
 			return
 		}
-		if !s.becomeIdle() {
+		if w.left.Load() || !s.becomeIdle() {
 			return
 		}
 	}
+}
+
+// leave stops counting the worker as one. It may be called again.
+func (w *worker) leave() {
+	if w.left.Swap(true) {
+		return
+	}
+	s := w.server
+	s.mu.Lock()
+	delete(s.workers, w.tid)
+	s.mu.Unlock()
+	s.host.workers.ended()
 }
 
 // becomeIdle counts the worker as idle again. It returns false when enough
@@ -150,7 +167,7 @@ func (s *server) becomeIdle() bool {
 	}
 }
 
-func blockSignals() error {
+func (w *worker) blockSignals() error {
 	var set unix.Sigset_t
 	for i := range set.Val {
 		set.Val[i] = ^uint64(0)
@@ -160,5 +177,5 @@ func blockSignals() error {
 	for _, s := range []unix.Signal{stopSignal, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP} {
 		set.Val[(s-1)/64] &^= 1 << ((s - 1) % 64)
 	}
-	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, nil)
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, &w.mask)
 }

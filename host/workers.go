@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// maxWorkers bounds the workers of all servers in the process. The Go runtime
-// aborts a process with 10,000 threads, and a request that waits holds one.
-const maxWorkers = 4096
+// maxWorkers bounds the workers of all servers in the process, each of which is
+// a thread. Requests that wait hold none (park.go), so few are busy at a time.
+const maxWorkers = 256
 
 // A workerLimit bounds the workers of all servers together. A server always
 // gets its first worker: without one its program could not even start. At the
@@ -46,7 +46,7 @@ func (l *workerLimit) start(s *server) {
 }
 
 func (l *workerLimit) warn(log *slog.Logger) {
-	log.Warn("host: worker limit reached; further calls will block", "workers", l.max)
+	log.Debug("host: worker limit reached; further calls wait for a worker", "workers", l.max)
 }
 
 func (l *workerLimit) tryStart(s *server) bool {

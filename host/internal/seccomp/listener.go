@@ -122,27 +122,47 @@ func (l *Listener) Receive(n *Notification) error {
 }
 
 // Valid reports whether the thread still waits for the answer.
-func (l *Listener) Valid(id uint64) bool { return l.valid(&id) == nil }
+func (l *Listener) Valid(id uint64) bool {
+	return uninterrupted(func() error { return l.valid(&id) }) == nil
+}
 
 // Return answers with a result.
 func (l *Listener) Return(id uint64, val int64) error {
-	return l.send(&response{id: id, val: val})
+	return l.answer(response{id: id, val: val})
 }
 
 // Fail answers with an error.
 func (l *Listener) Fail(id uint64, errno unix.Errno) error {
-	return l.send(&response{id: id, error: -int32(errno)})
+	return l.answer(response{id: id, error: -int32(errno)})
 }
 
 // Continue lets the kernel run the call as if it had not been handed over.
 func (l *Listener) Continue(id uint64) error {
-	return l.send(&response{id: id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
+	return l.answer(response{id: id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
+}
+
+func (l *Listener) answer(r response) error {
+	return uninterrupted(func() error { return l.send(&r) })
+}
+
+// uninterrupted repeats a step that a signal interrupted: the kernel looks for
+// signals when it takes the listener's lock, and has done nothing then.
+func uninterrupted(step func() error) error {
+	for {
+		if err := step(); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // AddFD gives the caller a descriptor of the file behind fd, and returns its
 // number there. EMFILE when the caller has too many.
-func (l *Listener) AddFD(id uint64, fd int, cloexec bool) (int, error) {
-	return l.addFD(&addfd{id: id, srcfd: uint32(fd), newfdFlags: cloexecFlag(cloexec)})
+func (l *Listener) AddFD(id uint64, fd int, cloexec bool) (given int, err error) {
+	err = uninterrupted(func() (err error) {
+		given, err = l.addFD(&addfd{id: id, srcfd: uint32(fd), newfdFlags: cloexecFlag(cloexec)})
+		return err
+	})
+	return given, err
 }
 
 func cloexecFlag(cloexec bool) uint32 {
