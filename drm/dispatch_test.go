@@ -207,7 +207,7 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// The flags of the core's own requests are those of guard.md.
+// TestCorePermissions checks who may send the core's own requests.
 func TestCorePermissions(t *testing.T) {
 	toy := newToy(t, &drm.Driver{Features: drm.FeatureRender | drm.FeatureModeset})
 	kinds := clientKinds(t, toy.dev)

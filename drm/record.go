@@ -213,7 +213,7 @@ func formatStack(pcs []uintptr) string {
 }
 
 // goroutineID returns the number of the calling goroutine, from the head of
-// its stack trace ("goroutine 17 [running]:"). It takes a microsecond or two.
+// its stack trace ("goroutine 17 …"). It takes a microsecond or two.
 func goroutineID() string {
 	var head [64]byte
 	fields := strings.Fields(string(head[:runtime.Stack(head[:], false)]))

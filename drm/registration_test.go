@@ -42,7 +42,7 @@ func recordingPart(l *logbook, name string) *part {
 }
 
 // TestUnplugOrder holds every step of a registration and its end against the
-// order of guard.md and hotunplug.md.
+// order in docs/concepts.md.
 func TestUnplugOrder(t *testing.T) {
 	for _, planned := range []bool{true, false} {
 		t.Run(fmt.Sprintf("planned=%v", planned), func(t *testing.T) {

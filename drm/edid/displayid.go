@@ -95,7 +95,7 @@ func parseDisplayID(b *block, list *modeList) {
 	}
 }
 
-// addDisplayID adds a progressive timing that fits a [Mode].
+// addDisplayID adds a progressive timing that fits a [mode.Mode].
 func (l *modeList) addDisplayID(d []byte, unit int) {
 	if d[3]&displayIDLaced != 0 {
 		return

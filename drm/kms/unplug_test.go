@@ -15,7 +15,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// An unplug leaves nobody waiting: see hotunplug.md.
+// TestUnplugCompletesEverything checks that an unplug leaves no client waiting,
+// as docs/concepts.md promises.
 func TestUnplugCompletesEverything(t *testing.T) {
 	f := newFixture(t)
 	a := f.enable()
