@@ -36,8 +36,8 @@ func newDisplay(buffers *gem.Manager, clock kms.Clock) *display {
 			AsyncPageFlip: true,
 		},
 	})
-	primary := d.addPlanes()
-	d.crtc = d.config.AddCRTC(kms.CRTCConfig{Primary: primary, Cursor: d.addCursor(), GammaSize: 256})
+	primary, cursor := d.addPlanes()
+	d.crtc = d.config.AddCRTC(kms.CRTCConfig{Primary: primary, Cursor: cursor, GammaSize: 256})
 	d.connector = d.config.AddConnector(kms.ConnectorConfig{
 		Type:    uapi.ModeConnectorDPI,
 		Monitor: &kms.Monitor{Modes: mode.WithoutEDID(1024, 768), WidthMM: 212, HeightMM: 159},
@@ -49,9 +49,8 @@ func newDisplay(buffers *gem.Manager, clock kms.Clock) *display {
 	return d
 }
 
-// addPlanes adds the primary plane and the overlays. The mode of the CRTC
-// limits where a plane is visible, and the driver limits the rest.
-func (d *display) addPlanes() (primary *kms.Plane) {
+// addPlanes adds the planes, from the bottom.
+func (d *display) addPlanes() (primary, cursor *kms.Plane) {
 	linear := []uint64{uapi.FormatModLinear}
 	primary = d.config.AddPlane(kms.PlaneConfig{
 		Type: uapi.PlaneTypePrimary, PossibleCRTCs: 1, Modifiers: linear,
@@ -70,15 +69,11 @@ func (d *display) addPlanes() (primary *kms.Plane) {
 		o.CreateColorProperties(1<<kms.ColorBT601|1<<kms.ColorBT709, 1<<kms.ColorLimitedRange, kms.ColorBT709, kms.ColorLimitedRange)
 		d.overlays[i] = o
 	}
-	return primary
-}
-
-func (d *display) addCursor() *kms.Plane {
-	cursor := d.config.AddPlane(kms.PlaneConfig{
+	cursor = d.config.AddPlane(kms.PlaneConfig{
 		Type: uapi.PlaneTypeCursor, PossibleCRTCs: 1, Formats: []uint32{uapi.FormatARGB8888},
 	})
 	cursor.CreateZposProperty(1+overlays, 1+overlays, 1+overlays)
-	return cursor
+	return primary, cursor
 }
 
 // check refuses a second overlay that scales: there is one scaler.
