@@ -10,9 +10,9 @@ import (
 )
 
 // Card returns the device whose primary node is at path, for real system calls.
-// unplug allows cases to unbind its driver, so that every user of the card loses
-// it. That requires a driver that can be unbound in sysfs, and the permission to
-// do so.
+// unplug allows cases to unplug it, so that every user of the card loses it. That
+// requires a driver that can be unbound in sysfs, or a vkms device made in
+// configfs, and the permission to do so.
 func Card(path string, unplug bool) (Target, error) {
 	device, driver, err := sysfsDevice(path)
 	if err != nil {
@@ -22,16 +22,19 @@ func Card(path string, unplug bool) (Target, error) {
 		System: Syscalls(),
 		Nodes:  func() (primary, render string, err error) { return sysfsNodes(device, filepath.Dir(path)) },
 	}
-	unbind := filepath.Join(driver, "unbind")
+	name := filepath.Base(device)
+	unbind, enabled := filepath.Join(driver, "unbind"), filepath.Join("/sys/kernel/config/vkms", name, "enabled")
 	switch {
 	case !unplug:
 		t.Why = "-unplug is not given"
+	case unix.Access(enabled, unix.W_OK) == nil: // the faux bus cannot unbind
+		t.Unplug = func() error { return os.WriteFile(enabled, []byte("0"), 0) }
+		t.Plug = func() error { return os.WriteFile(enabled, []byte("1"), 0) }
 	case driver == "":
 		t.Why = fmt.Sprintf("%s has no driver that can be unbound", device)
 	case unix.Access(unbind, unix.W_OK) != nil:
 		t.Why = fmt.Sprintf("%s is not writable", unbind)
 	default:
-		name := filepath.Base(device)
 		t.Unplug = func() error { return os.WriteFile(unbind, []byte(name), 0) }
 		t.Plug = func() error { return os.WriteFile(filepath.Join(driver, "bind"), []byte(name), 0) }
 	}

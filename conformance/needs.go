@@ -88,9 +88,9 @@ var needs = map[Needs]need{
 		}
 		return f.Ioctl(uapi.IoctlBlock, new(int32))
 	}},
-	NeedUnplug: {"a device that can be unplugged", func(t *tester) error {
+	NeedUnplug: {"unplug", func(t *tester) error {
 		if t.target.Unplug == nil || t.target.Plug == nil {
-			return fmt.Errorf("not allowed or not possible: %s", t.target.Why)
+			return errors.New(t.target.Why)
 		}
 		return nil
 	}},
@@ -187,7 +187,7 @@ var needs = map[Needs]need{
 		}
 		return err
 	}},
-	NeedOther: {"another device", func(t *tester) error {
+	NeedOther: {"a second device", func(t *tester) error {
 		if t.target.Other == "" {
 			return fmt.Errorf("not given (-other)")
 		}
