@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,7 @@ type Class struct {
 	kobjects    []*Kobject               // parents first
 	subscribers []*func(Uevent)
 	options     ClassOptions
+	tracers     atomic.Pointer[[]*Tracer] // nil when no one traces; changed with mu held
 }
 
 // ClassOptions say how the devices of a class report. The zero value is the

@@ -34,7 +34,18 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 	}
 	defer f.leave()
 	req := &Request{Caller: caller, File: f, Cmd: cmd, ctx: ctx}
+	if f.minor.dev.traced() {
+		req.call = &Call{Op: OpIoctl, Context: ctx, Minor: f.minor, File: f, Caller: caller, Cmd: cmd, Addr: arg}
+		return req.call.run(func() error { return f.serve(req, arg) })
+	}
+	return f.serve(req, arg)
+}
+
+// serve runs a request inside a guard.
+func (f *File) serve(req *Request, arg uint64) error {
+	cmd := req.Cmd
 	return f.minor.dev.guarded(&f.records, purpose{cmd: cmd, file: f}, func(dev *RegisteredDevice) error {
+		req.call.entered()
 		if uapi.IOCType(cmd) != uapi.IoctlBase {
 			return fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
 		}
@@ -68,10 +79,14 @@ func (ioctl *Ioctl) dispatch(req *Request, addr uint64) error {
 			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
 		}
 	}
-	err := ioctl.permit(req)
+	err := req.call.guarded(arg)
+	if err == nil {
+		err = ioctl.permit(req)
+	}
 	if err == nil {
 		err = ioctl.run(req, arg)
 	}
+	err = req.call.handled(err)
 	if out > 0 {
 		if copyErr := req.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
 			return fmt.Errorf("drm: writing the argument of %s: %w", ioctl.name, copyErr)

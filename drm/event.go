@@ -99,6 +99,9 @@ func (e *PendingEvent) Send(ev []byte) {
 	if !s.take(e) {
 		return
 	}
+	if dev := e.file.minor.dev; dev.traced() {
+		dev.Tracepoint(TraceEvent{Kind: EventSent, File: e.file, Data: ev})
+	}
 	if s.sink == nil {
 		s.queue = append(s.queue, append([]byte(nil), ev...))
 		s.wakeAll()
@@ -214,6 +217,16 @@ func (f *File) Read(ctx context.Context, p []byte, nonblock bool) (n int, err er
 		return 0, err
 	}
 	defer f.leave()
+	if f.minor.dev.traced() {
+		call := &Call{Op: OpRead, Context: ctx, Minor: f.minor, File: f}
+		if err := call.begin(); err != nil {
+			return 0, call.done(err)
+		}
+		defer func() {
+			call.N = n
+			err = call.done(err)
+		}()
+	}
 	read := f.await(ctx, func() (bool, <-chan struct{}) {
 		var more bool
 		var end error

@@ -66,12 +66,13 @@ type ClientCapSet struct {
 // The first opener of a primary node becomes its master.
 func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 	f := m.newFile(client, flags, sink)
-	err := m.dev.guarded(&m.dev.records, purpose{what: "open", file: f}, func(dev *RegisteredDevice) error {
-		if flags&os.O_EXCL != 0 {
-			return fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", m.Name(), unix.EBUSY)
-		}
-		return f.open(dev)
-	})
+	var err error
+	if m.dev.traced() {
+		call := &Call{Op: OpOpen, Context: context.Background(), Minor: m, File: f, Flags: flags}
+		err = call.run(func() error { return f.guardedOpen(call) })
+	} else {
+		err = f.guardedOpen(nil)
+	}
 	if err != nil {
 		if ctx := context.Background(); m.dev.logsRefusals(ctx) {
 			m.dev.logRefusal(ctx, "open", m.Name(), client, err)
@@ -79,6 +80,26 @@ func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (f *File) guardedOpen(call *Call) error {
+	opened := false
+	err := f.minor.dev.guarded(&f.minor.dev.records, purpose{what: "open", file: f}, func(dev *RegisteredDevice) error {
+		call.entered()
+		err := call.guarded(nil)
+		if err == nil && f.flags&os.O_EXCL != 0 {
+			err = fmt.Errorf("drm: opening %s with O_EXCL: DRM nodes cannot be opened exclusively: %w", f.minor.Name(), unix.EBUSY)
+		}
+		if err == nil {
+			err = f.open(dev)
+			opened = err == nil
+		}
+		return call.handled(err)
+	})
+	if err != nil && opened { // a tracer has made it fail
+		f.Close()
+	}
+	return err
 }
 
 func (m *Minor) newFile(client Client, flags int, sink EventSink) *File {
@@ -160,9 +181,22 @@ func (f *File) Close() error {
 
 func (f *File) release() {
 	d := f.minor.dev
+	if !d.traced() {
+		f.guardedRelease(nil)
+		return
+	}
+	call := &Call{Op: OpClose, Context: context.Background(), Minor: f.minor, File: f}
+	_ = call.begin() // a close cannot be refused
+	f.guardedRelease(call)
+	call.done(nil)
+}
+
+func (f *File) guardedRelease(call *Call) {
+	d := f.minor.dev
 	r, dev, err := d.records.enter(d, purpose{what: "close", file: f})
 	if err == nil {
 		defer r.exit()
+		call.entered()
 	}
 	d.fileMu.Lock()
 	delete(d.files, f)

@@ -101,6 +101,7 @@ type Request struct {
 	Cmd    uint32 // as the client sent it
 	ctx    context.Context
 	dev    *RegisteredDevice
+	call   *Call                          // nil unless traced
 	joined atomic.Pointer[requestContext] // nil until Context is called
 	words  [8]uint64                      // of the argument, if it is short: most are
 }

@@ -23,19 +23,39 @@ func (f *File) mmap(offset, length uint64) (m Mapping, err error) {
 		return m, err
 	}
 	defer f.leave()
-	d := f.minor.dev
-	err = d.guarded(&f.records, purpose{what: "mmap", file: f}, func(dev *RegisteredDevice) error {
-		for _, p := range d.parts {
-			mapper, ok := p.(MmapPart)
-			if !ok {
-				continue
-			}
-			if found, ok, err := mapper.Mmap(dev, f, offset, length); ok || err != nil {
-				m = found
-				return err
-			}
+	if f.minor.dev.traced() {
+		call := &Call{Op: OpMmap, Context: context.Background(), Minor: f.minor, File: f, Offset: offset, Length: length}
+		err = call.run(func() (err error) {
+			m, err = f.guardedMmap(call, offset, length)
+			return err
+		})
+		return m, err
+	}
+	return f.guardedMmap(nil, offset, length)
+}
+
+func (f *File) guardedMmap(call *Call, offset, length uint64) (m Mapping, err error) {
+	err = f.minor.dev.guarded(&f.records, purpose{what: "mmap", file: f}, func(dev *RegisteredDevice) error {
+		call.entered()
+		err := call.guarded(nil)
+		if err == nil {
+			m, err = f.resolve(dev, offset, length)
 		}
-		return fmt.Errorf("drm: mapping %d bytes at %#x of %s: no buffer has this offset: %w", length, offset, d.Name(), unix.EINVAL)
+		return call.handled(err)
 	})
 	return m, err
+}
+
+// resolve finds the part that knows the offset.
+func (f *File) resolve(dev *RegisteredDevice, offset, length uint64) (m Mapping, err error) {
+	for _, p := range dev.parts {
+		mapper, ok := p.(MmapPart)
+		if !ok {
+			continue
+		}
+		if found, ok, err := mapper.Mmap(dev, f, offset, length); ok || err != nil {
+			return found, err
+		}
+	}
+	return m, fmt.Errorf("drm: mapping %d bytes at %#x of %s: no buffer has this offset: %w", length, offset, dev.Name(), unix.EINVAL)
 }

@@ -75,6 +75,7 @@ func (r *Registration) announce() error {
 	}
 	d.advance(Live)
 	d.class.publish(d)
+	d.Tracepoint(TraceEvent{Kind: EventRegistered})
 	for _, p := range d.parts {
 		p, ok := p.(RegisterPart)
 		if !ok {
@@ -153,6 +154,7 @@ func (r *Registration) unplug() {
 	r.dev.drain()
 	r.withdraw()
 	r.dev.releaseData()
+	r.dev.Tracepoint(TraceEvent{Kind: EventUnplugged})
 	r.dev.Put()
 }
 
@@ -161,12 +163,14 @@ func (d *Device) drain() {
 	d.advance(Unplugging)
 	d.gate.Close()
 	d.cancel(ErrUnplugged)
+	d.Tracepoint(TraceEvent{Kind: EventUnplug})
 	for _, p := range d.parts {
 		if p, ok := p.(UnplugPart); ok {
 			d.callPart("Unplug", p, func() { p.Unplug(d) })
 		}
 	}
 	d.awaitGuards()
+	d.Tracepoint(TraceEvent{Kind: EventDrained})
 	d.advance(Drained)
 	d.hangUp()
 }
