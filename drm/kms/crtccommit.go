@@ -28,9 +28,10 @@ type crtcCommit struct {
 	writebacks []*writeback
 
 	// Guarded by vblank.mu.
-	started bool   // waits for its vblank
-	target  uint64 // the vblank that shows it
-	cancel  func() // called at completion; nil for none
+	started bool        // waits for its vblank
+	device  *drm.Device // set with started
+	target  uint64      // the vblank that shows it
+	cancel  func()      // called at completion; nil for none
 }
 
 // complete reports that the commit is shown at now. With an error, it never will

@@ -109,6 +109,7 @@ func (v *vblank) finishCommit(now vblankTime) {
 		}
 		if v.time.running && v.current.started && !v.gone {
 			v.frames++
+			v.current.device.Tracepoint(drm.TraceEvent{Kind: drm.EventFrame, CRTC: v.crtc.id, Sequence: now.count})
 		}
 		v.current.complete(now, err)
 		v.current = nil
@@ -151,7 +152,7 @@ func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 		v.finishCommit(now)
 		return
 	}
-	c.started, c.target = true, now.count+1
+	c.started, c.target, c.device = true, now.count+1, dev.Device
 	if c.async {
 		v.finishCommit(now)
 		return
@@ -235,6 +236,7 @@ func (v *vblank) enable(dev *drm.RegisteredDevice) {
 // handle handles the last vblank. The caller holds mu.
 func (v *vblank) handle(dev *drm.RegisteredDevice) {
 	now := v.now()
+	dev.Tracepoint(drm.TraceEvent{Kind: drm.EventVblank, CRTC: v.crtc.id, Sequence: now.count})
 	v.m.config.Driver.vblank(dev, v.crtc, now.count)
 	v.capture.vblank(now, v.shown())
 	v.deliver(now)
