@@ -1,0 +1,74 @@
+// Package trace records what programs ask of their cards, and what the cards
+// answer. It decodes requests by name: structs, arrays in client memory,
+// properties with their values, pixel formats, modes, blobs and events.
+//
+// A [Recorder] writes a trace while the cards run. [Read] reads one. [Show],
+// [Chrome], [Diff], [Stats] and [Cover] present it. The command "udrm run
+// --trace FILE" records a program, and "udrm trace" has the rest.
+//
+// # Format
+//
+// A trace is a file of JSON objects, one a line. The first line is
+//
+//	{"type":"trace","version":1,"start":"2026-01-02T15:04:05.678Z"}
+//
+// The version changes when a member changes its meaning; new members may come
+// without that. Each other line is a call of a client or an event on a device:
+//
+//	type      of a call: ioctl, open, close, mmap, read;
+//	          of an event: registered, unplug, drained, unplugged, vblank,
+//	          frame, event
+//	seq       the order in which calls began and events happened; lines are in
+//	          the order in which calls ended
+//	t         microseconds since the start of the trace
+//	card      the device
+//
+// Members of calls:
+//
+//	dur       microseconds until the answer was in client memory
+//	entered   when the call entered its guard (microseconds, as t); missing if
+//	          the device was unplugged
+//	guard     how long it stayed inside
+//	node      the node that was opened
+//	file      a number for the open file
+//	pid, comm the process; tid the thread, if it is not the first one
+//	request   of an ioctl: the name in drm.h after DRM_IOCTL_, or the number
+//	in        what the client passed, by the names of the fields in C
+//	out       what it got back: the fields that have changed
+//	errno     why the call failed, as in errno(3); missing on success
+//	error     the reason in words
+//
+// Members of events: crtc and sequence (vblank counter) of vblank and frame;
+// event (the name in drm.h), data, file, pid and comm of event, which is an
+// event that was sent to a client. A frame is a commit that has come on the
+// screen. An unplug begins with unplug, has drained when the last guard is
+// exited, and is complete with unplugged.
+//
+// # Values
+//
+// Numbers are numbers, but from 2^53 on hexadecimal text, as addresses always
+// are. Flags and enumerations are text, as in the headers but without DRM_:
+// "MODE_ATOMIC_TEST_ONLY|MODE_ATOMIC_NONBLOCK". Pixel formats are "XRGB8888",
+// modes of a list "1920x1080@60".
+//
+// The address of an array is replaced by the array. What properties are set to
+// is an array of objects in the member properties:
+//
+//	{"plane":31,"property":"FB_ID","value":{"fb":41}}
+//
+// The value of a property that holds an object has its kind as name; the value
+// of a property of blobs is {"blob":43}, and has a mode if that is known.
+//
+// Client memory cannot be trusted. At most 1024 elements of an array and 4096
+// bytes of a text or blob are recorded; a last element "… 7 more" tells of
+// the rest. What cannot be read is left as an address.
+//
+// # Limits
+//
+// Requests on dma-bufs and sync files are not recorded, nor are reads of
+// events by programs, which take them from a pipe.
+//
+// # Lock order
+//
+// Recorder.mu is a leaf.
+package trace

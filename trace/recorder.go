@@ -1,0 +1,261 @@
+package trace
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// A Recorder writes a trace of the devices of a class. It is a [drm.Tracer].
+//
+// The goroutine of a call only copies what the client passed, and its own
+// goroutine decodes and writes. No record is lost: when that goroutine falls
+// behind by maxQueue records, calls wait at their end.
+type Recorder struct {
+	start time.Time
+	seq   atomic.Uint64
+
+	files   sync.Map // *drm.File → uint64, its number
+	fileSeq atomic.Uint64
+	clients sync.Map // thread → drm.Client
+
+	mu     sync.Mutex
+	queue  []item
+	closed bool
+	wake   chan struct{} // holds a token when the queue has records
+	urgent chan struct{} // holds a token when they should be written now
+	room   *sync.Cond    // signalled when the queue is emptied
+
+	done chan struct{}
+	err  error // of writing; read after done
+}
+
+// A thread is a thread that uses a file. Its client is looked up once.
+type thread struct {
+	file *drm.File
+	tid  int
+}
+
+// maxQueue is how many records may wait to be written.
+const maxQueue = 1 << 14
+
+// batchTime is how long records wait to be written together. Waking the
+// goroutine that writes for each record would cost more than the record.
+const batchTime = 10 * time.Millisecond
+
+// An item is a record before it is decoded.
+type item interface {
+	encode(w *writer, e *encoder)
+}
+
+// NewRecorder returns a recorder that writes JSON lines to output. Close ends
+// the trace; it does not close output.
+func NewRecorder(output io.Writer) *Recorder {
+	r := &Recorder{start: time.Now(), wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), done: make(chan struct{})}
+	r.room = sync.NewCond(&r.mu)
+	layouts() // now, not in the first request
+	go r.write(output)
+	return r
+}
+
+// Close writes what is left of the trace and returns the first error of
+// writing it. The recorder must be detached before.
+func (r *Recorder) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	poke(r.urgent)
+	poke(r.wake)
+	<-r.done
+	return r.err
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// enqueue adds a record. If wait is set, it may wait for room.
+func (r *Recorder) enqueue(i item, wait bool) {
+	r.mu.Lock()
+	for wait && len(r.queue) >= maxQueue && !r.closed {
+		r.room.Wait()
+	}
+	if !r.closed {
+		r.queue = append(r.queue, i)
+	}
+	n := len(r.queue)
+	r.mu.Unlock()
+	switch n {
+	case 1:
+		poke(r.wake)
+	case maxQueue / 2:
+		poke(r.urgent)
+	}
+}
+
+// take returns all records that wait. closed reports that no more will come.
+func (r *Recorder) take(spare []item) (items []item, closed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	items, r.queue = r.queue, spare[:0]
+	r.room.Broadcast()
+	return items, r.closed
+}
+
+func (r *Recorder) write(output io.Writer) {
+	defer close(r.done)
+	out := bufio.NewWriterSize(output, 1<<16)
+	e := newEncoder(r)
+	w := &writer{}
+	e.header(w)
+	var items []item
+	for closed := false; !closed; {
+		<-r.wake
+		select {
+		case <-r.urgent:
+		case <-time.After(batchTime):
+		}
+		items, closed = r.take(items)
+		for _, i := range items {
+			i.encode(w, e)
+			w.b = append(w.b, '\n')
+			if _, err := out.Write(w.b); err != nil && r.err == nil {
+				r.err = fmt.Errorf("trace: %w", err)
+			}
+			w.b = w.b[:0]
+		}
+		clear(items)
+		if err := out.Flush(); err != nil && r.err == nil {
+			r.err = fmt.Errorf("trace: %w", err)
+		}
+	}
+}
+
+// A call is the record of a call.
+type call struct {
+	seq        uint64
+	op         drm.Op
+	minor      *drm.Minor
+	file       uint64
+	client     drm.Client
+	tid        int
+	cmd        uint32
+	argument   argument
+	flags      int
+	offset     uint64
+	length     uint64
+	n          int
+	err        error
+	begun, end time.Time
+	entered    time.Time
+	exited     time.Time
+	memory     [128]byte // for a short argument, in and out
+}
+
+// Begin implements [drm.Tracer].
+func (r *Recorder) Begin(c *drm.Call) func(drm.Point) {
+	record := &call{seq: r.seq.Add(1), op: c.Op, minor: c.Minor, cmd: c.Cmd, flags: c.Flags, offset: c.Offset, length: c.Length}
+	record.file = r.fileNumber(c.File)
+	record.client, record.tid = r.client(c)
+	if c.Op == drm.OpIoctl {
+		record.argument.layout = layoutOf(c.Cmd)
+		record.argument.spare = record.memory[:0]
+	}
+	return func(p drm.Point) { r.at(record, c, p) }
+}
+
+func (r *Recorder) at(record *call, c *drm.Call, p drm.Point) {
+	switch p {
+	case drm.PointGuarded:
+		if c.Argument != nil {
+			record.argument.captureIn(c.Caller, c.Argument)
+		}
+	case drm.PointHandled:
+		if c.Argument != nil && uapi.IOCDir(c.Cmd)&uapi.IOCRead != 0 {
+			record.argument.captureOut(c.Caller, c.Argument, c.Err != nil)
+		}
+	case drm.PointDone:
+		if c.Op == drm.OpIoctl && record.argument.in == nil {
+			record.argument.fetch(c.Caller, c.Cmd, c.Addr)
+		}
+		if c.Op == drm.OpClose || c.Op == drm.OpOpen && c.Err != nil {
+			r.files.Delete(c.File)
+		}
+		record.n, record.err = c.N, c.Err
+		record.begun, record.entered, record.exited, record.end = c.Begun, c.Entered, c.Exited, time.Now()
+		r.enqueue(record, true)
+	}
+}
+
+// fetch reads the argument of a request that was refused before its handler.
+func (a *argument) fetch(m drm.Memory, cmd uint32, addr uint64) {
+	size := uapi.IOCSize(cmd)
+	if size == 0 || uapi.IOCDir(cmd)&uapi.IOCWrite == 0 {
+		return
+	}
+	arg := make([]byte, size)
+	if m.CopyFromUser(arg, addr) == nil {
+		a.captureIn(m, arg)
+	}
+}
+
+func (r *Recorder) fileNumber(f *drm.File) uint64 {
+	if n, ok := r.files.Load(f); ok {
+		return n.(uint64)
+	}
+	n, _ := r.files.LoadOrStore(f, r.fileSeq.Add(1))
+	return n.(uint64)
+}
+
+// client returns the process of a call, and its thread if it is known. Looking
+// a process up takes longer than most requests, so it is done once.
+func (r *Recorder) client(c *drm.Call) (client drm.Client, tid int) {
+	caller, ok := c.Caller.(interface{ ThreadID() int })
+	if !ok {
+		return c.File.Client(), 0
+	}
+	key := thread{c.File, caller.ThreadID()}
+	if known, ok := r.clients.Load(key); ok {
+		return known.(drm.Client), key.tid
+	}
+	client = c.Caller.Client()
+	r.clients.Store(key, client)
+	return client, key.tid
+}
+
+// An event is the record of an event on a device.
+type event struct {
+	seq uint64
+	drm.TraceEvent
+	file   uint64
+	client drm.Client
+}
+
+// Event implements [drm.Tracer].
+func (r *Recorder) Event(e *drm.TraceEvent) {
+	record := &event{seq: r.seq.Add(1), TraceEvent: *e}
+	record.Data = append([]byte(nil), e.Data...)
+	if e.File != nil {
+		record.file, record.client = r.fileNumber(e.File), e.File.Client()
+	}
+	r.enqueue(record, false)
+}
+
+func errnoName(err error) string {
+	errno := drm.Errno(err)
+	if name := unix.ErrnoName(errno); name != "" {
+		return name
+	}
+	return fmt.Sprintf("errno %d", int(errno))
+}
