@@ -65,7 +65,7 @@ func (m *Machine) Kill() {
 	ticker := time.NewTicker(killInterval)
 	defer ticker.Stop()
 	for _, p := range processes {
-		p.Wait()
+		<-p.Exited()
 		for done := false; !done; {
 			for _, pid := range m.Leftovers() {
 				_ = unix.Kill(pid, unix.SIGKILL)
@@ -76,5 +76,6 @@ func (m *Machine) Kill() {
 			case <-ticker.C:
 			}
 		}
+		p.Wait()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
+	"github.com/udrm/udrm/machine/picture"
 )
 
 // A timedAction is an action of --at: something to do to a card at a time after
@@ -78,11 +79,11 @@ var actions = []*action{
 		name: "screenshot", form: "screenshot=CARD[:CONNECTOR]=FILE.png", connector: optional, argument: always,
 		help: "Write the picture on the connector to a PNG file. CONNECTOR can be left out if the card shows only one picture.",
 		do: func(_ context.Context, c *machine.Card, a *timedAction) error {
-			picture, err := c.Screenshot(a.connector)
+			shown, err := c.Screenshot(a.connector)
 			if err != nil {
 				return err
 			}
-			return machine.WritePNG(a.argument, picture)
+			return picture.Write(a.argument, shown)
 		},
 	},
 }

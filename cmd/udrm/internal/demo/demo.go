@@ -19,6 +19,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
+	"github.com/udrm/udrm/machine/picture"
 )
 
 // A Command is the command demo.
@@ -244,9 +245,9 @@ func (d *demo) tried(what string) bool {
 // picture writes the picture of a card to a file.
 func (d *demo) picture(card *machine.Card) {
 	file := filepath.Join(d.dir, card.Label()+".png")
-	picture, err := card.Screenshot("")
+	shown, err := card.Screenshot("")
 	if err == nil {
-		err = machine.WritePNG(file, picture)
+		err = picture.Write(file, shown)
 	}
 	d.check(fmt.Sprintf("the last frame of %s is in %s", card.Label(), file), err)
 }

@@ -1,0 +1,152 @@
+package udrmtest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+
+	"github.com/udrm/udrm/machine"
+)
+
+// A Process is a program on a [Machine].
+type Process struct {
+	*machine.Process
+	m      *Machine
+	stdin  io.Closer     // nil: the command has an input of its own
+	logged chan struct{} // closed when every line is in the log
+
+	mu     sync.Mutex
+	output strings.Builder
+	more   chan struct{} // closed at the next line, or at the end
+	ended  bool          // no line follows
+}
+
+// Start starts a program. Each line that it prints goes to the log of the test.
+// Its standard input is a pipe that stays open; see [Process.CloseStdin].
+func (m *Machine) Start(name string, args ...string) *Process {
+	m.t.Helper()
+	return m.StartCmd(exec.Command(name, args...))
+}
+
+// StartCmd starts a command, for programs that need more than arguments. Outputs
+// that cmd leaves nil go to the log of the test, and a nil input is a pipe that
+// stays open.
+func (m *Machine) StartCmd(cmd *exec.Cmd) *Process {
+	m.t.Helper()
+	p := &Process{m: m, more: make(chan struct{}), logged: make(chan struct{})}
+	var ours []io.Closer // what the program has now
+	if cmd.Stdin == nil {
+		r, w, err := os.Pipe()
+		m.check(err)
+		cmd.Stdin, p.stdin = r, w
+		ours = append(ours, r)
+	}
+	out, in, err := os.Pipe()
+	m.check(err)
+	if cmd.Stdout == nil {
+		cmd.Stdout = in
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = in
+	}
+	p.Process, err = m.Machine.Start(cmd)
+	for _, c := range append(ours, in) {
+		c.Close()
+	}
+	if err != nil {
+		out.Close()
+		m.t.Fatalf("udrmtest: %v", err)
+	}
+	m.started = append(m.started, p)
+	go p.read(out)
+	return p
+}
+
+// read copies the lines of the program to the log.
+func (p *Process) read(out io.ReadCloser) {
+	defer close(p.logged)
+	defer out.Close()
+	for lines := bufio.NewReader(out); ; {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			p.m.t.Logf("%s: %s", p.Name(), strings.TrimSuffix(line, "\n"))
+		}
+		p.mu.Lock()
+		p.output.WriteString(line)
+		p.ended = err != nil
+		close(p.more)
+		p.more = make(chan struct{})
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Output returns what the program has printed so far.
+func (p *Process) Output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.output.String()
+}
+
+// WaitOutput waits until the program has printed a text.
+func (p *Process) WaitOutput(text string) {
+	p.m.t.Helper()
+	ctx, cancel := p.m.context()
+	defer cancel()
+	for {
+		p.mu.Lock()
+		found, ended, more := strings.Contains(p.output.String(), text), p.ended, p.more
+		p.mu.Unlock()
+		switch {
+		case found:
+			return
+		case ended:
+			p.m.t.Fatalf("udrmtest: %s ended and has not printed %q", p.Name(), text)
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			p.m.t.Fatalf("udrmtest: %s has not printed %q: %v", p.Name(), text, context.Cause(ctx))
+		}
+	}
+}
+
+// CloseStdin closes the standard input of the program.
+func (p *Process) CloseStdin() {
+	if p.stdin != nil {
+		p.stdin.Close()
+	}
+}
+
+// WantExit waits for the end of the program and fails the test if its exit
+// status is another one. After signal N the status is 128+N.
+func (p *Process) WantExit(status int) {
+	p.m.t.Helper()
+	if got := p.Exit(); got != status {
+		p.m.t.Fatalf("udrmtest: %s ended with status %d, want %d", p.Name(), got, status)
+	}
+}
+
+// Exit waits for the end of the program and returns its exit status.
+func (p *Process) Exit() (status int) {
+	p.m.t.Helper()
+	ctx, cancel := p.m.context()
+	defer cancel()
+	select {
+	case <-p.Exited():
+	case <-ctx.Done():
+		p.m.t.Fatalf("udrmtest: %s has not ended: %v", p.Name(), context.Cause(ctx))
+	}
+	status, err := p.Wait()
+	if err != nil {
+		p.m.check(fmt.Errorf("%s: %w", p.Name(), err))
+	}
+	return status
+}
