@@ -16,7 +16,7 @@ import (
 // classEvent tells programs of a change of an object of the class.
 func (h *Host) classEvent(e drm.Uevent) {
 	k := e.Kobject
-	h.monitors.Send(&udev.Event{
+	h.send(&udev.Event{
 		Action:     e.Action,
 		DevPath:    strings.TrimPrefix(kobjectPath(k), "/sys"),
 		Subsystem:  "drm",
@@ -38,13 +38,18 @@ func (h *Host) busEvent(e bus.Event) {
 	if e.Action == "remove" {
 		h.seen.Delete(d)
 	}
-	h.monitors.Send(&udev.Event{
+	h.send(&udev.Event{
 		Action:     e.Action,
 		DevPath:    strings.TrimPrefix(sysPath(d), "/sys"),
 		Subsystem:  d.Bus().Name(),
 		Env:        []string{"MODALIAS=" + modalias(d)},
 		Properties: pathIDs(d),
 	})
+}
+
+func (h *Host) send(e *udev.Event) {
+	h.log.Info("host: uevent", "action", e.Action, "device", e.DevPath)
+	h.monitors.Send(e)
 }
 
 // socket gives the program a monitor in place of a netlink socket.
