@@ -104,7 +104,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		h.files.Close()
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	if h.monitors, err = udev.NewMonitors(); err != nil {
+	if h.monitors, err = udev.NewMonitors(h.log); err != nil {
 		h.files.Close()
 		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.Close())
 	}

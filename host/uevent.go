@@ -16,7 +16,7 @@ import (
 // classEvent tells programs of a change of an object of the class.
 func (h *Host) classEvent(e drm.Uevent) {
 	k := e.Kobject
-	h.send(&udev.Event{
+	h.sendEvent(&udev.Event{
 		Action:     e.Action,
 		DevPath:    strings.TrimPrefix(kobjectPath(k), "/sys"),
 		Subsystem:  "drm",
@@ -38,7 +38,7 @@ func (h *Host) busEvent(e bus.Event) {
 	if e.Action == "remove" {
 		h.seen.Delete(d)
 	}
-	h.send(&udev.Event{
+	h.sendEvent(&udev.Event{
 		Action:     e.Action,
 		DevPath:    strings.TrimPrefix(sysPath(d), "/sys"),
 		Subsystem:  d.Bus().Name(),
@@ -47,9 +47,11 @@ func (h *Host) busEvent(e bus.Event) {
 	})
 }
 
-func (h *Host) send(e *udev.Event) {
+func (h *Host) sendEvent(e *udev.Event) {
 	h.log.Info("host: uevent", "action", e.Action, "device", e.DevPath)
-	h.monitors.Send(e)
+	if err := h.monitors.Send(e); err != nil {
+		h.log.Warn("host: a uevent was lost", "action", e.Action, "device", e.DevPath, "err", err)
+	}
 }
 
 // socket gives the program a monitor in place of a netlink socket.
@@ -62,8 +64,8 @@ func (c *call) socket() {
 	c.retFD(fd, c.arg(1)&unix.SOCK_CLOEXEC != 0)
 }
 
-// bind notes the groups that a monitor is bound to. It sees all binds to
-// addresses of the size of a struct sockaddr_nl.
+// bind notes the groups that a monitor is bound to, unless it is a netlink
+// socket. It sees all binds to addresses of the size of a struct sockaddr_nl.
 func (c *call) bind() {
 	var addr [unix.SizeofSockaddrNetlink]byte // family u16, pad u16, pid u32, groups u32
 	link, err := c.tid().FD(int(c.fd(0)), c.linkBuf[:])

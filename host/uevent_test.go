@@ -54,6 +54,12 @@ func TestUevents(t *testing.T) {
 	}
 }
 
+// TestForgedUevents checks that an ordinary user cannot send events to others.
+func TestForgedUevents(t *testing.T) {
+	h := newHost(t, drm.NewClass(drm.ClassOptions{}), host.Options{})
+	run(t, h, asUser(exec.Command(client, "forge"), nobody))
+}
+
 // ueventOrder are the events of each monitor, in the order in which the
 // kernel sends them.
 var ueventOrder = []string{

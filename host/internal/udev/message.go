@@ -18,11 +18,10 @@ type Event struct {
 }
 
 // kernelMessage returns the message of the kernel: "ACTION@DEVPATH", then
-// KEY=value, each ended by a NUL.
-func (e *Event) kernelMessage(seqnum uint64) []byte {
+// KEY=value, each ended by a NUL. The sequence number is to follow.
+func (e *Event) kernelMessage() []byte {
 	fields := append([]string{e.Action + "@" + e.DevPath}, e.head()...)
-	fields = append(fields, e.Env...)
-	return nulTerminated(append(fields, seqnumField(seqnum)))
+	return nulTerminated(append(fields, e.Env...))
 }
 
 // udevMessage returns the message of udevd: a header, which libudev's socket

@@ -54,6 +54,7 @@ var parts = map[string]func(args []string){
 	"dmabufchild": dmaBufChild,
 	"dmabufstorm": dmaBufStorm,
 
+	"forge":        forge,
 	"doctor":       examine,
 	"doctorclient": doctorClient,
 	"runasnobody":  runAsNobody,

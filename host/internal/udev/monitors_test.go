@@ -1,0 +1,126 @@
+package udev
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// transports returns each transport: netlink wants CAP_SYS_ADMIN.
+func transports(t *testing.T) map[string]transport {
+	t.Helper()
+	n, err := newNetlink()
+	if err != nil {
+		t.Fatalf("this test needs CAP_SYS_ADMIN, to make a network namespace: %v", err)
+	}
+	return map[string]transport{"netlink": n, "substitute": newSubstitute(slog.New(slog.DiscardHandler))}
+}
+
+// listen returns the socket of a program that listens to the groups.
+func listen(t *testing.T, tr transport, groups uint32) int {
+	t.Helper()
+	s, err := tr.Open(unix.SOCK_RAW | unix.SOCK_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(s, &st); err != nil {
+		t.Fatal(err)
+	}
+	if !tr.Bind(st.Ino, groups) {
+		err = unix.Bind(s, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func receive(t *testing.T, s int) []byte {
+	t.Helper()
+	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(s), Events: unix.POLLIN}}, -1); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 8192)
+	n, err := unix.Read(s, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return buf[:n]
+}
+
+// TestOrder checks that every listener hears all events of its groups in the
+// order in which they were sent, the kernel's message before udevd's.
+func TestOrder(t *testing.T) {
+	for name, tr := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			defer tr.Close()
+			kernel, udevd, both := listen(t, tr, groupKernel), listen(t, tr, groupUdev), listen(t, tr, groupKernel|groupUdev)
+			var last uint64
+			for i := range 20 {
+				if err := tr.Send(&Event{Action: "change", DevPath: "/devices/x", Subsystem: "drm", Env: []string{"MINOR=0"}}); err != nil {
+					t.Fatal(err)
+				}
+				first := receive(t, both)
+				if !bytes.HasPrefix(first, []byte("change@/devices/x\x00ACTION=change\x00")) {
+					t.Fatalf("event %d: first message %q", i, first)
+				}
+				seqnum, ok := seqnumOf(first)
+				if !ok || seqnum <= last {
+					t.Fatalf("event %d: sequence number %d, after %d: %q", i, seqnum, last, first)
+				}
+				last = seqnum
+				if second := receive(t, both); !bytes.HasPrefix(second, []byte("libudev\x00")) || !bytes.Contains(second, []byte(seqnumField(seqnum)+"\x00")) {
+					t.Fatalf("event %d: second message %q", i, second)
+				}
+				if got := receive(t, kernel); !bytes.Equal(got, first) {
+					t.Fatalf("event %d: the kernel's group hears %q", i, got)
+				}
+				if got := receive(t, udevd); !bytes.HasPrefix(got, []byte("libudev\x00")) {
+					t.Fatalf("event %d: udevd's group hears %q", i, got)
+				}
+			}
+			for _, s := range []int{kernel, udevd, both} {
+				_ = unix.Close(s)
+			}
+		})
+	}
+}
+
+// TestUnread sends more events than a listener holds that does not read. The
+// sender does not wait for it, and other listeners lose nothing.
+func TestUnread(t *testing.T) {
+	for name, tr := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			defer tr.Close()
+			idle, busy := listen(t, tr, groupKernel), listen(t, tr, groupKernel)
+			for i := range 5000 {
+				err := tr.Send(&Event{Action: "change", DevPath: "/devices/x", Subsystem: "drm"})
+				if err != nil && !errors.Is(err, unix.ENOBUFS) {
+					t.Fatal(err)
+				}
+				if got := receive(t, busy); !bytes.HasPrefix(got, []byte("change@")) {
+					t.Fatalf("event %d: %q", i, got)
+				}
+			}
+			_, _ = unix.Close(idle), unix.Close(busy)
+		})
+	}
+}
+
+// TestClosed checks that a substitute forgets the sockets that programs have
+// closed.
+func TestClosed(t *testing.T) {
+	s := newSubstitute(slog.New(slog.DiscardHandler))
+	for range 100 {
+		_ = unix.Close(listen(t, s, groupKernel))
+	}
+	s.wg.Wait() // each monitor ends by itself
+	if n := len(s.monitors); n != 0 {
+		t.Errorf("%d monitors are left", n)
+	}
+	s.Close()
+}

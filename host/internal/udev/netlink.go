@@ -1,0 +1,171 @@
+package udev
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/thread"
+)
+
+// netlink sends events over netlink sockets of a network namespace that has
+// nothing else in it. The kernel passes an event on as its own when a process
+// with CAP_SYS_ADMIN sends it to the kernel's end of the socket (uevent_net_rcv
+// of lib/kobject_uevent.c), and adds the sequence number. So it is the kernel
+// that decides who may listen and send, that counts and that reports lost
+// events (ENOBUFS).
+//
+// Only sockets made in the namespace belong to it. A thread that stays there
+// makes them.
+type netlink struct {
+	open    chan openRequest
+	ended   chan struct{}
+	control int // sends events, and hears the kernel's
+
+	mu sync.Mutex // held while an event is sent: all listeners hear one order
+}
+
+type openRequest struct {
+	typeAndFlags int
+	opened       chan<- opened
+}
+
+type opened struct {
+	fd  int
+	err error
+}
+
+// newNetlink makes the namespace. EPERM when this process may not.
+func newNetlink() (*netlink, error) {
+	n := &netlink{open: make(chan openRequest), ended: make(chan struct{})}
+	started := make(chan error)
+	thread.Go(func() { n.live(started) })
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// live makes sockets in a new namespace until open is closed.
+func (n *netlink) live(started chan<- error) {
+	err := unix.Unshare(unix.CLONE_NEWNET)
+	if err == nil {
+		n.control, err = openControl()
+	}
+	if err != nil {
+		err = fmt.Errorf("a network namespace for uevents: %w", err)
+	}
+	started <- err
+	if err != nil {
+		return
+	}
+	defer close(n.ended)
+	for r := range n.open {
+		fd, err := unix.Socket(unix.AF_NETLINK, r.typeAndFlags|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
+		r.opened <- opened{fd, err}
+	}
+}
+
+// openControl opens the socket that sends and hears events, and checks that
+// the kernel takes them.
+func openControl() (int, error) {
+	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
+	if err != nil {
+		return -1, err
+	}
+	if err = unix.Bind(s, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupKernel}); err == nil {
+		_, err = sendAsKernel(s, []byte("check@/udrm\x00ACTION=check\x00"))
+	}
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(s))
+	}
+	return s, nil
+}
+
+// sendAsKernel has the kernel multicast a message as its own and returns the
+// sequence number that the kernel gave it.
+func sendAsKernel(s int, msg []byte) (seqnum uint64, err error) {
+	packet := make([]byte, unix.NLMSG_HDRLEN, unix.NLMSG_HDRLEN+len(msg))
+	binary.NativeEndian.PutUint32(packet[0:], uint32(unix.NLMSG_HDRLEN+len(msg)))
+	binary.NativeEndian.PutUint16(packet[4:], unix.NLMSG_MIN_TYPE)
+	binary.NativeEndian.PutUint16(packet[6:], unix.NLM_F_REQUEST)
+	packet = append(packet, msg...)
+	if err := unix.Sendto(s, packet, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return 0, fmt.Errorf("sending a uevent to the kernel: %w", err)
+	}
+	// The kernel answers within the send: with the event, or with an error.
+	for {
+		var buf [16 << 10]byte
+		n, from, err := unix.Recvfrom(s, buf[:], 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("hearing a uevent from the kernel: %w", err)
+		}
+		if from, ok := from.(*unix.SockaddrNetlink); !ok || from.Groups != groupKernel {
+			if refused := acknowledged(buf[:n]); refused != nil {
+				return 0, fmt.Errorf("the kernel takes no uevents from this process: %w", refused)
+			}
+			continue
+		}
+		if seqnum, ok := seqnumOf(buf[:n]); ok && bytes.HasPrefix(buf[:n], msg) {
+			return seqnum, nil
+		}
+	}
+}
+
+// acknowledged returns the error in a netlink error message.
+func acknowledged(msg []byte) error {
+	if len(msg) < unix.NLMSG_HDRLEN+4 || binary.NativeEndian.Uint16(msg[4:]) != unix.NLMSG_ERROR {
+		return nil
+	}
+	if errno := -int32(binary.NativeEndian.Uint32(msg[unix.NLMSG_HDRLEN:])); errno != 0 {
+		return unix.Errno(errno)
+	}
+	return nil
+}
+
+// seqnumOf returns the number that ends a message of the kernel.
+func seqnumOf(msg []byte) (seqnum uint64, ok bool) {
+	_, text, ok := bytes.Cut(msg, []byte("\x00SEQNUM="))
+	if !ok {
+		return 0, false
+	}
+	seqnum, err := strconv.ParseUint(string(bytes.TrimRight(text, "\x00")), 10, 64)
+	return seqnum, err == nil
+}
+
+func (n *netlink) Open(typeAndFlags int) (int, error) {
+	result := make(chan opened)
+	n.open <- openRequest{typeAndFlags, result}
+	o := <-result
+	return o.fd, o.err
+}
+
+func (n *netlink) Bind(uint64, uint32) bool { return false }
+
+func (n *netlink) Send(e *Event) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	seqnum, err := sendAsKernel(n.control, e.kernelMessage())
+	if err != nil {
+		return err
+	}
+	err = unix.Sendto(n.control, e.udevMessage(seqnum), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupUdev})
+	if err == unix.ECONNREFUSED { // no listener
+		err = nil
+	}
+	return err
+}
+
+func (n *netlink) Close() {
+	close(n.open)
+	<-n.ended
+	_ = unix.Close(n.control)
+}
