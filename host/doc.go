@@ -90,10 +90,11 @@
 //
 // # Uevents
 //
-// Programs hear of devices through libudev's monitors, which are netlink
-// sockets. In answer to the call that makes one, they get a datagram socket, to
-// which this process sends what the kernel and udevd would multicast
-// (internal/udev).
+// Programs hear of devices through netlink sockets, mostly libudev's monitors.
+// The call that makes one returns a netlink socket of a network namespace of
+// this process, in which the kernel and udev seem to multicast the events of
+// the virtual devices (uevent.go, internal/udev). Without the right to make the
+// namespace, it returns a Unix socket that reads like a netlink socket.
 //
 // # Modules
 //
@@ -107,7 +108,7 @@
 //
 // docs/limitations.md lists what a program can notice. The reasons lie in the
 // choices above: a pipe for a node, a pts for a dma-buf, a copy for a directory,
-// a memfd for the content of a file, a datagram socket for a netlink socket,
+// a memfd for the content of a file, a socket of another namespace for a netlink socket,
 // and a filter that sees arguments and no memory.
 //
 // # Lock order
