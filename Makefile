@@ -49,7 +49,7 @@ other-go:
 	CGO_ENABLED=0 GOTOOLCHAIN=$(OTHER_GO) $(GO) vet ./...
 
 bench:
-	$(GO) run ./internal/bench
+	$(GO) run ./internal/bench -o bin/bench.txt
 	$(GO) test -tags srcu_membarrier -run '^$$' -bench Pair ./srcu
 
 compositors:

@@ -30,6 +30,7 @@ const (
 	adds    = "two locked adds, own line" // the floor of what atomics can do
 	guard   = "drm guard"
 	domain  = "srcu section"
+	ioctl   = "drm ioctl, empty, own file"
 	rwmutex = "sync.RWMutex + flag"
 )
 
@@ -51,6 +52,7 @@ func refuse() { panic("bench: entry was refused") }
 func pairs() (all []contender, end func()) {
 	d := srcu.NewDomain()
 	device, removeDevice := newDevice(drm.NewClass(drm.ClassOptions{}))
+	clients := &files{node: device.Primary()}
 	checked, removeChecked := newDevice(drm.NewClass(drm.ClassOptions{CheckGuards: true}))
 	var (
 		count ownCount
@@ -124,6 +126,7 @@ func pairs() (all []contender, end func()) {
 					}
 				}
 			}, 256},
+			{ioctl, func() func(int) { return clients.sendIoctls }, 16},
 			{rwmutex, func() func(int) {
 				return func(n int) {
 					for range n {
@@ -168,13 +171,14 @@ func pairs() (all []contender, end func()) {
 				}
 			}, 1},
 		}, func() {
+			clients.close()
 			removeDevice()
 			removeChecked()
 			must(file.Close())
 		}
 }
 
-// newDevice returns a registered device of nothing on a bus of its own.
+// newDevice returns a registered device without hardware on a bus of its own.
 func newDevice(class *drm.Class) (dev *drm.Device, remove func()) {
 	registration, remove := newRegistration(class)
 	return registration.Device(), remove
@@ -183,7 +187,7 @@ func newDevice(class *drm.Class) (dev *drm.Device, remove func()) {
 func newRegistration(class *drm.Class) (registration *drm.Registration, remove func()) {
 	parent, err := bus.New("bench").Add("bench.0")
 	must(err)
-	driver := &drmtest.Driver{Class: class}
+	driver := &drmtest.Driver{Class: class, Own: []drm.Ioctl{emptyIoctl}}
 	must(parent.Bind(driver.BusDriver()))
 	return driver.Registration, func() { must(parent.Remove(context.Background())) }
 }

@@ -7,7 +7,8 @@ import (
 
 // goals collects what was said to be reached beforehand, and what was measured.
 type goals struct {
-	lines []string
+	lines    []string
+	ioctlAt1 float64 // ns
 }
 
 func (g *goals) add(what string, got, limit float64, unit string) {
@@ -20,22 +21,37 @@ func (g *goals) add(what string, got, limit float64, unit string) {
 
 // pair looks at what a contender took under a load, given that of all by name.
 func (g *goals) pair(procs int, load, contender string, all map[string]series) {
+	taken := all[contender]
+	if contender == ioctl {
+		g.ioctl(procs, load, taken.median())
+	}
 	if contender != guard && contender != domain {
 		return
 	}
-	taken := all[contender]
 	switch {
 	case procs == 1 && load == one:
 		g.add(contender+" over two locked adds, at 1", taken.over(all[adds]), 1.15, "×")
 	case procs == 2 && load == onePerP:
-		g.add(contender+" over two locked adds, at 2", taken.over(all[adds]), 1.2, "×")
+		g.add(contender+" over two locked adds, at 2", taken.over(all[adds]), 1.15, "×")
 		g.add(contender+" over sync.RWMutex, at 2", taken.over(all[rwmutex]), 0.25, "×")
 	}
 }
 
+// ioctl looks at how requests scale: two processors serve at least 1.8 times as
+// many as one does.
+func (g *goals) ioctl(procs int, load string, ns float64) {
+	switch {
+	case procs == 1 && load == one:
+		g.ioctlAt1 = ns
+	case procs == 2 && load == onePerP:
+		g.add(ioctl+", time at 2 over time at 1", ns/g.ioctlAt1, 1/1.8, "×")
+	}
+}
+
 func (g *goals) allocations(procs int, contender string, n float64) {
-	if procs == 1 && (contender == guard || contender == domain) {
-		g.add(contender+", allocations", n, 0, "")
+	limits := map[string]float64{guard: 0, domain: 0, ioctl: 2}
+	if limit, limited := limits[contender]; limited && procs == 1 {
+		g.add(contender+", allocations", n, limit, "")
 	}
 }
 

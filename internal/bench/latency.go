@@ -52,7 +52,7 @@ var waits = []struct {
 	}},
 }
 
-func reportLatencies(w io.Writer, procs, rounds int, goals *goals) {
+func reportLatencies(w io.Writer, procs, rounds int, results *results, goals *goals) {
 	for _, group := range waits {
 		taken := takeTurns(rounds, len(group.all), func(i int) float64 {
 			return float64(group.all[i].take())
@@ -60,6 +60,7 @@ func reportLatencies(w io.Writer, procs, rounds int, goals *goals) {
 		fmt.Fprintf(w, "  %s\n", group.title)
 		for i, wait := range group.all {
 			fmt.Fprintf(w, "    %-38s%14.0f ns %9.2f×\n", wait.name, taken[i].median(), taken[i].over(taken[0]))
+			results.add(procs, taken[i].median(), taken[i].over(taken[0]), "Wait", wait.name)
 			goals.wait(procs, wait.name, taken[i])
 		}
 	}

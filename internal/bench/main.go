@@ -7,8 +7,11 @@
 // taken again; ratios are taken within a round, and what is printed is the
 // median of all rounds. Nothing here is an assertion.
 //
-//	go run ./internal/bench              # or make bench; about two minutes
-//	go run ./internal/bench -rounds 5    # a glance
+//	go run ./internal/bench -o bin/bench.txt    # as make bench; two minutes
+//	go run ./internal/bench -rounds 5           # a glance
+//
+// With -o, the ratios are compared with those of the last run that wrote the
+// file, which has the format of Go benchmarks.
 //
 // Start reading at pairLoads (what is run) and pairs (who runs it).
 package main
@@ -24,12 +27,20 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 150, "how often each contender has its turn")
+	file := flag.String("o", "", "compare the results with those in `FILE`, and write them there")
 	flag.Parse()
-	report(os.Stdout, *rounds)
+	results := report(os.Stdout, *rounds)
+	if *file == "" {
+		return
+	}
+	if err := results.save(os.Stdout, *file); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
 }
 
-// report measures everything and writes the table.
-func report(w io.Writer, rounds int) {
+// report measures everything, writes the table, and returns its figures.
+func report(w io.Writer, rounds int) (results results) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	machine(w)
 	var goals goals
@@ -37,12 +48,13 @@ func report(w io.Writer, rounds int) {
 	for _, procs := range settings() {
 		runtime.GOMAXPROCS(procs)
 		fmt.Fprintf(w, "\nGOMAXPROCS %d\n", procs)
-		reportPairs(w, procs, rounds, &goals, &disturbances)
-		reportLatencies(w, procs, rounds, &goals)
+		reportPairs(w, procs, rounds, &results, &goals, &disturbances)
+		reportLatencies(w, procs, rounds, &results, &goals)
 		reportSizes(w)
 	}
 	fmt.Fprintf(w, "\n%d of %d turns of pairs were disturbed by other programs and taken again\n", disturbances.disturbed, disturbances.turns)
 	goals.report(w)
+	return results
 }
 
 // settings are the values of GOMAXPROCS that everything is measured at.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -9,7 +10,7 @@ import (
 // the goals what became of them.
 func TestReport(t *testing.T) {
 	var out strings.Builder
-	report(&out, 1)
+	results := report(&out, 1)
 	t.Log(out.String())
 	contenders, end := pairs()
 	defer end()
@@ -29,7 +30,19 @@ func TestReport(t *testing.T) {
 		}
 	}
 	met, missed := strings.Count(goals, ": met"), strings.Count(goals, ": MISSED")
-	if met+missed != 18 {
-		t.Errorf("of 18 goals, %d are met and %d missed", met, missed)
+	if met+missed != 20 {
+		t.Errorf("of 20 goals, %d are met and %d missed", met, missed)
+	}
+
+	// The file of a run is what the next one is compared with.
+	file := filepath.Join(t.TempDir(), "new", "bench.txt")
+	for i, want := range []int{0, len(results)} {
+		var table strings.Builder
+		if err := results.save(&table, file); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(table.String(), "0%\n"); got != want {
+			t.Errorf("run %d: %d of %d figures are as before:\n%s", i, got, len(results), table.String())
+		}
 	}
 }

@@ -39,7 +39,7 @@ const pairsInTurn = 1 << 16
 
 // reportPairs writes what an enter and its exit cost: a row for each contender,
 // a column for each load.
-func reportPairs(w io.Writer, procs, rounds int, goals *goals, disturbances *disturbances) {
+func reportPairs(w io.Writer, procs, rounds int, results *results, goals *goals, disturbances *disturbances) {
 	contenders, end := pairs()
 	defer end()
 	loads := pairLoads(procs)
@@ -63,6 +63,7 @@ func reportPairs(w io.Writer, procs, rounds int, goals *goals, disturbances *dis
 		for i, l := range loads {
 			taken := columns[i][contender.name]
 			fmt.Fprintf(w, "%12.2f ns %9.2f× ", taken.median(), taken.over(columns[i][adds]))
+			results.add(procs, taken.median(), taken.over(columns[i][adds]), "Pair", contender.name, l.name)
 			goals.pair(procs, l.name, contender.name, columns[i])
 		}
 		worker := contender.worker()
