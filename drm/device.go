@@ -18,12 +18,13 @@ import (
 // reference-counted: a registration, each open file and each exported buffer
 // hold it. All methods may be called concurrently.
 type Device struct {
-	class  *Class
-	driver *Driver
-	parent *bus.Device
-	data   any
-	parts  []Part
-	ioctls ioctlTable
+	class   *Class
+	driver  *Driver
+	parent  *bus.Device
+	binding *bus.BoundDevice // only to mark contexts with: it may have ended
+	data    any
+	parts   []Part
+	ioctls  ioctlTable
 
 	gate  *srcu.Domain
 	state atomic.Uint32
@@ -65,6 +66,7 @@ func NewDevice(class *Class, driver *Driver, parent *bus.BoundDevice, data any) 
 		class:   class,
 		driver:  driver,
 		parent:  parent.Device(),
+		binding: parent,
 		data:    data,
 		gate:    srcu.NewShutDomain(),
 		checked: class.options.CheckGuards,

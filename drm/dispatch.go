@@ -36,13 +36,13 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 	req := &Request{Caller: caller, File: f, Cmd: cmd, ctx: ctx}
 	if f.minor.dev.traced() {
 		req.call = &Call{Op: OpIoctl, Context: ctx, Minor: f.minor, File: f, Caller: caller, Cmd: cmd, Addr: arg}
-		return req.call.run(func() error { return f.serve(req, arg) })
+		return req.call.run(func() error { return f.guardedIoctl(req, arg) })
 	}
-	return f.serve(req, arg)
+	return f.guardedIoctl(req, arg)
 }
 
-// serve runs a request inside a guard.
-func (f *File) serve(req *Request, arg uint64) error {
+// guardedIoctl runs a request inside a guard.
+func (f *File) guardedIoctl(req *Request, arg uint64) error {
 	cmd := req.Cmd
 	return f.minor.dev.guarded(&f.records, purpose{cmd: cmd, file: f}, func(dev *RegisteredDevice) error {
 		req.call.entered()
@@ -56,15 +56,14 @@ func (f *File) serve(req *Request, arg uint64) error {
 		if ioctl == nil {
 			return fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, dev.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
 		}
-		req.dev = dev
-		return ioctl.dispatch(req, arg)
+		return ioctl.dispatch(dev, req, arg)
 	})
 }
 
 // dispatch copies the argument in, checks the permission, runs the handler and
 // copies the argument out, also when it was refused or failed. Sizes may differ
 // between the client's headers and ours: what the client did not send is zero.
-func (ioctl *Ioctl) dispatch(req *Request, addr uint64) error {
+func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) error {
 	dir := uapi.IOCDir(req.Cmd) & uapi.IOCDir(ioctl.cmd)
 	in, out := uapi.IOCSize(req.Cmd), uapi.IOCSize(req.Cmd)
 	if dir&uapi.IOCWrite == 0 {
@@ -73,7 +72,7 @@ func (ioctl *Ioctl) dispatch(req *Request, addr uint64) error {
 	if dir&uapi.IOCRead == 0 {
 		out = 0
 	}
-	arg := req.argument(max(in, out, uapi.IOCSize(ioctl.cmd)))
+	arg := make([]uint64, (max(in, out, uapi.IOCSize(ioctl.cmd))+7)/8)
 	if in > 0 {
 		if err := req.CopyFromUser(asBytes(arg)[:in], addr); err != nil {
 			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
@@ -84,7 +83,7 @@ func (ioctl *Ioctl) dispatch(req *Request, addr uint64) error {
 		err = ioctl.permit(req)
 	}
 	if err == nil {
-		err = ioctl.run(req, arg)
+		err = ioctl.run(dev, req, arg)
 	}
 	err = req.call.handled(err)
 	if out > 0 {
@@ -95,10 +94,10 @@ func (ioctl *Ioctl) dispatch(req *Request, addr uint64) error {
 	return err
 }
 
-func (ioctl *Ioctl) run(req *Request, arg []uint64) (err error) {
+func (ioctl *Ioctl) run(dev *RegisteredDevice, req *Request, arg []uint64) (err error) {
 	defer req.finish()
-	defer req.dev.recoverTo(&err, purpose{cmd: req.Cmd, file: req.File})
-	return withErrno(ioctl.handler(req.dev, req, arg))
+	defer dev.recoverTo(&err, purpose{cmd: req.Cmd, file: req.File})
+	return withErrno(ioctl.handler(dev, req, arg))
 }
 
 // withErrno returns err, which wraps the errno that a program sees.

@@ -2,12 +2,13 @@ package drm
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
 // A DrainWatch says what happens when an unplug has to wait for open guards.
 type DrainWatch struct {
-	// After is how long an unplug waits before it is reported; and again each
+	// After is how long an unplug waits before it is reported, and again each
 	// time that the wait has doubled. Zero is [DefaultDrainWatch].
 	After time.Duration
 	// Report, if not nil, gets the reports, which go to the logger of the class
@@ -35,28 +36,54 @@ func (d *Device) awaitGuards() {
 	if d.gate.Drain(ended) == nil { // the usual case, without clock and timer
 		return
 	}
-	watch := d.class.options.DrainWatch
-	begin := time.Now()
-	if d.drainFor(watch.After) {
-		return
+	r := &drainReporter{slow: SlowDrain{Device: d, Inside: d.holds()}, begin: time.Now()}
+	r.schedule(d.class.options.DrainWatch.After)
+	if err := d.gate.Drain(context.Background()); err != nil {
+		panic(err) // the gate is closed, and the context does not end
 	}
-	slow := SlowDrain{Device: d, Inside: d.holds()}
-	for after := watch.After; !slow.Finished; after *= 2 {
-		slow.Waited = time.Since(begin)
-		slow.Guards = d.OpenGuards()
-		slow.Others = max(0, d.Guards()-len(slow.Guards))
-		watch.report(slow)
-		slow.Finished = d.drainFor(after)
-	}
-	slow.Waited, slow.Guards, slow.Others = time.Since(begin), nil, 0
-	watch.report(slow)
+	r.stop()
 }
 
-// drainFor reports whether the gate drained within the time.
-func (d *Device) drainFor(limit time.Duration) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return d.gate.Drain(ctx) == nil
+// A drainReporter reports a wait for open guards at times that double.
+type drainReporter struct {
+	begin time.Time
+
+	mu    sync.Mutex // held while it reports
+	timer *time.Timer
+	slow  SlowDrain
+}
+
+// schedule arranges for the first report, after the given time.
+func (r *drainReporter) schedule(after time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timer = time.AfterFunc(after, r.report)
+}
+
+func (r *drainReporter) report() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.slow.Device
+	if r.slow.Finished {
+		return
+	}
+	r.slow.Waited = time.Since(r.begin)
+	r.slow.Guards = d.OpenGuards()
+	r.slow.Others = max(0, d.Guards()-len(r.slow.Guards))
+	d.class.options.DrainWatch.report(r.slow)
+	r.timer.Reset(r.slow.Waited)
+}
+
+// stop ends the reports. If there were any, it reports that the wait is over.
+func (r *drainReporter) stop() {
+	r.timer.Stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow.Finished = true
+	if r.slow.Waited > 0 {
+		r.slow.Waited, r.slow.Guards, r.slow.Others = time.Since(r.begin), nil, 0
+		r.slow.Device.class.options.DrainWatch.report(r.slow)
+	}
 }
 
 func (w DrainWatch) report(s SlowDrain) {

@@ -33,13 +33,21 @@ type File struct {
 	masterPID int // the process that it became master for
 	magic     uint32
 
-	records records // of its requests, but for open and close
-	events  eventSpace
-	name    clientName
+	events eventSpace
+	name   clientName
 
-	closed atomic.Bool
-	users  atomic.Int64 // requests in flight, and one until Close
+	// What every request writes is on cache lines of its own, so that requests
+	// of different files do not slow each other down.
+	_       [cacheLine]byte
+	closed  atomic.Bool
+	users   atomic.Int64 // requests in flight, and one until Close
+	records records      // of its requests, but for open and close
+	spare   record       // the first of them
+	_       [cacheLine]byte
 }
+
+// cacheLine is the size of a cache line of nearly all processors.
+const cacheLine = 64
 
 // ClientCaps are the capabilities that a client has declared with
 // DRM_IOCTL_SET_CLIENT_CAP.
@@ -106,6 +114,7 @@ func (m *Minor) newFile(client Client, flags int, sink EventSink) *File {
 	f := &File{minor: m, client: client, flags: flags}
 	f.authenticated.Store(client.Admin)
 	f.users.Store(1)
+	f.records.free = &f.spare
 	f.events.init(sink)
 	return f
 }

@@ -58,8 +58,8 @@ func (d *RegisteredDevice) Context() context.Context {
 type guardOf struct{ dev *Device }
 
 // inside returns ctx as the context of code inside a guard of the device.
-func (d *RegisteredDevice) inside(ctx context.Context) context.Context {
-	return d.parent.WithinBinding(context.WithValue(ctx, guardOf{d.Device}, true), ErrInsideGuard)
+func (d *Device) inside(ctx context.Context) context.Context {
+	return d.binding.WithinBinding(context.WithValue(ctx, guardOf{d}, true), ErrInsideGuard)
 }
 
 // isInside reports whether ctx carries a guard of the device.

@@ -100,19 +100,8 @@ type Request struct {
 	File   *File
 	Cmd    uint32 // as the client sent it
 	ctx    context.Context
-	dev    *RegisteredDevice
 	call   *Call                          // nil unless traced
 	joined atomic.Pointer[requestContext] // nil until Context is called
-	words  [8]uint64                      // of the argument, if it is short: most are
-}
-
-// argument returns zeros for an argument of size bytes.
-func (r *Request) argument(size uint32) []uint64 {
-	words := int(size+7) / 8
-	if words > len(r.words) {
-		return make([]uint64, words)
-	}
-	return r.words[:words:words]
 }
 
 // A requestContext is the context of a request, with a function that ends it.
@@ -132,8 +121,9 @@ func (r *Request) Context() context.Context {
 	if joined := r.joined.Load(); joined != nil {
 		return joined.Context
 	}
-	ctx, cancel := context.WithCancelCause(r.dev.inside(r.ctx))
-	stop := context.AfterFunc(r.File.minor.dev.ctx, func() { cancel(ErrUnplugged) })
+	dev := r.File.minor.dev
+	ctx, cancel := context.WithCancelCause(dev.inside(r.ctx))
+	stop := context.AfterFunc(dev.ctx, func() { cancel(ErrUnplugged) })
 	joined := &requestContext{ctx, func() { stop(); cancel(context.Canceled) }}
 	if r.joined.CompareAndSwap(nil, joined) {
 		return joined.Context

@@ -85,7 +85,10 @@ func (l *records) enter(d *Device, p purpose) (*record, *RegisteredDevice, error
 	} else {
 		r = new(record)
 	}
-	*r = record{purpose: p, dev: d, since: since, section: section, check: c, in: l, prev: l.last}
+	// Field by field: while the garbage collector runs, that is much faster.
+	r.what, r.cmd, r.file = p.what, p.cmd, p.file
+	r.dev, r.since, r.section, r.check = d, since, section, c
+	r.in, r.prev, r.next = l, l.last, nil
 	if l.last != nil {
 		l.last.next = r
 	} else {
@@ -121,8 +124,8 @@ func (l *records) remove(r *record) {
 		l.last = r.prev
 	}
 	if r.check == nil { // else copies of the guard may still refer to r
-		*r = record{next: l.free}
-		l.free = r
+		r.file = nil
+		r.prev, r.next, l.free = nil, l.free, r
 	}
 }
 

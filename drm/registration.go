@@ -47,7 +47,7 @@ func (u *UnregisteredDevice) Register(data any) (*Registration, error) {
 		return nil, fmt.Errorf("drm: registering %s: it was registered before; make a new device: %w", d.Name(), unix.EBUSY)
 	}
 	d.registered = RegisteredDevice{Device: d, parent: u.parent, data: data}
-	d.registered.ctx = d.registered.inside(d.ctx)
+	d.registered.ctx = d.inside(d.ctx)
 	if !d.tryGet() {
 		d.releaseData()
 		return nil, fmt.Errorf("drm: registering %s: the parent was unbound: %w", d.Name(), ErrUnplugged)

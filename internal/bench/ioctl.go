@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"sync"
 
 	"github.com/udrm/udrm/drm"
@@ -18,11 +17,11 @@ var emptyIoctl = drm.NewIoctl(uapi.IO(uapi.CommandBase), 0,
 type files struct {
 	node *drm.Minor
 	mu   sync.Mutex
-	free []*drm.File
-	all  []*drm.File
+	free []*drmtest.Client
+	all  []*drmtest.Client
 }
 
-func (f *files) get() *drm.File {
+func (f *files) get() *drmtest.Client {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := len(f.free); n > 0 {
@@ -30,13 +29,13 @@ func (f *files) get() *drm.File {
 		f.free = f.free[:n-1]
 		return file
 	}
-	file, err := f.node.Open(drmtest.Self(), os.O_RDWR, nil)
+	file, err := drmtest.OpenAs(f.node, drmtest.Self())
 	must(err)
 	f.all = append(f.all, file)
 	return file
 }
 
-func (f *files) put(file *drm.File) {
+func (f *files) put(file *drmtest.Client) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.free = append(f.free, file)
@@ -44,7 +43,7 @@ func (f *files) put(file *drm.File) {
 
 func (f *files) close() {
 	for _, file := range f.all {
-		must(file.Close())
+		must(file.File.Close())
 	}
 }
 
@@ -52,9 +51,8 @@ func (f *files) close() {
 func (f *files) sendIoctls(n int) {
 	file := f.get()
 	defer f.put(file)
-	caller := &drmtest.Client{As: file.Client()}
 	for range n {
-		if file.Ioctl(context.Background(), caller, uapi.IO(uapi.CommandBase), 0) != nil {
+		if file.File.Ioctl(context.Background(), file, uapi.IO(uapi.CommandBase), 0) != nil {
 			refuse()
 		}
 	}
