@@ -85,6 +85,10 @@ func (r *request) CopyToUser(addr uint64, src []byte) error {
 
 func (r *request) Client() drm.Client { return clientOf(r.tid) }
 
+// ThreadID returns the thread that sent the request. Package trace asks for it,
+// since it is known without looking the process up.
+func (r *request) ThreadID() int { return int(r.tid) }
+
 func (r *request) InstallFD(fd int, cloexec bool) (int32, error) {
 	given, err := r.listener.AddFD(r.id, fd, cloexec)
 	return int32(given), err

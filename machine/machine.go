@@ -32,6 +32,9 @@ type Options struct {
 	// [kms.ManualClock] lets a test step them.
 	Clock kms.Clock
 
+	// Tracer is attached to the cards before they are plugged; nil: none.
+	Tracer drm.Tracer
+
 	// HangUp delivers POLLHUP to programs when a card is unplugged, and ends
 	// their reads. The kernel does neither.
 	HangUp bool
@@ -78,6 +81,9 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 		return nil, fmt.Errorf("machine: %d cards (limit %d)", len(cards), config.MaxCards)
 	}
 	m.class = drm.NewClass(drm.ClassOptions{Logger: m.log})
+	if opts.Tracer != nil {
+		m.class.Trace(opts.Tracer)
+	}
 	m.bus.OnRescan(m.rescan)
 	m.bus.Subscribe(m.busEvent)
 	count := make(map[config.Driver]int)

@@ -18,32 +18,37 @@ type Coverage struct {
 	Formats    map[string]int            // of framebuffers
 }
 
-// Cover collects what the records have met.
-func Cover(records []Record) *Coverage {
+// Cover collects what the traces have met.
+func Cover(traces ...[]Record) *Coverage {
 	c := &Coverage{map[string]map[string]int{}, map[string]int{}, map[string]int{}}
-	for i := range records {
-		r := &records[i]
-		if r.Type != "ioctl" {
-			continue
-		}
-		if c.Requests[r.Request] == nil {
-			c.Requests[r.Request] = map[string]int{}
-		}
-		c.Requests[r.Request][r.Errno]++
-		in := parseValue(r.In)
-		if format := in.get("pixel_format").text; format != "" && r.Request == "MODE_ADDFB2" {
-			c.Formats[format]++
-		}
-		if name := in.get("property").text; name != "" {
-			c.Properties[name]++
-		}
-		for _, p := range in.get("properties").values {
-			if name := p.get("property").text; name != "" {
-				c.Properties[name]++
-			}
+	for _, records := range traces {
+		for i := range records {
+			c.add(&records[i])
 		}
 	}
 	return c
+}
+
+func (c *Coverage) add(r *Record) {
+	if r.Type != "ioctl" {
+		return
+	}
+	if c.Requests[r.Request] == nil {
+		c.Requests[r.Request] = map[string]int{}
+	}
+	c.Requests[r.Request][r.Errno]++
+	in := parseValue(r.In)
+	if format := in.get("pixel_format").text; format != "" && r.Request == "MODE_ADDFB2" {
+		c.Formats[format]++
+	}
+	if name := in.get("property").text; name != "" {
+		c.Properties[name]++
+	}
+	for _, p := range in.get("properties").values {
+		if name := p.get("property").text; name != "" {
+			c.Properties[name]++
+		}
+	}
 }
 
 // Missing returns the requests that were not met, of those that a driver of

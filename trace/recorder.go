@@ -67,7 +67,7 @@ func NewRecorder(output io.Writer) *Recorder {
 }
 
 // Close writes what is left of the trace and returns the first error of
-// writing it. The recorder must be detached before.
+// writing it. From then on the recorder ignores calls and events.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
 	r.closed = true

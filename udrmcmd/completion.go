@@ -48,6 +48,9 @@ func (a *app) completions() (list []completions) {
 		}
 		for _, arg := range node.Positional {
 			c.runs = c.runs || arg.Passthrough
+			if arg.Enum != "" {
+				c.words = arg.EnumSlice()
+			}
 		}
 		if node.Name == "help" {
 			c.words = topicNames()

@@ -59,6 +59,7 @@ type app struct {
 // cli is the command line of every command.
 type cli struct {
 	Run    runCmd    `cmd:"" help:"Run a program with virtual cards."`
+	Trace  traceCmd  `cmd:"" help:"Show, compare or sum up traces of run --trace."`
 	Doctor doctorCmd `cmd:"" help:"Check whether ${name} can run on this machine."`
 	Help   helpCmd   `cmd:"" help:"Print help on a command or a topic: ${topics}."`
 

@@ -24,12 +24,13 @@ type runCmd struct {
 	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at failed, or its time never came."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
+	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see trace."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
 	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
 }
 
 // Run runs the program. Its error is nil or the status to exit with.
-func (cmd *runCmd) Run(ctx *kong.Context, a *app) error {
+func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	list, template, err := cmd.describe(a, givenCardFlags(ctx))
 	if err != nil {
 		return err
@@ -49,7 +50,17 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) error {
 		level = slog.LevelDebug
 	}
 	r := &runner{runCmd: cmd, log: newLogger(a.Name, level, os.Stderr)}
+	tracer, endTrace, err := startTrace(cmd.Trace)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if traceErr := endTrace(); traceErr != nil {
+			err = traceErr
+		}
+	}()
 	r.machine, err = machine.New(list, machine.Options{
+		Tracer:   tracer,
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
 		AdoptOrphans: true, RaiseGOMAXPROCS: true,
 	})

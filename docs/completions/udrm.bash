@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -33,9 +33,14 @@ _udrm() {
 		--lenient) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
 		--leftovers) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
 		--hang-up) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--trace) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
 		--verbose) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --lenient --leftovers --hang-up --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --lenient --leftovers --hang-up --trace --verbose" -- "$word")) ;;
+	trace)
+		case $previous in
+		esac
+		COMPREPLY=($(compgen -W "show chrome diff coverage stats" -- "$word")) ;;
 	doctor)
 		case $previous in
 		esac
@@ -43,7 +48,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at environment exit-status signals leftovers man completion run doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at environment exit-status signals leftovers man completion run trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
