@@ -7,8 +7,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// An assignment is one property of a MODE_ATOMIC request. The object that value
-// may be the id of is looked up when the request is tried.
+// An assignment is one property of a MODE_ATOMIC request. If value is the id of
+// an object, each attempt to commit looks it up.
 type assignment struct {
 	object   Object
 	property *Property
@@ -19,7 +19,7 @@ type assignment struct {
 // properties.
 const maxAssignments = 1 << 14
 
-// atomic changes any properties of any objects at once, or none of them
+// atomic handles MODE_ATOMIC: it sets all of the properties, or none
 // (drm_mode_atomic_ioctl).
 func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeAtomic) error {
 	testOnly := arg.Flags&uapi.ModeAtomicTestOnly != 0
@@ -27,15 +27,15 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	wantsEvents := arg.Flags&uapi.ModePageFlipEvent != 0
 	switch {
 	case !req.File.Caps().Atomic:
-		return invalid("ATOMIC by a client that has not set DRM_CLIENT_CAP_ATOMIC")
+		return invalid("ATOMIC: the client has not set DRM_CLIENT_CAP_ATOMIC")
 	case arg.Flags&^uint32(uapi.ModeAtomicFlags) != 0:
-		return invalid("ATOMIC with flags %#x", arg.Flags)
+		return invalid("ATOMIC: unknown flags %#x", arg.Flags)
 	case arg.Reserved != 0:
 		return invalid("ATOMIC: the reserved field is not zero")
 	case async && !m.config.Limits.AsyncPageFlip:
 		return invalid("ATOMIC: the device has no async flips")
 	case testOnly && wantsEvents:
-		return invalid("ATOMIC: a test has no event")
+		return invalid("ATOMIC: TEST_ONLY excludes an event")
 	}
 	assignments, bad := m.readAssignments(req, arg)
 	opts := commitOptions{
@@ -65,7 +65,7 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 			}
 		}
 		if len(a.events) == 0 {
-			return invalid("ATOMIC: an event is asked for, but no CRTC is concerned")
+			return invalid("ATOMIC: event requested, but the change has no CRTC")
 		}
 		return nil
 	})
@@ -80,7 +80,7 @@ func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) (as
 	values := userArray[uint64]{req: req, size: 8, addr: arg.PropValuesPtr}
 	for i := range arg.CountObjs {
 		if i > maxAssignments {
-			return assignments, refuse(unix.ENOMEM, "ATOMIC with %d objects", arg.CountObjs)
+			return assignments, refuse(unix.ENOMEM, "ATOMIC: too many objects: %d", arg.CountObjs)
 		}
 		id, err := objects.next(arg.CountObjs - i)
 		if err != nil {
@@ -96,7 +96,7 @@ func (m *ModeConfig) readAssignments(req *drm.Request, arg *uapi.ModeAtomic) (as
 		}
 		for j := range count {
 			if len(assignments) == maxAssignments {
-				return assignments, refuse(unix.ENOMEM, "ATOMIC with more than %d properties", maxAssignments)
+				return assignments, refuse(unix.ENOMEM, "ATOMIC: too many properties (limit %d)", maxAssignments)
 			}
 			id, err := properties.next(count - j)
 			if err != nil {

@@ -71,8 +71,9 @@ func (a *AtomicState) check() error {
 
 func refusedPlane(p *Plane, err error) error { return fmt.Errorf("kms: plane %d: %w", p.id, err) }
 
-// checkModeset is drm_atomic_helper_check_modeset: every CRTC with a mode has
-// connectors, every connector with a CRTC has an encoder of its own.
+// checkModeset checks that every CRTC with a mode has connectors, and that every
+// connector with a CRTC has an encoder of its own
+// (drm_atomic_helper_check_modeset).
 func (a *AtomicState) checkModeset() error {
 	if err := a.routeConnectors(); err != nil {
 		return err
@@ -81,9 +82,9 @@ func (a *AtomicState) checkModeset() error {
 		s := &a.new.crtcs[c.index]
 		switch {
 		case s.Active && !s.Enable:
-			return invalid("CRTC %d is to be active without a mode", c.id)
+			return invalid("CRTC %d cannot be active without a mode", c.id)
 		case s.Enable != a.new.connected(c):
-			return invalid("CRTC %d has a mode but no connector, or a connector but no mode", c.id)
+			return invalid("CRTC %d needs both a mode and a connector, or neither", c.id)
 		}
 		if err := a.checkClones(c); err != nil {
 			return err
@@ -151,7 +152,8 @@ func (a *AtomicState) routeConnectors() error {
 	return nil
 }
 
-// checkPlane is drm_atomic_plane_check.
+// checkPlane checks p, except for its size and position
+// (drm_atomic_plane_check).
 func (a *AtomicState) checkPlane(p *Plane, s *PlaneState) error {
 	switch {
 	case s.CRTC != nil && s.FB == nil:
@@ -165,7 +167,7 @@ func (a *AtomicState) checkPlane(p *Plane, s *PlaneState) error {
 		return err
 	}
 	if old := a.old.planes[p.index].CRTC; old != nil && old != s.CRTC {
-		return fmt.Errorf("it cannot move from CRTC %d to CRTC %d at once: %w", old.id, s.CRTC.id, unix.EINVAL)
+		return fmt.Errorf("it cannot move from CRTC %d to CRTC %d in one commit; disable it first: %w", old.id, s.CRTC.id, unix.EINVAL)
 	}
 	return nil
 }
@@ -248,7 +250,8 @@ func (a *AtomicState) normalizeZpos() {
 	}
 }
 
-// typeZpos is the order of planes on a device without zpos.
+// typeZpos returns the position that planes of the type have on a device without
+// zpos.
 func (p *Plane) typeZpos() int {
 	return slices.Index([]int{uapi.PlaneTypePrimary, uapi.PlaneTypeOverlay, uapi.PlaneTypeCursor}, p.config.Type)
 }

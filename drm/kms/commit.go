@@ -119,8 +119,8 @@ func (a *AtomicState) inTheWay(dev *drm.RegisteredDevice, opts *commitOptions) *
 	return nil
 }
 
-// apply makes the new state of t the current one, and shows it when pending is
-// signalled, nil for now. The caller holds mu.
+// apply makes the new state of a the current one. The hardware shows it when
+// pending is signalled, or at once if pending is nil. The caller holds mu.
 func (m *ModeConfig) apply(dev *drm.RegisteredDevice, a *AtomicState, opts *commitOptions, pending *fence.Fence) []*crtcCommit {
 	modesets := a.modesets()
 	for _, c := range m.crtcs {
@@ -161,7 +161,7 @@ func (a *AtomicState) newCommits(opts *commitOptions, modesets uint32) (commits 
 		}
 		commits = append(commits, f)
 	}
-	a.events = nil // they are on their way
+	a.events = nil // the commits have them
 	return commits
 }
 
@@ -200,11 +200,11 @@ func (m *ModeConfig) unlockVblanks() {
 	}
 }
 
-// A signalChange is what a commit does to the signals of CRTCs, as bits by
-// index: a modeset of one that is lit, and stays so, is both.
+// A signalChange has the CRTCs whose signal a commit ends or begins, one bit
+// each by index. A modeset of a CRTC that is active before and after is in both.
 type signalChange struct{ end, begin uint32 }
 
-// signals returns what the modesets do.
+// signals returns what the modesets do to the signals.
 func (a *AtomicState) signals(modesets uint32) (change signalChange) {
 	for i := range a.m.crtcs {
 		bit := modesets & (1 << i)
@@ -219,7 +219,7 @@ func (a *AtomicState) signals(modesets uint32) (change signalChange) {
 }
 
 // endSignals ends the vblanks of CRTCs that are switched off. The caller has
-// locked the vblanks, here and below.
+// locked the vblanks.
 func (m *ModeConfig) endSignals(dev *drm.RegisteredDevice, signals signalChange) {
 	for _, c := range m.crtcs {
 		if signals.end&(1<<c.index) != 0 {
@@ -228,8 +228,8 @@ func (m *ModeConfig) endSignals(dev *drm.RegisteredDevice, signals signalChange)
 	}
 }
 
-// start begins the vblanks of CRTCs that were just switched on, and the wait
-// for those that show the commits.
+// start begins the vblanks of CRTCs that were just switched on, and starts the
+// commits. The caller has locked the vblanks.
 func (m *ModeConfig) start(dev *drm.RegisteredDevice, commits []*crtcCommit, signals signalChange) {
 	for _, c := range m.crtcs {
 		if signals.begin&(1<<c.index) != 0 {
@@ -241,7 +241,7 @@ func (m *ModeConfig) start(dev *drm.RegisteredDevice, commits []*crtcCommit, sig
 	}
 }
 
-// modesets returns the touched CRTCs whose signal is interrupted.
+// modesets returns the CRTCs of the change whose signal it interrupts, as a mask.
 func (a *AtomicState) modesets() (mask uint32) {
 	for c := range a.CRTCs() {
 		if a.NeedsModeset(c) {
@@ -251,8 +251,7 @@ func (a *AtomicState) modesets() (mask uint32) {
 	return mask
 }
 
-// updateDPMS makes the legacy property of the connectors of c follow a
-// modeset.
+// updateDPMS adjusts the legacy property of the connectors of c to a modeset.
 func (a *AtomicState) updateDPMS(c *CRTC) {
 	for i := range a.new.connectors {
 		s := &a.new.connectors[i]

@@ -43,7 +43,7 @@ func (e *Encoder) Index() int { return e.index }
 
 func (e *Encoder) possible(c *CRTC) bool { return e.config.PossibleCRTCs&(1<<c.index) != 0 }
 
-// A Connector is where a display is plugged in: struct drm_connector.
+// A Connector is a socket for a monitor: struct drm_connector.
 type Connector struct {
 	objectBase
 	index  int
@@ -53,12 +53,12 @@ type Connector struct {
 	properties propertyList
 	encoders   []*Encoder
 	display    *ModeConfig
-	fences     *fence.Context // of its writebacks; nil before the first; guarded by ModeConfig.mu
+	fences     *fence.Context // of its writebacks, or nil; guarded by ModeConfig.mu
 	kobject    *drm.Kobject   // set when the device is registered
 
 	mu         sync.Mutex
-	connection uint32   // what is there: uapi.ModeConnected and so on
-	monitor    *Monitor // likewise; nil when there is none
+	connection uint32   // detected: uapi.ModeConnected and so on
+	monitor    *Monitor // plugged in, or nil
 	forced     force    // by a user
 	override   *Monitor // by a user, or nil
 	probed     probeResult
@@ -68,18 +68,17 @@ type Connector struct {
 // used.
 type ConnectorConfig struct {
 	Type uint32 // uapi.ModeConnector*
-	// Connection is what a probe finds at first; 0 is uapi.ModeConnected.
+	// Connection is the first result of a probe; 0 is uapi.ModeConnected.
 	Connection uint32
-	// Monitor is what is plugged in at first, unless Connection is
+	// Monitor is plugged in at first, unless Connection is
 	// uapi.ModeDisconnected.
 	Monitor *Monitor
-	// WritebackFormats are those that a writeback connector writes.
+	// WritebackFormats are the formats that a writeback connector writes.
 	WritebackFormats []uint32
 }
 
-// AddConnector adds a connector. It needs an encoder: see
-// [Connector.AttachEncoder]. What is plugged in may change: see
-// [Connector.Hotplug].
+// AddConnector adds a connector. It needs an encoder, see
+// [Connector.AttachEncoder]. Its monitor may change, see [Connector.Hotplug].
 func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 	m.checkAdd("connectors", len(m.connectors))
 	c := &Connector{index: len(m.connectors), typeID: 1, config: config, display: m}
@@ -112,7 +111,7 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 		c.properties.attach(property, 0)
 	}
 	if virtual && hasEDID {
-		c.properties.attach(s.edid, 0) // as drivers do that know better
+		c.properties.attach(s.edid, 0) // other virtual connectors have no EDID
 	}
 	if writeback {
 		c.properties.attach(s.writebackOutFencePtr, 0)
@@ -123,7 +122,7 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 	return c
 }
 
-// AttachEncoder says that e can feed the connector. The first one is used.
+// AttachEncoder says that e can feed the connector. The first encoder is used.
 func (c *Connector) AttachEncoder(e *Encoder) {
 	c.display.checkNotInUse()
 	c.encoders = append(c.encoders, e)
@@ -148,7 +147,7 @@ var connectorTypes = [...]string{
 }
 
 // ConnectorTypeName returns the kernel's name of a type, uapi.ModeConnector*,
-// such as "HDMI-A"; "" for what is none.
+// such as "HDMI-A", or "" for an unknown type.
 func ConnectorTypeName(connectorType uint32) string {
 	if int(connectorType) >= len(connectorTypes) {
 		return ""

@@ -58,7 +58,7 @@ func TestCRC(t *testing.T) {
 	for i := range pixels {
 		pixels[i] = byte(i * i >> 4)
 	}
-	f.step0(t) // nobody looks: no timer is set
+	f.step0(t) // no stream is open: no timer is set
 	s, err := f.openCRC()
 	f.must(err)
 	defer s.Close()
@@ -175,7 +175,7 @@ func (f *fixture) step0(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if f.clock.Step(ctx) == nil {
-		t.Error("a timer runs although nobody waits or looks")
+		t.Error("a timer runs although no client needs it")
 	}
 }
 

@@ -9,28 +9,28 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A CRTC combines planes into the picture of a display: struct drm_crtc.
+// A CRTC combines planes into a picture for a connector: struct drm_crtc.
 type CRTC struct {
 	objectBase
 	index  int
 	config CRTCConfig
 	vblank vblank
 	legacy legacyCRTC
-	fences *fence.Context             // of its commits; nil before the first; guarded by ModeConfig.mu
+	fences *fence.Context             // of its commits, or nil; guarded by ModeConfig.mu
 	curve  atomic.Pointer[gammaCurve] // the last one used; see CRTC.gammaCurve
 
-	// badCRCSource: the last write to crc/control named a source that does not
-	// exist, so that crc/data cannot be opened.
+	// badCRCSource says that the last write to crc/control named an unknown
+	// source. Then crc/data cannot be opened.
 	badCRCSource atomic.Bool
-	crcSource    string // the one that was chosen; guarded by vblank.mu
+	crcSource    string // the chosen one; guarded by vblank.mu
 
 	properties propertyList
 }
 
 // A CRTCConfig describes a CRTC. It must not be changed once it is used.
 type CRTCConfig struct {
-	Primary   *Plane // what the legacy requests show framebuffers on
-	Cursor    *Plane // what the legacy cursor requests move; nil without one
+	Primary   *Plane // for the legacy requests that show framebuffers
+	Cursor    *Plane // for the legacy cursor requests, or nil
 	GammaSize int    // entries of the gamma table; 0 without one
 
 	// VblankSource says that the driver has vblanks of its own, and reports
@@ -45,8 +45,8 @@ type CRTCConfig struct {
 	CRCSources []string
 }
 
-// legacyCRTC is what the legacy requests remember beside the state. Guarded
-// by ModeConfig.mu.
+// A legacyCRTC has what legacy requests read back but the state lacks. It is
+// guarded by ModeConfig.mu.
 type legacyCRTC struct {
 	cursorX, cursorY int32
 	gamma            [3][]uint16 // red, green, blue

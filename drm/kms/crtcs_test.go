@@ -146,7 +146,7 @@ func TestTwoCRTCs(t *testing.T) {
 		t.Errorf("events %+v and %+v", first, second)
 	}
 	if f.display.irqs != [2]bool{} {
-		t.Errorf("nobody waits, and vblanks are of interest: %v", f.display.irqs)
+		t.Errorf("no client waits, but vblanks are enabled: %v", f.display.irqs)
 	}
 	for _, flags := range []uint32{uapi.VblankSecondary, 1 << uapi.VblankHighCRTCShift} {
 		f.must(ioctl(f.fixture, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent|flags, 0, 7)))

@@ -72,7 +72,7 @@ func TestCursor(t *testing.T) {
 	if got := f.driver.ModeConfig().Objects(); got != objects-1 {
 		t.Errorf("refused cursors leave %d objects behind", got-objects+1)
 	}
-	// It may be set ahead of the mode.
+	// It may be set before the mode.
 	f.step()
 	f.disable()
 	f.must(cursor(uapi.ModeCursorBO|uapi.ModeCursorMove, 1, 2, handle))

@@ -211,7 +211,7 @@ func TestInFenceNonblocking(t *testing.T) {
 	f.must(ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{CRTCID: crtcID, Flags: uapi.ModeCursorMove, X: 3, Y: 3}))
 	f.noEvent()
 	if info, _ := f.fenceInfo(out); info.Status != 0 || f.pixel() != 0 {
-		t.Errorf("ahead of the fence: out-fence %d, red %d", info.Status, f.pixel())
+		t.Errorf("before the fence: out-fence %d, red %d", info.Status, f.pixel())
 	}
 	fen.Signal(nil)
 	f.step()

@@ -72,7 +72,7 @@ func TestForce(t *testing.T) {
 	want(t, "a word for status", status("up"), unix.EINVAL)
 
 	f.must(debugfs("force").Store("off\n"))
-	check("off, ahead of a probe", uapi.ModeConnected, []byte("its own"), "off", false)
+	check("off, before a probe", uapi.ModeConnected, []byte("its own"), "off", false)
 	probe()
 	check("off, after it", uapi.ModeDisconnected, nil, "off", false)
 	f.must(debugfs("force").Store("unspecified"))

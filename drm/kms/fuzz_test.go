@@ -134,7 +134,7 @@ type fuzzDevice struct {
 	*testing.T
 	driver  *vkms.Driver
 	client  *drmtest.Client
-	objects int // of the display, ahead of the client
+	objects int // of the display, before the client
 	parent  *bus.Device
 	stop    func()
 }

@@ -89,7 +89,7 @@ func TestLatePicture(t *testing.T) {
 	}
 	for range 3 {
 		if c := f.crc(s); (c.Value == before.Value) != (c.Frame < e.Sequence) {
-			t.Errorf("frame %d has CRC %#x, with %#x ahead of the flip at %d", c.Frame, c.Value, before.Value, e.Sequence)
+			t.Errorf("frame %d has CRC %#x, with %#x before the flip at %d", c.Frame, c.Value, before.Value, e.Sequence)
 		}
 	}
 }

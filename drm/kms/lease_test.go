@@ -124,7 +124,7 @@ func TestLeaseObjects(t *testing.T) {
 		{"a blob", true, []uint32{crtcID, connectorID, primaryID, blob.BlobID}, nil, unix.EINVAL},
 		{"a property", true, []uint32{crtcID, connectorID, primaryID, dpmsID}, nil, unix.EINVAL},
 		{"an object that is unknown comes first", true, []uint32{4711, encoderID}, nil, unix.ENOENT},
-		{"an encoder ahead of what is missing", true, []uint32{encoderID}, nil, unix.EINVAL},
+		{"an encoder before a missing object", true, []uint32{encoderID}, nil, unix.EINVAL},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f.setCap(uapi.ClientCapUniversalPlanes, map[bool]uint64{true: 1}[tc.universal])

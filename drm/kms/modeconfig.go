@@ -26,20 +26,20 @@ type Config struct {
 	Driver  Driver
 	Buffers *gem.Manager
 	Limits  Limits
-	Clock   Clock // nil for the real one
+	Clock   Clock // nil stands for the real one
 }
 
-// A ModeConfig is the modesetting of one device: struct drm_mode_config. It
-// is a [drm.Part], to be attached ahead of the buffers. A driver makes it,
-// adds planes, CRTCs, encoders and connectors, attaches and registers it;
-// from then on nothing can be added.
+// A ModeConfig is the modesetting of one device: struct drm_mode_config. It is
+// a [drm.Part], which the driver attaches before the buffers. The driver makes
+// it, adds planes, CRTCs, encoders and connectors, attaches it, and registers
+// the device. Then nothing can be added.
 type ModeConfig struct {
 	config   Config
 	objects  objectTable
 	standard standardProperties
 	hasZpos  bool // a plane has the property
 
-	// Written before the device is registered only.
+	// Constant once the device is registered.
 	planes     []*Plane
 	crtcs      []*CRTC
 	encoders   []*Encoder
@@ -49,7 +49,7 @@ type ModeConfig struct {
 	inUse  atomic.Bool
 
 	state atomic.Pointer[State] // replaced with mu held
-	shown atomic.Pointer[State] // what the hardware shows, when it is not state; see fences.go
+	shown atomic.Pointer[State] // what the hardware shows if it is not state, or nil; see fences.go
 	mu    sync.Mutex            // serialises commits
 
 	changes changes // of the picture
@@ -59,7 +59,7 @@ type ModeConfig struct {
 	unregistered bool // by an unplug
 }
 
-// New returns a ModeConfig with the standard properties and nothing else.
+// New returns a ModeConfig without objects. It has the standard properties.
 func New(config Config) *ModeConfig {
 	m := &ModeConfig{config: config}
 	if m.config.Clock == nil {
@@ -106,7 +106,7 @@ func (m *ModeConfig) freeze() {
 	})
 }
 
-// State returns what the device shows at this moment.
+// State returns the current state.
 func (m *ModeConfig) State() *State { return m.state.Load() }
 
 // Planes returns the planes in the order in which they were added.
@@ -118,7 +118,7 @@ func (m *ModeConfig) CRTCs() []*CRTC { return m.crtcs }
 // Connectors returns the connectors in the order in which they were added.
 func (m *ModeConfig) Connectors() []*Connector { return m.connectors }
 
-// Objects returns how many objects have an id, for leak checks.
+// Objects returns the number of objects that have an id, for leak checks.
 func (m *ModeConfig) Objects() int { return m.objects.len() }
 
 // Cap implements [drm.CapPart].
@@ -152,8 +152,8 @@ func (m *ModeConfig) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
 	return &fileState{blobs: make(map[*Blob]struct{})}, nil
 }
 
-// Release implements [drm.FilePart]: it gives up the framebuffers and blobs of the
-// file. What shows a framebuffer is switched off.
+// Release implements [drm.FilePart]. It releases the framebuffers and blobs of
+// the file, and switches off the planes that show a framebuffer of it.
 func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File) {
 	for _, c := range m.crtcs {
 		c.vblank.forget(f)
@@ -175,7 +175,7 @@ func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File) {
 	m.dropState()
 }
 
-// Register implements [drm.RegisterPart]: it announces the connectors.
+// Register implements [drm.RegisterPart]. It announces the connectors.
 func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 	m.freeze()
 	for _, c := range m.connectors {
@@ -184,8 +184,8 @@ func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 	return nil
 }
 
-// Shutdown switches everything off, for a driver that is about to be unbound
-// (drm_atomic_helper_shutdown). It waits for nothing.
+// Shutdown switches everything off before the driver is unbound
+// (drm_atomic_helper_shutdown). It does not wait for a vblank.
 func (m *ModeConfig) Shutdown(dev *drm.RegisteredDevice) error {
 	return m.commit(dev, commitOptions{unsynced: true}, func(a *AtomicState) error {
 		for _, c := range m.connectors {
@@ -202,15 +202,15 @@ func (m *ModeConfig) Shutdown(dev *drm.RegisteredDevice) error {
 	})
 }
 
-// Unplug implements [drm.UnplugPart]: whoever waits for a vblank or a flip gets it
-// now, and so does whoever comes later.
+// Unplug implements [drm.UnplugPart]. Requests that wait for a vblank or a flip
+// complete now, and later ones at once.
 func (m *ModeConfig) Unplug(*drm.Device) {
 	for _, c := range m.crtcs {
 		c.vblank.unplug()
 	}
 }
 
-// Unregister implements [drm.RegisterPart]: it takes back the connectors.
+// Unregister implements [drm.RegisterPart]. It removes the connectors from sysfs.
 func (m *ModeConfig) Unregister(dev *drm.Device) {
 	for _, c := range m.connectors {
 		c.unregister(dev)
@@ -221,8 +221,8 @@ func (m *ModeConfig) Unregister(dev *drm.Device) {
 	m.dropState()
 }
 
-// dropState gives up what the last state of an unplugged device holds, once
-// no file is open. Until then the last picture can be looked at.
+// dropState releases the last state of an unplugged device, once no file is
+// open. Until then, Screenshot returns the last picture.
 func (m *ModeConfig) dropState() {
 	m.fileMu.Lock()
 	drop := m.unregistered && m.files == 0

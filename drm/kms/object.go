@@ -7,18 +7,18 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// An object is anything that has an id in the uAPI: struct drm_mode_object.
+// An object has an id in the uAPI: struct drm_mode_object.
 type object interface {
 	ID() uint32
 	objectType() uint32 // one of uapi.ModeObject*
 }
 
-// counted are the objects that come and go: framebuffers and blobs. They keep
-// their id until the last reference is put.
+// A counted object is a framebuffer or a blob. It keeps its id until the last
+// reference is put.
 type counted interface {
 	object
 	count() *refCount
-	free() // gives up what the object holds
+	free() // releases what the object holds
 }
 
 // A refCount is guarded by objectTable.mu.
@@ -26,20 +26,20 @@ type refCount struct{ refs int }
 
 func (r *refCount) count() *refCount { return r }
 
-// objectBase is the id of an object. It does not change once it is added.
+// objectBase has the id of an object. The id does not change once it is given.
 type objectBase struct{ id uint32 }
 
 // ID returns the object's number in the uAPI, unique within its device.
 func (b *objectBase) ID() uint32 { return b.id }
 
-// An objectTable is the id space of a device. A new object gets the lowest
+// An objectTable has the objects of a device by id. A new object gets the lowest
 // free id, from 1.
 type objectTable struct {
 	mu      sync.Mutex
 	objects handle.Slots[object]
 }
 
-// add gives o an id. A counted object begins with one reference, the caller's.
+// add gives o an id. A counted object begins with one reference for the caller.
 func (t *objectTable) add(base *objectBase, o object) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,10 +49,10 @@ func (t *objectTable) add(base *objectBase, o object) {
 	}
 }
 
-// find, with ModeConfig.find in front of it for what clients name, returns the
-// object of that id and type (uapi.ModeObjectAny: of any
-// type), nil when there is none. The caller gets a reference to counted ones
-// and ends with release.
+// find returns the object with that id and type, or nil. The type
+// uapi.ModeObjectAny stands for all types. A counted object comes with a
+// reference for the caller, which release puts. For ids that clients name, use
+// [ModeConfig.find].
 func (t *objectTable) find(id, objectType uint32) object {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -66,15 +66,14 @@ func (t *objectTable) find(id, objectType uint32) object {
 	return o
 }
 
-// get takes a reference on behalf of somebody who holds one, or of nothing
-// when c is nil.
+// get takes a reference. The caller must hold one already.
 func (t *objectTable) get(c counted) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.count().refs++
 }
 
-// put gives a reference back. The last one frees the id and the object.
+// put releases a reference. The last one frees the id and the object.
 func (t *objectTable) put(c counted) {
 	t.mu.Lock()
 	r := c.count()
@@ -93,21 +92,21 @@ func (t *objectTable) put(c counted) {
 	}
 }
 
-// shared reports whether somebody else than the caller holds a reference.
+// shared reports whether there is a reference beside that of the caller.
 func (t *objectTable) shared(c counted) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return c.count().refs > 1
 }
 
-// release ends what find began.
+// release puts the reference that find has taken, if o is counted.
 func (t *objectTable) release(o object) {
 	if c, ok := o.(counted); ok {
 		t.put(c)
 	}
 }
 
-// len returns how many objects there are.
+// len returns the number of objects.
 func (t *objectTable) len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,7 +124,7 @@ func (t *objectTable) ids() []uint32 {
 	return list
 }
 
-// findAs is find for an object whose type is known.
+// findAs is like find, for objects of a known type.
 func findAs[T object](t *objectTable, id, objectType uint32) (o T, ok bool) {
 	o, ok = t.find(id, objectType).(T)
 	return o, ok

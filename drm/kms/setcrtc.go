@@ -11,24 +11,24 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// setCRTC is the legacy modeset: mode, framebuffer and connectors of a CRTC at
-// once (drm_mode_setcrtc).
+// setCRTC handles SETCRTC: it sets mode, framebuffer and connectors of a CRTC
+// (drm_mode_setcrtc).
 func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTC) error {
 	if arg.X > math.MaxUint16 || arg.Y > math.MaxUint16 {
-		return refuse(unix.ERANGE, "SETCRTC at %d,%d", arg.X, arg.Y)
+		return refuse(unix.ERANGE, "SETCRTC: position %d,%d is out of range", arg.X, arg.Y)
 	}
 	c, err := m.findCRTC(req.File, arg.CRTCID)
 	if err != nil {
 		return err
 	}
-	// A CRTC may be switched off without its plane.
+	// To switch a CRTC off, the client needs no lease of its plane.
 	if primary := c.config.Primary; arg.ModeValid != 0 && !req.File.LeaseHeld(primary.id) {
 		return leasedAway("SETCRTC", primary)
 	}
 	opts := commitOptions{ctx: req.Context()}
 	if arg.ModeValid == 0 {
 		if arg.CountConnectors > 0 {
-			return invalid("SETCRTC of CRTC %d with %d connectors but no mode", c.id, arg.CountConnectors)
+			return invalid("SETCRTC: CRTC %d has %d connectors but no mode", c.id, arg.CountConnectors)
 		}
 		return m.commit(dev, opts, func(a *AtomicState) error {
 			a.setConfig(c, nil, nil, 0, 0, nil)
@@ -36,7 +36,7 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		})
 	}
 
-	// With -1 the framebuffer stays the one that is shown.
+	// -1 keeps the framebuffer.
 	var fb *Framebuffer
 	if arg.FBID != math.MaxUint32 {
 		if fb, err = m.findFB(arg.FBID); err != nil {
@@ -45,7 +45,7 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		defer m.objects.put(fb)
 	}
 	if arg.Mode.Flags&uapi.ModeFlagPicARMask != 0 && !req.File.Caps().AspectRatio {
-		return invalid("SETCRTC: a mode with an aspect ratio, by a client that has not set DRM_CLIENT_CAP_ASPECT_RATIO")
+		return invalid("SETCRTC: the mode has an aspect ratio, but the client has not set DRM_CLIENT_CAP_ASPECT_RATIO")
 	}
 	timing, err := mode.FromInfo(&arg.Mode)
 	if err != nil {
@@ -74,9 +74,9 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Connector, error) {
 	switch {
 	case arg.CountConnectors == 0:
-		return nil, invalid("SETCRTC with a mode but no connectors")
+		return nil, invalid("SETCRTC: a mode, but no connectors")
 	case uint64(arg.CountConnectors) > uint64(len(m.connectors)):
-		return nil, invalid("SETCRTC with %d connectors, the device has %d", arg.CountConnectors, len(m.connectors))
+		return nil, invalid("SETCRTC: %d connectors, but the device has %d", arg.CountConnectors, len(m.connectors))
 	}
 	list := userArray[uint32]{req: req, size: 4, addr: arg.SetConnectorsPtr}
 	var connectors []*Connector
@@ -94,8 +94,8 @@ func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Co
 	return connectors, nil
 }
 
-// checkViewport checks that the framebuffer fills the screen from x, y on, and
-// that the primary plane can show it.
+// checkViewport checks that the framebuffer covers the mode from x, y on, and that
+// the primary plane can show it.
 func (a *AtomicState) checkViewport(c *CRTC, timing *mode.Mode, fb *Framebuffer, x, y uint32) error {
 	primary := c.config.Primary
 	if !primary.supports(fb.format.Code, fb.modifier) {
@@ -108,8 +108,8 @@ func (a *AtomicState) checkViewport(c *CRTC, timing *mode.Mode, fb *Framebuffer,
 	return fb.checkSource(x<<16, y<<16, w<<16, h<<16)
 }
 
-// setConfig is __drm_atomic_helper_set_config. A nil mode switches the CRTC
-// off.
+// setConfig makes the change of a SETCRTC (__drm_atomic_helper_set_config). A nil
+// mode switches the CRTC off.
 func (a *AtomicState) setConfig(c *CRTC, timing *mode.Mode, fb *Framebuffer, x, y uint32, connectors []*Connector) {
 	a.stealEncoders = true
 	a.setMode(c, timing, nil)
@@ -138,7 +138,7 @@ func (a *AtomicState) setConfig(c *CRTC, timing *mode.Mode, fb *Framebuffer, x, 
 	for _, connector := range connectors {
 		a.setConnectorCRTC(connector, c)
 	}
-	// A CRTC that has lost its last connector goes off.
+	// Switch off a CRTC that has lost its last connector.
 	for _, other := range a.m.crtcs {
 		if other != c && a.crtcs&(1<<other.index) != 0 && !a.new.connected(other) {
 			a.setMode(other, nil, nil)

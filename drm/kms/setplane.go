@@ -5,8 +5,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// setPlane is the legacy update of one plane; without a framebuffer it is
-// switched off (drm_mode_setplane).
+// setPlane handles SETPLANE: it updates one plane. Without a framebuffer it
+// switches the plane off (drm_mode_setplane).
 func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeSetPlane) error {
 	p, err := m.findPlane(req.File, arg.PlaneID)
 	if err != nil {
@@ -38,8 +38,8 @@ func (m *ModeConfig) setPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	})
 }
 
-// cursorOf reports whether p is the legacy cursor of c: updates of it do not
-// wait for anything.
+// cursorOf reports whether p is the legacy cursor of c, whose updates do not
+// wait.
 func (m *ModeConfig) cursorOf(p *Plane, c *CRTC) bool { return c != nil && c.config.Cursor == p }
 
 // updatePlane shows fb on p. place says where; its other fields are ignored.

@@ -4,16 +4,15 @@ import "github.com/udrm/udrm/drm/mode"
 
 import "slices"
 
-// A State is what a device shows: the state of all its planes, CRTCs and
-// connectors at one moment. It does not change: a commit replaces it by
-// another.
+// A State is the state of all planes, CRTCs and connectors of a device at one
+// moment. It does not change: a commit replaces it by another State.
 type State struct {
 	planes     []PlaneState
 	crtcs      []CRTCState
 	connectors []ConnectorState
 }
 
-// A PlaneState is what a plane shows, and where. CRTC and FB are both set, or
+// A PlaneState says what a plane shows, and where. CRTC and FB are both set, or
 // both nil.
 type PlaneState struct {
 	CRTC         *CRTC
@@ -26,7 +25,7 @@ type PlaneState struct {
 	Alpha        uint16 // of the plane as a whole
 	BlendMode    BlendMode
 	Zpos         uint32 // as clients set it
-	// Of YUV formats: Color* as in COLOR_ENCODING and COLOR_RANGE.
+	// For YUV formats, the values of COLOR_ENCODING and COLOR_RANGE: Color*.
 	ColorEncoding, ColorRange uint32
 	HotX, HotY                int32 // of a cursor
 
@@ -37,22 +36,22 @@ type PlaneState struct {
 	properties []propertyValue // of the driver; never changed in place
 }
 
-// A CRTCState is the mode of a CRTC, and whether it is lit.
+// A CRTCState has the mode of a CRTC and says whether it is active.
 type CRTCState struct {
 	Enable     bool // it has a mode and connectors
-	Active     bool // it is not switched off
+	Active     bool // it shows a picture
 	Mode       mode.Mode
-	ModeBlob   *Blob // the mode as clients gave it; nil when there is none
-	GammaLUT   *Blob // nil for none
+	ModeBlob   *Blob // the mode as clients gave it, or nil
+	GammaLUT   *Blob // or nil
 	VRREnabled bool
 
 	properties []propertyValue
 }
 
-// A ConnectorState is what a connector is fed with.
+// A ConnectorState says which CRTC feeds a connector.
 type ConnectorState struct {
 	CRTC        *CRTC
-	BestEncoder *Encoder // nil without a CRTC
+	BestEncoder *Encoder // or nil, without a CRTC
 	LinkStatus  uint32   // uapi.ModeLinkStatus*
 	DPMS        uint32   // uapi.ModeDPMS*, as the legacy property shows it
 
@@ -76,7 +75,7 @@ func (s *State) clone() *State {
 	}
 }
 
-// connected reports whether a connector is fed by c.
+// connected reports whether c feeds a connector.
 func (s *State) connected(c *CRTC) bool {
 	return slices.ContainsFunc(s.connectors, func(cs ConnectorState) bool { return cs.CRTC == c })
 }

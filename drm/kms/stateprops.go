@@ -50,7 +50,7 @@ func (a *AtomicState) checkUnchanged(o Object, at *attached, value uint64) error
 }
 
 func readOnly(o object, p *Property) error {
-	return invalid("property %s of object %d is not one that a client can set", p.name, o.ID())
+	return invalid("clients cannot set property %s of object %d", p.name, o.ID())
 }
 
 func optionalID[T interface {
@@ -191,7 +191,7 @@ func (c *CRTC) set(std *standardProperties, a *AtomicState, property *Property, 
 		a.setMode(c, &mode, blob)
 	case std.gammaLUT:
 		if blob != nil && len(blob.data)%lutEntrySize != 0 {
-			return invalid("GAMMA_LUT of %d bytes for CRTC %d: not whole entries", len(blob.data), c.id)
+			return invalid("GAMMA_LUT of CRTC %d: %d bytes are not whole entries", c.id, len(blob.data))
 		}
 		s.GammaLUT = blob
 	case std.vrrEnabled:
@@ -227,8 +227,8 @@ func (c *Connector) set(std *standardProperties, a *AtomicState, property *Prope
 		crtc, _ := ref.(*CRTC)
 		a.setConnectorCRTC(c, crtc)
 	case std.linkStatus:
-		// Only the hardware knows that a link is bad; a client can say that it
-		// has dealt with it.
+		// Only the hardware can set a link to bad; a client sets it to good when
+		// it has retrained the link.
 		if s.LinkStatus != uapi.ModeLinkStatusGood {
 			s.LinkStatus = uint32(value)
 		}

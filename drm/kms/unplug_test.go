@@ -61,7 +61,7 @@ func TestUnplugCompletesEverything(t *testing.T) {
 	}
 	want(t, "PAGE_FLIP after the unplug", f.flip(a, 0, 0), unix.ENODEV)
 
-	// The last picture can be had while the client is there; then nothing is
+	// The last picture is there as long as the client is; then nothing is
 	// left of it.
 	if _, err := f.screenshot(); err != nil {
 		t.Errorf("a screenshot after the unplug: %v", err)

@@ -37,7 +37,7 @@ func testVblankQuery(f *fixture) {
 	want(t, "WAIT_VBLANK before the CRTC was ever on", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
 	f.enable()
 	first, at := f.query()
-	// The counter runs though nobody looks.
+	// The counter runs although no client waits.
 	f.clock.Advance(1000 * framePeriod)
 	second, later := f.query()
 	if second-first != 1000 || later-at != (1000*framePeriod).Truncate(time.Microsecond) {

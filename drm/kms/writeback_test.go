@@ -90,7 +90,7 @@ func TestWriteback(t *testing.T) {
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicTestOnly, 0, change{writebackID, fbID, uint64(target)}) }))
 	f.must(f.blocking(func() error { return f.atomic(0, 0, change{primaryID, fbPropID, uint64(shown)}) }))
 	if got, _ := f.pixels(target); !bytes.Equal(got, make([]byte, len(got))) {
-		t.Error("a framebuffer was written that nobody had committed")
+		t.Error("a framebuffer was written that was not committed")
 	}
 }
 
@@ -121,7 +121,7 @@ func TestWritebackErrors(t *testing.T) {
 	scene[len(scene)-1].value = 0
 	want(t, "none", f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, scene...), 0)
 
-	// A test asks for no fence, so that it does not matter that there is none.
+	// A test makes no fence, so it may request one without a framebuffer.
 	fence := change{writebackID, f.wbProp("WRITEBACK_OUT_FENCE_PTR"), f.outPtr()}
 	want(t, "a fence of nothing, to test", f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, append(scene, fence)...), 0)
 	want(t, "a fence of nothing", f.atomic(uapi.ModeAtomicAllowModeset, 0, append(scene, fence)...), unix.EINVAL)
