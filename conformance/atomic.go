@@ -290,8 +290,8 @@ func atomicStateErrors(t *tester) {
 	equal(t, "the framebuffer after refused requests", s.GetCRTC().FBID, s.FB)
 }
 
-// atomicAllOrNothing checks that a request with an invalid last change makes none
-// of its changes.
+// atomicAllOrNothing checks that a request with an invalid last change makes
+// none of its changes.
 func atomicAllOrNothing(t *tester) {
 	s := t.ShowScene()
 	before := s.state()
@@ -363,8 +363,8 @@ func atomicEvents(t *tester) {
 	s.NoEvent()
 }
 
-// atomicBusy checks that behind a pending commit a nonblocking request is EBUSY,
-// and a blocking one waits.
+// atomicBusy checks that behind a pending commit a nonblocking request is
+// EBUSY, and a blocking one waits.
 func atomicBusy(t *tester) {
 	s := t.ShowScene()
 	other := uint64(s.Another())

@@ -10,8 +10,8 @@ import (
 )
 
 // Card returns the device whose primary node is at path, for real system calls.
-// unplug allows cases to unplug it, so that every user of the card loses it. That
-// requires a driver that can be unbound in sysfs, or a vkms device made in
+// unplug allows cases to unplug it, so that every user of the card loses it.
+// That requires a driver that can be unbound in sysfs, or a vkms device made in
 // configfs, and the permission to do so.
 func Card(path string, unplug bool) (Target, error) {
 	device, driver, err := sysfsDevice(path)

@@ -134,10 +134,10 @@ var neverSucceed = map[uint32]string{
 	uapi.IoctlModeDirtyFB: "the display scans out buffers directly",
 }
 
-// checkCoverage checks that the cases sent every request that the device serves.
-// Each must have succeeded, and must have been refused for a bad pointer, for a
-// client without permission, and on an unplugged device. A new request of udrm
-// therefore needs a case.
+// checkCoverage checks that the cases sent every request that the device
+// serves. Each must have succeeded, and must have been refused for a bad
+// pointer, for a client without permission, and on an unplugged device. A new
+// request of udrm therefore needs a case.
 func checkCoverage(t *testing.T, covered Coverage, served []uint32) {
 	rules := make(map[uint32]rule)
 	for _, r := range requests {

@@ -141,8 +141,8 @@ func crtcBadModes(t *tester) {
 	equal(t, "the framebuffer after refused requests", s.GetCRTC().FBID, s.FB)
 }
 
-// crtcPan checks that SETCRTC can show any part of a framebuffer larger than the
-// mode.
+// crtcPan checks that SETCRTC can show any part of a framebuffer larger than
+// the mode.
 func crtcPan(t *tester) {
 	s := t.Show()
 	fb := s.NewFB(uint32(s.Mode.HDisplay)+64, uint32(s.Mode.VDisplay)+32)

@@ -63,8 +63,8 @@ func flipWithoutEvent(t *tester) {
 	s.NoEvent()
 }
 
-// flipBusy checks that a CRTC takes one flip at a time. A vblank may fall between
-// two requests, but not every time.
+// flipBusy checks that a CRTC takes one flip at a time. A vblank may fall
+// between two requests, but not every time.
 func flipBusy(t *tester) {
 	s := t.Show()
 	fb := s.Another()
@@ -84,7 +84,8 @@ func flipBusy(t *tester) {
 	t.Errorf("a second PAGE_FLIP succeeded 20 times while the first was pending")
 }
 
-// flipOrder checks that each flip is shown at a later vblank than the one before.
+// flipOrder checks that each flip is shown at a later vblank than the one
+// before.
 func flipOrder(t *tester) {
 	s := t.Show()
 	fbs := [2]uint32{s.FB, s.Another()}

@@ -128,8 +128,8 @@ func fbModifiers(t *tester) {
 	}
 }
 
-// nv12 returns the ADDFB2 argument for a framebuffer in NV12, with both planes in
-// one buffer.
+// nv12 returns the ADDFB2 argument for a framebuffer in NV12, with both planes
+// in one buffer.
 func nv12(dumb *uapi.ModeCreateDumb) uapi.ModeFBCmd2 {
 	return uapi.ModeFBCmd2{
 		Width: 64, Height: 64, PixelFormat: uapi.FormatNV12,
@@ -282,7 +282,8 @@ func fbKeepsBuffer(t *tester) {
 	equal(t, "the contents of the buffer after its handle is closed", others[0], 42)
 }
 
-// fbDirty checks DIRTYFB. A driver that scans out buffers directly answers ENOSYS.
+// fbDirty checks DIRTYFB. A driver that scans out buffers directly answers
+// ENOSYS.
 func fbDirty(t *tester) {
 	f := t.Open()
 	fb := f.NewFB(64, 64)

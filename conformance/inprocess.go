@@ -17,8 +17,8 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 )
 
-// InProcess returns the DRM device of class that driver makes on dev. dev must be
-// bound to driver already. The client is this process, with CAP_SYS_ADMIN.
+// InProcess returns the DRM device of class that driver makes on dev. dev must
+// be bound to driver already. The client is this process, with CAP_SYS_ADMIN.
 func InProcess(class *drm.Class, dev *bus.Device, driver *bus.Driver) Target {
 	s := &inProcess{class: class, nodes: make(map[int]*openNode)}
 	s.as = drmtest.Self()

@@ -107,8 +107,8 @@ func leaseErrors(t *tester) {
 	}
 }
 
-// leaseObjects checks that a lessee sees the leased objects, and no others of the
-// kinds that can be leased.
+// leaseObjects checks that a lessee sees the leased objects, and no others of
+// the kinds that can be leased.
 func leaseObjects(t *tester) {
 	l := t.Lessor()
 	all := l.MustResources()
@@ -234,8 +234,8 @@ func leaseRevoke(t *tester) {
 	l.Want("to disable, by the lessor", uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: l.CRTC})
 }
 
-// leaseMaster checks that a lessee is master while its lessor is, and can neither
-// drop nor set that itself.
+// leaseMaster checks that a lessee is master while its lessor is, and can
+// neither drop nor set that itself.
 func leaseMaster(t *tester) {
 	l := t.Lessor()
 	lessee, _ := l.Lease()
@@ -279,8 +279,8 @@ func leaseLessee(t *tester) {
 	lessee.Want("of itself, as lessee", uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: id}, unix.EACCES)
 }
 
-// leaseImplicit checks that a lease by a client without universal planes includes
-// the planes of the CRTC.
+// leaseImplicit checks that a lease by a client without universal planes
+// includes the planes of the CRTC.
 func leaseImplicit(t *tester) {
 	f := t.Open()
 	l := &lessor{file: f, Display: f.Display()}
@@ -292,8 +292,8 @@ func leaseImplicit(t *tester) {
 	}
 }
 
-// leaseNoPrimary checks that requests that use a plane implicitly cannot use one
-// outside the lease.
+// leaseNoPrimary checks that requests that use a plane implicitly cannot use
+// one outside the lease.
 func leaseNoPrimary(t *tester) {
 	s := t.Show()
 	l := &lessor{file: s.file, Display: s.Display, plane: s.Plane(uapi.PlaneTypeOverlay)}

@@ -25,7 +25,8 @@ func asMaster(f *file) error {
 	return f.Ioctl(uapi.IoctlSetVersion, &uapi.SetVersion{DiMajor: -1, DdMajor: -1})
 }
 
-// firstOpener checks that a file opened while there is no master becomes master.
+// firstOpener checks that a file opened while there is no master becomes
+// master.
 func firstOpener(t *tester) {
 	f := t.Open()
 	t.Want("a master's request by the first file", asMaster(f))

@@ -73,8 +73,8 @@ func otherShow(t *tester) {
 	s.Settle()
 }
 
-// otherUnplug checks that the buffers of an unplugged device stay valid on other
-// devices.
+// otherUnplug checks that the buffers of an unplugged device stay valid on
+// other devices.
 func otherUnplug(t *tester) {
 	f, other := t.Open(), t.OpenOther()
 	dumb := t.NewDumb(f, 64, 64, 32)

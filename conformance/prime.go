@@ -57,8 +57,8 @@ func primeShare(t *tester) {
 	equal(t, "the contents of the dma-buf", direct[0], 42)
 }
 
-// primeSelfImport checks that an import returns the handle that the file already
-// has, and that one GEM_CLOSE closes it however often it was imported.
+// primeSelfImport checks that an import returns the handle that the file
+// already has, and that one GEM_CLOSE closes it however often it was imported.
 func primeSelfImport(t *tester) {
 	f, other := t.Open(), t.Open()
 	dumb := t.NewDumb(f, 64, 64, 32)
@@ -232,8 +232,8 @@ func dmaBufSyncFiles(t *tester) {
 	}
 }
 
-// dmaBufFences checks that a buffer has the fences that clients import, here the
-// fence of a pending commit: a wait for the buffer waits for them.
+// dmaBufFences checks that a buffer has the fences that clients import, here
+// the fence of a pending commit: a wait for the buffer waits for them.
 func dmaBufFences(t *tester) {
 	s := t.ShowScene()
 	for _, flags := range []uint32{uapi.DMABufSyncWrite, uapi.DMABufSyncRead} {

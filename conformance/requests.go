@@ -18,8 +18,8 @@ type request struct {
 	rules rule
 }
 
-// requests are the requests of drm.h and drm_mode.h, without the legacy ones from
-// before kernel modesetting.
+// requests are the requests of drm.h and drm_mode.h, without the legacy ones
+// from before kernel modesetting.
 var requests = []request{
 	{uapi.IoctlVersion, forRender},
 	{uapi.IoctlGetUnique, 0},

@@ -215,8 +215,8 @@ func (l lookup) errnos() []unix.Errno {
 	return []unix.Errno{unix.ENOENT}
 }
 
-// lookups returns the requests that look up the object with the given id, by the
-// type of the object.
+// lookups returns the requests that look up the object with the given id, by
+// the type of the object.
 func lookups(id uint32) map[uint32][]lookup {
 	fb := id
 	return map[uint32][]lookup{

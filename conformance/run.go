@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Coverage counts the answers of each request: how often it returned each errno,
-// 0 for success. Its keys are request numbers as the client sent them.
+// Coverage counts the answers of each request: how often it returned each
+// errno, 0 for success. Its keys are request numbers as the client sent them.
 type Coverage map[uint32]map[unix.Errno]int
 
 // Run runs the cases against the target, each as a test of its own, one after

@@ -184,7 +184,8 @@ func syncobjSignalReset(t *tester) {
 	t.Want("SYNCOBJ_WAIT after another SIGNAL", f.wait(0, 0, first))
 }
 
-// exportSyncobj returns a descriptor of an object or, by the flags, of its fence.
+// exportSyncobj returns a descriptor of an object or, by the flags, of its
+// fence.
 func (f *file) exportSyncobj(handle, flags uint32) *file {
 	f.t.Helper()
 	arg := uapi.SyncobjHandle{Handle: handle, Flags: flags}
@@ -200,8 +201,8 @@ func (f *file) importSyncobj(from *file) uint32 {
 	return arg.Handle
 }
 
-// syncobjShare checks that a descriptor refers to the object itself, and keeps it
-// after its file is closed.
+// syncobjShare checks that a descriptor refers to the object itself, and keeps
+// it after its file is closed.
 func syncobjShare(t *tester) {
 	f, other := t.Open(), t.Open()
 	handle := f.NewSyncobj(0)

@@ -66,8 +66,8 @@ func (syscalls) Mmap(fd int, offset uint64, length int) ([]byte, error) {
 
 func (syscalls) Munmap(p []byte) error { return unix.Munmap(p) }
 
-// Unprivileged removes CAP_SYS_ADMIN from the effective set of the thread while f
-// runs.
+// Unprivileged removes CAP_SYS_ADMIN from the effective set of the thread while
+// f runs.
 func (syscalls) Unprivileged(f func()) error {
 	runtime.LockOSThread()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -14,8 +14,8 @@ type System interface {
 	Close(fd int) error
 	Dup(fd int) (int, error)
 
-	// Ioctl sends one request, and repeats it if a signal interrupted it. arg is
-	// an address in this process, which need not be valid.
+	// Ioctl sends one request, and repeats it if a signal interrupted it. arg
+	// is an address in this process, which need not be valid.
 	Ioctl(fd int, cmd uint32, arg uintptr) error
 
 	// Read reads pending events. It waits for the first one, unless the file is
@@ -43,16 +43,16 @@ type System interface {
 type Target struct {
 	System System
 
-	// Nodes returns the current paths of the device's nodes. render is "" if the
-	// device has no render node.
+	// Nodes returns the current paths of the device's nodes. render is "" if
+	// the device has no render node.
 	Nodes func() (primary, render string, err error)
 
 	// Other is the primary node of another device, to share buffers with; "" if
 	// there is no other device.
 	Other string
 
-	// Unplug unplugs the device while nodes are open. Plug plugs it in again; its
-	// nodes may have other names then. Both are nil if the device cannot be
+	// Unplug unplugs the device while nodes are open. Plug plugs it in again;
+	// its nodes may have other names then. Both are nil if the device cannot be
 	// unplugged; Why tells the reason.
 	Unplug, Plug func() error
 	Why          string

@@ -15,8 +15,8 @@ import (
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// A tester runs one case on a target. Only the goroutine of the case may use it;
-// the methods of files may be called concurrently.
+// A tester runs one case on a target. Only the goroutine of the case may use
+// it; the methods of files may be called concurrently.
 type tester struct {
 	*testing.T
 	target  Target
@@ -197,8 +197,8 @@ func (t *tester) Replug() {
 	}
 }
 
-// Want fails the case unless err is one of the errnos; none stand for success. It
-// reports whether err is.
+// Want fails the case unless err is one of the errnos; none stand for success.
+// It reports whether err is.
 func (t *tester) Want(what string, err error, errnos ...unix.Errno) bool {
 	t.Helper()
 	if len(errnos) == 0 {

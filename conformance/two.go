@@ -26,8 +26,8 @@ func (f *file) Two() [2]*kmsclient.Display {
 	return [2]*kmsclient.Display(displays)
 }
 
-// twoIndependent checks that the displays do not affect each other. Both can have
-// a pending flip.
+// twoIndependent checks that the displays do not affect each other. Both can
+// have a pending flip.
 func twoIndependent(t *tester) {
 	f := t.Open()
 	two := f.Two()
@@ -57,8 +57,8 @@ func twoIndependent(t *tester) {
 	equal(t, "the framebuffer of the second CRTC after RMFB", b.GetCRTC().FBID, 0)
 }
 
-// twoAtomic checks that one request changes both displays or none, and that each
-// display sends an event.
+// twoAtomic checks that one request changes both displays or none, and that
+// each display sends an event.
 func twoAtomic(t *tester) {
 	f := t.Open()
 	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
@@ -101,8 +101,8 @@ func twoVblanks(t *tester) {
 	t.Want("WAIT_VBLANK on the enabled CRTC", err)
 }
 
-// twoLease checks that a lessee counts only leased CRTCs: its CRTC 0 need not be
-// the device's.
+// twoLease checks that a lessee counts only leased CRTCs: its CRTC 0 need not
+// be the device's.
 func twoLease(t *tester) {
 	l := t.Lessor()
 	two := l.Two()

@@ -8,9 +8,9 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// unplugCases are about what a client sees of an unplugged device: as the section
-// Device Hot-Unplug of the kernel's uAPI documentation says, and where that is
-// open, as kernels behave.
+// unplugCases are about what a client sees of an unplugged device: as the
+// section Device Hot-Unplug of the kernel's uAPI documentation says, and where
+// that is open, as kernels behave.
 var unplugCases = []Case{
 	{"unplug/requests", NeedUnplug | NeedMaster, unplugRequests},
 	{"unplug/render-node", NeedUnplug | NeedRender, unplugRender},
@@ -27,8 +27,8 @@ var unplugCases = []Case{
 	{"unplug/comes-back", NeedUnplug | NeedDisplay | NeedDumb, unplugComesBack},
 }
 
-// unplugRequests checks that every request is ENODEV, whatever else is wrong with
-// it.
+// unplugRequests checks that every request is ENODEV, whatever else is wrong
+// with it.
 func unplugRequests(t *tester) {
 	f, other := t.Open(), t.Open()
 	t.Unplug()
@@ -139,8 +139,8 @@ func unplugVblankEvents(t *tester) {
 	}
 }
 
-// unplugVblankWait checks that a wait for a vblank ends. The kernel ends any wait
-// after three seconds, with EBUSY.
+// unplugVblankWait checks that a wait for a vblank ends. The kernel ends any
+// wait after three seconds, with EBUSY.
 func unplugVblankWait(t *tester) {
 	s := t.Show()
 	arg := uapi.WaitVblankRequest{Type: uapi.VblankRelative | s.pipe(), Sequence: 100000}
@@ -167,8 +167,8 @@ func unplugFence(t *tester) {
 	}
 }
 
-// unplugSyncFile checks that a sync file stays valid, and that another device can
-// import the sync object.
+// unplugSyncFile checks that a sync file stays valid, and that another device
+// can import the sync object.
 func unplugSyncFile(t *tester) {
 	f := t.Open()
 	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
@@ -194,8 +194,8 @@ func unplugLease(t *tester) {
 	t.Want("close", lessee.Close())
 }
 
-// unplugComesBack checks that a device that is plugged in again is a new one: old
-// files stay dead and do not disturb it.
+// unplugComesBack checks that a device that is plugged in again is a new one:
+// old files stay dead and do not disturb it.
 func unplugComesBack(t *tester) {
 	s := t.Show()
 	t.Unplug()

@@ -107,8 +107,8 @@ func vblankWaiters(t *tester) {
 	}
 }
 
-// vblankPassed checks that a wait for a past vblank ends at once, or at the next
-// vblank with NEXTONMISS.
+// vblankPassed checks that a wait for a past vblank ends at once, or at the
+// next vblank with NEXTONMISS.
 func vblankPassed(t *tester) {
 	s := t.Show()
 	now, _ := s.mustVblank(uapi.VblankRelative, 1)

@@ -53,8 +53,8 @@ func versionBadPointer(t *tester) {
 	f.Want("with lengths but NULL pointers", uapi.IoctlVersion, &uapi.Version{NameLen: 100, DateLen: 100, DescLen: 100})
 }
 
-// setVersion checks that SET_VERSION returns the versions in use; -1 requests no
-// change.
+// setVersion checks that SET_VERSION returns the versions in use; -1 requests
+// no change.
 func setVersion(t *tester) {
 	f := t.Open()
 	f.Must(uapi.IoctlSetMaster, nil)
@@ -94,8 +94,8 @@ func setVersionTooNew(t *tester) {
 	}
 }
 
-// unique checks that a master has a bus id after it has set version 1.1 or later
-// of the interface. libdrm relies on it.
+// unique checks that a master has a bus id after it has set version 1.1 or
+// later of the interface. libdrm relies on it.
 func unique(t *tester) {
 	f := t.Open()
 	f.Must(uapi.IoctlSetMaster, nil)

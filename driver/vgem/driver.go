@@ -8,8 +8,8 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 )
 
-// A Driver drives one device; each device needs a driver of its own. All methods
-// may be called concurrently.
+// A Driver drives one device; each device needs a driver of its own. All
+// methods may be called concurrently.
 type Driver struct {
 	class *drm.Class
 

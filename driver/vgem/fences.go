@@ -53,7 +53,8 @@ func (p *fences) Ioctls() []drm.Ioctl {
 	}
 }
 
-// attach adds a new fence to a buffer: EBUSY if it conflicts with a pending one.
+// attach adds a new fence to a buffer: EBUSY if it conflicts with a pending
+// one.
 func (p *fences) attach(dev *drm.RegisteredDevice, req *drm.Request, arg *FenceAttach) error {
 	if arg.Flags&^FenceWrite != 0 || arg.Pad != 0 {
 		return fmt.Errorf("vgem: FENCE_ATTACH: unknown flags in %#x or nonzero padding %#x: %w", arg.Flags, arg.Pad, unix.EINVAL)

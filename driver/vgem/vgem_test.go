@@ -208,8 +208,8 @@ func TestFenceTimeout(t *testing.T) {
 	})
 }
 
-// TestNoFenceIsLeftPending checks that closing the file, or removing the device,
-// signals all fences.
+// TestNoFenceIsLeftPending checks that closing the file, or removing the
+// device, signals all fences.
 func TestNoFenceIsLeftPending(t *testing.T) {
 	drmtest.NoLeaks(t)
 	driver, parent := newDevice(t)

@@ -13,8 +13,8 @@ func (d *Driver) debugfsFiles(*drm.Device) []drm.DebugfsFile {
 	return []drm.DebugfsFile{{Path: "vkms_config", Show: d.showConfig}}
 }
 
-// showConfig returns what the kernel shows: the module parameters of the default
-// device, and the objects of any other.
+// showConfig returns what the kernel shows: the module parameters of the
+// default device, and the objects of any other.
 func (d *Driver) showConfig() string {
 	flag := func(b bool) int {
 		if b {

@@ -37,8 +37,8 @@ type Config struct {
 
 	// Clock drives the vblanks; nil is the real clock.
 	Clock kms.Clock
-	// Misuse is called right before an access to the hardware without a guard or
-	// a bound parent. nil panics.
+	// Misuse is called right before an access to the hardware without a guard
+	// or a bound parent. nil panics.
 	Misuse func(err error)
 }
 
@@ -46,8 +46,8 @@ type Config struct {
 // parameters: a cursor plane and writeback.
 func DefaultConfig() Config { return Config{Cursor: true, Writeback: true} }
 
-// A Driver drives one virtual display; each device needs a driver of its own. All
-// methods may be called concurrently.
+// A Driver drives one virtual display; each device needs a driver of its own.
+// All methods may be called concurrently.
 type Driver struct {
 	class  *drm.Class
 	config Config

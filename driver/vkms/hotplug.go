@@ -10,10 +10,10 @@ import (
 	"github.com/udrm/udrm/drm/kms"
 )
 
-// Hotplug plugs a monitor into a connector, or unplugs it, while clients use the
-// device: see [kms.Connector.Hotplug]. connector is its name for clients, such
-// as "HDMI-A-1". A nil monitor is the one of the configuration. Errors: ENODEV
-// without a device, ENOENT for an unknown connector.
+// Hotplug plugs a monitor into a connector, or unplugs it, while clients use
+// the device: see [kms.Connector.Hotplug]. connector is its name for clients,
+// such as "HDMI-A-1". A nil monitor is the one of the configuration. Errors:
+// ENODEV without a device, ENOENT for an unknown connector.
 func (d *Driver) Hotplug(connector string, connection uint32, monitor *kms.Monitor) error {
 	c, err := d.connector(connector)
 	if err != nil {

@@ -54,8 +54,8 @@ type Connector struct {
 }
 
 // NewTopology returns a Topology as most graphics cards have it: any CRTC can
-// drive any connector. It sets the PossibleEncoders of the connectors. Each CRTC
-// has a primary plane and, as config says, a cursor plane and a writeback
+// drive any connector. It sets the PossibleEncoders of the connectors. Each
+// CRTC has a primary plane and, as config says, a cursor plane and a writeback
 // connector. All CRTCs share the overlay planes, if any.
 func NewTopology(crtcs int, connectors []Connector, config *Config) *Topology {
 	t := new(Topology)
@@ -107,8 +107,8 @@ func (e *TopologyError) Error() string {
 }
 
 const (
-	// MaxCRTCs is the limit of the kernel's vkms for CRTCs, planes, encoders and
-	// connectors.
+	// MaxCRTCs is the limit of the kernel's vkms for CRTCs, planes, encoders
+	// and connectors.
 	MaxCRTCs = 31
 	// maxObjects is the limit for encoders and connectors, those of writebacks
 	// included: the bits of a mask.

@@ -94,7 +94,8 @@ func TestTopologyRules(t *testing.T) {
 	}
 }
 
-// TestTopology checks that clients see the objects of a topology, and a hotplug.
+// TestTopology checks that clients see the objects of a topology, and a
+// hotplug.
 func TestTopology(t *testing.T) {
 	d := two()
 	d.Connectors[1].Status = uapi.ModeDisconnected

@@ -52,7 +52,8 @@ type Request struct {
 	In, Out *Struct
 }
 
-// LookupRequest returns the request that has the type and number of cmd, or nil.
+// LookupRequest returns the request that has the type and number of cmd, or
+// nil.
 func LookupRequest(cmd uint32) *Request {
 	i := slices.IndexFunc(requests, func(r Request) bool { return (r.Cmd^cmd)&iocTypeNrMask == 0 })
 	if i < 0 {

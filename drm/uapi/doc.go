@@ -27,17 +27,17 @@
 //	DRM_CLIENT_CAP_ATOMIC        ClientCapAtomic
 //	struct dma_buf_sync          DMABufSync
 //
-// There are three exceptions: struct drm_mode_modeinfo is ModeInfo; the types of
-// events are EventTypeVblank and so on, because EventVblank is the struct; pixel
-// formats keep their names (FormatXRGB8888_A8). A comment at each declaration
-// has the C name.
+// There are three exceptions: struct drm_mode_modeinfo is ModeInfo; the types
+// of events are EventTypeVblank and so on, because EventVblank is the struct;
+// pixel formats keep their names (FormatXRGB8888_A8). A comment at each
+// declaration has the C name.
 //
 // # Layout
 //
-// The structs are those of the 64-bit ABI. Padding is explicit, so that every Go
-// compiler lays them out alike, and [encoding/binary] agrees with a copy of the
-// memory. A pointer is a uint64, the address in the client's memory. Each member
-// of a union is a struct of its own: DRM_IOCTL_WAIT_VBLANK takes a
+// The structs are those of the 64-bit ABI. Padding is explicit, so that every
+// Go compiler lays them out alike, and [encoding/binary] agrees with a copy of
+// the memory. A pointer is a uint64, the address in the client's memory. Each
+// member of a union is a struct of its own: DRM_IOCTL_WAIT_VBLANK takes a
 // [WaitVblankRequest] and returns a [WaitVblankReply] of the same size. The
 // different layouts of some requests of 32-bit clients are left out.
 //
@@ -47,8 +47,8 @@
 // # What is left out
 //
 // The package lacks the structs and constants of user-modesetting drivers (DMA
-// buffers, AGP, hardware locks), which Linux 6.8 removed, and the vendors' format
-// modifiers. [IoctlName] still knows the removed requests.
+// buffers, AGP, hardware locks), which Linux 6.8 removed, and the vendors'
+// format modifiers. [IoctlName] still knows the removed requests.
 package uapi
 
 //go:generate go run ./internal/gen

@@ -19,13 +19,13 @@ import (
 	"testing"
 )
 
-// TestHeaders makes the C compiler compare every size, offset, type and value of
-// the Go declarations with the headers of this machine.
+// TestHeaders makes the C compiler compare every size, offset, type and value
+// of the Go declarations with the headers of this machine.
 //
 // The headers may be newer than those that the declarations come from. In newer
-// headers a struct may have grown at its end, and with it the size in its request
-// numbers, and there may be more flags. Everything else is ABI and must be the
-// same.
+// headers a struct may have grown at its end, and with it the size in its
+// request numbers, and there may be more flags. Everything else is ABI and must
+// be the same.
 func TestHeaders(t *testing.T) {
 	same := sameHeaders(t)
 	size, cmdMask := "==", uint32(0xffffffff)
@@ -225,7 +225,8 @@ func TestDescriptions(t *testing.T) {
 // TestLayout checks what the compiler of another architecture relies on.
 func TestLayout(t *testing.T) {
 	for _, s := range structTable {
-		// Without padding that is not spelled out, encoding/binary and memory agree.
+		// Without padding that is not spelled out, encoding/binary and memory
+		// agree.
 		if got, want := binary.Size(reflect.Zero(s.typ).Interface()), int(s.typ.Size()); got != want {
 			t.Errorf("%v: encoding/binary writes %d bytes, memory has %d", s.typ, got, want)
 		}

@@ -44,8 +44,8 @@ func IO(nr uint32) uint32 { return ioc(IOCNone, nr, 0) }
 // the client only reads.
 func IOR(nr, size uint32) uint32 { return ioc(IOCRead, nr, size) }
 
-// IOW returns the DRM request of number nr with an argument of size bytes that the
-// client only writes.
+// IOW returns the DRM request of number nr with an argument of size bytes that
+// the client only writes.
 func IOW(nr, size uint32) uint32 { return ioc(IOCWrite, nr, size) }
 
 // IOWR returns the DRM request of number nr with an argument of size bytes that

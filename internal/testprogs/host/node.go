@@ -327,7 +327,8 @@ func reopen([]string) {
 	want(err, unix.ENOENT, "/dev/dri/null")
 }
 
-// mapping checks mmap in all its forms. The test looks at the buffer afterwards.
+// mapping checks mmap in all its forms. The test looks at the buffer
+// afterwards.
 func mapping([]string) {
 	const rw = unix.PROT_READ | unix.PROT_WRITE
 	fd := openCard(unix.O_RDWR)

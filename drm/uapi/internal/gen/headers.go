@@ -56,7 +56,8 @@ var headers = []header{
 	},
 }
 
-// extraIncludes are needed to compile the inputs' macros: DRM_CLOEXEC is O_CLOEXEC.
+// extraIncludes are needed to compile the inputs' macros: DRM_CLOEXEC is
+// O_CLOEXEC.
 var extraIncludes = []string{"fcntl.h"}
 
 // ioctlMacro matches the macros that are request numbers.

@@ -1,9 +1,9 @@
 // Command gen writes the generated files of package uapi from the C headers
 // that declare the DRM uAPI.
 //
-// It does not parse C. The preprocessor lists the macros that the headers define,
-// in order. The compiler evaluates them, and describes the structs in its
-// debugging information. The steps:
+// It does not parse C. The preprocessor lists the macros that the headers
+// define, in order. The compiler evaluates them, and describes the structs in
+// its debugging information. The steps:
 //
 //   - headers.go names the inputs and selects the parts of each;
 //   - probe.go compiles a C file and reads the object file;

@@ -91,8 +91,8 @@ func (m *model) claim(name, c string) error {
 	return nil
 }
 
-// structDoc returns the doc comment of the struct that is c in C and name in the
-// arguments of requests.
+// structDoc returns the doc comment of the struct that is c in C and name in
+// the arguments of requests.
 func (m *model) structDoc(c, name string) string {
 	doc := "is " + c
 	var requests []string
@@ -111,8 +111,8 @@ func (m *model) structDoc(c, name string) string {
 	}
 }
 
-// argStructs returns the names of the structs that t can be: for a union, all its
-// members.
+// argStructs returns the names of the structs that t can be: for a union, all
+// its members.
 func argStructs(t dwarf.Type) []string {
 	s, ok := t.(*dwarf.StructType)
 	if !ok {
@@ -186,8 +186,8 @@ func (m *model) addStruct(t *dwarf.StructType, size int64, name string, c cPath,
 }
 
 // goType returns the Go type of t, and a comment where C has more information.
-// nested names an unnamed struct; elem is the C index of its elements if t is an
-// array.
+// nested names an unnamed struct; elem is the C index of its elements if t is
+// an array.
 func goType(t dwarf.Type, nested func(t *dwarf.StructType, elem string) (string, error)) (typ, comment string, err error) {
 	switch t := t.(type) {
 	case *dwarf.TypedefType:

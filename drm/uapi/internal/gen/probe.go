@@ -160,9 +160,9 @@ func headerOf(path string) *header {
 	return nil
 }
 
-// compile compiles a C file in which every macro initialises a variable. It then
-// redefines the macros that make request numbers, so that the declarations that
-// follow have the type of each request's argument.
+// compile compiles a C file in which every macro initialises a variable. It
+// then redefines the macros that make request numbers, so that the declarations
+// that follow have the type of each request's argument.
 func (p *probed) compile(dir string) (object string, err error) {
 	var b strings.Builder
 	b.WriteString(includes())
@@ -189,7 +189,8 @@ func isIoctl(name string) bool {
 	return ioctlMacro.MatchString(name) && !ioctlBase.MatchString(name)
 }
 
-// readValues reads the variables that compile declared out of the data sections.
+// readValues reads the variables that compile declared out of the data
+// sections.
 func (p *probed) readValues(f *elf.File) error {
 	symbols, err := f.Symbols()
 	if err != nil {
