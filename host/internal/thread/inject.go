@@ -20,6 +20,8 @@ type Tracee struct {
 	saved  registers // at the stop, in the call that the thread waits in
 	mask   uint64
 	masked bool
+	alarm  alarm
+	halted bool // the stop by the alarm's SIGSTOP was seen
 }
 
 // errRestart is ERESTARTNOINTR. A call that ends with it is made again, unseen
@@ -30,13 +32,19 @@ const errRestart = unix.Errno(513)
 // make the call again by itself.
 var ErrMoved = errors.New("thread: the thread has left its system call; it will make it again")
 
+// errNotRun reports that the thread did not run an injected call in time. The
+// program sees EINTR.
+var errNotRun = errors.New("thread: the thread does not run the call that it was given")
+
 // Trace attaches to the thread, which runs on. EPERM when a debugger or strace
 // traces it, or when we may not.
 func (t ID) Trace() (*Tracee, error) {
 	if err := seize(t); err != nil {
 		return nil, fmt.Errorf("thread %d: tracing it: %w", t, err)
 	}
-	return &Tracee{id: t}, nil
+	x := &Tracee{id: t}
+	x.alarm.start(t)
+	return x, nil
 }
 
 // Stop stops the thread in system call nr, whose instruction ends at ip.
@@ -90,7 +98,11 @@ func (x *Tracee) stop(release func(unix.Errno) error, errno unix.Errno) error {
 		case isEventStop(status):
 			return nil
 		}
-		if err := unix.PtraceCont(int(x.id), int(status.StopSignal())); err != nil {
+		signal := status.StopSignal()
+		if signal == unix.SIGSTOP && x.alarm.hasRung() {
+			x.halted, signal = true, 0
+		}
+		if err := unix.PtraceCont(int(x.id), int(signal)); err != nil {
 			return x.lost(err)
 		}
 	}
@@ -120,6 +132,13 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 		case isEventStop(status):
 			// SIGSTOP or SIGCONT for the whole process. The thread runs on for
 			// now and follows the others when it is released.
+		case status.StopSignal() == unix.SIGSTOP && x.alarm.hasRung():
+			x.halted = true
+			x.saved.finish(-int64(unix.EINTR))
+			if err := setRegs(x.id, &x.saved); err != nil {
+				return 0, x.lost(err)
+			}
+			return 0, x.abandon(errNotRun)
 		default:
 			signal = int(status.StopSignal()) // SIGSTOP cannot be blocked
 		}
@@ -153,15 +172,42 @@ func (x *Tracee) detach() error {
 			return x.lost(err)
 		}
 	}
+	if x.alarm.stop() && !x.halted {
+		// The SIGSTOP is pending. The thread must not run into it alone.
+		if err := x.halt(); err != nil {
+			return err
+		}
+	}
 	if err := unix.PtraceDetach(int(x.id)); err != nil {
 		return x.lost(err)
 	}
 	return nil
 }
 
+// halt lets the thread run until it stops by the alarm's SIGSTOP.
+func (x *Tracee) halt() error {
+	for signal := 0; ; {
+		if err := unix.PtraceCont(int(x.id), signal); err != nil {
+			return x.lost(err)
+		}
+		status, err := x.wait()
+		switch {
+		case err != nil:
+			return err
+		case isEventStop(status):
+			signal = 0
+		case status.StopSignal() == unix.SIGSTOP:
+			return nil
+		default:
+			signal = int(status.StopSignal())
+		}
+	}
+}
+
 // lost handles a thread that does not obey. Nearly always it was killed. Then
 // it must be waited for, or its process could never be reaped.
 func (x *Tracee) lost(why error) error {
+	defer x.alarm.stop()
 	if !errors.Is(why, unix.ESRCH) && !errors.Is(why, unix.ENOENT) {
 		_ = unix.PtraceDetach(int(x.id))
 		return fmt.Errorf("thread %d: tracing it: %w", x.id, why)
@@ -181,13 +227,16 @@ func (x *Tracee) wait() (unix.WaitStatus, error) {
 		_, err := unix.Wait4(int(x.id), &status, unix.WALL|unix.WNOTHREAD, nil)
 		switch {
 		case err == unix.EINTR:
-		case err != nil: // ECHILD: another thread's exec replaced it
-			return 0, fmt.Errorf("thread %d: it ended while we traced it: %w", x.id, unix.ESRCH)
-		case !status.Stopped():
-			return 0, fmt.Errorf("thread %d: it was killed while we traced it: %w", x.id, unix.ESRCH)
-		default:
+			continue
+		case err == nil && status.Stopped():
 			return status, nil
+		case err != nil: // ECHILD: another thread's exec replaced it
+			err = fmt.Errorf("thread %d: it ended while we traced it: %w", x.id, unix.ESRCH)
+		default:
+			err = fmt.Errorf("thread %d: it was killed while we traced it: %w", x.id, unix.ESRCH)
 		}
+		x.alarm.stop()
+		return 0, err
 	}
 }
 
