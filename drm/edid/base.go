@@ -9,7 +9,7 @@ import (
 	"github.com/udrm/udrm/drm/mode"
 )
 
-// Where things are in a base block.
+// The offsets of fields in a base block.
 const (
 	manufacturerAt = 8
 	productAt      = 10
@@ -29,38 +29,41 @@ const (
 
 const (
 	descriptorSize = 18
-	baseModes      = 2 // beside the name and the limits
+	baseModes      = 2 // in addition to the name and the limits
 )
 
-// Tags of descriptors that are no timings: their fourth byte.
+// The tags of descriptors that are not timings, in their fourth byte.
 const (
+	tagDummy       = 0x10
+	tagEstablished = 0xf7 // established timings III
+	tagCVT         = 0xf8 // CVT codes of three bytes
+	tagStandard    = 0xfa // six more standard timings
 	tagName        = 0xfc
 	tagLimits      = 0xfd
-	tagStandard    = 0xfa // six more standard timings
-	tagEstablished = 0xf7
-	tagDummy       = 0x10
 )
 
-// Bits of the input and the features.
+// Bits of input and features, and fixed values.
 const (
-	inputDigital     = 1 << 7
-	inputEightBits   = 2 << 4 // a colour
-	featureSRGB      = 1 << 2
-	featureNative    = 1 << 1 // the preferred mode is that of the pixels
-	madeWeek, made   = 1, 2024
-	gamma            = 2.2
-	limitsOnly       = 1 // no formula for further timings
-	firstYear        = 1990
-	unusedStandard   = 0x01
-	descriptorFiller = ' '
+	inputDigital   = 1 << 7
+	inputEightBits = 2 << 4 // per colour
+	// featureContinuous means that the monitor accepts any rates within its
+	// limits.
+	featureContinuous = 1 << 0
+	featureNative     = 1 << 1 // the first detailed timing is the preferred mode
+	featureSRGB       = 1 << 2
+	madeWeek, made    = 1, 2024
+	gamma             = 2.2
+	firstYear         = 1990
+	unusedStandard    = 0x01
+	descriptorFiller  = ' '
 )
 
-// encodeBase makes the base block, and returns the modes that found no room.
-func (m *Monitor) encodeBase(modes []mode.Mode) (b block, rest []mode.Mode, err error) {
+// encodeBase returns the base block, with at most baseModes modes.
+func (m *Monitor) encodeBase(modes []mode.Mode) (b block, err error) {
 	copy(b[:], header)
 	id, err := m.encodeManufacturer()
 	if err != nil {
-		return b, nil, err
+		return b, err
 	}
 	binary.BigEndian.PutUint16(b[manufacturerAt:], id)
 	binary.LittleEndian.PutUint16(b[productAt:], m.Product)
@@ -70,7 +73,7 @@ func (m *Monitor) encodeBase(modes []mode.Mode) (b block, rest []mode.Mode, err 
 	b[inputAt] = inputDigital | inputEightBits
 	for i, mm := range []int{m.WidthMM, m.HeightMM} {
 		if mm < 0 || mm > MaxSizeMM {
-			return b, nil, fmt.Errorf("edid: a picture of %dx%d mm: an EDID has 0 to %d mm", m.WidthMM, m.HeightMM, MaxSizeMM)
+			return b, fmt.Errorf("edid: size of %dx%d mm is out of range (limit %d mm)", m.WidthMM, m.HeightMM, MaxSizeMM)
 		}
 		b[sizeAt+i] = centimetres(mm)
 	}
@@ -82,8 +85,7 @@ func (m *Monitor) encodeBase(modes []mode.Mode) (b block, rest []mode.Mode, err 
 	}
 
 	var descriptors [][]byte
-	used := min(len(modes), baseModes)
-	for i := range used {
+	for i := range modes {
 		descriptors = append(descriptors, m.encodeDetailed(&modes[i]))
 	}
 	if limits := encodeLimits(m.Modes); limits != nil {
@@ -92,7 +94,7 @@ func (m *Monitor) encodeBase(modes []mode.Mode) (b block, rest []mode.Mode, err 
 	if m.Name != "" {
 		name, err := encodeText(tagName, m.Name)
 		if err != nil {
-			return b, nil, err
+			return b, err
 		}
 		descriptors = append(descriptors, name)
 	}
@@ -104,56 +106,16 @@ func (m *Monitor) encodeBase(modes []mode.Mode) (b block, rest []mode.Mode, err 
 	for i, d := range descriptors {
 		copy(b[descriptorsAt+i*descriptorSize:], d)
 	}
-	return b, modes[used:], nil
+	return b, nil
 }
 
-func parseBase(b *block, list *modeList) *Monitor {
-	m := &Monitor{
-		Manufacturer: parseManufacturer(binary.BigEndian.Uint16(b[manufacturerAt:])),
-		Product:      binary.LittleEndian.Uint16(b[productAt:]),
-		Serial:       binary.LittleEndian.Uint32(b[serialAt:]),
-	}
-	// With one of them 0 they are the shape of the picture, or nothing.
-	if b[sizeAt] != 0 && b[sizeAt+1] != 0 {
-		m.WidthMM, m.HeightMM = 10*int(b[sizeAt]), 10*int(b[sizeAt+1])
-	}
-	var standard []byte
-	var established3 []byte
-	for i := range 4 {
-		d := b[descriptorsAt+i*descriptorSize:][:descriptorSize]
-		if m, ok := parseDetailed(d); ok {
-			list.add(m)
-			continue
-		}
-		if d[0] != 0 || d[1] != 0 || d[2] != 0 {
-			continue
-		}
-		switch d[3] {
-		case tagName:
-			m.Name = parseText(d)
-		case tagStandard:
-			standard = append(standard, d[5:17]...)
-		case tagEstablished:
-			established3 = d[6:12]
-		}
-	}
-	list.addEstablished([3]byte(b[establishedAt:]), established3)
-	compute := func(w, h int, refresh float64) mode.Mode { return mode.CVT(w, h, refresh, false) }
-	if b[versionAt+1] < 4 {
-		compute = mode.GTF
-	}
-	list.addStandard(b[standardAt:][:16], compute)
-	list.addStandard(standard, compute)
-	return m
-}
-
-// encodeManufacturer packs three letters, five bits each.
+// encodeManufacturer packs three letters into five bits each.
 func (m *Monitor) encodeManufacturer() (id uint16, err error) {
 	letters := m.Manufacturer
 	if letters == "" {
 		letters = DefaultManufacturer
 	}
-	refuse := fmt.Errorf("edid: manufacturer %q: it must be three letters from A to Z", letters)
+	refuse := fmt.Errorf("edid: manufacturer %q is not three letters from A to Z", letters)
 	if len(letters) != 3 {
 		return 0, refuse
 	}
@@ -166,7 +128,7 @@ func (m *Monitor) encodeManufacturer() (id uint16, err error) {
 	return id, nil
 }
 
-// parseManufacturer returns the letters; what is none is "?".
+// parseManufacturer returns the letters, with "?" for invalid ones.
 func parseManufacturer(id uint16) string {
 	var letters [3]byte
 	for i := range letters {
@@ -179,7 +141,7 @@ func parseManufacturer(id uint16) string {
 	return string(letters[:])
 }
 
-// centimetres rounds; what is there does not become nothing.
+// centimetres rounds to the nearest centimetre, but not to 0.
 func centimetres(mm int) byte {
 	if mm == 0 {
 		return 0
@@ -187,12 +149,12 @@ func centimetres(mm int) byte {
 	return byte(max((mm+5)/10, 1))
 }
 
-// srgb are the chromaticities of red, green, blue and white, x and y, of
-// IEC 61966-2-1.
+// srgb holds the chromaticities of IEC 61966-2-1: x and y of red, green, blue and
+// white.
 var srgb = [8]float64{0.640, 0.330, 0.300, 0.600, 0.150, 0.060, 0.3127, 0.3290}
 
-// encodeColors writes ten bytes: of each number, in units of 1/1024, the low
-// two bits are in the first two bytes, the others in one of their own.
+// encodeColors writes chromaticities in units of 1/1024, in ten bytes. The first
+// two bytes have the low two bits of each number, the others one number each.
 func encodeColors(b []byte, colors [8]float64) {
 	for i, v := range colors {
 		n := int(math.Round(v * 1024))
@@ -203,18 +165,18 @@ func encodeColors(b []byte, colors [8]float64) {
 
 func encodeText(tag byte, text string) ([]byte, error) {
 	if len(text) > MaxName {
-		return nil, fmt.Errorf("edid: name %q has %d characters: there is room for %d", text, len(text), MaxName)
+		return nil, fmt.Errorf("edid: name %q has %d characters (limit %d)", text, len(text), MaxName)
 	}
 	d := make([]byte, 5, descriptorSize)
 	d[3] = tag
 	for _, c := range []byte(text) {
 		if c < ' ' || c > '~' {
-			return nil, fmt.Errorf("edid: name %q has the byte %#02x: only printable characters of ASCII are possible", text, c)
+			return nil, fmt.Errorf("edid: name %q has the byte %#02x: only printable ASCII is allowed", text, c)
 		}
 		d = append(d, c)
 	}
 	if strings.TrimSpace(text) != text {
-		return nil, fmt.Errorf("edid: name %q begins or ends with a space, which is not kept", text)
+		return nil, fmt.Errorf("edid: name %q must not begin or end with a space", text)
 	}
 	if len(d) < descriptorSize {
 		d = append(d, '\n')
@@ -235,8 +197,16 @@ func parseText(d []byte) string {
 	}, text))
 }
 
-// encodeLimits describes the range that the modes span, nil when it has no
-// room for the rates.
+// Bits of the fifth byte of range limits. Each adds 255 to a rate.
+const (
+	minVertical = 1 << iota
+	maxVertical
+	minHorizontal
+	maxHorizontal
+)
+
+// encodeLimits returns range limits that include all modes, or nil if the rates
+// are too high for them.
 func encodeLimits(modes []mode.Mode) []byte {
 	loV, hiV, loH, hiH, clock := math.Inf(1), 0.0, math.Inf(1), 0.0, uint32(0)
 	for i := range modes {
@@ -260,11 +230,10 @@ func encodeLimits(modes []mode.Mode) []byte {
 		}
 		d[i] = byte(n)
 	}
-	const minV, maxV, minH, maxH = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-	rate(5, math.Floor(loV), minV)
-	rate(6, math.Ceil(hiV), maxV)
-	rate(7, math.Floor(loH), minH)
-	rate(8, math.Ceil(hiH), maxH)
+	rate(5, math.Floor(loV), minVertical)
+	rate(6, math.Ceil(hiV), maxVertical)
+	rate(7, math.Floor(loH), minHorizontal)
+	rate(8, math.Ceil(hiH), maxHorizontal)
 	d[9] = byte(min((clock+9999)/10000, 255)) // 10 MHz
 	d[10] = limitsOnly
 	d[11] = '\n'

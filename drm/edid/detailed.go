@@ -8,42 +8,42 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A detailed timing has 18 bytes: a clock in units of 10 kHz; of a line, and
-// of a frame, what is shown, the blanking, and in it the front porch and the
-// sync; the size in mm.
+// A detailed timing has 18 bytes: a clock in units of 10 kHz; for a line and for
+// a frame the size, the blanking, and within that front porch and sync; the size
+// in mm; flags.
 const (
-	detailedSeparate = 3 << 3 // digital syncs, of their own
+	detailedSeparate = 3 << 3 // digital separate syncs
 	detailedVPos     = 1 << 2
 	detailedHPos     = 1 << 1
-	detailedStereo   = 1<<5 | 1<<6 | 1<<0
+	detailedStereo   = 1 << 5
 	detailedLaced    = 1 << 7
 )
 
-// fitsDetailed reports why the mode cannot be a detailed timing.
+// fitsDetailed returns an error if the mode cannot be a detailed timing.
 func fitsDetailed(m *mode.Mode) error {
 	const clock, size, hPorch, hSync, vPorch, vSync = 65535 * 10, 4095, 1023, 1023, 63, 63
 	for _, part := range []struct {
 		what       string
 		value, top int
 	}{
-		{"its clock in kHz is", int(m.Clock), clock},
-		{"its width is", int(m.HDisplay), size},
-		{"its height is", int(m.VDisplay), size},
-		{"its horizontal blanking is", int(m.HTotal - m.HDisplay), size},
-		{"its vertical blanking is", int(m.VTotal - m.VDisplay), size},
-		{"its horizontal front porch is", int(m.HSyncStart - m.HDisplay), hPorch},
-		{"its horizontal sync is", int(m.HSyncEnd - m.HSyncStart), hSync},
-		{"its vertical front porch is", int(m.VSyncStart - m.VDisplay), vPorch},
-		{"its vertical sync is", int(m.VSyncEnd - m.VSyncStart), vSync},
+		{"clock in kHz", int(m.Clock), clock},
+		{"width", int(m.HDisplay), size},
+		{"height", int(m.VDisplay), size},
+		{"horizontal blanking", int(m.HTotal - m.HDisplay), size},
+		{"vertical blanking", int(m.VTotal - m.VDisplay), size},
+		{"horizontal front porch", int(m.HSyncStart - m.HDisplay), hPorch},
+		{"horizontal sync", int(m.HSyncEnd - m.HSyncStart), hSync},
+		{"vertical front porch", int(m.VSyncStart - m.VDisplay), vPorch},
+		{"vertical sync", int(m.VSyncEnd - m.VSyncStart), vSync},
 	} {
 		if part.value > part.top {
-			return fmt.Errorf("%s %d, over %d", part.what, part.value, part.top)
+			return fmt.Errorf("%s of %d is too large (limit %d)", part.what, part.value, part.top)
 		}
 	}
 	return nil
 }
 
-// encodeDetailed makes the descriptor of a mode that fits.
+// encodeDetailed returns the descriptor of a mode that fits.
 func (mon *Monitor) encodeDetailed(m *mode.Mode) []byte {
 	d := make([]byte, descriptorSize)
 	binary.LittleEndian.PutUint16(d, uint16((m.Clock+5)/10))
@@ -67,40 +67,76 @@ func (mon *Monitor) encodeDetailed(m *mode.Mode) []byte {
 	return d
 }
 
-// parseDetailed reads a descriptor that is a progressive timing; false for
-// all others.
-func parseDetailed(d []byte) (m mode.Mode, ok bool) {
-	clock := binary.LittleEndian.Uint16(d)
-	if clock == 0 || d[17]&(detailedStereo|detailedLaced) != 0 {
-		return m, false
+// addDetailed adds detailed timings (add_detailed_modes).
+func (p *parser) addDetailed() {
+	preferred := p.revision() >= 4 || p.base[featuresAt]&featureNative != 0
+	for d := range p.descriptors {
+		if d[0] == 0 && d[1] == 0 {
+			continue
+		}
+		m, ok := p.parseDetailed(d)
+		if !ok {
+			continue
+		}
+		if preferred {
+			m.Type |= uapi.ModeTypePreferred
+			preferred = false
+		}
+		fixClock(&m)
+		p.add(m)
 	}
+}
+
+// parseDetailed reads a detailed timing (drm_mode_detailed). It reports false for
+// one that the kernel ignores.
+func (p *parser) parseDetailed(d *descriptor) (m mode.Mode, ok bool) {
+	const tiny = 64
 	wide := func(low, high byte) uint16 { return uint16(high)<<8 | uint16(low) }
 	hShown, hBlank := wide(d[2], d[4]>>4), wide(d[3], d[4]&0xf)
 	vShown, vBlank := wide(d[5], d[7]>>4), wide(d[6], d[7]&0xf)
 	hPorch, hSync := wide(d[8], d[11]>>6), wide(d[9], d[11]>>4&3)
 	vPorch, vSync := uint16(d[11]>>2&3<<4|d[10]>>4), uint16(d[11]&3<<4|d[10]&0xf)
+	switch {
+	case hShown < tiny || vShown < tiny, d[17]&detailedStereo != 0, hSync == 0 || vSync == 0:
+		return m, false
+	case p.quirks&forceReducedBlank != 0:
+		m, ok = cvt(uint32(hShown), uint32(vShown), 60, true)
+		m.Type = uapi.ModeTypeDriver
+		return m, ok
+	}
 	m = mode.Mode{
-		Clock:    10 * uint32(clock),
+		Clock:    10 * uint32(binary.LittleEndian.Uint16(d[:])),
 		HDisplay: hShown, HSyncStart: hShown + hPorch, HSyncEnd: hShown + hPorch + hSync, HTotal: hShown + hBlank,
 		VDisplay: vShown, VSyncStart: vShown + vPorch, VSyncEnd: vShown + vPorch + vSync, VTotal: vShown + vBlank,
 		Type: uapi.ModeTypeDriver,
 	}
-	separate := d[17]&detailedSeparate == detailedSeparate
-	m.Flags = polarities(separate && d[17]&detailedHPos != 0, separate && d[17]&detailedVPos != 0)
-	m.SetName()
+	if p.quirks&clock135TooHigh != 0 {
+		m.Clock = 10880
+	}
 	// Some monitors count the sync beyond the blanking, with which it ends.
 	m.HSyncEnd, m.VSyncEnd = min(m.HSyncEnd, m.HTotal), min(m.VSyncEnd, m.VTotal)
+	if d[17]&detailedLaced != 0 {
+		interlace(&m)
+	}
+	if p.quirks&detailedSyncPP != 0 {
+		m.Flags |= polarities(true, true)
+	} else {
+		m.Flags |= polarities(d[17]&detailedHPos != 0, d[17]&detailedVPos != 0)
+	}
+	m.SetName()
 	return m, true
 }
 
-// polarities returns the flags of the sync signals.
-func polarities(hPositive, vPositive bool) uint32 {
-	h, v := uint32(uapi.ModeFlagNHSync), uint32(uapi.ModeFlagNVSync)
-	if hPositive {
-		h = uapi.ModeFlagPHSync
+// interlace makes m interlaced. Some EDIDs give the height of a field for the
+// formats of television (drm_mode_do_interlace_quirk).
+func interlace(m *mode.Mode) {
+	for _, size := range [][2]uint16{{1920, 1080}, {720, 480}, {1440, 480}, {2880, 480}, {720, 576}, {1440, 576}, {2880, 576}} {
+		if m.HDisplay == size[0] && m.VDisplay == size[1]/2 {
+			m.VDisplay *= 2
+			m.VSyncStart *= 2
+			m.VSyncEnd *= 2
+			m.VTotal = m.VTotal*2 | 1
+		}
 	}
-	if vPositive {
-		v = uapi.ModeFlagPVSync
-	}
-	return h | v
+	m.Flags |= uapi.ModeFlagInterlace
 }

@@ -4,48 +4,55 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A DisplayID block has a section: version, bytes of data, type of product,
-// extensions, data blocks, and a checksum of its own. Timings of type I have
-// 20 bytes: a clock in units of 10 kHz, in type VII of 1 kHz, less 1, as all
-// numbers; and 16 bits for each part of a line and a frame.
+// A DisplayID block has a section: version, number of bytes, type of product,
+// number of extensions, data blocks, and a checksum of its own.
+//
+// A detailed timing has 20 bytes: a clock in units of 10 kHz (type I) or 1 kHz
+// (type VII), flags, and 16 bits for each part of a line and a frame. All numbers
+// are stored less 1.
 const (
-	displayIDTag     = 0x70
-	displayIDVersion = 0x12 // 1.2
-	displayIDMonitor = 3    // a type of product
-	displayIDData    = 5
-	displayIDLast    = 126 // the latest place for the section's checksum
-	displayIDTypeI   = 0x03
-	displayIDTypeVII = 0x22
-	displayIDTiming  = 20
-	displayIDHeader  = 3 // of a data block: tag, revision, length
-	displayIDModes   = (displayIDLast - displayIDData - displayIDHeader) / displayIDTiming
+	displayIDTag      = 0x70
+	displayIDVersion  = 0x12 // 1.2
+	displayIDVersion2 = 0x20
+	displayIDMonitor  = 3 // a type of product
+	displayIDData     = 5
+	displayIDLast     = 126 // the latest place for the section's checksum
+	displayIDTypeI    = 0x03
+	displayIDTypeVII  = 0x22
+	displayIDTile     = 0x12
+	displayIDTile2    = 0x28 // of DisplayID 2.0
+	displayIDCTA      = 0x81
+	displayIDTiming   = 20
+	displayIDHeader   = 3 // of a data block: tag, revision, length
+	displayIDModes    = (displayIDLast - displayIDData - displayIDHeader) / displayIDTiming
 
 	displayIDPreferred   = 1 << 7
-	displayIDLaced       = 1 << 4
-	displayIDNoAspect    = 8 // its shape is not said
+	displayIDNoAspect    = 8 // aspect ratio not given
 	displayIDPositive    = 1 << 15
 	displayIDClockUnit   = 10 // kHz
 	displayIDClockMaxKHz = 1 << 24 * displayIDClockUnit
 )
 
-// fitsDisplayID reports why the mode cannot be a timing of type I.
+// fitsDisplayID returns an error if the mode cannot be a timing of type I.
 func fitsDisplayID(m *mode.Mode) error {
 	switch {
 	case m.Clock > displayIDClockMaxKHz:
-		return fmt.Errorf("its clock is %d kHz, over %d", m.Clock, displayIDClockMaxKHz)
+		return fmt.Errorf("clock of %d kHz is too high (limit %d)", m.Clock, displayIDClockMaxKHz)
 	case m.HSyncStart == m.HDisplay || m.VSyncStart == m.VDisplay:
-		return errors.New("it has no front porch")
+		return errors.New("no front porch")
 	case m.HTotal-m.HDisplay >= displayIDPositive || m.VTotal-m.VDisplay >= displayIDPositive:
-		return fmt.Errorf("its blanking is over %d", displayIDPositive)
+		return fmt.Errorf("blanking is too large (limit %d)", displayIDPositive)
 	}
 	return nil
 }
 
+// encodeDisplayID returns a block with at most displayIDModes modes.
 func encodeDisplayID(modes []mode.Mode, preferred bool) (b block) {
 	size := displayIDHeader + len(modes)*displayIDTiming
 	copy(b[:], []byte{displayIDTag, displayIDVersion, byte(size), displayIDMonitor, 0, displayIDTypeI, 0, byte(len(modes) * displayIDTiming)})
@@ -77,56 +84,131 @@ func encodeDisplayID(modes []mode.Mode, preferred bool) (b block) {
 	return b
 }
 
-func parseDisplayID(b *block, list *modeList) {
-	end := min(displayIDData+int(b[2]), displayIDLast)
-	for i := displayIDData; i+displayIDHeader <= end; {
-		tag, length := b[i], int(b[i+2])
-		data := b[i+displayIDHeader : min(i+displayIDHeader+length, displayIDLast)]
-		if tag == displayIDTypeI || tag == displayIDTypeVII {
-			unit := displayIDClockUnit
-			if tag == displayIDTypeVII {
-				unit = 1
+// A displayIDSection is the section of a DisplayID block.
+type displayIDSection struct {
+	version, use byte
+	blocks       []displayIDBlock
+}
+
+// A displayIDBlock is a data block of a section.
+type displayIDBlock struct {
+	tag  byte
+	data []byte
+}
+
+// displayIDSections returns the sections of the extension blocks, up to the first
+// bad one.
+func displayIDSections(extensions []block) (sections []displayIDSection) {
+	for i := range extensions {
+		b := &extensions[i]
+		if b[0] != displayIDTag {
+			continue
+		}
+		end := displayIDData + int(b[2])
+		if end > displayIDLast {
+			return sections
+		}
+		sum := byte(0)
+		for _, v := range b[1 : end+1] {
+			sum += v
+		}
+		if sum != 0 {
+			return sections
+		}
+		s := displayIDSection{version: b[1], use: b[3]}
+		for data := b[displayIDData:end]; len(data) >= displayIDHeader; {
+			length := displayIDHeader + int(data[2])
+			if length > len(data) {
+				break
 			}
-			for ; len(data) >= displayIDTiming; data = data[displayIDTiming:] {
-				list.addDisplayID(data[:displayIDTiming], unit)
+			s.blocks = append(s.blocks, displayIDBlock{data[0], data[displayIDHeader:length]})
+			data = data[length:]
+		}
+		sections = append(sections, s)
+	}
+	return sections
+}
+
+// displayIDHeadMounted reports whether the monitor is a headset. The first
+// section that has data blocks counts, with the version and use of the first
+// section.
+func displayIDHeadMounted(sections []displayIDSection) bool {
+	const headMountedVR, headMountedAR = 7, 8
+	for i := range sections {
+		if len(sections[i].blocks) > 0 {
+			first := &sections[0]
+			return first.version == displayIDVersion2 && (first.use == headMountedVR || first.use == headMountedAR)
+		}
+	}
+	return false
+}
+
+// addDisplayID adds the detailed timings of DisplayID blocks
+// (add_displayid_detailed_modes).
+func (p *parser) addDisplayID() {
+	for i := range p.sections {
+		for _, b := range p.sections[i].blocks {
+			unit := uint32(displayIDClockUnit)
+			switch b.tag {
+			case displayIDTypeI:
+			case displayIDTypeVII:
+				unit = 1
+			default:
+				continue
+			}
+			if len(b.data)%displayIDTiming != 0 {
+				continue
+			}
+			for d := range slices.Chunk(b.data, displayIDTiming) {
+				p.add(parseDisplayIDTiming(d, unit))
 			}
 		}
-		i += displayIDHeader + length
 	}
 }
 
-// addDisplayID adds a progressive timing that fits a [mode.Mode].
-func (l *modeList) addDisplayID(d []byte, unit int) {
-	if d[3]&displayIDLaced != 0 {
-		return
-	}
-	part := func(i int) int { return int(binary.LittleEndian.Uint16(d[4+2*i:])) + 1 }
-	sync := func(i int) (start int, positive bool) {
-		v := part(i) - 1
-		return v&^displayIDPositive + 1, v&displayIDPositive != 0
-	}
-	hPorch, hPositive := sync(2)
-	vPorch, vPositive := sync(6)
-	if part(0)+max(part(1), hPorch+part(3)) > 0xffff || part(4)+max(part(5), vPorch+part(7)) > 0xffff {
-		return
-	}
-	at := func(values ...int) uint16 {
-		sum := 0
-		for _, v := range values {
-			sum += v
-		}
-		return uint16(sum)
-	}
+// parseDisplayIDTiming reads a detailed timing. Like the kernel, it takes an
+// interlaced one for a progressive one.
+func parseDisplayIDTiming(d []byte, unit uint32) mode.Mode {
+	part := func(i int) uint16 { return binary.LittleEndian.Uint16(d[4+2*i:]) + 1 }
+	porch := func(i int) uint16 { return binary.LittleEndian.Uint16(d[4+2*i:])&^displayIDPositive + 1 }
+	positive := func(i int) bool { return binary.LittleEndian.Uint16(d[4+2*i:])&displayIDPositive != 0 }
+	h, v := part(0), part(4)
 	m := mode.Mode{
-		Clock:    uint32(unit * (int(d[0]) | int(d[1])<<8 | int(d[2])<<16 + 1)),
-		HDisplay: at(part(0)), HSyncStart: at(part(0), hPorch), HSyncEnd: at(part(0), hPorch, part(3)), HTotal: at(part(0), part(1)),
-		VDisplay: at(part(4)), VSyncStart: at(part(4), vPorch), VSyncEnd: at(part(4), vPorch, part(7)), VTotal: at(part(4), part(5)),
-		Flags: polarities(hPositive, vPositive), Type: uapi.ModeTypeDriver,
+		Clock:    unit * (uint32(d[0]) | uint32(d[1])<<8 | uint32(d[2])<<16 + 1),
+		HDisplay: h, HSyncStart: h + porch(2), HSyncEnd: h + porch(2) + part(3), HTotal: h + part(1),
+		VDisplay: v, VSyncStart: v + porch(6), VSyncEnd: v + porch(6) + part(7), VTotal: v + part(5),
+		Flags: polarities(positive(2), positive(6)), Type: uapi.ModeTypeDriver,
+	}
+	if d[3]&displayIDPreferred != 0 {
+		m.Type |= uapi.ModeTypePreferred
 	}
 	m.SetName()
-	if d[3]&displayIDPreferred != 0 {
-		l.addPreferred(m)
-		return
+	return m
+}
+
+// parseTile returns the tile that the last tiled display block describes, or nil
+// (drm_parse_tiled_block).
+func parseTile(sections []displayIDSection) (tile *Tile) {
+	const size = 21 // bytes
+	for i := range sections {
+		for _, b := range sections[i].blocks {
+			version := sections[0].version
+			isTile := version < displayIDVersion2 && b.tag == displayIDTile || version == displayIDVersion2 && b.tag == displayIDTile2
+			if !isTile || len(b.data) < size {
+				continue
+			}
+			d := b.data
+			tile = &Tile{
+				SingleMonitor: d[0]&0x80 != 0,
+				Rows:          int(d[1]&0xf|d[3]&0x30) + 1,
+				Columns:       int(d[1]>>4|d[3]>>2&0x30) + 1,
+				Row:           int(d[2]&0xf | d[3]&3<<4),
+				Column:        int(d[2]>>4 | d[3]>>2&3<<4),
+				Width:         int(binary.LittleEndian.Uint16(d[4:])) + 1,
+				Height:        int(binary.LittleEndian.Uint16(d[6:])) + 1,
+				Group:         [8]byte(d[13:]),
+			}
+		}
 	}
-	l.add(m)
+	return tile
 }

@@ -9,19 +9,34 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Monitor is what an EDID says of a monitor.
+// A Monitor is the content of an EDID.
 type Monitor struct {
-	Manufacturer string // three letters, as registered with UEFI (PNP ID); "" is DefaultManufacturer
+	Manufacturer string // PNP ID of three letters; "" stands for DefaultManufacturer
 	Product      uint16
 	Serial       uint32
-	Name         string // at most MaxName printable characters of ASCII; "" for none
+	Name         string // at most MaxName printable ASCII characters, or ""
 
-	// WidthMM and HeightMM are the size of the picture in mm, 0 when it is
-	// unknown. An EDID has it in whole centimetres, up to MaxSizeMM.
+	// WidthMM and HeightMM are the size of the picture, or 0 if it is unknown.
+	// An EDID has whole centimetres, up to MaxSizeMM.
 	WidthMM, HeightMM int
 
-	// Modes are what it can show, the preferred one first.
+	// Modes are the modes that the monitor can show. [Monitor.Encode] marks the
+	// first as preferred.
 	Modes []mode.Mode
+
+	// What only Parse sets:
+
+	NonDesktop bool  // a headset or the like, which is not part of a desktop
+	Tile       *Tile // if the monitor is a tile of a larger one; or nil
+}
+
+// A Tile is the place of a monitor in a group of tiles, which show one picture.
+type Tile struct {
+	Group         [8]byte // the same for all tiles of the group
+	SingleMonitor bool    // all tiles are in one enclosure
+	Columns, Rows int     // of the group
+	Column, Row   int     // of this tile
+	Width, Height int     // of this tile, in pixels
 }
 
 const (
@@ -34,114 +49,70 @@ const (
 
 // check refuses modes that cannot be encoded.
 func check(m *mode.Mode) error {
+	const tiny = 64 // readers ignore smaller modes
 	switch {
 	case m.Clock == 0:
 		return errors.New("zero clock")
 	case m.Flags&uapi.ModeFlagInterlace != 0:
 		return errors.New("interlaced modes are not supported")
-	case m.HDisplay == 0 || m.HSyncStart < m.HDisplay || m.HSyncEnd <= m.HSyncStart || m.HTotal < m.HSyncEnd:
+	case m.HDisplay < tiny || m.VDisplay < tiny:
+		return fmt.Errorf("smaller than %dx%d", tiny, tiny)
+	case m.HSyncStart < m.HDisplay || m.HSyncEnd <= m.HSyncStart || m.HTotal < m.HSyncEnd:
 		return fmt.Errorf("invalid horizontal timing: %d pixels shown, sync from %d to %d, total %d", m.HDisplay, m.HSyncStart, m.HSyncEnd, m.HTotal)
-	case m.VDisplay == 0 || m.VSyncStart < m.VDisplay || m.VSyncEnd <= m.VSyncStart || m.VTotal < m.VSyncEnd:
+	case m.VSyncStart < m.VDisplay || m.VSyncEnd <= m.VSyncStart || m.VTotal < m.VSyncEnd:
 		return fmt.Errorf("invalid vertical timing: %d lines shown, sync from %d to %d, total %d", m.VDisplay, m.VSyncStart, m.VSyncEnd, m.VTotal)
 	}
 	return nil
 }
 
-// Encode returns an EDID 1.4 for the monitor. The name, the manufacturer, the
-// size and the modes must fit the format; the error says which one does not.
+// Encode returns an EDID 1.4 for the monitor. The error says which mode, name,
+// manufacturer or size does not fit the format.
 func (m *Monitor) Encode() ([]byte, error) {
 	if len(m.Modes) == 0 {
-		return nil, errors.New("edid: a monitor without modes: give it one at least")
+		return nil, errors.New("edid: monitor without modes: give it at least one")
 	}
-	small, large, err := sortOut(m.Modes)
+	first, rest, err := divide(m.Modes)
 	if err != nil {
 		return nil, err
 	}
-	base, rest, err := m.encodeBase(small)
+	base, err := m.encodeBase(first)
 	if err != nil {
 		return nil, err
 	}
 	blocks := []block{base}
-	for part := range slices.Chunk(rest, ctaModes) {
-		blocks = append(blocks, m.encodeCTA(part))
-	}
-	for part := range slices.Chunk(large, displayIDModes) {
-		preferred := &part[0] == &large[0] && fitsDetailed(&m.Modes[0]) != nil
-		blocks = append(blocks, encodeDisplayID(part, preferred))
+	for part := range slices.Chunk(rest, displayIDModes) {
+		blocks = append(blocks, encodeDisplayID(part, len(first) == 0 && len(blocks) == 1))
 	}
 	if len(blocks)-1 > maxExtensions {
-		return nil, fmt.Errorf("edid: %d modes: there is room for about %d", len(m.Modes), maxExtensions*ctaModes)
+		return nil, fmt.Errorf("edid: %d modes are too many (limit %d)", len(m.Modes), baseModes+maxExtensions*displayIDModes)
 	}
 	blocks[0][extensionsAt] = byte(len(blocks) - 1)
-	var data []byte
 	for i := range blocks {
 		blocks[i].seal()
-		data = append(data, blocks[i][:]...)
 	}
-	return data, nil
+	return join(blocks), nil
 }
 
-// sortOut tells the modes that fit an 18-byte descriptor from those that need
-// DisplayID, each in their order.
-func sortOut(modes []mode.Mode) (small, large []mode.Mode, err error) {
-	for _, m := range modes {
-		if err := check(&m); err != nil {
-			return nil, nil, fmt.Errorf("edid: mode %v: %w", &m, err)
+// divide divides modes between the base block and DisplayID blocks. A reader
+// prefers the first mode of the base block, so that is the first mode or none.
+//
+// CTA blocks could hold modes as well. But then readers would add modes at 59.94
+// Hz to those at 60 Hz.
+func divide(modes []mode.Mode) (base, rest []mode.Mode, err error) {
+	for i := range modes {
+		m := &modes[i]
+		if err := check(m); err != nil {
+			return nil, nil, fmt.Errorf("edid: mode %v: %w", m, err)
 		}
-		reason := fitsDetailed(&m)
-		if reason == nil {
-			small = append(small, m)
+		tooLarge := fitsDetailed(m)
+		if tooLarge == nil && len(base) < baseModes && (i == 0 || len(base) > 0) {
+			base = append(base, *m)
 			continue
 		}
-		if err := fitsDisplayID(&m); err != nil {
-			return nil, nil, fmt.Errorf("edid: mode %v fits neither a detailed timing (%w) nor DisplayID (%w)", &m, reason, err)
+		if err := fitsDisplayID(m); err != nil {
+			return nil, nil, fmt.Errorf("edid: mode %v does not fit DisplayID: %w", m, err)
 		}
-		large = append(large, m)
+		rest = append(rest, *m)
 	}
-	return small, large, nil
-}
-
-// Parse reads an EDID. What it does not know, it passes over: interlaced
-// modes, the shape of pixels, colours, sound. Errors say which block is
-// damaged, and how.
-func Parse(data []byte) (*Monitor, error) {
-	blocks, err := split(data)
-	if err != nil {
-		return nil, err
-	}
-	var list modeList
-	m := parseBase(&blocks[0], &list)
-	for i := range blocks[1:] {
-		switch b := &blocks[i+1]; b[0] {
-		case ctaTag:
-			parseCTA(b, &list)
-		case displayIDTag:
-			parseDisplayID(b, &list)
-		}
-	}
-	if len(list.modes) > 0 {
-		list.modes[0].Type |= uapi.ModeTypePreferred
-	}
-	m.Modes = list.modes
-	return m, nil
-}
-
-// A modeList collects the modes of an EDID, each once.
-type modeList struct {
-	modes []mode.Mode
-}
-
-func (l *modeList) add(m mode.Mode) {
-	if check(&m) == nil && !slices.Contains(l.modes, m) {
-		l.modes = append(l.modes, m)
-	}
-}
-
-// addPreferred puts m in front of all.
-func (l *modeList) addPreferred(m mode.Mode) {
-	if check(&m) != nil {
-		return
-	}
-	l.modes = slices.DeleteFunc(l.modes, func(other mode.Mode) bool { return other == m })
-	l.modes = slices.Insert(l.modes, 0, m)
+	return base, rest, nil
 }

@@ -82,7 +82,8 @@ func modesFor(t testing.TB, names ...string) (modes []mode.Mode) {
 	return modes
 }
 
-// accepted are the faults that edid-decode finds in ours, with the reasons.
+// accepted lists the failures that edid-decode reports for encoded EDIDs, with
+// the reasons.
 var accepted = []string{
 	"Required 640x480p60 timings are missing",         // CTA-861 wants it; a monitor has the modes that it was given, and no other
 	"DisplayID: Missing DisplayID",                    // of what the base block says already
@@ -99,7 +100,7 @@ func TestEncode(t *testing.T) {
 	}{
 		{"DELL U2720Q", []string{"2560x1440@60"}, true},
 		{"", []string{"1920x1080@60", "1280x720@60"}, false},
-		{"thirteen char", []string{"3840x2160@60", "1920x1080@59.94"}, true},
+		{"thirteen char", []string{"3840x2160@60", "1920x1080@60"}, true},
 		{"seven modes", []string{"1920x1200@60", "1920x1080@144", "1680x1050@60", "1600x900@60", "1280x1024@75", "1024x768@60", "800x600@60"}, false},
 		{"wide", []string{"5120x1440@120", "3840x2160@30", "1920x1080@60"}, false},
 		{"8K", []string{"7680x4320@60"}, false},
@@ -157,16 +158,16 @@ func TestEncodeErrors(t *testing.T) {
 		m    Monitor
 		want string
 	}{
-		{Monitor{}, "edid: a monitor without modes: give it one at least"},
-		{Monitor{Modes: good, Name: "fourteen chars"}, `edid: name "fourteen chars" has 14 characters: there is room for 13`},
-		{Monitor{Modes: good, Name: "größer"}, `edid: name "größer" has the byte 0xc3: only printable characters of ASCII are possible`},
-		{Monitor{Modes: good, Name: "a "}, `edid: name "a " begins or ends with a space, which is not kept`},
-		{Monitor{Modes: good, Manufacturer: "Dell"}, `edid: manufacturer "Dell": it must be three letters from A to Z`},
-		{Monitor{Modes: good, Manufacturer: "D3L"}, `edid: manufacturer "D3L": it must be three letters from A to Z`},
-		{Monitor{Modes: good, WidthMM: 2551}, `edid: a picture of 2551x0 mm: an EDID has 0 to 2550 mm`},
-		{Monitor{Modes: []mode.Mode{{Clock: 1}}}, `edid: mode 0x0@+Inf: invalid horizontal timing: 0 pixels shown, sync from 0 to 0, total 0`},
-		{Monitor{Modes: []mode.Mode{{Clock: 1 << 30, HDisplay: 1, HSyncStart: 2, HSyncEnd: 3, HTotal: 4, VDisplay: 1, VSyncStart: 2, VSyncEnd: 3, VTotal: 4}}},
-			"edid: mode 1x1@67108864000.00 fits neither a detailed timing (its clock in kHz is 1073741824, over 655350) nor DisplayID (its clock is 1073741824 kHz, over 167772160)"},
+		{Monitor{}, "edid: monitor without modes: give it at least one"},
+		{Monitor{Modes: good, Name: "fourteen chars"}, `edid: name "fourteen chars" has 14 characters (limit 13)`},
+		{Monitor{Modes: good, Name: "größer"}, `edid: name "größer" has the byte 0xc3: only printable ASCII is allowed`},
+		{Monitor{Modes: good, Name: "a "}, `edid: name "a " must not begin or end with a space`},
+		{Monitor{Modes: good, Manufacturer: "Dell"}, `edid: manufacturer "Dell" is not three letters from A to Z`},
+		{Monitor{Modes: good, Manufacturer: "D3L"}, `edid: manufacturer "D3L" is not three letters from A to Z`},
+		{Monitor{Modes: good, WidthMM: 2551}, `edid: size of 2551x0 mm is out of range (limit 2550 mm)`},
+		{Monitor{Modes: []mode.Mode{{Clock: 1}}}, `edid: mode 0x0@+Inf: smaller than 64x64`},
+		{Monitor{Modes: []mode.Mode{{Clock: 1 << 30, HDisplay: 64, HSyncStart: 70, HSyncEnd: 80, HTotal: 100, VDisplay: 64, VSyncStart: 70, VSyncEnd: 80, VTotal: 100}}},
+			"edid: mode 64x64@107374182.40 does not fit DisplayID: clock of 1073741824 kHz is too high (limit 167772160)"},
 	} {
 		if _, err := tc.m.Encode(); err == nil || err.Error() != tc.want {
 			t.Errorf("got  %v\nwant %s", err, tc.want)
@@ -185,14 +186,13 @@ func TestParseErrors(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{nil, "edid: it is empty"},
-		{good[:100], "edid: 100 bytes: an EDID has at least 128"},
-		{[]byte(strings.Repeat("00 ff ff ", 100)), "edid: it begins with 30 30 20 66 66 20 66 66, not with 00 ff ff ff ff ff ff 00: it is no EDID in binary form"},
-		{good[:200], "edid: 200 bytes: an EDID has a multiple of 128"},
-		{good[:128], "edid: it is cut off: it has 1 blocks, and says that it has 2"},
-		{edit(func(d []byte) []byte { d[20]++; return d }), "edid: block 0: its checksum is "},
-		{edit(func(d []byte) []byte { d[200]++; return d }), "edid: block 1: its checksum is "},
-		{edit(func(d []byte) []byte { d[18]++; d[127]--; return d }), "edid: version 2.4: only 1.x is known"},
+		{nil, "edid: 0 bytes, want at least 128"},
+		{good[:100], "edid: 100 bytes, want at least 128"},
+		{[]byte(strings.Repeat("00 ff ff ", 100)), "edid: base block begins with 30 30 20 66 66 20 66 66, want 00 ff ff ff ff ff ff 00"},
+		{good[:200], "edid: cut off: 1 blocks of 2"},
+		{good[:128], "edid: cut off: 1 blocks of 2"},
+		{edit(func(d []byte) []byte { d[20]++; return d }), "edid: base block has checksum "},
+		{edit(func(d []byte) []byte { d[18]++; d[127]--; return d }), "edid: version 2.4 is not supported, want 1.x"},
 	} {
 		if _, err := Parse(tc.data); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 			t.Errorf("got  %v\nwant %s", err, tc.want)
@@ -205,7 +205,7 @@ func TestParseErrors(t *testing.T) {
 func foreign(established, standard, established3, codes []byte, detailed ...mode.Mode) []byte {
 	var base, cta block
 	copy(base[:], header)
-	base[versionAt], base[versionAt+1], base[extensionsAt] = 1, 4, 1
+	base[versionAt], base[versionAt+1], base[inputAt], base[extensionsAt] = 1, 4, inputDigital, 1
 	copy(base[establishedAt:], established)
 	for i := range 16 {
 		base[standardAt+i] = unusedStandard
@@ -232,12 +232,24 @@ func foreign(established, standard, established3, codes []byte, detailed ...mode
 // those of the standard, or a standard timing of two bytes cannot express it.
 func unlikeStandard(m *mode.Mode) bool {
 	switch m.Name {
-	case "720x400", "1152x870", "1152x864", "1360x765", "1366x768":
+	case "720x400", "1152x870", "1152x864", "1360x765":
 		return true
+	case "1360x768":
+		return m.HDisplay == 1366
 	case "1920x1080": // DMT 0x52
 		return m.Flags&uapi.ModeFlagNVSync != 0
 	}
 	return false
+}
+
+// alternate reports whether only the kernel finds the mode: at a rate that is a
+// thousandth higher or lower, or interlaced.
+func alternate(m *mode.Mode) bool {
+	if m.Flags&uapi.ModeFlagInterlace != 0 {
+		return true
+	}
+	standard, ok := mode.CTA(matchCTA(m, mode.SamePeriod))
+	return ok && standard.Clock != m.Clock
 }
 
 // TestParseForeign compares the modes of an EDID of codes with edid-decode's.
@@ -250,22 +262,26 @@ func TestParseForeign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Modes) < 71 || !got.Modes[0].SameTiming(&detailed[0]) || got.Modes[0].Type&uapi.ModeTypePreferred == 0 {
+	if len(got.Modes) < 67 || !got.Modes[0].SameTiming(&detailed[0]) || got.Modes[0].Type&uapi.ModeTypePreferred == 0 {
 		t.Errorf("%d modes, the first is %v", len(got.Modes), &got.Modes[0])
 	}
 	want := make(map[mode.Mode]bool)
 	for _, m := range timings(decode(t, data, "-L")) {
-		want[m] = true
+		want[m] = false
 	}
 	for _, m := range got.Modes {
+		if alternate(&m) {
+			continue
+		}
 		m.Type = uapi.ModeTypeDriver
-		if !want[m] && !unlikeStandard(&m) {
+		m.Flags &^= uapi.ModeFlagPicARMask
+		if _, ok := want[m]; !ok && !unlikeStandard(&m) {
 			t.Errorf("edid-decode does not find %v", &m)
 		}
-		delete(want, m)
+		want[m] = true
 	}
-	for m := range want {
-		if !unlikeStandard(&m) {
+	for m, found := range want {
+		if !found && !unlikeStandard(&m) {
 			t.Errorf("only edid-decode finds %v: %+v", &m, m)
 		}
 	}
@@ -293,8 +309,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for i := range m.Modes {
-			if err := check(&m.Modes[i]); err != nil {
-				t.Errorf("mode %d: %v", i, err)
+			if m.Modes[i].Name == "" {
+				t.Errorf("mode %d has no name: %+v", i, m.Modes[i])
 			}
 		}
 		// What was read can be written, unless it names nobody, and is then

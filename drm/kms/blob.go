@@ -1,6 +1,8 @@
 package kms
 
 import (
+	"bytes"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
@@ -44,6 +46,21 @@ func (m *ModeConfig) newBlob(data []byte) *Blob {
 	b := &Blob{data: data}
 	m.objects.add(&b.objectBase, b)
 	return b
+}
+
+// replaceBlob returns a blob of data, or nil for nil. It takes over the caller's
+// reference to old: it returns old if that has the same data, else puts it.
+func (m *ModeConfig) replaceBlob(old *Blob, data []byte) *Blob {
+	if old != nil && data != nil && bytes.Equal(old.data, data) {
+		return old
+	}
+	if old != nil {
+		m.objects.put(old)
+	}
+	if data == nil {
+		return nil
+	}
+	return m.newBlob(data)
 }
 
 func (m *ModeConfig) findBlob(id uint32) (*Blob, error) {

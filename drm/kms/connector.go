@@ -73,6 +73,9 @@ type ConnectorConfig struct {
 	// Monitor is plugged in at first, unless Connection is
 	// uapi.ModeDisconnected.
 	Monitor *Monitor
+	// ModeFlags are the special kinds of modes that the connector allows: any
+	// of uapi.ModeFlagInterlace, uapi.ModeFlagDblscan and uapi.ModeFlag3DMask.
+	ModeFlags uint32
 	// WritebackFormats are the formats that a writeback connector writes.
 	WritebackFormats []uint32
 }

@@ -1,13 +1,13 @@
 package kms
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/edid"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -95,8 +95,11 @@ func (c *Connector) showOverride() string {
 func (c *Connector) storeOverride(data string) error {
 	var override *Monitor
 	if strings.TrimSuffix(data, "\n") != "reset" {
-		var err error
-		if override, err = MonitorFromEDID([]byte(data)); err != nil {
+		err := edid.Check([]byte(data))
+		if err == nil {
+			override, err = MonitorFromEDID([]byte(data))
+		}
+		if err != nil {
 			return fmt.Errorf("kms: EDID for %s: %w: %w", c.Name(), err, unix.EINVAL)
 		}
 	}
@@ -104,12 +107,4 @@ func (c *Connector) storeOverride(data string) error {
 	defer c.mu.Unlock()
 	c.override = override
 	return nil
-}
-
-// sameEDID reports whether the blob holds the EDID. Both may be nil.
-func sameEDID(blob *Blob, edid []byte) bool {
-	if blob == nil {
-		return edid == nil
-	}
-	return edid != nil && bytes.Equal(blob.data, edid)
 }

@@ -94,7 +94,7 @@ func TestHotplug(t *testing.T) {
 	plug(uapi.ModeConnected, first)
 	check("plugged", uapi.ModeConnected, "connected\n", "large\nsmall\n", first.EDID, 600)
 	plug(uapi.ModeConnected, &kms.Monitor{EDID: []byte("two")})
-	check("another", uapi.ModeConnected, "connected\n", "", []byte("two"), 0)
+	check("another", uapi.ModeConnected, "connected\n", "1024x768\n800x600\n800x600\n848x480\n640x480\n", []byte("two"), 0)
 	plug(uapi.ModeUnknownConnection, first)
 	check("unknown", uapi.ModeUnknownConnection, "unknown\n", "large\nsmall\n", first.EDID, 600)
 	if n := f.display.m.Objects(); n != objects+1 {

@@ -53,6 +53,7 @@ type ModeConfig struct {
 	mu    sync.Mutex            // serialises commits
 
 	changes changes // of the picture
+	tiles   tileGroups
 
 	fileMu       sync.Mutex
 	files        int  // open

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/edid"
 	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -16,6 +17,8 @@ type Monitor struct {
 	Modes             []mode.Mode // in any order
 	EDID              []byte      // or nil
 	WidthMM, HeightMM uint32      // of the picture; 0 if unknown
+	NonDesktop        bool        // a headset or the like
+	Tile              *edid.Tile  // if it is a tile of a larger monitor; or nil
 }
 
 // A probeResult is the result of a probe of a connector. The zero value means
@@ -25,6 +28,8 @@ type probeResult struct {
 	modes             []mode.Mode // in the order of clients
 	edid              *Blob       // or nil
 	widthMM, heightMM uint32
+	nonDesktop        bool
+	tile              *Blob // or nil
 }
 
 // probe detects what is plugged in (drm_helper_probe_single_connector_modes).
@@ -32,23 +37,17 @@ type probeResult struct {
 func (c *Connector) probe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := probeResult{connection: c.forced.connection(c.connection), edid: c.probed.edid}
-	var edid []byte
-	if m := cmp.Or(c.override, c.monitor); m != nil && now.connection != uapi.ModeDisconnected {
-		now.modes = c.display.usableModes(m.Modes)
+	now := probeResult{connection: c.forced.connection(c.connection)}
+	var data []byte
+	var tile *edid.Tile
+	if m := cmp.Or(c.override, c.monitor, &Monitor{}); now.connection != uapi.ModeDisconnected {
+		now.modes = c.usableModes(m.Modes)
 		now.widthMM, now.heightMM = m.WidthMM, m.HeightMM
-		edid = m.EDID
+		now.nonDesktop = m.NonDesktop
+		data, tile = m.EDID, m.Tile
 	}
-	if !sameEDID(now.edid, edid) {
-		if edid != nil {
-			now.edid = c.display.newBlob(edid)
-		} else {
-			now.edid = nil
-		}
-		if old := c.probed.edid; old != nil {
-			c.display.objects.put(old)
-		}
-	}
+	now.edid = c.display.replaceBlob(c.probed.edid, data)
+	now.tile = c.display.replaceBlob(c.probed.tile, c.display.tiles.property(c, tile))
 	c.probed = now
 }
 
@@ -82,15 +81,45 @@ func (c *Connector) announce(dev *drm.RegisteredDevice) {
 	})
 }
 
-// usableModes returns the modes that the device can show, in the order in which
-// clients see them.
-func (m *ModeConfig) usableModes(modes []mode.Mode) []mode.Mode {
-	limits := &m.config.Limits
-	usable := slices.DeleteFunc(slices.Clone(modes), func(m mode.Mode) bool {
-		return m.Validate() != nil || uint32(m.HDisplay) > limits.MaxWidth || uint32(m.VDisplay) > limits.MaxHeight
-	})
+// The size up to which a monitor without modes has those of VESA DMT.
+const fallbackWidth, fallbackHeight = 1024, 768
+
+// usableModes returns the modes that the connector can show, in the order in
+// which clients see them. A monitor without modes has fallback modes.
+func (c *Connector) usableModes(modes []mode.Mode) []mode.Mode {
+	displayPort := c.config.Type == uapi.ModeConnectorDisplayPort
+	if len(modes) == 0 {
+		modes = mode.WithoutEDID(fallbackWidth, fallbackHeight)
+		if displayPort {
+			preferFailsafe(modes)
+		}
+	}
+	usable := slices.DeleteFunc(slices.Clone(modes), c.cannotShow)
+	if len(usable) == 0 && displayPort {
+		usable = slices.DeleteFunc(mode.WithoutEDID(failsafeWidth, failsafeHeight), c.cannotShow)
+	}
 	slices.SortStableFunc(usable, compareModes)
 	return usable
+}
+
+// cannotShow reports whether the connector cannot show the mode.
+func (c *Connector) cannotShow(m mode.Mode) bool {
+	const kinds = uapi.ModeFlagInterlace | uapi.ModeFlagDblscan | uapi.ModeFlag3DMask
+	limits := &c.display.config.Limits
+	return m.Validate() != nil || m.Flags&kinds&^c.config.ModeFlags != 0 ||
+		uint32(m.HDisplay) > limits.MaxWidth || uint32(m.VDisplay) > limits.MaxHeight
+}
+
+// The size of the mode that every monitor with DisplayPort must support.
+const failsafeWidth, failsafeHeight = 640, 480
+
+// preferFailsafe marks the failsafe mode as preferred.
+func preferFailsafe(modes []mode.Mode) {
+	for i := range modes {
+		if m := &modes[i]; m.HDisplay == failsafeWidth && m.VDisplay == failsafeHeight {
+			m.Type |= uapi.ModeTypePreferred
+		}
+	}
 }
 
 // compareModes orders modes as drm_mode_compare does: preferred modes first,

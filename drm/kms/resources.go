@@ -72,7 +72,7 @@ func modeInfos(modes []mode.Mode, caps drm.ClientCapSet) []uapi.ModeInfo {
 		if !caps.AspectRatio {
 			// Of modes that differ in aspect ratio only, show the first.
 			m.Flags &^= uapi.ModeFlagPicARMask
-			if slices.ContainsFunc(shown, func(other mode.Mode) bool { return m.SameTiming(&other) }) {
+			if slices.ContainsFunc(shown, func(other mode.Mode) bool { return m.Equal(&other) }) {
 				continue
 			}
 			shown = append(shown, m)

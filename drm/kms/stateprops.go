@@ -209,6 +209,10 @@ func (c *Connector) get(std *standardProperties, s *State, property *Property) u
 	switch property {
 	case std.edid:
 		return blobID(c.lastProbe().edid)
+	case std.tile:
+		return blobID(c.lastProbe().tile)
+	case std.nonDesktop:
+		return boolValue(c.lastProbe().nonDesktop)
 	case std.dpms:
 		return uint64(cs.DPMS)
 	case std.linkStatus:

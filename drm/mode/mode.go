@@ -1,5 +1,5 @@
-// Package mode has display timings: the type [Mode], the tables of VESA DMT and
-// CTA-861, and the formulas CVT and GTF.
+// Package mode has display timings: the type [Mode] and the tables of VESA DMT
+// and CTA-861.
 //
 // [For] finds the timing for "1920x1080 at 60 Hz". [DMT] and [CTA] return a
 // timing by its number in the standard. [Mode.Info] and [FromInfo] convert
@@ -188,6 +188,24 @@ func (m *Mode) SameTiming(other *Mode) bool {
 	a.Name, b.Name = "", ""
 	a.Type, b.Type = 0, 0
 	return a == b
+}
+
+// Equal reports whether m and other differ in name and type at most, and so
+// little in their clocks that the periods are equal (drm_mode_equal).
+func (m *Mode) Equal(other *Mode) bool {
+	a, b := *m, *other
+	a.Clock, b.Clock = 0, 0
+	return SamePeriod(m.Clock, other.Clock) && a.SameTiming(&b)
+}
+
+// SamePeriod reports whether two clocks in kHz have the same period in whole
+// picoseconds.
+func SamePeriod(a, b uint32) bool {
+	const picoseconds = 1e9
+	if a == 0 || b == 0 {
+		return a == b
+	}
+	return picoseconds/a == picoseconds/b
 }
 
 // String returns the size and the refresh rate, such as "1920x1080@60.00", or

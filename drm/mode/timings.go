@@ -70,21 +70,21 @@ func DMTs() iter.Seq2[uint8, Mode] {
 func FindDMT(width, height int, refresh uint32, reducedBlanking bool) (Mode, bool) {
 	for i := range dmt {
 		t := &dmt[i]
-		if int(t.hDisplay) != width || int(t.vDisplay) != height || t.reducedBlanking() != reducedBlanking {
+		if int(t.hDisplay) != width || int(t.vDisplay) != height {
 			continue
 		}
-		if m := t.mode(); m.VRefresh() == refresh {
+		if m := t.mode(); m.VRefresh() == refresh && m.ReducedBlanking() == reducedBlanking {
 			return m, true
 		}
 	}
 	return Mode{}, false
 }
 
-// reducedBlanking reports whether the blanking is that of CVT for monitors
-// without cathode rays.
-func (t *timing) reducedBlanking() bool {
-	return t.hTotal-t.hDisplay == cvtReducedHBlank && t.hSyncStart-t.hDisplay == cvtReducedHPorch &&
-		t.hSyncEnd-t.hSyncStart == cvtReducedHSync && t.vSyncStart-t.vDisplay == cvtFrontPorch
+// ReducedBlanking reports whether the blanking is that of CVT for monitors
+// without cathode rays (mode_is_rb).
+func (m *Mode) ReducedBlanking() bool {
+	return m.HTotal-m.HDisplay == cvtHBlank && m.HSyncStart-m.HDisplay == cvtHPorch &&
+		m.HSyncEnd-m.HSyncStart == cvtHSync && m.VSyncStart-m.VDisplay == cvtFrontPorch
 }
 
 // CTA returns the timing with the given video identification code (VIC) in
@@ -140,7 +140,7 @@ func For(width, height int, refresh float64) (Mode, error) {
 			}
 		}
 	}
-	return CVT(width, height, refresh, true), nil
+	return cvt(width, height, refresh), nil
 }
 
 // findCTA returns the progressive timing of CTA-861, without aspect ratio.

@@ -232,7 +232,7 @@ func TestDirectory(t *testing.T) {
 		configured + "rm my-vkms/planes/plane0/possible_crtcs/crtc0":       {"my-vkms/planes/plane0: no CRTC can use it: add one to possible_crtcs"},
 		configured + "ln -s nowhere my-vkms/planes/plane0/possible_crtcs/": {`my-vkms/planes/plane0/possible_crtcs/nowhere: there is no CRTC called "nowhere"; write crtc0`},
 		configured + "echo 1 >my-vkms/crtcs/crtc0/wrietback":               {"my-vkms/crtcs/crtc0/wrietback: unknown attribute; did you mean writeback?"},
-		configured + "echo nonsense >my-vkms/connectors/connector0/edid":   {"edid: 9 bytes: an EDID has at least 128"},
+		configured + "echo nonsense >my-vkms/connectors/connector0/edid":   {"edid: 9 bytes, want at least 128"},
 	} {
 		dir := configfs(t, script)
 		_, err := ReadFile(dir)

@@ -7,8 +7,10 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -217,17 +219,26 @@ func (r *reader) monitor(n *yaml.Node, path string, serial int) *kms.Monitor {
 	return m
 }
 
-// readEDID reads a monitor from a file.
+// readEDID reads a monitor from a file. A damaged EDID is as good as none, as for
+// the kernel: the monitor has fallback modes. Text is an error.
 func readEDID(file string) (*kms.Monitor, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	m, err := kms.MonitorFromEDID(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	switch {
+	case err == nil:
+		return m, nil
+	case isText(data):
+		return nil, fmt.Errorf("%s: not an EDID in binary form: %w", file, err)
 	}
-	return m, nil
+	return &kms.Monitor{}, nil
+}
+
+// isText reports whether the data is ASCII text, or empty.
+func isText(data []byte) bool {
+	return !slices.ContainsFunc(data, func(c byte) bool { return c >= utf8.RuneSelf || c < ' ' && c != '\n' && c != '\r' && c != '\t' })
 }
 
 // ParseFormat parses the code of a pixel format in drm_fourcc.h, such as

@@ -1,16 +1,14 @@
 package edid
 
 import (
-	"slices"
-
 	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// established1 holds the established timings I and II, and one of those that
-// are left to manufacturers, from the lowest bit: by the number in VESA DMT, or
-// as a mode that is in no standard.
-var established1 = [17]struct {
+// established holds the established timings I and II, and one of those that are
+// left to manufacturers, from the lowest bit: by the number in VESA DMT, or as a
+// mode that is in no standard.
+var established = [17]struct {
 	dmt  uint8
 	mode mode.Mode
 }{
@@ -36,53 +34,40 @@ var established3 = []uint8{
 	0x36, 0x37, 0x3e, 0x3f, 0x41, 0x42, 0x44, 0x45, 0x46, 0x47, 0x49, 0x4a,
 }
 
-func (l *modeList) addEstablished(bits1 [3]byte, bits3 []byte) {
-	bits := uint32(bits1[0]) | uint32(bits1[1])<<8 | uint32(bits1[2]>>7)<<16
-	for i := range established1 {
+// addEstablished adds established timings (add_established_modes).
+func (p *parser) addEstablished() {
+	b := p.base[establishedAt:]
+	bits := uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2]>>7)<<16
+	for i := range established {
 		if bits&(1<<i) == 0 {
 			continue
 		}
-		if e := &established1[i]; e.dmt != 0 {
-			l.addDMT(e.dmt)
+		if e := &established[i]; e.dmt != 0 {
+			p.addDMT(e.dmt)
 		} else {
 			m := e.mode
 			m.Type = uapi.ModeTypeDriver
 			m.SetName()
-			l.add(m)
+			p.add(m)
 		}
 	}
-	for i, id := range established3 {
-		if i/8 < len(bits3) && bits3[i/8]&(0x80>>(i%8)) != 0 {
-			l.addDMT(id)
+	if p.revision() < 1 {
+		return
+	}
+	for d := range p.descriptors {
+		if !d.is(tagEstablished) {
+			continue
+		}
+		for i, id := range established3 {
+			if d[6+i/8]&(0x80>>(i%8)) != 0 {
+				p.addDMT(id)
+			}
 		}
 	}
 }
 
-func (l *modeList) addDMT(id uint8) {
+func (p *parser) addDMT(id uint8) {
 	if m, ok := mode.DMT(id); ok {
-		l.add(m)
-	}
-}
-
-// addStandard adds standard timings. Each has two bytes: the width, then the
-// aspect ratio and the rate. It means a timing of VESA DMT, or else the one that
-// compute returns.
-func (l *modeList) addStandard(codes []byte, compute func(width, height int, refresh float64) mode.Mode) {
-	for code := range slices.Chunk(codes, 2) {
-		if code[0] <= 1 && (code[0] == 0 || code[1] == 1) {
-			continue // unused
-		}
-		width := (int(code[0]) + 31) * 8
-		shape := [...][2]int{{16, 10}, {4, 3}, {5, 4}, {16, 9}}[code[1]>>6]
-		height := width * shape[1] / shape[0]
-		refresh := uint32(code[1]&0x3f) + 60
-		if width == 1360 && height == 765 || width == 1368 && height == 769 {
-			width, height = 1366, 768 // which two bytes cannot express
-		}
-		if m, ok := mode.FindDMT(width, height, refresh, false); ok {
-			l.add(m)
-		} else {
-			l.add(compute(width, height, float64(refresh)))
-		}
+		p.add(m)
 	}
 }
