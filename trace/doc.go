@@ -31,7 +31,8 @@
 //	guard     how long it stayed inside
 //	node      the node that was opened
 //	file      a number for the open file
-//	pid, comm the process; tid the thread, if it is not the first one
+//	pid, comm the process
+//	tid       the thread, if it is known
 //	request   of an ioctl: the name in drm.h after DRM_IOCTL_, or the number
 //	in        what the client passed, by the names of the fields in C
 //	out       what it got back: the fields that have changed
@@ -46,22 +47,25 @@
 //
 // # Values
 //
-// Numbers are numbers, but from 2^53 on hexadecimal text, as addresses always
-// are. Flags and enumerations are text, as in the headers but without DRM_:
-// "MODE_ATOMIC_TEST_ONLY|MODE_ATOMIC_NONBLOCK". Pixel formats are "XRGB8888",
-// modes of a list "1920x1080@60".
+// Numbers are numbers up to 2^53, and hexadecimal text above. Addresses and
+// offsets of mappings are always hexadecimal text.
 //
-// The address of an array is replaced by the array. What properties are set to
-// is an array of objects in the member properties:
+// Flags and enumerations are text, as in the headers but without DRM_:
+// "MODE_ATOMIC_TEST_ONLY|MODE_ATOMIC_NONBLOCK". Bits without a name come last,
+// in hexadecimal. Pixel formats are "XRGB8888", modes of a list "1920x1080@60".
+//
+// An array replaces its address. MODE_ATOMIC has its settings in the member
+// properties, in their order:
 //
 //	{"plane":31,"property":"FB_ID","value":{"fb":41}}
 //
-// The value of a property that holds an object has its kind as name; the value
-// of a property of blobs is {"blob":43}, and has a mode if that is known.
+// Requests that get properties have the same member, without the object. Values
+// of properties that hold an object have its kind: {"fb":41}, {"crtc":38}. A
+// blob is {"blob":43}, with a member mode if a client has made it of a mode.
 //
 // Client memory cannot be trusted. At most 1024 elements of an array and 4096
-// bytes of a text or blob are recorded; a last element "… 7 more" tells of
-// the rest. What cannot be read is left as an address.
+// bytes of a text or blob are recorded. A last element "… 7 more" tells of the
+// rest. An array that cannot be read stays an address.
 //
 // # Limits
 //

@@ -46,6 +46,16 @@ func (e *encoder) decoder(d *drm.Device) *decoder {
 	return known
 }
 
+// forget drops what is known of a device that was unplugged.
+func (e *encoder) forget(d *drm.Device) {
+	delete(e.decoders, d)
+	for m := range e.names {
+		if m.Device() == d {
+			delete(e.names, m)
+		}
+	}
+}
+
 func (e *encoder) header(w *writer) {
 	w.open('{')
 	w.member("type", "trace")
@@ -93,7 +103,7 @@ func (w *writer) client(file uint64, client drm.Client, tid int) {
 		w.uint(file)
 	}
 	w.memberInt("pid", int64(client.PID))
-	if tid != 0 && tid != client.PID {
+	if tid != 0 {
 		w.memberInt("tid", int64(tid))
 	}
 	w.member("comm", client.Comm)
@@ -185,6 +195,8 @@ func (v *event) encode(w *writer, e *encoder) {
 	w.begin(v.Kind.String(), v.seq, v.Time.Sub(e.start))
 	w.member("card", v.Device.Name())
 	switch v.Kind {
+	case drm.EventUnplugged:
+		e.forget(v.Device)
 	case drm.EventVblank, drm.EventFrame:
 		w.memberInt("crtc", int64(v.CRTC))
 		w.key("sequence")

@@ -190,7 +190,7 @@ func (r *Recorder) at(record *call, c *drm.Call, p drm.Point) {
 			record.argument.fetch(c.Caller, c.Cmd, c.Addr)
 		}
 		if c.Op == drm.OpClose || c.Op == drm.OpOpen && c.Err != nil {
-			r.files.Delete(c.File)
+			r.forget(c.File)
 		}
 		record.n, record.err = c.N, c.Err
 		record.begun, record.entered, record.exited, record.end = c.Begun, c.Entered, c.Exited, time.Now()
@@ -216,6 +216,17 @@ func (r *Recorder) fileNumber(f *drm.File) uint64 {
 	}
 	n, _ := r.files.LoadOrStore(f, r.fileSeq.Add(1))
 	return n.(uint64)
+}
+
+// forget drops what is known of a file that was closed.
+func (r *Recorder) forget(f *drm.File) {
+	r.files.Delete(f)
+	r.clients.Range(func(key, _ any) bool {
+		if key.(thread).file == f {
+			r.clients.Delete(key)
+		}
+		return true
+	})
 }
 
 // client returns the process of a call, and its thread if it is known. Looking

@@ -162,7 +162,7 @@ const (
 // meanings has the fields whose numbers have names: by request and field, by
 // struct and field, or by field alone.
 var meanings = map[string]meaning{
-	"user_data":    {kind: address},
+	"user_data":    {kind: address}, // only the client understands it
 	"pixel_format": {kind: fourccCode},
 	"modifier":     {kind: modifier},
 	"obj_type":     {kind: objectKind},
@@ -182,6 +182,7 @@ var meanings = map[string]meaning{
 	"drm_mode_cursor2.flags":        {kind: flags, prefix: "DRM_MODE_CURSOR_", except: []string{"DRM_MODE_CURSOR_FLAGS"}},
 	"drm_mode_get_property.flags":   {kind: flags, prefix: "DRM_MODE_PROP_", except: []string{"DRM_MODE_PROP_LEGACY_TYPE", "DRM_MODE_PROP_EXTENDED_TYPE"}},
 	"drm_mode_set_plane.flags":      {kind: flags, prefix: "DRM_MODE_PRESENT_"},
+	"drm_mode_map_dumb.offset":      {kind: address},
 	"drm_mode_set_plane.src_x":      {kind: fixed16},
 	"drm_mode_set_plane.src_y":      {kind: fixed16},
 	"drm_mode_set_plane.src_w":      {kind: fixed16},

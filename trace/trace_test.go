@@ -247,6 +247,16 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestFormat checks that the description that udrm help prints is all of it.
+func TestFormat(t *testing.T) {
+	text := trace.Format()
+	for _, want := range []string{"A trace is a file of JSON objects", "\n    guard     how long", "\nValues\n", "sync files"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the description has no %q:\n%s", want, text)
+		}
+	}
+}
+
 // FuzzIoctl traces any request with any argument, in memory that is full of
 // counts and addresses. The trace must stay readable and small.
 func FuzzIoctl(f *testing.F) {

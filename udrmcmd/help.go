@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/udrm/udrm/machine/config"
+	"github.com/udrm/udrm/trace"
 )
 
 // helpCmd prints help on a command or a topic.
@@ -30,6 +31,7 @@ func topics() []topic {
 	return []topic{
 		{"config", "the format of the files of --config", func(*app) string { return config.Format() }},
 		{"at", "the actions of --at", (*app).atTopic},
+		{"trace-format", "the format of the files of --trace", func(*app) string { return trace.Format() }},
 		{"environment", "environment variables", fileTopic("environment")},
 		{"exit-status", "exit statuses", fileTopic("exit-status")},
 		{"signals", "signals", fileTopic("signals")},

@@ -48,7 +48,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at environment exit-status signals leftovers man completion run trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at trace-format environment exit-status signals leftovers man completion run trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) COMPREPLY=($(compgen -W "" -- "$word")); return ;;

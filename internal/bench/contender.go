@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/srcu"
+	"github.com/udrm/udrm/trace"
 )
 
 // A contender is one way to protect a section.
@@ -31,6 +33,7 @@ const (
 	guard   = "drm guard"
 	domain  = "srcu section"
 	ioctl   = "drm ioctl, empty, own file"
+	traced  = "drm ioctl, empty, own file, traced"
 	rwmutex = "sync.RWMutex + flag"
 )
 
@@ -53,6 +56,11 @@ func pairs() (all []contender, end func()) {
 	d := srcu.NewDomain()
 	device, removeDevice := newDevice(drm.NewClass(drm.ClassOptions{}))
 	clients := &files{node: device.Primary()}
+	recorder := trace.NewRecorder(io.Discard)
+	tracedClass := drm.NewClass(drm.ClassOptions{})
+	tracedClass.Trace(recorder)
+	tracedDevice, removeTraced := newDevice(tracedClass)
+	tracedClients := &files{node: tracedDevice.Primary()}
 	checked, removeChecked := newDevice(drm.NewClass(drm.ClassOptions{CheckGuards: true}))
 	var (
 		count ownCount
@@ -127,6 +135,7 @@ func pairs() (all []contender, end func()) {
 				}
 			}, 256},
 			{ioctl, func() func(int) { return clients.sendIoctls }, 16},
+			{traced, func() func(int) { return tracedClients.sendIoctls }, 64},
 			{rwmutex, func() func(int) {
 				return func(n int) {
 					for range n {
@@ -173,6 +182,9 @@ func pairs() (all []contender, end func()) {
 		}, func() {
 			clients.close()
 			removeDevice()
+			tracedClients.close()
+			removeTraced()
+			must(recorder.Close())
 			removeChecked()
 			must(file.Close())
 		}
