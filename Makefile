@@ -1,11 +1,23 @@
-# make test   everything that CI checks; installs what is missing when it may
-# make vet    the static checks alone
-# make bench  the benchmarks, with their references, in one run
-# make compositors   sway and Xorg, unplugged beneath them; installs 300 MB
+# make test          everything that CI checks, step by step; 5 minutes on two cores
+# make deps          install the Debian packages that the tests use, as root
+# make build         compile everything, without cgo
+# make vet           static checks: vet, guardcheck, staticcheck, imports, links, prose
+# make generated     check that go generate changes nothing
+# make unit          the tests, without cgo
+# make tags          the tests of srcu with its build tags
+# make race          the tests under the race detector, with the other Go version
+# make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus
+# make bench         the benchmarks, each beside its reference
+# make compositors   sway and Xorg, unplugged while they run; installs 300 MB
 
+SHELL = /bin/bash
 GO ?= go
-# The other one of the two latest Go versions, see go.mod for the first.
+# The other of the two latest Go versions; go.mod has the first.
 OTHER_GO ?= go1.27.4
+# How long make fuzz runs each target.
+FUZZTIME ?= 30s
+# Tools that are not part of the module's own dependencies.
+TOOL = $(GO) tool -modfile=tools/go.mod
 # Debian packages that the tests use, each with a file that tells it is there.
 PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 	libdrm-dev:/usr/include/libdrm/drm.h gcc:/usr/bin/gcc spin:/usr/bin/spin \
@@ -15,38 +27,66 @@ PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 COMPOSITORS = sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd \
 	xserver-xorg-core:/usr/bin/Xorg x11-xserver-utils:/usr/bin/xsetroot
 
-.PHONY: test deps vet build unit race other-go bench compositors
+.PHONY: test deps build vet generated unit tags race fuzz bench compositors
 
-test: deps vet build unit race other-go
+# Cheap steps come first, so that failures come early. What a step does is said
+# in the list at the top of this file.
+test:
+	@for step in deps build vet generated unit tags race; do \
+		echo "== make $$step: $$(sed -n "s/^# make $$step  *//p" Makefile)"; start=$$SECONDS; \
+		$(MAKE) --no-print-directory -s $$step || exit; \
+		echo "== $$step took $$((SECONDS - start)) s"; \
+	done; echo "== all of it took $$SECONDS s"
 
 deps:
 	@missing=; for p in $(PACKAGES); do [ -e "$${p#*:}" ] || missing="$$missing $${p%%:*}"; done; \
 	if [ -n "$$missing" ]; then \
 		echo "installing:$$missing"; \
-		if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; \
+		if [ "$$(id -u)" = 0 ]; then \
+			export DEBIAN_FRONTEND=noninteractive; \
+			apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 		else echo "not root: please run: apt-get install$$missing" >&2; exit 1; fi; \
 	fi
-
-vet:
-	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted" >&2; exit 1; fi
-	$(GO) vet ./...
-	$(GO) vet -tags compositors ./cmd/udrm
-	$(GO) build -o bin/guardcheck ./cmd/guardcheck
-	$(GO) vet -vettool=bin/guardcheck ./...
 
 build:
 	CGO_ENABLED=0 $(GO) build ./...
 
+vet:
+	@unformatted=$$($(TOOL) goimports -l .); \
+		if [ -n "$$unformatted" ]; then echo "run goimports -w on:" $$unformatted >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags compositors ./cmd/udrm
+	$(GO) build -o bin/guardcheck ./cmd/guardcheck
+	$(GO) vet -vettool=bin/guardcheck ./...
+	$(TOOL) staticcheck ./...
+	$(GO) run ./internal/linkcheck
+
+generated:
+	@sum() { git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null; }; \
+		before=$$(sum); $(GO) generate ./... || exit; after=$$(sum); \
+		if [ "$$before" != "$$after" ]; then \
+			echo "go generate has changed these files; commit them:" >&2; \
+			diff <(echo "$$before") <(echo "$$after") | sed -n 's/^> [0-9a-f]*  //p' >&2; exit 1; fi
+
 unit:
-	CGO_ENABLED=0 $(GO) test ./...
+	CGO_ENABLED=0 $(GO) test -timeout 30m ./... | grep -v '\[no test files\]'; exit $${PIPESTATUS[0]}
+
+tags:
 	CGO_ENABLED=0 $(GO) test -tags srcu_membarrier -skip 'Model|Mutant' ./srcu ./drm
 	CGO_ENABLED=0 $(GO) test -tags srcu_procpin -skip 'Model|Mutant' ./srcu
 
+# Mutants and models are compiled and checked without the detector.
 race:
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 GOTOOLCHAIN=$(OTHER_GO) $(GO) test -race -timeout 30m -skip 'Model|Mutant' ./... | grep -v '\[no test files\]'; exit $${PIPESTATUS[0]}
 
-other-go:
-	CGO_ENABLED=0 GOTOOLCHAIN=$(OTHER_GO) $(GO) vet ./...
+# Minimizing is cut short: it would leave no time to fuzz.
+fuzz:
+	@for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "== $$target in $$(dirname $$file)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$file) || exit; \
+		done; \
+	done
 
 bench:
 	$(GO) run ./internal/bench -o bin/bench.txt

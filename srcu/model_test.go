@@ -23,6 +23,7 @@ func TestModel(t *testing.T) {
 		{"closed twice", []string{"-DREADERS=3", "-DSYNCS=0", "-DCLOSERS=2", "-DCANCELS=1"}, false},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			out := check(t, "srcu.pml", "-O2", c.defines...)
 			if !strings.Contains(out, "errors: 0") || strings.Contains(out, "not completed") || strings.Contains(out, "depth too small") {
 				t.Errorf("not proved:\n%s", out)
@@ -50,6 +51,7 @@ func TestModelMutants(t *testing.T) {
 		{"a grace period is shared that was begun before the call", []string{"-DSTALE_SHARE"}, "assertion violated (failed||(missed[i]==0))"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			if out := check(t, "srcu.pml", "-O0", c.defines...); !strings.Contains(out, c.finds) {
 				t.Errorf("spin did not find %q:\n%s", c.finds, out)
 			}
@@ -68,6 +70,7 @@ func TestMembarrierModel(t *testing.T) {
 		{"close", []string{"-DSYNCS=0", "-DSHARED=1", "-DCANCELS=1"}},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			out := check(t, "membarrier.pml", "-O2", c.defines...)
 			if !strings.Contains(out, "errors: 0") || strings.Contains(out, "not completed") || strings.Contains(out, "depth too small") {
 				t.Errorf("not proved:\n%s", out)
@@ -93,6 +96,7 @@ func TestMembarrierModelMutants(t *testing.T) {
 		{"an enter does not look again", "-DNO_RECHECK", "errors: 0", "assertion violated  !(drainReturned)"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			for without, finds := range map[string]string{"-DCLOSERS=0": c.synchronize, "-DSYNCS=0": c.drain} {
 				if out := check(t, "membarrier.pml", "-O0", c.define, without); !strings.Contains(out, finds) {
 					t.Errorf("%s: spin did not find %q:\n%s", without, finds, out)
