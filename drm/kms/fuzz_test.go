@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/udrm/udrm/bus"
-	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
@@ -26,10 +26,9 @@ var fuzzed = []uint32{
 	uapi.IoctlModeCreateDumb, uapi.IoctlGetCap, uapi.IoctlSetClientCap,
 }
 
-// A fuzzScript is requests and the memory they point to, as bytes. A request
-// is the number of its command, then its argument; a script that ends early
-// ends in zeros. The words pointer+i of an argument are the addresses of the
-// memory, each 16 bytes further.
+// A fuzzScript has requests as bytes: for each the number of its command, then
+// its argument. A script that ends early continues with zeros. A word
+// fuzzPointer+i in an argument stands for the address of byte 16*i of the memory.
 type fuzzScript []byte
 
 const fuzzPointer = 0xf0f0f0f0f0f0f000
@@ -49,7 +48,7 @@ func add[T any](s *fuzzScript, cmd uint32, arg T) {
 	}
 }
 
-// fuzzSeeds are scripts that succeed, mostly, each in its own memory.
+// fuzzSeeds returns scripts that mostly succeed, and a memory for each.
 func fuzzSeeds(mode []byte) (scripts []fuzzScript, memories [][]byte) {
 	var info [68]byte
 	copy(info[:], mode)
@@ -104,9 +103,8 @@ func fuzzSeeds(mode []byte) (scripts []fuzzScript, memories [][]byte) {
 	return append(scripts, all), append(memories, make([]byte, 4096))
 }
 
-// FuzzIoctls sends requests with rubbish in them to a display that is lit. No
-// handler may panic, allocate a lot, or leave anything behind once its client
-// is gone.
+// FuzzIoctls sends requests with garbage in them to an active display. No handler
+// may panic, allocate a lot, or leave anything behind once its client is gone.
 func FuzzIoctls(f *testing.F) {
 	mode := uapi.ModeInfo{Clock: 65000, HDisplay: 1024, HSyncStart: 1048, HSyncEnd: 1184, HTotal: 1344,
 		VDisplay: 768, VSyncStart: 771, VSyncEnd: 777, VTotal: 806}
@@ -115,7 +113,7 @@ func FuzzIoctls(f *testing.F) {
 		f.Add([]byte(scripts[i]), memories[i])
 	}
 	f.Fuzz(func(t *testing.T, script, memory []byte) {
-		d := newFuzzDevice(t)
+		d := newFuzzDevice(t, newVKMS)
 		enableDisplay(t, d.client, mode)
 		runScript(t, d.client, script, memory)
 		d.close()
@@ -128,22 +126,20 @@ func FuzzIoctls(f *testing.F) {
 	})
 }
 
-// A fuzzDevice is a device of its own for each run of a fuzzer, on which time
-// passes while its client is there.
+// A fuzzDevice is the device of one run of a fuzzer. Its clock runs until the
+// client closes.
 type fuzzDevice struct {
 	*testing.T
-	driver  *vkms.Driver
+	driver  display
 	client  *drmtest.Client
 	objects int // of the display, before the client
 	parent  *bus.Device
 	stop    func()
 }
 
-func newFuzzDevice(t *testing.T) *fuzzDevice {
+func newFuzzDevice(t *testing.T, newDisplay func(*drm.Class, kms.Clock) display) *fuzzDevice {
 	clock := new(kms.ManualClock)
-	config := vkms.DefaultConfig()
-	config.Clock = clock
-	d := &fuzzDevice{T: t, driver: vkms.NewDriver(newClass(t), config)}
+	d := &fuzzDevice{T: t, driver: newDisplay(newClass(t), clock)}
 	var err error
 	if d.parent, err = bus.New("platform").Add("vkms"); err != nil {
 		t.Fatal(err)
@@ -175,8 +171,7 @@ func (d *fuzzDevice) close() {
 	}
 }
 
-// remove unplugs the device, which must leave nothing behind, nor have had
-// anything to report.
+// remove unplugs the device, which must leave nothing behind.
 func (d *fuzzDevice) remove() {
 	if err := d.parent.Remove(context.Background()); err != nil {
 		d.Error(err)
@@ -201,7 +196,7 @@ func enableDisplay(t *testing.T, c *drmtest.Client, mode uapi.ModeInfo) {
 	}
 }
 
-// allocationBound is how many bytes one request may allocate: the largest blob
+// allocationBound limits the bytes that one request allocates: the largest blob
 // and some more.
 const allocationBound = 4 << 20
 
@@ -229,7 +224,7 @@ func runScript(t *testing.T, c *drmtest.Client, script fuzzScript, memory []byte
 	}
 }
 
-// resolve turns a word that stands for an address into it.
+// resolve replaces a word that stands for an address.
 func resolve(word []byte, nested uint64) {
 	for i := 2; i < 8; i++ {
 		if word[i] != 0xf0 {

@@ -315,7 +315,7 @@ func FuzzLeases(f *testing.F) {
 	memory[0], memory[4] = crtcID, connectorID
 	f.Add([]byte(seed), memory)
 	f.Fuzz(func(t *testing.T, script, memory []byte) {
-		d := newFuzzDevice(t)
+		d := newFuzzDevice(t, newVKMS)
 		owner := d.client
 		clients := []*drmtest.Client{owner}
 		var fds []int32
