@@ -53,14 +53,14 @@ func (o Op) String() string {
 type Call struct {
 	Op      Op
 	Context context.Context // ends when the calling thread is interrupted
-	Minor   *Minor
-	File    *File // of an open: the new file, not usable before PointDone
+	Minor   *Minor          // nil for a sync file or dma-buf, which belong to no device
+	File    *File           // likewise; of an open: the new file, not usable before PointDone
 
 	// Of an ioctl.
 	Caller   Caller
 	Cmd      uint32
 	Addr     uint64 // the argument as the client passed it
-	Argument []byte // copied in, and zero-extended; nil before PointGuarded
+	Argument []byte // copied in, and zero-extended; nil before PointGuarded, or without a Minor
 
 	Flags          int    // of an open
 	Offset, Length uint64 // of a mmap
@@ -74,7 +74,8 @@ type Call struct {
 	// leaving the guard; the latter are zero if the device is unplugged.
 	Begun, Entered, Exited time.Time
 
-	at []func(Point)
+	class *Class // nil if Minor says it
+	at    []func(Point)
 }
 
 // A TraceEvent is something that happens on a device.
@@ -133,6 +134,19 @@ func (c *Class) changeTracers(change func([]*Tracer) []*Tracer) {
 	c.tracers.Store(&list)
 }
 
+// Ioctl serves a request on a [ClientFile] or dma-buf, and shows it to the
+// tracers of the class: at Begin and PointDone, since no guard is involved. A
+// [File] does so itself.
+func (c *Class) Ioctl(ctx context.Context, f interface {
+	Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error
+}, caller Caller, cmd uint32, arg uint64) error {
+	if _, ok := f.(*File); ok || c.tracers.Load() == nil {
+		return f.Ioctl(ctx, caller, cmd, arg)
+	}
+	call := &Call{Op: OpIoctl, Context: ctx, Caller: caller, Cmd: cmd, Addr: arg, class: c}
+	return call.run(func() error { return f.Ioctl(ctx, caller, cmd, arg) })
+}
+
 // traced reports whether a tracer is attached. This is all that an untraced
 // call costs.
 func (d *Device) traced() bool { return d.class.tracers.Load() != nil }
@@ -151,7 +165,11 @@ func (c *Call) run(do func() error) error {
 // begin calls the tracers' Begin and returns the error of a tracer that refuses
 // the call. Even then, done must follow.
 func (c *Call) begin() error {
-	list := c.Minor.dev.class.tracers.Load()
+	class := c.class
+	if class == nil {
+		class = c.Minor.dev.class
+	}
+	list := class.tracers.Load()
 	if list == nil {
 		return nil // detached in the meantime
 	}

@@ -30,7 +30,7 @@ func (c *call) dmaBufIoctl() {
 		return
 	}
 	r := c.request()
-	err := d.Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
+	err := c.host.class.Ioctl(r, d, r, uint32(c.arg(1)), c.arg(2))
 	r.end()
 	if err != nil {
 		c.fail(drm.Errno(err))

@@ -33,7 +33,7 @@ func (c *call) ioctl() {
 		c.host.files.Drain()
 	}
 	r := c.request()
-	err := f.Client().Ioctl(r, r, uint32(c.arg(1)), c.arg(2))
+	err := c.host.class.Ioctl(r, f.Client(), r, uint32(c.arg(1)), c.arg(2))
 	r.end()
 	// With the answer the program may close the file, and its next request must
 	// find that done. So put the file first.

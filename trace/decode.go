@@ -350,7 +350,9 @@ func (w *writer) layout(d *decoder, e element, data []byte) {
 var elementFields = map[element][]field{
 	clips: fieldsOf(clipLayout, "", nil),
 	enums: fieldsOf(enumLayout, "", nil),
-	modes: fieldsOf(modeLayout, "", nil),
+
+	fences: fieldsOf(fenceLayout, "", nil),
+	modes:  fieldsOf(modeLayout, "", nil),
 }
 
 // modeName returns the name of a mode, with its refresh rate: "1024x768@60".

@@ -64,6 +64,8 @@ func streams(records []Record) map[string][]step {
 		r := &records[i]
 		name := r.Card
 		switch {
+		case name == "":
+			name = r.Comm + ", sync files and dma-bufs"
 		case r.Type == "vblank":
 			continue
 		case r.File != 0:
@@ -149,7 +151,7 @@ func (s *step) walk(b *strings.Builder, key string, v value, fresh bool) {
 // ignored reports whether a field depends on the time.
 func ignored(key string) bool {
 	switch key {
-	case "tv_sec", "tv_usec", "tval_sec", "tval_usec", "time_ns", "sequence", "sequence_ns", "timeout_nsec", "magic":
+	case "tv_sec", "tv_usec", "tval_sec", "tval_usec", "time_ns", "sequence", "sequence_ns", "timeout_nsec", "timestamp_ns", "magic":
 		return true
 	}
 	return false
@@ -162,7 +164,7 @@ func isAddress(key string) bool {
 // addressFields are the fields that hold addresses, beside those whose names
 // end in _ptr.
 func addressFields() []string {
-	return []string{"name", "date", "desc", "unique", "data", "red", "green", "blue", "handles", "points", "object_ids", "signal"}
+	return []string{"sync_fence_info", "name", "date", "desc", "unique", "data", "red", "green", "blue", "handles", "points", "object_ids", "signal"}
 }
 
 // idKinds has the kinds of the numbers that name objects, by field.

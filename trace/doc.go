@@ -21,7 +21,7 @@
 //	seq       the order in which calls began and events happened; lines are in
 //	          the order in which calls ended
 //	t         microseconds since the start of the trace
-//	card      the device
+//	card      the device; missing for requests on dma-bufs and sync files
 //
 // Members of calls:
 //
@@ -69,8 +69,9 @@
 //
 // # Limits
 //
-// Requests on dma-bufs and sync files are not recorded, nor are reads of
-// events by programs, which take them from a pipe.
+// Requests on dma-bufs and sync files belong to no card: they have no card,
+// node, file and guard. Reads of events by programs are not recorded, since
+// programs read them from a pipe.
 //
 // # Lock order
 //

@@ -18,6 +18,7 @@ import (
 type encoder struct {
 	start    time.Time
 	decoders map[*drm.Device]*decoder
+	files    *decoder // of sync files and dma-bufs
 	names    map[*drm.Minor]minorNames
 }
 
@@ -33,7 +34,7 @@ func (e *encoder) namesOf(m *drm.Minor) minorNames {
 }
 
 func newEncoder(r *Recorder) *encoder {
-	return &encoder{r.start, map[*drm.Device]*decoder{}, map[*drm.Minor]minorNames{}}
+	return &encoder{r.start, map[*drm.Device]*decoder{}, newDecoder(nil), map[*drm.Minor]minorNames{}}
 }
 
 func (e *encoder) decoder(d *drm.Device) *decoder {
@@ -116,9 +117,11 @@ func (c *call) encode(w *writer, e *encoder) {
 		w.micros("entered", c.entered.Sub(e.start))
 		w.micros("guard", c.exited.Sub(c.entered))
 	}
-	names := e.namesOf(c.minor)
-	w.member("card", names.card)
-	w.member("node", names.node)
+	if c.minor != nil {
+		names := e.namesOf(c.minor)
+		w.member("card", names.card)
+		w.member("node", names.node)
+	}
 	w.client(c.file, c.client, c.tid)
 	switch c.op {
 	case drm.OpIoctl:
@@ -150,7 +153,10 @@ func (c *call) encode(w *writer, e *encoder) {
 }
 
 func (e *encoder) ioctl(w *writer, c *call) {
-	d := e.decoder(c.minor.Device())
+	d := e.files
+	if c.minor != nil {
+		d = e.decoder(c.minor.Device())
+	}
 	if name := uapi.IoctlName(c.cmd); name != "" {
 		w.member("request", name)
 	} else {

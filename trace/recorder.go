@@ -40,7 +40,7 @@ type Recorder struct {
 
 // A thread is a thread that uses a file. Its client is looked up once.
 type thread struct {
-	file *drm.File
+	file *drm.File // nil for sync files and dma-bufs
 	tid  int
 }
 
@@ -166,11 +166,16 @@ type call struct {
 // Begin implements [drm.Tracer].
 func (r *Recorder) Begin(c *drm.Call) func(drm.Point) {
 	record := &call{seq: r.seq.Add(1), op: c.Op, minor: c.Minor, cmd: c.Cmd, flags: c.Flags, offset: c.Offset, length: c.Length}
-	record.file = r.fileNumber(c.File)
+	if c.File != nil {
+		record.file = r.fileNumber(c.File)
+	}
 	record.client, record.tid = r.client(c)
 	if c.Op == drm.OpIoctl {
 		record.argument.layout = layoutOf(c.Cmd)
 		record.argument.spare = record.memory[:0]
+		if c.Minor == nil {
+			record.argument.fetch(c.Caller, c.Cmd, c.Addr)
+		}
 	}
 	return func(p drm.Point) { r.at(record, c, p) }
 }
@@ -186,7 +191,11 @@ func (r *Recorder) at(record *call, c *drm.Call, p drm.Point) {
 			record.argument.captureOut(c.Caller, c.Argument, c.Err != nil)
 		}
 	case drm.PointDone:
-		if c.Op == drm.OpIoctl && record.argument.in == nil {
+		switch {
+		case c.Op != drm.OpIoctl:
+		case c.Minor == nil:
+			record.argument.fetchOut(c.Caller, c.Cmd, c.Addr, c.Err != nil)
+		case record.argument.in == nil:
 			record.argument.fetch(c.Caller, c.Cmd, c.Addr)
 		}
 		if c.Op == drm.OpClose || c.Op == drm.OpOpen && c.Err != nil {
@@ -198,16 +207,31 @@ func (r *Recorder) at(record *call, c *drm.Call, p drm.Point) {
 	}
 }
 
-// fetch reads the argument of a request that was refused before its handler.
+// fetch reads the argument of a request that drm has not copied in: one that
+// was refused before its handler, or is not on a device.
 func (a *argument) fetch(m drm.Memory, cmd uint32, addr uint64) {
-	size := uapi.IOCSize(cmd)
-	if size == 0 || uapi.IOCDir(cmd)&uapi.IOCWrite == 0 {
-		return
-	}
-	arg := make([]byte, size)
-	if m.CopyFromUser(arg, addr) == nil {
+	if arg := readArgument(m, cmd, addr, uapi.IOCWrite); arg != nil {
 		a.captureIn(m, arg)
 	}
+}
+
+// fetchOut does the same for what the client got back.
+func (a *argument) fetchOut(m drm.Memory, cmd uint32, addr uint64, failed bool) {
+	if arg := readArgument(m, cmd, addr, uapi.IOCRead); arg != nil {
+		a.captureOut(m, arg, failed)
+	}
+}
+
+func readArgument(m drm.Memory, cmd uint32, addr uint64, direction uint32) []byte {
+	size := uapi.IOCSize(cmd)
+	if size == 0 || uapi.IOCDir(cmd)&direction == 0 {
+		return nil
+	}
+	arg := make([]byte, size)
+	if m.CopyFromUser(arg, addr) != nil {
+		return nil
+	}
+	return arg
 }
 
 func (r *Recorder) fileNumber(f *drm.File) uint64 {
@@ -233,8 +257,11 @@ func (r *Recorder) forget(f *drm.File) {
 // a process up takes longer than most requests, so it is done once.
 func (r *Recorder) client(c *drm.Call) (client drm.Client, tid int) {
 	caller, ok := c.Caller.(interface{ ThreadID() int })
-	if !ok {
+	switch {
+	case !ok && c.File != nil:
 		return c.File.Client(), 0
+	case !ok:
+		return c.Caller.Client(), 0
 	}
 	key := thread{c.File, caller.ThreadID()}
 	if known, ok := r.clients.Load(key); ok {

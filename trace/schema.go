@@ -18,6 +18,7 @@ const (
 	modes
 	clips
 	enums
+	fences
 	propertyIDs // of the properties whose values the next array holds
 	propertyValues
 )
@@ -47,6 +48,8 @@ func (e element) layout() *uapi.Struct {
 		return clipLayout
 	case enums:
 		return enumLayout
+	case fences:
+		return fenceLayout
 	}
 	return nil
 }
@@ -55,6 +58,8 @@ var (
 	modeLayout = uapi.LookupStruct("drm_mode_modeinfo")
 	clipLayout = uapi.LookupStruct("drm_clip_rect")
 	enumLayout = uapi.LookupStruct("drm_mode_property_enum")
+
+	fenceLayout = uapi.LookupStruct("sync_fence_info")
 )
 
 // A direction says who fills an array.
@@ -116,6 +121,8 @@ var arraysOf = map[string][]array{
 	"MODE_CREATE_LEASE": {{"object_ids", "object_count", numbers32, fromClient}},
 	"MODE_LIST_LESSEES": {{"lessees_ptr", "count_lessees", numbers32, toClient}},
 	"MODE_GET_LEASE":    {{"objects_ptr", "count_objects", numbers32, toClient}},
+
+	"SYNC_IOC_FILE_INFO": {{"sync_fence_info", "num_fences", fences, toClient}},
 
 	"SYNCOBJ_WAIT":            handleArray(),
 	"SYNCOBJ_RESET":           handleArray(),
@@ -192,6 +199,9 @@ var meanings = map[string]meaning{
 	"drm_mode_get_connector.connection":     {kind: enumerated, prefix: "DRM_MODE_CONNECTED|DRM_MODE_DISCONNECTED|DRM_MODE_UNKNOWNCONNECTION"},
 	"drm_mode_get_encoder.encoder_type":     {kind: enumerated, prefix: "DRM_MODE_ENCODER_"},
 
+	"dma_buf_sync.flags":               {kind: flags, prefix: "DMA_BUF_SYNC_READ|DMA_BUF_SYNC_WRITE|DMA_BUF_SYNC_END"},
+	"dma_buf_export_sync_file.flags":   {kind: flags, prefix: "DMA_BUF_SYNC_READ|DMA_BUF_SYNC_WRITE"},
+	"dma_buf_import_sync_file.flags":   {kind: flags, prefix: "DMA_BUF_SYNC_READ|DMA_BUF_SYNC_WRITE"},
 	"drm_prime_handle.flags":           {kind: flags, prefix: "DRM_CLOEXEC|DRM_RDWR"},
 	"drm_mode_create_lease.flags":      {kind: flags, prefix: "DRM_CLOEXEC"},
 	"drm_crtc_queue_sequence.flags":    {kind: flags, prefix: "DRM_CRTC_SEQUENCE_"},

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -21,7 +22,7 @@ func Show(w io.Writer, records []Record) error {
 // String returns the record in the form that [Show] prints.
 func (r *Record) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%12.6f %s", r.Time/1e6, r.Card)
+	fmt.Fprintf(&b, "%12.6f %s", r.Time/1e6, cmp.Or(r.Card, "-"))
 	if r.Comm != "" {
 		fmt.Fprintf(&b, " %s[%d]", r.Comm, r.PID)
 	}

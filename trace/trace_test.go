@@ -13,6 +13,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/trace"
 )
@@ -113,6 +114,30 @@ func TestEvents(t *testing.T) {
 	i = slices.IndexFunc(records, func(r trace.Record) bool { return r.Type == "read" })
 	if i < 0 || string(records[i].Out) != `{"bytes":32}` {
 		t.Errorf("no read of 32 bytes:\n%s", &f.output)
+	}
+}
+
+// TestSyncFile checks that requests on a sync file are decoded, although it
+// belongs to no device.
+func TestSyncFile(t *testing.T) {
+	f := newFixture(t)
+	fd, err := fence.Install(f.file, fence.NewContext("gpu", "render").New())
+	f.must(err)
+	defer drmtest.CloseFD(fd)
+	send := func(cmd uint32, arg any) {
+		data, err := binary.Append(nil, binary.NativeEndian, arg)
+		f.must(err)
+		_ = f.class.Ioctl(t.Context(), f.file.LookupFile(fd), f.file, cmd, f.file.Arena.Put(data))
+	}
+	send(uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{NumFences: 4, SyncFenceInfo: drmtest.PutSlice(f.file.Arena, make([]uapi.SyncFenceInfo, 4))})
+	send(uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: -1})
+	records := f.records()
+	info := find(t, records, "SYNC_IOC_FILE_INFO", false)
+	if !bytes.Contains(info.Out, []byte(`"num_fences":1,"sync_fence_info":[{"obj_name":"render","driver_name":"gpu","status":0,`)) || info.Card != "" || info.PID == 0 {
+		t.Errorf("SYNC_IOC_FILE_INFO: %+v\nin %s\nout %s", info, info.In, info.Out)
+	}
+	if merge := find(t, records, "SYNC_IOC_MERGE", true); merge.Errno != "ENOENT" || !bytes.Contains(merge.In, []byte(`"fd2":-1`)) {
+		t.Errorf("SYNC_IOC_MERGE: %+v, in %s", merge, merge.In)
 	}
 }
 
