@@ -312,6 +312,12 @@ func (d *decoder) array(w *writer, name string, a *argument, i int) {
 	w.key(name)
 	w.open('[')
 	size := e.size()
+	if a.layout.name == "MODE_GETPROPERTY" && e == numbers64 {
+		w.propertyLimits(c.data, uint32(number(a.out, findIn(a.layout.out, "flags").Offset, 4)))
+		w.cut(c, size)
+		w.close(']')
+		return
+	}
 	for data := c.data; len(data) >= size; data = data[size:] {
 		switch e {
 		case numbers16, numbers32, numbers64:
@@ -324,6 +330,23 @@ func (d *decoder) array(w *writer, name string, a *argument, i int) {
 	}
 	w.cut(c, size)
 	w.close(']')
+}
+
+// propertyLimits writes the values of MODE_GETPROPERTY, whose meaning depends on
+// the flags of the property.
+func (w *writer) propertyLimits(data []byte, flags uint32) {
+	for ; len(data) >= 8; data = data[8:] {
+		v := number(data, 0, 8)
+		name, isObject := objectNames[uint32(v)]
+		switch extended := flags & uapi.ModePropExtendedType; {
+		case extended == uapi.ModePropSignedRange:
+			w.int(int64(v))
+		case extended == uapi.ModePropObject && isObject:
+			w.string(name)
+		default:
+			w.uint(v)
+		}
+	}
 }
 
 // cut notes the elements that an array has but the trace does not.

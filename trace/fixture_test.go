@@ -74,6 +74,7 @@ func (f *fixture) session() {
 	if f.RemoveFB(99) == nil {
 		f.t.Error("RMFB of framebuffer 99 succeeded")
 	}
+	_ = kmsclient.Ioctl(f, uapi.IoctlModeGetProperty, &uapi.ModeGetProperty{PropID: 9999})
 	blob, err := f.CreateModeBlob(&display.Mode)
 	f.must(err)
 	f.atomic(display, blob, fb)

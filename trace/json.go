@@ -65,11 +65,6 @@ func (w *writer) float(v float64) {
 	w.b = strconv.AppendFloat(w.b, v, 'f', -1, 64)
 }
 
-func (w *writer) raw(text []byte) {
-	w.separate()
-	w.b = append(w.b, text...)
-}
-
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {

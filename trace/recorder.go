@@ -18,7 +18,7 @@ import (
 //
 // The goroutine of a call only copies what the client passed, and its own
 // goroutine decodes and writes. No record is lost: when that goroutine falls
-// behind by maxQueue records, calls wait at their end.
+// behind by maxQueue records or maxQueueBytes, calls wait at their end.
 type Recorder struct {
 	start time.Time
 	seq   atomic.Uint64
@@ -29,6 +29,7 @@ type Recorder struct {
 
 	mu     sync.Mutex
 	queue  []item
+	bytes  int // of the queue
 	closed bool
 	wake   chan struct{} // holds a token when the queue has records
 	urgent chan struct{} // holds a token when they should be written now
@@ -44,8 +45,12 @@ type thread struct {
 	tid  int
 }
 
-// maxQueue is how many records may wait to be written.
-const maxQueue = 1 << 14
+// Limits on the records that wait to be written. A hostile client makes large
+// ones.
+const (
+	maxQueue      = 1 << 14
+	maxQueueBytes = 1 << 25
+)
 
 // batchTime is how long records wait to be written together. Waking the
 // goroutine that writes for each record would cost more than the record.
@@ -53,6 +58,7 @@ const batchTime = 10 * time.Millisecond
 
 // An item is a record before it is decoded.
 type item interface {
+	size() int // in memory, about
 	encode(w *writer, e *encoder)
 }
 
@@ -88,27 +94,32 @@ func poke(c chan struct{}) {
 // enqueue adds a record. If wait is set, it may wait for room.
 func (r *Recorder) enqueue(i item, wait bool) {
 	r.mu.Lock()
-	for wait && len(r.queue) >= maxQueue && !r.closed {
+	for wait && r.full() && !r.closed {
 		r.room.Wait()
 	}
 	if !r.closed {
 		r.queue = append(r.queue, i)
+		r.bytes += i.size()
 	}
-	n := len(r.queue)
+	first := len(r.queue) == 1
+	urgent := len(r.queue) > maxQueue/2 || r.bytes > maxQueueBytes/2
 	r.mu.Unlock()
-	switch n {
-	case 1:
-		poke(r.wake)
-	case maxQueue / 2:
+	if urgent {
 		poke(r.urgent)
 	}
+	if first {
+		poke(r.wake)
+	}
 }
+
+// full is called with mu held.
+func (r *Recorder) full() bool { return len(r.queue) >= maxQueue || r.bytes >= maxQueueBytes }
 
 // take returns all records that wait. closed reports that no more will come.
 func (r *Recorder) take(spare []item) (items []item, closed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	items, r.queue = r.queue, spare[:0]
+	items, r.queue, r.bytes = r.queue, spare[:0], 0
 	r.room.Broadcast()
 	return items, r.closed
 }
@@ -161,6 +172,14 @@ type call struct {
 	entered    time.Time
 	exited     time.Time
 	memory     [128]byte // for a short argument, in and out
+}
+
+func (c *call) size() int {
+	n := 512 + len(c.argument.in) + len(c.argument.out)
+	for i := range c.argument.arrays {
+		n += len(c.argument.arrays[i].data)
+	}
+	return n
 }
 
 // Begin implements [drm.Tracer].
@@ -279,6 +298,8 @@ type event struct {
 	file   uint64
 	client drm.Client
 }
+
+func (v *event) size() int { return 256 }
 
 // Event implements [drm.Tracer].
 func (r *Recorder) Event(e *drm.TraceEvent) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ func TestNames(t *testing.T) {
 		{"MODE_OBJ_GETPROPERTIES", false, []string{`"obj_type":"plane"`},
 			[]string{`{"property":"type","value":"Primary"}`, `{"property":"SRC_W","value":1024}`, `{"property":"rotation","value":"rotate-0"}`, `{"property":"FB_ID","value":{"fb":41}}`}},
 		{"MODE_GETPROPERTY", false, nil, []string{`"flags":"MODE_PROP_BITMASK"`, `"name":"rotation"`}},
+		{"MODE_GETPROPERTY", true, []string{`"prop_id":9999`}, nil},
 		{"MODE_ADDFB2", false, []string{`"pixel_format":"XRGB8888"`, `"handles":[1,0,0,0]`}, []string{`"fb_id":41`}},
 		{"MODE_SETCRTC", false, []string{`"set_connectors_ptr":[39]`, `"flags":"MODE_FLAG_NHSYNC|MODE_FLAG_NVSYNC"`, `"name":"1024x768"`}, nil},
 		{"MODE_PAGE_FLIP", false, []string{`"flags":"MODE_PAGE_FLIP_EVENT"`, `"user_data":"0x1234"`}, nil},
@@ -269,6 +271,36 @@ func TestRead(t *testing.T) {
 		if len(records) != tc.records || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%q: %d records, %v; want %d, %q", tc.text, len(records), err, tc.records, tc.err)
 		}
+	}
+}
+
+// TestNoneLost sends more requests than the recorder queues, from several
+// goroutines.
+func TestNoneLost(t *testing.T) {
+	f := newFixture(t)
+	const clients, each = 4, 10_000
+	var running sync.WaitGroup
+	for range clients {
+		file := drmtest.Open(t, f.driver.Device().Primary())
+		running.Go(func() {
+			for range each {
+				_ = drmtest.Ioctl(file, uapi.IoctlGetCap, &uapi.GetCap{Capability: uapi.CapDumbBuffer})
+			}
+		})
+	}
+	running.Wait()
+	n, seen := 0, map[uint64]bool{}
+	for _, r := range f.records() {
+		if r.Request == "GET_CAP" {
+			n++
+		}
+		if seen[r.Seq] {
+			t.Errorf("two records have the number %d", r.Seq)
+		}
+		seen[r.Seq] = true
+	}
+	if n != clients*each {
+		t.Errorf("%d requests are recorded, want %d", n, clients*each)
 	}
 }
 
