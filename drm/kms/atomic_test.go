@@ -46,18 +46,20 @@ func (f *fixture) scene(fb uint32, mode string) []change {
 	m := f.mode(mode)
 	w, h := uint64(m.HDisplay), uint64(m.VDisplay)
 	return []change{
-		{connectorID, crtcPropID, crtcID},
-		{crtcID, modePropID, uint64(f.createBlob(structBytes(m)))},
-		{crtcID, activeID, 1},
-		{primaryID, fbPropID, uint64(fb)},
-		{primaryID, crtcPropID, crtcID},
-		{primaryID, 13, 0}, {primaryID, 14, 0}, {primaryID, 15, w}, {primaryID, 16, h},
-		{primaryID, 9, 0}, {primaryID, 10, 0}, {primaryID, 11, w << 16}, {primaryID, 12, h << 16},
+		{f.connector(), crtcPropID, uint64(f.crtc())},
+		{f.crtc(), modePropID, uint64(f.createBlob(structBytes(m)))},
+		{f.crtc(), activeID, 1},
+		{f.primary(), fbPropID, uint64(fb)},
+		{f.primary(), crtcPropID, uint64(f.crtc())},
+		{f.primary(), 13, 0}, {f.primary(), 14, 0}, {f.primary(), 15, w}, {f.primary(), 16, h},
+		{f.primary(), 9, 0}, {f.primary(), 10, 0}, {f.primary(), 11, w << 16}, {f.primary(), 12, h << 16},
 	}
 }
 
-func TestAtomic(t *testing.T) {
-	f := newFixture(t)
+func TestAtomic(t *testing.T) { onEachDisplay(t, testAtomic) }
+
+func testAtomic(f *fixture) {
+	t := f.T
 	want(t, "without the capability", f.atomic(0, 0), unix.EINVAL)
 	f.setCap(uapi.ClientCapAtomic, 1)
 	fb := f.fb(1024, 768, uapi.FormatXRGB8888)
@@ -67,27 +69,27 @@ func TestAtomic(t *testing.T) {
 	want(t, "a test of nothing", f.atomic(uapi.ModeAtomicTestOnly, 0), 0)
 	want(t, "a modeset that is not allowed", f.atomic(0, 0, scene...), unix.EINVAL)
 	want(t, "a test", f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, scene...), 0)
-	if _, v := f.properties(crtcID, uapi.ModeObjectCRTC); v[activeID] != 0 || v[modePropID] != 0 {
+	if _, v := f.properties(f.crtc(), uapi.ModeObjectCRTC); v[activeID] != 0 || v[modePropID] != 0 {
 		t.Error("a test has changed something")
 	}
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset, 0, scene...) }))
 	f.noEvent()
 
 	other := f.fb(1024, 768, uapi.FormatXRGB8888)
-	flip := change{primaryID, fbPropID, uint64(other)}
+	flip := change{f.primary(), fbPropID, uint64(other)}
 	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModePageFlipEvent, 9, flip))
 	want(t, "a second flip", f.atomic(uapi.ModeAtomicNonblock, 0, flip), unix.EBUSY)
 	want(t, "a second, legacy flip", f.flip(fb, 0, 0), unix.EBUSY)
 	want(t, "a test meanwhile", f.atomic(uapi.ModeAtomicTestOnly, 0, flip), 0)
 	// A blocking one waits for its turn.
-	f.must(f.blocking(func() error { return f.atomic(uapi.ModePageFlipEvent, 10, change{primaryID, fbPropID, uint64(fb)}) }))
+	f.must(f.blocking(func() error { return f.atomic(uapi.ModePageFlipEvent, 10, change{f.primary(), fbPropID, uint64(fb)}) }))
 	first, second := f.event(), f.event()
 	if first.UserData != 9 || second.UserData != 10 || second.Sequence <= first.Sequence {
 		t.Errorf("events %+v and %+v", first, second)
 	}
 
 	off := []change{
-		{connectorID, crtcPropID, 0}, {crtcID, modePropID, 0}, {crtcID, activeID, 0}, {primaryID, fbPropID, 0}, {primaryID, crtcPropID, 0},
+		{f.connector(), crtcPropID, 0}, {f.crtc(), modePropID, 0}, {f.crtc(), activeID, 0}, {f.primary(), fbPropID, 0}, {f.primary(), crtcPropID, 0},
 	}
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset|uapi.ModePageFlipEvent, 11, off...) }))
 	if e := f.event(); e.UserData != 11 {
@@ -97,8 +99,10 @@ func TestAtomic(t *testing.T) {
 	f.noEvent()
 }
 
-func TestAtomicErrors(t *testing.T) {
-	f := newFixture(t)
+func TestAtomicErrors(t *testing.T) { onEachDisplay(t, testAtomicErrors) }
+
+func testAtomicErrors(f *fixture) {
+	t := f.T
 	f.setCap(uapi.ClientCapAtomic, 1)
 	f.enable()
 	before := f.driver.ModeConfig().State()
@@ -125,19 +129,19 @@ func TestAtomicErrors(t *testing.T) {
 		}, unix.EFAULT},
 		{"unknown object", changes(change{9999, fbPropID, 0}), unix.ENOENT},
 		{"object without properties", changes(change{encoderID, fbPropID, 0}), unix.ENOENT},
-		{"unknown property", changes(change{primaryID, 9999, 0}), unix.ENOENT},
-		{"property of another object", changes(change{crtcID, fbPropID, 0}), unix.ENOENT},
-		{"immutable property", changes(change{primaryID, 8, 0}), unix.EINVAL},
-		{"DPMS", changes(change{connectorID, dpmsID, 0}), unix.EINVAL},
-		{"framebuffer without CRTC", changes(change{primaryID, crtcPropID, 0}), unix.EINVAL},
-		{"CRTC without framebuffer", changes(change{primaryID, fbPropID, 0}), unix.EINVAL},
-		{"source outside", changes(change{primaryID, 9, 1 << 16}), unix.ENOSPC},
-		{"scaling", changes(change{primaryID, 15, 512}), unix.ERANGE},
-		{"active without mode", changes(change{crtcID, modePropID, 0}), unix.EINVAL},
-		{"CRTC without connector", changes(change{connectorID, crtcPropID, 0}), unix.EINVAL},
-		{"a modeset", changes(change{crtcID, activeID, 0}), unix.EINVAL},
+		{"unknown property", changes(change{f.primary(), 9999, 0}), unix.ENOENT},
+		{"property of another object", changes(change{f.crtc(), fbPropID, 0}), unix.ENOENT},
+		{"immutable property", changes(change{f.primary(), 8, 0}), unix.EINVAL},
+		{"DPMS", changes(change{f.connector(), dpmsID, 0}), unix.EINVAL},
+		{"framebuffer without CRTC", changes(change{f.primary(), crtcPropID, 0}), unix.EINVAL},
+		{"CRTC without framebuffer", changes(change{f.primary(), fbPropID, 0}), unix.EINVAL},
+		{"source outside", changes(change{f.primary(), 9, 1 << 16}), unix.ENOSPC},
+		{"scaling", changes(change{f.primary(), 15, 512}), unix.ERANGE},
+		{"active without mode", changes(change{f.crtc(), modePropID, 0}), unix.EINVAL},
+		{"CRTC without connector", changes(change{f.connector(), crtcPropID, 0}), unix.EINVAL},
+		{"a modeset", changes(change{f.crtc(), activeID, 0}), unix.EINVAL},
 	} {
-		arg := f.atomicArg(0, 0, change{primaryID, rotationID, 1})
+		arg := f.atomicArg(0, 0, change{f.primary(), rotationID, 1})
 		tc.change(arg)
 		if tc.name != "a modeset" {
 			arg.Flags |= uapi.ModeAtomicAllowModeset
@@ -151,14 +155,16 @@ func TestAtomicErrors(t *testing.T) {
 
 // When several things are wrong, the first counts: properties in their order,
 // then planes, then the rest.
-func TestAtomicOrder(t *testing.T) {
-	f := newFixture(t)
+func TestAtomicOrder(t *testing.T) { onEachDisplay(t, testAtomicOrder) }
+
+func testAtomicOrder(f *fixture) {
+	t := f.T
 	f.setCap(uapi.ClientCapAtomic, 1)
 	f.enable()
-	badRotation := change{primaryID, rotationID, 3}
+	badRotation := change{f.primary(), rotationID, 3}
 	unknown := change{9999, fbPropID, 0}
-	outside := change{primaryID, 9, 1 << 16}
-	noMode := change{crtcID, modePropID, 0}
+	outside := change{f.primary(), 9, 1 << 16}
+	noMode := change{f.crtc(), modePropID, 0}
 	for _, tc := range []struct {
 		name    string
 		changes []change
@@ -173,7 +179,7 @@ func TestAtomicOrder(t *testing.T) {
 	}
 	// So does what is wrong after a property that the client can see set.
 	ptr := f.outPtr()
-	want(t, "a fence, then an object that is not there", f.atomic(0, 0, change{crtcID, outFenceID, ptr}, unknown), unix.ENOENT)
+	want(t, "a fence, then an object that is not there", f.atomic(0, 0, change{f.crtc(), outFenceID, ptr}, unknown), unix.ENOENT)
 	if fd := f.fenceAt(ptr); fd != -1 {
 		t.Errorf("the descriptor of the fence is %d", fd)
 	}

@@ -111,7 +111,7 @@ func TestCRC(t *testing.T) {
 	// What the vblank has seen is not what comes after it.
 	f.must(f.flip(black, 0, 0))
 	f.step()
-	f.must(ioctl(f, uapi.IoctlModeSetPlane, planeArg(cursorID, cursor, 0, 0, 64, 64)))
+	f.must(ioctl(f, uapi.IoctlModeSetPlane, f.planeArg(cursorID, cursor, 0, 0, 64, 64)))
 	if got := f.crc(s); got.Value != blackCRC.Value {
 		t.Errorf("the black frame has %v, not %v", got, blackCRC)
 	}
@@ -121,7 +121,7 @@ func TestCRC(t *testing.T) {
 	}
 
 	// It goes on after the CRTC was off.
-	f.must(ioctl(f, uapi.IoctlModeSetPlane, planeArg(cursorID, 0, 0, 0, 64, 64)))
+	f.must(ioctl(f, uapi.IoctlModeSetPlane, f.planeArg(cursorID, 0, 0, 0, 64, 64)))
 	f.disable()
 	f.step0(t)
 	arg := f.setCRTCArg(fb, "1024x768")

@@ -86,6 +86,7 @@ func newTwin(t *testing.T) *twinFixture {
 	}
 	drmtest.Bind(t, bus.New("platform"), "twin", driver.BusDriver())
 	f.device = driver.Device
+	f.driver = &bare{Driver: driver, m: m, buffers: buffers}
 	f.Client = drmtest.Open(t, f.device.Primary())
 	f.setCap(uapi.ClientCapAtomic, 1)
 	return f
@@ -166,7 +167,7 @@ func TestTwoCRTCs(t *testing.T) {
 
 	// A plane moves from one to the other with a stop between.
 	overlay := func(crtc int) error {
-		arg := planeArg(f.planes[2], a, 0, 0, 100, 100)
+		arg := f.planeArg(f.planes[2], a, 0, 0, 100, 100)
 		arg.CRTCID = f.crtcs[crtc]
 		return f.blocking(func() error { return ioctl(f.fixture, uapi.IoctlModeSetPlane, arg) })
 	}
@@ -176,7 +177,7 @@ func TestTwoCRTCs(t *testing.T) {
 		return ioctl(f.fixture, uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: f.planes[2]})
 	}))
 	f.must(overlay(1))
-	arg := planeArg(f.planes[0], a, 0, 0, 1024, 768)
+	arg := f.planeArg(f.planes[0], a, 0, 0, 1024, 768)
 	arg.CRTCID = f.crtcs[1]
 	want(t, "a plane of the other CRTC", ioctl(f.fixture, uapi.IoctlModeSetPlane, arg), unix.EINVAL)
 }

@@ -13,18 +13,20 @@ import (
 // place is where the cursor is, and what it shows.
 func (f *fixture) place() (x, y int32, fb uint64) {
 	f.Helper()
-	_, v := f.properties(cursorID, uapi.ModeObjectPlane)
+	_, v := f.properties(f.cursor(), uapi.ModeObjectPlane)
 	return int32(v[13]), int32(v[14]), v[fbPropID]
 }
 
-func TestCursor(t *testing.T) {
-	f := newFixture(t)
+func TestCursor(t *testing.T) { onEachDisplay(t, testCursor) }
+
+func testCursor(f *fixture) {
+	t := f.T
 	f.setCap(uapi.ClientCapAtomic, 1)
 	fb := f.enable()
 	handle, _ := f.dumb(64, 64, 32)
 	cursor := func(flags uint32, x, y int32, handle uint32) error {
 		return ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{
-			CRTCID: crtcID, Flags: flags, X: x, Y: y, Width: 64, Height: 64, Handle: handle,
+			CRTCID: f.crtc(), Flags: flags, X: x, Y: y, Width: 64, Height: 64, Handle: handle,
 		})
 	}
 	// Nothing waits for a vblank, also not for a flip under way.
@@ -61,10 +63,10 @@ func TestCursor(t *testing.T) {
 		{"unknown handle", cursor(uapi.ModeCursorBO, 0, 0, 99), unix.ENOENT},
 		{"out of range", cursor(uapi.ModeCursorBO|uapi.ModeCursorMove, math.MaxInt32, 0, handle), unix.ERANGE},
 		{"absurd", ioctl(f, uapi.IoctlModeCursor2, &uapi.ModeCursor2{
-			CRTCID: crtcID, Flags: uapi.ModeCursorBO, Width: math.MaxUint32, Height: math.MaxUint32, Handle: handle,
+			CRTCID: f.crtc(), Flags: uapi.ModeCursorBO, Width: math.MaxUint32, Height: math.MaxUint32, Handle: handle,
 		}), unix.EINVAL},
 		{"larger than its buffer", ioctl(f, uapi.IoctlModeCursor2, &uapi.ModeCursor2{
-			CRTCID: crtcID, Flags: uapi.ModeCursorBO, Width: 64, Height: 65, Handle: handle,
+			CRTCID: f.crtc(), Flags: uapi.ModeCursorBO, Width: 64, Height: 65, Handle: handle,
 		}), unix.EINVAL},
 	} {
 		want(t, tc.name, tc.err, tc.errno)

@@ -22,7 +22,9 @@ type Driver struct {
 
 	// Prepare runs once for each commit, after all checks and right before the
 	// new state becomes the current one. An error refuses the commit: the
-	// client gets it, nothing changes, and there is no event.
+	// client gets it, nothing changes, and there is no event. In rare cases the
+	// commit still fails afterwards: if the client has no room for the
+	// descriptor of an out-fence.
 	//
 	// A fence makes the commit late: clients see the new state at once, but
 	// the hardware keeps showing the old one. Commit is called when the fence

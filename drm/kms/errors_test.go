@@ -221,7 +221,7 @@ func TestPlaneErrors(t *testing.T) {
 		{"unknown framebuffer", func(a *uapi.ModeSetPlane) { a.FBID = 9999 }, unix.ENOENT},
 		{"off", func(a *uapi.ModeSetPlane) { a.FBID = 0 }, 0},
 	} {
-		arg := planeArg(primaryID, fb, 0, 0, 1024, 768)
+		arg := f.planeArg(primaryID, fb, 0, 0, 1024, 768)
 		tc.change(arg)
 		want(t, tc.name, f.blocking(func() error { return ioctl(f, uapi.IoctlModeSetPlane, arg) }), tc.errno)
 	}

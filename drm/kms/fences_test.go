@@ -66,7 +66,7 @@ func TestOutFence(t *testing.T) {
 	f, second, _ := lit(t)
 	ptr := f.outPtr()
 	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModePageFlipEvent, 1,
-		change{primaryID, fbPropID, uint64(second)}, change{crtcID, outFenceID, ptr}))
+		change{f.primary(), fbPropID, uint64(second)}, change{f.crtc(), outFenceID, ptr}))
 	fd := f.fenceAt(ptr)
 	if info, one := f.fenceInfo(fd); info.Status != 0 || cString(one.DriverName[:]) != "vkms" || cString(one.ObjName[:]) != "CRTC:38-crtc-0" {
 		t.Errorf("before the flip: %+v, %+v", info, one)
@@ -80,7 +80,7 @@ func TestOutFence(t *testing.T) {
 	}
 
 	// A blocking commit returns with the fence signalled.
-	f.must(f.blocking(func() error { return f.atomic(0, 0, change{crtcID, outFenceID, ptr}) }))
+	f.must(f.blocking(func() error { return f.atomic(0, 0, change{f.crtc(), outFenceID, ptr}) }))
 	if info, _ := f.fenceInfo(f.fenceAt(ptr)); info.Status != 1 {
 		t.Errorf("after a blocking commit: %+v", info)
 	}
@@ -88,10 +88,10 @@ func TestOutFence(t *testing.T) {
 
 func TestOutFenceOfFailures(t *testing.T) {
 	f, second, third := lit(t)
-	flip := change{primaryID, fbPropID, uint64(second)}
+	flip := change{f.primary(), fbPropID, uint64(second)}
 	out := func() (uint64, change) {
 		ptr := f.outPtr()
-		return ptr, change{crtcID, outFenceID, ptr}
+		return ptr, change{f.crtc(), outFenceID, ptr}
 	}
 	check := func(what string, ptr uint64, err error, errno unix.Errno) {
 		t.Helper()
@@ -103,12 +103,12 @@ func TestOutFenceOfFailures(t *testing.T) {
 	ptr, c := out()
 	check("a test", ptr, f.atomic(uapi.ModeAtomicTestOnly, 0, flip, c), 0)
 	ptr, c = out()
-	check("a bad commit", ptr, f.atomic(0, 0, change{primaryID, fbPropID, 0}, c), unix.EINVAL)
-	want(t, "a bad pointer", f.atomic(0, 0, flip, change{crtcID, outFenceID, 8}), unix.EFAULT)
+	check("a bad commit", ptr, f.atomic(0, 0, change{f.primary(), fbPropID, 0}, c), unix.EINVAL)
+	want(t, "a bad pointer", f.atomic(0, 0, flip, change{f.crtc(), outFenceID, 8}), unix.EFAULT)
 
 	f.must(f.atomic(uapi.ModeAtomicNonblock, 0, flip))
 	ptr, c = out()
-	check("a second flip", ptr, f.atomic(uapi.ModeAtomicNonblock, 0, change{primaryID, fbPropID, uint64(third)}, c), unix.EBUSY)
+	check("a second flip", ptr, f.atomic(uapi.ModeAtomicNonblock, 0, change{f.primary(), fbPropID, uint64(third)}, c), unix.EBUSY)
 	f.step()
 
 	f.disable()
@@ -126,12 +126,12 @@ func TestInFenceErrors(t *testing.T) {
 		changes []change
 		errno   unix.Errno
 	}{
-		{"none", []change{{primaryID, inFenceID, 1<<64 - 1}}, 0},
-		{"one", []change{{primaryID, inFenceID, fd}}, 0},
-		{"two", []change{{primaryID, inFenceID, fd}, {primaryID, inFenceID, fd}}, unix.EINVAL},
-		{"one and none", []change{{primaryID, inFenceID, fd}, {primaryID, inFenceID, 1<<64 - 1}}, unix.EINVAL},
-		{"stdin", []change{{primaryID, inFenceID, 0}}, unix.EINVAL},
-		{"nothing", []change{{primaryID, inFenceID, 1 << 30}}, unix.EINVAL},
+		{"none", []change{{f.primary(), inFenceID, 1<<64 - 1}}, 0},
+		{"one", []change{{f.primary(), inFenceID, fd}}, 0},
+		{"two", []change{{f.primary(), inFenceID, fd}, {f.primary(), inFenceID, fd}}, unix.EINVAL},
+		{"one and none", []change{{f.primary(), inFenceID, fd}, {f.primary(), inFenceID, 1<<64 - 1}}, unix.EINVAL},
+		{"stdin", []change{{f.primary(), inFenceID, 0}}, unix.EINVAL},
+		{"nothing", []change{{f.primary(), inFenceID, 1 << 30}}, unix.EINVAL},
 	} {
 		want(t, tc.what, f.atomic(uapi.ModeAtomicTestOnly, 0, tc.changes...), tc.errno)
 	}
@@ -142,7 +142,7 @@ func TestInFenceBlocking(t *testing.T) {
 	fen, fd := f.inFence()
 	commit := func(ctx context.Context) <-chan error {
 		done := make(chan error, 1)
-		arg := f.atomicArg(0, 0, change{primaryID, fbPropID, uint64(second)}, change{primaryID, inFenceID, fd})
+		arg := f.atomicArg(0, 0, change{f.primary(), fbPropID, uint64(second)}, change{f.primary(), inFenceID, fd})
 		go func() { done <- drmtest.IoctlContext(ctx, f.Client, uapi.IoctlModeAtomic, arg) }()
 		return done
 	}
@@ -153,13 +153,13 @@ func TestInFenceBlocking(t *testing.T) {
 	}
 	interrupt()
 	want(t, "an interrupted commit", <-done, unix.EINTR)
-	if _, v := f.properties(primaryID, uapi.ModeObjectPlane); v[fbPropID] == uint64(second) || v[inFenceID] != 1<<64-1 {
+	if _, v := f.properties(f.primary(), uapi.ModeObjectPlane); v[fbPropID] == uint64(second) || v[inFenceID] != 1<<64-1 {
 		t.Error("a commit that was interrupted has changed something")
 	}
 	done = commit(context.Background())
 	fen.Signal(unix.EIO) // whatever became of the work
 	f.must(f.blocking(func() error { return <-done }))
-	if _, v := f.properties(primaryID, uapi.ModeObjectPlane); v[fbPropID] != uint64(second) {
+	if _, v := f.properties(f.primary(), uapi.ModeObjectPlane); v[fbPropID] != uint64(second) {
 		t.Error("the framebuffer is not shown")
 	}
 }
@@ -199,16 +199,16 @@ func TestInFenceNonblocking(t *testing.T) {
 	fen, fd := f.inFence()
 	ptr := f.outPtr()
 	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModePageFlipEvent, 5,
-		change{primaryID, fbPropID, uint64(red)}, change{primaryID, inFenceID, fd}, change{crtcID, outFenceID, ptr}))
+		change{f.primary(), fbPropID, uint64(red)}, change{f.primary(), inFenceID, fd}, change{f.crtc(), outFenceID, ptr}))
 	out := f.fenceAt(ptr)
-	if _, v := f.properties(primaryID, uapi.ModeObjectPlane); v[fbPropID] != uint64(red) {
+	if _, v := f.properties(f.primary(), uapi.ModeObjectPlane); v[fbPropID] != uint64(red) {
 		t.Error("the framebuffer is not that of the plane")
 	}
-	want(t, "a second flip", f.atomic(uapi.ModeAtomicNonblock, 0, change{primaryID, fbPropID, uint64(second)}), unix.EBUSY)
+	want(t, "a second flip", f.atomic(uapi.ModeAtomicNonblock, 0, change{f.primary(), fbPropID, uint64(second)}), unix.EBUSY)
 
 	// Vblanks pass, and cursors move, and nothing is shown.
 	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 3, 0)) }))
-	f.must(ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{CRTCID: crtcID, Flags: uapi.ModeCursorMove, X: 3, Y: 3}))
+	f.must(ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{CRTCID: f.crtc(), Flags: uapi.ModeCursorMove, X: 3, Y: 3}))
 	f.noEvent()
 	if info, _ := f.fenceInfo(out); info.Status != 0 || f.pixel() != 0 {
 		t.Errorf("before the fence: out-fence %d, red %d", info.Status, f.pixel())
@@ -229,7 +229,7 @@ func TestInFenceOfModeset(t *testing.T) {
 	small := f.fb(800, 600, uapi.FormatXRGB8888)
 	fen, fd := f.inFence()
 	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModeAtomicAllowModeset|uapi.ModePageFlipEvent, 5,
-		append(f.scene(small, "800x600"), change{primaryID, inFenceID, fd})...))
+		append(f.scene(small, "800x600"), change{f.primary(), inFenceID, fd})...))
 	before, _ := f.query()
 	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 1, 0)) }))
 	f.noEvent()
@@ -247,7 +247,7 @@ func TestCursorAfterModeset(t *testing.T) {
 	handle, _ := f.dumb(64, 64, 32)
 	move := func() error {
 		return ioctl(f, uapi.IoctlModeCursor2, &uapi.ModeCursor2{
-			CRTCID: crtcID, Flags: uapi.ModeCursorMove | uapi.ModeCursorBO, X: 3, Y: 3, Width: 64, Height: 64, Handle: handle,
+			CRTCID: f.crtc(), Flags: uapi.ModeCursorMove | uapi.ModeCursorBO, X: 3, Y: 3, Width: 64, Height: 64, Handle: handle,
 		})
 	}
 	f.must(f.flip(second, uapi.ModePageFlipEvent, 1))
@@ -276,7 +276,7 @@ func TestInFenceNever(t *testing.T) {
 			fen, fd := f.inFence()
 			ptr := f.outPtr()
 			f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModePageFlipEvent, 5,
-				change{primaryID, fbPropID, uint64(second)}, change{primaryID, inFenceID, fd}, change{crtcID, outFenceID, ptr}))
+				change{f.primary(), fbPropID, uint64(second)}, change{f.primary(), inFenceID, fd}, change{f.crtc(), outFenceID, ptr}))
 			out := f.fenceAt(ptr)
 			end(f)
 			status := map[string]int32{"closed": 0, "unplugged": -int32(unix.ENODEV), "unbound": 1}[what]
@@ -326,7 +326,7 @@ func TestFenceStorm(t *testing.T) {
 			if i%3 != 0 {
 				flags |= uapi.ModeAtomicNonblock
 			}
-			err := f.atomic(flags, 0, change{primaryID, fbPropID, uint64(fb)}, change{primaryID, inFenceID, fd})
+			err := f.atomic(flags, 0, change{f.primary(), fbPropID, uint64(fb)}, change{f.primary(), inFenceID, fd})
 			if err != nil && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENOMEM) {
 				t.Errorf("a commit: %v", err)
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"image"
+	"slices"
 	"testing"
 	"time"
 
@@ -119,6 +120,20 @@ func (f *fixture) kms() *kmsclient.Client { return kmsclient.New(f.Process()) }
 // crtc and connector return the first CRTC and connector of the device.
 func (f *fixture) crtc() uint32      { return f.driver.ModeConfig().CRTCs()[0].ID() }
 func (f *fixture) connector() uint32 { return f.driver.ModeConfig().Connectors()[0].ID() }
+
+// primary and cursor return the planes of the first CRTC.
+func (f *fixture) primary() uint32 { return f.plane(uapi.PlaneTypePrimary) }
+func (f *fixture) cursor() uint32  { return f.plane(uapi.PlaneTypeCursor) }
+
+func (f *fixture) plane(planeType int) uint32 {
+	f.Helper()
+	planes := f.driver.ModeConfig().Planes()
+	i := slices.IndexFunc(planes, func(p *kms.Plane) bool { return p.Type() == planeType })
+	if i < 0 {
+		f.Fatalf("the display has no plane of type %d", planeType)
+	}
+	return planes[i].ID()
+}
 
 // screenshot returns what the first CRTC shows.
 func (f *fixture) screenshot() (*image.NRGBA, error) {
@@ -310,8 +325,8 @@ func (f *fixture) properties(id, objectType uint32) (ids []uint32, values map[ui
 }
 
 // planeArg returns a SETPLANE of fb without scaling.
-func planeArg(plane, fb uint32, x, y int32, w, h uint32) *uapi.ModeSetPlane {
+func (f *fixture) planeArg(plane, fb uint32, x, y int32, w, h uint32) *uapi.ModeSetPlane {
 	return &uapi.ModeSetPlane{
-		PlaneID: plane, CRTCID: crtcID, FBID: fb, CRTCX: x, CRTCY: y, CRTCW: w, CRTCH: h, SrcW: w << 16, SrcH: h << 16,
+		PlaneID: plane, CRTCID: f.crtc(), FBID: fb, CRTCX: x, CRTCY: y, CRTCW: w, CRTCH: h, SrcW: w << 16, SrcH: h << 16,
 	}
 }

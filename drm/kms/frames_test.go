@@ -11,8 +11,10 @@ import (
 
 // TestFrames checks that each kind of change of the picture is announced, and
 // which of them count as frames.
-func TestFrames(t *testing.T) {
-	f := newFixture(t)
+func TestFrames(t *testing.T) { onEachDisplay(t, testFrames) }
+
+func testFrames(f *fixture) {
+	t := f.T
 	m := f.driver.ModeConfig()
 	crtc := m.CRTCs()[0]
 	frames := uint64(0)
@@ -43,7 +45,7 @@ func TestFrames(t *testing.T) {
 		want(t, "DIRTYFB", ioctl(f, uapi.IoctlModeDirtyFB, &uapi.ModeFBDirtyCmd{FBID: fb}), unix.ENOSYS)
 	})
 	step("CURSOR", 0, func() {
-		f.must(ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{CRTCID: crtcID, Flags: uapi.ModeCursorMove, X: 1, Y: 2}))
+		f.must(ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{CRTCID: f.crtc(), Flags: uapi.ModeCursorMove, X: 1, Y: 2}))
 	})
 	step("PAGE_FLIP without a vblank", 0, func() {
 		f.must(f.flip(fb, 0, 0))

@@ -192,7 +192,7 @@ func TestLesseeSeesItsLease(t *testing.T) {
 	f.step()
 
 	// The rest is not there.
-	arg := planeArg(f.planes[1], fb, 0, 0, 100, 100)
+	arg := f.planeArg(f.planes[1], fb, 0, 0, 100, 100)
 	arg.CRTCID = f.crtcs[0]
 	for what, err := range map[string]error{
 		"GETCRTC":                       ioctl(l.fixture, uapi.IoctlModeGetCRTC, &uapi.ModeCRTC{CRTCID: f.crtcs[0]}),
@@ -224,7 +224,7 @@ func TestLesseeSeesItsLease(t *testing.T) {
 
 	// Where the lessor moves a plane away the lessee does not learn to whom.
 	shared := f.lease(f.crtcs[0], f.connectors[0], f.planes[2])
-	overlay := planeArg(f.planes[2], fb, 0, 0, 100, 100)
+	overlay := f.planeArg(f.planes[2], fb, 0, 0, 100, 100)
 	overlay.CRTCID = f.crtcs[1]
 	f.must(f.blocking(func() error { return ioctl(f.fixture, uapi.IoctlModeSetPlane, overlay) }))
 	plane = uapi.ModeGetPlane{PlaneID: f.planes[2]}

@@ -45,7 +45,7 @@ func TestLookingUnderLoad(t *testing.T) {
 	}
 	until("flips", unix.ENODEV, func(i int) error { arg := *flips[i%2]; return ioctl(f, uapi.IoctlModeAtomic, &arg) })
 	until("the cursor", unix.ENODEV, func(i int) error {
-		return ioctl(f, uapi.IoctlModeSetPlane, planeArg(cursorID, cursor, int32(i%700)-60, 100, 64, 64))
+		return ioctl(f, uapi.IoctlModeSetPlane, f.planeArg(cursorID, cursor, int32(i%700)-60, 100, 64, 64))
 	})
 	wg.Go(func() {
 		for range 20 {

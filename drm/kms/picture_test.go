@@ -95,13 +95,13 @@ func TestZpos(t *testing.T) {
 	s.wantPixel("beside it", 125, 125, blue)
 	s.commit(s.set(s.over, "zpos", 5))
 	s.wantPixel("with the same zpos, the higher id is on top", 75, 75, blue)
-	for i, p := range []*kms.Plane{s.primary, s.under, s.over} {
+	for i, p := range []*kms.Plane{s.bare.primary, s.under, s.over} {
 		if got := s.m.State().Plane(p).NormalizedZpos; got != i {
 			t.Errorf("the normalized zpos of plane %d is %d, want %d", p.ID(), got, i)
 		}
 	}
 	want(t, "zpos out of range", s.atomic(0, 0, s.set(s.over, "zpos", 10)), unix.EINVAL)
-	want(t, "an immutable zpos", s.atomic(0, 0, s.set(s.primary, "zpos", 0)), unix.EINVAL)
+	want(t, "an immutable zpos", s.atomic(0, 0, s.set(s.bare.primary, "zpos", 0)), unix.EINVAL)
 }
 
 // TestAlpha compares translucent planes with the formulas of the documentation

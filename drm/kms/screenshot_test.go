@@ -53,7 +53,7 @@ func TestScreenshot(t *testing.T) {
 	for i := range 64 * 64 {
 		copy(white[4*i:], []byte{0x80, 0x80, 0x80, 0x80})
 	}
-	f.must(ioctl(f, uapi.IoctlModeSetPlane, planeArg(cursorID, cursor, -32, 100, 64, 64)))
+	f.must(ioctl(f, uapi.IoctlModeSetPlane, f.planeArg(cursorID, cursor, -32, 100, 64, 64)))
 	over := func(v uint8) uint8 { return uint8(0x80 + (int(v)*0x7f+127)/255) }
 	r, g, b := under(31, 120)
 	check(31, 120, over(r), over(g), over(b))
@@ -65,7 +65,7 @@ func TestScreenshot(t *testing.T) {
 	rgb, pitch := f.pixels(large)
 	rgb[10*pitch+2*1030], rgb[10*pitch+2*1030+1] = 0x00, 0xf8 // red
 	f.must(f.blocking(func() error {
-		arg := planeArg(primaryID, large, 100, 50, 512, 384)
+		arg := f.planeArg(primaryID, large, 100, 50, 512, 384)
 		arg.SrcX = 1024 << 16
 		return ioctl(f, uapi.IoctlModeSetPlane, arg)
 	}))
@@ -89,7 +89,7 @@ func TestScreenshot(t *testing.T) {
 	square := f.fb(100, 100, uapi.FormatXRGB16161616)
 	deep, pitch := f.pixels(square)
 	copy(deep[5*pitch+8*20:], []byte{0xff, 0x11, 0xff, 0x22, 0xff, 0x33})
-	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlModeSetPlane, planeArg(primaryID, square, 0, 0, 100, 100)) }))
+	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlModeSetPlane, f.planeArg(primaryID, square, 0, 0, 100, 100)) }))
 	for rotation, at := range map[uint64][2]int{1 << 1: {5, 79}, 1 << 3: {94, 20}} {
 		f.must(f.blocking(func() error {
 			return ioctl(f, uapi.IoctlModeObjSetProperty, &uapi.ModeObjSetProperty{ObjID: primaryID, PropID: rotationID, Value: rotation})

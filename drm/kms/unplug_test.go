@@ -17,14 +17,16 @@ import (
 
 // TestUnplugCompletesEverything checks that an unplug leaves no client waiting,
 // as docs/concepts.md promises.
-func TestUnplugCompletesEverything(t *testing.T) {
-	f := newFixture(t)
+func TestUnplugCompletesEverything(t *testing.T) { onEachDisplay(t, testUnplugCompletesEverything) }
+
+func testUnplugCompletesEverything(f *fixture) {
+	t := f.T
 	a := f.enable()
 	b := f.fb(1024, 768, uapi.FormatXRGB8888)
 	f.must(f.flip(b, uapi.ModePageFlipEvent, 1))
 	f.must(ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|uapi.VblankEvent, 100_000, 2)))
 	f.must(ioctl(f, uapi.IoctlCRTCQueueSequence, &uapi.CRTCQueueSequence{
-		CRTCID: crtcID, Flags: uapi.CRTCSequenceRelative, Sequence: 100_000, UserData: 3,
+		CRTCID: f.crtc(), Flags: uapi.CRTCSequenceRelative, Sequence: 100_000, UserData: 3,
 	}))
 	inFlight := map[string]chan error{}
 	begin := func(name string, request func(c *fixture) error) {
@@ -40,7 +42,7 @@ func TestUnplugCompletesEverything(t *testing.T) {
 		return ioctl(c, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 100_000, 0))
 	})
 	begin("a blocking SETPLANE behind a flip", func(c *fixture) error {
-		return ioctl(c, uapi.IoctlModeSetPlane, planeArg(primaryID, a, 0, 0, 1024, 768))
+		return ioctl(c, uapi.IoctlModeSetPlane, f.planeArg(f.primary(), a, 0, 0, 1024, 768))
 	})
 	if err := f.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
@@ -56,7 +58,7 @@ func TestUnplugCompletesEverything(t *testing.T) {
 	if _, err := f.File.Read(context.Background(), make([]byte, 32), false); !errors.Is(err, unix.ENODEV) {
 		t.Errorf("reading on: %v, want ENODEV", err)
 	}
-	for _, arg := range []*uapi.ModeCRTC{{CRTCID: crtcID}, {CRTCID: 9999}} {
+	for _, arg := range []*uapi.ModeCRTC{{CRTCID: f.crtc()}, {CRTCID: 9999}} {
 		want(t, "GETCRTC after the unplug", ioctl(f, uapi.IoctlModeGetCRTC, arg), unix.ENODEV)
 	}
 	want(t, "PAGE_FLIP after the unplug", f.flip(a, 0, 0), unix.ENODEV)
@@ -79,8 +81,10 @@ func TestUnplugCompletesEverything(t *testing.T) {
 }
 
 // A planned removal switches the display off first.
-func TestUnbindShutsDown(t *testing.T) {
-	f := newFixture(t)
+func TestUnbindShutsDown(t *testing.T) { onEachDisplay(t, testUnbindShutsDown) }
+
+func testUnbindShutsDown(f *fixture) {
+	t := f.T
 	fb := f.enable()
 	f.must(f.flip(fb, uapi.ModePageFlipEvent, 7))
 	if err := f.parent.Unbind(context.Background()); err != nil {
