@@ -64,6 +64,17 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
+func TestGo(t *testing.T) {
+	dir := t.TempDir()
+	recipe(t, dir, "testing.md", "compositor_test.go")
+	if err := os.Mkdir(filepath.Join(dir, "testdata"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	module(t, dir)
+	run(t, dir, "go", "test", "-update", ".")
+	run(t, dir, "go", "test", "-count=1", ".")
+}
+
 func TestPytest(t *testing.T) {
 	dir := workplace(t)
 	recipe(t, dir, "testing.md", "test_display.py")

@@ -33,7 +33,7 @@
 // # The process of the test
 //
 // The first machine makes the test's process the parent of the processes that
-// programs leave behind (see AdoptOrphans of [host.Options]), so that they end
+// programs leave behind (see AdoptOrphans of package host), so that they end
 // with the test.
 //
 // Start reading at [New].
