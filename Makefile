@@ -52,7 +52,7 @@ build:
 	CGO_ENABLED=0 $(GO) build ./...
 
 vet:
-	@unformatted=$$($(TOOL) goimports -l .); \
+	@unformatted=$$(git ls-files '*.go' | grep -v /testdata/ | xargs $(TOOL) goimports -l); \
 		if [ -n "$$unformatted" ]; then echo "run goimports -w on:" $$unformatted >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags compositors ./cmd/udrm

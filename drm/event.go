@@ -156,7 +156,7 @@ func (s *eventSpace) close() {
 
 // dequeue moves whole events to p. err says why no event will come any more.
 // wake ends when it is worth trying again.
-func (s *eventSpace) dequeue(p []byte) (n int, more bool, err error, wake <-chan struct{}) {
+func (s *eventSpace) dequeue(p []byte) (n int, more bool, wake <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.queue) > 0 && len(s.queue[0]) <= len(p)-n {
@@ -169,7 +169,7 @@ func (s *eventSpace) dequeue(p []byte) (n int, more bool, err error, wake <-chan
 	case s.hungUp:
 		err = ErrUnplugged
 	}
-	return n, len(s.queue) > 0, err, s.wake
+	return n, len(s.queue) > 0, s.wake, err
 }
 
 // await calls done, with the channel of dequeue, until it reports true or ctx
@@ -231,7 +231,7 @@ func (f *File) Read(ctx context.Context, p []byte, nonblock bool) (n int, err er
 		var more bool
 		var end error
 		var wake <-chan struct{}
-		n, more, end, wake = f.events.dequeue(p)
+		n, more, wake, end = f.events.dequeue(p)
 		switch {
 		case n > 0 || more:
 			return true, nil
@@ -259,7 +259,7 @@ func (f *File) Poll(ctx context.Context) (events int16) {
 	}
 	defer f.leave()
 	f.await(ctx, func() (bool, <-chan struct{}) {
-		_, more, end, wake := f.events.dequeue(nil)
+		_, more, wake, end := f.events.dequeue(nil)
 		if more {
 			events |= unix.POLLIN
 		}

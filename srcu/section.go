@@ -23,7 +23,8 @@ func (d *Domain) Enter() (Section, bool) {
 
 // Without the build tag srcu_membarrier there is no domain that counts by P.
 type (
-	perP    struct{}
+	perP struct{}
+	//lint:ignore U1000 embedded in Domain
 	indexes struct{}
 )
 

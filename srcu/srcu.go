@@ -10,6 +10,7 @@ import "sync/atomic"
 type Domain struct {
 	gate
 	_ [lineSize - gateSize]byte
+	//lint:ignore U1000 empty without the build tag srcu_membarrier
 	indexes
 	waiting
 	_ [lineSize - waitingSize]byte

@@ -233,14 +233,6 @@ func (f *fixture) fb(width, height uint32, format uint32) uint32 {
 	return fb
 }
 
-// modes returns the modes of the first connector.
-func (f *fixture) modes() []uapi.ModeInfo {
-	f.Helper()
-	c, err := f.kms().GetConnector(f.connector())
-	f.must(err)
-	return c.Modes
-}
-
 // mode returns the mode of the first connector with the given name.
 func (f *fixture) mode(name string) uapi.ModeInfo {
 	f.Helper()

@@ -17,7 +17,6 @@ const edidPropID = 1
 // A connectorView is what a client and sysfs show of a connector.
 type connectorView struct {
 	connection, widthMM, heightMM uint32
-	modes                         []string
 	edid                          []byte
 	status, sysModes, sysEDID     string
 }

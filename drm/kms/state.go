@@ -1,8 +1,10 @@
 package kms
 
-import "github.com/udrm/udrm/drm/mode"
+import (
+	"slices"
 
-import "slices"
+	"github.com/udrm/udrm/drm/mode"
+)
 
 // A State is the state of all planes, CRTCs and connectors of a device at one
 // moment. It does not change: a commit replaces it by another State.

@@ -85,7 +85,7 @@ func each[T any](make func() T, end func(T)) time.Duration {
 func idleRWMutex() time.Duration {
 	return each(func() *sync.RWMutex { return new(sync.RWMutex) }, func(mu *sync.RWMutex) {
 		mu.Lock()
-		mu.Unlock() //nolint:staticcheck // this is what is measured
+		mu.Unlock() //lint:ignore SA2001 this is what is measured
 	})
 }
 
