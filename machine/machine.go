@@ -168,6 +168,10 @@ func (m *Machine) Class() *drm.Class { return m.class }
 // Bus returns the bus that the cards are plugged into.
 func (m *Machine) Bus() *bus.Bus { return m.bus }
 
+// Denied returns an error if the machine was not allowed to look into a program,
+// so that the program cannot use the cards. The log has the reason.
+func (m *Machine) Denied() error { return m.host.Denied(host.DenialMemory) }
+
 // Close waits until all programs have ended, ends the host and unplugs the
 // cards. If ctx ends before the last program, Close returns an error that names
 // the programs, and the machine stays as it is. See [Machine.Kill].

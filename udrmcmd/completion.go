@@ -38,7 +38,9 @@ func (a *app) completions() (list []completions) {
 		for _, flag := range node.Flags {
 			f := flagCompletion{
 				name: "--" + flag.Name, help: flag.Help, value: !flag.IsBool(), file: flag.FormatPlaceHolder() == "FILE",
-				values: flag.EnumSlice(),
+			}
+			if flag.Enum != "" {
+				f.values = flag.EnumSlice()
 			}
 			c.flags = append(c.flags, f)
 			if flag.Tag.Negatable != "" {

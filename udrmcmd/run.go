@@ -2,6 +2,7 @@ package udrmcmd
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,7 @@ type runCmd struct {
 	cardFlags `embed:"" group:"Cards:"`
 
 	At        []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"${at_help}"`
-	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at failed, or its time never came."`
+	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at failed or was missed, or if the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
 	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see trace."`
@@ -42,7 +43,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if len(program) == 0 {
 		return errors.New("there is no program to run; write it after --")
 	}
-	if err := checkProc(); err != nil {
+	if err := errors.Join(checkProc(), cmd.checkProgram(program[0])); err != nil {
 		return err
 	}
 	level := slog.LevelWarn
@@ -74,7 +75,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.failed() && !cmd.Lenient {
+	if !cmd.Lenient && (r.failed() || r.machine.Denied() != nil) {
 		status = statusFailure
 	}
 	return ExitStatus(status)
@@ -86,6 +87,24 @@ func checkProc() error {
 	var st unix.Statfs_t
 	if err := unix.Statfs("/proc", &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {
 		return errors.New("/proc is not mounted, so no program could use a card; mount it: mount -t proc proc /proc")
+	}
+	return nil
+}
+
+// checkProgram returns an error if the program is a 32-bit one: its system calls
+// are not served.
+func (cmd *runCmd) checkProgram(name string) error {
+	path, err := exec.LookPath(name)
+	if err != nil || cmd.Lenient {
+		return nil // Start reports the error
+	}
+	file, err := elf.Open(path)
+	if err != nil {
+		return nil // a script
+	}
+	defer file.Close()
+	if file.Class == elf.ELFCLASS32 {
+		return fmt.Errorf("%s is a 32-bit program, which cannot use the cards; run a 64-bit one, or add --lenient to run it without cards", name)
 	}
 	return nil
 }

@@ -15,26 +15,16 @@ _udrm() {
 			fi
 		done
 		case $previous in
-		--config) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--cards) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--cards) return ;;
 		--driver) COMPREPLY=($(compgen -W "vkms vgem" -- "$word")); return ;;
-		--monitor) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--crtcs) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--format) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--cursor) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--no-cursor) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--overlay) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--writeback) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--no-writeback) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--syncobj) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--render) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--vgem) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--at) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--lenient) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--leftovers) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--hang-up) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--trace) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
-		--verbose) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--monitor) return ;;
+		--crtcs) return ;;
+		--format) return ;;
+		--vgem) return ;;
+		--at) return ;;
+		--leftovers) return ;;
+		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		esac
 		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --lenient --leftovers --hang-up --trace --verbose" -- "$word")) ;;
 	trace)
@@ -51,7 +41,7 @@ _udrm() {
 		COMPREPLY=($(compgen -W "config at trace-format environment exit-status signals leftovers man completion run trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
-		--dir) COMPREPLY=($(compgen -W "" -- "$word")); return ;;
+		--dir) return ;;
 		esac
 		COMPREPLY=($(compgen -W "--dir" -- "$word")) ;;
 	esac

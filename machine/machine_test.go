@@ -1,0 +1,185 @@
+package machine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/config"
+)
+
+func newMachine(t *testing.T, cards []config.Card, opts machine.Options) *machine.Machine {
+	t.Helper()
+	m, err := machine.New(cards, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		m.Kill()
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func card(t *testing.T, m *machine.Machine, label string) *machine.Card {
+	t.Helper()
+	c, err := m.Card(label)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestLabels checks which cards exist, with and without a template.
+func TestLabels(t *testing.T) {
+	def := config.DefaultCard()
+	vgem := config.Card{Name: "vgem", Driver: config.VGEM, Enabled: true}
+	m := newMachine(t, []config.Card{def, vgem, def}, machine.Options{})
+	var labels, devices []string
+	for _, c := range m.Cards() {
+		labels = append(labels, c.Label()+"="+c.Node())
+	}
+	for _, dev := range m.Bus().Devices() {
+		devices = append(devices, dev.Name())
+	}
+	slices.Sort(devices)
+	if got := strings.Join(labels, " "); got != "card0=card0 card1=card1 card2=card2" {
+		t.Errorf("the cards are %s", got)
+	}
+	if got := strings.Join(devices, " "); got != "vgem vkms vkms.1" {
+		t.Errorf("the devices are %s", got)
+	}
+	for label, want := range map[string]string{
+		"card3":  "there is no card3: card0 to card2 are described",
+		"card":   `"card" is not a card: cards are card0 to card63`,
+		"card00": `"card00" is not a card: cards are card0 to card63`,
+		"card64": `"card64" is not a card: cards are card0 to card63`,
+	} {
+		if _, err := m.Card(label); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", label, err, want)
+		}
+	}
+	with := newMachine(t, nil, machine.Options{Template: &def})
+	c := card(t, with, "card7")
+	if c.Plugged() || c.Node() != "" || c.Device() != nil {
+		t.Error("a card of the template is plugged")
+	}
+	if err := c.Plug(t.Context()); err != nil || c.Node() != "card0" || c.String() != "card7 (/dev/dri/card0)" || with.Bus().Device("vkms.7") == nil {
+		t.Errorf("%s: %v", c, err)
+	}
+	if again := card(t, with, "card7"); again != c {
+		t.Error("a card is made twice")
+	}
+}
+
+// TestRescan brings back the cards that are plugged, and no others.
+func TestRescan(t *testing.T) {
+	def := config.DefaultCard()
+	m := newMachine(t, []config.Card{def, def}, machine.Options{})
+	if err := card(t, m, "card1").Unplug(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Bus().Device("vkms").Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Bus().Rescan(); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Bus().Devices()) != 1 || card(t, m, "card0").Node() != "card0" || card(t, m, "card1").Node() != "" {
+		t.Errorf("after a rescan the bus has %d devices", len(m.Bus().Devices()))
+	}
+}
+
+// TestOwnDriver has a driver that fails to probe, and an unknown one.
+func TestOwnDriver(t *testing.T) {
+	broken := machine.Driver{Name: "broken", New: func(*drm.Class, config.Card) *bus.Driver {
+		return &bus.Driver{Name: "broken", Probe: func(*bus.BoundDevice) error { return errors.New("out of order") }}
+	}}
+	m := newMachine(t, []config.Card{{Driver: "broken"}, {Driver: "unknown"}}, machine.Options{Drivers: []machine.Driver{broken}})
+	if err := card(t, m, "card0").Plug(t.Context()); err == nil || !strings.Contains(err.Error(), "out of order") {
+		t.Errorf("a driver that fails: %v", err)
+	}
+	if err := card(t, m, "card1").Plug(t.Context()); err == nil || err.Error() != `card1: there is no driver "unknown"` {
+		t.Errorf("an unknown driver: %v", err)
+	}
+	if len(m.Bus().Devices()) != 0 {
+		t.Error("a card that could not be bound stays plugged")
+	}
+	if _, err := machine.New([]config.Card{{Driver: "unknown", Enabled: true}}, machine.Options{}); err == nil {
+		t.Error("a machine with a card that cannot be plugged")
+	}
+}
+
+// TestClose waits for programs, but not longer than its context.
+func TestClose(t *testing.T) {
+	m := newMachine(t, nil, machine.Options{AdoptOrphans: true})
+	p, err := m.Start(exec.Command("sleep", "1000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Close(ctx); err == nil || err.Error() != "machine: sleep has not ended: context canceled" {
+		t.Errorf("Close with a program: %v", err)
+	}
+	p.Signal(os.Kill)
+	if status, err := p.Wait(); status != 137 || err != nil {
+		t.Errorf("status %d, %v", status, err)
+	}
+}
+
+// TestLeftovers tells the leftovers of two machines apart.
+func TestLeftovers(t *testing.T) {
+	var machines [2]*machine.Machine
+	for i := range machines {
+		machines[i] = newMachine(t, nil, machine.Options{AdoptOrphans: true})
+		p, err := machines[i].Start(exec.Command("sh", "-c", "setsid sleep 1000 &"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := machines[0].Leftovers(), machines[1].Leftovers()
+	if len(first) != 1 || len(second) != 1 || first[0] == second[0] {
+		t.Errorf("the leftovers are %d and %d", first, second)
+	}
+	machines[0].Kill()
+	if first, second := machines[0].Leftovers(), machines[1].Leftovers(); len(first) != 0 || len(second) != 1 {
+		t.Errorf("after a Kill, the leftovers are %d and %d", first, second)
+	}
+}
+
+// TestWaitFrames ends with its context, and at once if nothing can be waited
+// for.
+func TestWaitFrames(t *testing.T) {
+	m := newMachine(t, []config.Card{config.DefaultCard()}, machine.Options{})
+	c := card(t, m, "card0")
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan error)
+	go func() { waited <- c.WaitFrames(ctx, "Virtual-1", 1) }()
+	cancel()
+	if err := <-waited; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "waiting for frame 1: card0:Virtual-1 shows no picture") {
+		t.Errorf("a cancelled wait: %v", err)
+	}
+	if err := c.WaitLit(t.Context(), "DP-1"); err == nil || err.Error() != "card0 has no connector DP-1; it has Virtual-1" {
+		t.Errorf("an unknown connector: %v", err)
+	}
+	go func() { waited <- c.WaitLit(t.Context(), "") }()
+	if err := c.Unplug(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waited; err == nil || err.Error() != "waiting for a picture: card0 shows no picture, and the card is unplugged" {
+		t.Errorf("an unplugged card: %v", err)
+	}
+}
