@@ -374,6 +374,7 @@ func atomicBusy(t *tester) {
 		err := s.atomic(nonblock, s.plane("FB_ID", uint64(s.FB)))
 		if err == nil { // a vblank fell between them
 			s.Event()
+			t.Must("a blocking MODE_ATOMIC", s.atomic(0, s.plane("FB_ID", other))) // behind the second
 			continue
 		}
 		busy = true

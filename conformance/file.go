@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"reflect"
 	"runtime"
 	"sync/atomic"
@@ -65,7 +67,7 @@ func (f *file) Must(cmd uint32, arg any) {
 // "as non-master".
 func (f *file) Want(what string, cmd uint32, arg any, errnos ...unix.Errno) bool {
 	f.t.Helper()
-	title := uapi.IoctlName(cmd)
+	title := cmp.Or(uapi.IoctlName(cmd), fmt.Sprintf("ioctl %#x", cmd))
 	if what != "" {
 		title += " " + what
 	}

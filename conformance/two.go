@@ -112,7 +112,7 @@ func twoLease(t *tester) {
 	theirs := &lessor{file: l.file, Display: two[1]}
 	for _, id := range planes {
 		plane := l.MustPlane(id)
-		if plane.PossibleCRTCs&(1<<two[1].Pipe) != 0 && plane.CRTCID == 0 && theirs.plane == 0 &&
+		if plane.PossibleCRTCs&(1<<two[1].Pipe) != 0 && plane.CRTCID != own.CRTC && theirs.plane == 0 &&
 			l.MustProperties(id, uapi.ModeObjectPlane)["type"].Value == uapi.PlaneTypePrimary {
 			theirs.plane = id
 		}
