@@ -199,7 +199,7 @@ func parseTile(sections []displayIDSection) (tile *Tile) {
 			}
 			d := b.data
 			tile = &Tile{
-				SingleMonitor: d[0]&0x80 != 0,
+				SingleMonitor: d[0]&0x80 != 0 || tile != nil && tile.SingleMonitor,
 				Rows:          int(d[1]&0xf|d[3]&0x30) + 1,
 				Columns:       int(d[1]>>4|d[3]>>2&0x30) + 1,
 				Row:           int(d[2]&0xf | d[3]&3<<4),

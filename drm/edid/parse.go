@@ -31,7 +31,9 @@ func Parse(data []byte) (*Monitor, error) {
 		}
 	}
 	p.sections = displayIDSections(p.blocks[1:])
-	p.quirks = quirks[productID{m.Manufacturer, m.Product}]
+	if p.base[manufacturerAt]&0x80 == 0 { // a reserved bit
+		p.quirks = quirks[productID{m.Manufacturer, m.Product}]
+	}
 	m.NonDesktop = p.quirks&nonDesktop != 0
 	if p.digital() && p.revision() >= 3 {
 		p.parseCTA()
@@ -161,7 +163,7 @@ func (p *parser) preferLargest() {
 	if p.quirks&preferLarge75 != 0 {
 		rate = 75
 	}
-	size := func(m *mode.Mode) int { return int(m.HDisplay) * int(m.VDisplay) }
+	size := func(m *mode.Mode) int32 { return int32(m.HDisplay) * int32(m.VDisplay) }
 	distance := func(m *mode.Mode) int { return max(int(m.VRefresh())-rate, rate-int(m.VRefresh())) }
 	best := 0
 	for i := range p.modes {

@@ -12,6 +12,9 @@ func (p *parser) addStandard() {
 	for code := range slices.Chunk(p.base[standardAt:standardAt+16], 2) {
 		p.addStandardCode(code[0], code[1])
 	}
+	if p.revision() < 1 {
+		return
+	}
 	for d := range p.descriptors {
 		if !d.is(tagStandard) {
 			continue
@@ -190,7 +193,8 @@ func lineFrequency(m *mode.Mode) uint32 {
 }
 
 // addCVTCodes adds CVT codes of three bytes: the height, the aspect ratio and
-// the refresh rates (drm_cvt_modes).
+// the refresh rates (drm_cvt_modes). Like the kernel, it reads them one byte too
+// early, from where the standard has a version number.
 func (p *parser) addCVTCodes() {
 	if p.revision() < 3 {
 		return
@@ -199,7 +203,7 @@ func (p *parser) addCVTCodes() {
 		if !d.is(tagCVT) {
 			continue
 		}
-		for code := range slices.Chunk(d[6:18], 3) {
+		for code := range slices.Chunk(d[5:17], 3) {
 			if code[0] == 0 && code[1] == 0 && code[2] == 0 {
 				continue
 			}
