@@ -12,6 +12,13 @@ import (
 // the upper half of mmap's descriptor, which the kernel ignores. See inject.go.
 const mmapCookie = 0x7564726d
 
+// pathCookie does the same in the directory of the …at calls on real files. A
+// program that sets either gets the kernel's own answer, and nothing else.
+const pathCookie = 0x7564726e
+
+// notOurs matches …at calls that the program makes itself.
+var notOurs = []seccomp.Cond{{Arg: 0, High: true, Op: seccomp.NotEqual, Value: pathCookie}}
+
 // sysCalls are the system calls that are handed over, and their handlers.
 // Frequent calls come first. All other calls cost nothing more: the kernel
 // caches the numbers that a filter always allows.
@@ -87,30 +94,30 @@ var sysCalls = []sysCall{
 		{Arg: 1, Op: seccomp.Equal, Value: 1},
 		{Arg: 2, Op: seccomp.Equal, Value: 0},
 	}},
-	{nr: unix.SYS_OPENAT, name: "openat", handle: (*call).openat},
+	{nr: unix.SYS_OPENAT, name: "openat", handle: (*call).openat, conds: notOurs},
 	{nr: unix.SYS_OPEN, name: "open", handle: (*call).open},
 	{nr: unix.SYS_CREAT, name: "creat", handle: (*call).creat},
 	{nr: unix.SYS_OPENAT2, name: "openat2", handle: (*call).openat2},
 	{nr: unix.SYS_FSTAT, name: "fstat", handle: (*call).fstat},
-	{nr: unix.SYS_NEWFSTATAT, name: "newfstatat", handle: (*call).newfstatat},
-	{nr: unix.SYS_STATX, name: "statx", handle: (*call).statx},
+	{nr: unix.SYS_NEWFSTATAT, name: "newfstatat", handle: (*call).newfstatat, conds: notOurs},
+	{nr: unix.SYS_STATX, name: "statx", handle: (*call).statx, conds: notOurs},
 	{nr: unix.SYS_STAT, name: "stat", handle: (*call).stat},
 	{nr: unix.SYS_LSTAT, name: "lstat", handle: (*call).lstat},
 	{nr: unix.SYS_ACCESS, name: "access", handle: (*call).access},
 	{nr: unix.SYS_FACCESSAT, name: "faccessat", handle: (*call).faccessat},
-	{nr: unix.SYS_FACCESSAT2, name: "faccessat2", handle: (*call).faccessat2},
+	{nr: unix.SYS_FACCESSAT2, name: "faccessat2", handle: (*call).faccessat2, conds: notOurs},
 	{nr: unix.SYS_READLINK, name: "readlink", handle: (*call).readlink},
-	{nr: unix.SYS_READLINKAT, name: "readlinkat", handle: (*call).readlinkat},
+	{nr: unix.SYS_READLINKAT, name: "readlinkat", handle: (*call).readlinkat, conds: notOurs},
 	{nr: unix.SYS_STATFS, name: "statfs", handle: (*call).statfs},
-	{nr: unix.SYS_FSTATFS, name: "fstatfs", handle: (*call).fstatfs},
+	{nr: unix.SYS_FSTATFS, name: "fstatfs", handle: (*call).fstatfs, conds: notOurs},
 	{nr: unix.SYS_CHMOD, name: "chmod", handle: (*call).chmod},
 	{nr: unix.SYS_FCHMOD, name: "fchmod", handle: (*call).fchmod},
-	{nr: unix.SYS_FCHMODAT, name: "fchmodat", handle: (*call).fchmodat},
-	{nr: unix.SYS_FCHMODAT2, name: "fchmodat2", handle: (*call).fchmodat2},
+	{nr: unix.SYS_FCHMODAT, name: "fchmodat", handle: (*call).fchmodat, conds: notOurs},
+	{nr: unix.SYS_FCHMODAT2, name: "fchmodat2", handle: (*call).fchmodat2, conds: notOurs},
 	{nr: unix.SYS_CHOWN, name: "chown", handle: (*call).chown},
 	{nr: unix.SYS_LCHOWN, name: "lchown", handle: (*call).lchown},
 	{nr: unix.SYS_FCHOWN, name: "fchown", handle: (*call).fchown},
-	{nr: unix.SYS_FCHOWNAT, name: "fchownat", handle: (*call).fchownat},
+	{nr: unix.SYS_FCHOWNAT, name: "fchownat", handle: (*call).fchownat, conds: notOurs},
 	{nr: unix.SYS_CHDIR, name: "chdir", handle: (*call).chdir},
 	{nr: unix.SYS_GETCWD, name: "getcwd", handle: (*call).getcwd},
 	{nr: unix.SYS_FCNTL, name: "fcntl", handle: (*call).getfl, conds: []seccomp.Cond{

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -17,8 +18,10 @@ import (
 	"github.com/udrm/udrm/host/internal/child"
 	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/shadow"
+	"github.com/udrm/udrm/host/internal/snapshot"
 	"github.com/udrm/udrm/host/internal/udev"
 	"github.com/udrm/udrm/host/internal/vfs"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // Options configure a [Host]. The zero value changes nothing of the process
@@ -41,6 +44,11 @@ type Options struct {
 	// closed before its last files are released. Command udrm sets it.
 	AdoptOrphans bool
 
+	// EveryRoot shows the devices also to programs whose /dev is not that of
+	// this process, such as those in a chroot or a container. Without it they
+	// see no devices, unless that /dev is a bind mount.
+	EveryRoot bool
+
 	// RaiseGOMAXPROCS raises GOMAXPROCS to a few more than there are CPUs,
 	// unless the environment sets it. Threads that wait for requests hold
 	// processors of the Go scheduler until it notices, so requests are served
@@ -58,9 +66,13 @@ type Host struct {
 	attributes *files.Attributes
 	perms      *perms
 	shadow     *shadow.Dirs
+	snapshots  snapshot.Set
 	monitors   *udev.Monitors
 	tree       atomic.Pointer[vfs.Tree]
 	seen       sync.Map // *drm.Kobject, *bus.Device → when it was first seen, a time.Duration
+
+	dev       pollfd.ID // of /dev
+	everyRoot bool
 
 	workers *workerLimit
 	watcher watcher
@@ -82,8 +94,15 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		perms: newPerms(),
 		buses: make(map[*bus.Bus]struct{}),
 
+		everyRoot: opts.EveryRoot,
+
 		workers: processWorkers,
 	}
+	var st unix.Stat_t
+	if err := unix.Stat("/dev", &st); err != nil {
+		return nil, fmt.Errorf("host: %w", &fs.PathError{Op: "stat", Path: "/dev", Err: err})
+	}
+	h.dev = pollfd.IDOf(&st)
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}

@@ -77,7 +77,8 @@ func (c *call) permitMapping(openFlags int) error {
 	return nil
 }
 
-// chdir changes to a virtual directory.
+// chdir changes to a virtual directory, or to a real one by a path that leads
+// through virtual ones.
 func (c *call) chdir() {
 	p, err := c.place(unix.AT_FDCWD, c.arg(0), true)
 	var fd int
@@ -89,10 +90,18 @@ func (c *call) chdir() {
 	case p.Magic:
 		err = unix.ENOTDIR
 	case p.Node == nil:
-		err = c.asProgram(func(thread.Credentials) (err error) {
-			fd, err = unix.Open(c.realPath(p.Path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-			return err
+		c.withPath(p.Path, func(x *thread.Tracee, path uint64) (int64, error) {
+			fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{cookieCWD, path, unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC})
+			if err != nil || fd < 0 {
+				return fd, err
+			}
+			result, err := x.Syscall(unix.SYS_FCHDIR, [6]uint64{uint64(fd)})
+			if err == nil {
+				_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
+			}
+			return result, err
 		})
+		return
 	default:
 		fd, err = c.host.shadow.Open(p.Path, p.Node.Entries())
 	}
@@ -113,15 +122,10 @@ func (c *call) chdir() {
 // A fork by another thread of the program can inherit the descriptor, which
 // is closed by its next exec.
 func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error)) {
-	x, err := c.tid().Trace()
-	if err != nil && c.listener.Valid(c.n.ID) { // else it is about to end
-		c.host.deny(DenialTrace, c.n.PID, err)
-	}
-	if err != nil {
-		c.fail(err)
+	x := c.trace()
+	if x == nil {
 		return
 	}
-	c.answered = true // by the thread itself, from here on
 	given, err := c.listener.AddFD(c.n.ID, fd, true)
 	if err != nil {
 		c.injected(x.Refuse(errnoOf(err), c.release))
@@ -134,6 +138,77 @@ func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error))
 	result, err := run(x, given)
 	if err == nil {
 		_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(given)})
+	}
+	if err == nil {
+		err = x.Return(result)
+	}
+	c.injected(err)
+}
+
+// trace begins to trace the thread, which answers the call itself from then on.
+// If it cannot, it answers the call with the error and returns nil.
+func (c *call) trace() *thread.Tracee {
+	x, err := c.tid().Trace()
+	if err != nil && c.listener.Valid(c.n.ID) { // otherwise the thread is about to end
+		c.host.deny(DenialTrace, c.n.PID, err)
+	}
+	if err != nil {
+		c.fail(err)
+		return nil
+	}
+	c.answered = true
+	return x
+}
+
+// cookieCWD is AT_FDCWD for the …at calls that this process makes a thread run:
+// it has pathCookie in the upper half, which the kernel ignores.
+const cookieCWD = pathCookie<<32 | uint64(uint32(unix.AT_FDCWD&0xffffffff))
+
+// onReal makes the program's own thread run an …at call on the real file at
+// path, which has no links on the way. So the program gets what its own root,
+// credentials, Landlock rules and filters allow, also if it exchanges a
+// directory meanwhile. rest are the arguments after the path.
+func (c *call) onReal(path string, nr int, rest ...uint64) {
+	c.withPath(path, func(x *thread.Tracee, addr uint64) (int64, error) {
+		args := [6]uint64{cookieCWD, addr}
+		copy(args[2:], rest)
+		return x.Syscall(nr, args)
+	})
+}
+
+// withPath makes the thread run system calls while path stands in its memory,
+// in pages mapped for that. The result of run becomes that of the call that
+// the thread waits in. It answers the call.
+func (c *call) withPath(path string, run func(x *thread.Tracee, path uint64) (int64, error)) {
+	const size = 2 * unix.PathMax
+	if len(path) >= size {
+		c.fail(unix.ENAMETOOLONG)
+		return
+	}
+	x := c.trace()
+	if x == nil {
+		return
+	}
+	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
+		c.injected(err)
+		return
+	}
+	addr, err := x.Syscall(unix.SYS_MMAP, [6]uint64{0, size,
+		unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS, ^uint64(0), 0})
+	if err != nil {
+		c.injected(err)
+		return
+	}
+	result := addr // if it is an error
+	if addr >= 0 {
+		if c.tid().Write(uint64(addr), append([]byte(path), 0)) != nil {
+			result = -int64(unix.EFAULT) // another thread has unmapped it
+		} else {
+			result, err = run(x, uint64(addr))
+		}
+		if err == nil {
+			_, err = x.Syscall(unix.SYS_MUNMAP, [6]uint64{uint64(addr), size})
+		}
 	}
 	if err == nil {
 		err = x.Return(result)

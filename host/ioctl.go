@@ -130,7 +130,7 @@ func (r *request) LookupFile(fd int32) drm.ClientFile {
 	if inode == 0 {
 		return nil
 	}
-	if f := r.host.files.Lookup(inode); f != nil {
+	if f := r.host.files.Lookup(inode, r.tid.FDPath(fd)); f != nil {
 		return f.Client()
 	}
 	return nil

@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/binary"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -20,8 +19,7 @@ func (c *call) creat() {
 	c.openPath(unix.AT_FDCWD, c.arg(0), unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC, uint32(c.arg(1)))
 }
 
-// openat2 reads struct open_how. Its resolve flags only restrict: a path that
-// they forbid is opened nevertheless if it is virtual.
+// openat2 reads struct open_how.
 func (c *call) openat2() {
 	var how [3 * 8]byte
 	if c.arg(3) < uint64(len(how)) || c.tid().Read(how[:], c.arg(2)) != nil {
@@ -29,36 +27,44 @@ func (c *call) openat2() {
 		return
 	}
 	flags, mode, resolve := binary.NativeEndian.Uint64(how[0:]), binary.NativeEndian.Uint64(how[8:]), binary.NativeEndian.Uint64(how[16:])
-	if resolve&unix.RESOLVE_IN_ROOT != 0 {
-		c.proceed() // its paths start somewhere else
-		return
-	}
-	c.openPath(c.fd(0), c.arg(1), int(flags), uint32(mode))
+	c.openBy(c.fd(0), c.arg(1), int(flags), uint32(mode), resolve)
 }
 
 func (c *call) openPath(dirfd int32, addr uint64, flags int, mode uint32) {
-	follow := flags&unix.O_NOFOLLOW == 0
-	if flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL {
-		follow = false
-	}
-	p, err := c.place(dirfd, addr, follow)
+	c.openBy(dirfd, addr, flags, mode, 0)
+}
+
+// openBy opens a path with the RESOLVE flags of openat2.
+func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve uint64) {
+	p, err := c.placeBy(dirfd, addr, vfs.Rules{
+		NoFollow:   flags&unix.O_NOFOLLOW != 0 || flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL,
+		NoSymlinks: resolve&unix.RESOLVE_NO_SYMLINKS != 0,
+		Beneath:    resolve&unix.RESOLVE_BENEATH != 0,
+		InRoot:     resolve&unix.RESOLVE_IN_ROOT != 0,
+	})
 	switch {
 	case err == errNative:
 		c.proceed()
 	case err != nil:
 		c.fail(err)
+	case p.Magic && resolve&(unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS) != 0:
+		c.fail(unix.ELOOP)
+	case p.Magic && resolve&(unix.RESOLVE_BENEATH|unix.RESOLVE_IN_ROOT) != 0:
+		c.fail(unix.EXDEV)
 	case p.Magic:
 		c.reopen(p.Path, flags)
 	case p.Node != nil:
 		c.openNode(p, flags)
 	case p.native:
 		c.proceed()
+	case resolve != 0:
+		c.fail(unix.EXDEV) // only a virtual link or directory leads there
 	default:
 		c.openReal(p.Path, flags, mode)
 	}
 }
 
-// reopen opens the file behind a link of /proc anew.
+// reopen opens the file behind a link of /proc again.
 func (c *call) reopen(path string, flags int) {
 	o, _, err := c.magic(path)
 	switch {
@@ -71,13 +77,9 @@ func (c *call) reopen(path string, flags int) {
 	case o.file != nil:
 		c.openSnapshot(c.host.shownPath(o), "", flags)
 	default:
-		n, hidden := c.host.tree.Load().Lookup(o.path)
-		if hidden {
-			c.fail(unix.ENODEV) // its device is gone
-			return
-		}
+		n, _ := c.host.tree.Load().Lookup(o.path)
 		if n == nil {
-			c.openReal(o.path, flags, 0)
+			c.fail(unix.ENODEV) // its device is gone
 			return
 		}
 		c.openNode(place{Place: vfs.Place{Path: o.path, Node: n, Virtual: true}}, flags)
@@ -146,8 +148,8 @@ func (c *call) openAttribute(p place, flags int) {
 	c.retFD(theirs, flags&unix.O_CLOEXEC != 0)
 }
 
-// openDir gives the program a directory that lists what is virtual and, if
-// that only adds, what is really there.
+// openDir gives the program a directory that lists the virtual entries and, if
+// those only add to it, the real ones.
 func (c *call) openDir(p place, flags int) {
 	if flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_CREAT != 0 {
 		if p.native {
@@ -159,11 +161,7 @@ func (c *call) openDir(p place, flags int) {
 	}
 	entries := p.Node.Entries()
 	if !p.Node.Own() {
-		var real []os.DirEntry
-		err := c.asProgram(func(thread.Credentials) (err error) {
-			real, err = os.ReadDir(c.realPath(p.Path))
-			return err
-		})
+		real, err := c.tid().Entries(p.Path)
 		added := len(entries)
 		for _, e := range real {
 			if !p.Node.Shows(e.Name()) {
@@ -173,7 +171,7 @@ func (c *call) openDir(p place, flags int) {
 			entries = append(entries, c.entry(p.Path, e))
 		}
 		if p.native && (added == 0 || err != nil || flags&unix.O_PATH != 0 || !listed(p.Path)) {
-			c.proceed() // the real listing is right, or not asked for
+			c.proceed() // the real listing is right or not needed
 			return
 		}
 	}
@@ -186,9 +184,9 @@ func (c *call) openDir(p place, flags int) {
 	c.retFD(fd, flags&unix.O_CLOEXEC != 0)
 }
 
-// listed reports whether the listing of a real directory is completed with
-// the virtual entries. A program that creates files below a descriptor of it
-// would create them in our copy: so only where nobody does.
+// listed reports whether virtual entries are added to the listing of a real
+// directory. A program that creates files below a descriptor of it would create
+// them in a copy, so only directories in which programs create none.
 func listed(path string) bool { return path != "/" && path != "/run" && path != "/run/udev" }
 
 func (c *call) entry(dir string, e os.DirEntry) vfs.Entry {
@@ -205,10 +203,10 @@ func (c *call) entry(dir string, e os.DirEntry) vfs.Entry {
 	return entry
 }
 
-// openSnapshot gives the program a file with the content that a virtual file
-// has now. Without content it only stands for the path.
+// openSnapshot gives the program a file with the present content of a virtual
+// file. Without content it only stands for the path.
 func (c *call) openSnapshot(path, content string, flags int) {
-	fd, err := snapshot(path, content)
+	fd, err := c.host.snapshots.Open(path, content)
 	if err != nil {
 		c.fail(err)
 		return
@@ -216,57 +214,17 @@ func (c *call) openSnapshot(path, content string, flags int) {
 	c.retFD(fd, flags&unix.O_CLOEXEC != 0)
 }
 
-func snapshot(path, content string) (int, error) {
-	memfd, err := unix.MemfdCreate(snapshotPrefix+path, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
-	if err == unix.EINVAL { // before Linux 6.3
-		memfd, err = unix.MemfdCreate(snapshotPrefix+path, unix.MFD_CLOEXEC)
-	}
-	if err != nil {
-		return -1, err
-	}
-	defer unix.Close(memfd)
-	if content != "" {
-		if _, err := unix.Write(memfd, []byte(content)); err != nil {
-			return -1, err
-		}
-	}
-	return unix.Open(fmt.Sprintf("/proc/self/fd/%d", memfd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-}
-
-// asProgram does on real files what the kernel would do for the program, with
-// what the program may do: we may do more when it has given up privileges.
-func (c *call) asProgram(f func(thread.Credentials) error) error { return c.tid().As(f) }
-
-// openReal opens what is really at path for a program that got there by a way
-// that the kernel does not know.
+// openReal makes the program's own thread open the real file at path, which the
+// kernel would not find there. The open does not wait, as that of a FIFO or of a
+// leased file can, because a worker waits for the thread.
 func (c *call) openReal(path string, flags int, mode uint32) {
-	if flags&unix.O_PATH != 0 {
-		// Such descriptors cannot be given away.
-		var st unix.Stat_t
-		err := c.asProgram(func(thread.Credentials) error { return unix.Lstat(c.realPath(path), &st) })
-		switch {
-		case err != nil:
-			c.fail(err)
-			return
-		case st.Mode&unix.S_IFMT != unix.S_IFDIR && flags&unix.O_DIRECTORY != 0:
-			c.fail(unix.ENOTDIR)
-			return
-		case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-			c.openSnapshot(path, "", flags)
-			return
+	c.withPath(path, func(x *thread.Tracee, addr uint64) (int64, error) {
+		fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{cookieCWD, addr, uint64(uint32(flags | unix.O_NONBLOCK)), uint64(mode)})
+		if err != nil || fd < 0 || flags&(unix.O_NONBLOCK|unix.O_PATH) != 0 {
+			return fd, err
 		}
-		flags = unix.O_RDONLY | unix.O_DIRECTORY | flags&unix.O_CLOEXEC
-	}
-	const keep = unix.O_ACCMODE | unix.O_APPEND | unix.O_CREAT | unix.O_DIRECTORY | unix.O_EXCL |
-		unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_TRUNC | unix.O_DSYNC | unix.O_SYNC
-	var fd int
-	err := c.asProgram(func(program thread.Credentials) (err error) {
-		fd, err = unix.Open(c.realPath(path), flags&keep|unix.O_CLOEXEC|unix.O_NOCTTY, mode&^program.Umask)
-		return err
+		const settable = unix.O_APPEND | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME
+		_, err = x.Syscall(unix.SYS_FCNTL, [6]uint64{uint64(fd), unix.F_SETFL, uint64(flags & settable)})
+		return fd, err
 	})
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	c.retFD(fd, flags&unix.O_CLOEXEC != 0)
 }

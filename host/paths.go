@@ -12,33 +12,27 @@ import (
 
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/files"
-	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
-// An opened is what a descriptor of a program refers to, if it is one that we
-// gave it.
+// An opened is what a descriptor of a program refers to, if the host made it.
 type opened struct {
-	file    *files.File // an open node
-	dmaBuf  *gem.DMABuf // else, if not nil: a dma-buf
-	path    string      // else, if not "": a virtual file, directory or link
-	deleted bool        // a directory that is there no more
+	file   *files.File // an open node
+	dmaBuf *gem.DMABuf // otherwise, if not nil: a dma-buf
+	path   string      // otherwise, if not "": a virtual file, directory or link
 }
 
-// snapshotPrefix begins the names of the memfds that stand for virtual files
-// that are not directories; the path follows. /proc shows it with "/memfd:"
-// before it and " (deleted)" behind.
-const snapshotPrefix = "udrm:"
-
-// openedBy says what a link of /proc/PID/fd means, unless it is that of a
-// dma-buf. The file is not acquired.
-func (h *Host) openedBy(link []byte) (o opened) {
+// openedAs returns what an open file of a program refers to. link is its link
+// in /proc, and stat returns its status. The link alone proves nothing, as
+// programs choose the names of files: it only spares most files the rest.
+func (h *Host) openedAs(link []byte, procPath string, stat func(*unix.Stat_t) error) (o opened) {
 	if inode := files.SocketInode(link); inode != 0 {
 		o.path = h.attributes.Path(inode)
 		return o
 	}
 	if inode := files.PipeInode(link); inode != 0 {
-		if f := h.files.Lookup(inode); f != nil && f.Node() != nil {
+		if f := h.files.Lookup(inode, procPath); f != nil && f.Node() != nil {
 			o.file = f
 		} else if f != nil {
 			s, _ := f.Client().(*stream)
@@ -48,18 +42,25 @@ func (h *Host) openedBy(link []byte) (o opened) {
 		}
 		return o
 	}
-	if rest, ok := bytes.CutPrefix(link, []byte("/memfd:"+snapshotPrefix)); ok {
-		o.path = string(bytes.TrimSuffix(rest, []byte(" (deleted)")))
+	snapshot := h.snapshots.Named(link)
+	if !snapshot && !bytes.HasPrefix(link, []byte(h.shadow.Root())) && !(gem.DMABufs() > 0 && isTerminal(link)) {
 		return o
 	}
-	if bytes.HasPrefix(link, []byte(h.shadow.Root())) {
-		o.path, o.deleted, _ = h.shadow.VirtualPath(string(link))
+	var st unix.Stat_t
+	if stat(&st) != nil {
+		return o
+	}
+	id := pollfd.IDOf(&st)
+	if snapshot {
+		o.path = h.snapshots.Path(id)
+	} else if o.path = h.shadow.Path(id); o.path == "" {
+		o.dmaBuf = gem.LookupDMABuf(&st)
 	}
 	return o
 }
 
-// file returns the file of ours that a descriptor refers to, nil when it is
-// something else. The caller puts it.
+// file returns the file that a descriptor refers to, or nil. The caller puts
+// it.
 func (c *call) file(fd int32) *files.File {
 	link, err := c.fds.Link(c.tid(), int(fd), c.linkBuf[:])
 	if err != nil {
@@ -69,29 +70,20 @@ func (c *call) file(fd int32) *files.File {
 	if inode == 0 {
 		return nil
 	}
-	return c.host.files.Acquire(inode)
+	return c.host.files.Acquire(inode, c.tid().FDPath(fd))
 }
 
-// opened says what a descriptor of the program refers to.
+// opened returns what a descriptor of the program refers to.
 func (c *call) opened(fd int32) opened {
 	link, err := c.tid().FD(int(fd), c.linkBuf[:])
 	if err != nil {
 		return opened{}
 	}
-	return c.orDMABuf(c.host.openedBy(link), link, c.tid().FDPath(fd))
+	at := c.tid().FDPath(fd)
+	return c.host.openedAs(link, at, func(st *unix.Stat_t) error { return unix.Stat(at, st) })
 }
 
-// orDMABuf finds out that a descriptor, which is at path in /proc, is one of a
-// dma-buf. Its link alone does not say so.
-func (c *call) orDMABuf(o opened, link []byte, path string) opened {
-	var st unix.Stat_t
-	if o == (opened{}) && gem.DMABufs() > 0 && isTerminal(link) && unix.Stat(path, &st) == nil {
-		o.dmaBuf = gem.LookupDMABuf(&st)
-	}
-	return o
-}
-
-// isTerminal reports whether a link of /proc may be that of a pseudoterminal,
+// isTerminal reports whether a link of /proc may be that of a pseudoterminal:
 // /dev/pts/3, wherever that is mounted.
 func isTerminal(link []byte) bool {
 	number := bytes.TrimRight(link, "0123456789")
@@ -101,24 +93,30 @@ func isTerminal(link []byte) bool {
 // A place is where a path of the program leads.
 type place struct {
 	vfs.Place
-	// native says that the kernel finds the same: the call is its. It holds
-	// also for a directory to which virtual nodes are only added, except that
-	// its listing lacks them.
+	// native says that the kernel finds the same, so it runs the call. It also
+	// holds for a directory that has virtual entries besides real ones, except
+	// that the kernel does not list them.
 	native bool
 }
 
-var errNative = errors.New("host: the path is none of ours")
+// errNative says that a path does not lead through virtual files.
+var errNative = errors.New("host: not a virtual path")
 
 // place resolves the path at addr, from the directory dirfd if it is relative.
-// errNative says that it has nothing to do with virtual files; any other error
-// is the program's.
+// errNative says that the kernel must resolve it; any other error is the
+// program's.
 func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
+	rules := vfs.Rules{NoFollow: !follow}
+	return c.placeBy(dirfd, addr, rules)
+}
+
+func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error) {
 	raw, err := c.tid().ReadString(c.pathBuf[:], addr)
 	if err != nil || len(raw) == 0 {
 		c.host.deny(DenialMemory, c.n.PID, err)
 		return place{}, errNative // the kernel knows the right error
 	}
-	// What was written ahead of this call is done ahead of its answer.
+	// Earlier writes take effect before this call is answered.
 	c.host.attributes.Drain()
 	tree := c.host.tree.Load()
 	base, private := "/", false
@@ -129,28 +127,42 @@ func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 		}
 		full = append(append([]byte(base), '/'), raw...)
 	}
-	if !private && !relevant(tree, full) && !(follow && c.linkedTo(tree, full)) {
+	if !private && !relevant(tree, full) && !(!rules.NoFollow && c.linkedTo(tree, full)) {
 		return place{}, errNative
 	}
-	at, err := tree.Walk(base, string(raw), follow, c)
+	if !private && !c.seesDevices() {
+		return place{}, errNative
+	}
+	at, err := tree.Walk(base, string(raw), rules, c)
 	switch {
-	case (err == unix.EACCES || err == unix.EPERM) && !private:
-		return place{}, errNative // the kernel knows better than we
+	case (err == unix.EACCES || err == unix.EPERM || err == errMoved) && !private:
+		return place{}, errNative // the kernel knows better
 	case err != nil:
 		return place{}, err
 	}
 	p := place{Place: at}
-	p.native = !private && !at.Virtual && !at.Magic && c.host.real(c, at)
-	if p.native && at.Node == nil && !c.isMagic(at.Path) {
+	p.native = !private && !at.Virtual && !at.Magic && c.real(at)
+	if p.native && at.Node == nil && !isMagic(at.Path) {
 		return place{}, errNative
 	}
 	return p, nil
 }
 
-// atPath serves a call on what the path at addr leads to: on an open file, when
-// that is a link of /proc, or at a place. A call that has nothing to do with
-// virtual files is the kernel's.
-func (c *call) atPath(dirfd int32, addr uint64, follow bool, onOpened func(opened), onPlace func(place)) {
+// seesDevices reports whether the program has the /dev that the host has: the
+// same file system, or a bind mount of it. In a container or a root without
+// it there are no devices, as with a kernel.
+func (c *call) seesDevices() bool {
+	if c.host.everyRoot {
+		return true
+	}
+	var st unix.Stat_t
+	return c.tid().Lstat("/dev", &st) == nil && pollfd.IDOf(&st) == c.host.dev
+}
+
+// atPath serves a call on the file that the path at addr leads to: on an open
+// file, when that is a link of /proc, on a virtual file, or, by the program's
+// own thread, on a real file at the end of a path that the kernel does not know.
+func (c *call) atPath(dirfd int32, addr uint64, follow bool, onOpened func(opened), onVirtual func(place), onReal func(path string)) {
 	p, err := c.place(dirfd, addr, follow)
 	switch {
 	case err == errNative, err == nil && p.native:
@@ -164,13 +176,14 @@ func (c *call) atPath(dirfd int32, addr uint64, follow bool, onOpened func(opene
 			return
 		}
 		onOpened(o)
+	case p.Node == nil, p.Node.Kind == vfs.Dir && c.real(p.Place):
+		onReal(p.Path)
 	default:
-		onPlace(p)
+		onVirtual(p)
 	}
 }
 
-// atFD serves a call on what a descriptor refers to. One that is not ours is
-// the kernel's.
+// atFD serves a call on what a descriptor refers to, if the host made it.
 func (c *call) atFD(fd int32, onOpened func(opened)) {
 	o := c.opened(fd)
 	if o == (opened{}) {
@@ -180,9 +193,9 @@ func (c *call) atFD(fd int32, onOpened func(opened)) {
 	onOpened(o)
 }
 
-// real reports whether there is something real at the end of a walk: nothing
-// virtual, or a directory to which virtual nodes are only added.
-func (h *Host) real(c *call, at vfs.Place) bool {
+// real reports whether a real file is at the end of a walk: no virtual one is,
+// or a directory that only adds virtual entries.
+func (c *call) real(at vfs.Place) bool {
 	if at.Node == nil {
 		return true
 	}
@@ -190,34 +203,50 @@ func (h *Host) real(c *call, at vfs.Place) bool {
 		return false
 	}
 	var st unix.Stat_t
-	return unix.Lstat(c.realPath(at.Path), &st) == nil
+	return c.tid().Lstat(at.Path, &st) == nil
 }
 
-// base is the directory that relative paths start from. private says that it
-// is a directory of our making, in which the kernel would find nothing.
+// base returns the directory from which relative paths start. private says
+// that it is a directory of the host, in which the kernel would find nothing.
 func (c *call) base(dirfd int32) (base string, private bool, err error) {
 	var link []byte
+	var at string
 	if dirfd == unix.AT_FDCWD {
 		link, err = c.tid().CWD(c.linkBuf[:])
+		at = c.tid().CWDPath()
 	} else {
 		link, err = c.tid().FD(int(dirfd), c.linkBuf[:])
+		at = c.tid().FDPath(dirfd)
 	}
 	if err != nil || len(link) == 0 || link[0] != '/' {
 		return "", false, errNative
 	}
-	o := c.host.openedBy(link)
-	switch {
-	case o.deleted:
-		return "", false, unix.ENOENT
-	case o.path != "":
+	o := c.host.openedAs(link, at, func(st *unix.Stat_t) error { return unix.Stat(at, st) })
+	if o.path != "" {
 		return o.path, true, nil
+	}
+	// The link is a path in the root of this process.
+	var buf [unix.PathMax]byte
+	root, err := c.tid().RootLink(buf[:])
+	if err != nil {
+		return "", false, errNative
+	}
+	if len(root) > 1 {
+		rest, ok := bytes.CutPrefix(link, root)
+		if !ok || len(rest) > 0 && rest[0] != '/' {
+			return "", false, errNative // outside of the program's root
+		}
+		link = rest
+		if len(link) == 0 {
+			link = []byte("/")
+		}
 	}
 	return string(link), false, nil
 }
 
-// relevant reports whether a path may have to do with virtual files. It is
-// asked for every path that any program uses, and most have nothing in common
-// with ours: it must be quick.
+// relevant reports whether a path may lead through virtual files. It is called
+// for every path that a program uses, most of which have nothing in common
+// with virtual ones: it must be fast.
 func relevant(tree *vfs.Tree, raw []byte) bool {
 	messy := bytes.Contains(raw, []byte("//")) || bytes.Contains(raw, []byte("/."))
 	p := raw
@@ -238,7 +267,7 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 		return false
 	}
 	if messy && bytes.Contains(raw, []byte("/..")) {
-		return true // what is before it may be a link
+		return true // the part before it may be a link
 	}
 	if rest, ok := bytes.CutPrefix(p, []byte("/dev/")); ok && (bytes.HasPrefix(rest, []byte("fd/")) || bytes.HasPrefix(rest, []byte("std"))) {
 		return true
@@ -246,33 +275,31 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 	return tree.Relevant(string(p))
 }
 
-// maxRealLinks is how many real links may lead to another before one leads to a
-// virtual file.
+// maxRealLinks bounds the chain of real links that leads to a virtual file.
 const maxRealLinks = 4
 
-// packaged are where only packages put files: no link of a user or of udev to a
-// card. Most paths that programs use lie there, and to look for a link would
-// cost a sixth more.
+// packaged are the directories in which only packages install files: no user
+// and no udev rule puts a link to a card there. Most paths of programs lie
+// there, and looking for a link would cost a sixth more.
 var packaged = [...]string{"/usr/", "/lib", "/etc/", "/bin/", "/sbin/", "/opt/", "/proc/", "/sys/", "/nix/"}
 
-// linkedTo reports whether a real link is at the end of a path, and leads to
-// virtual files, itself or by others.
+// linkedTo reports whether a real link at the end of a path leads to virtual
+// files, directly or through others.
 func (c *call) linkedTo(tree *vfs.Tree, full []byte) bool {
 	for _, prefix := range packaged {
 		if bytes.HasPrefix(full, []byte(prefix)) {
 			return false
 		}
 	}
-	var buf [unix.PathMax]byte
 	for range maxRealLinks {
-		target, err := c.tid().Readlink(full, buf[:])
+		target, err := c.tid().LinkHint(string(full))
 		if err != nil || len(target) == 0 {
-			return false // mostly: it is no link
+			return false // in most cases: it is not a link
 		}
 		if target[0] == '/' {
-			full = slices.Clone(target)
+			full = []byte(target)
 		} else {
-			full = slices.Concat(full[:bytes.LastIndexByte(full, '/')+1], target)
+			full = slices.Concat(full[:bytes.LastIndexByte(full, '/')+1], []byte(target))
 		}
 		if relevant(tree, full) {
 			return true
@@ -281,11 +308,11 @@ func (c *call) linkedTo(tree *vfs.Tree, full []byte) bool {
 	return false
 }
 
-// realPath is the path by which we reach what the program has at path.
-func (c *call) realPath(path string) string { return c.tid().Root() + path }
+// errMoved says that the program has exchanged a directory on the way by a link
+// during a walk.
+var errMoved = errors.New("host: the path has changed")
 
-// Readlink implements vfs.Real: the links that are really there, as the
-// program sees them.
+// Readlink implements vfs.Real: it reads real links as the program sees them.
 func (c *call) Readlink(path string) (string, error) {
 	if !strings.HasPrefix(path, "/proc/") {
 		return c.readReal(path)
@@ -298,7 +325,7 @@ func (c *call) Readlink(path string) (string, error) {
 		pid, tid := c.ownIDs()
 		return pid + "/task/" + tid, nil
 	}
-	if !c.isMagic(path) {
+	if !isMagic(path) {
 		return c.readReal(path)
 	}
 	o, text, err := c.magic(path)
@@ -313,32 +340,23 @@ func (c *call) Readlink(path string) (string, error) {
 		}
 		return o.path, nil
 	case !strings.HasPrefix(text, "/"), strings.HasSuffix(text, " (deleted)"):
-		return "", unix.EINVAL // not a path: the kernel knows where it leads
+		return "", unix.EINVAL // not a path: only the kernel knows the file
 	}
 	return text, nil
 }
 
-// readReal reads the link that is really at path.
+// readReal reads the real link at path.
 func (c *call) readReal(path string) (target string, err error) {
-	err = c.asProgram(func(thread.Credentials) (err error) {
-		target, err = readlink(c.realPath(path))
-		return err
-	})
+	target, err = c.tid().Readlink(path)
+	if err == unix.ELOOP {
+		err = errMoved
+	}
 	return target, err
 }
 
-func readlink(path string) (string, error) {
-	var buf [unix.PathMax]byte
-	n, err := unix.Readlink(path, buf[:])
-	if err != nil {
-		return "", err
-	}
-	return string(buf[:n]), nil
-}
-
-// isMagic reports whether path, without links on the way, is a link of /proc
-// to an open file or a working directory.
-func (c *call) isMagic(path string) bool {
+// isMagic reports whether path, which has no links on the way, is a link of
+// /proc to an open file or a working directory.
+func isMagic(path string) bool {
 	rest, ok := strings.CutPrefix(path, "/proc/")
 	if !ok {
 		return false
@@ -350,16 +368,17 @@ func (c *call) isMagic(path string) bool {
 	return len(parts) == 3 && parts[1] == "fd" || len(parts) == 2 && parts[1] == "cwd"
 }
 
-// magic says where a link leads for which isMagic holds.
+// magic returns what a link leads to for which isMagic holds, and its text.
 func (c *call) magic(path string) (o opened, text string, err error) {
-	if text, err = readlink(c.realPath(path)); err != nil {
+	if text, err = c.tid().ProcLink(path); err != nil {
 		return opened{}, "", err
 	}
-	return c.orDMABuf(c.host.openedBy([]byte(text)), []byte(text), c.realPath(path)), text, nil
+	o = c.host.openedAs([]byte(text), c.tid().RootPath(path), func(st *unix.Stat_t) error { return c.tid().StatLink(path, st) })
+	return o, text, nil
 }
 
-// ownIDs returns the process and thread id of the caller as its /proc has
-// them. That may be the one of a pid namespace of its own.
+// ownIDs returns the process and thread id of the caller in its own /proc,
+// which may be that of another pid namespace.
 func (c *call) ownIDs() (pid, tid string) {
 	var ours, theirs unix.Stat_t
 	status := c.tid().Status()
@@ -367,16 +386,15 @@ func (c *call) ownIDs() (pid, tid string) {
 	if len(pids) == 0 || len(tids) == 0 {
 		return strconv.Itoa(c.client().PID), strconv.Itoa(int(c.tid()))
 	}
-	if unix.Stat("/proc", &ours) == nil && unix.Stat(c.realPath("/proc"), &theirs) == nil && ours.Dev == theirs.Dev {
+	if unix.Stat("/proc", &ours) == nil && c.tid().Lstat("/proc", &theirs) == nil && ours.Dev == theirs.Dev {
 		return pids[0], tids[0]
 	}
 	return pids[len(pids)-1], tids[len(tids)-1]
 }
 
-// shownPath is the path of an open file as /proc shows it.
+// shownPath returns the path of an open file as /proc shows it.
 func (h *Host) shownPath(o opened) string {
-	shown := o.path
-	gone := o.deleted
+	shown, gone := o.path, false
 	if o.file != nil {
 		m := o.file.Node().Minor()
 		shown, gone = "/dev/dri/"+m.Name(), h.class.Minor(m.Number()) != m

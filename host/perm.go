@@ -5,7 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -87,8 +86,8 @@ func changeOwner(uid, gid uint64) permChange {
 }
 
 func (c *call) chmod() {
-	c.changePath(unix.AT_FDCWD, c.arg(0), 0, changeBits(c.arg(1)), func(path string) error {
-		return unix.Fchmodat(unix.AT_FDCWD, path, uint32(c.arg(1)), 0)
+	c.changePath(unix.AT_FDCWD, c.arg(0), 0, changeBits(c.arg(1)), func(path string) {
+		c.onReal(path, unix.SYS_FCHMODAT, c.arg(1))
 	})
 }
 
@@ -99,8 +98,8 @@ func (c *call) fchmodat() { c.fchmodatFlags(0) }
 func (c *call) fchmodat2() { c.fchmodatFlags(int(c.arg(3))) }
 
 func (c *call) fchmodatFlags(flags int) {
-	c.changeAt(c.fd(0), c.arg(1), flags, changeBits(c.arg(2)), func(path string) error {
-		return unix.Fchmodat(unix.AT_FDCWD, path, uint32(c.arg(2)), flags&unix.AT_SYMLINK_NOFOLLOW)
+	c.changeAt(c.fd(0), c.arg(1), flags, changeBits(c.arg(2)), func(path string) {
+		c.onReal(path, int(c.n.Data.NR), c.arg(2), uint64(flags)) // fchmodat ignores the flags
 	})
 }
 
@@ -115,31 +114,25 @@ func (c *call) fchownat() { c.chownAt(c.fd(0), 1, int(c.arg(4))) }
 // chownAt serves a call whose path is argument i, followed by the owners.
 func (c *call) chownAt(dirfd int32, i, flags int) {
 	uid, gid := c.arg(i+1), c.arg(i+2)
-	c.changeAt(dirfd, c.arg(i), flags, changeOwner(uid, gid), func(path string) error {
-		return unix.Fchownat(unix.AT_FDCWD, path, int(int32(uid)), int(int32(gid)), flags&unix.AT_SYMLINK_NOFOLLOW)
+	c.changeAt(dirfd, c.arg(i), flags, changeOwner(uid, gid), func(path string) {
+		c.onReal(path, unix.SYS_FCHOWNAT, uid, gid, uint64(flags))
 	})
 }
 
-func (c *call) changeAt(dirfd int32, addr uint64, flags int, change permChange, real func(path string) error) {
+func (c *call) changeAt(dirfd int32, addr uint64, flags int, change permChange, onReal func(path string)) {
 	if flags&unix.AT_EMPTY_PATH != 0 && dirfd != unix.AT_FDCWD && c.emptyPath(addr) {
 		c.changeFD(dirfd, change)
 		return
 	}
-	c.changePath(dirfd, addr, flags, change, real)
+	c.changePath(dirfd, addr, flags, change, onReal)
 }
 
-// changePath changes the file that a path leads to. real does so for a real
-// file at the end of a path that the kernel does not know.
-func (c *call) changePath(dirfd int32, addr uint64, flags int, change permChange, real func(path string) error) {
+// changePath changes the file that a path leads to; onReal does for a real one.
+func (c *call) changePath(dirfd int32, addr uint64, flags int, change permChange, onReal func(path string)) {
 	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
 		func(o opened) { c.changeOpened(o, change) },
-		func(p place) {
-			if p.Node == nil {
-				c.finish(c.asProgram(func(thread.Credentials) error { return real(c.realPath(p.Path)) }))
-				return
-			}
-			c.finish(c.change(p.Path, p.Node, change))
-		})
+		func(p place) { c.finish(c.change(p.Path, p.Node, change)) },
+		onReal)
 }
 
 func (c *call) changeFD(fd int32, change permChange) {
@@ -160,7 +153,7 @@ func (c *call) changeOpened(o opened, change permChange) {
 		}
 	}
 	n, _ := c.host.tree.Load().Lookup(path)
-	if n == nil || o.deleted {
+	if n == nil {
 		c.ret(0)
 		return
 	}

@@ -22,16 +22,7 @@ func (c *call) readlinkat() {
 		return
 	}
 	n, _ := c.host.tree.Load().Lookup(o.path)
-	if n == nil {
-		target, err := c.readReal(o.path)
-		if err != nil {
-			c.fail(err)
-			return
-		}
-		c.writeLink(target, c.arg(2), c.arg(3))
-		return
-	}
-	if n.Kind != vfs.Link {
+	if n == nil || n.Kind != vfs.Link {
 		c.fail(unix.ENOENT)
 		return
 	}
@@ -49,7 +40,7 @@ func (c *call) readlinkPath(dirfd int32, addr, buf, size uint64) {
 		c.writeLink(p.Node.Target, buf, size)
 	case p.Node != nil && !p.native:
 		c.fail(unix.EINVAL)
-	case c.isMagic(p.Path):
+	case isMagic(p.Path):
 		o, _, err := c.magic(p.Path)
 		if err != nil || o == (opened{}) {
 			c.proceed()
@@ -59,16 +50,11 @@ func (c *call) readlinkPath(dirfd int32, addr, buf, size uint64) {
 	case p.native:
 		c.proceed()
 	default:
-		target, err := c.readReal(p.Path)
-		if err != nil {
-			c.fail(err)
-			return
-		}
-		c.writeLink(target, buf, size)
+		c.onReal(p.Path, unix.SYS_READLINKAT, buf, size)
 	}
 }
 
-// writeLink answers readlink: what does not fit is cut off, without a word.
+// writeLink answers readlink, which truncates what does not fit.
 func (c *call) writeLink(target string, buf, size uint64) {
 	n := int(int32(size))
 	if n <= 0 {
@@ -83,7 +69,7 @@ func (c *call) writeLink(target string, buf, size uint64) {
 	c.ret(int64(n))
 }
 
-// getcwd hides that the working directory is one of our making.
+// getcwd hides that the working directory is a copy.
 func (c *call) getcwd() {
 	base, private, err := c.base(unix.AT_FDCWD)
 	switch {
@@ -102,7 +88,7 @@ func (c *call) getcwd() {
 	}
 }
 
-// getxattr and lgetxattr: virtual files have none. ls -l asks.
+// getxattr and lgetxattr: virtual files have no extended attributes.
 func (c *call) getxattr() { c.xattr(true) }
 
 func (c *call) lgetxattr() { c.xattr(false) }

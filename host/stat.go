@@ -12,26 +12,34 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-func (c *call) stat() { c.statPath(unix.AT_FDCWD, c.arg(0), 0, c.writeStat(c.arg(1))) }
+func (c *call) stat() { c.oldStat(0) }
 
-func (c *call) lstat() {
-	c.statPath(unix.AT_FDCWD, c.arg(0), unix.AT_SYMLINK_NOFOLLOW, c.writeStat(c.arg(1)))
+func (c *call) lstat() { c.oldStat(unix.AT_SYMLINK_NOFOLLOW) }
+
+func (c *call) oldStat(flags int) {
+	c.statPath(unix.AT_FDCWD, c.arg(0), flags, c.writeStat(c.arg(1)), func(path string) {
+		c.onReal(path, unix.SYS_NEWFSTATAT, c.arg(1), uint64(flags))
+	})
 }
 
 func (c *call) fstat() { c.statFD(c.fd(0), c.writeStat(c.arg(1))) }
 
 func (c *call) newfstatat() {
-	c.statAt(c.fd(0), c.arg(1), int(c.arg(3)), c.writeStat(c.arg(2)))
+	c.statAt(c.fd(0), c.arg(1), int(c.arg(3)), c.writeStat(c.arg(2)), func(path string) {
+		c.onReal(path, unix.SYS_NEWFSTATAT, c.arg(2), c.arg(3))
+	})
 }
 
 func (c *call) statx() {
-	c.statAt(c.fd(0), c.arg(1), int(c.arg(2)), c.writeStatx(c.arg(4)))
+	c.statAt(c.fd(0), c.arg(1), int(c.arg(2)), c.writeStatx(c.arg(4)), func(path string) {
+		c.onReal(path, unix.SYS_STATX, c.arg(2), c.arg(3), c.arg(4))
+	})
 }
 
-// A statWriter writes what stat says of a file to the program.
+// A statWriter writes the status of a file to the program.
 type statWriter func(st *unix.Statx_t) error
 
-func (c *call) statAt(dirfd int32, addr uint64, flags int, write statWriter) {
+func (c *call) statAt(dirfd int32, addr uint64, flags int, write statWriter, onReal func(path string)) {
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(addr) {
 		if dirfd != unix.AT_FDCWD {
 			c.statFD(dirfd, write)
@@ -45,7 +53,7 @@ func (c *call) statAt(dirfd int32, addr uint64, flags int, write statWriter) {
 		c.statOpened(opened{path: base}, write)
 		return
 	}
-	c.statPath(dirfd, addr, flags, write)
+	c.statPath(dirfd, addr, flags, write, onReal)
 }
 
 // emptyPath reports whether the path at addr is empty, or NULL, which stands
@@ -58,10 +66,13 @@ func (c *call) emptyPath(addr uint64) bool {
 	return c.tid().Read(b[:], addr) == nil && b[0] == 0
 }
 
-func (c *call) statPath(dirfd int32, addr uint64, flags int, write statWriter) {
+// statPath writes the status of what a path leads to; onReal does for a real
+// file.
+func (c *call) statPath(dirfd int32, addr uint64, flags int, write statWriter, onReal func(path string)) {
 	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
 		func(o opened) { c.statOpened(o, write) },
-		func(p place) { c.finish(c.statPlace(p, write)) })
+		func(p place) { c.finish(c.statVirtual(p.Path, p.Node, write)) },
+		onReal)
 }
 
 func (c *call) statFD(fd int32, write statWriter) {
@@ -80,44 +91,28 @@ func (c *call) statOpened(o opened, write statWriter) {
 		c.finish(write(&st))
 		return
 	}
-	n, hidden := c.host.tree.Load().Lookup(o.path)
-	if hidden || o.deleted {
-		// What it was is gone, and so is what we knew of it.
+	n, _ := c.host.tree.Load().Lookup(o.path)
+	if n == nil { // it was removed, with everything known about it
 		n = &vfs.Node{Kind: vfs.File, Perm: 0o444}
-		if o.deleted {
-			n = &vfs.Node{Kind: vfs.Dir, Perm: 0o755}
-		}
 	}
-	c.finish(c.statPlace(place{Place: vfs.Place{Path: o.path, Node: n}}, write))
+	c.finish(c.statVirtual(o.path, n, write))
 }
 
-func (c *call) statPlace(p place, write statWriter) error {
-	if n := p.Node; n == nil || n.Kind == vfs.Dir && !n.Own() {
-		var st unix.Statx_t
-		err := c.asProgram(func(thread.Credentials) error {
-			return unix.Statx(unix.AT_FDCWD, c.realPath(p.Path), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st)
-		})
-		if err == nil {
-			return write(&st)
-		}
-		if n == nil {
-			return err
-		}
-	}
-	st := c.host.statOf(p.Path, p.Node)
+func (c *call) statVirtual(path string, n *vfs.Node, write statWriter) error {
+	st := c.host.statOf(path, n)
 	return write(&st)
 }
 
-// statOf is what stat says of a virtual file.
+// statOf returns the status of a virtual file.
 func (h *Host) statOf(path string, n *vfs.Node) unix.Statx_t {
 	st := makeStat(path, n)
 	h.perms.apply(path, &st)
 	return st
 }
 
-// makeStat makes up what stat says of a virtual file to which nothing was
-// done. Device, mount and times are those of the file system that it seems to
-// lie in.
+// makeStat makes the status of a virtual file whose permissions no program has
+// changed. Device, mount and times are those of the file system that it seems
+// to lie in.
 func makeStat(path string, n *vfs.Node) unix.Statx_t {
 	var st unix.Statx_t
 	_ = unix.Statx(unix.AT_FDCWD, fileSystem(path), 0, unix.STATX_BASIC_STATS|unix.STATX_BTIME|unix.STATX_MNT_ID, &st)
@@ -162,7 +157,7 @@ func makeStat(path string, n *vfs.Node) unix.Statx_t {
 	return st
 }
 
-// fileSystem is the mount point below which a virtual path lies.
+// fileSystem returns the mount point below which a virtual path lies.
 func fileSystem(path string) string {
 	for _, top := range []string{"/dev", "/sys", "/run"} {
 		if strings.HasPrefix(path, top) {
@@ -172,8 +167,8 @@ func fileSystem(path string) string {
 	return "/"
 }
 
-// inodeOf is the inode number of a virtual file: the same for as long as it
-// has its path.
+// inodeOf returns the inode number of a virtual file, which depends on its path
+// only.
 func inodeOf(path string) uint64 {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(path))
@@ -191,7 +186,7 @@ func (c *call) writeStat(addr uint64) statWriter {
 	}
 }
 
-// statfs and fstatfs: libudev wants to know that its /sys is a sysfs.
+// statfs and fstatfs: libudev checks that /sys is a sysfs.
 func (c *call) statfs() {
 	p, err := c.place(unix.AT_FDCWD, c.arg(0), true)
 	switch {
@@ -199,6 +194,18 @@ func (c *call) statfs() {
 		c.proceed()
 	case err != nil:
 		c.fail(err)
+	case p.Node == nil && !p.Magic:
+		c.withPath(p.Path, func(x *thread.Tracee, addr uint64) (int64, error) {
+			fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{cookieCWD, addr, unix.O_PATH | unix.O_CLOEXEC})
+			if err != nil || fd < 0 {
+				return fd, err
+			}
+			result, err := x.Syscall(unix.SYS_FSTATFS, [6]uint64{pathCookie<<32 | uint64(fd), c.arg(1)})
+			if err == nil {
+				_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
+			}
+			return result, err
+		})
 	default:
 		c.writeStatfs(p.Path, c.arg(1))
 	}
@@ -221,7 +228,7 @@ func (c *call) fstatfs() {
 
 func (c *call) writeStatfs(path string, addr uint64) {
 	var st unix.Statfs_t
-	err := unix.Statfs(c.realPath(fileSystem(path)), &st)
+	err := unix.Statfs(fileSystem(path), &st)
 	if inDebugfs(path) {
 		st.Type = unix.DEBUGFS_MAGIC
 	}
@@ -265,18 +272,13 @@ func (c *call) accessPath(dirfd int32, addr uint64, mode uint32, flags int) {
 	case p.Magic:
 		c.ret(0)
 	case p.Node == nil:
-		// With AT_EACCESS the ids are those that count for files: without, the
-		// kernel would look at our real ones.
-		c.finish(c.asProgram(func(thread.Credentials) error {
-			return unix.Faccessat(unix.AT_FDCWD, c.realPath(p.Path), mode, unix.AT_EACCESS)
-		}))
+		c.onReal(p.Path, unix.SYS_FACCESSAT2, uint64(mode), uint64(flags))
 	default:
 		c.finish(permit(p.Node, mode))
 	}
 }
 
-// permit says what a program may do with a virtual file: use the nodes, look
-// at everything else.
+// permit checks the access that a program may have to a virtual file.
 func permit(n *vfs.Node, mode uint32) error {
 	switch {
 	case n == nil:

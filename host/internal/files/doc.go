@@ -7,6 +7,10 @@
 // the read end is closed, the write end shows an error: that is the release.
 // A [Table] holds the files and releases them.
 //
+// A pipe is recognized by its inode number, and by an inotify watch: numbers of
+// pipes have 32 bits and wrap, which a program can bring about in some hours
+// (proof.go).
+//
 // [Attributes] are the virtual files that programs have open for writing. What
 // they write arrives in a pipe and is stored from there.
 //

@@ -17,6 +17,7 @@ type File struct {
 	client drm.ClientFile
 	node   *drm.File // client, if it is a node; otherwise nil
 	inode  uint64
+	watch  int // of Table.inotify; -1: none
 	flags  int // of open(2)
 	sink   *sink
 

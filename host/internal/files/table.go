@@ -19,16 +19,20 @@ type Table struct {
 	log    *slog.Logger
 	hangUp bool
 
-	epoll int // the write ends
-	wake  int // an eventfd that wakes watch
-	done  chan struct{}
-	count atomic.Int32 // includes files that are being released
+	epoll   int // the write ends
+	inotify int // watches the pipes: see Lookup
+	wake    int // an eventfd that wakes watch
+	done    chan struct{}
+	count   atomic.Int32 // includes files that are being released
 
 	reaping sync.Mutex // held while closed files are looked for and released
+
+	unwatched sync.Once // warns
 
 	mu      sync.Mutex
 	closing bool
 	byInode map[uint64]*File
+	byWatch map[int]*File
 	hungUp  map[*File]struct{} // their write ends are closed: see sink.HangUp
 }
 
@@ -42,6 +46,7 @@ func NewTable(log *slog.Logger, hangUp bool) (*Table, error) {
 		log:     log,
 		hangUp:  hangUp,
 		byInode: make(map[uint64]*File),
+		byWatch: make(map[int]*File),
 		hungUp:  make(map[*File]struct{}),
 		done:    make(chan struct{}),
 	}
@@ -54,6 +59,9 @@ func NewTable(log *slog.Logger, hangUp bool) (*Table, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("eventfd: %w", err), unix.Close(t.epoll))
+	}
+	if t.inotify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
+		return nil, errors.Join(fmt.Errorf("inotify: %w", err), unix.Close(t.epoll), unix.Close(t.wake))
 	}
 	go t.watch()
 	return t, nil
@@ -113,7 +121,11 @@ func (t *Table) open(flags, packets int, open func(drm.EventSink) (drm.ClientFil
 		return fail(err)
 	}
 	f.node, _ = f.client.(*drm.File)
+	f.watch = t.watchPipe(readEnd)
 	t.mu.Lock()
+	if f.watch >= 0 {
+		t.byWatch[f.watch] = f
+	}
 	t.byInode[f.inode] = f
 	t.mu.Unlock()
 	t.count.Add(1)
@@ -124,18 +136,27 @@ func (t *Table) open(flags, packets int, open func(drm.EventSink) (drm.ClientFil
 	return readEnd, nil
 }
 
-// Lookup returns the file whose pipe has that inode, or nil. The caller must
-// not send requests to it: see Acquire.
-func (t *Table) Lookup(inode uint64) *File {
+// Lookup returns the file whose pipe is at path, a link of /proc to an open
+// file, or nil. inode is that of the pipe. The caller must not send requests to
+// it: see Acquire.
+func (t *Table) Lookup(inode uint64, path string) *File {
+	f := t.byNumber(inode)
+	if f == nil || !t.proves(f, path) {
+		return nil
+	}
+	return f
+}
+
+func (t *Table) byNumber(inode uint64) *File {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.byInode[inode]
 }
 
-// Acquire returns the file whose pipe has that inode, or nil. The file is not
-// released until the caller puts it.
-func (t *Table) Acquire(inode uint64) *File {
-	f := t.Lookup(inode)
+// Acquire is Lookup for a request: the file is not released until the caller
+// puts it.
+func (t *Table) Acquire(inode uint64, path string) *File {
+	f := t.Lookup(inode, path)
 	if f == nil {
 		return nil
 	}
@@ -156,6 +177,10 @@ func (t *Table) release(f *File) {
 	if known {
 		delete(t.byInode, f.inode)
 		delete(t.hungUp, f)
+		if f.watch >= 0 {
+			delete(t.byWatch, f.watch)
+			t.unwatchPipe(f.watch)
+		}
 	}
 	t.mu.Unlock()
 	if !known {
@@ -192,7 +217,7 @@ func (t *Table) Drain() {
 				continue
 			}
 			some = true
-			if f := t.Lookup(uint64(uint32(e.Pad))); f != nil {
+			if f := t.byNumber(uint64(uint32(e.Pad))); f != nil {
 				t.release(f)
 			}
 		}
@@ -277,4 +302,5 @@ func (t *Table) Close() {
 	}
 	_ = unix.Close(t.epoll)
 	_ = unix.Close(t.wake)
+	_ = unix.Close(t.inotify)
 }

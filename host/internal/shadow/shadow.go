@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/vfs"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // Dirs are the copies of virtual directories. All methods but Close may be
@@ -26,7 +27,8 @@ type Dirs struct {
 	lock *os.File // the root, locked with flock(2) while the owner lives
 
 	mu   sync.Mutex
-	made map[string]struct{} // the virtual directories that have a copy
+	made map[string]pollfd.ID // the virtual directories that have a copy
+	byID map[pollfd.ID]string
 }
 
 // prefix begins the name of every root.
@@ -74,7 +76,7 @@ func newIn(dir string) (_ *Dirs, err error) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Dirs{root: root, lock: lock, made: make(map[string]struct{})}, nil
+	return &Dirs{root: root, lock: lock, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string)}, nil
 }
 
 // removeStale removes the directories of killed owners: they are not locked.
@@ -105,21 +107,25 @@ func (d *Dirs) Close() error {
 // Root returns the path of the private directory.
 func (d *Dirs) Root() string { return d.root }
 
-// VirtualPath returns the virtual path that a path below the root stands for.
-// deleted says that the virtual directory no longer exists.
-func (d *Dirs) VirtualPath(link string) (path string, deleted, ok bool) {
-	rest, ok := strings.CutPrefix(link, d.root)
-	if !ok {
-		return "", false, false
+// Path returns the virtual path of the directory with that identity, or "". A
+// path below the root proves nothing: a program with a mount namespace of its
+// own may have one like it.
+func (d *Dirs) Path(id pollfd.ID) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.byID[id]
+}
+
+// removeLocked removes the copy of a directory, with those below it. Their
+// identities are forgotten first, as other files may get them.
+func (d *Dirs) removeLocked(path string) {
+	for p, id := range d.made {
+		if p == path || strings.HasPrefix(p, path+"/") {
+			delete(d.made, p)
+			delete(d.byID, id)
+		}
 	}
-	rest, deleted = strings.CutSuffix(rest, " (deleted)")
-	switch {
-	case rest == "":
-		return "/", deleted, true
-	case rest[0] != '/':
-		return "", false, false
-	}
-	return rest, deleted, true
+	_ = os.RemoveAll(filepath.Join(d.root, path))
 }
 
 // Open returns a descriptor of the copy of the virtual directory at path, which
@@ -131,11 +137,20 @@ func (d *Dirs) Open(path string, entries []vfs.Entry) (int, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return -1, err
 	}
-	d.made[path] = struct{}{}
 	if err := syncDir(dir, entries); err != nil {
 		return -1, err
 	}
-	return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	id := pollfd.IDOf(&st)
+	d.made[path], d.byID[id] = id, path
+	return fd, nil
 }
 
 // syncDir makes dir list entries.
@@ -206,8 +221,7 @@ func (d *Dirs) Prune(tree *vfs.Tree) {
 		n, _ := tree.Lookup(path)
 		switch {
 		case n == nil || n.Kind != vfs.Dir:
-			_ = os.RemoveAll(dir)
-			delete(d.made, path)
+			d.removeLocked(path)
 		case n.Own():
 			_ = syncDir(dir, n.Entries())
 		}

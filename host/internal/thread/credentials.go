@@ -18,7 +18,6 @@ type Credentials struct {
 	UID, GID     int // of file systems
 	Groups       []int
 	Capabilities uint64 // effective, in our user namespace
-	Umask        uint32
 }
 
 // Credentials returns those of the thread, in our user namespace.
@@ -50,8 +49,6 @@ func (t ID) Credentials() (Credentials, error) {
 			if t.InOurUserNamespace() {
 				c.Capabilities = number(values[0], 16)
 			}
-		case key == "Umask" && len(values) == 1:
-			c.Umask = uint32(number(values[0], 8))
 		}
 	}
 	return c, errors.Join(errs...)
@@ -74,16 +71,13 @@ func (c Credentials) same(o Credentials) bool {
 	return c.UID == o.UID && c.GID == o.GID && slices.Equal(c.Groups, o.Groups) && c.Capabilities == o.Capabilities
 }
 
-// capSysPtrace is needed to use /proc/TID/root.
-const capSysPtrace = 1 << unix.CAP_SYS_PTRACE
-
-// As runs f with the credentials of the thread and returns its error: f can
-// open what the thread can. The umask stays that of this process. EPERM,
-// without running f, when we may not take the credentials.
+// as runs f with the credentials of the thread and returns its error: f can open
+// what the thread can. EPERM, without running f, when we may not take the
+// credentials.
 //
 // The calling goroutine must be locked to its OS thread; no other thread
 // changes.
-func (t ID) As(f func(Credentials) error) (err error) {
+func (t ID) as(f func() error) (err error) {
 	theirs, err := t.Credentials()
 	if err != nil {
 		return fmt.Errorf("thread %d: its credentials: %w", t, err)
@@ -93,11 +87,11 @@ func (t ID) As(f func(Credentials) error) (err error) {
 		return fmt.Errorf("our credentials: %w", err)
 	}
 	if theirs.same(ours) {
-		return f(theirs)
+		return f()
 	}
 	// Capabilities go last and come back first: the others need them.
 	less := theirs
-	less.Capabilities = ours.Capabilities & (theirs.Capabilities | capSysPtrace)
+	less.Capabilities = ours.Capabilities & theirs.Capabilities
 	// If this fails, the thread goes on with less than it had.
 	defer func() {
 		if back := errors.Join(setCapabilities(ours.Capabilities), ours.assume(less)); err == nil {
@@ -110,7 +104,7 @@ func (t ID) As(f func(Credentials) error) (err error) {
 	if err := setCapabilities(less.Capabilities); err != nil {
 		return err
 	}
-	return f(theirs)
+	return f()
 }
 
 // own returns the credentials of this process, which must not change them once

@@ -36,8 +36,8 @@ func TestAsSameCredentials(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	want := errors.New("of f")
-	if err := process(t, nil).As(func(Credentials) error { return want }); err != want {
-		t.Errorf("As returned %v, want the error of f as it is", err)
+	if err := process(t, nil).as(func() error { return want }); err != want {
+		t.Errorf("as returned %v, want the error of f as it is", err)
 	}
 }
 
@@ -73,10 +73,11 @@ func TestAsOther(t *testing.T) {
 			runtime.LockOSThread()
 			var open error
 			var during Credentials
-			if err := process(t, tc.attr).As(func(theirs Credentials) (err error) {
-				if theirs.UID != tc.uid || theirs.Capabilities != 0 {
-					t.Errorf("its credentials are %+v", theirs)
-				}
+			id := process(t, tc.attr)
+			if theirs, err := id.Credentials(); err != nil || theirs.UID != tc.uid || theirs.Capabilities != 0 {
+				t.Errorf("its credentials are %+v, %v", theirs, err)
+			}
+			if err := id.as(func() (err error) {
 				_, open = os.ReadFile(secret)
 				during, err = ID(unix.Gettid()).Credentials()
 				return err
@@ -87,11 +88,11 @@ func TestAsOther(t *testing.T) {
 				t.Errorf("a file of root's: %v, want EACCES", open)
 			}
 			if during.UID != tc.uid || tc.attr.Credential == nobody && !slices.Equal(during.Groups, []int{4242}) {
-				t.Errorf("in As the credentials are %+v", during)
+				t.Errorf("during as the credentials are %+v", during)
 			}
 			after, err := ID(unix.Gettid()).Credentials()
 			if err != nil || !after.same(before) {
-				t.Errorf("after As they are %+v, %v, before %+v", after, err, before)
+				t.Errorf("after as they are %+v, %v, before %+v", after, err, before)
 			}
 		})
 	}

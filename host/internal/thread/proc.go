@@ -28,21 +28,19 @@ func (t ID) CWD(buf []byte) ([]byte, error) {
 	return buf[:n], err
 }
 
-// Readlink reads the symbolic link at an absolute path of the thread into buf,
-// with our privileges. It allocates nothing.
-func (t ID) Readlink(path, buf []byte) ([]byte, error) {
-	var at [64 + unix.PathMax]byte
-	p := append(at[:0], "/proc/"...)
-	p = strconv.AppendInt(p, int64(t), 10)
-	p = append(p, "/root"...)
-	p = append(p, path...)
-	p = append(p, 0)
-	n, err := readlink(unix.AT_FDCWD, p, buf)
+// RootLink reads the link /proc/TID/root into buf: the root directory of the
+// thread, as a path in our root.
+func (t ID) RootLink(buf []byte) ([]byte, error) {
+	n, err := readlink(unix.AT_FDCWD, []byte(t.path("root\x00")), buf)
 	return buf[:n], err
 }
 
-// Root returns a path to the thread's root directory.
-func (t ID) Root() string { return t.path("root") }
+// RootPath returns our path of a file that has the given path in the root of the
+// thread.
+func (t ID) RootPath(path string) string { return t.path("root") + path }
+
+// CWDPath returns our path of the thread's working directory.
+func (t ID) CWDPath() string { return t.path("cwd") }
 
 // FDPath returns the path at which a descriptor of the thread can be opened
 // again.

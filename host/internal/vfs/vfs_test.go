@@ -118,7 +118,7 @@ func TestWalk(t *testing.T) {
 		{"/", "/..", true, "/", "dir", false, nil},
 		{"/", "../../dev/dri", true, "/dev/dri", "dir", false, nil},
 	} {
-		at, err := tree.Walk(c.base, c.path, c.follow, testReal)
+		at, err := tree.Walk(c.base, c.path, Rules{NoFollow: !c.follow}, testReal)
 		if err != nil || c.err != nil {
 			if !errors.Is(err, c.err) || err == nil {
 				t.Errorf("%s, %s: %+v, %v; want %v", c.base, c.path, at, err, c.err)
@@ -134,6 +134,40 @@ func TestWalk(t *testing.T) {
 		}
 		if at.Path != c.want || kind != c.kind || at.Virtual != c.virtual {
 			t.Errorf("%s, %s: %s %s, virtual %v; want %s %s, %v", c.base, c.path, kind, at.Path, at.Virtual, c.kind, c.want, c.virtual)
+		}
+	}
+}
+
+// TestRules walks by the rules of openat2(2).
+func TestRules(t *testing.T) {
+	tree := testTree()
+	for _, c := range []struct {
+		base, path string
+		rules      Rules
+		want       string
+		err        error
+	}{
+		{"/dev/dri", "card0", Rules{Beneath: true}, "/dev/dri/card0", nil},
+		{"/dev/dri", "..", Rules{Beneath: true}, "", unix.EXDEV},
+		{"/dev/dri", "../null", Rules{Beneath: true}, "", unix.EXDEV},
+		{"/dev", "dri/../null", Rules{Beneath: true}, "/dev/null", nil},
+		{"/dev/dri", "/dev/dri/card0", Rules{Beneath: true}, "", unix.EXDEV},
+		{"/dev/dri", "abs", Rules{Beneath: true}, "", unix.EXDEV},
+		{"/sys", "class/drm/card0/dev", Rules{Beneath: true}, "/sys/devices/platform/vkms/drm/card0/dev", nil},
+		{"/sys/class/drm", "card0/dev", Rules{Beneath: true}, "", unix.EXDEV},
+		{"/sys", "class/drm/card0/dev", Rules{NoSymlinks: true}, "", unix.ELOOP},
+		{"/sys", "class/drm/card0", Rules{NoSymlinks: true, NoFollow: true}, "/sys/class/drm/card0", nil},
+		{"/dev/dri", "../../../card0", Rules{InRoot: true}, "/dev/dri/card0", nil},
+		{"/dev/dri", "/card0", Rules{InRoot: true}, "/dev/dri/card0", nil},
+		{"/dev/dri", "out", Rules{InRoot: true}, "", unix.ENOENT},
+	} {
+		at, err := tree.Walk(c.base, c.path, c.rules, testReal)
+		if err != nil || c.err != nil {
+			if !errors.Is(err, c.err) || err == nil {
+				t.Errorf("%s, %s, %+v: %+v, %v; want %v", c.base, c.path, c.rules, at, err, c.err)
+			}
+		} else if at.Path != c.want {
+			t.Errorf("%s, %s, %+v: %s, want %s", c.base, c.path, c.rules, at.Path, c.want)
 		}
 	}
 }
@@ -179,7 +213,7 @@ func FuzzWalk(f *testing.F) {
 	tree := testTree()
 	f.Fuzz(func(t *testing.T, base, p string, follow bool) {
 		base = path.Clean("/" + base)
-		at, err := tree.Walk(base, p, follow, testReal)
+		at, err := tree.Walk(base, p, Rules{NoFollow: !follow}, testReal)
 		if err != nil {
 			return
 		}

@@ -18,6 +18,14 @@ type Real interface {
 // ErrMagic is what [Real].Readlink returns for the link of an open file.
 var ErrMagic = errors.New("vfs: the link leads to an open file")
 
+// Rules restrict a walk, as flags of open(2) and openat2(2) do.
+type Rules struct {
+	NoFollow   bool // do not follow a link at the end
+	NoSymlinks bool // RESOLVE_NO_SYMLINKS: ELOOP for any link
+	Beneath    bool // RESOLVE_BENEATH: EXDEV for leaving the base
+	InRoot     bool // RESOLVE_IN_ROOT: the base is the root
+}
+
 // A Place is where a walk ends.
 type Place struct {
 	Path    string // absolute, without links on the way
@@ -28,17 +36,23 @@ type Place struct {
 
 const maxLinks = 40
 
-// Walk follows path, from the directory base when it is relative. A link at
-// the end is followed when follow is set, or when a slash stands behind it.
-// Errors: ENOENT, ENOTDIR, ELOOP for what the virtual nodes decide; and what
-// real says of a directory on the way. A last component that is not there is
-// no error, if it would be real.
-func (t *Tree) Walk(base, path string, follow bool, real Real) (Place, error) {
-	cur, rest := base, path
-	if strings.HasPrefix(path, "/") {
-		cur = "/"
+// Walk follows path by the rules, from the directory base when it is relative.
+// A link before a slash is always followed. Errors: ENOENT, ENOTDIR, ELOOP and
+// EXDEV as virtual nodes and the rules decide, and the errors of real for a
+// directory on the way. A missing last component is no error if it would be
+// real.
+func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
+	cur, rest, root := base, path, "/"
+	if rules.InRoot {
+		root = base
 	}
 	var virtual bool
+	if strings.HasPrefix(path, "/") {
+		if rules.Beneath {
+			return Place{}, unix.EXDEV
+		}
+		cur = root
+	}
 	for links := 0; ; {
 		rest = strings.TrimLeft(rest, "/")
 		if rest == "" {
@@ -53,6 +67,13 @@ func (t *Tree) Walk(base, path string, follow bool, real Real) (Place, error) {
 			rest = after
 			continue
 		case "..":
+			if cur == base && rules.Beneath {
+				return Place{}, unix.EXDEV
+			}
+			if cur == root {
+				rest = after
+				continue
+			}
 			if n, _ := t.Lookup(cur); n != nil && !virtual {
 				// Out of a directory that is not really there?
 				virtual = n.own
@@ -79,7 +100,7 @@ func (t *Tree) Walk(base, path string, follow bool, real Real) (Place, error) {
 				return at, unix.ENOTDIR
 			}
 			return at, nil
-		case final && !follow:
+		case final && rules.NoFollow:
 			return at, nil
 		case n != nil:
 			target, virtual = n.Target, true
@@ -99,11 +120,14 @@ func (t *Tree) Walk(base, path string, follow bool, real Real) (Place, error) {
 				return at, err
 			}
 		}
-		if links++; links > maxLinks {
+		if links++; links > maxLinks || rules.NoSymlinks {
 			return at, unix.ELOOP
 		}
 		if strings.HasPrefix(target, "/") {
-			cur = "/"
+			if rules.Beneath {
+				return at, unix.EXDEV
+			}
+			cur = root
 		}
 		rest = target
 		if slash {

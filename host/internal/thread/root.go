@@ -1,0 +1,141 @@
+package thread
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file is the only place where this process resolves a path of a program.
+// It only looks: it reads links, statuses and names. A program's own thread
+// opens its files.
+//
+// Invariant: what a look finds, the program could have found itself.
+//
+// Why it holds: the walk starts at a descriptor of the thread's root and
+// cannot leave it (RESOLVE_IN_ROOT). It follows no link (RESOLVE_NO_SYMLINKS),
+// so a link exchanged during the walk cannot redirect it, neither to
+// /proc/self, which would be this process, nor to an open file
+// (RESOLVE_NO_MAGICLINKS). It runs with the credentials of the thread. The
+// descriptor that was checked is the one that is used.
+
+const resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
+
+// look opens the file at path with flags, and runs f with the descriptor and
+// the credentials of the thread. path is absolute, in the thread's root, and
+// has no links on the way. ELOOP when it has.
+func (t ID) look(path string, flags int, f func(fd int) error) error {
+	return t.lookBy(path, flags, resolve, t.as, f)
+}
+
+// lookBy is look with those RESOLVE flags. as calls its argument with the
+// credentials to use.
+func (t ID) lookBy(path string, flags int, resolve uint64, as func(func() error) error, f func(fd int) error) error {
+	root, err := unix.Open(t.path("root"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	return as(func() error {
+		fd, err := unix.Openat2(root, path, &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve})
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return f(fd)
+	})
+}
+
+// Readlink reads the link at path, as the program sees it. EINVAL when the file
+// is not a link.
+func (t ID) Readlink(path string) (target string, err error) {
+	return t.readlink(path, resolve)
+}
+
+// LinkHint is Readlink for a path that may have links on the way. The program
+// can exchange them, so the result is only a hint of where a walk may lead.
+func (t ID) LinkHint(path string) (target string, err error) {
+	return t.readlink(path, resolve&^unix.RESOLVE_NO_SYMLINKS)
+}
+
+func (t ID) readlink(path string, resolve uint64) (target string, err error) {
+	err = t.lookBy(path, unix.O_PATH|unix.O_NOFOLLOW, resolve, t.as, func(fd int) error {
+		var buf [unix.PathMax]byte
+		n, err := unix.Readlinkat(fd, "", buf[:])
+		if err == unix.ENOENT {
+			return unix.EINVAL // readlinkat(2) says so of an O_PATH descriptor
+		}
+		target = string(buf[:max(n, 0)])
+		return err
+	})
+	return target, err
+}
+
+// Lstat is lstat(2) of the file at path, as the program sees it.
+func (t ID) Lstat(path string, st *unix.Stat_t) error {
+	return t.look(path, unix.O_PATH|unix.O_NOFOLLOW, func(fd int) error {
+		return unix.Fstat(fd, st)
+	})
+}
+
+// Entries lists the directory at path, as the program sees it.
+func (t ID) Entries(path string) (entries []os.DirEntry, err error) {
+	err = t.look(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, func(fd int) error {
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		dir := os.NewFile(uintptr(dup), path)
+		defer dir.Close()
+		entries, err = dir.ReadDir(-1)
+		return err
+	})
+	return entries, err
+}
+
+// ProcLink reads the link at path, which names a working directory or an open
+// file below /proc. The kernel checks that the credentials of the thread may
+// look at that process. EINVAL when no procfs is mounted there.
+func (t ID) ProcLink(path string) (text string, err error) {
+	err = t.lookProc(path, func(dir int, name string) error {
+		var buf [unix.PathMax]byte
+		n, err := unix.Readlinkat(dir, name, buf[:])
+		text = string(buf[:max(n, 0)])
+		return err
+	})
+	return text, err
+}
+
+// StatLink is stat(2) of the open file that a link leads to for which ProcLink
+// succeeds.
+func (t ID) StatLink(path string, st *unix.Stat_t) error {
+	return t.lookProc(path, func(dir int, name string) error { return unix.Fstatat(dir, name, st, 0) })
+}
+
+// lookProc runs f with the directory of path. In a procfs no other file can
+// take the place of name.
+func (t ID) lookProc(path string, f func(dir int, name string) error) error {
+	err := t.lookProcBy(path, t.as, f)
+	if (err == unix.EACCES || err == unix.EPERM) && t.mayInspect(path) {
+		err = t.lookProcBy(path, asOurselves, f)
+	}
+	return err
+}
+
+// asOurselves calls f with the credentials of this process.
+func asOurselves(f func() error) error { return f() }
+
+func (t ID) lookProcBy(path string, as func(func() error) error, f func(dir int, name string) error) error {
+	dir, name := filepath.Split(path)
+	return t.lookBy(dir, unix.O_PATH|unix.O_DIRECTORY, resolve, as, func(fd int) error {
+		var fs unix.Statfs_t
+		if err := unix.Fstatfs(fd, &fs); err != nil {
+			return err
+		}
+		if fs.Type != unix.PROC_SUPER_MAGIC {
+			return unix.EINVAL
+		}
+		return f(fd, name)
+	})
+}
