@@ -19,7 +19,7 @@ import (
 //
 // EBADF when the file is closed.
 //
-// The whole request runs inside one guard: unplugging waits for it.
+// The request is checked and handled inside one guard: unplugging waits for it.
 func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error {
 	err := f.ioctl(ctx, caller, cmd, arg)
 	if err != nil && f.minor.dev.logsRefusals(ctx) {
@@ -36,34 +36,24 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 	req := &Request{Caller: caller, File: f, Cmd: cmd, ctx: ctx}
 	if f.minor.dev.traced() {
 		req.call = &Call{Op: OpIoctl, Context: ctx, Minor: f.minor, File: f, Caller: caller, Cmd: cmd, Addr: arg}
-		return req.call.run(func() error { return f.guardedIoctl(req, arg) })
+		return req.call.run(func() error { return f.dispatch(req, arg) })
 	}
-	return f.guardedIoctl(req, arg)
+	return f.dispatch(req, arg)
 }
 
-// guardedIoctl runs a request inside a guard.
-func (f *File) guardedIoctl(req *Request, arg uint64) error {
-	cmd := req.Cmd
-	return f.minor.dev.guarded(&f.records, purpose{cmd: cmd, file: f}, func(dev *RegisteredDevice) error {
-		req.call.entered()
-		if uapi.IOCType(cmd) != uapi.IoctlBase {
-			return fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
-		}
-		ioctl := dev.ioctls[uapi.IOCNr(cmd)]
-		if ioctl == nil {
-			ioctl = absentIoctls[uapi.IOCNr(cmd)]
-		}
-		if ioctl == nil {
-			return fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, dev.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
-		}
-		return ioctl.dispatch(dev, req, arg)
-	})
-}
-
-// dispatch copies the argument in, checks the permission, runs the handler and
-// copies the argument out, also when it was refused or failed. Sizes may differ
-// between the client's headers and ours: what the client did not send is zero.
-func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) error {
+// dispatch copies the argument in, has it handled inside a guard, and copies
+// the argument out, also when the request was refused or failed. Sizes may
+// differ between the client's headers and ours: what the client did not send is
+// zero.
+//
+// Both copies are made outside the guard: a client can make them slow
+// (userfaultfd), and an unplug must not wait for that. The kernel does not hold
+// drm_dev_enter there either.
+func (f *File) dispatch(req *Request, addr uint64) error {
+	ioctl, err := f.minor.dev.lookupIoctl(req.Cmd)
+	if err != nil {
+		return err
+	}
 	dir := uapi.IOCDir(req.Cmd) & uapi.IOCDir(ioctl.cmd)
 	in, out := uapi.IOCSize(req.Cmd), uapi.IOCSize(req.Cmd)
 	if dir&uapi.IOCWrite == 0 {
@@ -78,20 +68,48 @@ func (ioctl *Ioctl) dispatch(dev *RegisteredDevice, req *Request, addr uint64) e
 			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
 		}
 	}
-	err := req.call.guarded(arg)
-	if err == nil {
-		err = ioctl.permit(req)
-	}
-	if err == nil {
-		err = ioctl.run(dev, req, arg)
-	}
-	err = req.call.handled(err)
+	err = f.guardedIoctl(req, ioctl, arg)
 	if out > 0 {
 		if copyErr := req.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
 			return fmt.Errorf("drm: writing the argument of %s: %w", ioctl.name, copyErr)
 		}
 	}
 	return err
+}
+
+// lookupIoctl returns the request that cmd names. The device may be unplugged
+// right after lookupIoctl has seen that it is not.
+func (d *Device) lookupIoctl(cmd uint32) (*Ioctl, error) {
+	if d.gate.Closed() {
+		return nil, ErrUnplugged
+	}
+	if uapi.IOCType(cmd) != uapi.IoctlBase {
+		return nil, fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
+	}
+	ioctl := d.ioctls[uapi.IOCNr(cmd)]
+	if ioctl == nil {
+		ioctl = absentIoctls[uapi.IOCNr(cmd)]
+	}
+	if ioctl == nil {
+		return nil, fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, d.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
+	}
+	return ioctl, nil
+}
+
+// guardedIoctl checks the permission and runs the handler, inside a guard.
+func (f *File) guardedIoctl(req *Request, ioctl *Ioctl, arg []uint64) error {
+	cmd := req.Cmd
+	return f.minor.dev.guarded(&f.records, purpose{cmd: cmd, file: f}, func(dev *RegisteredDevice) error {
+		req.call.entered()
+		err := req.call.guarded(arg)
+		if err == nil {
+			err = ioctl.permit(req)
+		}
+		if err == nil {
+			err = ioctl.run(dev, req, arg)
+		}
+		return req.call.handled(err)
+	})
 }
 
 func (ioctl *Ioctl) run(dev *RegisteredDevice, req *Request, arg []uint64) (err error) {

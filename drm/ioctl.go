@@ -3,7 +3,8 @@ package drm
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,17 +98,14 @@ func (d *Device) Ioctls() []uint32 {
 // that it was sent to.
 type Request struct {
 	Caller
-	File   *File
-	Cmd    uint32 // as the client sent it
-	ctx    context.Context
-	call   *Call                          // nil unless traced
-	joined atomic.Pointer[requestContext] // nil until Context is called
-}
+	File *File
+	Cmd  uint32 // as the client sent it
+	ctx  context.Context
+	call *Call // nil unless traced
 
-// A requestContext is the context of a request, with a function that ends it.
-type requestContext struct {
-	context.Context
-	end func()
+	mu     sync.Mutex
+	joined context.Context // see requestContext; nil until a handler waits
+	end    func()          // ends joined
 }
 
 // Context returns a context that ends when the unplug of the device begins,
@@ -117,30 +115,71 @@ type requestContext struct {
 //
 // The context carries the guard of the request, as that of
 // [RegisteredDevice.Context] does.
-func (r *Request) Context() context.Context {
-	if joined := r.joined.Load(); joined != nil {
-		return joined.Context
-	}
-	dev := r.File.minor.dev
-	ctx, cancel := context.WithCancelCause(dev.inside(r.ctx))
-	stop := context.AfterFunc(dev.ctx, func() { cancel(ErrUnplugged) })
-	joined := &requestContext{ctx, func() { stop(); cancel(context.Canceled) }}
-	if r.joined.CompareAndSwap(nil, joined) {
-		return joined.Context
-	}
-	joined.end() // another goroutine was faster, or the request has ended
-	return r.joined.Load().Context
-}
+func (r *Request) Context() context.Context { return (*requestContext)(r) }
 
-// finish ends the context of the request, also for later calls of Context.
+// finish ends the context of the request.
 func (r *Request) finish() {
-	if joined := r.joined.Swap(&finished); joined != nil {
-		joined.end()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.end != nil {
+		r.end()
+	}
+	if r.joined == nil {
+		r.joined = ended
 	}
 }
 
-// finished is the context of requests that are over.
-var finished = requestContext{ended, func() {}}
+// A requestContext joins the context of the client's thread and that of the
+// device. It does so when a handler first asks for Done: most requests do not
+// wait, and a host takes the call of its Done as the beginning of a wait.
+type requestContext Request
+
+func (c *requestContext) join() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.joined == nil {
+		dev := c.File.minor.dev
+		ctx, cancel := context.WithCancelCause(dev.inside(c.ctx))
+		stop := context.AfterFunc(dev.ctx, func() { cancel(ErrUnplugged) })
+		c.joined, c.end = ctx, func() { stop(); cancel(context.Canceled) }
+	}
+	return c.joined
+}
+
+// current returns the joined context if a handler has waited for it, or if it
+// has ended; otherwise nil.
+func (c *requestContext) current() context.Context {
+	c.mu.Lock()
+	joined := c.joined
+	c.mu.Unlock()
+	if joined == nil && (c.ctx.Err() != nil || c.File.minor.dev.ctx.Err() != nil) {
+		joined = c.join()
+		<-joined.Done() // the device's end arrives by another goroutine
+	}
+	return joined
+}
+
+// Deadline implements context.Context.
+func (c *requestContext) Deadline() (time.Time, bool) { return c.ctx.Deadline() }
+
+// Done implements context.Context.
+func (c *requestContext) Done() <-chan struct{} { return c.join().Done() }
+
+// Err implements context.Context.
+func (c *requestContext) Err() error {
+	if joined := c.current(); joined != nil {
+		return joined.Err()
+	}
+	return nil
+}
+
+// Value implements context.Context. It is also where context.Cause looks.
+func (c *requestContext) Value(key any) any {
+	if joined := c.current(); joined != nil {
+		return joined.Value(key)
+	}
+	return c.File.minor.dev.inside(c.ctx).Value(key)
+}
 
 // ended is a context that has ended. A wait with it polls once.
 var ended = func() context.Context {
