@@ -41,7 +41,7 @@ type checker struct {
 	reported map[string]bool
 }
 
-// report reports once: two views that flow to one place are one mistake.
+// report reports a mistake once, even if two views flow to the same place.
 func (c *checker) report(d analysis.Diagnostic) {
 	key := fmt.Sprint(d.Pos, d.Message)
 	if c.reported[key] || c.ignored[c.lineOf(d.Pos)] {
@@ -57,13 +57,14 @@ func (c *checker) reportf(at ssa.Instruction, category, format string, args ...a
 
 func (c *checker) line(pos token.Pos) int { return c.lineOf(pos).line }
 
-// inTest reports whether pos is in a file of tests.
+// inTest reports whether pos is in a test file.
 func (c *checker) inTest(pos token.Pos) bool {
 	return strings.HasSuffix(c.pass.Fset.File(pos).Name(), "_test.go")
 }
 
-// position returns where instr stands. What has no place of its own, such as
-// the conversion of an argument, stands where the next thing does that has.
+// position returns the position of instr. An instruction without a position,
+// such as the conversion of an argument, has that of the next one with a
+// position.
 func position(instr ssa.Instruction) token.Pos {
 	found := false
 	for _, other := range instr.Block().Instrs {
@@ -103,7 +104,7 @@ type method struct{ path, typ, name string }
 func guardMethod(name string) method { return method{drmPath, "RegistrationGuard", name} }
 func viewMethod(name string) method  { return method{drmPath, "RegisteredDevice", name} }
 
-// methodOf returns which method call calls, and on what. ok is false for
+// methodOf returns the method that call calls, and its receiver. ok is false for
 // functions and for calls through an interface.
 func methodOf(call *ssa.CallCommon) (m method, receiver ssa.Value, ok bool) {
 	callee := call.StaticCallee()

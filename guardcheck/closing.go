@@ -9,14 +9,14 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// closers wait until no guard of the device is open.
+// closers are the methods that wait until no guard of the device is open.
 var closers = map[method]bool{
 	{drmPath, "Registration", "Close"}: true,
 	{busPath, "Device", "Unbind"}:      true,
 	{busPath, "Device", "Remove"}:      true,
 }
 
-// closer returns what call closes and waits for, nil for other calls.
+// closer returns what call closes and waits for, or nil for other calls.
 func closer(call ssa.CallInstruction) (of ssa.Value) {
 	m, of, ok := methodOf(call.Common())
 	if ok && (closers[m] || m == closeLater && isReceivedFrom(call)) {
@@ -27,8 +27,8 @@ func closer(call ssa.CallInstruction) (of ssa.Value) {
 
 var closeLater = method{drmPath, "Registration", "CloseLater"}
 
-// isReceivedFrom reports whether the next thing is to receive from the channel
-// that call returns.
+// isReceivedFrom reports whether the function receives from the channel that
+// call returns right after the call.
 func isReceivedFrom(call ssa.CallInstruction) bool {
 	instrs := call.Block().Instrs
 	next := slices.Index(instrs, ssa.Instruction(call)) + 1
@@ -41,7 +41,7 @@ func (c *checker) reportClose(call ssa.CallInstruction) {
 	c.reportf(call, "close", "%s inside a guard of the device waits for that guard; exit it first, or let another goroutine close, as Registration.CloseLater does", callee.Name())
 }
 
-// closeInside reports a close between entering the walker's guard and its
+// closeInside reports a close between the entry of the walker's guard and its
 // Exit.
 func (w *walker) closeInside(call ssa.CallInstruction, p phase) {
 	of := closer(call)
@@ -53,7 +53,7 @@ func (w *walker) closeInside(call ssa.CallInstruction, p phase) {
 		if p != open && p != deferred {
 			return
 		}
-	case *ssa.Defer: // runs before what was deferred earlier
+	case *ssa.Defer: // runs before earlier deferred calls
 		if p != deferred {
 			return
 		}
@@ -86,8 +86,8 @@ func (c *checker) checkClosing(fn *ssa.Function) {
 			if of == nil {
 				continue
 			}
-			// A handler is one of a device that it has no other name for; of
-			// WithGuard the device is known.
+			// A handler knows its device by the view only. For WithGuard, the
+			// device is known.
 			if with == nil || sameDevice(originOf(of, closure), enteredOn(with, nil)) {
 				c.reportClose(call)
 			}
@@ -95,8 +95,7 @@ func (c *checker) checkClosing(fn *ssa.Function) {
 	}
 }
 
-// withGuard returns the call of WithGuard that fn is made for, nil when it is
-// not.
+// withGuard returns the call of WithGuard whose argument is fn, or nil.
 func withGuard(fn *ssa.Function) (*ssa.Call, *ssa.MakeClosure) {
 	if fn.Parent() == nil {
 		return nil, nil
@@ -127,8 +126,8 @@ func enteredOn(call *ssa.Call, closure *ssa.MakeClosure) origin {
 	return origin{root: call}
 }
 
-// An origin is how a value is reached: from which root, through which fields,
-// elements and methods.
+// An origin says how a value is reached: the root, and the fields, elements and
+// methods that lead from there to the value.
 type origin struct {
 	root  ssa.Value
 	steps []originStep
@@ -141,8 +140,8 @@ type originStep struct {
 
 const maxOrigin = 50
 
-// originOf follows v back to its root. In a closure, what it captures is
-// followed into the function around it.
+// originOf follows v back to its root. It follows captured variables into the
+// function around the closure.
 func originOf(v ssa.Value, closure *ssa.MakeClosure) origin {
 	var o origin
 	step := func(name string, of ssa.Value) {
@@ -198,7 +197,7 @@ func originOf(v ssa.Value, closure *ssa.MakeClosure) origin {
 			return o
 		}
 	}
-	o.root = v // it leads back to itself
+	o.root = v // a cycle
 	return o
 }
 
@@ -227,10 +226,10 @@ func bindingOf(v *ssa.FreeVar, closure *ssa.MakeClosure) ssa.Value {
 	return nil
 }
 
-// sameDevice reports whether two values lead to the same device as far as can
-// be seen. They have one root, and part, if at all, where one leads to
-// something of another kind: card.dev and card.registration are of one device,
-// a.dev and b.registration, or cards[0].dev and cards[1].registration, are not.
+// sameDevice reports whether two values certainly lead to the same device. They
+// have the same root, and their paths may differ only where the kinds of things
+// differ: card.dev and card.registration belong to one device; a.dev and
+// b.registration, or cards[0].dev and cards[1].registration, do not.
 func sameDevice(a, b origin) bool {
 	if a.root != b.root {
 		return false

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A state is what is known on a path: how far the guard has come, and the
-// values that decide where the path can go.
+// A state is what is known on a path: the phase of the guard, and the values
+// that decide where the path can go.
 type state struct {
 	phase phase
-	known map[ssa.Value]ssa.Value // what phis, variables and their loads are on this path
+	known map[ssa.Value]ssa.Value // the values of phis, variables and their loads
 }
 
-// branch goes on with the sides of a condition that are possible.
+// branch continues with those sides of a condition that are possible.
 func (w *walker) branch(s step, cond ssa.Value) {
 	whenTrue, whenFalse := w.decide(cond, s.state)
 	for i, state := range []*state{whenTrue, whenFalse} {
@@ -35,7 +35,7 @@ func (w *walker) branch(s step, cond ssa.Value) {
 	}
 }
 
-// decidesAgain reports whether more than one condition may be the value cond.
+// decidesAgain reports whether cond may decide more than one condition.
 func decidesAgain(cond ssa.Value) bool {
 	switch cond.(type) {
 	case *ssa.Const:
@@ -52,8 +52,8 @@ func decidesAgain(cond ssa.Value) bool {
 	return n > 1
 }
 
-// decide returns the states after a condition that holds and one that does
-// not; nil for what cannot be.
+// decide returns the states after the condition holds and after it does not; a
+// state that is impossible is nil.
 func (w *walker) decide(cond ssa.Value, s state) (whenTrue, whenFalse *state) {
 	with := func(p phase) *state { return &state{p, s.known} }
 	cond = s.resolve(cond)
@@ -121,7 +121,7 @@ func (w *walker) decide(cond ssa.Value, s state) (whenTrue, whenFalse *state) {
 	return &s, &s
 }
 
-// enter goes on with block, coming from pred.
+// enter continues with block after pred.
 func (w *walker) enter(pred, block *ssa.BasicBlock, s state) {
 	edge := slices.Index(block.Preds, pred)
 	before := s
@@ -139,12 +139,12 @@ func (w *walker) enter(pred, block *ssa.BasicBlock, s state) {
 	}
 }
 
-// learn notes what instr does to variables that are kept in memory because a
-// closure or a deferred call refers to them, such as named results.
+// learn records what instr does to variables in memory: those that a closure or
+// a deferred call refers to, such as named results.
 func (w *walker) learn(instr ssa.Instruction, s *state) {
 	if v, ok := instr.(ssa.Value); ok && s.known[v] != nil {
 		s.known = maps.Clone(s.known)
-		delete(s.known, v) // of the turn of a loop before
+		delete(s.known, v) // from the previous iteration of a loop
 	}
 	switch instr := instr.(type) {
 	case *ssa.Store:
@@ -162,12 +162,12 @@ func (w *walker) learn(instr ssa.Instruction, s *state) {
 	}
 }
 
-// set notes that v is x on this path, if that matters to a condition.
+// set records that v is x on this path, if a condition depends on it.
 func (s *state) set(v, x ssa.Value, w *walker) {
 	switch x.(type) {
 	case *ssa.Const, *ssa.BinOp, *ssa.Parameter:
 	case *ssa.Phi, *ssa.UnOp:
-		delete(s.known, v) // it may be something else the next time
+		delete(s.known, v) // it may differ in the next iteration
 		return
 	default:
 		if x != w.err && w.views[x] == "" {
@@ -195,7 +195,7 @@ func (s *state) resolve(v ssa.Value) ssa.Value {
 	}
 }
 
-// key names the state in a block.
+// key returns a name for the state in a block.
 func (s *state) key(block *ssa.BasicBlock) string {
 	var facts []string
 	for v, x := range s.known {
@@ -205,9 +205,9 @@ func (s *state) key(block *ssa.BasicBlock) string {
 	return fmt.Sprint(block.Index, s.phase, strings.Join(facts, " "))
 }
 
-// isTracked reports whether all that is written to the variable is to be seen
-// in its function: no closure assigns it, but for deferred ones, which run
-// when it does not matter any more.
+// isTracked reports whether the function itself makes all writes to the
+// variable: no closure assigns it, except deferred ones, which run too late to
+// matter.
 func isTracked(cell *ssa.Alloc) bool {
 	for _, ref := range *cell.Referrers() {
 		switch ref := ref.(type) {
@@ -252,8 +252,8 @@ func onlyDeferred(closure *ssa.MakeClosure) bool {
 	return true
 }
 
-// looksAtErr reports whether instr does something with the error that is not
-// followed here.
+// looksAtErr reports whether instr uses the error in a way that the analyzer
+// does not follow.
 func (w *walker) looksAtErr(instr ssa.Instruction, s *state) bool {
 	switch instr := instr.(type) {
 	case *ssa.Store:

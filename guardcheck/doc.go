@@ -1,71 +1,73 @@
 // Package guardcheck is a static analyzer for registration guards of package
-// drm. What the Rust bindings of DRM get from #[must_use], Drop and lifetimes,
-// it reports for Go.
+// drm. It reports in Go what #[must_use], Drop and lifetimes prevent in the Rust
+// bindings of DRM.
 //
 // # What it reports
 //
 // The guard:
 //
-//   - unused: the guard that RegistrationGuard returns is dropped, or its error
-//     is; the guard is used before the error is checked, or on a path on which
-//     it was not nil;
-//   - leak: a path, to a return, to the next turn of a loop or to another
-//     guard in the same variable, on which the guard is not exited; a call
-//     whose panic would leave it open (use defer guard.Exit()); defer
-//     guard.Exit() in a loop;
-//   - twice: a path on which the guard is exited twice;
+//   - unused: the function drops the guard that RegistrationGuard returns, or
+//     the error; it uses the guard before it checks the error, or on a path
+//     where the error is not nil;
+//   - leak: on some path the guard is not exited before a return, the next
+//     iteration of a loop, or another guard in the same variable; a panic in a
+//     call would leave it open (use defer guard.Exit()); defer guard.Exit() is
+//     in a loop;
+//   - twice: on some path the guard is exited twice;
 //   - copy: a copy of a guard that the copylocks check of go vet misses.
 //
 // What a guard proves (the registered view, its bound parent, its registration
 // data):
 //
 //   - escape: it is stored in a field, a package variable, an element of a map
-//     or slice, or a captured variable that outlives the guard, is sent on a
-//     channel, is used by a goroutine or a timer that nobody waits for, or is
-//     returned by the function that opened the guard;
-//   - afterexit: it is used after guard.Exit(). What the view has of the
-//     general Device goes on.
+//     or slice, or a captured variable that outlives the guard; it is sent on a
+//     channel; a goroutine or a timer uses it and the function does not wait for
+//     them; or the function that opened the guard returns it;
+//   - afterexit: it is used after guard.Exit(). The methods of the general
+//     Device may still be used.
 //
-// And the end of the device:
+// The end of the device:
 //
-//   - close: Registration.Close, or Unbind or Remove of a bus device, inside a
-//     guard of the same device, which they would wait for.
+//   - close: Registration.Close, or Unbind or Remove of a bus device, is called
+//     inside a guard of the same device. The call would wait for this guard.
 //
-// The names in this list are the categories of the diagnostics. Where defer
-// guard.Exit() can be put in, or take the place of plain calls, without a
-// change of what else happens, the diagnostic comes with the fix.
+// The names in this list are the categories of the diagnostics. A diagnostic
+// includes a fix if defer guard.Exit() can be inserted, or can replace plain
+// calls, without any other effect.
 //
-// # What it leaves alone
+// # What it does not report
 //
-// It is meant to be right whenever it speaks, and looks at one function at a
-// time. A view may be passed down as an argument and be kept in local structs,
-// slices and closures. A guard that is returned, stored, or passed on by
-// pointer (or in a closure that exits it) is handed over: who receives it is
-// taken to exit it. A goroutine for which the function waits (Wait, a receive
-// outside of select) is not an escape. Not seen are: what other functions do
-// with a view they are passed, closures among them; closes of a device that
-// cannot be told to be the guard's; panics other than by calls, panic and type
-// assertions. In files of tests a panic is no leak, and a dropped guard whose
-// error is looked at is a test that guards are refused.
+// The analyzer avoids false reports, and looks at one function at a time.
 //
-// Code that is meant to be wrong, such as a test of what a second Exit does,
-// says so on the line, or on the line above:
+//   - A view may be passed as an argument and kept in local structs, slices and
+//     closures. What another function or a closure does with it is not followed.
+//   - A guard that is returned, stored, or passed on by pointer or in a closure
+//     that exits it is handed over: the receiver is assumed to exit it.
+//   - A goroutine that the function waits for (Wait, a receive outside of
+//     select) is not an escape.
+//   - A close is reported only if the device is certainly that of the guard.
+//   - Panics count only if they come from calls, panic and type assertions.
+//   - In test files a panic is not a leak, and a test may drop a guard if it
+//     checks the error.
+//
+// Code that is wrong on purpose, such as a test of a second Exit, says so on the
+// same line or on the line above:
 //
 //	//lint:ignore guardcheck a second Exit must panic
 //
 // # How to run it
 //
-// With the go command, over tests as well:
+// With the go command, on tests as well:
 //
 //	go install github.com/udrm/udrm/cmd/guardcheck@latest
 //	go vet -vettool=$(which guardcheck) ./...
 //
-// On its own, to apply the fixes:
+// By itself, to apply the fixes:
 //
 //	guardcheck -fix ./...
 //
-// With golangci-lint, as a module plugin: a package of your own registers
-// [Analyzer] and is named in .custom-gcl.yml.
+// With golangci-lint, as a module plugin: write a package that registers
+// [Analyzer], and name it in .custom-gcl.yml.
 //
 //	func init() {
 //		register.Plugin("guardcheck", func(any) (register.LinterPlugin, error) { return plugin{}, nil })
@@ -81,7 +83,7 @@
 //
 // # Where to start reading
 //
-// analyzer.go (the names of package drm that it knows), guard.go (what happens
-// to one guard), paths.go (the walk over the paths of a function, with
-// conditions.go), escape.go (where a view flows), closing.go, fix.go.
+// analyzer.go (the names of package drm), guard.go (what happens to one guard),
+// paths.go and conditions.go (the walk over the paths of a function), escape.go
+// (where a view flows), closing.go, fix.go.
 package guardcheck

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// What a guard proves, by name.
+// The names of what a guard proves.
 const (
 	viewName   = "registered view"
 	parentName = "bound parent"
@@ -19,18 +19,17 @@ const (
 
 // A flow follows what a guard proves through one function.
 //
-// What it has found out about a value are paths: where in the value, or in
-// what it leads to, the view is. "" is the value itself, "*" what it points
-// to, ".2," its third field, "[]" its elements, "()" what a closure captures;
-// "*.2,[]" is an element of the slice in the third field of a struct that the
-// value points to.
+// A path says where in a value, or behind it, the view is: "" is the value
+// itself, "*" what it points to, ".2," its third field, "[]" its elements, "()"
+// what a closure captures. "*.2,[]" is an element of the slice in the third
+// field of the struct that the value points to.
 type flow struct {
 	*checker
-	guard    *guard // that proves it; nil when it came from outside of the function
-	captured bool   // it came from the function around a closure
+	guard    *guard // the guard that proves it; nil for a parameter
+	captured bool   // it comes from the function around a closure
 	quiet    bool
 
-	found  map[ssa.Value]map[string]string // by value and path: what
+	found  map[ssa.Value]map[string]string // for each value and path, what is there
 	stored map[finding]bool
 	todo   []finding
 }
@@ -40,16 +39,16 @@ type finding struct {
 	path, what string
 }
 
-// maxPath ends the chase after structures that contain themselves.
+// maxPath limits the search in structures that contain themselves.
 const maxPath = 40
 
-// checkEscapes reports where what a guard proves escapes from it, and notes
-// with each guard the values that must not be used after its end.
+// checkEscapes reports where a view escapes from its guard, and records for each
+// guard the values that must not be used after its end.
 func (c *checker) checkEscapes(fn *ssa.Function, guards []*guard) {
 	own := make(map[ssa.Value]*guard)
 	flows := make(map[*guard]*flow)
 	for _, g := range guards {
-		// Whoever is handed the guard may be handed the view as well.
+		// The receiver of the guard may receive the view as well.
 		flows[g] = &flow{checker: c, guard: g, quiet: g.handed}
 		own[g.cell] = g
 		for _, closure := range g.usedBy {
@@ -125,7 +124,7 @@ func (f *flow) run() {
 	}
 }
 
-// forward goes on from a value to what an instruction makes of it.
+// forward follows a value to the result of an instruction.
 func (f *flow) forward(instr ssa.Instruction, from finding) {
 	v, path := from.value, from.path
 	along := func(to ssa.Value, cut, prefix string) {
@@ -191,7 +190,7 @@ func (f *flow) forward(instr ssa.Instruction, from finding) {
 }
 
 // isOverwritten reports whether the result v, which has the view on some path,
-// is another value at the return ret, as it is with return nil, err.
+// has another value at the return ret, as with return nil, err.
 func (f *flow) isOverwritten(v ssa.Value, ret *ssa.Return) bool {
 	if ret.Block() == ret.Parent().Recover {
 		return true // reported where the value was set
@@ -246,7 +245,7 @@ func (f *flow) escape(at ssa.Instruction, what, how string) {
 	})
 }
 
-// describe names the place that addr leads to.
+// describe returns a name for the place that addr leads to.
 func describe(addr ssa.Value) string {
 	switch addr := addr.(type) {
 	case *ssa.FieldAddr:
@@ -264,7 +263,7 @@ func describe(addr ssa.Value) string {
 
 func field(index int) string { return "." + strconv.Itoa(index) + "," }
 
-// valueOf returns v, or its first component when it is a pair with ok.
+// valueOf returns v, or its first component if v is a pair with ok.
 func valueOf(v ssa.Value, commaOk bool) ssa.Value {
 	if !commaOk {
 		return v
@@ -277,8 +276,8 @@ func valueOf(v ssa.Value, commaOk bool) ssa.Value {
 	return v
 }
 
-// isReference reports whether a value of type t leads to something that a
-// registration may own.
+// isReference reports whether a value of type t can lead to something that a
+// registration owns.
 func isReference(t types.Type) bool {
 	switch t.Underlying().(type) {
 	case *types.Basic, *types.Struct, *types.Array:

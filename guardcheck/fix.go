@@ -11,10 +11,9 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// deferFix returns the change that defers the Exit of a guard, if it can be
-// made without a change of what else the function does: the guard is not
-// entered in a loop, its error is checked right after, and where it is exited
-// now the function ends.
+// deferFix returns the edit that defers the Exit of a guard, if the edit changes
+// nothing else: the guard is not entered in a loop, the error is checked right
+// after, and the function ends where the guard is exited now.
 func (c *checker) deferFix(g *guard) []analysis.SuggestedFix {
 	if g.deferred || g.handed {
 		return nil
@@ -48,7 +47,7 @@ func (c *checker) fileOf(pos token.Pos) *ast.File {
 	return nil
 }
 
-// insertDefer puts the deferred Exit where it is plain that g is open:
+// insertDefer inserts the deferred Exit where g is certainly open:
 //
 //	guard, err := dev.RegistrationGuard()
 //	if err != nil {
@@ -125,8 +124,8 @@ func ends(block *ast.BlockStmt) bool {
 	return ok
 }
 
-// removeLast takes out the statement "guard.Exit()" if it is the last thing
-// that a function does before it returns.
+// removeLast removes the statement "guard.Exit()" if it is the last one before
+// the function returns.
 func removeLast(file *ast.File, instr ssa.Instruction) (edit analysis.TextEdit, ok bool) {
 	path, _ := astutil.PathEnclosingInterval(file, instr.Pos(), instr.Pos())
 	i := slices.IndexFunc(path, func(n ast.Node) bool { _, ok := n.(*ast.ExprStmt); return ok })
@@ -165,7 +164,7 @@ func removeLast(file *ast.File, instr ssa.Instruction) (edit analysis.TextEdit, 
 	return edit, true
 }
 
-// plain reports whether evaluating the expressions does nothing else.
+// plain reports whether the evaluation of the expressions has no side effects.
 func plain(exprs []ast.Expr) bool {
 	for _, expr := range exprs {
 		switch expr.(type) {

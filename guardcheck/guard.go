@@ -6,22 +6,22 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A guard is one place at which a function enters a guard, and what the
-// function does with it.
+// A guard is one place where a function enters a guard, and what the function
+// does with it.
 type guard struct {
 	call    *ssa.Call
-	err     ssa.Value  // nil when the error is dropped, or there is none
-	certain bool       // there is none
+	err     ssa.Value  // nil if the error is dropped, or if there is no error
+	certain bool       // entering cannot fail
 	cell    *ssa.Alloc // the variable that holds the guard
 	name    string     // of the variable
 
 	events   map[ssa.Instruction]event
 	exited   bool // by a plain call somewhere
 	deferred bool // by a deferred call somewhere
-	handed   bool // to somebody else somewhere
+	handed   bool // over, somewhere
 
 	usedBy []*ssa.MakeClosure   // closures that use the guard and do not exit it
-	views  map[ssa.Value]string // what it proves: see checkEscapes
+	views  map[ssa.Value]string // what the guard proves; see checkEscapes
 }
 
 // An event is what an instruction does to a guard.
@@ -32,13 +32,13 @@ const (
 	exit
 	deferExit
 	use       // Device, or another method
-	handOver  // from here on somebody else may exit it
+	handOver  // from here on another function may exit it
 	overwrite // the variable gets another value
 )
 
-// findGuards returns the guards that fn enters and keeps in a variable of its
-// own; what it passes on directly is the receiver's. It reports guards and
-// errors that are dropped.
+// findGuards returns the guards that fn enters and keeps in a local variable. A
+// guard that fn passes on directly belongs to the receiver. It reports guards
+// and errors that are dropped.
 func (c *checker) findGuards(fn *ssa.Function) []*guard {
 	var guards []*guard
 	for _, block := range fn.Blocks {
@@ -61,9 +61,9 @@ func (c *checker) findGuards(fn *ssa.Function) []*guard {
 
 const dropped = "the guard is dropped, so nothing can exit it and an unplug waits for ever: keep it and defer its Exit, or use WithGuard"
 
-// guardResult returns which result is a guard and which is its error, -1 for
-// none. It goes by types, so that a driver's own functions that enter a guard
-// count as well.
+// guardResult returns the indexes of the results that are a guard and its error,
+// or -1. It looks at the types, so that it finds functions of a driver that
+// enter a guard.
 func guardResult(results *types.Tuple) (guard, err int) {
 	guard, err = -1, -1
 	for i := range results.Len() {
@@ -115,7 +115,7 @@ func (c *checker) newGuard(call *ssa.Call) *guard {
 	return g
 }
 
-// result returns a result of a call if it is used.
+// result returns a result of a call, or nil if it is not used.
 func result(call *ssa.Call, index int) ssa.Value {
 	if index < 0 {
 		return nil
@@ -138,7 +138,7 @@ func used(v ssa.Value) ssa.Value {
 	return v
 }
 
-// addEvent notes what instr, which refers to the variable, does to the guard.
+// addEvent records what instr, which refers to the variable, does to the guard.
 func (g *guard) addEvent(instr ssa.Instruction) {
 	switch instr := instr.(type) {
 	case *ssa.MakeClosure:
@@ -187,9 +187,9 @@ func (g *guard) set(instr ssa.Instruction, e event) {
 	}
 }
 
-// addClosure notes what a closure that captures the variable does to the
-// guard: at the place where it is called or deferred when that is plain to
-// see, else where it is made.
+// addClosure records what a closure that captures the variable does to the
+// guard: at the call or the defer of the closure if there is exactly one, else
+// where the closure is made.
 func (g *guard) addClosure(closure *ssa.MakeClosure) {
 	switch exitsIn(closure, g.cell) {
 	case never:
@@ -223,7 +223,7 @@ const (
 	always
 )
 
-// exitsIn says whether the closure exits the guard in the captured variable.
+// exitsIn reports whether the closure exits the guard in the captured variable.
 func exitsIn(closure *ssa.MakeClosure, cell ssa.Value) certainty {
 	fn := closure.Fn.(*ssa.Function)
 	if fn.Parent() == nil {
@@ -258,7 +258,7 @@ func exitsBy(instr ssa.Instruction, captured *ssa.FreeVar) certainty {
 	return perhaps
 }
 
-// checkCopies reports the copies of guards that copylocks does not see.
+// checkCopies reports the copies of guards that copylocks misses.
 func (c *checker) checkCopies(fn *ssa.Function) {
 	for _, block := range fn.Blocks {
 		for _, instr := range block.Instrs {

@@ -20,8 +20,8 @@ func lineOf(pass *analysis.Pass, pos token.Pos) fileLine {
 }
 
 // ignoredLines returns the lines of "//lint:ignore guardcheck REASON"
-// comments and the lines that follow them. Without a reason a comment is
-// nothing, as with staticcheck, whose form it is.
+// comments and the lines that follow them. As with staticcheck, a comment
+// without a reason has no effect.
 func ignoredLines(pass *analysis.Pass) map[fileLine]bool {
 	lines := make(map[fileLine]bool)
 	for _, file := range pass.Files {

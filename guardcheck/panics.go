@@ -6,9 +6,9 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// isNoReturn reports whether the panic is one that ssa puts where nothing gets
-// to: behind a select without default, and behind a call that does not return,
-// such as os.Exit or t.Fatal.
+// isNoReturn reports whether package ssa has added the panic to code that cannot
+// be reached: after a select without default, and after a call that does not
+// return, such as os.Exit or t.Fatal.
 func isNoReturn(p *ssa.Panic) bool {
 	if !p.Pos().IsValid() {
 		return true
@@ -21,8 +21,8 @@ func isNoReturn(p *ssa.Panic) bool {
 	return ok && c.Value != nil && c.Value.Kind() == constant.String && constant.StringVal(c.Value) == "noreturn"
 }
 
-// neverReturns reports whether call is a call of testing.TB that ends the
-// test; of *testing.T, ssa knows.
+// neverReturns reports whether call is a method of testing.TB that ends the
+// test. Package ssa knows those of *testing.T.
 func neverReturns(call ssa.CallInstruction) bool {
 	common := call.Common()
 	if !common.IsInvoke() || common.Method.Pkg() == nil || common.Method.Pkg().Path() != "testing" {
@@ -35,8 +35,8 @@ func neverReturns(call ssa.CallInstruction) bool {
 	return false
 }
 
-// canPanic reports whether instr is a call that may panic, as all may but for
-// a few that are known, or a type assertion.
+// canPanic reports whether instr is a type assertion, or a call that is not
+// known to be harmless.
 func canPanic(instr ssa.Instruction) bool {
 	switch instr := instr.(type) {
 	case *ssa.TypeAssert:

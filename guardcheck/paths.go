@@ -10,38 +10,37 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A phase is where a guard is on a path.
+// A phase is the state of a guard on a path.
 type phase int
 
 const (
-	unchecked phase = iota // entered, perhaps: nobody has looked at the error
-	looked                 // somebody has, in a way that says nothing here
+	unchecked phase = iota // perhaps entered: the error was not checked
+	looked                 // the error was used, in a way that tells nothing
 	open
 	failed // the error is not nil
 	deferred
 	exited
 )
 
-// A walker follows one guard over all paths of its function, from where it is
-// entered to where it is done with, or the function ends. Paths on which the
-// variables in known cannot have the values that a condition asks for are not
-// followed.
+// A walker follows one guard over all paths of its function, from its entry to
+// its Exit or the end of the function. It leaves out paths that contradict the
+// variables in known.
 type walker struct {
 	*checker
 	*guard
-	leaks    []ssa.Instruction // ends of paths on which it is not exited
-	mayPanic ssa.Instruction   // while it is open
+	leaks    []ssa.Instruction // ends of paths on which the guard is not exited
+	mayPanic ssa.Instruction   // while the guard is open
 	seen     map[string]bool
 	todo     []step
 }
 
 type step struct {
 	block *ssa.BasicBlock
-	from  int // the instruction to go on with
+	from  int // the instruction to continue with
 	state state
 }
 
-// maxSteps bounds the walk. A function with more paths is not reported.
+// maxSteps limits the walk. Functions with more paths are not reported.
 const maxSteps = 20000
 
 func (c *checker) checkPaths(g *guard) {
@@ -106,7 +105,7 @@ func (w *walker) walk(s step) {
 	}
 }
 
-// again is called when a loop comes back to where the guard is entered.
+// again handles a loop that comes back to the entry of the guard.
 func (w *walker) again(p phase) {
 	switch p {
 	case unchecked, open:
@@ -116,8 +115,7 @@ func (w *walker) again(p phase) {
 	}
 }
 
-// do lets instr have its effect. It is false when the path need not be
-// followed any further.
+// do applies the effect of instr. It returns false at the end of the path.
 func (w *walker) do(instr ssa.Instruction, s *state) bool {
 	w.learn(instr, s)
 	if s.phase == unchecked && w.looksAtErr(instr, s) {
@@ -167,7 +165,7 @@ func (w *walker) do(instr ssa.Instruction, s *state) bool {
 	return true
 }
 
-// exitIn reports an Exit in a phase where it must not be.
+// exitIn reports an Exit in a phase that does not allow it.
 func (w *walker) exitIn(instr ssa.Instruction, p phase) {
 	switch p {
 	case unchecked:
@@ -181,9 +179,8 @@ func (w *walker) exitIn(instr ssa.Instruction, p phase) {
 	}
 }
 
-// useAfterExit reports instr when it uses what the guard has proved. The
-// general device, and the methods that the registered view has of it, is no
-// such thing.
+// useAfterExit reports instr if it uses what the guard has proved. The general
+// device and its methods may be used.
 func (w *walker) useAfterExit(instr ssa.Instruction, s *state) bool {
 	switch instr.(type) {
 	case ssa.CallInstruction, *ssa.FieldAddr, *ssa.MakeInterface, *ssa.TypeAssert:
@@ -230,11 +227,11 @@ func (w *walker) reportLeaks() {
 	w.report(d)
 }
 
-// describeLeak describes the leak that stands first in the text, whichever
-// the walk came to first.
+// describeLeak describes the leak that is first in the source, which need not be
+// the one that the walk found first.
 func (w *walker) describeLeak() (where string, at token.Pos) {
 	leak := slices.MinFunc(w.leaks, func(a, b ssa.Instruction) int {
-		return cmp.Compare(uint(a.Pos()-1), uint(b.Pos()-1)) // the end of the function, which has no place, comes last
+		return cmp.Compare(uint(a.Pos()-1), uint(b.Pos()-1)) // the end of the function has no position and comes last
 	})
 	if !w.exited && !w.deferred && !w.handed {
 		return "on any path", token.NoPos

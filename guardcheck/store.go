@@ -7,8 +7,8 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// store notes that the view is now at path in v. It follows v back to where it
-// comes from: what the function has made itself holds the view from now on,
+// store records that the view is now at path in v. It follows v back to its
+// origin: a value that the function made holds the view from now on,
 // registration data may hold it, and anything else outlives the guard.
 func (f *flow) store(at ssa.Instruction, v ssa.Value, path, what, where string) {
 	seen := finding{v, path, what}
@@ -110,8 +110,8 @@ func (f *flow) store(at ssa.Instruction, v ssa.Value, path, what, where string) 
 	f.escape(at, what, "it is stored in "+where+"; keep the Device, and take a guard when it is needed")
 }
 
-// storeBehind follows the view, which is stored at path in cell, to what a
-// reference leads to that was put into the cell before.
+// storeBehind follows the view, which is stored at path in cell, through the
+// references that were put into the cell before.
 func (f *flow) storeBehind(at ssa.Instruction, before *ssa.Store, cell ssa.Value, path, what, where string) {
 	rest := strings.TrimPrefix(path, "*")
 	if before.Addr == cell && ssa.Instruction(before) != at && strings.ContainsAny(rest, "*[") {
@@ -119,7 +119,8 @@ func (f *flow) storeBehind(at ssa.Instruction, before *ssa.Store, cell ssa.Value
 	}
 }
 
-// isConstructor reports whether call makes something new, by its name.
+// isConstructor reports whether the name of the called function says that it
+// makes something new.
 func isConstructor(call *ssa.CallCommon) bool {
 	callee := call.StaticCallee()
 	return callee != nil && call.Signature().Recv() == nil && strings.HasPrefix(strings.ToLower(callee.Name()), "new")

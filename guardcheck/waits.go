@@ -6,8 +6,8 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// waitsAfter reports whether the function waits for something after at: it
-// calls Wait, or receives from a channel outside of select.
+// waitsAfter reports whether the function waits for something after at, with a
+// call of Wait or a receive from a channel outside of select.
 func waitsAfter(at ssa.Instruction) bool {
 	for _, block := range at.Parent().Blocks {
 		for _, instr := range block.Instrs {

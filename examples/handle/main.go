@@ -1,13 +1,12 @@
 // Command handle closes a handle on a database while it is in use.
 //
-// What a handle must do when it is closed under load is easy to say and hard to
-// get right with a mutex and a reference count: queries in flight finish or are
-// cancelled, later ones get an error that says why, and Close returns only when
-// nobody is left inside, so that what the handle stands on can be given back.
-// With a gate of package srcu it is a line in each query and three in Close. See
-// store.go.
+// Close has to do three things: let the queries in flight finish or cancel them,
+// refuse later queries with an error that says why, and return only after the
+// last query has ended, so that the memory behind the handle can be released.
+// This is hard to get right with a mutex and a reference count. With a gate of
+// package srcu it takes one line in each query and three in Close. See store.go.
 //
-//	go run ./examples/handle    # 0: all of that held
+//	go run ./examples/handle    # exits with 0 if all of this held
 package main
 
 import (
@@ -31,15 +30,15 @@ func main() {
 	}
 }
 
-// run closes a store on which many short queries run, one long one that comes to
-// its end when the store is closing, and one that does not.
+// run closes a store while many short queries run on it, and two long ones: one
+// ends as soon as the store is closing, the other one does not.
 func run() error {
 	store := Open(rows)
 	var (
 		gets, wrong    atomic.Int64
 		started        sync.WaitGroup
 		noticed        sync.Once
-		closing        = make(chan struct{}) // closed when a client was turned away
+		closing        = make(chan struct{}) // closed when a client is refused
 		shortScan      = make(chan error, 1)
 		endlessScan    = make(chan error, 1)
 		clientsAreDone sync.WaitGroup
@@ -80,12 +79,12 @@ func run() error {
 	go scan(endlessScan, func(ctx context.Context) { <-ctx.Done() })
 
 	started.Wait()
-	fmt.Printf("%d clients query a store of %d rows, two scans are at work; it is closed now\n", clients, rows)
-	patience, lose := context.WithCancel(context.Background())
-	defer lose()
+	fmt.Printf("%d clients query a store of %d rows, and two scans run; now it is closed\n", clients, rows)
+	grace, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	closed := make(chan int)
 	go func() {
-		store.Close(patience)
+		store.Close(grace)
 		closed <- store.Queries()
 	}()
 
@@ -93,13 +92,13 @@ func run() error {
 	fmt.Println("the scan that was nearly done ended:", scanned)
 	select {
 	case err := <-endlessScan:
-		return fmt.Errorf("the other scan ended, though patience had not: %v", err)
+		return fmt.Errorf("the other scan ended, before it was cancelled: %v", err)
 	case <-closed:
-		return errors.New("Close returned under a scan")
+		return errors.New("Close returned during a scan")
 	default:
 	}
-	fmt.Println("patience ends")
-	lose()
+	fmt.Println("Close cancels the queries that are left")
+	cancel()
 	cancelled := <-endlessScan
 	fmt.Println("the other scan ended:", cancelled)
 	left := <-closed
@@ -111,19 +110,19 @@ func run() error {
 
 	switch {
 	case scanned != nil:
-		return errors.New("a query in flight was not let finish")
+		return errors.New("a query in flight could not finish")
 	case !errors.Is(cancelled, ErrClosed):
-		return errors.New("the cancelled query was not told why")
+		return errors.New("the cancelled query did not get ErrClosed")
 	case left != 0:
 		return errors.New("Close did not wait for all queries")
 	case wrong.Load() != 0:
-		return errors.New("queries were answered wrongly")
+		return errors.New("some answers were wrong")
 	case !errors.Is(late, ErrClosed):
-		return errors.New("a query after Close was not told why")
+		return errors.New("a query after Close did not get ErrClosed")
 	}
 	for c, refusal := range refusals {
 		if !errors.Is(refusal, ErrClosed) {
-			return fmt.Errorf("client %d was not told of the end: %v", c, refusal)
+			return fmt.Errorf("client %d did not get ErrClosed: %v", c, refusal)
 		}
 	}
 	return nil

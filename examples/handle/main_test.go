@@ -22,8 +22,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Whoever closes, all of them wait for the queries, and the caller's own context
-// goes on to work.
+// TestCloseTwice checks that all callers of Close wait for the queries, and that
+// the context of a query's caller still ends the query.
 func TestCloseTwice(t *testing.T) {
 	store := Open(10)
 	inside, leave := make(chan struct{}), make(chan struct{})

@@ -9,21 +9,21 @@ import (
 	"github.com/udrm/udrm/srcu"
 )
 
-// ErrClosed is the answer to every query that begins after Close, and to those
-// that Close did not have the patience for.
+// ErrClosed is the error of queries that begin after Close, and of those that
+// Close cancels.
 var ErrClosed = errors.New("store: closed")
 
 // A Store is a handle on a table, as sql.DB is on a database. All methods may be
-// called concurrently, Close as well.
+// called concurrently, even Close.
 type Store struct {
 	queries *srcu.Domain
-	closing context.Context // ends when Close has lost its patience
+	closing context.Context // ends when Close cancels the queries
 	cancel  context.CancelCauseFunc
 
-	// table needs no lock: only queries read it, and Close gives it back when
-	// there are none.
-	table    [][]byte
-	giveBack sync.Once
+	// table needs no lock: only queries read it, and Close releases it after the
+	// last query.
+	table   [][]byte
+	release sync.Once
 }
 
 // Open returns a handle on a table of that many rows.
@@ -49,8 +49,8 @@ func (s *Store) Get(row int) (string, error) {
 // Scan calls visit with each row in turn, until it returns an error or ctx ends.
 // The rows are the store's: visit must not keep them.
 //
-// A closing store waits for scans as long as it has patience, then cancels them:
-// the context that visit is given ends, and Scan returns ErrClosed.
+// Close can cancel a scan: then the context of visit ends, and Scan returns
+// ErrClosed.
 func (s *Store) Scan(ctx context.Context, visit func(ctx context.Context, row []byte) error) error {
 	query, ok := s.queries.Enter()
 	if !ok {
@@ -73,17 +73,17 @@ func (s *Store) Scan(ctx context.Context, visit func(ctx context.Context, row []
 	return nil
 }
 
-// Close closes the store. Queries that begin from now on fail; those in flight
-// may finish until patience ends, and are cancelled then. When Close returns
-// there is none, and the table is given back. It may be called by several
-// goroutines; all of them wait.
-func (s *Store) Close(patience context.Context) {
+// Close closes the store. Queries that begin from now on fail. Those in flight
+// may finish until grace ends; then they are cancelled. When Close returns, no
+// query is in flight and the table is released. Several goroutines may call
+// Close; all of them wait.
+func (s *Store) Close(grace context.Context) {
 	s.queries.Close()
-	if s.queries.Drain(patience) != nil {
+	if s.queries.Drain(grace) != nil {
 		s.cancel(ErrClosed)
 		_ = s.queries.Drain(context.Background()) // which does not end
 	}
-	s.giveBack.Do(func() { s.table = nil })
+	s.release.Do(func() { s.table = nil })
 }
 
 // Queries returns how many queries are in flight.

@@ -1,13 +1,13 @@
 // Command mmap unmaps a file while goroutines read it.
 //
-// A slice of mapped memory is an ordinary slice to Go. After munmap(2) a
-// goroutine that still has it dies of SIGSEGV, and the whole program with it: no
-// recover helps. Package srcu makes each look at the memory a section, and
-// unmapping waits for the sections; package devres gives back what the mapping
-// has acquired, newest first. See mapping.go.
+// For Go, a slice of mapped memory is an ordinary slice. If a goroutine uses it
+// after munmap(2), the whole program dies of SIGSEGV, and recover does not help.
+// Package srcu makes each access a section, and the unmapping waits for the
+// sections. Package devres releases what the mapping acquired, newest first. See
+// mapping.go.
 //
-//	go run ./examples/mmap            # 0: nobody was hurt
-//	go run ./examples/mmap -unsafe    # the same without the sections, in a child process; 0: it crashed
+//	go run ./examples/mmap            # exits with 0 if no reader was hurt
+//	go run ./examples/mmap -unsafe    # without sections, in a child process; 0 if it crashed
 package main
 
 import (
@@ -29,7 +29,8 @@ const (
 	pages    = 256
 	pageSize = 4096
 
-	// enough reads by one unguarded reader: it must have been hit by then.
+	// enough is the number of reads after which an unguarded reader must have
+	// crashed.
 	enough = 1 << 20
 )
 
@@ -50,7 +51,8 @@ func main() {
 	}
 }
 
-// run revokes a mapping that is being read, and checks what became of everybody.
+// run revokes a mapping while goroutines read it, and checks that each of them
+// ended properly.
 func run(guarded bool) error {
 	dir, err := os.MkdirTemp("", "mmap")
 	if err != nil {
@@ -108,10 +110,10 @@ func run(guarded bool) error {
 	fmt.Printf("%d pages were read, %d of them wrong\n", reads.Load(), torn.Load())
 	for r, refusal := range refusals {
 		if !errors.Is(refusal, errRevoked) {
-			return fmt.Errorf("reader %d was not told of the end: %v", r, refusal)
+			return fmt.Errorf("reader %d did not get errRevoked: %v", r, refusal)
 		}
 	}
-	fmt.Printf("all %d readers were told: %v\n", readers, errRevoked)
+	fmt.Printf("all %d readers got: %v\n", readers, errRevoked)
 	maps, err := os.ReadFile("/proc/self/maps")
 	switch {
 	case err != nil:
@@ -124,7 +126,7 @@ func run(guarded bool) error {
 	return nil
 }
 
-// writePages makes a file whose page n is full of the byte n.
+// writePages writes a file whose page n consists of the byte n.
 func writePages(path string) error {
 	var content []byte
 	for page := range pages {
@@ -133,8 +135,7 @@ func writePages(path string) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-// watchCrash runs the unguarded readers in a child process, which must not
-// survive them.
+// watchCrash runs the unguarded readers in a child process, which must crash.
 func watchCrash() error {
 	self, err := os.Executable()
 	if err != nil {

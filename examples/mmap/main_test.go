@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestMain lets the test's binary be the program, race detector included.
+// TestMain lets the binary of the test act as the program, so that the race
+// detector watches it as well.
 func TestMain(m *testing.M) {
 	if os.Getenv("EXAMPLE") != "" {
 		main()

@@ -13,16 +13,16 @@ import (
 
 var errRevoked = errors.New("the mapping was revoked")
 
-// A mapping is a file in memory that can be revoked at any moment, however many
-// goroutines are reading it.
+// A mapping is a file in memory that can be revoked at any moment, even while
+// goroutines read it.
 type mapping struct {
 	bytes     []byte
 	readers   *srcu.Domain
 	resources devres.Set
 }
 
-// openMapping maps the file for reading. released is told the name of each
-// resource when it is given back.
+// openMapping maps the file for reading. It calls released with the name of each
+// resource that is released.
 func openMapping(path string, released func(resource string)) (*mapping, error) {
 	m := &mapping{readers: srcu.NewDomain()}
 	m.resources.OnRelease = released
@@ -32,8 +32,8 @@ func openMapping(path string, released func(resource string)) (*mapping, error) 
 	return m, nil
 }
 
-// acquire names each resource as soon as it has it, so that none is forgotten
-// when a later step fails, and all are given back in the opposite order.
+// acquire registers each resource right after it has acquired it. So all of them
+// are released, in the opposite order, even if a later step fails.
 func (m *mapping) acquire(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -71,17 +71,17 @@ func (m *mapping) view(f func(bytes []byte)) error {
 	return nil
 }
 
-// viewUnguarded is what a program does that does not know who is reading.
+// viewUnguarded calls f without a section: revoke does not know about it.
 func (m *mapping) viewUnguarded(f func(bytes []byte)) error {
 	f(m.bytes)
 	return nil
 }
 
-// revoke unmaps the file. When it returns nobody reads it, and nobody will.
+// revoke unmaps the file. After it returns, no goroutine reads the file.
 func (m *mapping) revoke() error { return m.resources.ReleaseAll() }
 
 func must(err error) {
 	if err != nil {
-		panic(err) // devres makes it an error of ReleaseAll
+		panic(err) // ReleaseAll turns it into an error
 	}
 }
