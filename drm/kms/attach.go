@@ -29,20 +29,21 @@ type PropertyConfig struct {
 	Initial     uint64 // the first value, not of blobs
 	InitialBlob []byte // the first value of a blob property; nil for none
 
-	// Set returns the value to store when a client sets value, which is valid
-	// for the property, or an error for the client. a may be dropped
-	// afterwards. A property of blobs or objects stores value or 0. nil stores
-	// value.
+	// Set is called when a client sets the property to value, which is valid.
+	// It returns the value to store, or an error for the client. The change may
+	// still be dropped. For blobs and objects, the value to store is value or 0.
+	// If Set is nil, value is stored.
 	Set func(a *AtomicState, value uint64) (uint64, error)
 	// Check refuses the value of the property in the new state. It runs for
 	// each change that the object is part of, after the checks of this package
 	// and before [Driver.Check].
 	Check func(a *AtomicState) error
-	// Get returns what a client reads, given the value in s. nil returns value.
+	// Get returns what a client reads, given the value in s. If Get is nil, the
+	// client reads value.
 	Get func(s *State, value uint64) uint64
 }
 
-// A propertyList is the properties of an object, in the order in which
+// A propertyList has the properties of an object, in the order in which
 // clients see them.
 type propertyList struct {
 	list  []attached

@@ -92,7 +92,7 @@ func (p *Plane) CreateZposProperty(zpos, low, high uint32) {
 
 // CreateColorProperties lets clients say how YUV formats of the plane are
 // encoded. The masks have one bit for each value of COLOR_ENCODING and
-// COLOR_RANGE: 1<<ColorYCbCrBT709 and so on. encoding and colorRange are the
+// COLOR_RANGE: 1<<ColorBT709 and so on. encoding and colorRange are the
 // first values (drm_plane_create_color_properties).
 func (p *Plane) CreateColorProperties(encodings, ranges, encoding, colorRange uint32) {
 	p.colorEncoding = p.display.CreateEnumProperty("COLOR_ENCODING", 0, numbered(colorEncodings[:], encodings)...)
