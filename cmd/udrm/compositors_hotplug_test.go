@@ -12,7 +12,7 @@ import (
 	"github.com/udrm/udrm/machine/config"
 )
 
-// sway has two monitors; one is pulled, and another one plugged in instead.
+// TestSwayHotplug pulls one of sway's two monitors and plugs in another one.
 func TestSwayHotplug(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("seatd must be root: run this test as root")

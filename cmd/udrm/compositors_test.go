@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The programs that people have cards for, unplugged beneath them. What they
-// need is 300 MB of packages, so CI does without: make compositors. On a
-// machine that has a console, the X server takes it over for a moment.
+// These tests unplug the cards of a compositor and of an X server. They need
+// 300 MB of packages: run "make compositors". On a machine with a console, the X
+// server takes the console over for a moment.
 
-// blue is what both are told to show everywhere.
+// blue is the colour that both are told to show everywhere.
 var blue = color.NRGBA{0x33, 0x66, 0x99, 0xff}
 
 // waitForBlue waits until card0 shows nothing but blue.
@@ -40,8 +40,8 @@ func waitForBlue(t *testing.T, s *session) {
 	})
 }
 
-// sway runs as nobody, as it refuses to be root. A seatd that is root opens the
-// card for it, and hands over the descriptor. There may be no other seatd.
+// sway refuses to run as root, so it has the uid 65534. A seatd that runs as
+// root opens the card for sway. No other seatd may run.
 const swayScript = `
 	export SEATD_VTBOUND=0 XDG_RUNTIME_DIR=$1 HOME=$1 LIBSEAT_BACKEND=seatd WLR_LIBINPUT_NO_DEVICES=1
 	seatd -u nobody -n 3 3>$1/ready & seatd=$!

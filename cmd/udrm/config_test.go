@@ -13,8 +13,8 @@ import (
 	"github.com/udrm/udrm/machine/config"
 )
 
-// contains fails the test for each of the lines that a text does not have,
-// whatever the space between its words.
+// contains fails the test for each line that is missing in a text. The amount of
+// space between words does not matter.
 func contains(t *testing.T, text string, lines ...string) {
 	t.Helper()
 	space := regexp.MustCompile(`[ \t]+`)
@@ -26,7 +26,7 @@ func contains(t *testing.T, text string, lines ...string) {
 	}
 }
 
-// What programs see of a card that a file describes.
+// TestConfig checks what programs see of a card that a file describes.
 func TestConfig(t *testing.T) {
 	r := run(t, "run", "--config", "../../machine/config/testdata/two-monitors.yaml", "--", "sh", "-c", `
 		modetest -M vkms -c && drm_info &&
@@ -50,7 +50,8 @@ func TestConfig(t *testing.T) {
 	)
 }
 
-// Both CRTCs are lit by atomic requests, each with its own picture.
+// TestConfigLightsBothMonitors shows a picture on each of two CRTCs by atomic
+// requests.
 func TestConfigLightsBothMonitors(t *testing.T) {
 	cards, err := config.ReadFile("../../machine/config/testdata/two-monitors.yaml")
 	if err != nil {
@@ -78,7 +79,8 @@ func TestConfigLightsBothMonitors(t *testing.T) {
 	s.end(t)
 }
 
-// The same from flags: monitors, one of them not connected, formats, CRTCs.
+// TestCardFlags checks a card that flags describe: monitors, one of them
+// disconnected, formats and CRTCs.
 func TestCardFlags(t *testing.T) {
 	r := run(t, "run", "--monitor", "DELL U2720Q:3840x2160@60,600x340mm,DP", "--monitor", "edid=../../machine/config/testdata/monitor.bin,HDMI-A", "--monitor", "800x600,disconnected",
 		"--crtcs", "2", "--format", "XR30,NV12", "--overlay", "--no-cursor", "--no-writeback", "--vgem", "1",
@@ -93,8 +95,8 @@ func TestCardFlags(t *testing.T) {
 	}
 }
 
-// A monitor is pulled, another one is plugged in: programs hear of it from
-// udev, and find what it is.
+// TestHotplug pulls a monitor and plugs in another one. Programs get uevents and
+// find the new monitor.
 func TestHotplug(t *testing.T) {
 	first, second := monitor(t, "First:1920x1080,600x340mm,DP"), monitor(t, "Second:1280x720@60,300x200mm")
 	card := config.DefaultCard()

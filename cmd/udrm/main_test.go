@@ -13,11 +13,10 @@ import (
 	"time"
 )
 
-// The binaries under test, built once.
+// These binaries are built once for all tests.
 var udrm, lit, bad, storm, gone string
 
-// programs are what the tests run under udrm, with the Debian packages that
-// have them.
+// programs maps the programs that the tests run to their Debian packages.
 var programs = map[string]string{
 	"modetest":  "libdrm-tests",
 	"proptest":  "libdrm-tests",
@@ -42,7 +41,7 @@ func TestMain(m *testing.M) {
 		dir, err := os.MkdirTemp("", "udrm-test")
 		if err == nil {
 			defer os.RemoveAll(dir)
-			err = os.Chmod(dir, 0o755) // for the tests that run as nobody
+			err = os.Chmod(dir, 0o755) // for tests without privileges
 		}
 		if err == nil {
 			udrm, err = build(dir, "./", raceEnabled)
@@ -60,8 +59,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// build builds a command into dir, with the race detector when race is set;
-// without, it is a static binary.
+// build builds a command into dir: with the race detector if race is set, or as a
+// static binary.
 func build(dir, pkg string, race bool) (string, error) {
 	abs, err := filepath.Abs(pkg)
 	if err != nil {
@@ -80,13 +79,13 @@ func build(dir, pkg string, race bool) (string, error) {
 	return out, nil
 }
 
-// result is how a command ended.
+// A result is the output and the exit status of a command.
 type result struct {
 	stdout, stderr string
 	exit           int
 }
 
-// command prepares udrm with args, to be killed when the test takes too long.
+// command returns udrm with args. It is killed if the test takes too long.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -96,7 +95,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs udrm with args to its end.
+// run runs udrm with args and waits for its end.
 func run(t *testing.T, args ...string) result {
 	t.Helper()
 	return finish(t, command(t, args...))

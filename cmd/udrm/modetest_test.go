@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// connector is the connector's object id on every card of its kind, see
+// connector is the object id of the connector on every default card; see
 // TestOracle.
 const connector = "39"
 
@@ -83,13 +83,13 @@ func TestVbltestTellsTheModesRate(t *testing.T) {
 	keepsRate(t, command(t, "run", "--", lit, "/dev/dri/card0", "vbltest", "-M", "vkms"), nil)
 }
 
-// keepsRate runs a program that writes "freq: " and the display's rate for
-// each 60 frames of 1024x768, and asks it to end when it has said enough: by
-// the signal or, without one, by the end of its input.
+// keepsRate runs a program that prints "freq: " and the rate of the display after
+// each 60 frames of 1024x768. It ends the program after enough lines: by a signal
+// or, if the signal is nil, by the end of its input.
 //
-// On a busy machine such a program is late for some of its lines, which the
-// kernel's own recordings show as well (42.87 Hz among them); when it is not,
-// it tells the rate of the display.
+// On a busy machine the program is late for some lines, as in the recordings of
+// the kernel (which include 42.87 Hz). The other lines have the rate of the
+// display.
 func keepsRate(t *testing.T, cmd *exec.Cmd, end os.Signal) {
 	t.Helper()
 	stdin, err := cmd.StdinPipe()

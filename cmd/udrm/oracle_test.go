@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// oracleTests are what programs said on Linux 6.12 with the kernel's own vkms
-// (testdata/oracle), while the console had a framebuffer on the card. Here lit
-// stands in for the console, except where the program has to be the master:
-// the console gives way to it, lit would not.
+// oracleTests are the recordings in testdata/oracle: what programs printed on
+// Linux 6.12 with the kernel's vkms, while the console had a framebuffer on the
+// card. Here the program lit plays the part of the console. Programs that must be
+// the master run without lit, because the console gives way to them and lit does
+// not.
 //
-// Where nothing is said to be normalised, all is equal to the byte, with the
-// object ids of the kernel.
+// A test without normalise compares every byte, including the object ids.
 var oracleTests = []struct {
 	file      string
 	command   string // as the recording's first line says, unless it does not
@@ -82,28 +82,28 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// replace replaces what matches the pattern by the text.
+// replace replaces all matches of a pattern.
 func replace(text, pattern, by string) string {
 	return regexp.MustCompile("(?m)"+pattern).ReplaceAllString(text, by)
 }
 
-// anyKernel: drm_info says which kernel it runs on.
+// anyKernel removes the release of the kernel, which drm_info prints.
 func anyKernel(said string) string { return replace(said, `"(release|version)": ".*"`, `"$1": ""`) }
 
-// sysfsTree are the names in order. The console has a directory of its own,
-// and Linux 6.12 a controlD64 that nothing stands behind. The kernel's vkms is a
-// device without a driver: it cannot be unbound or removed as others can.
+// sysfsTree sorts the names and removes those that differ. The console has a
+// directory of its own, and Linux 6.12 has a node controlD64 without use. The
+// kernel's vkms is a device without a driver, so it cannot be unbound or removed.
 func sysfsTree(names string) string {
 	names = replace(names, `.*/vkms/(graphics|graphics/.*|drm/controlD64|driver|remove)\n`, "")
 	return sortedLines(names)
 }
 
-// udevDatabase lists what udev has stored, as its recording does.
+// udevDatabase prints the files of the udev database.
 const udevDatabase = `cd /run/udev/data; for f in c226:0 +drm:card0-Virtual-1 +drm:card0-Writeback-1; do echo "== /run/udev/data/$f"; cat $f; done`
 
-// udevInfo: when a device was seen first is different each time, and udev
-// keeps properties and tags in the order of a hash table. The recording of the
-// database begins with a list of the files.
+// udevInfo normalises the times at which devices were first seen, and the order of
+// properties and tags, which is that of a hash table. It removes the list of files
+// at the start of the recording of the database.
 func udevInfo(said string) string {
 	said = replace(said, `^-rw-r--r-- .*\n`, "")
 	said = replace(said, `^(I:|E: USEC_INITIALIZED=)\d+$`, "${1}0")
@@ -127,8 +127,7 @@ func sortedLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// lineDiff shows the lines in which two texts differ, by number; "" when they
-// are equal.
+// lineDiff returns the lines in which two texts differ, with their numbers, or "".
 func lineDiff(want, got string) string {
 	if want == got {
 		return ""

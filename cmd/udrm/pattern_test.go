@@ -5,9 +5,8 @@ import (
 	"image/color"
 )
 
-// The pictures that modetest draws, computed anew from what they are: colour
-// bars after SMPTE EG 1 for the mode, and a plain grey to flip with. A pixel is
-// 0xRRGGBB.
+// modetest draws two pictures: colour bars after SMPTE EG 1, and a plain grey to
+// flip to. The functions below compute their pixels, 0xRRGGBB, independently.
 
 type pattern func(x, y, width, height int) uint32
 
@@ -32,8 +31,8 @@ func bars(x, y, width, height int) uint32 {
 
 func grey(x, y, width, height int) uint32 { return 0x777777 }
 
-// mismatches counts the pixels of the picture that are not the pattern's, and
-// names the first one.
+// mismatches returns the number of pixels that differ from the pattern, and the
+// first of them.
 func mismatches(picture image.Image, p pattern) (count int, first image.Point) {
 	size := picture.Bounds().Size()
 	for y := range size.Y {

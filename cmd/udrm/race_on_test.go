@@ -2,5 +2,5 @@
 
 package main
 
-// raceEnabled says that udrm itself is tested with the race detector as well.
+// raceEnabled makes the tests build udrm with the race detector.
 const raceEnabled = true

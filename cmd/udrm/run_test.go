@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What udrm run passes on of the program, and what it says itself.
+// TestRunIsTransparent checks what a program and its caller see of each other
+// through udrm run, and the messages of udrm itself.
 func TestRunIsTransparent(t *testing.T) {
 	dir := t.TempDir()
 	for _, tc := range []struct {
@@ -58,7 +59,8 @@ func TestRunIsTransparent(t *testing.T) {
 	}
 }
 
-// Signals that are sent to udrm reach the program, which has the last word.
+// TestRunForwardsSignals sends signals to udrm. The program gets them and decides
+// how to end.
 func TestRunForwardsSignals(t *testing.T) {
 	for _, signal := range []syscall.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2, unix.SIGINT, unix.SIGQUIT} {
 		t.Run(unix.SignalName(signal), func(t *testing.T) {
@@ -157,8 +159,8 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
-// When the program stops, udrm stops, so that a shell gets its prompt back;
-// when udrm is continued, so is the program.
+// TestRunStopsAndContinues checks job control: udrm stops when the program stops,
+// and the program continues when udrm continues.
 func TestRunStopsAndContinues(t *testing.T) {
 	cmd := command(t, "run", "--", "sh", "-c", `echo ready; read line; echo "$line"`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a group of its own, which job control is for
@@ -198,7 +200,7 @@ func TestRunStopsAndContinues(t *testing.T) {
 // the other tests do so.
 func TestRunAsNobody(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Fatal("only root can become nobody: run this test as root")
+		t.Fatal("only root can change its uid: run this test as root")
 	}
 	cmd := command(t)
 	cmd.Path, cmd.Args = "/usr/bin/setpriv", []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
@@ -209,13 +211,13 @@ func TestRunAsNobody(t *testing.T) {
 	}
 }
 
-// A program that has given up privileges gets none back from us: where udrm
-// opens a file for it, it is asked what the program may do.
+// TestRunGivesNoPrivileges runs a program that has given up its privileges. Where
+// udrm opens a file for the program, it uses the permissions of the program.
 func TestRunGivesNoPrivileges(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("only root has privileges to give: run this test as root")
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(udrm), "") // nobody may go there
+	dir, err := os.MkdirTemp(filepath.Dir(udrm), "") // every user can enter it
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
 	}
@@ -226,7 +228,7 @@ func TestRunGivesNoPrivileges(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	nobody := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+	unprivileged := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
 	for _, tc := range []struct {
 		name, script string
 		exit         int
@@ -236,11 +238,11 @@ func TestRunGivesNoPrivileges(t *testing.T) {
 		{"access", "test -r ../.." + secret, 1},
 		{"list", "ls ../../proc/1/fd", 2},
 		{"create", "touch ../.." + dir + "/new", 1},
-		{"what anybody may do", "cat ../../etc/passwd >../../dev/null && ls ../.." + dir + " >../../dev/null", 0},
+		{"what every user may do", "cat ../../etc/passwd >../../dev/null && ls ../.." + dir + " >../../dev/null", 0},
 	} {
 		for _, inside := range [][]string{nil, {"unshare", "--user", "--map-root-user"}} {
 			t.Run(strings.Join(append([]string{tc.name}, inside...), " "), func(t *testing.T) {
-				args := slices.Concat([]string{"run", "--"}, nobody, inside, []string{"sh", "-c", "cd /dev/dri && { " + tc.script + "; }"})
+				args := slices.Concat([]string{"run", "--"}, unprivileged, inside, []string{"sh", "-c", "cd /dev/dri && { " + tc.script + "; }"})
 				if r := run(t, args...); r.exit != tc.exit || r.exit != 0 && tc.name != "access" && !strings.Contains(r.stderr, "Permission denied") {
 					t.Errorf("exit %d, want %d\n%s%s", r.exit, tc.exit, r.stdout, r.stderr)
 				}
@@ -249,7 +251,8 @@ func TestRunGivesNoPrivileges(t *testing.T) {
 	}
 }
 
-// Wrong pointers, unknown requests, wrong sizes, absurd dimensions.
+// TestBadInput sends wrong pointers, unknown requests, wrong sizes and absurd
+// dimensions.
 func TestBadInput(t *testing.T) {
 	if r := run(t, "run", "--", bad, "/dev/dri/card0"); r.exit != 0 {
 		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)

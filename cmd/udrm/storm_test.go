@@ -155,7 +155,7 @@ func (s *session) start(t *testing.T, program string, args ...string) *client {
 	return c
 }
 
-// await reads lines to the one that begins with prefix.
+// await reads lines until one begins with prefix, and returns it.
 func (c *client) await(t *testing.T, prefix string) string {
 	t.Helper()
 	for c.lines.Scan() {
@@ -187,9 +187,9 @@ const (
 	stormThreads = 3
 )
 
-// Cards come and go a hundred times under clients at work: no access to
-// hardware outside a guard, no call that fails in another way than ENODEV, no
-// SIGBUS, nothing left behind.
+// TestStorm plugs and unplugs cards a hundred times while clients use them. The
+// hardware is never touched outside a guard, calls fail only with ENODEV, no
+// client gets SIGBUS, and nothing is left at the end.
 func TestStorm(t *testing.T) {
 	s := newSession(t)
 	c := s.start(t, storm, "/dev/dri/card0", "3")
@@ -218,7 +218,8 @@ func TestStorm(t *testing.T) {
 	s.end(t)
 }
 
-// The storm must catch a request that runs without a guard.
+// TestStormCatchesMutant checks that TestStorm fails if a request runs without a
+// guard.
 func TestStormCatchesMutant(t *testing.T) {
 	const file = "../../drm/guard.go"
 	source, err := os.ReadFile(file)
@@ -267,8 +268,8 @@ func TestStormCatchesMutant(t *testing.T) {
 	}
 }
 
-// modetest flips on the first card when it is unplugged: modetest goes on to
-// its end without a fatal signal, the second card is not disturbed, and
+// TestUnplugUnderModetest unplugs a card on which modetest flips. modetest ends
+// without a fatal signal, the client of the second card is not disturbed, and
 // programs that start later find the second card.
 func TestUnplugUnderModetest(t *testing.T) {
 	s := newSession(t)
@@ -301,7 +302,7 @@ func TestUnplugUnderModetest(t *testing.T) {
 	s.end(t)
 }
 
-// await waits until done.
+// await waits until done returns true.
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {

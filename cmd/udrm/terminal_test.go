@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal returns both ends of a new terminal that echoes nothing.
+// openTerminal returns both ends of a new terminal without echo.
 func openTerminal(t *testing.T) (user, program *os.File) {
 	t.Helper()
 	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -44,8 +44,8 @@ func openTerminal(t *testing.T) (user, program *os.File) {
 	return user, program
 }
 
-// What is typed at a terminal reaches the program, and Ctrl-C, which the
-// terminal sends to udrm as well, reaches it once.
+// TestTerminal types at a terminal. The program gets the input, and gets each
+// Ctrl-C once, although the terminal sends it to udrm as well.
 func TestTerminal(t *testing.T) {
 	user, program := openTerminal(t)
 	cmd := command(t, "run", "--", "sh", "-c", `

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// unplugDiffers are the answers that differ from the kernel's, each with its
-// reason.
+// unplugDiffers maps the answers that differ from the kernel's to the reasons.
 var unplugDiffers = map[string]string{
 	"before\twrite(1)": pipeReadEnd,
 	"after\twrite(1)":  pipeReadEnd,
@@ -20,12 +19,14 @@ var unplugDiffers = map[string]string{
 		"the pipe answers ENOTTY",
 }
 
-// A program's descriptor is the read end of a pipe, so that poll, select and
-// epoll need no help; these calls are the pipe's own.
+// pipeReadEnd is the reason for calls that the kernel answers by itself: the
+// descriptor of a program is the read end of a pipe, so that poll, select and
+// epoll work.
 const pipeReadEnd = "the descriptor is the read end of a pipe: write is EBADF, lseek ESPIPE"
 
-// A client tries every call on a card before and after it is unplugged, and
-// gets what the kernel's vkms answered (testdata/oracle/unplug.tsv).
+// TestUnplugAnswersAsTheKernel tries every call on a card before and after an
+// unplug. The answers are those of the kernel's vkms
+// (testdata/oracle/unplug.tsv).
 func TestUnplugAnswersAsTheKernel(t *testing.T) {
 	want := unplugOracle(t)
 	s := newSession(t)
@@ -49,7 +50,7 @@ func TestUnplugAnswersAsTheKernel(t *testing.T) {
 		case !known:
 			t.Errorf("%q is not in the recording", key)
 		case unplugDiffers[key] != "" && result == kernel:
-			t.Errorf("%q is listed as a difference, but there is none", key)
+			t.Errorf("%q is listed as a difference, but is equal", key)
 		case unplugDiffers[key] == "" && result != kernel:
 			t.Errorf("%s, %s: %s, the kernel answers %s", when, name, result, kernel)
 		}
@@ -70,8 +71,8 @@ func TestUnplugAnswersAsTheKernel(t *testing.T) {
 	s.end(t)
 }
 
-// unplugOracle reads the columns of the kernel's vkms from the recording, by
-// "before" or "after", a tab, and the call.
+// unplugOracle returns the answers of the kernel's vkms. The keys are "before" or
+// "after", a tab, and the call.
 func unplugOracle(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "oracle", "unplug.tsv"))
