@@ -10,9 +10,9 @@ import (
 // change them: tracepoints and fault injection in one place. [Class.Trace]
 // attaches it. Its methods are called by many goroutines at once.
 type Tracer interface {
-	// Begin is called at the start of a call, before its guard. It returns a
-	// function for the later points, or nil. The function runs in the goroutine
-	// of the call, once for each point that the call reaches.
+	// Begin is called at the start of a call, before its guard. It returns
+	// a function for the later points, or nil. The function runs in the
+	// goroutine of the call, once for each point that the call reaches.
 	Begin(c *Call) (at func(Point))
 
 	// Event reports something that no client called for. The caller holds
@@ -66,8 +66,8 @@ type Call struct {
 	Offset, Length uint64 // of a mmap
 	N              int    // bytes that a read returned
 
-	// Err is the outcome: it wraps an errno and says why. See [Point] for who
-	// may set it.
+	// Err is the outcome: it wraps an errno and says why. See [Point] for
+	// who may set it.
 	Err error
 
 	// Begun, Entered and Exited are the times of Begin, and of entering and

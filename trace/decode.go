@@ -332,8 +332,8 @@ func (d *decoder) array(w *writer, name string, a *argument, i int) {
 	w.close(']')
 }
 
-// propertyLimits writes the values of MODE_GETPROPERTY, whose meaning depends on
-// the flags of the property.
+// propertyLimits writes the values of MODE_GETPROPERTY, whose meaning depends
+// on the flags of the property.
 func (w *writer) propertyLimits(data []byte, flags uint32) {
 	for ; len(data) >= 8; data = data[8:] {
 		v := number(data, 0, 8)
@@ -399,7 +399,8 @@ func (w *writer) bytes(key string, b []byte) {
 	w.string(text)
 }
 
-// blob writes the contents of a property blob: by meaning, if its bytes tell it.
+// blob writes the contents of a property blob: by meaning, if its bytes tell
+// it.
 func (w *writer) blob(name string, c *capture) {
 	w.key(name)
 	w.open('{')
@@ -426,7 +427,8 @@ func (w *writer) blob(name string, c *capture) {
 	}
 }
 
-// edidVendor returns the three letters of the manufacturer and the product code.
+// edidVendor returns the three letters of the manufacturer and the product
+// code.
 func edidVendor(data []byte) string {
 	id := binary.BigEndian.Uint16(data[8:])
 	letter := func(shift int) byte { return byte('@' + id>>shift&0x1f) }

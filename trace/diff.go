@@ -8,13 +8,13 @@ import (
 )
 
 // Diff prints how the second of two traces differs from the first, and returns
-// the number of differences. It compares what clients asked and were answered,
-// each file for itself, and the frames and unplugs of each card. Times, vblanks
-// and addresses do not count.
+// the number of differences. It compares the requests and answers of each open
+// file, and the frames and unplugs of each card. It ignores times, vblanks and
+// addresses.
 //
-// Numbers that name objects (framebuffers, buffers, blobs, descriptors) may
-// differ if they do so consistently: the framebuffer that is 41 in one trace
-// and 43 in the other is the same.
+// Diff matches the ids of framebuffers, buffers, blobs and descriptors. If
+// framebuffer 41 of one trace is framebuffer 43 of the other throughout, they
+// are equal.
 func Diff(w io.Writer, a, b []Record) (differences int, err error) {
 	before, after := streams(a), streams(b)
 	var names []string
@@ -41,7 +41,7 @@ func Diff(w io.Writer, a, b []Record) (differences int, err error) {
 	return differences, nil
 }
 
-// A step is a record without what differs between equal runs.
+// A step is a record in a form that is the same in equal runs.
 type step struct {
 	*Record
 	text string // with ids replaced by their kinds
@@ -55,7 +55,8 @@ type id struct {
 	fresh bool // the request made the object
 }
 
-// streams splits a trace into what has an order of its own.
+// streams splits a trace into sequences whose order is the same in equal runs:
+// one for each open file, for its events, and for each card.
 func streams(records []Record) map[string][]step {
 	all := map[string][]step{}
 	files := map[uint64]string{}
@@ -187,8 +188,8 @@ type ids struct{ forth, back map[string]string }
 
 func newIDs() *ids { return &ids{map[string]string{}, map[string]string{}} }
 
-// match reports whether a of the first trace can be b of the second. A new
-// object takes the number of an old one over.
+// match reports whether a of the first trace can be b of the second. The id of
+// a new object may have named another object before.
 func (m *ids) match(a, b id) bool {
 	from, to := a.kind+" "+a.text, b.kind+" "+b.text
 	forth, known := m.forth[from]
@@ -227,7 +228,7 @@ func (d *differ) add(sign string, s *step) {
 	d.lines = append(d.lines, sign+s.String())
 }
 
-// match compares two records that differ in ids only, if at all.
+// match compares two records that are equal but for their ids.
 func (d *differ) match(a, b *step) {
 	for i := range min(len(a.ids), len(b.ids)) {
 		if !d.ids.match(a.ids[i], b.ids[i]) {
@@ -238,11 +239,11 @@ func (d *differ) match(a, b *step) {
 	}
 }
 
-// An edit is a pair of equal steps, or one that only one trace has.
+// An edit is a pair of equal steps, or a step that only one trace has.
 type edit struct{ a, b *step }
 
-// maxEdits bounds the work of align: beyond it, what is left counts as
-// different as a whole.
+// maxEdits bounds the work of align. With more edits, all remaining steps count
+// as different.
 const maxEdits = 2000
 
 // align finds the shortest list of edits that turns a into b (Myers, 1986).
@@ -263,7 +264,8 @@ func align(a, b []step) []edit {
 
 func shortest(a, b []step) []edit {
 	limit := min(len(a)+len(b), maxEdits)
-	// reach[k] is how far a has come on diagonal k: k steps of a more than of b.
+	// reach[k] is how far a has come on diagonal k: k steps of a more than
+	// of b.
 	reach := map[int]int{1: 0}
 	var rounds []map[int]int
 	for n := 0; n <= limit; n++ {

@@ -7,7 +7,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A layout is what is known of the argument of a request.
+// A layout describes the argument of a request.
 type layout struct {
 	name    string // of the request
 	in, out []field
@@ -21,7 +21,7 @@ type field struct {
 	*uapi.Field
 	meaning meaning
 	names   nameSet
-	array   int // index of the array that it is the address of, or -1
+	array   int // index of the array whose address the field is, or -1
 	fields  []field
 }
 

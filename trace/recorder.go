@@ -16,9 +16,9 @@ import (
 
 // A Recorder writes a trace of the devices of a class. It is a [drm.Tracer].
 //
-// The goroutine of a call only copies what the client passed, and its own
-// goroutine decodes and writes. No record is lost: when that goroutine falls
-// behind by maxQueue records or maxQueueBytes, calls wait at their end.
+// The goroutine of a call only copies what the client passed. Another goroutine
+// decodes and writes. No record is lost: when that goroutine falls behind by
+// maxQueue records or maxQueueBytes, calls wait at their end.
 type Recorder struct {
 	start time.Time
 	seq   atomic.Uint64

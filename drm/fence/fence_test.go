@@ -65,8 +65,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestDiscardedCompositesUnwatch checks that a composite fence that is no longer
-// used leaves no watcher in its parts, which may stay pending forever.
+// TestDiscardedCompositesUnwatch checks that a composite fence that is no
+// longer used leaves no watcher in its parts, which may stay pending forever.
 func TestDiscardedCompositesUnwatch(t *testing.T) {
 	a, b := NewContext("a", "a").New(), NewContext("b", "b").New()
 	for _, f := range []*Fence{Merge(a, b), NewChain(NewChain(nil, a, 1), Merge(a, b), 2)} {
@@ -125,8 +125,8 @@ func TestChain(t *testing.T) {
 		t.Errorf("signalled %d, %v; want 30 and no error", head.LastSignaled(), err)
 	}
 
-	// A point that is not greater than the last starts a new timeline, but is
-	// not signalled before the old one.
+	// A point that is not greater than the last starts a new timeline, but
+	// is not signalled before the old one.
 	pending := c.New()
 	before := NewChain(head, pending, 40)
 	unordered := NewChain(before, Stub(), 5)

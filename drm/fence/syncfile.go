@@ -72,9 +72,10 @@ func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 			if deadline[1] != 0 {
 				return invalid("SYNC_IOC_SET_DEADLINE: padding %#x: must be zero", deadline[1])
 			}
-			// A deadline is a hint that lets a driver raise its clocks. No fence
-			// here completes earlier for it, so the hint is ignored, as the kernel
-			// ignores it for drivers without set_deadline.
+			// A deadline is a hint that lets a driver raise its
+			// clocks. No fence here completes earlier for it, so
+			// the hint is ignored, as the kernel ignores it for
+			// drivers without set_deadline.
 			return nil
 		})
 	}

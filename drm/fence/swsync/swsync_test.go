@@ -61,7 +61,8 @@ func TestTimeline(t *testing.T) {
 			t.Errorf("%s: signalled %v, want %v", what, got, want)
 		}
 	}
-	// The fourth value is more than half the range away, so it is in the past.
+	// The fourth value is more than half the range away, so it is in the
+	// past.
 	expect("at 0", false, false, true, true, false, false)
 	inc(2)
 	expect("at 2", false, true, true, true, false, true)
@@ -91,8 +92,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// FuzzTimeline creates fences and increments the counter in any order. It checks
-// that a fence is signalled if and only if the counter has reached its value.
+// FuzzTimeline creates fences and increments the counter in any order. It
+// checks that a fence is signalled if and only if the counter has reached its
+// value.
 func FuzzTimeline(f *testing.F) {
 	f.Add([]byte{1, 2, 0x83, 4, 0x85})
 	f.Fuzz(func(t *testing.T, script []byte) {
