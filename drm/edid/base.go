@@ -149,12 +149,13 @@ func centimetres(mm int) byte {
 	return byte(max((mm+5)/10, 1))
 }
 
-// srgb holds the chromaticities of IEC 61966-2-1: x and y of red, green, blue and
-// white.
+// srgb holds the chromaticities of IEC 61966-2-1: x and y of red, green, blue
+// and white.
 var srgb = [8]float64{0.640, 0.330, 0.300, 0.600, 0.150, 0.060, 0.3127, 0.3290}
 
-// encodeColors writes chromaticities in units of 1/1024, in ten bytes. The first
-// two bytes have the low two bits of each number, the others one number each.
+// encodeColors writes chromaticities in units of 1/1024, in ten bytes. The
+// first two bytes have the low two bits of each number, the others one number
+// each.
 func encodeColors(b []byte, colors [8]float64) {
 	for i, v := range colors {
 		n := int(math.Round(v * 1024))

@@ -68,7 +68,8 @@ func (b *block) checkExtension() error {
 // Repair returns an EDID as the kernel stores it after reading data from a
 // monitor (drm_edid_read). Repair corrects a header with at most two wrong
 // bytes. It drops bad extension blocks and what follows the last block. It
-// accepts a CTA block with a wrong checksum. The error says why there is no EDID.
+// accepts a CTA block with a wrong checksum. The error says why there is no
+// EDID.
 func Repair(data []byte) ([]byte, error) {
 	if len(data) < blockSize {
 		return nil, fmt.Errorf("edid: %d bytes, want at least %d", len(data), blockSize)

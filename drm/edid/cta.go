@@ -88,7 +88,8 @@ func (p *parser) parseCTA() {
 	for d := range p.dataBlocks {
 		switch {
 		case d.vendor(vendorMicrosoft) && len(d.data) == 21:
-			// Versions 1 and 2 are for headsets, version 3 has a bit for desktops.
+			// Versions 1 and 2 are for headsets, version 3 has a bit for
+			// desktops.
 			const desktop = 1 << 6
 			version, use := d.data[3], d.data[4]
 			if version == 1 || version == 2 || version == 3 && use&desktop == 0 {
@@ -108,8 +109,8 @@ func (p *parser) parseCTA() {
 	}
 }
 
-// vicOf returns the VIC of a short video descriptor, or 0 if there is none. Bit
-// 7 of the VICs up to 64 marks the mode as native.
+// vicOf returns the VIC of a short video descriptor, or 0 for an unknown one.
+// Bit 7 of the VICs up to 64 marks the mode as native.
 func vicOf(code uint8) uint8 {
 	if code >= 129 && code <= 192 {
 		code &= 0x7f

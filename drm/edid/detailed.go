@@ -8,9 +8,9 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A detailed timing has 18 bytes: a clock in units of 10 kHz; for a line and for
-// a frame the size, the blanking, and within that front porch and sync; the size
-// in mm; flags.
+// A detailed timing has 18 bytes: a clock in units of 10 kHz; for a line and
+// for a frame the size, the blanking, and within that front porch and sync; the
+// size in mm; flags.
 const (
 	detailedSeparate = 3 << 3 // digital separate syncs
 	detailedVPos     = 1 << 2
@@ -87,8 +87,8 @@ func (p *parser) addDetailed() {
 	}
 }
 
-// parseDetailed reads a detailed timing (drm_mode_detailed). It reports false for
-// one that the kernel ignores.
+// parseDetailed reads a detailed timing (drm_mode_detailed). It reports false
+// for one that the kernel ignores.
 func (p *parser) parseDetailed(d *descriptor) (m mode.Mode, ok bool) {
 	const tiny = 64
 	wide := func(low, high byte) uint16 { return uint16(high)<<8 | uint16(low) }

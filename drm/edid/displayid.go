@@ -14,8 +14,8 @@ import (
 // number of extensions, data blocks, and a checksum of its own.
 //
 // A detailed timing has 20 bytes: a clock in units of 10 kHz (type I) or 1 kHz
-// (type VII), flags, and 16 bits for each part of a line and a frame. All numbers
-// are stored less 1.
+// (type VII), flags, and 16 bits for each part of a line and a frame. All
+// numbers are stored less 1.
 const (
 	displayIDTag      = 0x70
 	displayIDVersion  = 0x12 // 1.2
@@ -96,8 +96,8 @@ type displayIDBlock struct {
 	data []byte
 }
 
-// displayIDSections returns the sections of the extension blocks, up to the first
-// bad one.
+// displayIDSections returns the sections of the extension blocks, up to the
+// first bad one.
 func displayIDSections(extensions []block) (sections []displayIDSection) {
 	for i := range extensions {
 		b := &extensions[i]
@@ -186,8 +186,8 @@ func parseDisplayIDTiming(d []byte, unit uint32) mode.Mode {
 	return m
 }
 
-// parseTile returns the tile that the last tiled display block describes, or nil
-// (drm_parse_tiled_block).
+// parseTile returns the tile that the last tiled display block describes, or
+// nil (drm_parse_tiled_block).
 func parseTile(sections []displayIDSection) (tile *Tile) {
 	const size = 21 // bytes
 	for i := range sections {

@@ -96,8 +96,8 @@ func (m *Monitor) Encode() ([]byte, error) {
 // divide divides modes between the base block and DisplayID blocks. A reader
 // prefers the first mode of the base block, so that is the first mode or none.
 //
-// CTA blocks could hold modes as well. But then readers would add modes at 59.94
-// Hz to those at 60 Hz.
+// CTA blocks could hold modes as well. But then readers would add modes at
+// 59.94 Hz to those at 60 Hz.
 func divide(modes []mode.Mode) (base, rest []mode.Mode, err error) {
 	for i := range modes {
 		m := &modes[i]

@@ -6,8 +6,8 @@ import (
 )
 
 // established holds the established timings I and II, and one of those that are
-// left to manufacturers, from the lowest bit: by the number in VESA DMT, or as a
-// mode that is in no standard.
+// left to manufacturers, from the lowest bit: by the number in VESA DMT, or as
+// a mode that is in no standard.
 var established = [17]struct {
 	dmt  uint8
 	mode mode.Mode

@@ -38,7 +38,8 @@ func cvtSync(width, height uint32) uint32 {
 	return 10
 }
 
-// cvt computes a mode as drm_cvt_mode does. It reports false if there is none.
+// cvt computes a mode as drm_cvt_mode does. It reports false if the formula has
+// no result.
 func cvt(width, height, refresh uint32, reduced bool) (mode.Mode, bool) {
 	const frontPorch, minBackPorch, cell = 3, 6, 8
 	if width == 0 || height == 0 || refresh == 0 {
@@ -84,8 +85,8 @@ type gtfCurve struct{ m, c2, k, j2 int }
 
 var defaultCurve = gtfCurve{600, 80, 128, 40}
 
-// gtf computes a mode as drm_gtf_mode_complex does. It reports false if there is
-// none.
+// gtf computes a mode as drm_gtf_mode_complex does. It reports false
+// if the formula has no result.
 func gtf(width, height, refresh uint32, curve gtfCurve) (mode.Mode, bool) {
 	const frontPorch, sync, syncPercent, minSyncBack, cell = 1, 3, 8, 550, 8
 	if width == 0 || height == 0 || refresh == 0 {

@@ -193,8 +193,8 @@ func lineFrequency(m *mode.Mode) uint32 {
 }
 
 // addCVTCodes adds CVT codes of three bytes: the height, the aspect ratio and
-// the refresh rates (drm_cvt_modes). Like the kernel, it reads them one byte too
-// early, from where the standard has a version number.
+// the refresh rates (drm_cvt_modes). Like the kernel, it reads them one byte
+// too early, from where the standard has a version number.
 func (p *parser) addCVTCodes() {
 	if p.revision() < 3 {
 		return

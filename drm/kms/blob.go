@@ -31,8 +31,8 @@ func blobID(b *Blob) uint64 {
 	return uint64(b.id)
 }
 
-// Limits on the blobs of a client. The largest sensible one is a colour table of
-// some ten kilobytes. The kernel is limited by its memory only.
+// Limits on the blobs of a client. The largest sensible one is a colour table
+// of some ten kilobytes. The kernel is limited by its memory only.
 const (
 	maxBlobSize     = 1 << 20
 	maxBlobsPerFile = 16 << 20 // bytes
@@ -48,8 +48,9 @@ func (m *ModeConfig) newBlob(data []byte) *Blob {
 	return b
 }
 
-// replaceBlob returns a blob of data, or nil for nil. It takes over the caller's
-// reference to old: it returns old if that has the same data, else puts it.
+// replaceBlob returns a blob of data, or nil for nil. It takes over the
+// caller's reference to old: it returns old if that has the same data, else
+// puts it.
 func (m *ModeConfig) replaceBlob(old *Blob, data []byte) *Blob {
 	if old != nil && data != nil && bytes.Equal(old.data, data) {
 		return old

@@ -27,7 +27,7 @@ func (c *capture) wanted() bool { return c.crc != nil || len(c.writebacks) > 0 }
 
 // vblank has the frame composed that the vblank now shows, if it is wanted. The
 // caller holds vblank.mu, so that the frame is not that of a later commit.
-// shown is the vblank that showed the commit under way, or 0 if there is none.
+// shown is the vblank that showed the commit under way, or 0.
 func (c *capture) vblank(now vblankTime, shown uint64) { c.frame(now, shown, c.crc) }
 
 // finish has the last frame composed for the writebacks that wait, because the
@@ -43,7 +43,7 @@ func (c *capture) frame(now vblankTime, shown uint64, crc *CRCStream) {
 	}
 	writebacks := c.writebacks
 	c.writebacks = nil
-	s, state, err := c.m.scene(c.crtc)
+	s, state, err := c.m.composition(c.crtc)
 	if err != nil {
 		for _, w := range writebacks {
 			w.complete(err)
@@ -51,7 +51,7 @@ func (c *capture) frame(now vblankTime, shown uint64, crc *CRCStream) {
 		return
 	}
 	f := &frame{
-		state: state, scene: s, first: now.count, last: now.count,
+		state: state, composition: s, first: now.count, last: now.count,
 		crc: crc, writebacks: writebacks, done: make(chan struct{}),
 	}
 	if crc != nil {

@@ -38,7 +38,8 @@ func (c realClock) At(t time.Duration, f func()) (stop func()) {
 }
 
 // A ManualClock stands still until a test advances it, so that vblanks come one
-// at a time. The zero value starts at 0. All methods may be called concurrently.
+// at a time. The zero value starts at 0. All methods may be called
+// concurrently.
 type ManualClock struct {
 	mu     sync.Mutex
 	now    time.Duration
@@ -83,7 +84,7 @@ func (c *ManualClock) remove(t *manualTimer) {
 }
 
 // take advances to the earliest timer that is due by limit and removes it. If
-// there is none, it returns a channel that is closed when a timer is set.
+// no timer is due, it returns a channel that is closed when a timer is set.
 func (c *ManualClock) take(limit time.Duration) (timer *manualTimer, armed <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,7 +11,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A plane that shows YUV has the properties that say which, and shows it so.
+// TestColorProperties checks that a plane with YUV formats has COLOR_ENCODING
+// and COLOR_RANGE, and that they count.
 func TestColorProperties(t *testing.T) {
 	config := vkms.DefaultConfig()
 	clock := new(kms.ManualClock)
@@ -29,7 +30,7 @@ func TestColorProperties(t *testing.T) {
 				return id
 			}
 		}
-		t.Fatalf("there is no property %s", name)
+		t.Fatalf("no property %s", name)
 		return 0
 	}
 	encoding, colorRange := property("COLOR_ENCODING"), property("COLOR_RANGE")

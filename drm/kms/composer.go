@@ -10,7 +10,7 @@ import (
 // CRC stream or for writebacks.
 type frame struct {
 	state       *State
-	scene       *scene
+	composition *composition
 	first, last uint64 // vblanks
 
 	crc        *CRCStream   // or nil
@@ -46,7 +46,7 @@ func (q *composer) enqueue(f *frame) bool {
 		last := q.frames[n-1]
 		if last.state == f.state && last.crc == f.crc && len(last.writebacks)+len(f.writebacks) == 0 {
 			last.last = f.last
-			f.scene.release()
+			f.composition.release()
 			close(f.done)
 			return true
 		}
@@ -101,7 +101,7 @@ func (q *composer) settle(state *State) {
 // compose composes the frame for the CRC stream and the writebacks.
 func (f *frame) compose() {
 	var sum lineCRC
-	f.scene.compose(func(y int, line []uint64) {
+	f.composition.compose(func(y int, line []uint64) {
 		if f.crc != nil {
 			sum.add(line)
 		}
@@ -116,7 +116,7 @@ func (f *frame) compose() {
 
 // finish releases the frame and completes its writebacks.
 func (f *frame) finish(err error) {
-	f.scene.release()
+	f.composition.release()
 	for _, w := range f.writebacks {
 		w.complete(err)
 	}

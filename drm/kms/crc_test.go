@@ -13,7 +13,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// slowCRC is CRC-32 bit by bit, as the kernel's crc32_le with a beginning of 0.
+// slowCRC computes CRC-32 bit by bit, as the kernel's crc32_le does from 0.
 func slowCRC(data []byte) (crc uint32) {
 	for _, b := range data {
 		crc ^= uint32(b)
@@ -64,7 +64,7 @@ func TestCRC(t *testing.T) {
 	defer s.Close()
 	_, err = f.openCRC()
 	want(t, "a second stream", err, unix.EBUSY)
-	want(t, "choosing a source meanwhile", crtc.SetCRCControl([]byte("auto")), unix.EBUSY)
+	want(t, "choosing a source while CRCs are read", crtc.SetCRCControl([]byte("auto")), unix.EBUSY)
 
 	// Alpha, red, green, blue of each pixel, 16 bits each.
 	var picture []byte
@@ -79,17 +79,17 @@ func TestCRC(t *testing.T) {
 	f.step()
 	first := f.crc(s)
 	if sum := slowCRC(picture); first.Value != sum {
-		t.Errorf("the CRC is %#x, that of the picture is %#x", first.Value, sum)
+		t.Errorf("CRC %#x, want %#x, which is that of the picture", first.Value, sum)
 	}
 	f.step()
 	f.step()
 	for i := range uint32(2) {
 		if got, want := f.crc(s), (kms.CRC{Frame: first.Frame + 1 + i, Value: first.Value}); got != want {
-			t.Errorf("the next CRC is %v, want %v", got, want)
+			t.Errorf("next CRC %v, want %v", got, want)
 		}
 	}
 
-	// A commit changes the frame of its event, no other.
+	// A commit changes the picture from the frame of its event on.
 	cursor := f.fb(64, 64, uapi.FormatARGB8888)
 	white, _ := f.pixels(cursor)
 	for i := range white {
@@ -101,26 +101,26 @@ func TestCRC(t *testing.T) {
 	e := f.event()
 	blackCRC := f.crc(s)
 	if blackCRC.Frame != e.Sequence || blackCRC.Frame != first.Frame+3 || blackCRC.Value == first.Value {
-		t.Errorf("the frame of the flip's event %d is %v, the first was %v", e.Sequence, blackCRC, first)
+		t.Errorf("CRC of the frame of event %d is %v, the first was %v", e.Sequence, blackCRC, first)
 	}
 	f.must(f.flip(fb, 0, 0))
 	f.step()
 	if got := f.crc(s); got.Value != first.Value {
-		t.Errorf("the same picture again has %v, not %v", got, first)
+		t.Errorf("CRC of the same picture is %v, want %v", got, first)
 	}
-	// What the vblank has seen is not what comes after it.
+	// A vblank does not capture a later commit.
 	f.must(f.flip(black, 0, 0))
 	f.step()
 	f.must(ioctl(f, uapi.IoctlModeSetPlane, f.planeArg(cursorID, cursor, 0, 0, 64, 64)))
 	if got := f.crc(s); got.Value != blackCRC.Value {
-		t.Errorf("the black frame has %v, not %v", got, blackCRC)
+		t.Errorf("CRC of the black frame is %v, want %v", got, blackCRC)
 	}
 	f.step()
 	if got := f.crc(s); got.Value == blackCRC.Value {
-		t.Error("the cursor does not show in the CRC")
+		t.Error("the cursor does not change the CRC")
 	}
 
-	// It goes on after the CRTC was off.
+	// The stream continues after the CRTC was off.
 	f.must(ioctl(f, uapi.IoctlModeSetPlane, f.planeArg(cursorID, 0, 0, 0, 64, 64)))
 	f.disable()
 	f.step0(t)
@@ -129,10 +129,10 @@ func TestCRC(t *testing.T) {
 	f.step()
 	last := f.crc(s)
 	if last.Value != first.Value {
-		t.Errorf("the same picture after a modeset has %v, not %v", last, first)
+		t.Errorf("CRC of the same picture after a modeset is %v, want %v", last, first)
 	}
 
-	// Who does not read loses frames, but not their order.
+	// A reader that is too slow loses frames, but the rest is in order.
 	for range 200 {
 		f.step()
 	}
@@ -146,7 +146,7 @@ func TestCRC(t *testing.T) {
 	}
 	s.Close()
 	if _, err := s.Next(t.Context()); err == nil {
-		t.Error("a closed stream goes on")
+		t.Error("a closed stream delivers CRCs")
 	}
 	f.must(crtc.SetCRCControl([]byte("auto\n")))
 	again, err := f.openCRC()
@@ -154,8 +154,8 @@ func TestCRC(t *testing.T) {
 	again.Close()
 }
 
-// stepping runs a request that waits for a vblank, and no more vblanks than it
-// needs, of which s has the CRCs.
+// stepping runs a request that waits for vblanks, and steps the clock until s
+// has their CRCs.
 func (f *fixture) stepping(s *kms.CRCStream, request func() error) error {
 	f.Helper()
 	done := make(chan error, 1)
@@ -169,17 +169,17 @@ func (f *fixture) stepping(s *kms.CRCStream, request func() error) error {
 	}
 }
 
-// step0 fails the test when something waits for the clock.
+// step0 fails the test if a timer of the clock is set.
 func (f *fixture) step0(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if f.clock.Step(ctx) == nil {
-		t.Error("a timer runs although no client needs it")
+		t.Error("a timer is set although no client needs it")
 	}
 }
 
-// crcLineSize is what a read of crc/data returns.
+// crcLineSize is the size of a read of crc/data.
 const crcLineSize = 10 + 11 + 1 + 1
 
 func TestCRCControl(t *testing.T) {
@@ -192,14 +192,14 @@ func TestCRCControl(t *testing.T) {
 		want(t, source, crtc.SetCRCControl([]byte(source)), errno)
 	}
 	if got := crtc.CRCControl(); got != "auto*\n" {
-		t.Errorf("control says %q", got)
+		t.Errorf("control has %q", got)
 	}
 	if got := string(kms.CRC{Frame: 0x12, Value: 0xabcdef01}.Line()); got != "0x00000012 0xabcdef01\n\x00" || len(got) != crcLineSize {
 		t.Errorf("a line is %q", got)
 	}
 }
 
-// An unplug ends the stream, also for who waits in it.
+// TestCRCUnplug checks that an unplug ends the stream and wakes its readers.
 func TestCRCUnplug(t *testing.T) {
 	f := newFixture(t)
 	f.enable()
@@ -223,7 +223,7 @@ func TestCRCUnplug(t *testing.T) {
 	}
 }
 
-// A crcSink is a reader of crc/data.
+// A crcSink receives what a reader of crc/data would read.
 type crcSink struct {
 	lines  chan string
 	hungUp chan struct{}
@@ -233,7 +233,7 @@ func (s *crcSink) Deliver(line []byte) error { s.lines <- string(line); return n
 func (s *crcSink) Unread() int               { return 0 }
 func (s *crcSink) HangUp()                   { close(s.hungUp) }
 
-// The files in debugfs do what IGT does with them.
+// TestCRCFiles uses the files in debugfs as IGT does.
 func TestCRCFiles(t *testing.T) {
 	f := newFixture(t)
 	files := make(map[string]drm.DebugfsFile)

@@ -34,8 +34,9 @@ type crtcCommit struct {
 	cancel  func()      // called at completion; nil for none
 }
 
-// complete reports that the commit is shown at now. With an error, it never will
-// be, which only its fence tells. complete is called once, with vblank.mu held.
+// complete reports that the commit is shown at now. With an error, it never
+// will be, which only its fence tells. complete is called once, with vblank.mu
+// held.
 func (c *crtcCommit) complete(now vblankTime, err error) {
 	if c.event != nil {
 		c.event.pending.Send(vblankEvent(uapi.EventTypeFlipComplete, c.event.userData, c.crtc.id, now))

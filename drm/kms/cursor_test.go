@@ -10,7 +10,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// place is where the cursor is, and what it shows.
+// place returns the position of the cursor and the framebuffer that it shows.
 func (f *fixture) place() (x, y int32, fb uint64) {
 	f.Helper()
 	_, v := f.properties(f.cursor(), uapi.ModeObjectPlane)
@@ -29,7 +29,7 @@ func testCursor(f *fixture) {
 			CRTCID: f.crtc(), Flags: flags, X: x, Y: y, Width: 64, Height: 64, Handle: handle,
 		})
 	}
-	// Nothing waits for a vblank, also not for a flip under way.
+	// Cursor updates do not wait for a vblank, nor for a pending flip.
 	f.must(f.flip(fb, 0, 0))
 	f.must(cursor(uapi.ModeCursorMove, 10, 20, 0))
 	if _, _, fb := f.place(); fb != 0 {
@@ -51,7 +51,7 @@ func testCursor(f *fixture) {
 		t.Errorf("a cursor that is off is at %d,%d with framebuffer %d", x, y, fb)
 	}
 	if got := f.driver.ModeConfig().Objects(); got != objects-1 {
-		t.Errorf("the framebuffer of the cursor is still there")
+		t.Errorf("the framebuffer of the cursor is left behind")
 	}
 	for _, tc := range []struct {
 		name  string
@@ -72,9 +72,9 @@ func testCursor(f *fixture) {
 		want(t, tc.name, tc.err, tc.errno)
 	}
 	if got := f.driver.ModeConfig().Objects(); got != objects-1 {
-		t.Errorf("refused cursors leave %d objects behind", got-objects+1)
+		t.Errorf("refused cursors left %d objects behind", got-objects+1)
 	}
-	// It may be set before the mode.
+	// The cursor can be set before the mode.
 	f.step()
 	f.disable()
 	f.must(cursor(uapi.ModeCursorBO|uapi.ModeCursorMove, 1, 2, handle))

@@ -25,8 +25,8 @@
 // Nothing copies pixels: a flip changes the framebuffer that the state names. A
 // picture is composed on demand: once for [ModeConfig.Screenshot], each frame
 // while a [CRCStream] is open, and into the framebuffer of a writeback
-// connector. Each frame is what the vblank showed. It is composed in a goroutine
-// of its own, so that no flip waits for it.
+// connector. Each frame is what the vblank showed. It is composed in a
+// goroutine of its own, so that no flip waits for it.
 //
 // A [Connector] has a [Monitor] or none, which a driver may change at any time.
 // Clients see the result of the last probe (monitor.go). What is shown does not
@@ -58,10 +58,10 @@
 //
 // # Unplug
 //
-// An unplug completes pending flips, whose fences fail with ENODEV, sends vblank
-// events and wakes WAIT_VBLANK at once. What a request in flight arms afterwards
-// completes at once as well. The vblank timer takes a guard for each tick, so
-// that it never touches hardware that is gone.
+// An unplug completes pending flips, whose fences fail with ENODEV, sends
+// vblank events and wakes WAIT_VBLANK at once. What a request in flight arms
+// afterwards completes at once as well. The vblank timer takes a guard for each
+// tick, so that it never touches hardware that is gone.
 //
 // # Lock order
 //
@@ -76,7 +76,7 @@
 // # Where to start reading
 //
 // state.go, atomicstate.go, check.go and commit.go (every change), then
-// crtccommit.go, vblank.go and timeline.go (time), scene.go and capture.go
-// (pictures), property.go and attach.go (properties). pageflip.go is a legacy
-// request that uses all of it.
+// crtccommit.go, vblank.go and timeline.go (time), composition.go and
+// capture.go (pictures), property.go and attach.go (properties). pageflip.go is
+// a legacy request that uses all of it.
 package kms

@@ -2,9 +2,9 @@ package kms
 
 import "github.com/udrm/udrm/drm/edid"
 
-// MonitorFromEDID returns the monitor that an EDID describes, as the kernel reads
-// it: see [edid.Parse]. Its EDID is a repaired copy: see [edid.Repair]. The error
-// says why the kernel would not accept the EDID.
+// MonitorFromEDID returns the monitor that an EDID describes, as the kernel
+// reads it: see [edid.Parse]. Its EDID is a repaired copy: see [edid.Repair].
+// The error says why the kernel would not accept the EDID.
 func MonitorFromEDID(data []byte) (*Monitor, error) {
 	data, err := edid.Repair(data)
 	if err != nil {

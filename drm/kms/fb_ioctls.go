@@ -51,7 +51,8 @@ func (m *ModeConfig) ownFB(f *drm.File, id uint32) (*Framebuffer, error) {
 	return fb, nil
 }
 
-// rmFB removes a framebuffer of the client and disables the planes that show it.
+// rmFB removes a framebuffer of the client and disables the planes that show
+// it.
 func (m *ModeConfig) rmFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
 	fb, err := m.ownFB(req.File, *arg)
 	if err != nil {

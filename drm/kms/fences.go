@@ -12,10 +12,10 @@ import (
 )
 
 // A commit waits for the in-fences of its planes (IN_FENCE_FD), and signals its
-// out-fences (OUT_FENCE_PTR) when it is shown. A blocking commit waits before it
-// changes anything. The state of a nonblocking commit becomes current at once,
-// as far as clients can tell, but its CRTCs are held: they show what they showed
-// before until the in-fences are signalled.
+// out-fences (OUT_FENCE_PTR) when it is shown. A blocking commit waits before
+// it changes anything. The state of a nonblocking commit becomes current at
+// once, as far as clients can tell, but its CRTCs are held: they show what they
+// showed before until the in-fences are signalled.
 
 // A prerequisite is something that a commit must wait for before it is tried
 // again.
@@ -139,9 +139,9 @@ func (a *AtomicState) checkEvents() error {
 	return nil
 }
 
-// installOutFences gives the client the fences that it requested. It is the last
-// step that can fail. If it does, it signals with an error the fences that the
-// client has already seen.
+// installOutFences gives the client the fences that it requested. It is the
+// last step that can fail. If it does, it signals with an error the fences that
+// the client has already seen.
 func (a *AtomicState) installOutFences(dev *drm.RegisteredDevice) error {
 	var requested []*outFence
 	for _, c := range a.m.crtcs {
@@ -191,8 +191,8 @@ func (m *ModeConfig) scanout() *State {
 }
 
 // program makes next the current state. It changes the hardware from what it
-// shows to next, except for held CRTCs. If the driver fails, it passes the error
-// to commits. The caller holds mu and has locked the vblanks.
+// shows to next, except for held CRTCs. If the driver fails, it passes the
+// error to commits. The caller holds mu and has locked the vblanks.
 func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, commits []*crtcCommit) {
 	before, to := m.shown.Load(), next
 	var shown *State
@@ -201,7 +201,7 @@ func (m *ModeConfig) program(dev *drm.RegisteredDevice, from, next *State, commi
 		to.references(func(c counted) bool { m.objects.get(c); return true })
 		shown = to
 	}
-	m.objects.mu.Lock() // so that scenes see both or neither
+	m.objects.mu.Lock() // so that compositions see both or neither
 	m.state.Store(next)
 	m.shown.Store(shown)
 	m.objects.mu.Unlock()
@@ -258,8 +258,8 @@ func (m *ModeConfig) mixed(new, old *State, held uint32) *State {
 	return s
 }
 
-// releaseLater releases a held commit once its fences are signalled. commits are
-// its parts.
+// releaseLater releases a held commit once its fences are signalled. commits
+// are its parts.
 func (m *ModeConfig) releaseLater(device *drm.Device, pending *fence.Fence, commits []*crtcCommit, signals signalChange) {
 	remove := pending.AddCallback(func() {
 		// After an unplug, Unplug completes the commits.

@@ -20,7 +20,7 @@ const (
 	outFenceID = 19
 )
 
-// outPtr makes a place for the descriptor of an out-fence.
+// outPtr returns the address of a place for the descriptor of an out-fence.
 func (f *fixture) outPtr() (ptr uint64) { return drmtest.PutSlice(f.Arena, []int32{77}) }
 
 func (f *fixture) fenceAt(ptr uint64) int32 {
@@ -34,7 +34,7 @@ func (f *fixture) fenceAt(ptr uint64) int32 {
 	return fd
 }
 
-// inFence makes a fence, and a sync file of it.
+// inFence returns a fence and a sync file of it.
 func (f *fixture) inFence() (*fence.Fence, uint64) {
 	f.Helper()
 	fen := fence.NewContext("test", "test").New()
@@ -79,7 +79,7 @@ func TestOutFence(t *testing.T) {
 		t.Errorf("after the flip at %v: %+v, %+v", at, info, one)
 	}
 
-	// A blocking commit returns with the fence signalled.
+	// The fence of a blocking commit is signalled when the commit returns.
 	f.must(f.blocking(func() error { return f.atomic(0, 0, change{f.crtc(), outFenceID, ptr}) }))
 	if info, _ := f.fenceInfo(f.fenceAt(ptr)); info.Status != 1 {
 		t.Errorf("after a blocking commit: %+v", info)
@@ -154,10 +154,10 @@ func TestInFenceBlocking(t *testing.T) {
 	interrupt()
 	want(t, "an interrupted commit", <-done, unix.EINTR)
 	if _, v := f.properties(f.primary(), uapi.ModeObjectPlane); v[fbPropID] == uint64(second) || v[inFenceID] != 1<<64-1 {
-		t.Error("a commit that was interrupted has changed something")
+		t.Error("an interrupted commit has changed the state")
 	}
 	done = commit(context.Background())
-	fen.Signal(unix.EIO) // whatever became of the work
+	fen.Signal(unix.EIO) // an error counts as well
 	f.must(f.blocking(func() error { return <-done }))
 	if _, v := f.properties(f.primary(), uapi.ModeObjectPlane); v[fbPropID] != uint64(second) {
 		t.Error("the framebuffer is not shown")
@@ -191,8 +191,8 @@ func (f *fixture) pixel() (red uint8) {
 	return picture.Pix[picture.PixOffset(5, 5)]
 }
 
-// A commit that may not block returns at once, and shows nothing before its
-// fence is signalled.
+// TestInFenceNonblocking checks that a nonblocking commit returns at once, and
+// shows nothing before its fence is signalled.
 func TestInFenceNonblocking(t *testing.T) {
 	f, second, _ := lit(t)
 	red := f.paint(0xff0000)
@@ -202,11 +202,11 @@ func TestInFenceNonblocking(t *testing.T) {
 		change{f.primary(), fbPropID, uint64(red)}, change{f.primary(), inFenceID, fd}, change{f.crtc(), outFenceID, ptr}))
 	out := f.fenceAt(ptr)
 	if _, v := f.properties(f.primary(), uapi.ModeObjectPlane); v[fbPropID] != uint64(red) {
-		t.Error("the framebuffer is not that of the plane")
+		t.Error("FB_ID of the plane does not name the framebuffer")
 	}
 	want(t, "a second flip", f.atomic(uapi.ModeAtomicNonblock, 0, change{f.primary(), fbPropID, uint64(second)}), unix.EBUSY)
 
-	// Vblanks pass, and cursors move, and nothing is shown.
+	// Neither vblanks nor cursor updates show the framebuffer.
 	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 3, 0)) }))
 	f.must(ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{CRTCID: f.crtc(), Flags: uapi.ModeCursorMove, X: 3, Y: 3}))
 	f.noEvent()
@@ -223,7 +223,8 @@ func TestInFenceNonblocking(t *testing.T) {
 	}
 }
 
-// A modeset that waits for a fence leaves the signal as it is until then.
+// TestInFenceOfModeset checks that a modeset that waits for a fence does not
+// change the signal before.
 func TestInFenceOfModeset(t *testing.T) {
 	f, _, _ := lit(t)
 	small := f.fb(800, 600, uapi.FormatXRGB8888)
@@ -240,8 +241,8 @@ func TestInFenceOfModeset(t *testing.T) {
 	}
 }
 
-// A legacy cursor waits for a modeset, which is the only thing that it waits
-// for.
+// TestCursorAfterModeset checks that a legacy cursor waits for a modeset, but
+// for nothing else.
 func TestCursorAfterModeset(t *testing.T) {
 	f, second, _ := lit(t)
 	handle, _ := f.dumb(64, 64, 32)
@@ -263,8 +264,9 @@ func TestCursorAfterModeset(t *testing.T) {
 	}
 }
 
-// What waits for a fence is over when its CRTC is switched off, or its device
-// is gone; not when its client is.
+// TestInFenceNever checks that a held commit completes when its CRTC is
+// switched off or its device is unplugged, but not when its client closes its
+// file.
 func TestInFenceNever(t *testing.T) {
 	for what, end := range map[string]func(f *fixture){
 		"closed":    func(f *fixture) { f.must(f.File.Close()) },
@@ -284,7 +286,7 @@ func TestInFenceNever(t *testing.T) {
 				t.Errorf("out-fence %d, want %d", info.Status, status)
 			}
 			fen.Signal(nil)
-			if what == "closed" { // the CRTC is still lit
+			if what == "closed" { // the CRTC is still active
 				f.step()
 				if info, _ := f.fenceInfo(out); info.Status != 1 {
 					t.Errorf("out-fence %d after the vblank", info.Status)
@@ -337,8 +339,8 @@ func TestFenceStorm(t *testing.T) {
 	}
 }
 
-// A commit waits for who draws into its framebuffer, unless the client gives
-// it a fence of its own.
+// TestImplicitFence checks that a commit waits for writers of its framebuffer,
+// unless the client passes an in-fence.
 func TestImplicitFence(t *testing.T) {
 	f, _, _ := lit(t)
 	handle, pitch := f.dumb(1024, 768, 32)

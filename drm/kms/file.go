@@ -19,8 +19,8 @@ type fileState struct {
 
 func (m *ModeConfig) file(f *drm.File) *fileState { return drm.FileState[*fileState](f, m) }
 
-// addBlob gives the caller's reference to the file. It reports false if the file
-// has too many blobs.
+// addBlob gives the caller's reference to the file. It reports false if the
+// file has too many blobs.
 func (f *fileState) addBlob(b *Blob) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

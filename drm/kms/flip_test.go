@@ -30,7 +30,7 @@ func testPageFlip(f *fixture) {
 	crtc := uapi.ModeCRTC{CRTCID: f.crtc()}
 	f.must(ioctl(f, uapi.IoctlModeGetCRTC, &crtc))
 	if crtc.FBID != b {
-		t.Errorf("framebuffer %d is shown, not %d", crtc.FBID, b)
+		t.Errorf("framebuffer %d is shown, want %d", crtc.FBID, b)
 	}
 
 	f.must(f.flip(a, uapi.ModePageFlipEvent, 44))
@@ -40,9 +40,9 @@ func testPageFlip(f *fixture) {
 		t.Errorf("event %+v after %+v", second, first)
 	}
 	if d := eventTime(second) - eventTime(first); d != framePeriod.Truncate(time.Microsecond) && d != framePeriod.Round(time.Microsecond) {
-		t.Errorf("the events are %v apart, a frame takes %v", d, framePeriod)
+		t.Errorf("events %v apart, want %v", d, framePeriod)
 	}
-	// Without an event the second flip has to wait all the same.
+	// A flip without event also keeps a second one waiting.
 	f.must(f.flip(b, 0, 0))
 	want(t, "a second flip", f.flip(a, 0, 0), unix.EBUSY)
 	f.step()

@@ -15,8 +15,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Somebody knows better than a probe: by status in sysfs, and force and
-// edid_override in debugfs.
+// TestForce overrides what a probe detects: by status in sysfs, and by force
+// and edid_override in debugfs.
 func TestForce(t *testing.T) {
 	f := newTwin(t)
 	c := f.display.m.Connectors()[0]
@@ -34,7 +34,7 @@ func TestForce(t *testing.T) {
 				}
 			}
 		}
-		t.Fatal("there is no status")
+		t.Fatal("no file status")
 		return nil
 	}
 	debugfs := func(name string) drm.DebugfsFile {
@@ -43,7 +43,7 @@ func TestForce(t *testing.T) {
 				return file
 			}
 		}
-		t.Fatalf("there is no %s", name)
+		t.Fatalf("no file %s", name)
 		panic("unreachable")
 	}
 	probe := func() {
@@ -56,7 +56,7 @@ func TestForce(t *testing.T) {
 			t.Errorf("%s: %+v, forced %q", what, v, debugfs("force").Show())
 		}
 		if slices.Contains(heard, "HOTPLUG=1") != tells {
-			t.Errorf("%s: heard %q", what, heard)
+			t.Errorf("%s: uevents %q", what, heard)
 		}
 		heard = nil
 	}

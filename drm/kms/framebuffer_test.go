@@ -59,7 +59,7 @@ func TestAddFB2Errors(t *testing.T) {
 		err := ioctl(f, uapi.IoctlModeAddFB2, &arg)
 		want(t, tc.name, err, tc.errno)
 		if tc.errno != 0 && f.driver.ModeConfig().Objects() != objects {
-			t.Errorf("%s: something is left behind", tc.name)
+			t.Errorf("%s: objects are left behind", tc.name)
 		}
 	}
 	for _, size := range []uint32{10, 8192} {
@@ -94,7 +94,7 @@ func TestAddFB(t *testing.T) {
 		got := uapi.ModeFBCmd{FBID: arg.FBID}
 		f.must(ioctl(f, uapi.IoctlModeGetFB, &got))
 		if got.Width != 64 || got.Height != 64 || got.Pitch != pitch || got.BPP != tc.bpp || got.Depth != tc.depth || got.Handle == 0 || got.Handle == handle {
-			t.Errorf("bpp %d, depth %d: GETFB answers %+v", tc.bpp, tc.depth, got)
+			t.Errorf("bpp %d, depth %d: GETFB returned %+v", tc.bpp, tc.depth, got)
 		}
 	}
 }
@@ -108,22 +108,22 @@ func TestGetFB(t *testing.T) {
 	f.must(ioctl(f, uapi.IoctlModeGetFB2, &a))
 	f.must(ioctl(f, uapi.IoctlModeGetFB2, &b))
 	if a.Handles[0] == b.Handles[0] || a.Handles[0] == handle {
-		t.Errorf("GETFB2 answers the handles %d and %d, ADDFB2 had %d", a.Handles[0], b.Handles[0], handle)
+		t.Errorf("GETFB2 returned handles %d and %d, want %d", a.Handles[0], b.Handles[0], handle)
 	}
 	if a.Flags != uapi.ModeFBModifiers || a.PixelFormat != uapi.FormatXRGB8888 || a.Pitches != [4]uint32{pitch} {
 		t.Errorf("%+v", a)
 	}
-	// What GETFB2 answers is what ADDFB2 takes.
+	// ADDFB2 accepts what GETFB2 returns.
 	f.must(ioctl(f, uapi.IoctlModeAddFB2, &a))
 
-	// Handles are for the master.
+	// Only the master gets handles.
 	other := f.open()
 	c := uapi.ModeFBCmd2{FBID: arg.FBID}
 	f.must(ioctl(other, uapi.IoctlModeGetFB2, &c))
 	d := uapi.ModeFBCmd{FBID: arg.FBID}
 	f.must(ioctl(other, uapi.IoctlModeGetFB, &d))
 	if c.Handles[0] != 0 || d.Handle != 0 || c.Width != 64 || d.Width != 64 {
-		t.Errorf("who is not master gets %+v and %+v", c, d)
+		t.Errorf("as non-master: %+v and %+v", c, d)
 	}
 	id := arg.FBID
 	want(t, "RMFB of another's framebuffer", ioctl(other, uapi.IoctlModeRmFB, &id), unix.ENOENT)
@@ -148,37 +148,37 @@ func TestFramebufferLife(t *testing.T) {
 	if got := list(); !slices.Equal(got, []uint32{fb}) {
 		t.Errorf("framebuffers %v", got)
 	}
-	// Closed, it is shown on, and its number not given away.
+	// A closed framebuffer is still shown, and its id stays in use.
 	f.must(ioctl(f, uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb}))
 	want(t, "CLOSEFB again", ioctl(f, uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb}), unix.ENOENT)
 	want(t, "CLOSEFB with padding", ioctl(f, uapi.IoctlModeCloseFB, &uapi.ModeCloseFB{FBID: fb, Pad: 1}), unix.EINVAL)
 	if len(list()) != 0 || shown() != fb {
-		t.Errorf("after CLOSEFB there is %v, and %d is shown", list(), shown())
+		t.Errorf("after CLOSEFB: framebuffers %v, %d is shown", list(), shown())
 	}
 	second := f.fb(1024, 768, uapi.FormatXRGB8888)
 	third := f.fb(64, 64, uapi.FormatXRGB8888)
 	if got := list(); !slices.Equal(got, []uint32{third, second}) {
-		t.Errorf("framebuffers %v, the newest should be the first", got)
+		t.Errorf("framebuffers %v, want the newest first", got)
 	}
 	f.must(ioctl(f, uapi.IoctlModeRmFB, &third))
 	if second == fb {
-		t.Error("the number of a framebuffer that is shown was given away")
+		t.Error("the id of a shown framebuffer was used again")
 	}
 	f.must(f.flip(second, 0, 0))
 	f.step()
 	if third := f.fb(1024, 768, uapi.FormatXRGB8888); third != fb {
-		t.Errorf("the lowest free id is %d, the next framebuffer got %d", fb, third)
+		t.Errorf("lowest free id %d, but the next framebuffer has %d", fb, third)
 	}
-	// Removed, its plane goes dark, the CRTC stays on.
+	// Removing a framebuffer disables its plane, but not the CRTC.
 	f.must(f.blocking(func() error { id := second; return ioctl(f, uapi.IoctlModeRmFB, &id) }))
 	crtc := uapi.ModeCRTC{CRTCID: crtcID}
 	f.must(ioctl(f, uapi.IoctlModeGetCRTC, &crtc))
 	if shown() != 0 || crtc.FBID != 0 || crtc.ModeValid != 1 {
-		t.Errorf("after RMFB %d is shown, the CRTC is %+v", shown(), crtc)
+		t.Errorf("after RMFB: %d is shown, CRTC %+v", shown(), crtc)
 	}
 	want(t, "a flip after RMFB", f.flip(fb, 0, 0), unix.EBUSY)
 
-	// The end of its file removes what it shows.
+	// Closing the file removes its framebuffers.
 	f.enable()
 	objects := f.driver.ModeConfig().Objects()
 	other := f.open()
@@ -186,11 +186,11 @@ func TestFramebufferLife(t *testing.T) {
 	plane := uapi.ModeGetPlane{PlaneID: primaryID}
 	f.must(ioctl(other, uapi.IoctlModeGetPlane, &plane))
 	if plane.FBID != 0 || plane.CRTCID != 0 {
-		t.Errorf("after the end of its client %+v is shown", plane)
+		t.Errorf("after the client closed its file: plane %+v", plane)
 	}
-	// Two framebuffers and the mode of light are gone; the mode stays with the CRTC.
+	// Two framebuffers and one mode blob are gone. The CRTC keeps its mode.
 	if got := f.driver.ModeConfig().Objects(); got != objects-2 {
-		t.Errorf("%d objects, there were %d", got, objects)
+		t.Errorf("%d objects, want %d", got, objects)
 	}
 	if n := f.driver.Buffers().Objects(); n != 0 {
 		t.Errorf("%d buffers are left", n)

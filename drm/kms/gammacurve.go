@@ -13,7 +13,7 @@ type gammaCurve struct {
 	gamma *compose.Gamma
 }
 
-// gammaCurve returns the prepared table, or nil if there is none. It keeps the
+// gammaCurve returns the prepared table, or nil for an empty one. It keeps the
 // last one, because preparing a table costs more than using it for a frame.
 func (c *CRTC) gammaCurve(lut *Blob) *compose.Gamma {
 	if lut == nil || len(lut.data) < lutEntrySize {

@@ -14,7 +14,7 @@ import (
 
 const edidPropID = 1
 
-// A connectorView is what a client and sysfs show of a connector.
+// A connectorView is what a client and sysfs see of a connector.
 type connectorView struct {
 	connection, widthMM, heightMM uint32
 	edid                          []byte
@@ -46,8 +46,8 @@ func (f *twinFixture) view(id uint32) (v connectorView) {
 
 func connectorIDFile(id uint32) string { return fmt.Sprintf("%d\n", id) }
 
-// A display is pulled, and another one plugged in: clients hear of it, and
-// find what it is.
+// TestHotplug unplugs a monitor and plugs others in. Clients get uevents and
+// see the new monitors.
 func TestHotplug(t *testing.T) {
 	f := newTwin(t)
 	fb := f.mustShow(0, f.connectors[0])
@@ -68,7 +68,7 @@ func TestHotplug(t *testing.T) {
 			t.Errorf("%s: %+v", what, v)
 		}
 		if want := []string{"change card0", "HOTPLUG=1", fmt.Sprintf("CONNECTOR=%d", c.ID())}; !slices.Equal(heard, want) {
-			t.Errorf("%s: heard %q, want %q", what, heard, want)
+			t.Errorf("%s: uevents %q, want %q", what, heard, want)
 		}
 		heard = nil
 	}
@@ -80,7 +80,7 @@ func TestHotplug(t *testing.T) {
 	plug(uapi.ModeDisconnected, nil)
 	check("pulled", uapi.ModeDisconnected, "disconnected\n", "", nil, 0)
 	if lit, _ := f.lit(); !lit[0] {
-		t.Error("pulling the display has switched the CRTC off, which is the client's to do")
+		t.Error("unplugging the monitor has switched the CRTC off, which is up to clients")
 	}
 	f.must(f.atomic(uapi.ModePageFlipEvent|uapi.ModeAtomicNonblock, 0, change{f.planes[0], fbPropID, uint64(fb)}))
 	f.step()
@@ -97,11 +97,11 @@ func TestHotplug(t *testing.T) {
 	plug(uapi.ModeUnknownConnection, first)
 	check("unknown", uapi.ModeUnknownConnection, "unknown\n", "large\nsmall\n", first.EDID, 600)
 	if n := f.display.m.Objects(); n != objects+1 {
-		t.Errorf("%d objects, want one more than %d: the EDID that is there", n, objects)
+		t.Errorf("%d objects, want one more than %d, for the EDID", n, objects)
 	}
 	plug(uapi.ModeDisconnected, first)
 	check("pulled again", uapi.ModeDisconnected, "disconnected\n", "", nil, 0)
 	if n := f.display.m.Objects(); n != objects {
-		t.Errorf("%d objects, want %d: no EDID is left", n, objects)
+		t.Errorf("%d objects, want %d, without EDID", n, objects)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// lateClock is a clock whose timers come late, as they do on a loaded machine.
+// A lateClock has timers that are late, as on a loaded machine.
 type lateClock struct {
 	kms.ManualClock
 	late atomic.Int64 // ns
-	set  atomic.Int64 // timers so far
+	set  atomic.Int64 // timers set so far
 }
 
 func (c *lateClock) At(t time.Duration, f func()) (stop func()) {
@@ -26,7 +26,7 @@ func (c *lateClock) Now() time.Duration {
 	return c.ManualClock.Now() + time.Duration(c.late.Load())
 }
 
-// lateFixture is a lit display whose timers can be late.
+// lateFixture returns an active display whose timers can be late.
 func lateFixture(t *testing.T) (*fixture, *lateClock) {
 	clock := new(lateClock)
 	config := vkms.DefaultConfig()
@@ -37,8 +37,8 @@ func lateFixture(t *testing.T) (*fixture, *lateClock) {
 	return f, clock
 }
 
-// What was due at different vblanks comes in their order, each with its own
-// number and time, when the timer is late by several of them.
+// TestLateTimer checks that events of several vblanks come in order, each with
+// the number and time of its vblank, if one late timer delivers them all.
 func TestLateTimer(t *testing.T) {
 	f, clock := lateFixture(t)
 	now, _ := f.query()
@@ -67,8 +67,8 @@ func TestLateTimer(t *testing.T) {
 	f.noEvent()
 }
 
-// A flip that comes between a vblank and its late timer is not in the picture
-// of this vblank, whose number is lower than that of its event.
+// TestLatePicture checks that a vblank with a late timer does not capture a
+// flip that was made after the vblank.
 func TestLatePicture(t *testing.T) {
 	f, clock := lateFixture(t)
 	white := f.paint(0xffffff)
@@ -85,7 +85,7 @@ func TestLatePicture(t *testing.T) {
 	}
 	e := f.event()
 	if e.Sequence != before.Frame+2 {
-		t.Errorf("the flip is shown at %d, it was made after %d", e.Sequence, before.Frame+1)
+		t.Errorf("the flip is shown at %d, but was made after %d", e.Sequence, before.Frame+1)
 	}
 	for range 3 {
 		if c := f.crc(s); (c.Value == before.Value) != (c.Frame < e.Sequence) {
@@ -94,8 +94,8 @@ func TestLatePicture(t *testing.T) {
 	}
 }
 
-// Who flips after the vblank that has shown the last flip can do so, however
-// late its timer is.
+// TestLateFlips checks that a client can flip again once the vblank of the last
+// flip has begun, even if its timer is late.
 func TestLateFlips(t *testing.T) {
 	f, clock := lateFixture(t)
 	other := f.fb(1024, 768, uapi.FormatXRGB8888)
@@ -108,8 +108,8 @@ func TestLateFlips(t *testing.T) {
 	f.noEvent()
 }
 
-// Who sleeps until a vblank and is woken late is told which vblank it is by
-// then, as the kernel does.
+// TestLateWake checks that a request that is woken late returns the current
+// vblank, as in the kernel.
 func TestLateWake(t *testing.T) {
 	f, clock := lateFixture(t)
 	before, _ := f.query()
@@ -117,13 +117,13 @@ func TestLateWake(t *testing.T) {
 	done := make(chan error, 1)
 	set := clock.set.Load()
 	go func() { done <- ioctl(f, uapi.IoctlWaitVblank, arg) }()
-	for clock.set.Load() < set+2 { // for the vblank, and for the end of patience
+	for clock.set.Load() < set+2 { // for the vblank, and for the time limit
 		time.Sleep(time.Millisecond)
 	}
 	clock.late.Store(int64(60 * time.Millisecond)) // some three frames
 	f.step()
 	f.must(<-done)
 	if now, _ := f.query(); arg.Sequence != now || now < before+4 {
-		t.Errorf("woken for vblank %d at %d, told %d", before+1, now, arg.Sequence)
+		t.Errorf("woken for vblank %d at %d, but got %d", before+1, now, arg.Sequence)
 	}
 }

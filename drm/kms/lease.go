@@ -8,7 +8,8 @@ import (
 )
 
 // leasable reports whether objects of the type can be leased
-// (drm_mode_object_lease_required). A lessee can use all objects of other types.
+// (drm_mode_object_lease_required). A lessee can use all objects of other
+// types.
 func leasable(objectType uint32) bool {
 	switch objectType {
 	case uapi.ModeObjectCRTC, uapi.ModeObjectConnector, uapi.ModeObjectPlane:
@@ -56,8 +57,8 @@ func heldCRTC(f *drm.File, c *CRTC) uint32 {
 	return c.id
 }
 
-// heldMask converts a mask of CRTCs to one for the client of f, whose bits follow
-// the order of the CRTCs that it may use (drm_lease_filter_crtcs).
+// heldMask converts a mask of CRTCs to one for the client of f, whose bits
+// follow the order of the CRTCs that it may use (drm_lease_filter_crtcs).
 func (m *ModeConfig) heldMask(f *drm.File, mask uint32) uint32 {
 	var visible uint32
 	for i, c := range held(f, m.crtcs) {
@@ -75,9 +76,10 @@ func leasedAway(what string, o object) error {
 // ObjectIDs implements [drm.LeasePart].
 func (m *ModeConfig) ObjectIDs() []uint32 { return m.objects.ids() }
 
-// LeaseObjects implements [drm.LeasePart]. A lease needs a CRTC and a connector.
-// A client with the capability for universal planes names planes as well. For
-// other clients, LeaseObjects adds the primary and the cursor plane of each CRTC.
+// LeaseObjects implements [drm.LeasePart]. A lease needs a CRTC and a
+// connector. A client with the capability for universal planes names planes as
+// well. For other clients, LeaseObjects adds the primary and the cursor plane
+// of each CRTC.
 func (m *ModeConfig) LeaseObjects(f *drm.File, wanted []uint32) ([]uint32, error) {
 	universal := f.Caps().UniversalPlanes
 	types := make(map[uint32]bool)

@@ -15,7 +15,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A lessee is a client that came with a lease. Its events are in its
+// A lessee is a client that a lease has created. It reads events from its
 // descriptor.
 type lessee struct {
 	*fixture
@@ -56,7 +56,7 @@ func leaseTo(c *drmtest.Client, objects []uint32) (*drmtest.Client, int32, error
 	return &drmtest.Client{Arena: c.Arena, File: c.LookupFile(fd).(*drm.File), As: c.As}, fd, nil
 }
 
-// leased returns what GET_LEASE lists.
+// leased returns the objects that GET_LEASE lists.
 func (f *fixture) leased() []uint32 {
 	f.Helper()
 	list := make([]uint32, 64)
@@ -66,7 +66,7 @@ func (f *fixture) leased() []uint32 {
 	return list[:arg.CountObjects]
 }
 
-// resources returns what GETRESOURCES and GETPLANERESOURCES list.
+// resources returns the objects that GETRESOURCES and GETPLANERESOURCES list.
 func (f *fixture) resources() (crtcs, encoders, connectors, planes []uint32) {
 	f.Helper()
 	list := func() ([]uint32, uint64) { return make([]uint32, 8), drmtest.PutSlice(f.Arena, make([]uint32, 8)) }
@@ -92,7 +92,7 @@ func expectIDs(t testing.TB, what string, got []uint32, want ...uint32) {
 	}
 }
 
-// What a lease comprises, and what cannot be leased.
+// TestLeaseObjects checks what a lease includes and what cannot be leased.
 func TestLeaseObjects(t *testing.T) {
 	f := newFixture(t)
 	blob := uapi.ModeCreateBlob{Data: f.Put(make([]byte, 8)), Length: 8}
@@ -100,7 +100,7 @@ func TestLeaseObjects(t *testing.T) {
 	fb := f.fb(64, 64, uapi.FormatXRGB8888)
 	for _, tc := range []struct {
 		name      string
-		universal bool // the client knows of all planes
+		universal bool // the client has the capability for universal planes
 		objects   []uint32
 		want      []uint32 // nil: error
 		errno     unix.Errno
@@ -137,14 +137,15 @@ func TestLeaseObjects(t *testing.T) {
 		})
 	}
 
-	// An owner's are all objects, properties and blobs too.
+	// An owner has all objects, including properties and blobs.
 	objects := f.leased()
 	if !slices.IsSorted(objects) || len(objects) != f.driver.ModeConfig().Objects() || !slices.Contains(objects, blob.BlobID) {
 		t.Errorf("GET_LEASE of the owner: %v of %d objects", objects, f.driver.ModeConfig().Objects())
 	}
 }
 
-// A lessee sees and uses what it leases, and what all share.
+// TestLesseeSeesItsLease checks that a lessee can use what it leases and what
+// all share, and nothing else.
 func TestLesseeSeesItsLease(t *testing.T) {
 	f := newTwin(t)
 	fb := f.mustShow(0, f.connectors[0])
@@ -159,7 +160,7 @@ func TestLesseeSeesItsLease(t *testing.T) {
 	expectIDs(t, "planes", planes, f.planes[1])
 	expectIDs(t, "encoders", seen, encoders...)
 
-	// CRTCs are numbered anew.
+	// CRTCs have new indexes.
 	for i, id := range encoders {
 		arg := uapi.ModeGetEncoder{EncoderID: id}
 		l.must(ioctl(l.fixture, uapi.IoctlModeGetEncoder, &arg))
@@ -181,17 +182,17 @@ func TestLesseeSeesItsLease(t *testing.T) {
 	want(t, "WAIT_VBLANK of a second CRTC",
 		ioctl(l.fixture, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative|1<<uapi.VblankHighCRTCShift, 0, 0)), unix.EINVAL)
 
-	// It changes what is its own.
+	// The lessee changes what it leases.
 	l.must(ioctl(l.fixture, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: f.crtcs[1], FBID: fb}))
 	l.step()
 	l.must(l.atomic(uapi.ModeAtomicNonblock, 0, change{f.planes[1], fbPropID, uint64(second)}))
 	l.step()
 
-	// Its lessor can do all that it could.
+	// Its lessor can do all that it could before.
 	f.must(ioctl(f.fixture, uapi.IoctlModePageFlip, &uapi.ModeCRTCPageFlip{CRTCID: f.crtcs[1], FBID: fb}))
 	f.step()
 
-	// The rest is not there.
+	// The lessee cannot find other objects.
 	arg := f.planeArg(f.planes[1], fb, 0, 0, 100, 100)
 	arg.CRTCID = f.crtcs[0]
 	for what, err := range map[string]error{
@@ -213,7 +214,7 @@ func TestLesseeSeesItsLease(t *testing.T) {
 		"SETPROPERTY":                   ioctl(l.fixture, uapi.IoctlModeSetProperty, &uapi.ModeConnectorSetProperty{ConnectorID: f.connectors[0], PropID: dpmsID}),
 		"ATOMIC":                        l.atomic(0, 0, change{f.planes[0], fbPropID, uint64(fb)}),
 	} {
-		want(t, what+" of what is not leased", err, unix.ENOENT)
+		want(t, what+" of an object that is not leased", err, unix.ENOENT)
 	}
 	_, err := (&twinFixture{fixture: l.fixture, crtcs: f.crtcs}).show(1, f.connectors[0])
 	want(t, "SETCRTC with a connector that is not leased", err, unix.ENOENT)
@@ -222,7 +223,8 @@ func TestLesseeSeesItsLease(t *testing.T) {
 	want(t, "ATOMIC with a CRTC that is not leased, for a connector",
 		l.atomic(uapi.ModeAtomicTestOnly, 0, change{f.connectors[1], crtcPropID, uint64(f.crtcs[0])}), unix.EACCES)
 
-	// Where the lessor moves a plane away the lessee does not learn to whom.
+	// If the lessor moves a plane to another CRTC, the lessee does not see
+	// which.
 	shared := f.lease(f.crtcs[0], f.connectors[0], f.planes[2])
 	overlay := f.planeArg(f.planes[2], fb, 0, 0, 100, 100)
 	overlay.CRTCID = f.crtcs[1]
@@ -236,21 +238,22 @@ func TestLesseeSeesItsLease(t *testing.T) {
 		return ioctl(f.fixture, uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: f.planes[2]})
 	}))
 
-	// When the lease is revoked, nothing is left but what all share. What was
-	// shown stays.
+	// When the lease is revoked, the lessee has only what all share. What it
+	// showed stays.
 	f.must(ioctl(f.fixture, uapi.IoctlModeRevokeLease, &uapi.ModeRevokeLease{LesseeID: 1}))
 	crtcs, seen, connectors, planes = l.resources()
 	if len(crtcs)+len(connectors)+len(planes) != 0 || len(seen) != len(encoders) {
 		t.Errorf("after revoking, the lessee sees %v, %v, %v and %v", crtcs, seen, connectors, planes)
 	}
-	want(t, "SETCRTC of what was revoked", ioctl(l.fixture, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: f.crtcs[1]}), unix.ENOENT)
+	want(t, "SETCRTC of a revoked CRTC", ioctl(l.fixture, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{CRTCID: f.crtcs[1]}), unix.ENOENT)
 	want(t, "WAIT_VBLANK without a CRTC", ioctl(l.fixture, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
 	if lit, _ := f.lit(); lit != [2]bool{true, true} {
-		t.Errorf("after revoking, lit are %v", lit)
+		t.Errorf("after revoking, active: %v", lit)
 	}
 }
 
-// The legacy requests use planes that they do not name: these must be leased.
+// TestLeaseWithoutThePlane checks that the planes that legacy requests use must
+// be leased.
 func TestLeaseWithoutThePlane(t *testing.T) {
 	f := newFixture(t)
 	f.setCap(uapi.ClientCapUniversalPlanes, 1)
@@ -271,7 +274,8 @@ func TestLeaseWithoutThePlane(t *testing.T) {
 	want(t, "CURSOR", ioctl(withPrimary.fixture, uapi.IoctlModeCursor, move), unix.EACCES)
 }
 
-// A lessee that is closed gives up its framebuffers, as any client does.
+// TestClosedLesseeSwitchesOff checks that closing a lessee removes its
+// framebuffers, like any client's.
 func TestClosedLesseeSwitchesOff(t *testing.T) {
 	f := newFixture(t)
 	c, fd, err := leaseTo(f.Client, []uint32{crtcID, connectorID})
@@ -288,8 +292,8 @@ func TestClosedLesseeSwitchesOff(t *testing.T) {
 	f.enable()
 }
 
-// FuzzLeases has an owner and its lessees send requests with rubbish in them.
-// A step is the number of the client, of the command, and the argument.
+// FuzzLeases sends requests with garbage by an owner and its lessees. A step is
+// the number of the client, the number of the command, and the argument.
 func FuzzLeases(f *testing.F) {
 	commands := append([]uint32{
 		uapi.IoctlModeCreateLease, uapi.IoctlModeListLessees, uapi.IoctlModeGetLease, uapi.IoctlModeRevokeLease,
@@ -356,7 +360,8 @@ func FuzzLeases(f *testing.F) {
 	})
 }
 
-// doubleLease says whether two lessees of the only owner hold an object.
+// doubleLease reports whether two lessees of the only owner hold the same
+// object.
 func doubleLease(clients []*drmtest.Client, m *kms.ModeConfig) string {
 	for _, id := range m.ObjectIDs() {
 		holders := 0

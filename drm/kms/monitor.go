@@ -63,8 +63,8 @@ func (c *Connector) lastProbe() probeResult {
 // Hotplug reports a change of what is plugged into the connector. connection is
 // uapi.ModeConnected and so on; monitor is ignored for uapi.ModeDisconnected.
 // Hotplug probes the connector, then sends a uevent of the card with HOTPLUG=1
-// and the CONNECTOR (drm_kms_helper_connector_hotplug_event). It does not change
-// what CRTCs show: that is up to clients.
+// and the CONNECTOR (drm_kms_helper_connector_hotplug_event). It does not
+// change what CRTCs show: that is up to clients.
 func (c *Connector) Hotplug(dev *drm.RegisteredDevice, connection uint32, monitor *Monitor) {
 	c.mu.Lock()
 	c.connection, c.monitor = connection, monitor

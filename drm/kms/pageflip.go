@@ -8,8 +8,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// pageFlip handles PAGE_FLIP: it shows another framebuffer at the next vblank, or
-// at once with the flag for async flips. It does not wait
+// pageFlip handles PAGE_FLIP: it shows another framebuffer at the next vblank,
+// or at once with the flag for async flips. It does not wait
 // (drm_mode_page_flip_ioctl). The commit on its way is a crtcCommit.
 func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCRTCPageFlip) error {
 	async := arg.Flags&uapi.ModePageFlipAsync != 0

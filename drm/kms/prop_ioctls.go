@@ -53,8 +53,8 @@ func (m *ModeConfig) putProperties(req *drm.Request, o Object, s *State, idsPtr,
 	return drm.PutSome(req, valuesPtr, count, values)
 }
 
-// findObject returns the object with the given id and type. Errors: ENOENT if it
-// does not exist, EINVAL if it has no properties.
+// findObject returns the object with the given id and type. Errors: ENOENT if
+// it does not exist, EINVAL if it has no properties.
 func (m *ModeConfig) findObject(f *drm.File, id, objectType uint32) (Object, error) {
 	o := m.find(f, id, objectType)
 	if o == nil {

@@ -7,15 +7,15 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Screenshot returns what the CRTC shows now: its planes over black, then gamma,
-// rounded to 8 bits per component. It reads the clients' buffers as they are, so
-// the picture may show half of what a client draws meanwhile.
+// Screenshot returns what the CRTC shows now: its planes over black, then
+// gamma, rounded to 8 bits per component. It reads the clients' buffers as they
+// are, so the picture may show half of what a client draws meanwhile.
 //
 // After an unplug, Screenshot returns the last picture as long as a client has
 // the device open. Errors: ENODEV if the CRTC is off, EINVAL for a format that
 // cannot be read.
 func (m *ModeConfig) Screenshot(c *CRTC) (*image.NRGBA, error) {
-	s, _, err := m.scene(c)
+	s, _, err := m.composition(c)
 	if err != nil {
 		return nil, err
 	}

@@ -7,14 +7,14 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// pixels are the bytes of a framebuffer's buffer, which has one plane.
+// pixels returns the memory of a framebuffer with one plane.
 func (f *fixture) pixels(fb uint32) (pixels []byte, pitch int) {
 	f.Helper()
 	arg := uapi.ModeFBCmd2{FBID: fb}
 	f.must(ioctl(f, uapi.IoctlModeGetFB2, &arg))
 	o, err := f.driver.Buffers().Lookup(f.File, arg.Handles[0])
 	f.must(err)
-	defer o.Put() // the framebuffer holds it on
+	defer o.Put() // the framebuffer holds another reference
 	pixels, err = o.Pixels()
 	f.must(err)
 	return pixels, int(arg.Pitches[0])
@@ -34,7 +34,7 @@ func TestScreenshot(t *testing.T) {
 		picture, err := f.screenshot()
 		f.must(err)
 		if got, want := picture.NRGBAAt(x, y), (color.NRGBA{r, g, b, 0xff}); got != want {
-			t.Errorf("the pixel at %d,%d is %v, want %v", x, y, got, want)
+			t.Errorf("pixel at %d,%d is %v, want %v", x, y, got, want)
 		}
 	}
 	under := func(x, y int) (r, g, b uint8) { return uint8(x >> 8), uint8(y), uint8(x) }
@@ -71,12 +71,12 @@ func TestScreenshot(t *testing.T) {
 	}))
 	check(106, 60, 0xff, 0, 0)
 	check(105, 60, 0, 0, 0)
-	check(50, 60, 0, 0, 0) // nothing is black
+	check(50, 60, 0, 0, 0) // the background is black
 	for rotation, at := range map[uint64][2]int{
 		1 << 2:      {100 + 511 - 6, 50 + 383 - 10}, // by 180
 		1 | 1<<4:    {100 + 511 - 6, 60},            // reflected in x
 		1 | 1<<5:    {106, 50 + 383 - 10},           // reflected in y
-		1<<2 | 3<<4: {106, 60},                      // all of them
+		1<<2 | 3<<4: {106, 60},                      // all three
 		1 << 0:      {106, 60},
 		1<<2 | 1<<4: {106, 50 + 383 - 10},
 	} {
@@ -85,7 +85,8 @@ func TestScreenshot(t *testing.T) {
 		}))
 		check(at[0], at[1], 0xff, 0, 0)
 	}
-	// By 90 degrees, counter-clockwise: the top of the buffer is at the left.
+	// Rotated by 90 degrees counter-clockwise, the top of the buffer is at the
+	// left.
 	square := f.fb(100, 100, uapi.FormatXRGB16161616)
 	deep, pitch := f.pixels(square)
 	copy(deep[5*pitch+8*20:], []byte{0xff, 0x11, 0xff, 0x22, 0xff, 0x33})

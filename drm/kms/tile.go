@@ -7,9 +7,9 @@ import (
 	"github.com/udrm/udrm/drm/edid"
 )
 
-// tileGroups numbers the groups of tiled monitors of a device
-// (struct drm_tile_group). The zero value has no groups. Its mutex is a leaf: no
-// other lock is taken inside it.
+// tileGroups numbers the groups of tiled monitors of a device (struct
+// drm_tile_group). The zero value has no groups. Its mutex is a leaf: no other
+// lock is taken inside it.
 type tileGroups struct {
 	mu     sync.Mutex
 	groups []*tileGroup // by number-1; nil where free
@@ -21,8 +21,8 @@ type tileGroup struct {
 	members map[*Connector]bool
 }
 
-// property moves c to the group of the tile, or out of its group if tile is nil.
-// It returns the value of the TILE property, or nil.
+// property moves c to the group of the tile, or out of its group if tile is
+// nil. It returns the value of the TILE property, or nil.
 func (g *tileGroups) property(c *Connector, tile *edid.Tile) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -28,7 +28,7 @@ type vblank struct {
 	capture capture
 
 	enabled bool   // the driver was told EnableVblank
-	stop    func() // stops the timer; nil if there is none
+	stop    func() // stops the timer; nil without one
 	timer   uint64 // generation; a timer that lost the race with stop has an old one
 	next    uint64 // the vblank that the timer is for
 }
@@ -50,7 +50,8 @@ func (v *vblank) init(m *ModeConfig, c *CRTC) {
 // now returns the last vblank. The caller holds mu.
 func (v *vblank) now() vblankTime { return v.time.now(v.m.config.Clock.Now()) }
 
-// on starts the vblanks of a CRTC that was just switched on. The caller holds mu.
+// on starts the vblanks of a CRTC that was just switched on. The caller holds
+// mu.
 func (v *vblank) on(dev *drm.RegisteredDevice, m *mode.Mode) {
 	v.time.start(m, v.m.config.Clock.Now())
 	if v.time.external {
@@ -86,7 +87,8 @@ func (v *vblank) unplug() {
 	}
 }
 
-// flush completes everything that waits, at the last vblank. The caller holds mu.
+// flush completes everything that waits, at the last vblank. The caller holds
+// mu.
 func (v *vblank) flush() {
 	now := v.now()
 	v.capture.finish(now)
@@ -141,8 +143,8 @@ func (v *vblank) queueCommit(c *crtcCommit) {
 }
 
 // startCommit starts the wait for the vblank that shows c, if c is still the
-// commit under way. On a CRTC that is off it completes at once. The caller holds
-// mu.
+// commit under way. On a CRTC that is off it completes at once. The caller
+// holds mu.
 func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 	if v.current != c {
 		return
@@ -203,9 +205,9 @@ func (v *vblank) interrupt(device *drm.Device, timer uint64) {
 	})
 }
 
-// catchUp handles vblanks that have begun though their timer is late. It must be
-// called before a change of what is shown, so that they do not see the change.
-// The caller holds mu.
+// catchUp handles vblanks that have begun though their timer is late. It must
+// be called before a change of what is shown, so that they do not see the
+// change. The caller holds mu.
 func (v *vblank) catchUp(dev *drm.RegisteredDevice) {
 	if v.stop != nil && v.time.running && v.now().count >= v.next {
 		v.stop()
@@ -213,8 +215,8 @@ func (v *vblank) catchUp(dev *drm.RegisteredDevice) {
 	}
 }
 
-// tick handles a vblank whose timer has expired or was stopped. The caller holds
-// mu.
+// tick handles a vblank whose timer has expired or was stopped. The caller
+// holds mu.
 func (v *vblank) tick(dev *drm.RegisteredDevice) {
 	v.stop = nil
 	v.handle(dev)
@@ -243,8 +245,8 @@ func (v *vblank) handle(dev *drm.RegisteredDevice) {
 }
 
 // HandleVblank reports that a vblank of c has begun at the given time of the
-// clock. A driver with [CRTCConfig.VblankSource] calls it inside a guard, between
-// Driver.EnableVblank and Driver.DisableVblank, but not from them
+// clock. A driver with [CRTCConfig.VblankSource] calls it inside a guard,
+// between Driver.EnableVblank and Driver.DisableVblank, but not from them
 // (drm_crtc_handle_vblank). At other times it does nothing.
 func (c *CRTC) HandleVblank(dev *drm.RegisteredDevice, at time.Duration) {
 	v := &c.vblank
@@ -308,8 +310,8 @@ func (v *vblank) read() (vblankTime, error) {
 
 func (v *vblank) offError() error { return invalid("CRTC %d is off, so it has no vblanks", v.crtc.id) }
 
-// queue sends an event to the file at the first vblank that reaches sequence, or
-// at once if one has. It returns the number of that vblank.
+// queue sends an event to the file at the first vblank that reaches sequence,
+// or at once if one has. It returns the number of that vblank.
 func (v *vblank) queue(dev *drm.RegisteredDevice, f *drm.File, sequence uint64, size int, encode func(vblankTime) []byte) (uint64, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -334,8 +336,8 @@ func (v *vblank) queue(dev *drm.RegisteredDevice, f *drm.File, sequence uint64, 
 const sleepLimit = 3 * time.Second
 
 // sleep waits until a vblank reaches sequence, the CRTC is switched off or the
-// device is unplugged. It returns the vblank of that moment. Errors: EBUSY after
-// sleepLimit, EINTR if the request is interrupted.
+// device is unplugged. It returns the vblank of that moment. Errors: EBUSY
+// after sleepLimit, EINTR if the request is interrupted.
 func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uint64) (vblankTime, error) {
 	type result struct {
 		now vblankTime
@@ -371,8 +373,8 @@ func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uin
 	return r.now, r.err
 }
 
-// enqueue adds w, and has expire called after [sleepLimit] unless stop is. ok is
-// false when w need not wait.
+// enqueue adds w, and has expire called after [sleepLimit] unless stop is. ok
+// is false when w need not wait.
 func (v *vblank) enqueue(dev *drm.RegisteredDevice, w *waiter, expire func()) (stop func(), now vblankTime, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

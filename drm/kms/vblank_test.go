@@ -13,12 +13,12 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// waitArg is the request of WAIT_VBLANK in the place of its reply.
+// waitArg returns the argument of WAIT_VBLANK, in the form of its reply.
 func waitArg(flags, sequence uint32, signal uint64) *uapi.WaitVblankReply {
 	return &uapi.WaitVblankReply{Type: flags, Sequence: sequence, TvalSec: int64(signal)}
 }
 
-// query asks for the counter and the time of the last vblank.
+// query returns the number and the time of the last vblank.
 func (f *fixture) query() (sequence uint32, at time.Duration) {
 	f.Helper()
 	arg := waitArg(uapi.VblankRelative, 0, 0)
@@ -52,7 +52,7 @@ func testVblankQuery(f *fixture) {
 		t.Error("no vblank when it was due")
 	}
 
-	// Off, it stands still; on again, it goes on.
+	// While the CRTC is off, the counter stands still.
 	f.disable()
 	want(t, "WAIT_VBLANK on a CRTC that is off", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
 	f.clock.Advance(time.Hour)
@@ -82,24 +82,24 @@ func testVblankEvents(f *fixture) {
 			t.Errorf("event %+v, want %d at %d", e, signal, sequence)
 		}
 	}
-	// Reached already: at once.
+	// A vblank that has passed: the event comes at once.
 	if got := ask(uapi.VblankRelative, 0, 1); got != now {
-		t.Errorf("an event at once was promised for %d, not %d", got, now)
+		t.Errorf("an event at once: reply %d, want %d", got, now)
 	}
 	expect(1, now)
 	if got := ask(uapi.VblankAbsolute, now-1, 2); got != now {
-		t.Errorf("an event in the past was promised for %d, not %d", got, now)
+		t.Errorf("an event in the past: reply %d, want %d", got, now)
 	}
 	expect(2, now)
-	// Missed, but the next one is wanted then.
+	// A missed vblank, with the flag for the next one.
 	if got := ask(uapi.VblankAbsolute|uapi.VblankNextOnMiss, now-1, 3); got != now+1 {
-		t.Errorf("the next event was promised for %d, not %d", got, now+1)
+		t.Errorf("an event at the next vblank: reply %d, want %d", got, now+1)
 	}
 	if got := ask(uapi.VblankRelative, 2, 4); got != now+2 {
-		t.Errorf("an event in two frames was promised for %d, not %d", got, now+2)
+		t.Errorf("an event in two frames: reply %d, want %d", got, now+2)
 	}
 	if got := ask(uapi.VblankAbsolute, now+2, 5); got != now+2 {
-		t.Errorf("promised for %d, not %d", got, now+2)
+		t.Errorf("reply %d, want %d", got, now+2)
 	}
 	f.noEvent()
 	f.step()
@@ -110,7 +110,7 @@ func testVblankEvents(f *fixture) {
 	expect(5, now+2)
 	f.noEvent()
 
-	// When the CRTC is switched off, what was promised comes.
+	// Switching the CRTC off delivers pending events.
 	ask(uapi.VblankRelative, 1000, 6)
 	f.disable()
 	if e := f.event(); e.UserData != 6 {
@@ -149,13 +149,13 @@ func testWaitVblankBlocks(f *fixture) {
 	arg := waitArg(uapi.VblankRelative, 3, 0)
 	f.must(f.blocking(func() error { return ioctl(f, uapi.IoctlWaitVblank, arg) }))
 	if arg.Sequence != now+3 {
-		t.Errorf("a wait for 3 frames from %d on returned at %d", now, arg.Sequence)
+		t.Errorf("a wait of 3 frames from %d returned at %d", now, arg.Sequence)
 	}
 	want(t, "a wait for a minute", f.blocking(func() error {
 		return ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 3600, 0))
 	}), unix.EBUSY)
 
-	// Interrupted, the request can be repeated as it is.
+	// A client repeats an interrupted request as it is.
 	ctx, cancel := context.WithCancel(context.Background())
 	arg = waitArg(uapi.VblankRelative, 5, 0)
 	now, _ = f.query()
@@ -165,13 +165,13 @@ func testWaitVblankBlocks(f *fixture) {
 	cancel()
 	want(t, "an interrupted wait", <-done, unix.EINTR)
 	if arg.Type != uapi.VblankAbsolute || arg.Sequence < now+5 || arg.Sequence > now+6 {
-		t.Errorf("after the interruption the request is %+v", arg)
+		t.Errorf("after the interruption, the argument is %+v", arg)
 	}
 
 	// Switching off ends a wait.
-	f.step() // the last that was armed for the interrupted one
+	f.step() // the timer that the interrupted wait has set
 	go func() { done <- ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 100, 0)) }()
-	f.step() // it waits
+	f.step() // it still waits
 	f.disable()
 	f.must(<-done)
 }
@@ -211,7 +211,7 @@ func testCRTCSequence(f *fixture) {
 	queue(uapi.CRTCSequenceRelative, 0, 1)
 	expect(1, now.Sequence, now.SequenceNs)
 	if got := queue(uapi.CRTCSequenceNextOnMiss, now.Sequence, 2); got != now.Sequence+1 {
-		t.Errorf("promised for %d", got)
+		t.Errorf("reply %d", got)
 	}
 	queue(uapi.CRTCSequenceRelative, 1, 3)
 	queue(0, now.Sequence+2, 4)
@@ -248,7 +248,8 @@ func testEventBudget(f *fixture) {
 	f.must(f.flip(fb, uapi.ModePageFlipEvent, 0))
 }
 
-// A closed file leaves nothing behind, and its flip goes on.
+// TestCloseWithEventsUnderWay checks that the flip of a closed file completes,
+// and that nothing is left behind.
 func TestCloseWithEventsUnderWay(t *testing.T) { onEachDisplay(t, testCloseWithEventsUnderWay) }
 
 func testCloseWithEventsUnderWay(f *fixture) {
@@ -261,6 +262,6 @@ func testCloseWithEventsUnderWay(f *fixture) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := f.clock.Step(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("the clock still runs for a file that is closed: %v", err)
+		t.Errorf("a timer is set for a closed file: %v", err)
 	}
 }

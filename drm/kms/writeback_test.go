@@ -32,16 +32,16 @@ func (f *fixture) wbProp(name string) uint32 {
 	panic("unreachable")
 }
 
-// lightWriteback shows fb on both connectors.
-func (f *fixture) lightWriteback(fb uint32) {
+// showWriteback shows fb on both connectors.
+func (f *fixture) showWriteback(fb uint32) {
 	f.Helper()
 	f.allCaps()
 	scene := append(f.scene(fb, "1024x768"), change{writebackID, crtcPropID, crtcID})
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset, 0, scene...) }))
 }
 
-// A commit with a framebuffer for the writeback connector has the picture in
-// it when it returns, in any of the formats.
+// TestWriteback checks that a commit with a writeback has written the picture
+// when it returns, in each format.
 func TestWriteback(t *testing.T) {
 	f := newFixture(t)
 	shown := f.fb(1024, 768, uapi.FormatXRGB16161616)
@@ -49,7 +49,7 @@ func TestWriteback(t *testing.T) {
 	for i := range 1024 * 768 {
 		binary.LittleEndian.PutUint64(pixels[8*i:], uint64(i)*0x123456789abc)
 	}
-	f.lightWriteback(shown)
+	f.showWriteback(shown)
 	fbID := f.wbProp("WRITEBACK_FB_ID")
 	objects := f.driver.ModeConfig().Objects()
 	for _, format := range []uint32{
@@ -73,24 +73,24 @@ func TestWriteback(t *testing.T) {
 					want = append(append(want, src[:6]...), 0xff, 0xff)
 				}
 				if p := got[y*gotPitch+len(want)*x:][:len(want)]; !bytes.Equal(p, want) {
-					t.Fatalf("%#x: the pixel at %d,%d is % x, want % x", format, x, y, p, want)
+					t.Fatalf("%#x: pixel at %d,%d is % x, want % x", format, x, y, p, want)
 				}
 			}
 		}
 		f.must(ioctl(f, uapi.IoctlModeRmFB, &target))
 	}
 	if _, values := f.properties(writebackID, uapi.ModeObjectConnector); values[fbID] != 0 {
-		t.Error("WRITEBACK_FB_ID is kept")
+		t.Error("WRITEBACK_FB_ID keeps its value")
 	}
 	if n := f.driver.ModeConfig().Objects(); n != objects {
-		t.Errorf("%d objects, before the writebacks there were %d", n, objects)
+		t.Errorf("%d objects after the writebacks, want %d", n, objects)
 	}
-	// It was for one commit: the next one writes nothing.
+	// A writeback is part of one commit. The next commit writes nothing.
 	target := f.fb(1024, 768, uapi.FormatXRGB8888)
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicTestOnly, 0, change{writebackID, fbID, uint64(target)}) }))
 	f.must(f.blocking(func() error { return f.atomic(0, 0, change{primaryID, fbPropID, uint64(shown)}) }))
 	if got, _ := f.pixels(target); !bytes.Equal(got, make([]byte, len(got))) {
-		t.Error("a framebuffer was written that was not committed")
+		t.Error("the next commit has written to the framebuffer")
 	}
 }
 
@@ -126,17 +126,18 @@ func TestWritebackErrors(t *testing.T) {
 	want(t, "a fence of nothing, to test", f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, append(scene, fence)...), 0)
 	want(t, "a fence of nothing", f.atomic(uapi.ModeAtomicAllowModeset, 0, append(scene, fence)...), unix.EINVAL)
 
-	// With the modeset at once.
+	// Together with the modeset.
 	scene[len(scene)-1] = target
 	f.must(f.blocking(func() error { return f.atomic(uapi.ModeAtomicAllowModeset, 0, scene...) }))
 }
 
-// A writeback under way survives its framebuffer, its client and its device.
+// TestWritebackUnplug checks that a pending writeback survives the removal of
+// its framebuffer, the end of its client and an unplug.
 func TestWritebackUnplug(t *testing.T) {
 	f := newFixture(t)
 	objects := f.driver.ModeConfig().Objects()
 	shown := f.fb(1024, 768, uapi.FormatXRGB8888)
-	f.lightWriteback(shown)
+	f.showWriteback(shown)
 	fbID := f.wbProp("WRITEBACK_FB_ID")
 	pixels, _ := f.pixels(shown)
 	for i := range pixels {
@@ -150,13 +151,13 @@ func TestWritebackUnplug(t *testing.T) {
 	f.objectsSettle(objects)
 }
 
-// objectsSettle waits until there are that many objects: pictures are composed
-// beside, and hold what they need until then.
+// objectsSettle waits until n objects remain. Pictures are composed in the
+// background and hold references until then.
 func (f *fixture) objectsSettle(objects int) {
 	f.Helper()
 	for deadline := time.Now().Add(20 * time.Second); f.driver.ModeConfig().Objects() != objects; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			f.Fatalf("%d objects are left, %d are the device's own", f.driver.ModeConfig().Objects(), objects)
+			f.Fatalf("%d objects are left, want %d", f.driver.ModeConfig().Objects(), objects)
 		}
 	}
 }
@@ -164,7 +165,7 @@ func (f *fixture) objectsSettle(objects int) {
 func TestWritebackFence(t *testing.T) {
 	f := newFixture(t)
 	shown := f.fb(1024, 768, uapi.FormatXRGB8888)
-	f.lightWriteback(shown)
+	f.showWriteback(shown)
 	pixels, _ := f.pixels(shown)
 	for i := range pixels {
 		pixels[i] = 0xff
@@ -202,11 +203,11 @@ func TestWritebackFence(t *testing.T) {
 	} {
 		want(t, name, f.blocking(func() error { return f.atomic(0, 0, c.changes...) }), c.errno)
 		if fd := f.fenceAt(ptr); fd != -1 && c.errno != unix.EFAULT {
-			t.Errorf("%s: there is a fence, %d", name, fd)
+			t.Errorf("%s: descriptor %d, want no fence", name, fd)
 		}
 	}
 
-	// Nobody waits for what an unplugged device does not write any more.
+	// An unplug completes pending writebacks.
 	f.must(f.atomic(uapi.ModeAtomicNonblock, 0, target, change{writebackID, ptrID, ptr}))
 	file, err = fence.Lookup(f.Client, f.fenceAt(ptr))
 	f.must(err)
@@ -216,8 +217,8 @@ func TestWritebackFence(t *testing.T) {
 	}
 }
 
-// What is written back shows as what was shown, with formats beside the
-// kernel's too: ten bits survive sixteen.
+// TestWritebackRoundTrip checks that a picture that was written back looks the
+// same when it is shown, also in formats that the kernel does not have.
 func TestWritebackRoundTrip(t *testing.T) {
 	clock := new(kms.ManualClock)
 	config := vkms.DefaultConfig()
@@ -230,7 +231,7 @@ func TestWritebackRoundTrip(t *testing.T) {
 		for i := range pixels {
 			pixels[i] = byte(i*i>>8 ^ i)
 		}
-		f.lightWriteback(shown)
+		f.showWriteback(shown)
 		f.must(f.blocking(func() error { return f.atomic(0, 0, change{writebackID, f.wbProp("WRITEBACK_FB_ID"), uint64(target)}) }))
 		before, err := f.screenshot()
 		f.must(err)
@@ -238,7 +239,7 @@ func TestWritebackRoundTrip(t *testing.T) {
 		after, err := f.screenshot()
 		f.must(err)
 		if !bytes.Equal(before.Pix, after.Pix) {
-			t.Errorf("%#x: what is written back is not what was shown", format)
+			t.Errorf("%#x: the written picture differs from the one shown", format)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 package mode
 
-// cta holds the timings of CTA-861 by video identification code (VIC). The codes
-// from 128 to 192 are not assigned.
+// cta holds the timings of CTA-861 by video identification code (VIC). The
+// codes from 128 to 192 are not assigned.
 var cta = [...]timing{
 	1:   {25175, 640, 656, 752, 800, 480, 490, 492, 525, neg | ar4x3},
 	2:   {27000, 720, 736, 798, 858, 480, 489, 495, 525, neg | ar4x3},

@@ -6,8 +6,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Constants of VESA's Coordinated Video Timings 1.1 with reduced blanking. Times
-// are in microseconds, clocks in kHz.
+// Constants of VESA's Coordinated Video Timings 1.1 with reduced blanking.
+// Times are in microseconds, clocks in kHz.
 const (
 	cvtClockStep  = 250
 	cvtFrontPorch = 3 // lines
@@ -35,8 +35,8 @@ func cvtVSync(width, height int) int {
 	return 10
 }
 
-// cvt computes a timing with reduced blanking for a size in pixels and a refresh
-// rate in Hz, which it meets approximately.
+// cvt computes a timing with reduced blanking for a size in pixels and a
+// refresh rate in Hz, which it meets approximately.
 func cvt(width, height int, refresh float64) Mode {
 	line := (1e6/refresh - cvtVBlank) / float64(height)
 	sync := cvtVSync(width, height)

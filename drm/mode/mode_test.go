@@ -123,7 +123,8 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// TestTables checks that all timings are valid and that their numbers find them.
+// TestTables checks that all timings are valid and that their numbers find
+// them.
 func TestTables(t *testing.T) {
 	n := 0
 	for id, m := range DMTs() {

@@ -44,7 +44,7 @@ func (t *timing) mode() Mode {
 }
 
 // DMT returns the timing with the given number (DMT ID) in VESA's Display
-// Monitor Timings. It reports false if there is none.
+// Monitor Timings. It reports false for an unknown one.
 func DMT(id uint8) (Mode, bool) {
 	for i := range dmt {
 		if dmt[i].id == id {
@@ -54,7 +54,8 @@ func DMT(id uint8) (Mode, bool) {
 	return Mode{}, false
 }
 
-// DMTs yields the timings of VESA DMT with their numbers, in the kernel's order.
+// DMTs yields the timings of VESA DMT with their numbers, in the kernel's
+// order.
 func DMTs() iter.Seq2[uint8, Mode] {
 	return func(yield func(uint8, Mode) bool) {
 		for i := range dmt {
@@ -66,7 +67,7 @@ func DMTs() iter.Seq2[uint8, Mode] {
 }
 
 // FindDMT returns the timing of VESA DMT for a size, refresh rate and kind of
-// blanking (drm_mode_find_dmt). It reports false if there is none.
+// blanking (drm_mode_find_dmt). It reports false for an unknown one.
 func FindDMT(width, height int, refresh uint32, reducedBlanking bool) (Mode, bool) {
 	for i := range dmt {
 		t := &dmt[i]
@@ -88,7 +89,7 @@ func (m *Mode) ReducedBlanking() bool {
 }
 
 // CTA returns the timing with the given video identification code (VIC) in
-// CTA-861, including its aspect ratio. It reports false if there is none.
+// CTA-861, including its aspect ratio. It reports false for an unknown one.
 func CTA(vic uint8) (Mode, bool) {
 	if int(vic) >= len(cta) || cta[vic].clock == 0 {
 		return Mode{}, false
@@ -114,13 +115,13 @@ const (
 	minRate, maxRate = 10, 500   // Hz
 )
 
-// ntsc is the ratio of the refresh rates of NTSC television to whole ones: 59.94
-// Hz is 60 times ntsc.
+// ntsc is the ratio of the refresh rates of NTSC television to whole ones:
+// 59.94 Hz is 60 times ntsc.
 const ntsc = 1000.0 / 1001
 
-// For returns the timing that a current monitor uses for a size in pixels and
-// a refresh rate in Hz. It is the timing of CTA-861 or VESA DMT with the nearest
-// whole rate. If there is none, it is computed by CVT with reduced blanking and
+// For returns the timing that a current monitor uses for a size in pixels and a
+// refresh rate in Hz. It is the timing of CTA-861 or VESA DMT with the nearest
+// whole rate. Otherwise it is computed by CVT with reduced blanking and
 // at most half a percent slower. A rate that is not whole, such as 59.94, is
 // exact to 0.01 Hz if CTA-861 has the timing.
 func For(width, height int, refresh float64) (Mode, error) {

@@ -93,8 +93,8 @@ func BenchmarkCompose(b *testing.B) {
 	}
 }
 
-// blendFloats blends layers of four bytes per pixel in floating point. It treats
-// those of two bytes as if they had four.
+// blendFloats blends layers of four bytes per pixel in floating point. It
+// treats those of two bytes as if they had four.
 func blendFloats(out []byte, layers []Layer, width int) {
 	clear(out)
 	for _, l := range layers {

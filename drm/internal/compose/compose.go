@@ -3,10 +3,10 @@
 // A [Picture] is a stack of [Layer]s over black. [Picture.Lines] composes it
 // line by line with 16 bits per component. For layers that are neither scaled
 // nor translucent as a whole, the result equals that of the kernel's vkms
-// (Linux 6.12) to the last bit, since CRCs depend on it. There is one exception:
-// in 6.12, a rotation by 90 or 270 degrees together with a reflection is wrong.
-// This package does what the documentation of the property says, as later
-// kernels do.
+// (Linux 6.12) to the last bit, since CRCs depend on it. There is one
+// exception: in 6.12, a rotation by 90 or 270 degrees together with a
+// reflection is wrong. This package does what the documentation of the property
+// says, as later kernels do.
 //
 // The package knows no commits, CRTCs or framebuffers. It never reads outside
 // the memory of a layer, whatever the layer says.
@@ -21,8 +21,9 @@ type Picture struct {
 }
 
 // Lines composes the picture and calls line for each line, from the top. The
-// pixels have 16 bits per component: alpha, red, green and blue from the lowest.
-// They are valid during the call only. A nil gamma leaves colours as they are.
+// pixels have 16 bits per component: alpha, red, green and blue from the
+// lowest. They are valid during the call only. A nil gamma leaves colours as
+// they are.
 func (p *Picture) Lines(gamma *Gamma, line func(y int, pixels []uint64)) {
 	out, stage := make([]uint64, p.Width), make([]uint64, p.Width)
 	run := make([]uint64, p.longestRun())

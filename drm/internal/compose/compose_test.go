@@ -144,8 +144,8 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// TestConversions compares reading and writing of every value of every component
-// with the definitions.
+// TestConversions compares reading and writing of every value of every
+// component with the definitions.
 func TestConversions(t *testing.T) {
 	for code, read := range readers {
 		l := &Layer{Format: fourcc.Lookup(code)}
@@ -175,9 +175,9 @@ func TestConversions(t *testing.T) {
 	}
 }
 
-// TestFixed compares fixed-point operations with exact arithmetic. They may lose
-// bits, but only where the kernel's do. The values are worked out by hand from
-// drm_fixed.h.
+// TestFixed compares fixed-point operations with exact arithmetic. They may
+// lose bits, but only where the kernel's do. The values are worked out by hand
+// from drm_fixed.h.
 func TestFixed(t *testing.T) {
 	for _, c := range []struct {
 		what      string

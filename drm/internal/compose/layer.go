@@ -58,8 +58,8 @@ type layer struct {
 	run     int // pixels of the run
 }
 
-// A sampler reads len(line) pixels of a framebuffer. The first is at p, and each
-// of the next is one step further.
+// A sampler reads len(line) pixels of a framebuffer. The first is at p, and
+// each of the next is one step further.
 type sampler func(line []uint64, p, step image.Point)
 
 // An axis maps pixels of the unrotated destination to pixels of the source.
@@ -83,8 +83,8 @@ func (a *axis) at(u int) int {
 // source size must fit in 64 bits.
 const maxDst = 1 << 31
 
-// Add puts a layer on top of the picture. It returns EINVAL if the format cannot
-// be read, or if the source does not lie within the memory.
+// Add puts a layer on top of the picture. It returns EINVAL if the format
+// cannot be read, or if the source does not lie within the memory.
 func (p *Picture) Add(l *Layer) error {
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("compose: "+format+": %w", append(args, unix.EINVAL)...)
@@ -160,7 +160,8 @@ func (n *layer) scan(rotated bool) {
 	n.run = int(n.columns[len(n.columns)-1]) + 1
 }
 
-// source returns the pixel of the framebuffer that is shown at p of the picture.
+// source returns the pixel of the framebuffer that is shown at p of the
+// picture.
 func (n *layer) source(p image.Point) image.Point {
 	u := unrotate(p.Sub(n.full.Min), n.full.Size(), n.rotation)
 	return image.Pt(n.x.at(u.X), n.y.at(u.Y))

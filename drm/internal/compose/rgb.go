@@ -6,9 +6,9 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// argb returns a composed pixel. It has 16 bits per component: alpha, red, green
-// and blue from the lowest. In little-endian order, its bytes are those over
-// which vkms computes its CRC.
+// argb returns a composed pixel. It has 16 bits per component: alpha, red,
+// green and blue from the lowest. In little-endian order, its bytes are those
+// over which vkms computes its CRC.
 func argb(a, r, g, b uint16) uint64 {
 	return uint64(a) | uint64(r)<<16 | uint64(g)<<32 | uint64(b)<<48
 }
@@ -18,8 +18,8 @@ const (
 	black  = opaque // with alpha, so that nothing shows through
 )
 
-// A reader reads len(line) pixels of a framebuffer of one plane. The first is at
-// pixels[at:], and each of the next is step bytes further.
+// A reader reads len(line) pixels of a framebuffer of one plane. The first is
+// at pixels[at:], and each of the next is step bytes further.
 type reader func(line []uint64, pixels []byte, at, step int)
 
 var readers = map[uint32]reader{

@@ -10,8 +10,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// yuvReference reads a pixel by the definitions: it solves samples between 0 and
-// 1 (or 16 to 235 and 16 to 240 of 255) for red, green and blue.
+// yuvReference reads a pixel by the definitions: it solves samples between 0
+// and 1 (or 16 to 235 and 16 to 240 of 255) for red, green and blue.
 func yuvReference(l *Layer, x, y int) [3]float64 {
 	wide := map[uint32]bool{uapi.FormatP010: true, uapi.FormatP012: true, uapi.FormatP016: true}[l.Format.Code]
 	at := func(plane, offset int) float64 {

@@ -12,9 +12,10 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Everybody looks at a display on which everything changes, until it is
-// unplugged. Frames come in order, and nothing is left behind.
-func TestLookingUnderLoad(t *testing.T) {
+// TestReaders reads screenshots, CRCs and writebacks of a display while clients
+// change it, until it is unplugged. Frames come in order, and nothing is left
+// behind.
+func TestReaders(t *testing.T) {
 	f := newFixtureOf(t, vkms.DefaultConfig())
 	objects := f.driver.ModeConfig().Objects()
 	fbs := []uint32{f.fb(640, 480, uapi.FormatXRGB8888), f.fb(640, 480, uapi.FormatXRGB8888)}
@@ -24,7 +25,7 @@ func TestLookingUnderLoad(t *testing.T) {
 	scene := append(f.scene(fbs[0], "640x480"), change{writebackID, crtcPropID, crtcID})
 	f.must(f.atomic(uapi.ModeAtomicAllowModeset, 0, scene...))
 
-	// Requests of one client share its arena: they are laid out ahead.
+	// Requests of one client share its arena, so they are laid out first.
 	flips := []*uapi.ModeAtomic{
 		f.atomicArg(0, 0, change{primaryID, fbPropID, uint64(fbs[0])}, change{writebackID, fbID, uint64(target)}),
 		f.atomicArg(0, 0, change{primaryID, fbPropID, uint64(fbs[1])}),

@@ -10,12 +10,12 @@ import (
 	"github.com/udrm/udrm/drm/internal/compose"
 )
 
-// A scene is what a CRTC shows at one moment, ready to be composed: the visible
-// planes, lowest first, then the gamma table.
+// A composition is what a CRTC shows at one moment, ready to be composed: the
+// visible planes, lowest first, then the gamma table.
 //
-// A scene holds references to its framebuffers, but does not freeze their
+// A composition holds references to its framebuffers, but does not freeze their
 // content. A picture may show half of what a client draws meanwhile.
-type scene struct {
+type composition struct {
 	picture compose.Picture
 	crtc    *CRTC
 	lut     *Blob // GAMMA_LUT, or nil
@@ -24,11 +24,11 @@ type scene struct {
 	held  []counted
 }
 
-// scene returns what c shows now and the state that it is from. The caller must
-// release it. Errors: ENODEV if c is off, EINVAL for a format that cannot be
-// read. scene takes no lock that is above objectTable.mu.
-func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
-	s := &scene{table: &m.objects, crtc: c}
+// composition returns what c shows now and the state that it is from. The
+// caller must release it. Errors: ENODEV if c is off, EINVAL for a format that
+// cannot be read. composition takes no lock that is above objectTable.mu.
+func (m *ModeConfig) composition(c *CRTC) (*composition, *State, error) {
+	s := &composition{table: &m.objects, crtc: c}
 	state := m.holdScanout(c, s)
 	crtc := &state.crtcs[c.index]
 	if !crtc.Active {
@@ -61,7 +61,7 @@ func (m *ModeConfig) scene(c *CRTC) (*scene, *State, error) {
 //
 // The state's own references are put only after another state has replaced it.
 // So they exist while the table is locked and the state is current.
-func (m *ModeConfig) holdScanout(c *CRTC, s *scene) (state *State) {
+func (m *ModeConfig) holdScanout(c *CRTC, s *composition) (state *State) {
 	m.objects.mu.Lock()
 	defer m.objects.mu.Unlock()
 	state = m.scanout()
@@ -74,7 +74,7 @@ func (m *ModeConfig) holdScanout(c *CRTC, s *scene) (state *State) {
 	return state
 }
 
-func (s *scene) release() {
+func (s *composition) release() {
 	for _, o := range s.held {
 		s.table.put(o)
 	}
@@ -82,7 +82,7 @@ func (s *scene) release() {
 }
 
 // add puts a plane on top.
-func (s *scene) add(ps *PlaneState) error {
+func (s *composition) add(ps *PlaneState) error {
 	layer, err := ps.layer()
 	if err != nil {
 		return err
@@ -119,6 +119,6 @@ var composeModes = [...]compose.BlendMode{
 
 // compose calls line for each line of the picture, from the top. The pixels are
 // valid during the call only.
-func (s *scene) compose(line func(y int, pixels []uint64)) {
+func (s *composition) compose(line func(y int, pixels []uint64)) {
 	s.picture.Lines(s.crtc.gammaCurve(s.lut), line)
 }
