@@ -170,8 +170,9 @@ func absentFeatures(t *tester) {
 		refused(uapi.IoctlModeGetConnector, uapi.IoctlModeGetEncoder, uapi.IoctlModeGetCRTC, uapi.IoctlModeGetPlaneResources,
 			uapi.IoctlModeGetPlane, uapi.IoctlModeGetProperty, uapi.IoctlModeObjGetProperties, uapi.IoctlModeGetPropBlob,
 			uapi.IoctlModeCreatePropBlob, uapi.IoctlModeDestroyPropBlob, uapi.IoctlModeAddFB, uapi.IoctlModeAddFB2,
-			uapi.IoctlModeRmFB, uapi.IoctlModeGetFB, uapi.IoctlModeGetFB2, uapi.IoctlModeGetGamma,
+			uapi.IoctlModeRmFB, uapi.IoctlModeGetFB, uapi.IoctlModeGetGamma,
 			uapi.IoctlWaitVblank, uapi.IoctlCRTCGetSequence, uapi.IoctlCRTCQueueSequence, uapi.IoctlSetClientCap)
+		f.Want("unsupported by device", uapi.IoctlModeGetFB2, t.buffer(), unix.EOPNOTSUPP, unix.EINVAL) // Linux: EINVAL
 		if asMaster(f) == nil {
 			refused(uapi.IoctlModeSetCRTC, uapi.IoctlModeSetPlane, uapi.IoctlModePageFlip, uapi.IoctlModeCursor, uapi.IoctlModeCursor2,
 				uapi.IoctlModeSetGamma, uapi.IoctlModeAtomic, uapi.IoctlModeSetProperty, uapi.IoctlModeObjSetProperty,

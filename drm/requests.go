@@ -72,7 +72,7 @@ var requests = map[uint32]request{
 	uapi.IoctlModeRmFB:              {0, noFeature},
 	uapi.IoctlModeCloseFB:           {0, noFeature},
 	uapi.IoctlModeGetFB:             {0, noFeature},
-	uapi.IoctlModeGetFB2:            {0, noFeature},
+	uapi.IoctlModeGetFB2:            {0, unix.EINVAL}, // unlike all others
 	uapi.IoctlWaitVblank:            {0, noFeature},
 	uapi.IoctlCRTCGetSequence:       {0, noFeature},
 	uapi.IoctlCRTCQueueSequence:     {0, noFeature},
