@@ -27,9 +27,10 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 150, "how often each contender has its turn")
+	most := flag.Int("most", 8*runtime.NumCPU(), "leave out settings of GOMAXPROCS above this")
 	file := flag.String("o", "", "compare the results with those in `FILE`, and write them there")
 	flag.Parse()
-	results := report(os.Stdout, *rounds)
+	results := report(os.Stdout, *rounds, *most)
 	if *file == "" {
 		return
 	}
@@ -40,12 +41,15 @@ func main() {
 }
 
 // report measures everything, writes the table, and returns its figures.
-func report(w io.Writer, rounds int) (results results) {
+func report(w io.Writer, rounds, most int) (results results) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	machine(w)
 	var goals goals
 	var disturbances disturbances
 	for _, procs := range settings() {
+		if procs > most {
+			continue
+		}
 		runtime.GOMAXPROCS(procs)
 		fmt.Fprintf(w, "\nGOMAXPROCS %d\n", procs)
 		reportPairs(w, procs, rounds, &results, &goals, &disturbances)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 // the goals what became of them.
 func TestReport(t *testing.T) {
 	var out strings.Builder
-	results := report(&out, 1)
+	results := report(&out, 1, math.MaxInt)
 	t.Log(out.String())
 	contenders, end := pairs()
 	defer end()
