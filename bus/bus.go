@@ -1,27 +1,25 @@
 // Package bus is the driver model: buses, the devices on them, and the
 // bindings between a device and its driver.
 //
-// A [Device] is an object: it lives as long as somebody refers to it, and is
-// good for names and logs only. What a driver works with is the device *as
-// bound hardware*, a [BoundDevice]: it exists from the moment that probe is
-// called until the last managed resource of the binding has been released,
-// and a new binding makes a new one. Keeping the two apart is what the
-// registration guards of package drm stand on.
+// A [Device] is an object: it lives as long as it is referred to, and is good
+// for names and logs only. A driver works with the device as bound hardware, a
+// [BoundDevice]: it exists from the call of probe until the last managed
+// resource of the binding has been released. A new binding makes a new one. The
+// registration guards of package drm rely on this distinction.
 //
-// A binding ends in one of two ways. A planned removal ([Device.Unbind])
-// calls the driver first, while everything still works, so that it can bring
-// the hardware to rest. A surprise removal ([Device.Remove]) does not: the
-// hardware is gone. Both then release the managed resources of the binding,
-// newest first.
+// A binding ends in one of two ways. A planned removal ([Device.Unbind]) first
+// calls the driver, while everything still works, so that it can stop the
+// hardware. A surprise removal ([Device.Remove]) does not: the hardware is
+// gone. Both then release the managed resources of the binding, newest first.
 //
-// Package drm takes a bound device as the parent of a DRM device; package
-// host shows buses and devices under /sys.
+// The parent of a DRM device (package drm) is a bound device. Package host
+// shows buses and devices in /sys.
 //
-// Lock order: [Device].mu (the device lock: held while a driver probes,
-// quiesces and releases) → [Bus].mu → devres.Set. Subscribers are called with
-// the device lock held and must not bind or unbind.
+// Lock order: [Device].mu (the device lock, held during probe, Unbind and
+// release) → [Bus].mu → devres.Set. Subscribers are called with the device lock
+// held and must not bind or unbind.
 //
-// Start reading at [Device.Bind] and [Device.end].
+// Start reading at [Device.Bind] and Device.end.
 package bus
 
 import (
@@ -38,8 +36,8 @@ type Bus struct {
 	name string
 
 	mu          sync.Mutex
-	devices     []*Device // in the order of their arrival
-	drivers     []string  // the names of all that were ever bound
+	devices     []*Device // oldest first
+	drivers     []string  // the names of all drivers that were ever bound
 	rescan      func() error
 	subscribers []*func(Event)
 }
@@ -50,14 +48,14 @@ func New(name string) *Bus { return &Bus{name: name} }
 // Name returns the name of the bus as /sys/bus shows it.
 func (b *Bus) Name() string { return b.name }
 
-// Devices returns the devices on the bus, in the order of their arrival.
+// Devices returns the devices on the bus, oldest first.
 func (b *Bus) Devices() []*Device {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.devices)
 }
 
-// Device returns the device of that name, nil when there is none.
+// Device returns the device of that name, or nil.
 func (b *Bus) Device(name string) *Device {
 	for _, d := range b.Devices() {
 		if d.name == name {
@@ -67,8 +65,8 @@ func (b *Bus) Device(name string) *Device {
 	return nil
 }
 
-// Drivers returns the names of the drivers that devices on the bus are, or
-// were, bound to, in the order of their arrival: a driver stays loaded.
+// Drivers returns the names of the drivers that devices on the bus are or were
+// bound to, oldest first: a driver stays loaded.
 func (b *Bus) Drivers() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,37 +81,37 @@ func (b *Bus) noteDriver(name string) {
 	}
 }
 
-// OnRescan says how the devices that are plugged are found: f adds and binds
-// those that are not on the bus. It belongs to whoever plugs devices.
+// OnRescan sets the function that [Bus.Rescan] calls: f adds and binds the
+// plugged devices that are not on the bus.
 func (b *Bus) OnRescan(f func() error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.rescan = f
 }
 
-// Rescan looks for devices that are plugged and not on the bus, such as one
-// that was removed although its cable was not pulled. EOPNOTSUPP when there is
-// no way to find them ([Bus.OnRescan]).
+// Rescan finds devices that are plugged and not on the bus, such as one that
+// was removed although its cable was not pulled. It fails with EOPNOTSUPP
+// unless [Bus.OnRescan] was called.
 func (b *Bus) Rescan() error {
 	b.mu.Lock()
 	f := b.rescan
 	b.mu.Unlock()
 	if f == nil {
-		return fmt.Errorf("bus %s: rescanning: its devices cannot be found: %w", b.name, unix.EOPNOTSUPP)
+		return fmt.Errorf("bus %s: cannot rescan: no function to find its devices is set: %w", b.name, unix.EOPNOTSUPP)
 	}
 	return f()
 }
 
-// Add puts a new device on the bus, without a driver. The name must be free
-// (EEXIST).
+// Add puts a new device on the bus, without a driver. It fails with EEXIST if
+// the name is taken.
 func (b *Bus) Add(name string) (*Device, error) {
 	d := &Device{bus: b, name: name}
-	d.mu.Lock() // whoever finds it before it is announced must wait to bind it
+	d.mu.Lock() // a goroutine that finds it before it is announced must wait to bind it
 	defer d.mu.Unlock()
 	b.mu.Lock()
 	if slices.ContainsFunc(b.devices, func(other *Device) bool { return other.name == name }) {
 		b.mu.Unlock()
-		return nil, fmt.Errorf("bus %s: adding %s: the name is taken: %w", b.name, name, unix.EEXIST)
+		return nil, fmt.Errorf("bus %s: cannot add %s: the name is taken: %w", b.name, name, unix.EEXIST)
 	}
 	b.devices = append(b.devices, d)
 	b.mu.Unlock()

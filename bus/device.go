@@ -30,8 +30,8 @@ type Driver struct {
 	Unbind func(dev *BoundDevice)
 }
 
-// A Device is a device on a bus, bound to a driver or not. It is an object
-// for names and logs: holding it says nothing about the hardware.
+// A Device is a device on a bus, bound to a driver or not. It is an object for
+// names and logs: it may be there without its hardware.
 type Device struct {
 	bus  *Bus
 	name string
@@ -42,12 +42,12 @@ type Device struct {
 	bound atomic.Pointer[BoundDevice]
 }
 
-// A BoundDevice is a device as its driver works with it.
+// A BoundDevice is a device as bound hardware: the view of its driver.
 //
-// Invariant: it is bound. Why it holds: only Bind makes one, hands it to the
-// driver's callbacks and to registrations, and before Bind's counterpart
-// returns every managed resource that could reach it has been released; a
-// registration is such a resource, and its release waits for all guards.
+// Invariant: it is bound. Why it holds: only Bind makes one, for the callbacks
+// of the driver and for registrations. Before Unbind or Remove returns, every
+// managed resource that could reach it has been released. A registration is
+// such a resource, and its release waits for all guards.
 type BoundDevice struct {
 	dev    *Device
 	driver *Driver
@@ -61,12 +61,10 @@ func (d *Device) Name() string { return d.name }
 // Bus returns the bus that the device is, or was, on.
 func (d *Device) Bus() *Bus { return d.bus }
 
-// Removed reports whether the device has left its bus for good, or is about
-// to.
+// Removed reports whether the device has left its bus, or is about to leave it.
 func (d *Device) Removed() bool { return d.gone.Load() }
 
-// Driver returns the name of the driver that the device is bound to, "" when
-// it is not bound.
+// Driver returns the name of the driver that the device is bound to, or "".
 func (d *Device) Driver() string {
 	if b := d.bound.Load(); b != nil {
 		return b.driver.Name
@@ -75,7 +73,7 @@ func (d *Device) Driver() string {
 }
 
 // LastDriver returns the name of the driver that the device is or was bound to,
-// "" when it never was. It waits for a Bind or Unbind that is under way.
+// or "". It waits for a Bind or Unbind in progress.
 func (d *Device) LastDriver() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,9 +83,9 @@ func (d *Device) LastDriver() string {
 	return d.last.Name
 }
 
-// Bind binds the device to driver: it calls the driver's Probe. Errors: EBUSY
-// when the device is bound already, ENODEV when it has been removed, and
-// whatever Probe returned.
+// Bind binds the device to driver: it calls the driver's Probe. It fails with
+// EBUSY if the device is bound, with ENODEV if it was removed, and with the
+// error of Probe.
 func (d *Device) Bind(driver *Driver) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,15 +111,15 @@ func (d *Device) Bind(driver *Driver) error {
 	return nil
 }
 
-// Rebind binds the device to the driver of that name that it was bound to
-// last, as writing to a driver's bind file does. Errors: ENODEV when that was
-// another driver, or none; and those of [Device.Bind].
+// Rebind binds the device to its last driver, as a write to the bind file of
+// that driver does. It fails with ENODEV if the last driver has another name,
+// and like [Device.Bind].
 func (d *Device) Rebind(driver string) error {
 	d.mu.Lock()
 	last := d.last
 	d.mu.Unlock()
 	if last == nil || last.Name != driver {
-		return d.refuse("rebind to "+driver, "it is not a device of that driver", unix.ENODEV)
+		return d.refuse("rebind to "+driver, "that was not its last driver", unix.ENODEV)
 	}
 	return d.Bind(last)
 }
@@ -164,7 +162,7 @@ func (d *Device) Remove(ctx context.Context) error {
 			err = d.end(b)
 		}
 		d.bus.send(Event{Action: "remove", Device: d})
-		d.bus.drop(d) // the name is free only now, or a new device of it could be announced first
+		d.bus.drop(d) // last: a new device of this name must not be announced before
 		return err
 	})
 }
@@ -221,8 +219,8 @@ func (b *BoundDevice) Name() string { return b.dev.name }
 // Devres returns the managed resources of this binding.
 func (b *BoundDevice) Devres() *devres.Set { return &b.devres }
 
-// Bound reports whether the binding has not ended. Inside a registration
-// guard it always has not; it is for assertions in tests and drivers.
+// Bound reports whether the binding has not ended yet, for assertions in tests
+// and drivers. Inside a registration guard it is always true.
 func (b *BoundDevice) Bound() bool { return !b.ended.Load() }
 
 func (b *BoundDevice) end() error {

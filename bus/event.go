@@ -2,9 +2,9 @@ package bus
 
 import "slices"
 
-// An Event is what happened to a device. Actions are those of the kernel's
-// uevents (add, bind, unbind, remove) and, for each managed resource of a
-// binding that has just been released, "release".
+// An Event is something that happened to a device. Actions are those of the
+// kernel's uevents (add, bind, unbind, remove) and, after the release of each
+// managed resource of a binding, "release".
 type Event struct {
 	Action   string
 	Device   *Device

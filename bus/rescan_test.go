@@ -11,7 +11,7 @@ import (
 	"github.com/udrm/udrm/bus"
 )
 
-// TestRebindByName is that a device goes back to the driver that it had, by name.
+// TestRebindByName checks that a device goes back to its last driver, by name.
 func TestRebindByName(t *testing.T) {
 	b := bus.New("platform")
 	dev, err := b.Add("dev")
@@ -65,6 +65,6 @@ func TestRescan(t *testing.T) {
 		t.Errorf("rescan: %v, the device is %v", err, b.Device("dev"))
 	}
 	if err := b.Rescan(); !errors.Is(err, unix.EEXIST) {
-		t.Errorf("an error of who finds devices is lost: %v", err)
+		t.Errorf("the error of the function that finds devices is lost: %v", err)
 	}
 }

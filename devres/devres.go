@@ -1,19 +1,19 @@
-// Package devres manages the resources of one binding between a device and
-// its driver: whatever probe acquires is released newest first when the
-// device is unbound, and likewise when probe fails half-way.
+// Package devres manages the resources of one binding between a device and its
+// driver: it releases what probe acquired, newest first, when the device is
+// unbound or when probe fails half-way.
 //
-// A driver acquires a resource and hands its release to the [Set] of the
-// bound device at once. From then on nobody has to remember it: no error path
-// of probe and no order in remove can be wrong. It is the kernel's devres
+// A driver acquires a resource and at once adds its release to the [Set] of the
+// bound device. From then on the driver need not think of it: no error path of
+// probe and no order of removal can be wrong. This is the kernel's devres
 // (Documentation/driver-api/driver-model/devres.rst).
 //
-// Package bus owns one Set for each binding; package drm puts registrations
-// into it, so that unbinding the parent unplugs the DRM device before the
-// resources that the device uses go away.
+// Package bus owns one Set for each binding. Package drm adds registrations to
+// it, so that unbinding the parent unplugs the DRM device before the resources
+// that the device uses go away.
 //
-// Lock order: [Set].mu is a leaf. A resource is claimed under it and
-// released outside of it, so a release function may call back into the Set,
-// except for [Set.ReleaseAll], which would wait for the caller.
+// Lock order: [Set].mu is a leaf. A resource is claimed with it held and
+// released without, so a release function may call the methods of its Set,
+// except [Set.ReleaseAll], which would wait for its caller.
 //
 // Start reading at [Set.Add].
 package devres
@@ -26,19 +26,19 @@ import (
 	"sync"
 )
 
-// ErrReleased says that the resources of the binding have been released, or
-// are just being released: nothing can be added any more.
+// ErrReleased says that the binding has ended or is ending: nothing can be
+// added to it.
 var ErrReleased = errors.New("devres: the binding has ended")
 
 // A Set holds the managed resources of one binding. The zero value is an
 // empty set, ready for use. All methods may be called concurrently.
 type Set struct {
-	// OnRelease, when not nil, is told the name of each resource right after
-	// its release. It must be set before the first Add.
+	// OnRelease, if not nil, is called with the name of each resource right
+	// after its release. It must be set before the first Add.
 	OnRelease func(name string)
 
 	mu        sync.Mutex
-	resources []*Resource // oldest first, those being released included
+	resources []*Resource // oldest first, including those that are being released
 	released  bool
 }
 
@@ -49,15 +49,15 @@ type Resource struct {
 	name    string
 	release func()
 
-	// ended is made, guarded by Set.mu, when somebody begins to release the
-	// resource, and closed when that is done.
+	// ended is made when the release of the resource begins, guarded by Set.mu,
+	// and closed when it is complete.
 	ended chan struct{}
 }
 
-// Add makes release run when the binding ends, before that of everything that
-// was added earlier. If the binding has ended already, Add runs release at
-// once and returns an error that wraps [ErrReleased]: the caller never has to
-// clean up by itself (devm_add_action_or_reset).
+// Add adds a resource: release runs when the binding ends, before the release
+// of everything that was added earlier. If the binding has ended, Add runs
+// release at once and returns an error that wraps [ErrReleased], so the caller
+// need not clean up (devm_add_action_or_reset).
 func (s *Set) Add(name string, release func()) (*Resource, error) {
 	r := &Resource{set: s, name: name, release: release}
 	s.mu.Lock()
@@ -86,11 +86,11 @@ func (s *Set) Names() []string {
 }
 
 // ReleaseAll ends the binding: it releases every resource, newest first, and
-// returns when all are released. What is being released by [Resource.Release]
-// at that moment is waited for in its turn: whatever it stands on is still
-// there. Resources that are added meanwhile are released by Add itself. A panic
-// in a release function does not keep the others from being released; it is
-// part of the returned error.
+// returns when all are released. In its turn, it waits for a resource that
+// [Resource.Release] is releasing: older resources, which that one may use, are
+// still there. Add itself releases resources that are added meanwhile. A panic
+// in a release function becomes part of the returned error; the other resources
+// are released all the same.
 //
 // Preconditions: the caller is not itself a release function of the set.
 func (s *Set) ReleaseAll() error {
@@ -108,8 +108,8 @@ func (s *Set) ReleaseAll() error {
 	}
 }
 
-// newest ends the set for additions and returns its newest resource. mine says
-// that the caller is to release it; otherwise somebody else is at it.
+// newest closes the set for additions and returns its newest resource. If mine,
+// the caller must release it; otherwise another goroutine is releasing it.
 func (s *Set) newest() (r *Resource, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +126,8 @@ func (s *Set) newest() (r *Resource, mine bool) {
 	return r, mine
 }
 
-// finish releases r, which the caller has claimed, and takes it off the list.
+// finish releases r, which the caller has claimed, and removes it from the
+// list.
 func (s *Set) finish(r *Resource) error {
 	defer func() {
 		s.mu.Lock()
@@ -146,10 +147,9 @@ func (s *Set) drop(r *Resource) {
 // Name returns the name that the resource was added with.
 func (r *Resource) Name() string { return r.name }
 
-// Release releases the resource now, ahead of the end of the binding, and
-// reports whether it did: false says that somebody else has released or
-// removed it, or is at it. The end of the binding waits for it before it goes
-// on to older resources.
+// Release releases the resource now, before the end of the binding. It reports
+// false if another goroutine has released or removed it, or is about to. The
+// end of the binding waits for Release before it goes on to older resources.
 func (r *Resource) Release() (bool, error) {
 	if !r.claim() {
 		return false, nil
@@ -167,8 +167,8 @@ func (r *Resource) claim() bool {
 	return true
 }
 
-// Remove takes the resource out of the set without releasing it: the caller
-// owns it again. False says that it is no longer there.
+// Remove removes the resource from the set without releasing it: the caller
+// owns it again. It reports false if the resource is no longer in the set.
 func (r *Resource) Remove() bool {
 	if !r.claim() {
 		return false

@@ -156,7 +156,7 @@ func TestReleaseFunctionsCallBack(t *testing.T) {
 	s.released("caller", "c", "late", "a")
 }
 
-// What somebody is releasing stands on older resources: the end of the binding
+// A resource that is being released uses older resources: the end of the binding
 // must not take them away under it. And who ends the binding a second time
 // must not go on before the first is done.
 func TestEndWaitsForRelease(t *testing.T) {

@@ -21,10 +21,10 @@ type ownLine struct {
 }
 
 // BenchmarkPair compares an enter and its exit with what else could protect a
-// section. All contenders take turns within one run, GOMAXPROCS goroutines at a time;
-// what is reported is the median of the time per pair, and of its ratio in each round to
-// two locked adds on a line that no other processor touches, the floor of any scheme
-// with atomics.
+// section. All contenders take turns within one run, GOMAXPROCS goroutines at a
+// time; what is reported is the median of the time per pair, and of its ratio
+// in each round to two locked adds on a line that no other processor touches,
+// the floor of any scheme with atomics.
 func BenchmarkPair(b *testing.B) { benchAtProcs(b, benchPair) }
 
 // benchAtProcs sets GOMAXPROCS itself: -cpu comes too late for b.Loop.
@@ -108,8 +108,8 @@ func benchPair(b *testing.B) {
 	}
 }
 
-// together runs loop on each of procs goroutines at the same time, and returns how
-// long the slowest took.
+// together runs loop on each of procs goroutines at the same time, and returns
+// how long the slowest took.
 func together(procs int, loop func()) time.Duration {
 	var ready atomic.Int32
 	var slowest atomic.Int64
@@ -119,8 +119,9 @@ func together(procs int, loop func()) time.Duration {
 			ready.Add(1)
 			for int(ready.Load()) < procs {
 			}
-			// Goroutines are recycled together with their stacks. From another depth
-			// each time, it is not always the same two that share a stripe.
+			// Goroutines are recycled together with their stacks. From another
+			// depth each time, it is not always the same two that share a
+			// stripe.
 			atDepth(rand.IntN(16), func() {
 				start := time.Now()
 				loop()
@@ -159,9 +160,9 @@ func BenchmarkSynchronizeIdle(b *testing.B) {
 	})
 }
 
-// BenchmarkLastExit reports how long after the last exit a parked waiter returns: on
-// the exiting goroutine's P when that one has nothing left to do, or on another P,
-// which has to be woken first.
+// BenchmarkLastExit reports how long after the last exit a parked waiter
+// returns: on the exiting goroutine's P when that one has nothing left to do,
+// or on another P, which has to be woken first.
 func BenchmarkLastExit(b *testing.B) {
 	b.Run("same P", func(b *testing.B) {
 		benchLastExit(b, func(returned chan time.Time) time.Time { return <-returned })

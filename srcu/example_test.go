@@ -28,10 +28,10 @@ func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := present.Drain(ctx); err != nil {
-		fmt.Println("somebody does not stop reading:", err)
+		fmt.Println("a reader does not stop:", err)
 		return
 	}
-	reading = 0 // nobody reads any more, or ever will
+	reading = 0 // no reader is left, and none will come
 	fmt.Println(read())
 
 	// Output:
@@ -39,8 +39,8 @@ func Example() {
 	// no thermometer
 }
 
-// A table is replaced while it is in use. The old one is taken apart once everybody
-// who may have seen it is done.
+// A table is replaced while it is in use. The old one is cleared once every
+// reader that may have seen it is done.
 func ExampleDomain_Synchronize() {
 	users := srcu.NewDomain()
 	var table atomic.Pointer[map[string]int]

@@ -7,50 +7,51 @@ import (
 	"sync/atomic"
 )
 
-// waiting is what the waiters of a domain share.
+// waiting is the state that the waiters of a domain share.
 type waiting struct {
 	begun atomic.Uint64 // ordinal of the newest grace period that was begun
 
-	// lead holds one token. Who has it is the only one to wait for sections, may flip
-	// the index, and guards done. A channel, because waiting for it can be cancelled.
-	lead chan struct{}
-	done uint64 // ordinal of the newest grace period that was completed
+	// gpMutex is a mutex, held to wait for sections and to flip the index. It
+	// is a channel with one token, because waiting for it can be cancelled.
+	gpMutex chan struct{}
+	done    uint64 // ordinal of the newest complete grace period; guarded by gpMutex
 
-	wake chan struct{} // an exit tells who has the lead to look again
+	wake chan struct{} // wakes the holder of gpMutex
 }
 
 func (w *waiting) init() {
 	w.wake = make(chan struct{}, 1)
-	w.lead = make(chan struct{}, 1)
-	w.passLead()
+	w.gpMutex = make(chan struct{}, 1)
+	w.unlock()
 }
 
-// Synchronize waits for a grace period: until every section that was open when it
-// was called has ended. Sections that begin later may go on, and the domain does.
-// Callers at the same time share grace periods.
+// Synchronize waits for a grace period: until every section that was open at
+// the call has ended. Sections that begin later may go on. Concurrent callers
+// share grace periods.
 //
-// An error means that ctx ended first, wraps [context.Cause] of it, and promises
-// nothing about the sections.
+// Synchronize fails only if ctx ends first. The error wraps [context.Cause] of
+// ctx, and nothing is known about the sections then.
 //
-// Preconditions: the caller is in no section of d, which would wait for itself.
+// Preconditions: the caller is in no section of d, for which it would wait.
 //
-// Why it holds: a section is counted by one word from its Enter to its Exit, so a
-// word that is seen idle after the call holds none from before. New sections could
-// keep a word busy for ever, hence the two indexes: first the words of the other
-// index, where only enters that read the state before the last flip can still turn
-// up; then the flip, which sends new sections there; then the words of the old one.
-// Without the first step such a latecomer would be missed.
+// Why it holds: one word counts a section from its Enter to its Exit, so a word
+// that is seen idle after the call holds no section from before. New sections
+// could keep a word busy for ever, so there are two indexes. Synchronize first
+// waits for the words of the other index: only enters that read the state
+// before the last flip can still arrive there. Then it flips the index, which
+// sends new sections there, and waits for the words of the old index. Without
+// the first step it would miss such a late enter.
 func (d *Domain) Synchronize(ctx context.Context) error {
 	newest := d.begun.Load()
 	if d.idle() {
 		return nil
 	}
-	if err := d.takeLead(ctx); err != nil {
+	if err := d.lock(ctx); err != nil {
 		return d.givenUp("Synchronize", err)
 	}
-	defer d.passLead()
+	defer d.unlock()
 	if d.done > newest {
-		return nil // begun after the call, by somebody else, and completed
+		return nil // another caller has begun and completed one after the call
 	}
 	ordinal := d.begun.Add(1)
 	old := d.state.Load() & stateIndex
@@ -65,8 +66,8 @@ func (d *Domain) Synchronize(ctx context.Context) error {
 	return nil
 }
 
-// flip sends new sections to the other index than old.
-// The caller has the lead.
+// flip sends new sections to the other index than old. The caller holds
+// gpMutex.
 func (d *Domain) flip(old uint64) {
 	if old == 0 {
 		d.state.Or(stateIndex)
@@ -75,27 +76,28 @@ func (d *Domain) flip(old uint64) {
 	}
 }
 
-var errNotClosed = errors.New("srcu: Drain refused: the domain is not closed, so sections could begin for ever: call Close first")
+var errNotClosed = errors.New("srcu: Drain: the domain is not closed, so sections could begin for ever; call Close first")
 
-// Drain waits until no section of a closed domain is open; none will ever be again.
+// Drain waits until no section of a closed domain is open. No section ever
+// begins again.
 //
-// An error means that it did not come to that: ctx ended first, and the error wraps
-// [context.Cause] of it, or the domain is not closed. The domain stays closed, and
-// Drain may be called again, also by many goroutines at once.
+// Drain fails if the domain is not closed, or if ctx ends first; the error then
+// wraps [context.Cause] of ctx. The domain stays closed, and Drain may be
+// called again, also concurrently.
 //
-// Preconditions: the caller is in no section of d, which would wait for itself.
+// Preconditions: the caller is in no section of d, for which it would wait.
 func (d *Domain) Drain(ctx context.Context) error {
 	if !d.Closed() {
 		return errNotClosed
 	}
-	d.Close() // another goroutine's may not have come to every word yet
+	d.Close() // a concurrent Close may not have reached every word yet
 	if d.idle() {
 		return nil
 	}
-	if err := d.takeLead(ctx); err != nil {
+	if err := d.lock(ctx); err != nil {
 		return d.givenUp("Drain", err)
 	}
-	defer d.passLead()
+	defer d.unlock()
 	for index := range uint64(2) {
 		if err := d.await(ctx, index); err != nil {
 			return d.givenUp("Drain", err)
@@ -117,21 +119,20 @@ func (d *Domain) idle() bool {
 	return true
 }
 
-// spins is how often a waiter looks at a word before it parks: for sections that
-// are about to end anyway. It must not yield while it spins: on a busy machine it
-// would wait for its turn, not for the section.
+// spins is how often a waiter reads a word before it parks, for sections that
+// are about to end. The waiter must not yield while it spins: on a busy machine
+// it would wait for its turn, not for the section.
 const spins = 100
 
-// await waits until each word of the index was seen idle, or for the end of ctx,
-// whose cause it returns.
-// The caller has the lead.
+// await waits until each word of the index was seen idle, or for the end of
+// ctx, whose cause it returns. The caller holds gpMutex.
 func (d *Domain) await(ctx context.Context, index uint64) error {
 	if d.isPerP() {
 		return d.perPAwait(ctx, index)
 	}
 	for w := range d.under(index) {
-		for looks := 1; !idle(atomic.LoadInt64(&w.n)); looks++ {
-			if looks < spins {
+		for reads := 1; !idle(atomic.LoadInt64(&w.n)); reads++ {
+			if reads < spins {
 				continue
 			}
 			if idle(atomic.OrInt64(&w.n, attention)) {
@@ -147,30 +148,30 @@ func (d *Domain) await(ctx context.Context, index uint64) error {
 	return nil
 }
 
-// tellWaiter makes the waiter look again, or the next one look once too often.
-func (w *waiting) tellWaiter() {
+// wakeWaiter wakes the waiter. A spurious wake-up is harmless.
+func (w *waiting) wakeWaiter() {
 	select {
 	case w.wake <- struct{}{}:
-	default: // it is told already
+	default: // a wake-up is pending already
 	}
 }
 
-// takeLead waits for the lead, or for the end of ctx, whose cause it returns.
-func (w *waiting) takeLead(ctx context.Context) error {
+// lock locks gpMutex, or waits for the end of ctx, whose cause it returns.
+func (w *waiting) lock(ctx context.Context) error {
 	select {
-	case <-w.lead:
+	case <-w.gpMutex:
 		return nil
 	default:
 	}
 	select {
-	case <-w.lead:
+	case <-w.gpMutex:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func (w *waiting) passLead() { w.lead <- struct{}{} }
+func (w *waiting) unlock() { w.gpMutex <- struct{}{} }
 
 func (d *Domain) givenUp(what string, cause error) error {
 	return fmt.Errorf("srcu: %s gave up with %d sections open: %w", what, d.Sections(), cause)

@@ -4,8 +4,8 @@ package srcu
 
 import "unsafe"
 
-// hint returns a number whose bits from lineShift up say which stripe to use:
-// a hash of where the goroutine's stack is. Goroutines that run at the same time
+// hint returns a number whose bits from lineShift up say which stripe to use: a
+// hash of where the goroutine's stack is. Goroutines that run at the same time
 // have different stacks, and one that enters again from the same place gets the
 // same stripe, whose line its processor still has.
 //

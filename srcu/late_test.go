@@ -7,10 +7,10 @@ import (
 	"testing/synctest"
 )
 
-// The tests in this file are about goroutines that were held up between two steps of
-// an enter or exit. They take the steps of such a goroutine one by one themselves:
-// an enter that read the state and not yet changed its word is a word and a call of
-// its enter still to come.
+// The tests in this file are about goroutines that were held up between two
+// steps of an enter or exit. They take the steps of such a goroutine one by one
+// themselves: an enter that read the state and not yet changed its word is a
+// word and a call of its enter still to come.
 
 // choose returns the word that an Enter by this goroutine would use now.
 func choose(d *Domain) *word { return d.word(uintptr(d.state.Load() & stateIndex)) }
@@ -23,8 +23,8 @@ func mustEnter(t *testing.T, w *word) Section {
 	return Section{w}
 }
 
-// An enter that read the state of an open domain and comes to its word after Close
-// fails, whatever happened in between, and is no section to anybody.
+// An enter that read the state of an open domain and comes to its word after
+// Close fails, whatever happened in between, and does not count as a section.
 func TestLateEnterMeetsTheClosedWord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newStriped()
@@ -85,8 +85,8 @@ func TestLateEnterMeetsTheClosedWordOfAnIdleDomain(t *testing.T) {
 	}
 }
 
-// A late enter that has raised the count and not yet lowered it again does not make
-// a drain wait once its word was drained, and wakes it otherwise.
+// A late enter that has raised the count and not yet lowered it again does not
+// make a drain wait once its word was drained, and wakes it otherwise.
 func TestLateEnterDoesNotHoldUpDrain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -131,8 +131,8 @@ func TestLateEnterDoesNotHoldUpDrain(t *testing.T) {
 	}
 }
 
-// An enter that read the state before a flip lands under the index that the next
-// grace period is going to flip to.
+// An enter that read the state before a flip lands under the index that the
+// next grace period is going to flip to.
 func TestLateEnterIsWaitedForAfterAFlip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newStriped()
@@ -169,8 +169,9 @@ func TestLateEnterIsWaitedForAfterAFlip(t *testing.T) {
 	})
 }
 
-// An exit took the count to zero and was held up. Meanwhile another section began
-// and the domain was closed: what the exit meant to do to the word is now wrong.
+// An exit took the count to zero and was held up. Meanwhile another section
+// began and the domain was closed: what the exit meant to do to the word is now
+// wrong.
 func TestLateExitLeavesTheClosedWordAlone(t *testing.T) {
 	d := newStriped()
 	w := choose(d)
@@ -197,7 +198,8 @@ func TestLateExitLeavesTheClosedWordAlone(t *testing.T) {
 	}
 }
 
-// The same with a waiter and no second section: it is still up to the exit to wake.
+// The same with a waiter and no second section: it is still up to the exit to
+// wake.
 func TestLateExitWakesAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newStriped()

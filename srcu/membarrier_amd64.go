@@ -23,10 +23,10 @@ func membarrier(command uintptr) unix.Errno {
 	return errno
 }
 
-// barrier makes every thread of the process execute a full memory barrier at some
-// point between its call and its return. If a filter that refuses membarrier was
-// installed meanwhile, the world is stopped instead: a thread cannot stop or go on
-// without locked instructions of the scheduler.
+// barrier makes every thread of the process execute a full memory barrier at
+// some point between its call and its return. If a filter that refuses
+// membarrier was installed meanwhile, the world is stopped instead: a thread
+// cannot stop or go on without locked instructions of the scheduler.
 func barrier() {
 	if membarrier(membarrierPrivateExpedited) != 0 {
 		var stats runtime.MemStats

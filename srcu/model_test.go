@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestModel has spin take the algorithm in model/srcu.pml through every interleaving.
+// TestModel has spin take the algorithm in model/srcu.pml through every
+// interleaving.
 func TestModel(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -35,8 +36,8 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestModelMutants requires that spin finds what is wrong with each mutant of the
-// model, so that a search that finds nothing means something.
+// TestModelMutants requires that spin finds what is wrong with each mutant of
+// the model, so that a search that finds nothing means something.
 func TestModelMutants(t *testing.T) {
 	for _, c := range []struct {
 		name    string

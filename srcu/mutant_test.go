@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// mutants are changes to the package that make it wrong, each in one way, and the
+// mutants are changes to the package that break it, each in one way, and the
 // test that must notice.
 var mutants = []struct {
 	name     string
@@ -38,7 +38,7 @@ var mutants = []struct {
 	{
 		name: "no wake",
 		file: "word.go",
-		old: `			w.d.tellWaiter()
+		old: `			w.d.wakeWaiter()
 			return`,
 		new:      `			return`,
 		caughtBy: "TestScripts",
@@ -103,7 +103,7 @@ var mutants = []struct {
 		tags:     "srcu_membarrier",
 	},
 	{
-		name:     "by P: who comes on a P without a slot is not counted",
+		name:     "by P: an enter on a P without a slot is not counted",
 		file:     "perp_membarrier_amd64.go",
 		old:      `enters = atomic.LoadInt64(&d.shared.count[index].enters)`,
 		new:      `exits -= atomic.LoadInt64(&d.shared.count[index].exits)`,
@@ -120,8 +120,8 @@ var mutants = []struct {
 	},
 }
 
-// TestMutantsAreCaught changes a copy of the source in one place, and requires that
-// the tests above fail on it.
+// TestMutantsAreCaught changes a copy of the source in one place, and checks
+// that the test of the mutant fails on it.
 func TestMutantsAreCaught(t *testing.T) {
 	goTool, err := exec.LookPath("go")
 	if err != nil {

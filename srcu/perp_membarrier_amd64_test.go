@@ -75,8 +75,8 @@ func refuseMembarrier(t *testing.T, errno unix.Errno) {
 	}
 }
 
-// Between procPin and procUnpin there is one store, an increment of 8 bytes, and the
-// load of what may have changed comes after.
+// Between procPin and procUnpin there is one store, an increment of 8 bytes,
+// and the load of what may have changed comes after.
 func TestPerPPlainIncrement(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "srcu.test")
 	if out, err := exec.Command("go", "test", "-c", "-tags=srcu_membarrier", "-o", program, ".").CombinedOutput(); err != nil {
@@ -97,10 +97,10 @@ func TestPerPPlainIncrement(t *testing.T) {
 	}
 }
 
-// Where membarrier(2) is refused from the start domains use stripes; where it is
-// refused later, domains that were made before still work. It takes three processes:
-// this one, one that installs a filter and then replaces itself by one that starts
-// with it.
+// Where membarrier(2) is refused from the start domains use stripes; where it
+// is refused later, domains that were made before still work. It takes three
+// processes: this one, one that installs a filter and then replaces itself by
+// one that starts with it.
 func TestPerPRefused(t *testing.T) {
 	switch os.Getenv(refused) {
 	case "":
@@ -176,7 +176,7 @@ func TestPerPMoreProcs(t *testing.T) {
 				<-done
 			}
 			if n := d.Sections(); n != 0 {
-				t.Fatalf("%d sections are open, and nobody is in one", n)
+				t.Fatalf("%d sections are open, want none", n)
 			}
 		}
 		synctest.Test(t, func(t *testing.T) {
@@ -194,8 +194,8 @@ func TestPerPMoreProcs(t *testing.T) {
 	})
 }
 
-// Enters that read the state before Close and are counted after it fail; a waiter is
-// told when they are counted out again.
+// Enters that read the state before Close and are counted after it fail; a
+// waiter is told when they are counted out again.
 func TestPerPLateEnter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDomain()
@@ -225,7 +225,7 @@ func TestPerPLateEnter(t *testing.T) {
 	})
 }
 
-// An exit too many is noticed by who waits.
+// A waiter notices an exit too many.
 func TestPerPExitTooMany(t *testing.T) {
 	d := NewDomain()
 	s := enter(t, d)

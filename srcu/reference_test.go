@@ -23,8 +23,8 @@ type real struct{ *Domain }
 
 func (r real) Enter() (exiter, bool) { return r.Domain.Enter() }
 
-// reference is a domain that is slow and obviously correct: one mutex, and a set of
-// the sections that are open.
+// reference is a domain that is slow and obviously correct: one mutex, and a
+// set of the sections that are open.
 type reference struct {
 	mu      sync.Mutex
 	changed *sync.Cond

@@ -11,11 +11,12 @@ import (
 	"testing/synctest"
 )
 
-// Scripts drive a domain one step at a time inside a synctest bubble, so that after
-// each step everybody has come as far as he can, and it is certain who waits.
+// Scripts drive a domain one step at a time inside a synctest bubble, so that
+// after each step all goroutines have come as far as they can, and it is certain
+// which of them wait.
 //
-// A line of a script is a step, "->", and what comes of it, at once or by waking
-// somebody. The steps:
+// A line of a script is a step, "->", and its results, including those of
+// goroutines that it wakes. The steps:
 //
 //	open, close        the method
 //	enter NAME         "ok" or "refused"
@@ -347,8 +348,8 @@ func (p *player) deepEnter(depth int) (exiter, bool) {
 	return s, ok
 }
 
-// finish leaves nothing behind in the bubble, so that a failure is reported as what
-// it is and not as a deadlock.
+// finish leaves nothing behind in the bubble, so that a failure is reported as
+// what it is and not as a deadlock.
 func (p *player) finish(t *testing.T) {
 	for _, s := range p.open {
 		s.Exit()
@@ -365,8 +366,8 @@ func (p *player) finish(t *testing.T) {
 
 // FuzzScripts plays the same random steps on a Domain and on the reference.
 //
-// A Domain may wait longer than it must, for sections that began after the call,
-// but never less long; and when no section is open nobody waits.
+// A Domain may wait longer than it must, for sections that began after the
+// call, but never less long; and when no section is open no goroutine waits.
 func FuzzScripts(f *testing.F) {
 	for _, seed := range []string{
 		"", "oabcsABC", "oasbAscCdBD", "oaxd0e1fxx0A1", "oasbtcxB0sAuC", "oabxdAe0B1", "\x00\x01\x02\x03oasbtc",

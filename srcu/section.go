@@ -4,10 +4,10 @@ package srcu
 
 import "context"
 
-// Enter opens a section, or reports false if the domain is shut or closed.
-// It never waits. Sections nest: each Enter counts.
+// Enter opens a section, or reports false if the domain is shut or closed. It
+// never waits. Sections nest: each Enter counts.
 //
-// The caller owns the section and must leave it with [Section.Exit]; until then
+// The caller must end the section with [Section.Exit]; until then
 // [Domain.Drain] does not return.
 func (d *Domain) Enter() (Section, bool) {
 	s := d.state.Load()
@@ -21,7 +21,7 @@ func (d *Domain) Enter() (Section, bool) {
 	return Section{}, false
 }
 
-// Without the build tag srcu_membarrier there is no domain that counts by P.
+// Without the build tag srcu_membarrier, no domain counts by P.
 type (
 	perP struct{}
 	//lint:ignore U1000 embedded in Domain

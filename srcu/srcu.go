@@ -2,11 +2,11 @@ package srcu
 
 import "sync/atomic"
 
-// A Domain is a set of critical sections that a writer can wait for, and can end
-// for good. Make one with [NewDomain] or [NewShutDomain]; one domain per thing
-// that can go away, so that no wait includes a stranger's section.
+// A Domain is a set of critical sections that a writer can wait for and can
+// close. Make one with [NewDomain] or [NewShutDomain]. Use one domain for each
+// thing that can go away, so that a wait includes no sections of other things.
 //
-// All methods may be called from any number of goroutines.
+// All methods may be called concurrently.
 type Domain struct {
 	gate
 	_ [lineSize - gateSize]byte
@@ -16,7 +16,8 @@ type Domain struct {
 	_ [lineSize - waitingSize]byte
 }
 
-// gate is the line that every enter reads. Only Open, a flip and Close write to it.
+// gate is the line that every enter reads. Only Open, a flip and Close write to
+// it.
 type gate struct {
 	state atomic.Uint64
 	perP
@@ -48,8 +49,8 @@ func NewDomain() *Domain {
 	return d
 }
 
-// NewShutDomain returns a domain whose Enter fails until [Domain.Open] is called:
-// for a thing that can be reached before it is ready.
+// NewShutDomain returns a domain whose Enter fails until [Domain.Open] is
+// called: for a thing that can be reached before it is ready.
 func NewShutDomain() *Domain {
 	d := new(Domain)
 	d.state.Store(stateShut)
@@ -61,25 +62,26 @@ func NewShutDomain() *Domain {
 }
 
 // Open lets sections begin in a domain from [NewShutDomain]. It does nothing if
-// the domain is open already, and does not reopen one that was closed.
+// the domain is open already, and does not reopen a closed domain.
 func (d *Domain) Open() { d.state.And(^uint64(stateShut)) }
 
-// A Section is an open critical section: the address of the word that counts it,
-// so that leaving needs no look-up. It is a value that belongs to its holder.
+// A Section is an open critical section: the address of the word that counts
+// it, so that Exit needs no look-up.
 type Section struct{ *word }
 
-// Close stops entry for good: every Enter that begins after it returned fails.
-// It does not wait for the sections that are open, which is what [Domain.Drain]
-// does, and may be called again, to no effect.
+// Close stops entry for good: every Enter that begins after Close returned
+// fails. Close does not wait for open sections, as [Domain.Drain] does. Calling
+// it again has no effect.
 //
-// Why it holds: the state turns away who comes from now on. An enter that read the
-// state before meets the closed bit of its word: both it and Close change that word
-// in one step each, so one of them is first. If the enter is, it is counted and
-// will be waited for; if Close is, the enter sees the bit, and fails.
+// Why it holds: an enter that reads the state from now on fails. An enter that
+// read the state before meets the closed bit of its word. Enter and Close each
+// change that word in one step, so one of them is first. If it is the enter,
+// the section is counted, and Drain waits for it. If it is Close, the enter
+// sees the bit and fails.
 func (d *Domain) Close() {
 	d.state.Or(stateClosed)
 	for w := range d.all {
-		if atomic.LoadInt64(&w.n)&closed == 0 { // Drain closes again, which then costs little
+		if atomic.LoadInt64(&w.n)&closed == 0 { // cheap when Drain closes again
 			atomic.OrInt64(&w.n, closed|attention)
 		}
 	}
@@ -88,8 +90,8 @@ func (d *Domain) Close() {
 // Closed reports whether Close was called.
 func (d *Domain) Closed() bool { return d.state.Load()&stateClosed != 0 }
 
-// Sections returns how many sections are open, for reports: others begin and end
-// while it counts.
+// Sections returns the number of open sections, for reports: while it counts,
+// sections begin and end.
 func (d *Domain) Sections() int {
 	if d.isPerP() {
 		return d.perPSections()

@@ -18,8 +18,8 @@ func enter(t testing.TB, d *Domain) Section {
 	return s
 }
 
-// Exits too many are caught when no section is left that they could take the place
-// of, and leave the domain usable.
+// Exits too many are caught when no section is left that they could take the
+// place of, and leave the domain usable.
 func TestExitTooMany(t *testing.T) {
 	exitPanics := func(t *testing.T, s Section) {
 		t.Helper()
@@ -76,7 +76,8 @@ func TestExitTooMany(t *testing.T) {
 	})
 }
 
-// A stand-in calls its function at each Exit, also of a copy, and concerns no domain.
+// A stand-in calls its function at each Exit, also of a copy, and concerns no
+// domain.
 func TestStandIn(t *testing.T) {
 	d := NewDomain()
 	exits := 0

@@ -11,13 +11,13 @@ type standIn struct {
 // nowhere is the domain of all stand-ins.
 var nowhere Domain
 
-// NewStandIn returns a section that no domain counts. Its Exit calls exit, each time:
-// for a holder of sections that must do more than leave, or must not leave again, in
-// rare cases, without a test on the way of all others.
+// NewStandIn returns a section that no domain counts, and whose Exit calls
+// exit. It stands for sections whose end must do more, or must fail, in rare
+// cases: the common path then needs no test for them.
 func NewStandIn(exit func()) Section {
 	s := &standIn{exit: exit}
 	s.word.d = &nowhere
-	s.word.n = attention >> 1 // what Exit finds is negative, now and after 2⁶² of them
+	s.word.n = attention >> 1 // Exit reads a negative number, even after 2⁶² exits
 	return Section{&s.word}
 }
 

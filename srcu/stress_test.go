@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A thing goes away: a page that is there until it is fenced off. A use after that
-// faults, and one that is only not ordered before it is a race on alive.
+// A thing goes away: a page that is there until it is fenced off. A use after
+// that faults, and one that is only not ordered before it is a race on alive.
 type thing struct {
 	alive bool
 	page  []byte
@@ -50,7 +50,7 @@ func (o *thing) fence(t testing.TB) {
 	}
 }
 
-// free gives the address back, once nobody can be wrong about it any more.
+// free gives the address back, once no goroutine can still use it.
 func (o *thing) free(t testing.TB) {
 	if err := unix.Munmap(o.page); err != nil {
 		t.Error("munmap:", err)
@@ -122,7 +122,7 @@ func unplugOnce(t *testing.T) {
 			}
 		})
 		readers.Add(1)
-		all.Go(func() { // leaving it to somebody else to exit
+		all.Go(func() { // another goroutine exits
 			defer readers.Done()
 			for {
 				if s, ok := d.Enter(); ok {
@@ -184,12 +184,13 @@ func unplugOnce(t *testing.T) {
 	close(handed)
 	all.Wait()
 	if n := d.Sections(); n != 0 {
-		t.Errorf("%d sections are open, and nobody is in one", n)
+		t.Errorf("%d sections are open, want none", n)
 	}
 	o.free(t)
 }
 
-// Writers replace a thing that readers use, and end the old one after a grace period.
+// Writers replace a thing that readers use, and end the old one after a grace
+// period.
 func TestStressSynchronize(t *testing.T) {
 	const writers, replacements = 3, 400
 	stressAtProcs(t, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// lineSize is the distance between stripes in bytes: one cache line of nearly
-	// all processors. Two lines were measured to be no faster.
+	// lineSize is the distance between stripes in bytes: one cache line of
+	// nearly all processors. Two lines measured no faster.
 	lineSize  = 1 << lineShift
 	lineShift = 6
 
@@ -19,7 +19,8 @@ const (
 	gateSize    = unsafe.Sizeof(gate{})
 	waitingSize = unsafe.Sizeof(waiting{})
 
-	// stripesPerP makes it rare that two running goroutines pick the same stripe.
+	// stripesPerP makes it rare that two running goroutines pick the same
+	// stripe.
 	stripesPerP = 8
 )
 
@@ -32,8 +33,8 @@ type stripes struct {
 
 func newStripes(d *Domain) stripes {
 	n := 1 << bits.Len(uint(stripesPerP*runtime.GOMAXPROCS(0)-1))
-	// The allocator may put a header of half a word in front, so ask for a line
-	// more, and begin where a line has at most that much before the first word.
+	// The allocator may put a header of half a word in front, so ask for one
+	// more line, and begin where at most that much of a line is skipped.
 	words := make([]word, (n+1)*int(wordsPerLine))
 	for uintptr(unsafe.Pointer(&words[0]))%lineSize >= wordSize {
 		words = words[1:]

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestProcPin runs the tests with the other way to choose a stripe. It depends on a
-// name inside the runtime, so it may one day not link.
+// TestProcPin runs the tests with the other way to choose a stripe. It depends
+// on a name inside the runtime, so it may one day not link.
 func TestProcPin(t *testing.T) {
 	out, err := exec.Command("go", "test", "-tags=srcu_procpin", "-count=1",
 		"-run=^Test(Scripts|Late|Stress|CacheLines|NoAllocation)", ".").CombinedOutput()
@@ -15,8 +15,8 @@ func TestProcPin(t *testing.T) {
 	}
 }
 
-// TestMembarrier runs the tests with the build tag srcu_membarrier, which changes
-// nothing on other architectures than amd64.
+// TestMembarrier runs the tests with the build tag srcu_membarrier, which
+// changes nothing on other architectures than amd64.
 func TestMembarrier(t *testing.T) {
 	out, err := exec.Command("go", "test", "-tags=srcu_membarrier", "-count=1",
 		"-run=^(Test(Scripts|Late|Stress|CacheLines|NoAllocation|ExitTooMany|Errors|StandIn|PerP)|Example|Fuzz)", ".").CombinedOutput()

@@ -11,19 +11,19 @@ import "sync/atomic"
 //	│ A │ C │ D │ count                                      │
 //	└───┴───┴───┴────────────────────────────────────────────┘
 //
-// 1 bit - attention: somebody waits for the count to reach zero, so the exit that
-// takes it there must say so. It is the sign bit: an enter or exit that finds any
-// bit set, or an exit that goes below zero, reads a negative number, and that one
-// test is all that the hot path pays.
-// 1 bit - closed: no section may begin here. Never cleared, and never without
-// attention: an enter that came late would not notice it.
+// 1 bit - attention: a waiter waits for the count to reach zero, so the exit that
+// takes it there must wake the waiter. It is the sign bit: an enter or exit that
+// finds any bit set, or an exit that goes below zero, reads a negative number.
+// That one test is all that the hot path pays.
+// 1 bit - closed: no section may begin here. Never cleared, and never set without
+// attention: a late enter would not notice it.
 // 1 bit - drained: the count was zero after closed was set. From then on only
-// enters that fail touch the count, each for a moment.
-// 61 bits - count: the open sections.
+// enters that fail change the count, each for a moment.
+// 61 bits - count: the number of open sections.
 type word struct {
 	_ [0]atomic.Int64 // aligns n for atomics on every architecture
-	n int64           // a plain one: with the methods of an atomic.Int64, Exit would be too long to inline
-	d *Domain         // whom to tell; on the same cache line as n
+	n int64           // not an atomic.Int64, whose methods make Exit too long to inline
+	d *Domain         // the domain whose waiter to wake; on the same cache line as n
 }
 
 const (
@@ -36,11 +36,11 @@ const (
 // idle reports whether a word that read v holds no section.
 func idle(v int64) bool { return v&count == 0 || v&drained != 0 }
 
-// enter opens a section on w. However long ago the caller chose w, it is w that
-// decides: see [Domain.Close].
+// enter opens a section on w. The caller may have chosen w long ago: the bits
+// of w decide; see [Domain.Close].
 func (w *word) enter() bool { return atomic.AddInt64(&w.n, 1) >= 0 || w.entered() }
 
-// entered is the rest of an enter that found a bit set.
+// entered is the slow path of an enter that found a bit set.
 func (w *word) entered() bool {
 	if atomic.LoadInt64(&w.n)&closed == 0 {
 		return true
@@ -49,31 +49,33 @@ func (w *word) entered() bool {
 	return false
 }
 
-// Exit ends the section. It may run on another goroutine than Enter did. It never
-// waits.
+// Exit ends the section. It may run on another goroutine than Enter did. It
+// never waits.
 //
-// Preconditions: Enter reported true for the section, and neither it nor a copy of it
-// was left before. Of exits too many, the one that finds no section open panics; until
-// then they take the place of other sections' exits.
+// Preconditions: Enter reported true for the section, and neither the section
+// nor a copy of it was ended before. An exit too many ends another section; the
+// one that finds no open section panics.
 //
-// It is a method of the word, which a Section embeds, because the compiler counts that
-// as less: a method of package drm that calls it is then inlined too, and only just.
+// It is a method of the word, which a Section embeds, because the compiler
+// counts that as less. A method of package drm that calls it is then inlined
+// too, but only just.
 func (w *word) Exit() {
 	if v := atomic.AddInt64(&w.n, -1); v < 0 {
 		w.exited(v)
 	}
 }
 
-// exited is the rest of an exit that left v behind and found a bit set.
+// exited is the slow path of an exit that left v behind and found a bit set.
 //
-// Invariant: a waiter that set attention while w held sections is told after w has
-// become idle.
+// Invariant: a waiter that set attention while w held sections is woken after w
+// has become idle.
 //
-// Why it holds: the exit that takes the count to zero finds attention set. Its swap
-// succeeds only on the very value that was judged, and telling follows. If it fails
-// because somebody has entered since, telling falls to the exit of that section, which
-// finds attention still set; if the word was closed since, the next turn sees that; if
-// attention is gone or drained is set, another exit has swapped, and tells.
+// Why it holds: the exit that takes the count to zero finds attention set. Its
+// swap succeeds only on the value that was tested; then it wakes the waiter.
+// The swap fails for one of three reasons. If a section has begun since, the
+// exit of that section finds attention still set, and wakes the waiter. If the
+// word was closed since, the next turn of the loop sees that. If attention is
+// cleared or drained is set, another exit has swapped, and wakes the waiter.
 func (w *word) exited(v int64) {
 	if w.d == &nowhere {
 		w.standIn().exit()
@@ -88,7 +90,7 @@ func (w *word) exited(v int64) {
 			next = v | drained
 		}
 		if atomic.CompareAndSwapInt64(&w.n, v, next) {
-			w.d.tellWaiter()
+			w.d.wakeWaiter()
 			return
 		}
 		v = atomic.LoadInt64(&w.n)
@@ -99,8 +101,8 @@ func (w *word) exited(v int64) {
 func (w *word) underflowed() {
 	atomic.AddInt64(&w.n, 1)
 	if w.d.Closed() {
-		atomic.OrInt64(&w.n, closed|attention) // the borrow went through them
+		atomic.OrInt64(&w.n, closed|attention) // the borrow has cleared them
 	}
-	w.d.tellWaiter()
-	panic("srcu: Exit of a section that is not open: each Section, copies included, is left exactly once")
+	w.d.wakeWaiter()
+	panic("srcu: Exit of a section that is not open: each Section, copies included, must be ended exactly once")
 }
