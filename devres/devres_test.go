@@ -157,8 +157,8 @@ func TestReleaseFunctionsCallBack(t *testing.T) {
 }
 
 // A resource that is being released uses older resources: the end of the binding
-// must not take them away under it. And who ends the binding a second time
-// must not go on before the first is done.
+// must not take them away before. A second end of the binding
+// waits for the first.
 func TestEndWaitsForRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRecorder(t)

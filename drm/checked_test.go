@@ -28,8 +28,8 @@ func mustPanic(t *testing.T, what string, f func()) (message string) {
 	return ""
 }
 
-// What leads to the hardware is of no use after Exit; what belongs to the
-// device in general is.
+// After Exit, methods of the view that lead to the hardware panic; those of the
+// device in general still work.
 func TestCheckedViewEndsWithItsGuard(t *testing.T) {
 	toy := newUnregisteredToyOf(t, checkedClass(), &drm.Driver{})
 	toy.register(t, "data")
@@ -62,7 +62,7 @@ func TestCheckedViewEndsWithItsGuard(t *testing.T) {
 	other.Device().Parent() // another guard's view is not concerned
 }
 
-// A copy of a guard, which go vet reports, is caught when it exits again.
+// The Exit of a copy of a guard, which go vet reports, panics.
 func TestCheckedCopyExitsOnce(t *testing.T) {
 	toy := newUnregisteredToyOf(t, checkedClass(), &drm.Driver{})
 	toy.register(t, nil)

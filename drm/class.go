@@ -10,10 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Class is what minors, sysfs objects and uevents of DRM devices belong to:
-// the kernel's "drm" class, and the number space of its major 226. A process
-// may have several, for tests that must not see each other. All methods may
-// be called concurrently.
+// A Class has the minors, sysfs objects and uevents of DRM devices: it is the
+// kernel's "drm" class, with the minor numbers of major 226. A process may have
+// several, such as one for each test. All methods may be called concurrently.
 type Class struct {
 	mu          sync.Mutex
 	minors      [2 * minorsOfType]*Minor // reserved numbers, see Minor.slot
@@ -60,8 +59,8 @@ func NewClass(options ClassOptions) *Class {
 	return &Class{options: options}
 }
 
-// Minor returns the node of that minor number, nil when there is no such node
-// at this moment.
+// Minor returns the node of that minor number, or nil if there is none at this
+// moment.
 func (c *Class) Minor(number int) *Minor {
 	for _, m := range c.Minors() {
 		if m.number == number {
@@ -84,8 +83,8 @@ func (c *Class) Minors() []*Minor {
 	return minors
 }
 
-// reserve gives the device its minors: the lowest numbers that no device has,
-// not even an unplugged one that is still referred to.
+// reserve gives the device its minors: the lowest free numbers. An unplugged
+// device that is still referred to keeps its numbers.
 func (c *Class) reserve(d *Device) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,7 +111,7 @@ func (c *Class) reserve(d *Device) error {
 	return nil
 }
 
-// release frees the numbers of a device that nothing refers to any more.
+// release frees the numbers of a device without references.
 func (c *Class) release(d *Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,8 +120,8 @@ func (c *Class) release(d *Device) {
 	}
 }
 
-// publish makes the nodes of the device openable, the render node first: who
-// sees the card looks for it.
+// publish makes the nodes of the device openable, the render node first: a
+// program that sees the card looks for its render node.
 func (c *Class) publish(d *Device) {
 	for _, m := range slices.Backward(d.minors()) {
 		c.setPublished(m, true)
@@ -130,7 +129,7 @@ func (c *Class) publish(d *Device) {
 	}
 }
 
-// withdraw takes the nodes of the device back.
+// withdraw undoes publish.
 func (c *Class) withdraw(d *Device) {
 	for _, m := range d.minors() {
 		c.setPublished(m, false)

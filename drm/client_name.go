@@ -9,26 +9,26 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// clientName is what a client calls itself, for reports.
+// clientName is the name that a client gave itself, for reports.
 type clientName struct {
 	mu   sync.Mutex
 	name string
 }
 
-// ClientName returns the name that the client has given to the file with
-// DRM_IOCTL_SET_CLIENT_NAME, "" when it has none.
+// ClientName returns the name that the client gave the file with
+// DRM_IOCTL_SET_CLIENT_NAME, or "".
 func (f *File) ClientName() string {
 	f.name.mu.Lock()
 	defer f.name.mu.Unlock()
 	return f.name.name
 }
 
-// setClientName takes a name of printable ASCII characters without spaces, so
-// that it can stand in any report. Its length does not count a NUL at the end,
-// and there must be none (drm.h, DRM_IOCTL_SET_CLIENT_NAME).
+// setClientName sets the name, which consists of printable ASCII characters
+// without spaces, so that it fits in any report. It has no NUL at the end
+// (drm.h, DRM_IOCTL_SET_CLIENT_NAME).
 func setClientName(_ *RegisteredDevice, req *Request, arg *uapi.SetClientName) error {
 	if arg.NameLen > uapi.ClientNameMaxLen {
-		return fmt.Errorf("drm: SET_CLIENT_NAME of %d bytes, at most %d are allowed: %w", arg.NameLen, uapi.ClientNameMaxLen, unix.EINVAL)
+		return fmt.Errorf("drm: SET_CLIENT_NAME: %d bytes (limit %d): %w", arg.NameLen, uapi.ClientNameMaxLen, unix.EINVAL)
 	}
 	name := make([]byte, arg.NameLen)
 	if len(name) > 0 {
@@ -38,7 +38,7 @@ func setClientName(_ *RegisteredDevice, req *Request, arg *uapi.SetClientName) e
 	}
 	for _, c := range name {
 		if c <= ' ' || c >= 0x7f {
-			return fmt.Errorf("drm: SET_CLIENT_NAME to %q: only printable ASCII without spaces is allowed: %w", name, unix.EINVAL)
+			return fmt.Errorf("drm: SET_CLIENT_NAME: %q: only printable ASCII without spaces is allowed: %w", name, unix.EINVAL)
 		}
 	}
 	f := req.File

@@ -9,7 +9,7 @@ import (
 )
 
 // coreIoctls are the requests that every device answers (drm_ioctl.c,
-// drm_auth.c, drm_lease.c). Those of modesetting, buffers and fences come with the parts.
+// drm_auth.c, drm_lease.c). Parts add those of modesetting, buffers and fences.
 var coreIoctls = []Ioctl{
 	NewCoreIoctl(uapi.IoctlVersion, version),
 	NewCoreIoctl(uapi.IoctlGetUnique, getUnique),
@@ -47,8 +47,8 @@ func version(dev *RegisteredDevice, req *Request, arg *uapi.Version) error {
 	return copyField(req, arg.Desc, &arg.DescLen, info.Desc)
 }
 
-// copyField writes as much of value as the client has room for, and tells it
-// the whole length.
+// copyField writes as much of value as the client has room for, and sets room
+// to its length.
 func copyField(req *Request, addr uint64, room *uint64, value string) error {
 	n := min(*room, uint64(len(value)))
 	*room = uint64(len(value))
@@ -58,7 +58,7 @@ func copyField(req *Request, addr uint64, room *uint64, value string) error {
 	return req.CopyToUser(addr, []byte(value[:n]))
 }
 
-// getUnique answers the bus id, which a master has only after SET_VERSION.
+// getUnique returns the bus id, which a master has only after SET_VERSION.
 func getUnique(dev *RegisteredDevice, req *Request, arg *uapi.Unique) error {
 	dev.masterMu.Lock()
 	var unique string
@@ -75,14 +75,14 @@ func getUnique(dev *RegisteredDevice, req *Request, arg *uapi.Unique) error {
 	return nil
 }
 
-// overflowUID is the user that GET_CLIENT names, whoever asks.
+// overflowUID is the user id that GET_CLIENT returns for every client.
 const overflowUID = 65534
 
-// getClient answers what it still answers: whether the caller itself is
-// authenticated.
+// getClient returns whether the caller is authenticated. The kernel answers
+// nothing else any more.
 func getClient(dev *RegisteredDevice, req *Request, arg *uapi.Client) error {
 	if arg.Idx != 0 {
-		return fmt.Errorf("drm: GET_CLIENT %d: only the caller itself, 0, can be asked for: %w", arg.Idx, unix.EINVAL)
+		return fmt.Errorf("drm: GET_CLIENT: index %d: only 0, the caller itself, is allowed: %w", arg.Idx, unix.EINVAL)
 	}
 	arg.Auth = 0
 	if req.File.Authenticated() {
@@ -147,7 +147,7 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 	caps := &req.File.caps
 	caps.mu.Lock()
 	defer caps.mu.Unlock()
-	// limit is the largest value that a capability takes.
+	// limit is the largest value of the capability.
 	limit := uint64(1)
 	var field *bool
 	switch arg.Capability {
@@ -159,10 +159,10 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 		if !dev.Has(FeatureAtomic) {
 			return refuse("the driver has no atomic modesetting", unix.EOPNOTSUPP)
 		}
-		// Xorg's modesetting driver asks for 1 and gets it wrong; servers that
-		// have been mended ask for 2. The kernel refuses the former too.
+		// Xorg's modesetting driver sets 1 and is broken; fixed servers set 2.
+		// The kernel refuses the former too.
 		if comm := req.Client().Comm; arg.Value == 1 && comm != "" && comm[0] == 'X' {
-			return refuse("atomic modesetting of old X servers does not work", unix.EOPNOTSUPP)
+			return refuse("atomic modesetting of old X servers is broken", unix.EOPNOTSUPP)
 		}
 		field, limit = &caps.Atomic, 2
 	case uapi.ClientCapAspectRatio:
@@ -209,7 +209,7 @@ func setVersion(dev *RegisteredDevice, req *Request, arg *uapi.SetVersion) error
 		return major == -1 || major == ourMajor && minor >= 0 && minor <= ourMinor
 	}
 	if !fits(asked.DiMajor, asked.DiMinor, arg.DiMajor, arg.DiMinor) {
-		return fmt.Errorf("drm: SET_VERSION to interface %d.%d, it is %d.%d: %w", asked.DiMajor, asked.DiMinor, arg.DiMajor, arg.DiMinor, unix.EINVAL)
+		return fmt.Errorf("drm: SET_VERSION: interface version %d.%d, have %d.%d: %w", asked.DiMajor, asked.DiMinor, arg.DiMajor, arg.DiMinor, unix.EINVAL)
 	}
 	if asked.DiMajor != -1 && asked.DiMinor >= 1 {
 		dev.masterMu.Lock()
@@ -217,15 +217,15 @@ func setVersion(dev *RegisteredDevice, req *Request, arg *uapi.SetVersion) error
 		dev.masterMu.Unlock()
 	}
 	if !fits(asked.DdMajor, asked.DdMinor, arg.DdMajor, arg.DdMinor) {
-		return fmt.Errorf("drm: SET_VERSION to driver %d.%d, it is %d.%d: %w", asked.DdMajor, asked.DdMinor, arg.DdMajor, arg.DdMinor, unix.EINVAL)
+		return fmt.Errorf("drm: SET_VERSION: driver version %d.%d, have %d.%d: %w", asked.DdMajor, asked.DdMinor, arg.DdMajor, arg.DdMinor, unix.EINVAL)
 	}
 	return nil
 }
 
-// invalidOp answers requests of the time before kernel modesetting.
+// invalidOp refuses legacy (pre-KMS) requests.
 func invalidOp[T any](*RegisteredDevice, *Request, *T) error {
-	return fmt.Errorf("drm: a request of the time before kernel modesetting: %w", unix.EINVAL)
+	return fmt.Errorf("drm: legacy (pre-KMS) request: %w", unix.EINVAL)
 }
 
-// noop accepts requests that have lost their meaning.
+// noop accepts legacy requests that no longer have an effect.
 func noop[T any](*RegisteredDevice, *Request, *T) error { return nil }

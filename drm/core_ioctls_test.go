@@ -46,7 +46,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// GET_UNIQUE has nothing to say until the master has sent SET_VERSION: libdrm
+// GET_UNIQUE returns nothing until the master has sent SET_VERSION: libdrm
 // relies on it when it looks for a card by name.
 func TestSetVersionAndGetUnique(t *testing.T) {
 	for _, tc := range []struct {
@@ -68,7 +68,7 @@ func TestSetVersionAndGetUnique(t *testing.T) {
 		{[2]int32{-1, 0}, [2]int32{3, 3}, unix.EINVAL, ""},
 		{[2]int32{-1, 0}, [2]int32{3, -1}, unix.EINVAL, ""},
 		{[2]int32{-1, 0}, [2]int32{4, 0}, unix.EINVAL, ""},
-		{[2]int32{1, 4}, [2]int32{4, 0}, unix.EINVAL, "robot"}, // the bus id is set by then
+		{[2]int32{1, 4}, [2]int32{4, 0}, unix.EINVAL, "robot"}, // the bus id is set all the same
 	} {
 		toy := newToy(t, &drm.Driver{})
 		c := drmtest.Open(t, toy.dev.Primary())
@@ -298,9 +298,9 @@ func TestSetClientName(t *testing.T) {
 	}
 }
 
-// FuzzCoreIoctls sends the requests of the core with any number, size,
-// direction, argument and memory that it points to. Each is answered without a
-// panic, with an error that DRM has, and the device answers the next request.
+// FuzzCoreIoctls sends requests with random numbers, sizes, directions,
+// arguments and memory. None may panic, each error must be one of DRM, and the
+// device must answer the next request.
 func FuzzCoreIoctls(f *testing.F) {
 	toy := newToy(f, &drm.Driver{Features: drm.FeatureRender | drm.FeatureModeset | drm.FeatureAtomic | drm.FeatureCursorHotspot},
 		&part{cap: func(c uint64) (uint64, bool) { return c, c == 1 }})

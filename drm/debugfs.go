@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// A DebugfsFile is a file of a device in debugfs: what people and test
-// programs look at, and turn, that is no part of the uAPI. A host shows it
-// below dri/ in debugfs, in the directory of the device.
+// A DebugfsFile is a file of a device in debugfs: it shows or sets something
+// that is no part of the uAPI. A host shows it below dri/ in debugfs, in the
+// directory of the device.
 //
 // All functions may be called at any time, also after the device is unplugged,
-// and concurrently. They wait for nothing that a client does.
+// and concurrently. They must not wait for a client.
 type DebugfsFile struct {
 	// Path leads from the directory of the device to the file, such as
-	// "crtc-0/crc/control". The directories on the way need no mention.
+	// "crtc-0/crc/control". The directories on the way are implied.
 	Path string
 
-	// Show returns the content at this moment; nil for a file that cannot be
-	// read, or that Open serves.
+	// Show returns the content at this moment. It is nil if the file cannot be
+	// read, or if Open serves it.
 	Show func() string
 
-	// Store takes what one write(2) brought; nil for a file that cannot be
-	// written. A host may have told the client that the write succeeded
-	// before it calls Store: an error is for reports. What comes of a bad
-	// value should show where the value is used.
+	// Store takes the data of one write(2). It is nil if the file cannot be
+	// written. A host may have told the client that the write succeeded before
+	// it calls Store: an error is for reports only. A bad value should show
+	// where it is used.
 	Store func(data string) error
 
 	// Open serves a file that is a stream: each delivery to sink is what one
@@ -37,14 +37,14 @@ type DebugfsFile struct {
 
 // A DebugfsPart is a [Part] with files in debugfs.
 type DebugfsPart interface {
-	// DebugfsFiles returns the files that there are at this moment. It is
-	// called whenever an object of the class came or went, in the middle of
-	// registering and unplugging: it must not wait for either.
+	// DebugfsFiles returns the files at this moment. It is called whenever an
+	// object of the class came or went, during registration and unplug: it must
+	// not wait for either.
 	DebugfsFiles(dev *Device) []DebugfsFile
 }
 
-// DebugfsFiles returns the files of the device in debugfs at this moment:
-// those of the core, then those of its parts and its driver.
+// DebugfsFiles returns the files of the device in debugfs at this moment: those
+// of the core, of the parts, and of the driver.
 func (d *Device) DebugfsFiles() []DebugfsFile {
 	files := []DebugfsFile{
 		{Path: "name", Show: d.showName},
@@ -61,7 +61,7 @@ func (d *Device) DebugfsFiles() []DebugfsFile {
 	return files
 }
 
-// showName is drm_name_info.
+// showName is the content of file name (drm_name_info).
 func (d *Device) showName() string {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
@@ -72,7 +72,8 @@ func (d *Device) showName() string {
 	return fmt.Sprintf("%s dev=%s%s unique=%s\n", d.driver.Info.Name, d.parent.Name(), master, d.Unique())
 }
 
-// showClients is drm_clients_info, but that it is ordered by process.
+// showClients is the content of file clients (drm_clients_info), ordered by
+// process.
 func (d *Device) showClients() string {
 	files := d.openFiles()
 	d.masterMu.Lock()

@@ -16,7 +16,7 @@ import (
 
 // A Device is a DRM device in general: it may be registered or not. It is
 // reference-counted: a registration, each open file and each exported buffer
-// hold it. All methods may be called concurrently.
+// have a reference. All methods may be called concurrently.
 type Device struct {
 	class   *Class
 	driver  *Driver
@@ -29,8 +29,8 @@ type Device struct {
 	gate  *srcu.Domain
 	state atomic.Uint32
 
-	// registered is the view that guards hand out. Written before the gate
-	// opens and after it is drained, read inside guards only.
+	// registered is the view of guards. It is written before the gate opens and
+	// after it is drained, and read inside guards only.
 	registered RegisteredDevice
 	checked    bool    // see ClassOptions
 	records    records // but for those of the files
@@ -50,17 +50,18 @@ type Device struct {
 }
 
 // An UnregisteredDevice is a device that was just made. Only its creator has
-// it: it attaches the parts, and then registers it, which uses it up.
+// it. The creator attaches the parts, then registers the device, which uses the
+// UnregisteredDevice up.
 type UnregisteredDevice struct {
 	dev    *Device
 	parent *bus.BoundDevice
 	used   atomic.Bool
 }
 
-// NewDevice makes a device of driver on parent, with data as the driver's own
-// data ([Data]). The device is a managed resource of parent: without a
-// registration it goes away with the binding. Errors: ENOSPC when the class
-// has no free minor number.
+// NewDevice makes a device of driver on parent. data is the driver's own data,
+// for [Data]. The device is a managed resource of parent: without a
+// registration it goes away with the binding. NewDevice fails with ENOSPC if
+// the class has no free minor number.
 func NewDevice(class *Class, driver *Driver, parent *bus.BoundDevice, data any) (*UnregisteredDevice, error) {
 	d := &Device{
 		class:   class,
@@ -93,9 +94,8 @@ func NewDevice(class *Class, driver *Driver, parent *bus.BoundDevice, data any) 
 // Device returns the general view. Guards of it fail with [ErrNotRegistered].
 func (u *UnregisteredDevice) Device() *Device { return u.dev }
 
-// Attach adds a part to the device. It must be called before Register, by the
-// creator only. EEXIST when the part answers a request that another part
-// answers already.
+// Attach adds a part to the device. The creator calls it before Register. It
+// fails with EEXIST if another part answers one of the part's requests.
 func (u *UnregisteredDevice) Attach(p Part) error {
 	if u.used.Load() {
 		return fmt.Errorf("drm: attaching a part to %s: it is registered already: %w", u.dev.Name(), unix.EBUSY)
@@ -129,18 +129,18 @@ func (d *Device) Parent() *bus.Device { return d.parent }
 // Primary returns the primary node (cardN).
 func (d *Device) Primary() *Minor { return d.primary }
 
-// Render returns the render node (renderDN), nil when the device has none.
+// Render returns the render node (renderDN), or nil.
 func (d *Device) Render() *Minor { return d.render }
 
-// State returns the state at this moment. It is for reports: a decision that
-// depends on it is a race; take a guard.
+// State returns the state at this moment, for reports. To decide something,
+// take a guard: the state may change at any moment.
 func (d *Device) State() State { return State(d.state.Load()) }
 
 // Guards returns how many guards are open at this moment, for reports.
 func (d *Device) Guards() int { return d.gate.Sections() }
 
-// InUse reports whether a client has anything of the device: an open file, or
-// what a part that is a [UsePart] knows of. A driver is not unloaded then.
+// InUse reports whether a client uses the device: it has an open file, or
+// something that a [UsePart] knows of. A driver cannot be unloaded then.
 func (d *Device) InUse() bool {
 	if d.Files() > 0 {
 		return true
@@ -168,8 +168,8 @@ func (d *Device) openFiles() (open []*File) {
 	return open
 }
 
-// Get takes a reference on behalf of a software object that outlives files
-// and registration, such as an exported buffer. The caller must hold one
+// Get takes a reference, for a software object that outlives files and
+// registration, such as an exported buffer. The caller must have a reference
 // already, or be inside a guard.
 func (d *Device) Get() {
 	if !d.tryGet() {
@@ -190,21 +190,20 @@ func (d *Device) tryGet() bool {
 	}
 }
 
-// Put gives a reference back. With the last one the device is Gone and its
-// minor numbers can be taken again.
+// Put drops a reference. The last one makes the device Gone and frees its minor
+// numbers.
 func (d *Device) Put() {
 	switch refs := d.refs.Add(-1); {
 	case refs < 0:
 		panic("drm: Put of a device without a reference")
 	case refs == 0:
-		d.gate.Close() // a device that was never registered: it never will be
+		d.gate.Close() // a device that was never registered
 		d.class.release(d)
-		d.advance(Gone) // by then the numbers can be taken again
+		d.advance(Gone) // last: the numbers are free now
 	}
 }
 
-// advance brings the device to a later state; it never goes back to an earlier
-// one, whoever comes last.
+// advance brings the device to a state, unless it is in a later one already.
 func (d *Device) advance(to State) {
 	for {
 		state := d.state.Load()

@@ -12,14 +12,13 @@ import (
 
 // Ioctl serves one request of the file: cmd with the argument at arg in the
 // memory of caller. ctx ends when the calling thread is interrupted or dies.
-// The checks, and their order, are those of the kernel's drm_ioctl: ENODEV
-// before everything else when the device is unplugged, ENOTTY for a request
-// that is not DRM's, EINVAL for an unknown one, EFAULT, EACCES, and what the
-// handler returns. Every error wraps one errno; see [Errno].
+// The checks and their order are those of the kernel's drm_ioctl: ENODEV if the
+// device is unplugged, ENOTTY for a request that is not DRM's, EINVAL for an
+// unknown one, EFAULT, EACCES, and the error of the handler. On a closed file,
+// Ioctl fails with EBADF. Every error wraps the errno that a program sees; see
+// [Errno].
 //
-// EBADF when the file is closed.
-//
-// The request is checked and handled inside one guard: unplugging waits for it.
+// The request is checked and handled inside one guard: an unplug waits for it.
 func (f *File) Ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64) error {
 	err := f.ioctl(ctx, caller, cmd, arg)
 	if err != nil && f.minor.dev.logsRefusals(ctx) {
@@ -42,9 +41,8 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 }
 
 // dispatch copies the argument in, has it handled inside a guard, and copies
-// the argument out, also when the request was refused or failed. Sizes may
-// differ between the client's headers and ours: what the client did not send is
-// zero.
+// the argument out, even if the request was refused or failed. The client's
+// headers may have another size for the argument: what it did not send is zero.
 //
 // Both copies are made outside the guard: a client can make them slow
 // (userfaultfd), and an unplug must not wait for that. The kernel does not hold
@@ -91,7 +89,7 @@ func (d *Device) lookupIoctl(cmd uint32) (*Ioctl, error) {
 		ioctl = absentIoctls[uapi.IOCNr(cmd)]
 	}
 	if ioctl == nil {
-		return nil, fmt.Errorf("drm: ioctl %#x: %s does not know number %#x: %w", cmd, d.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
+		return nil, fmt.Errorf("drm: ioctl %#x: %s has no request of number %#x: %w", cmd, d.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
 	}
 	return ioctl, nil
 }
@@ -150,7 +148,7 @@ func (ioctl *Ioctl) permit(req *Request) error {
 }
 
 // Errno returns the error number that a client gets for an error of this
-// package: 0 for nil, EINVAL for an error that wraps none.
+// package: 0 for nil, EINVAL for an error that wraps no errno.
 func Errno(err error) unix.Errno {
 	var errno unix.Errno
 	switch {

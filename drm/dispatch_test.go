@@ -35,8 +35,8 @@ type by struct {
 
 func (b by) Client() drm.Client { return b.as }
 
-// TestOrderOfChecks sends requests with all defects that are left, and takes
-// away one after the other: each check comes before all later ones.
+// TestOrderOfChecks sends a request with all defects, and mends one after the
+// other: each check must come before all later ones.
 func TestOrderOfChecks(t *testing.T) {
 	ran := 0
 	var answer error
@@ -122,7 +122,7 @@ var (
 	root  = drm.Client{PID: 1, UID: 0, Comm: "root", Admin: true}
 )
 
-// authenticate makes c authenticated by the master.
+// authenticate lets the master authenticate c.
 func authenticate(t testing.TB, master, c *drmtest.Client) {
 	t.Helper()
 	var magic uapi.Auth
@@ -134,7 +134,7 @@ func authenticate(t testing.TB, master, c *drmtest.Client) {
 	}
 }
 
-// clients are one of each kind that permissions tell apart.
+// A clientKind is a kind of client that permissions distinguish.
 type clientKind struct {
 	name   string
 	file   *drmtest.Client
@@ -162,7 +162,7 @@ func clientKinds(t testing.TB, dev *drm.Device) []clientKind {
 	}
 }
 
-// permitted is the rule of the uAPI, flag by flag.
+// permitted implements the rule of the uAPI, flag by flag.
 func (k clientKind) permitted(flags drm.IoctlFlags) bool {
 	switch {
 	case flags&drm.IoctlRootOnly != 0 && !k.admin:
@@ -242,9 +242,9 @@ func TestCorePermissions(t *testing.T) {
 }
 
 // TestSizesAndDirections sends the struct of a request shorter and longer than
-// the handler's, and with other direction bits: what the client did not send
-// is zero, it gets back exactly as much as it said, and what is beyond the
-// handler's struct comes back as it was sent.
+// the handler's, and with other direction bits: what the client did not send is
+// zero, it gets back as many bytes as it said, and bytes beyond the handler's
+// struct come back as they were sent.
 func TestSizesAndDirections(t *testing.T) {
 	const ours = toyArgSize
 	var seen toyArg
@@ -331,8 +331,8 @@ func TestNewIoctlChecksSize(t *testing.T) {
 	})
 }
 
-// A panic in a handler is the EIO of that one client, and is reported; the
-// device lives on.
+// A panic in a handler becomes EIO for that client, and is reported. The device
+// goes on working.
 func TestPanicInHandler(t *testing.T) {
 	toy := newToy(t, &drm.Driver{Ioctls: []drm.Ioctl{
 		toyIoctl(0, 0, func(*drm.RegisteredDevice, *drm.Request) error { panic("broken toy") }),

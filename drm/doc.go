@@ -7,17 +7,17 @@
 // A display device can go away at any moment, while requests are in flight.
 // Three lifetimes must not be mixed up:
 //
-//   - the [Device]: reference-counted, lives as long as an open file, a buffer
+//   - the [Device]: reference-counted, it lives as long as an open file, a buffer
 //     or a registration needs it;
 //   - its parent as an object, a bus.Device: good for names and logs;
-//   - its parent as bound hardware, a bus.BoundDevice: it ends when it ends.
+//   - its parent as bound hardware, a bus.BoundDevice: no reference keeps it.
 //
 // A [RegistrationGuard] is a cheap critical section that proves, at run time,
-// that the third still holds: while a guard is open the device is registered
-// and its parent is bound. Ending the [Registration] waits for all open
-// guards, and from then on no new one can be had. The proof is a value: the
-// [RegisteredDevice], which alone leads to the bound parent and to the
-// registration's data, and which only a guard hands out.
+// that the third still lives: while a guard is open the device is registered
+// and its parent is bound. The end of the [Registration] waits for all open
+// guards, and from then on none can be taken. The proof is a value, the
+// [RegisteredDevice]: only it leads to the bound parent and to the
+// registration's data, and only a guard returns it.
 //
 //	guard, err := dev.RegistrationGuard()
 //	if err != nil {
@@ -26,9 +26,9 @@
 //	defer guard.Exit()
 //	guard.Device().Parent() // bound, until Exit
 //
-// Nobody has to remember this for requests: every entry point of a client
-// (open, ioctl, read, poll, mmap, close) runs inside a guard, and the handler
-// of an ioctl receives the registered view and cannot be called without it.
+// For requests this is done already: every entry point of a client (open,
+// ioctl, read, poll, mmap, close) runs inside a guard, and the handler of an
+// ioctl receives the registered view.
 //
 // # From the kernel patch to this package
 //
@@ -53,49 +53,49 @@
 //	RegistrationData                RegistrationData
 //	drm_dev_enter/exit/unplug       package srcu
 //
-// What each promises, and why the promise holds, stands at its declaration.
+// The declaration of each says what it promises, and why the promise holds.
 //
-// # Who holds up an unplug
+// # Slow unplugs
 //
-// An unplug that has to wait is reported after a while ([DrainWatch]),
-// with every open guard that is known by name: the requests of clients always,
-// those that drivers take by themselves when guards are checked
-// ([ClassOptions]). A context knows the guard that its user is inside of, so
-// that [Registration.Close] with it, from inside a guard of the same device, is
-// refused and does not hang.
+// An unplug that has to wait is reported after a while ([DrainWatch]), with
+// every open guard that is known by name: those of requests always, those that
+// drivers take themselves when guards are checked ([ClassOptions]). The context
+// of a request or view carries its guard. [Registration.Close] with such a
+// context, from inside a guard of the same device, returns [ErrInsideGuard]
+// instead of waiting for ever.
 //
 // # Parts
 //
-// Modesetting (drm/kms), buffers (drm/gem) and fences (drm/syncobj) stand
-// above this package. Each is a [Part] of a device and brings its own ioctls,
-// its own state for each open file, and what it does in an unplug.
+// Modesetting (drm/kms), buffers (drm/gem) and sync objects (drm/syncobj) are
+// packages above this one. Each is a [Part] of a device, with its own ioctls,
+// its own state for each open file, and its own step in an unplug.
 //
-// The requests of a part that a device lacks are known all the same: they are
-// checked, and refused with EOPNOTSUPP (requests.go).
+// As in the kernel, the requests of a part that a device lacks are checked like
+// others, and then fail with EOPNOTSUPP (requests.go).
 //
 // # Masters and leases
 //
-// One file at a time is master and may change what is shown (master.go). It
-// can lease displays away: CREATE_LEASE gives the client another file, whose
-// master is a lessee (lease.go). The lessee finds the objects of its lease
-// only; the part that has objects asks [File.LeaseHeld] wherever a client
-// names one. A lessee is master while its lessor is.
+// One file at a time is master and may change what is shown (master.go). It can
+// lease displays: CREATE_LEASE gives the client another file, whose master is a
+// lessee (lease.go). A lessee finds only the objects of its lease; the part
+// with the objects calls [File.LeaseHeld] for each object that a client names.
+// A lessee is master while its lessor is.
 //
 // # Clients
 //
-// A client is anything that can open a [Minor], send an ioctl with [Memory]
-// behind an address, read, poll, map and close. Programs that package host
-// supervises are clients; so are Go programs in the same process (see package
-// drmtest).
+// A client is anything that can open a [Minor], send an ioctl with an address
+// in its [Memory], read, poll, map and close. Programs under package host are
+// clients; so is Go code in the same process (see package drmtest).
 //
 // # Lock order
 //
 //	bus.Device.mu → Registration.mu → a Part's own locks → Class.mu
 //	a Part's own locks → Device.masterMu
 //	Device.fileMu, a Part's own locks → a file's lock of events (leaf)
+//	records.mu is a leaf.
 //
-// A guard is taken before any of these and never inside of them: an unplug
-// waits for guards while it holds the lock of the parent.
+// A guard is taken before any of these locks, and never with one held: an
+// unplug waits for guards with the lock of the parent held.
 //
 // # Where to start reading
 //

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A DrainWatch says what happens when an unplug has to wait for open guards.
+// A DrainWatch says how an unplug that waits for open guards is reported.
 type DrainWatch struct {
 	// After is how long an unplug waits before it is reported, and again each
 	// time that the wait has doubled. Zero is [DefaultDrainWatch].
@@ -16,16 +16,17 @@ type DrainWatch struct {
 	Report func(SlowDrain)
 }
 
-// DefaultDrainWatch is long for a section and short for a person.
+// DefaultDrainWatch is the default of [DrainWatch].After: long for a section,
+// short for a person.
 const DefaultDrainWatch = 5 * time.Second
 
-// A SlowDrain is an unplug that waits for open guards, or has done so.
+// A SlowDrain is an unplug that waits, or has waited, for open guards.
 type SlowDrain struct {
 	Device   *Device
 	Waited   time.Duration
-	Finished bool        // it went on: the last guard has exited
-	Guards   []OpenGuard // those that are known by name
-	Others   int         // those that are not
+	Finished bool        // the last guard has exited
+	Guards   []OpenGuard // the open guards that are known by name
+	Others   int         // how many others are open
 	// Inside says that the goroutine that unplugs is itself inside a guard of
 	// the device, for which it waits. Known only when guards are checked.
 	Inside bool
@@ -89,7 +90,7 @@ func (r *drainReporter) stop() {
 func (w DrainWatch) report(s SlowDrain) {
 	device, log := s.Device.Name(), s.Device.class.Logger()
 	if s.Finished {
-		log.Info("drm: the unplug goes on: all guards are closed", "device", device, "waited", s.Waited)
+		log.Info("drm: the unplug goes on: all guards have exited", "device", device, "waited", s.Waited)
 	} else {
 		log.Warn("drm: an unplug waits for open guards", "device", device, "waited", s.Waited,
 			"known", len(s.Guards), "others", s.Others, "asked for inside a guard", s.Inside)

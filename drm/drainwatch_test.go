@@ -39,8 +39,8 @@ func (s *slowDrains) take() []drm.SlowDrain {
 	return all
 }
 
-// stuckIoctl makes a toy whose GET_STATS-like request, deaf to the unplug,
-// waits for the end of stuck.
+// stuckIoctl returns a request that waits for the end of stuck and ignores an
+// unplug.
 func stuckIoctl(stuck <-chan struct{}) drm.Ioctl {
 	return drm.NewIoctl(uapi.IO(uapi.CommandBase), 0, func(*drm.RegisteredDevice, *drm.Request, *struct{}) error {
 		<-stuck
@@ -106,7 +106,7 @@ func TestSlowDrainIsReported(t *testing.T) {
 	}
 }
 
-// A fast unplug says nothing.
+// A fast unplug is not reported.
 func TestFastDrainIsNotReported(t *testing.T) {
 	var slow slowDrains
 	reports := new(drmtest.Reports)
@@ -239,8 +239,8 @@ func TestCloseLaterInsideGuard(t *testing.T) {
 	}
 }
 
-// An unbind inside a guard of a device on it cannot end before that guard:
-// the report says so.
+// TestUnbindInsideGuardIsReported checks that the report of an unbind inside a
+// guard of the device says so.
 func TestUnbindInsideGuardIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slow slowDrains

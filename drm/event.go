@@ -8,26 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EventBudget is how many bytes of events a file may have under way:
-// reserved, or delivered and not yet read.
+// EventBudget is how many bytes of events a file may have pending: reserved, or
+// delivered and not yet read.
 const EventBudget = 4096
 
-// An EventSink takes the events of a file in place of the file's own queue.
-// Its methods are called with the file's lock held: they must not block and
-// must not call the file.
+// An EventSink takes the events of a file, in place of the file's own queue.
+// Its methods are called with the file's lock held: they must neither block nor
+// call the file.
 type EventSink interface {
-	// Deliver passes on one whole event. The sink does not keep ev.
+	// Deliver delivers one whole event. The sink must not keep ev.
 	Deliver(ev []byte) error
-	// Unread returns how many bytes were delivered and not yet read by the
-	// client. They count against [EventBudget].
+	// Unread returns how many delivered bytes the client has not read yet. They
+	// count against [EventBudget].
 	Unread() int
-	// HangUp says that the device is unplugged and its last request is over:
-	// no event will come any more.
+	// HangUp tells that the device is unplugged and its last request has ended:
+	// no more events will come.
 	HangUp()
 }
 
-// eventSpace is what a file has of events: the budget, what is reserved, and,
-// without a sink, the queue.
+// eventSpace has the events of a file: reservations and, without a sink, the
+// queue.
 type eventSpace struct {
 	sink EventSink
 
@@ -39,9 +39,8 @@ type eventSpace struct {
 	closed  bool
 }
 
-// A PendingEvent is an event that was promised to a client: its space is
-// reserved. It ends with one Send or Cancel; after the file is closed both do
-// nothing.
+// A PendingEvent is a reservation of space for an event. One call of Send or
+// Cancel ends it; after the file is closed both do nothing.
 type PendingEvent struct {
 	file *File
 	size int
@@ -53,17 +52,18 @@ func (s *eventSpace) init(sink EventSink) {
 	s.wake = make(chan struct{})
 }
 
-// ReserveEvent promises an event of size bytes. ENOMEM when the client has too
-// many events under way, EBADF when the file was closed meanwhile.
+// ReserveEvent reserves space for an event of size bytes. It fails with ENOMEM
+// if the client has too many events pending, and with EBADF if the file is
+// closed.
 func (f *File) ReserveEvent(size int) (*PendingEvent, error) {
 	s := &f.events
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, fmt.Errorf("drm: an event for a closed file: %w", unix.EBADF)
+		return nil, fmt.Errorf("drm: event for a closed file: %w", unix.EBADF)
 	}
 	if used := s.used(); used+size > EventBudget {
-		return nil, fmt.Errorf("drm: an event of %d bytes for a client with %d of %d bytes under way; read events first: %w",
+		return nil, fmt.Errorf("drm: no space for an event of %d bytes: %d of %d bytes are pending; read events first: %w",
 			size, used, EventBudget, unix.ENOMEM)
 	}
 	e := &PendingEvent{file: f, size: size}
@@ -87,11 +87,10 @@ func (s *eventSpace) used() int {
 }
 
 // Send delivers the event: ev is a struct of drm.h that begins with struct
-// drm_event, of the size that was reserved. Events for a closed file are
-// dropped.
+// drm_event, of the reserved size. Events for a closed file are dropped.
 func (e *PendingEvent) Send(ev []byte) {
 	if len(ev) != e.size {
-		panic(fmt.Sprintf("drm: an event of %d bytes was reserved, one of %d is sent", e.size, len(ev)))
+		panic(fmt.Sprintf("drm: Send of %d bytes; the event was reserved with %d", len(ev), e.size))
 	}
 	s := &e.file.events
 	s.mu.Lock()
@@ -154,8 +153,9 @@ func (s *eventSpace) close() {
 	s.wakeAll()
 }
 
-// dequeue moves whole events to p. err says why no event will come any more.
-// wake ends when it is worth trying again.
+// dequeue moves whole events to p. more reports whether events are left. err
+// says why no more events will come. wake is closed when there may be more to
+// read.
 func (s *eventSpace) dequeue(p []byte) (n int, more bool, wake <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,12 +172,12 @@ func (s *eventSpace) dequeue(p []byte) (n int, more bool, wake <-chan struct{}, 
 	return n, len(s.queue) > 0, s.wake, err
 }
 
-// await calls done, with the channel of dequeue, until it reports true or ctx
-// ends, which await reports as false.
+// await calls done, whenever the channel that it returned is closed, until it
+// reports true. It returns false if ctx ends first.
 //
-// It waits inside a guard as long as there is one to be had. When an unplug
-// begins it leaves the guard and goes on waiting for the hang-up, which comes
-// after the drain: requests in flight may still send events.
+// It waits inside a guard, if it can take one. When an unplug begins, it exits
+// the guard and waits for the hang-up, which comes after the drain: requests in
+// flight may still send events.
 func (f *File) await(ctx context.Context, done func() (ok bool, wake <-chan struct{})) bool {
 	d := f.minor.dev
 	unplug := d.ctx.Done()
@@ -207,11 +207,11 @@ func (f *File) await(ctx context.Context, done func() (ok bool, wake <-chan stru
 	}
 }
 
-// Read reads whole events, as many as fit; 0 bytes when not even the first
-// fits. Without an event it waits, or returns EAGAIN when nonblock is set. On
-// an unplugged device it returns the events that are left, then ENODEV. The
-// end of ctx is EINTR, closing the file EBADF. Files with an [EventSink] have
-// nothing to read here.
+// Read reads whole events, as many as fit: 0 bytes if not even the first fits.
+// Without an event it waits, or fails with EAGAIN if nonblock is set. On an
+// unplugged device it returns the events that are left, then fails with ENODEV.
+// It fails with EINTR when ctx ends, and with EBADF when the file is closed.
+// The events of a file with an [EventSink] cannot be read here.
 func (f *File) Read(ctx context.Context, p []byte, nonblock bool) (n int, err error) {
 	if err := f.use(); err != nil {
 		return 0, err
@@ -250,9 +250,9 @@ func (f *File) Read(ctx context.Context, p []byte, nonblock bool) (n int, err er
 	return n, err
 }
 
-// Poll returns the events of poll(2) that hold now: POLLIN when there is an
-// event to read, POLLHUP when the device is unplugged, POLLNVAL when the file
-// is closed. Without any of them it waits for one, or for the end of ctx.
+// Poll returns the present events of poll(2): POLLIN if there is an event to
+// read, POLLHUP if the device is unplugged, POLLNVAL if the file is closed.
+// Without any, it waits for one, or for the end of ctx.
 func (f *File) Poll(ctx context.Context) (events int16) {
 	if err := f.use(); err != nil {
 		return unix.POLLNVAL

@@ -21,7 +21,7 @@ import (
 	"github.com/udrm/udrm/drm/drmtest"
 )
 
-// event is struct drm_event with a payload of a number.
+// event returns a struct drm_event with a number as its payload.
 func event(size int, number uint64) []byte {
 	ev := make([]byte, max(size, 16))
 	binary.NativeEndian.PutUint32(ev, 0x1000)
@@ -41,7 +41,7 @@ func send(t testing.TB, f *drm.File, size int, number uint64) {
 	clear(ev) // it is the sender's again
 }
 
-// The budget counts what is reserved and what is not read yet.
+// The budget counts reserved events and events that are not read yet.
 func TestEventBudget(t *testing.T) {
 	toy := newToy(t, &drm.Driver{})
 	f := drmtest.Open(t, toy.dev.Primary()).File
@@ -123,8 +123,8 @@ func TestReadWholeEvents(t *testing.T) {
 	}
 }
 
-// A blocked read and a blocked poll are woken by an event, an unplug and the
-// end of their context, and by nothing else.
+// An event, an unplug and the end of the context wake a blocked read and a
+// blocked poll; nothing else does.
 func TestBlockedReadAndPoll(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -171,7 +171,7 @@ func TestBlockedReadAndPoll(t *testing.T) {
 	}
 }
 
-// Poll reports what holds, without waiting.
+// Poll reports present events without waiting.
 func TestPoll(t *testing.T) {
 	toy := newToy(t, &drm.Driver{})
 	f := drmtest.Open(t, toy.dev.Primary()).File
@@ -271,7 +271,7 @@ func TestEventsDuringUnplug(t *testing.T) {
 	}
 }
 
-// sink is an EventSink that keeps what comes.
+// sink is an EventSink that keeps all events.
 type sink struct {
 	log    *logbook
 	unread int
@@ -337,7 +337,7 @@ func TestEventSink(t *testing.T) {
 	s.log.expect(t) // a closed file gets neither events nor a hang-up
 }
 
-// Events of a closed file are dropped, whatever is still done with them.
+// Events of a closed file are dropped.
 func TestEventsOfClosedFile(t *testing.T) {
 	toy := newToy(t, &drm.Driver{})
 	c, err := drmtest.OpenAs(toy.dev.Primary(), user)

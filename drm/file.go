@@ -13,15 +13,15 @@ import (
 // A File is an open node: struct drm_file. All methods may be called
 // concurrently.
 //
-// Requests on a closed file are EBADF. Those that are in flight when it is
-// closed go on, and the last of them releases the file, as in the kernel.
+// Requests on a closed file fail with EBADF. Requests in flight go on when the
+// file is closed, and the last of them releases the file, as in the kernel.
 type File struct {
 	minor  *Minor
 	client Client
 	flags  int   // of open(2)
 	states []any // of the parts, in the order of Device.parts
 	caps   ClientCaps
-	lessee bool // it came with a lease; set before anybody else has the file
+	lessee bool // it came with a lease; does not change
 
 	// Changed with Device.masterMu held.
 	master        atomic.Pointer[Master]
@@ -66,10 +66,10 @@ type ClientCapSet struct {
 	CursorPlaneHotspot  bool
 }
 
-// Open opens the node for client. flags are those of open(2); events go to
-// sink, or, when sink is nil, to a queue that [File.Read] reads. Errors:
-// ENODEV when the device is unplugged, EBUSY for O_EXCL, and what the
-// driver's Open returns.
+// Open opens the node for client. flags are those of open(2). Events go to sink
+// or, if sink is nil, to a queue that [File.Read] reads. Open fails with ENODEV
+// if the device is unplugged, with EBUSY for O_EXCL, and with the errors of the
+// parts and of the driver's Open.
 //
 // The first opener of a primary node becomes its master.
 func (m *Minor) Open(client Client, flags int, sink EventSink) (*File, error) {
@@ -119,7 +119,7 @@ func (m *Minor) newFile(client Client, flags int, sink EventSink) *File {
 	return f
 }
 
-// open makes the file one of dev's. Unless it is a lessee it gets its master.
+// open adds the file to dev. Unless it is a lessee, it gets its master.
 func (f *File) open(dev *RegisteredDevice) error {
 	if err := f.openParts(dev); err != nil {
 		f.releaseParts(dev)
@@ -152,16 +152,17 @@ func (f *File) openParts(dev *RegisteredDevice) (err error) {
 	return nil
 }
 
-// use begins a request; leave ends it. EBADF when the file is closed.
+// use begins a request, which leave ends. It fails with EBADF if the file is
+// closed.
 //
-// Invariant: what the file owns is released by the last user, after Close. Why
-// it holds: Close counts as a user until then, and users never come back from
-// zero.
+// Invariant: the last user, after Close, releases what the file owns. Why it
+// holds: until Close the file itself counts as a user, and users never grows
+// from zero.
 func (f *File) use() error {
 	for {
 		users := f.users.Load()
 		if users == 0 || f.closed.Load() {
-			return fmt.Errorf("drm: a request on a closed file of %s: %w", f.minor.Name(), unix.EBADF)
+			return fmt.Errorf("drm: request on a closed file of %s: %w", f.minor.Name(), unix.EBADF)
 		}
 		if f.users.CompareAndSwap(users, users+1) {
 			return nil
@@ -175,10 +176,10 @@ func (f *File) leave() {
 	}
 }
 
-// Close closes the file and, with the last request that is in flight, releases
-// all that it owns: pending events, the state of its parts, its mastership, in
-// this order. On an unplugged device only software objects are left to
-// release. Closing again does nothing.
+// Close closes the file. With the end of the last request in flight, everything
+// that the file owns is released: pending events, the state of its parts, its
+// mastership, in this order. On an unplugged device only software objects are
+// left to release. Closing again does nothing.
 func (f *File) Close() error {
 	if f.closed.Swap(true) {
 		return nil
@@ -220,7 +221,7 @@ func (f *File) guardedRelease(call *Call) {
 	d.Put()
 }
 
-// releaseParts releases the state of the parts that Open has reached.
+// releaseParts releases the states of the parts whose Open has succeeded.
 func (f *File) releaseParts(dev *RegisteredDevice) {
 	d := f.minor.dev
 	for _, p := range d.parts[:len(f.states)] {
@@ -230,7 +231,7 @@ func (f *File) releaseParts(dev *RegisteredDevice) {
 	}
 }
 
-// hangUp tells all files that no event will come any more.
+// hangUp tells all files that no more events will come.
 func (d *Device) hangUp() {
 	d.fileMu.Lock()
 	defer d.fileMu.Unlock()

@@ -54,7 +54,7 @@ func TestOpen(t *testing.T) {
 }
 
 // An open that fails in a part or the driver, with an error or a panic,
-// releases what the parts before it have made, and nothing else.
+// releases the states of the parts before it, and nothing else.
 func TestFailingOpen(t *testing.T) {
 	l := &logbook{}
 	var fail func() error
@@ -100,7 +100,8 @@ func TestFailingOpen(t *testing.T) {
 			}
 		}
 	}
-	// The reference of a failed open is not kept: the device goes with its parent.
+	// The reference of a failed open is not kept: the device goes with its
+	// parent.
 	if err := toy.parent.Remove(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -109,8 +110,8 @@ func TestFailingOpen(t *testing.T) {
 	}
 }
 
-// The order in which a file releases what it owns, on a device that is there
-// and on one that is unplugged. A panic does not keep the rest.
+// TestReleaseOrder checks the order in which a file releases what it owns, on a
+// live and on an unplugged device, even if parts panic.
 func TestReleaseOrder(t *testing.T) {
 	for _, unplugged := range []bool{false, true} {
 		for _, panics := range []bool{false, true} {
@@ -165,8 +166,8 @@ func TestReleaseOrder(t *testing.T) {
 	}
 }
 
-// A request that is in flight when its file is closed keeps what it works
-// with; the last one releases it.
+// A request in flight when its file is closed keeps the states of the file. The
+// last one releases them.
 func TestCloseDuringRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &logbook{}
@@ -404,7 +405,7 @@ func TestMinorsRunOut(t *testing.T) {
 	}
 }
 
-// What sysfs shows of a device without connectors.
+// TestSysfs checks the sysfs objects of a device without connectors.
 func TestKobjects(t *testing.T) {
 	toy := newUnregisteredToy(t, &drm.Driver{Features: drm.FeatureRender})
 	if n := len(toy.class.Kobjects()) + len(toy.class.Minors()); n != 0 {

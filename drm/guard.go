@@ -7,11 +7,11 @@ import (
 	"github.com/udrm/udrm/srcu"
 )
 
-// A RegisteredDevice is a device as it is seen from inside a registration
-// guard: registered, and its parent bound. It does all that a [Device] does.
+// A RegisteredDevice is the view of a device from inside a registration guard:
+// registered, and its parent bound. It has all methods of a [Device].
 //
-// Invariant: whoever holds one is inside a guard of the device. Why it holds:
-// only [RegistrationGuard.Device] hands it out, and handlers and parts receive
+// Invariant: code that has one is inside a guard of the device. Why it holds:
+// only [RegistrationGuard.Device] returns one, and handlers and parts receive
 // it from code that holds a guard around the call. It must not be kept beyond
 // the guard: not in a field, a global, a channel or a goroutine that outlives
 // it.
@@ -23,15 +23,15 @@ type RegisteredDevice struct {
 	check  *check          // of the guard of this view, when guards are checked
 }
 
-// valid panics when the guard has been exited, as far as that is known.
+// valid panics if it is known that the guard has been exited.
 func (d *RegisteredDevice) valid() {
 	if d.check != nil && d.check.exited.Load() {
 		panic("drm: use of a registered view of " + d.Name() + " after its guard was exited" + d.check.takenAt())
 	}
 }
 
-// Parent returns the parent as bound hardware. It hides [Device.Parent], the
-// object.
+// Parent returns the parent as bound hardware. [Device.Parent] is the parent as
+// an object.
 //
 // Invariant: the parent stays bound until the guard exits. Why it holds: the
 // registration is a managed resource of that binding, and its release waits
@@ -65,16 +65,16 @@ func (d *Device) inside(ctx context.Context) context.Context {
 // isInside reports whether ctx carries a guard of the device.
 func (d *Device) isInside(ctx context.Context) bool { return ctx.Value(guardOf{d}) != nil }
 
-// A RegistrationGuard is an open critical section of a device. It belongs to
-// who took it and must not be copied; it may be passed on to another goroutine
-// by pointer. Exit must be called exactly once, on every path: defer it.
+// A RegistrationGuard is an open critical section of a device. It must not be
+// copied, but may be passed to another goroutine by pointer. Exit must be
+// called exactly once, on every path: defer it.
 type RegistrationGuard struct {
 	_       noCopy
-	section srcu.Section // or a stand-in: spent, or of the record of a guard that is known by name
+	section srcu.Section // or a stand-in: spent, or that of a checked guard
 	dev     *RegisteredDevice
 }
 
-// spent stands in for the section of a guard that is not open.
+// spent is the section of a guard that is not open.
 var spent = srcu.NewStandIn(func() {
 	panic("drm: Exit of a registration guard that is not open: it was exited before, or RegistrationGuard had returned an error")
 })
@@ -86,14 +86,14 @@ func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
 // RegistrationGuard enters a critical section of the device: drm_dev_enter.
-// It costs about two atomic additions together with Exit and does not
-// allocate. Errors: [ErrNotRegistered] before the device is live,
-// [ErrUnplugged] from the beginning of an unplug on; both are ENODEV.
+// With Exit, it costs about two atomic additions, and does not allocate. It
+// fails with [ErrNotRegistered] before the device is live, and with
+// [ErrUnplugged] once an unplug has begun; both are ENODEV.
 //
 // Invariant: while the guard is open the device is registered and its parent
 // bound. Why it holds: the gate of the device lets sections in only between
-// Live and Unplugging, and an unplug goes on from Unplugging to Drained only
-// when the last section has exited; unregistering and unbinding come after.
+// Live and Unplugging. An unplug goes from Unplugging to Drained only when the
+// last section has exited; unregistering and unbinding come after that.
 func (d *Device) RegistrationGuard() (RegistrationGuard, error) {
 	if d.checked {
 		return d.checkedGuard()
@@ -114,8 +114,8 @@ func (d *Device) checkedGuard() (RegistrationGuard, error) {
 	return RegistrationGuard{section: srcu.NewStandIn(r.exit), dev: view}, nil
 }
 
-// guarded runs f inside a guard, recorded in l, on behalf of a client. A panic in
-// f becomes the EIO of that client, and is reported.
+// guarded runs f inside a guard, recorded in l, on behalf of a client. A panic
+// in f becomes the EIO of that client, and is reported.
 func (d *Device) guarded(l *records, p purpose, f func(dev *RegisteredDevice) error) (err error) {
 	r, dev, err := l.enter(d, p)
 	if err != nil {
@@ -126,9 +126,9 @@ func (d *Device) guarded(l *records, p purpose, f func(dev *RegisteredDevice) er
 	return f(dev)
 }
 
-// refused says why the gate did not let a section in: a gate that is not closed
-// by now was not open yet then. The state would be the wrong thing to ask, as
-// the device may have become Live in between.
+// refused returns why the gate did not let a section in. A gate that is not
+// closed now was not open yet then. The state of the device does not tell: it
+// may have become Live in between.
 func (d *Device) refused() error {
 	if d.gate.Closed() {
 		return ErrUnplugged
@@ -145,18 +145,17 @@ func (g *RegistrationGuard) Device() *RegisteredDevice {
 }
 
 // Exit leaves the critical section: drm_dev_exit. A second Exit panics: it
-// would let an unplug return while somebody else is still inside.
+// would let an unplug return while another section is still open.
 //
-// It is inlined into its caller, which leaves room for nothing more: what is
-// rare has a stand-in for its section instead of a test here.
+// It is just short enough to be inlined. Rare cases have a stand-in for their
+// section, so this path needs no branch for them.
 func (g *RegistrationGuard) Exit() {
 	g.section.Exit()
 	g.section = spent
 }
 
-// WithGuard runs f inside a guard. It is the form that cannot leak: the guard
-// exits when f returns or panics. Errors: those of [Device.RegistrationGuard],
-// or f's.
+// WithGuard runs f inside a guard, which exits when f returns or panics. It
+// fails like [Device.RegistrationGuard], and with the error of f.
 func (d *Device) WithGuard(f func(dev *RegisteredDevice) error) error {
 	guard, err := d.RegistrationGuard()
 	if err != nil {

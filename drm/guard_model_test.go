@@ -11,7 +11,7 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// model says what a device must do, in the plainest way there is: one
+// model is a device in the plainest form: one
 // goroutine, a counter of open guards, and what is waiting for it.
 type model struct {
 	state   drm.State
@@ -69,8 +69,8 @@ func (m *model) settle() {
 }
 
 // TestGuardModel compares a device with the model, step by step, on random
-// schedules. After each step everything has come to rest, so that whoever is
-// still waiting really waits.
+// schedules. After each step all goroutines are blocked, so that one that has
+// not returned really waits.
 func TestGuardModel(t *testing.T) {
 	for seed := range uint64(400) {
 		synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// Before and after the life of a registration a guard is refused, with two
-// different errors, both of them ENODEV; in between it is given.
+// Before and after a registration, guards are refused, with two different
+// errors, both ENODEV. In between they are granted.
 func TestGuardBeforeAndAfter(t *testing.T) {
 	toy := newUnregisteredToy(t, &drm.Driver{})
 	refused := func(when string, want, other error) {
@@ -116,7 +116,8 @@ func expectPanic(t testing.TB, what string, f func()) {
 }
 
 // A driver that runs before its device is registered must be able to tell that
-// from an unplug: whoever is too early for a moment hears "not registered".
+// from an unplug: a guard that is a moment too early fails with
+// ErrNotRegistered.
 func TestGuardAroundRegistering(t *testing.T) {
 	for range 2000 {
 		toy := newUnregisteredToy(t, &drm.Driver{})
@@ -187,8 +188,8 @@ func TestWithGuardExitsOnPanic(t *testing.T) {
 	}
 }
 
-// Exit is as long as the compiler inlines at the most: one thing more, and every
-// guard takes a fifth longer.
+// Exit is as long as the compiler inlines at the most: one thing more, and
+// every guard takes a fifth longer.
 func TestExitIsInlined(t *testing.T) {
 	out, err := exec.Command("go", "build", "-gcflags=-m", ".").CombinedOutput()
 	if err != nil {
@@ -239,7 +240,7 @@ func TestUnplugWaitsForGuards(t *testing.T) {
 				t.Errorf("with guards open: %v, bound %v", toy.dev.State(), dev.Parent().Bound())
 			}
 			if dev.Context().Err() == nil {
-				t.Error("whoever waits inside a guard is not told of the unplug")
+				t.Error("the context of a guard has not ended in an unplug")
 			}
 			if _, err := toy.dev.RegistrationGuard(); !errors.Is(err, drm.ErrUnplugged) {
 				t.Errorf("a new guard in an unplug: %v", err)
@@ -255,12 +256,13 @@ func TestUnplugWaitsForGuards(t *testing.T) {
 	})
 }
 
-// releaser is registration data that wants to know of its end.
+// releaser is registration data whose Release calls a function.
 type releaser func()
 
 func (r releaser) Release() { r() }
 
-// A device has a domain of its own: nobody else's guards delay its unplug.
+// A device has a domain of its own: guards of other devices do not delay its
+// unplug.
 func TestUnplugIgnoresOtherDevices(t *testing.T) {
 	one, other := newToy(t, &drm.Driver{}), newToy(t, &drm.Driver{})
 	guard, err := other.dev.RegistrationGuard()

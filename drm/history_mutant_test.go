@@ -9,7 +9,8 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// A historyMutation is a fault in the implementation that histories are recorded of.
+// A historyMutation is a fault in the implementation that histories are
+// recorded of.
 type historyMutation struct {
 	enter             func(dev *drm.Device) (exit func(), err error)
 	closeWithoutDrain bool // the end of a registration does not wait
@@ -18,7 +19,7 @@ type historyMutation struct {
 
 func noExit() {}
 
-// instead makes what would be got an outcome that it is not, now and then.
+// instead replaces an outcome by another one, now and then.
 func instead(of error, exit func(), err error) func(*drm.Device) (func(), error) {
 	return func(dev *drm.Device) (func(), error) {
 		realExit, realErr := realEnter(dev)

@@ -8,23 +8,24 @@ import (
 
 // The specification of a card whose devices come and go, one after the other,
 // under one name: what each step does, and when it may happen. A history of
-// concurrent users obeys it if the steps can be put into some order, each between
-// the call and the return of who did it, so that every step is allowed where it
-// stands (linearizability).
+// concurrent users obeys it if the steps can be put into some order, each
+// between the call and the return of its user, so that every step is allowed
+// where it stands (linearizability).
 //
-// What takes long is several steps within one interval. An unplug is a stop, a
-// drain and, when the parent goes too, a release and a drop: guards exit between
-// the stop and the drain, and whoever unplugs returns after both.
+// An operation that takes long is several steps within one interval. An unplug
+// is a stop, a drain and, when the parent goes too, a release and a drop.
+// Guards exit between the stop and the drain, and the unplug returns after
+// both.
 
 type historyStep string
 
 const (
 	stepAdd      historyStep = "add"      // the parent appears; refused while there is another of its name
-	stepRegister historyStep = "register" // guards can be had
+	stepRegister historyStep = "register" // guards can be taken
 	stepEnter    historyStep = "enter"    // a guard is taken
 	stepUse      historyStep = "use"      // the hardware is used, inside a guard
 	stepExit     historyStep = "exit"     // the guard exits
-	stepStop     historyStep = "stop"     // no more guards can be had
+	stepStop     historyStep = "stop"     // guards can no longer be taken
 	stepDrain    historyStep = "drain"    // no guard is open any more
 	stepRelease  historyStep = "release"  // the hardware is gone
 	stepDrop     historyStep = "drop"     // the name of the parent is free

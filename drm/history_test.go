@@ -23,13 +23,13 @@ import (
 
 const (
 	historyCards   = 2
-	historyOwners  = 2 // of each card, who plug and unplug it
+	historyOwners  = 2 // of each card; they plug and unplug it
 	historyRounds  = 3 // devices that each owner plugs
 	historyClients = 6
 	historyEnters  = 12 // guards that each client asks each device for, at most
 )
 
-// What real devices let their users see obeys the specification.
+// TestHistories checks that histories of real devices obey the specification.
 func TestHistories(t *testing.T) {
 	for _, procs := range []int{1, 2, 8} {
 		t.Run(fmt.Sprintf("procs=%d", procs), func(t *testing.T) {
@@ -59,13 +59,13 @@ func TestHistories(t *testing.T) {
 	}
 }
 
-// historySearch is how long an order is looked for, which takes milliseconds as
-// a rule. That there is none can take exponential time to find: minutes were
-// seen. The result is Unknown then.
+// historySearch limits the search for an order, which usually takes
+// milliseconds. To find that there is no order can take exponential time:
+// minutes were seen. The result is Unknown then.
 const historySearch = 20 * time.Second
 
-// checkHistory says whether the steps obey the specification, and if not, which
-// could not be fitted in.
+// checkHistory returns whether the steps obey the specification, and if not,
+// which steps do not fit.
 func checkHistory(ops []porcupine.Operation) (porcupine.CheckResult, string) {
 	result, info := porcupine.CheckOperationsVerbose(historyModel, ops, historySearch)
 	if result == porcupine.Ok {
@@ -121,7 +121,8 @@ type historyCard struct {
 	newest  atomic.Pointer[historyDevice]
 }
 
-// A historyDevice is one device of a card, from its parent's coming to its going.
+// A historyDevice is one device of a card, from its parent's coming to its
+// going.
 type historyDevice struct {
 	history      *history
 	card, number int

@@ -11,14 +11,14 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// IoctlFlags say who may send a request (enum drm_ioctl_flags of the kernel).
+// IoctlFlags are the permissions that a request needs (enum drm_ioctl_flags).
 type IoctlFlags uint8
 
 const (
-	IoctlAuth        IoctlFlags = 1 << iota // an authenticated client, or a render node
-	IoctlMaster                             // the current master
-	IoctlRootOnly                           // CAP_SYS_ADMIN
-	IoctlRenderAllow                        // also on a render node
+	IoctlAuth        IoctlFlags = 1 << iota // needs an authenticated client or a render node
+	IoctlMaster                             // needs the current master
+	IoctlRootOnly                           // needs CAP_SYS_ADMIN
+	IoctlRenderAllow                        // allowed on a render node
 )
 
 // An Ioctl is one request and its handler. [NewIoctl] makes it.
@@ -30,14 +30,15 @@ type Ioctl struct {
 }
 
 // NewIoctl binds the driver's own request cmd to handler, whose argument is the
-// struct T of the uAPI header. The handler runs inside a guard, which is where
-// dev comes from. arg is a copy of the client's struct, zero-extended; what the
-// handler leaves in it is copied back, also when it returns an error. The error
-// should be, or wrap, an errno; any other becomes EINVAL.
+// struct T of the uAPI header. The handler runs inside a guard, whose view dev
+// is. arg is a copy of the client's struct, zero-extended. Its content is
+// copied back when the handler returns, even with an error. The error should be
+// or wrap an errno; any other becomes EINVAL.
 //
-// A handler that waits must wait for req.Context as well: an unplug ends it.
+// A handler that waits must wait for req.Context as well, which ends at an
+// unplug.
 //
-// NewIoctl panics when the size of T is not the one that cmd encodes.
+// NewIoctl panics if cmd does not encode the size of T.
 func NewIoctl[T any](cmd uint32, flags IoctlFlags, handler func(dev *RegisteredDevice, req *Request, arg *T) error) Ioctl {
 	name := ioctlName(cmd)
 	if size := sizeOf[T](); size != uapi.IOCSize(cmd) {
@@ -48,8 +49,8 @@ func NewIoctl[T any](cmd uint32, flags IoctlFlags, handler func(dev *RegisteredD
 	}}
 }
 
-// NewCoreIoctl is [NewIoctl] for a request that is the same on all devices, and
-// whose flags are therefore known. It panics for any other request.
+// NewCoreIoctl is [NewIoctl] for a request that all devices have, whose flags
+// are therefore known. It panics for any other request.
 func NewCoreIoctl[T any](cmd uint32, handler func(dev *RegisteredDevice, req *Request, arg *T) error) Ioctl {
 	r, ok := requests[cmd]
 	if !ok {
@@ -69,7 +70,7 @@ func ioctlName(cmd uint32) string {
 // An ioctlTable holds the requests of a device by number.
 type ioctlTable [256]*Ioctl
 
-// add takes all of the ioctls or, with an error, none.
+// add adds all of the ioctls or, if it fails, none.
 func (t *ioctlTable) add(d *Device, ioctls []Ioctl) error {
 	before := *t
 	for _, ioctl := range ioctls {
@@ -83,7 +84,8 @@ func (t *ioctlTable) add(d *Device, ioctls []Ioctl) error {
 	return nil
 }
 
-// Ioctls returns the requests that the device answers, by number.
+// Ioctls returns the requests that the device answers, in the order of their
+// numbers.
 func (d *Device) Ioctls() []uint32 {
 	var cmds []uint32
 	for _, ioctl := range d.ioctls {
@@ -94,8 +96,7 @@ func (d *Device) Ioctls() []uint32 {
 	return cmds
 }
 
-// A Request is one ioctl on its way: the [Caller] that sent it, and the file
-// that it was sent to.
+// A Request is one ioctl: its [Caller], and the file that it was sent to.
 type Request struct {
 	Caller
 	File *File
@@ -109,9 +110,9 @@ type Request struct {
 }
 
 // Context returns a context that ends when the unplug of the device begins,
-// with [ErrUnplugged] as its cause, when the client is interrupted, or when
-// the handler returns. A handler that waits selects on it; interrupted, it
-// returns EINTR.
+// with [ErrUnplugged] as its cause, when the client is interrupted, or when the
+// handler returns. A handler that waits selects on it, and returns EINTR if the
+// client was interrupted.
 //
 // The context carries the guard of the request, as that of
 // [RegisteredDevice.Context] does.

@@ -6,8 +6,8 @@ import (
 	"github.com/udrm/udrm/bus"
 )
 
-// A Kobject is an object of the class as sysfs shows it: a node of a device,
-// or a connector below it. Its fields do not change once it is added.
+// A Kobject is an object of the class in sysfs: a node of a device, or a
+// connector of it. Its fields do not change once it is added.
 type Kobject struct {
 	Name          string
 	DevType       string      // "drm_minor" or "drm_connector"
@@ -18,16 +18,16 @@ type Kobject struct {
 }
 
 // An Attr is a file in the directory of a [Kobject]. Show returns its content
-// at this moment, with the newline that ends it; it may be called at any time,
-// also after the device is unplugged. Store takes what one write(2) brought,
-// as that of a [DebugfsFile] does; nil when the file cannot be written.
+// at this moment, with a newline at the end; it may be called at any time, also
+// after the device is unplugged. Store takes the data of one write(2), as that
+// of a [DebugfsFile] does; it is nil if the file cannot be written.
 type Attr struct {
 	Name  string
 	Show  func() string
 	Store func(data string) error
 }
 
-// A Uevent says that an object came, went or changed.
+// A Uevent tells that an object came, went or changed.
 type Uevent struct {
 	Action  string // add, remove, change
 	Kobject *Kobject
@@ -49,8 +49,8 @@ func (c *Class) AddKobject(k *Kobject) {
 	c.Send(Uevent{Action: "add", Kobject: k})
 }
 
-// RemoveKobject removes an object and announces that. It does nothing when
-// the object was not added.
+// RemoveKobject removes an object and announces that. It does nothing if the
+// object was not added.
 func (c *Class) RemoveKobject(k *Kobject) {
 	c.mu.Lock()
 	i := slices.Index(c.kobjects, k)
@@ -64,8 +64,8 @@ func (c *Class) RemoveKobject(k *Kobject) {
 }
 
 // Subscribe calls f for every uevent of the class until cancel is called. f
-// runs in the goroutine that causes the event, in the middle of registering
-// or unplugging: it must not wait for either.
+// runs in the goroutine that causes the event, during registration or unplug:
+// it must not wait for either.
 func (c *Class) Subscribe(f func(Uevent)) (cancel func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

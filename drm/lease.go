@@ -9,19 +9,19 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A lease is what makes a master a lessee: objects of its lessor that are its
-// own until they are revoked, or one of the two is closed. Lessees cannot
-// lease on, so that lessors are owners. The zero lease is an owner's.
+// A lease makes a master a lessee: it may use objects of its lessor, until they
+// are revoked or one of the two is closed. Sub-leases are not allowed, so
+// lessors are owners. An owner has the zero lease.
 //
-// All guarded by Device.masterMu.
+// All fields are guarded by Device.masterMu.
 type lease struct {
 	lessor   *Master
-	lesseeID uint32    // names it among the lessees of its lessor, from 1
-	objects  []uint32  // ascending; none once revoked
+	lesseeID uint32    // unique among the lessees of its lessor, from 1
+	objects  []uint32  // ascending; empty once revoked
 	lessees  []*Master // of an owner, oldest first
 }
 
-// owner is the master at the top: the one that the device knows.
+// owner returns the lessor of m, or m if it is no lessee.
 func (m *Master) owner() *Master {
 	if m.lessor != nil {
 		return m.lessor
@@ -34,8 +34,8 @@ func (l *lease) holds(id uint32) bool {
 	return held
 }
 
-// newLessee leases objects of m, in ascending order. EBUSY when another lessee
-// of m has one of them.
+// newLessee leases objects of m, which are in ascending order. It fails with
+// EBUSY if another lessee of m has one of them.
 func (m *Master) newLessee(objects []uint32) (*Master, error) {
 	var lesseeID uint32 = 1
 	for taken := true; taken; {
@@ -47,7 +47,7 @@ func (m *Master) newLessee(objects []uint32) (*Master, error) {
 	for _, other := range m.lessees {
 		for _, id := range objects {
 			if other.holds(id) {
-				return nil, fmt.Errorf("drm: CREATE_LEASE: object %d is leased to lessee %d; revoke that first: %w", id, other.lesseeID, unix.EBUSY)
+				return nil, fmt.Errorf("drm: CREATE_LEASE: object %d is leased to lessee %d; revoke that lease first: %w", id, other.lesseeID, unix.EBUSY)
 			}
 		}
 	}
@@ -57,7 +57,7 @@ func (m *Master) newLessee(objects []uint32) (*Master, error) {
 	return lessee, nil
 }
 
-// revokeAll takes all objects from m, if it is a lessee, and from its lessees.
+// revokeAll takes all objects from m and its lessees.
 func (m *Master) revokeAll() {
 	m.objects = nil
 	for _, lessee := range m.lessees {
@@ -65,7 +65,8 @@ func (m *Master) revokeAll() {
 	}
 }
 
-// endLease makes the lessor of m forget it; false when m is an owner.
+// endLease removes m from the lessees of its lessor. It reports false if m is
+// an owner.
 func (m *Master) endLease() bool {
 	if m.lessor == nil {
 		return false
@@ -75,7 +76,7 @@ func (m *Master) endLease() bool {
 }
 
 // LeaseHeld reports whether the file may see and use the object of that id
-// (drm_lease_held): a lessee only those that it has on lease, any other file
+// (drm_lease_held). A lessee may use the objects of its lease, any other file
 // all.
 func (f *File) LeaseHeld(id uint32) bool {
 	if !f.lessee {
@@ -87,10 +88,10 @@ func (f *File) LeaseHeld(id uint32) bool {
 	return f.master.Load().holds(id)
 }
 
-// Lessee reports whether the file is one that CREATE_LEASE made.
+// Lessee reports whether the file was made by CREATE_LEASE.
 func (f *File) Lessee() bool { return f.lessee }
 
-// sendLeaseEvent tells the lessor to look at its lessees.
+// sendLeaseEvent tells the lessor that its lessees have changed.
 func (dev *RegisteredDevice) sendLeaseEvent() {
 	dev.class.Send(Uevent{Action: "change", Kobject: dev.primary.kobject, Env: []string{"LEASE=1"}})
 }
@@ -104,8 +105,8 @@ func (d *Device) leasePart() LeasePart {
 	return nil
 }
 
-// maxLeaseObjects bounds the list of a CREATE_LEASE. A device has some hundred
-// objects to lease at most, and none may be named twice.
+// maxLeaseObjects limits the list of a CREATE_LEASE. A device has at most some
+// hundred objects, and none may be named twice.
 const maxLeaseObjects = 1 << 16
 
 func createLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) error {
@@ -114,16 +115,16 @@ func createLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease)
 	}
 	switch {
 	case arg.Flags&^uint32(unix.O_CLOEXEC|unix.O_NONBLOCK) != 0:
-		return fmt.Errorf("drm: CREATE_LEASE with flags %#x: they may be O_CLOEXEC and O_NONBLOCK: %w", arg.Flags, unix.EINVAL)
+		return fmt.Errorf("drm: CREATE_LEASE: flags %#x: only O_CLOEXEC and O_NONBLOCK are allowed: %w", arg.Flags, unix.EINVAL)
 	case req.File.lessee:
-		return fmt.Errorf("drm: CREATE_LEASE by a lessee; leases cannot be leased on: %w", unix.EINVAL)
+		return fmt.Errorf("drm: CREATE_LEASE by a lessee: sub-leases are not allowed: %w", unix.EINVAL)
 	}
 	objects, err := readLease(dev, req, arg)
 	if err != nil {
 		return err
 	}
-	// As in the kernel, the new file is opened as the lessor's was, and blocks or
-	// not as that one did, whatever the request says.
+	// As in the kernel, the new file is opened with the flags of the lessor's.
+	// O_NONBLOCK in the request has no effect.
 	flags := req.File.flags&^unix.O_CLOEXEC | int(arg.Flags)&unix.O_CLOEXEC
 	var lesseeID uint32
 	fd, err := req.InstallFile(flags, func(sink EventSink) (ClientFile, error) {
@@ -141,7 +142,7 @@ func createLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease)
 	return nil
 }
 
-// leases refuses requests about leases on devices without displays.
+// leases refuses lease requests on devices without displays.
 func (dev *RegisteredDevice) leases(what string) error {
 	if dev.Has(FeatureModeset) {
 		return nil
@@ -149,14 +150,14 @@ func (dev *RegisteredDevice) leases(what string) error {
 	return fmt.Errorf("drm: %s: %s drives no displays: %w", what, dev.Name(), unix.EOPNOTSUPP)
 }
 
-// readLease returns the objects that a CREATE_LEASE asks for, ascending. A
-// lease of nothing is allowed.
+// readLease returns the objects that a CREATE_LEASE asks for, in ascending
+// order. There may be none.
 func readLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) ([]uint32, error) {
 	switch {
 	case arg.ObjectCount == 0:
 		return nil, nil
 	case arg.ObjectCount > maxLeaseObjects:
-		return nil, fmt.Errorf("drm: CREATE_LEASE of %d objects, the limit is %d: %w", arg.ObjectCount, maxLeaseObjects, unix.ENOMEM)
+		return nil, fmt.Errorf("drm: CREATE_LEASE: %d objects (limit %d): %w", arg.ObjectCount, maxLeaseObjects, unix.ENOMEM)
 	}
 	ids, err := ReadArray[uint32](req, arg.ObjectIDs, arg.ObjectCount)
 	if err != nil {
@@ -164,7 +165,7 @@ func readLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) (
 	}
 	p := dev.leasePart()
 	if p == nil {
-		return nil, fmt.Errorf("drm: CREATE_LEASE of object %d: %s has no objects: %w", ids[0], dev.Name(), unix.ENOENT)
+		return nil, fmt.Errorf("drm: CREATE_LEASE: no object %d: %s has no objects: %w", ids[0], dev.Name(), unix.ENOENT)
 	}
 	objects, err := p.LeaseObjects(req.File, ids)
 	if err != nil {
@@ -174,8 +175,8 @@ func readLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) (
 	return objects, nil
 }
 
-// openLessee opens the node of lessor once more, for client, with a lease of
-// the objects.
+// openLessee opens the node of lessor again, for client, with a lease of the
+// objects.
 func (lessor *File) openLessee(dev *RegisteredDevice, client Client, sink EventSink, objects []uint32) (*File, error) {
 	dev.masterMu.Lock()
 	lessee, err := lessor.master.Load().newLessee(objects)
@@ -216,8 +217,7 @@ func listLessees(dev *RegisteredDevice, req *Request, arg *uapi.ModeListLessees)
 	return PutSome(req, arg.LesseesPtr, &arg.CountLessees, lessees)
 }
 
-// getLease answers the objects that the caller may use: all, when it is an
-// owner.
+// getLease returns the objects that the caller may use: all, if it is an owner.
 func getLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeGetLease) error {
 	if arg.Pad != 0 {
 		return fmt.Errorf("drm: GET_LEASE: the padding is not zero: %w", unix.EINVAL)
@@ -236,7 +236,8 @@ func getLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeGetLease) error
 	return PutSome(req, arg.ObjectsPtr, &arg.CountObjects, objects)
 }
 
-// revokeLease takes the objects back. The lessee stays, with nothing to use.
+// revokeLease takes the objects of a lease back. The lessee stays, without
+// objects.
 func revokeLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeRevokeLease) error {
 	if err := dev.leases("REVOKE_LEASE"); err != nil {
 		return err
@@ -248,9 +249,9 @@ func revokeLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeRevokeLease)
 	i := slices.IndexFunc(lessees, func(l *Master) bool { return l.lesseeID == arg.LesseeID })
 	switch {
 	case i < 0:
-		return fmt.Errorf("drm: REVOKE_LEASE of lessee %d, which there is not: %w", arg.LesseeID, unix.ENOENT)
+		return fmt.Errorf("drm: REVOKE_LEASE: no lessee %d: %w", arg.LesseeID, unix.ENOENT)
 	case lessees[i].lessor != master:
-		return fmt.Errorf("drm: REVOKE_LEASE of lessee %d, whose lessor is another: %w", arg.LesseeID, unix.EACCES)
+		return fmt.Errorf("drm: REVOKE_LEASE: lessee %d is not a lessee of this master: %w", arg.LesseeID, unix.EACCES)
 	}
 	lessees[i].revokeAll()
 	return nil

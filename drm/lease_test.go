@@ -66,7 +66,7 @@ func newLeaseTest(t *testing.T) *leaseTest {
 	return l
 }
 
-// A lessee is a client that came with a lease.
+// A lessee is a client with a leased file.
 type lessee struct {
 	*drmtest.Client
 	id uint32
@@ -345,7 +345,7 @@ func TestLeaseWithoutDisplays(t *testing.T) {
 	expectErr(t, "CREATE_LEASE where there are no objects", err, unix.ENOENT)
 }
 
-// What a driver or a part refuses to open leaves no lease behind.
+// A file that a driver or a part refuses to open leaves no lease behind.
 func TestLeaseThatCannotBeOpened(t *testing.T) {
 	l := newLeaseTest(t)
 	refuse := func(*drm.RegisteredDevice, *drm.File) error { return unix.EXDEV }
@@ -424,7 +424,7 @@ func TestLeaseStress(t *testing.T) {
 			}
 		}
 	})
-	watchers.Go(func() { // all leases have object 9, so that there is one at a time
+	watchers.Go(func() { // all leases have object 9, so there is one at a time
 		for running(done) {
 			var arg uapi.ModeListLessees
 			err := drmtest.Ioctl(l.owner, uapi.IoctlModeListLessees, &arg)

@@ -8,13 +8,13 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// A Master is who may change what a device shows: struct drm_master. Several
-// files can belong to one master, and one of them at most is it at a moment.
-// A Master also authenticates files: one that it does not know proves itself
-// with a magic number that it got from GET_MAGIC and gave to the master.
+// A Master may change what a device shows: struct drm_master. Several files can
+// belong to one Master; at most one of them is the current master of the
+// device. A Master also authenticates files: a client gets a magic number from
+// GET_MAGIC and passes it to the master's client, which sends AUTH_MAGIC.
 //
-// A master may use all objects of its device, unless it is a lessee: one that
-// another has made with CREATE_LEASE. A lessee is master while its lessor is.
+// A master may use all objects of its device, unless it is a lessee, made with
+// CREATE_LEASE. A lessee is master while its lessor is.
 type Master struct {
 	// All guarded by Device.masterMu.
 	unique string
@@ -25,8 +25,8 @@ type Master struct {
 
 func makeMaster() *Master { return &Master{magics: make(map[uint32]*File)} }
 
-// openMaster gives a newly opened file its master: itself, when there is
-// none, or the one that there is (drm_master_open).
+// openMaster sets the master of a newly opened file: the current one or, if
+// there is none, a new one (drm_master_open).
 func (d *Device) openMaster(f *File) {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
@@ -54,8 +54,8 @@ func (d *Device) newMaster(f *File, pid int) {
 	d.master.Store(master)
 }
 
-// releaseMaster is drm_master_release: a file is closed. It reports whether a
-// lease ended with it.
+// releaseMaster ends the mastership of a file that is closed
+// (drm_master_release). It reports whether a lease ended.
 func (d *Device) releaseMaster(f *File) (leaseEnded bool) {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
@@ -85,8 +85,8 @@ func (f *File) IsMaster() bool {
 // Authenticated reports whether the client may send requests of [IoctlAuth].
 func (f *File) Authenticated() bool { return f.authenticated.Load() }
 
-// mayChangeMaster is drm_master_check_perm: a process that was master may
-// take and drop it again without a privilege.
+// mayChangeMaster reports whether the caller may take and drop mastership: it
+// was master before, or has CAP_SYS_ADMIN (drm_master_check_perm).
 func (r *Request) mayChangeMaster() bool {
 	client := r.Client()
 	return r.File.wasMaster && client.PID == r.File.masterPID || client.Admin
@@ -104,7 +104,7 @@ func setMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
 	case dev.master.Load() != nil:
 		return fmt.Errorf("drm: SET_MASTER while another file is master: %w", unix.EBUSY)
 	case f.lessee:
-		return fmt.Errorf("drm: SET_MASTER by a lessee, which is master while its lessor is: %w", unix.EINVAL)
+		return fmt.Errorf("drm: SET_MASTER by a lessee: it is master while its lessor is: %w", unix.EINVAL)
 	case !f.isMaster.Load():
 		dev.newMaster(f, req.Client().PID)
 	default:
@@ -122,7 +122,7 @@ func dropMaster(dev *RegisteredDevice, req *Request, _ *struct{}) error {
 	case !req.File.IsMaster():
 		return fmt.Errorf("drm: DROP_MASTER by a file that is not the master: %w", unix.EINVAL)
 	case req.File.lessee:
-		return fmt.Errorf("drm: DROP_MASTER by a lessee, which is master while its lessor is: %w", unix.EINVAL)
+		return fmt.Errorf("drm: DROP_MASTER by a lessee: it is master while its lessor is: %w", unix.EINVAL)
 	}
 	dev.master.Store(nil)
 	return nil
@@ -148,7 +148,7 @@ func authMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
 	master := req.File.master.Load()
 	f := master.magics[arg.Magic]
 	if f == nil {
-		return fmt.Errorf("drm: AUTH_MAGIC of %d, which no client of this master has: %w", arg.Magic, unix.EINVAL)
+		return fmt.Errorf("drm: AUTH_MAGIC: no client of this master has magic %d: %w", arg.Magic, unix.EINVAL)
 	}
 	f.authenticated.Store(true)
 	delete(master.magics, arg.Magic)

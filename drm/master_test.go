@@ -31,7 +31,7 @@ func (m *masterTest) open(name string, as drm.Client) *drmtest.Client {
 	return m.files[name]
 }
 
-// expect says who is master, "" for nobody.
+// expect checks that the file of that name is master, or none if master is "".
 func (m *masterTest) expect(when, master string) {
 	m.t.Helper()
 	for name, c := range m.files {
@@ -135,7 +135,7 @@ func TestSetAndDropMaster(t *testing.T) {
 	m.set("a", user, 0)
 	m.expect("at the end", "a")
 
-	// Who was master once and closes takes nothing from who is master now.
+	// A former master that is closed takes nothing from the current master.
 	m.open("c", other)
 	m.drop("a", user, 0)
 	m.set("c", root, 0)
@@ -170,7 +170,7 @@ func TestMagic(t *testing.T) {
 	if mb == 0 || mc == 0 || mb == mc || magic(b) != mb {
 		t.Fatalf("magic numbers %d, %d, and %d once more", mb, mc, magic(b))
 	}
-	auth(b, mb, unix.EACCES) // nobody authenticates himself
+	auth(b, mb, unix.EACCES) // a client cannot authenticate itself
 	auth(master, 0, unix.EINVAL)
 	auth(master, mb+mc, unix.EINVAL)
 	auth(master, mb, 0)
@@ -183,7 +183,7 @@ func TestMagic(t *testing.T) {
 	}
 	auth(master, mb, unix.EINVAL)
 
-	// The magic of a closed file is nobody's.
+	// The magic of a closed file is free.
 	c.File.Close()
 	delete(m.files, "c")
 	auth(master, mc, unix.EINVAL)

@@ -2,7 +2,7 @@ package drm
 
 import "fmt"
 
-// A MinorType is the kind of a node.
+// A MinorType is a kind of node.
 type MinorType int
 
 const (
@@ -17,11 +17,11 @@ func (t MinorType) String() string {
 	return "primary"
 }
 
-// minorsOfType is how many minors of one type a class has. The kernel goes on
-// at 192 when these are used up; 64 cards are enough for one process.
+// minorsOfType is how many minors of one type a class has. The kernel has more,
+// from 192; 64 cards are enough for one process.
 const minorsOfType = 64
 
-// A Minor is a node of a device: what a client opens.
+// A Minor is a node of a device, which clients open.
 type Minor struct {
 	dev       *Device
 	typ       MinorType

@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mmap resolves the offset of an mmap(2) of the file to memory. Errors: ENODEV
-// when the device is unplugged, EINVAL for an offset that no part knows,
-// EACCES when the file may not map it, EBADF when the file is closed.
+// Mmap resolves the offset of an mmap(2) of the file to memory. It fails with
+// ENODEV if the device is unplugged, with EINVAL for an offset that no part
+// knows, with EACCES if the file may not map it, and with EBADF if the file is
+// closed.
 func (f *File) Mmap(offset, length uint64) (m Mapping, err error) {
 	m, err = f.mmap(offset, length)
 	if ctx := context.Background(); err != nil && f.minor.dev.logsRefusals(ctx) {

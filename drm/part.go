@@ -1,9 +1,9 @@
 package drm
 
-// A Part is a piece of the uAPI that a package above brings to a device:
-// modesetting (drm/kms), buffers (drm/gem), fences (drm/syncobj). A driver
-// attaches its parts in the order in which the files of a client must be
-// released: framebuffers before buffers.
+// A Part is a piece of the uAPI that a package above adds to a device:
+// modesetting (drm/kms), buffers (drm/gem), sync objects (drm/syncobj). A
+// driver attaches its parts in the order in which a file must release their
+// states: framebuffers before buffers.
 //
 // Optional methods: [FilePart], [RegisterPart], [UnplugPart], [CapPart],
 // [DebugfsPart], [LeasePart], [MmapPart], [UsePart].
@@ -45,54 +45,54 @@ type UnplugPart interface {
 	Unplug(dev *Device)
 }
 
-// A CapPart is a [Part] that answers DRM_IOCTL_GET_CAP for capabilities of
-// its own. ok is false for those that it does not know.
+// A CapPart is a [Part] that answers DRM_IOCTL_GET_CAP for capabilities of its
+// own. ok is false for other capabilities.
 type CapPart interface {
 	Cap(capability uint64) (value uint64, ok bool)
 }
 
-// A LeasePart is a [Part] with objects that clients find by id, some of which
-// can be leased.
+// A LeasePart is a [Part] with objects that clients find by id and that may be
+// leased.
 type LeasePart interface {
 	// ObjectIDs returns the ids of all objects, in ascending order.
 	ObjectIDs() []uint32
 
-	// LeaseObjects returns what a lease of the given objects has to comprise,
-	// in any order: these, and what belongs to them without the client of f
-	// knowing. Errors: ENOENT for an id that f does not find, EINVAL for an
-	// object that cannot be leased and for a choice that makes no display,
-	// ENOSPC for an object that is named twice. ids is not empty.
+	// LeaseObjects returns the objects of a lease of the given ones, in any
+	// order: these, and those that they need and the client of f does not know.
+	// It fails with ENOENT for an id that f does not find, with EINVAL for an
+	// object that cannot be leased and for objects that make no display, and
+	// with ENOSPC for an object that is named twice. ids is not empty.
 	LeaseObjects(f *File, ids []uint32) ([]uint32, error)
 }
 
 // A MmapPart is a [Part] that has memory to map.
 type MmapPart interface {
 	// Mmap resolves a fake offset, in [FakeOffsetMin, FakeOffsetMax), to
-	// memory. ok is false when the part does not know the offset; EACCES when
-	// the file may not map it.
+	// memory. ok is false if the part does not know the offset. Mmap fails with
+	// EACCES if the file may not map it.
 	Mmap(dev *RegisteredDevice, f *File, offset, length uint64) (m Mapping, ok bool, err error)
 }
 
-// A UsePart is a [Part] that hands out what outlives files: see [Device.InUse].
+// A UsePart is a [Part] with objects that outlive files; see [Device.InUse].
 type UsePart interface {
 	InUse() bool
 }
 
-// Fake offsets name buffers in mmap(2). Hosts rely on the range: it tells
-// mappings of a DRM device from all others, also in the page-shifted offsets
-// of 32-bit programs.
+// Fake offsets name buffers in mmap(2). Hosts rely on the range to tell
+// mappings of a DRM device from all others, also in the page-shifted offsets of
+// 32-bit programs.
 const (
 	FakeOffsetMin = 1 << 40
 	FakeOffsetMax = 1 << 44
 )
 
-// A Mapping is memory for mmap(2): a file descriptor that stays its owner's,
-// and the offset of the first byte in it. Release must be called once the
-// descriptor has been mapped, or passed on; until then it stays open.
+// A Mapping is memory for mmap(2): a file descriptor, and the offset of the
+// first byte in it. The descriptor stays its owner's. Release must be called
+// once the descriptor has been mapped or passed on; until then it stays open.
 //
 // Invariant: pages that are mapped from it stay valid for ever, also after an
 // unplug. Why it holds: the descriptor is a memfd that is sealed against
-// shrinking, and a mapping holds the pages by itself.
+// shrinking, and a mapping keeps its pages.
 type Mapping struct {
 	FD      int
 	Offset  int64

@@ -98,9 +98,9 @@ func (l *records) enter(d *Device, p purpose) (*record, *RegisteredDevice, error
 	return r, view, nil
 }
 
-// exit ends the record and leaves the section. When guards are checked it panics
-// if the guard was exited before, which the guard itself cannot see once it was
-// copied.
+// exit ends the record and leaves the section. When guards are checked it
+// panics if the guard was exited before, which the guard itself cannot see once
+// it was copied.
 func (r *record) exit() {
 	if r.check != nil && r.check.exited.Swap(true) {
 		panic("drm: second Exit of a registration guard, through a copy" + r.check.takenAt())

@@ -11,8 +11,9 @@ import (
 	"github.com/udrm/udrm/devres"
 )
 
-// A Registration is a device being registered. Its end is an unplug: when
-// Close has returned, no guard of the device is open and none can be had.
+// A Registration is the time during which a device is registered. It ends with
+// an unplug: after Close has returned, no guard of the device is open, and none
+// can be taken.
 //
 // It is a managed resource of the parent, so unbinding the parent ends it, in
 // its turn: newest first.
@@ -21,30 +22,30 @@ type Registration struct {
 	resource *devres.Resource
 	ended    chan struct{} // closed when the unplug is done
 
-	mu sync.Mutex // held while nodes and parts are announced, and taken back
+	mu sync.Mutex // held while nodes and parts are announced or withdrawn
 }
 
-// A Releaser is registration data that wants to be told of its end: Release
-// is called when the last guard has exited.
+// A Releaser is registration data whose Release is called after the last guard
+// has exited.
 type Releaser interface{ Release() }
 
-// Register registers the device: nodes appear, clients can open it, guards
-// can be had. data is the registration's data ([RegistrationData]).
+// Register registers the device: nodes appear, clients can open it, and guards
+// can be taken. data is the registration's data, for [RegistrationData].
 //
-// It uses u up, whether it succeeds or not: a second call is EBUSY. When it
-// fails half-way the requests that already run are waited for, as in an
-// unplug, and data is released. ENODEV when the parent's binding has ended,
-// or ends meanwhile.
+// Register uses u up, even if it fails: a second call fails with EBUSY. If it
+// fails half-way, it waits for the requests that already run, as an unplug
+// does, and releases data. It fails with ENODEV if the parent's binding has
+// ended or ends meanwhile.
 //
 // Register may be called after probe, by any goroutine.
 //
-// Why no guard is had without a bound parent: the registration joins the
-// parent's managed resources before the gate opens, so from then on the
-// binding cannot end without closing it.
+// Why no guard is taken without a bound parent: the registration becomes one of
+// the parent's managed resources before the gate opens. From then on the
+// binding cannot end without closing the gate.
 func (u *UnregisteredDevice) Register(data any) (*Registration, error) {
 	d := u.dev
 	if u.used.Swap(true) {
-		return nil, fmt.Errorf("drm: registering %s: it was registered before; make a new device: %w", d.Name(), unix.EBUSY)
+		return nil, fmt.Errorf("drm: registering %s: it was registered before; create a new device: %w", d.Name(), unix.EBUSY)
 	}
 	d.registered = RegisteredDevice{Device: d, parent: u.parent, data: data}
 	d.registered.ctx = d.inside(d.ctx)
@@ -141,12 +142,12 @@ func (r *Registration) close() error {
 	return err
 }
 
-// unplug is the order of an unplug: stop
-// entry, wake sleepers, leave no client waiting, drain, unregister, release.
-// Mappings of clients are ordinary memory and stay.
+// unplug unplugs the device. The order is: stop entry, wake sleepers, leave no
+// client waiting, drain, unregister, release. Mappings of clients are ordinary
+// memory and stay.
 //
-// A panic in a part is reported and passed over: what comes after it must not
-// be left out, the drain least of all.
+// A panic in a part is reported, and the next step follows all the same: above
+// all, the drain must not be left out.
 //
 // It is the release of a managed resource, so it is called once.
 func (r *Registration) unplug() {
@@ -175,7 +176,7 @@ func (d *Device) drain() {
 	d.hangUp()
 }
 
-// withdraw takes back what announce has shown, as far as it came.
+// withdraw takes back what announce has shown, even if that failed half-way.
 func (r *Registration) withdraw() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -188,7 +189,7 @@ func (r *Registration) withdraw() {
 	d.class.withdraw(d)
 }
 
-// releaseData ends the data of the registration.
+// releaseData releases the data of the registration.
 func (d *Device) releaseData() {
 	data := d.registered.data
 	d.registered.parent, d.registered.data = nil, nil
@@ -197,7 +198,8 @@ func (d *Device) releaseData() {
 	}
 }
 
-// callPart calls a method of a part, or of registration data, in an unplug.
+// callPart calls a method of a part or of registration data. It recovers from a
+// panic, which it reports.
 func (d *Device) callPart(method string, of any, call func()) {
 	var err error
 	defer d.recoverPart(&err, method, of)

@@ -112,7 +112,8 @@ func TestUnplugOrder(t *testing.T) {
 			}
 			wg.Wait()
 
-			// The request is woken at some time between the beginning and the drain.
+			// The request is woken at some time between the beginning and the
+			// drain.
 			lines := l.take()
 			for i, line := range lines {
 				if line == "request woken, unplugging" {
@@ -141,8 +142,8 @@ func TestUnplugOrder(t *testing.T) {
 	}
 }
 
-// A handler that waits for the device inside its guard is woken by an unplug,
-// which would wait for it otherwise, and knows it from an interruption.
+// An unplug wakes a handler that waits inside its guard. The handler can tell
+// that from an interruption.
 func TestWaitingHandlerIsWoken(t *testing.T) {
 	drmtest.NoLeaks(t)
 	waits := make(chan struct{})
@@ -187,8 +188,8 @@ func TestWaitingHandlerIsWoken(t *testing.T) {
 	wg.Wait()
 }
 
-// The context of a request ends with it, also for a goroutine that the handler
-// has left behind and that asks only then.
+// The context of a request ends with it, also for a goroutine that outlives the
+// handler and calls Context only then.
 func TestContextEndsWithRequest(t *testing.T) {
 	asked := make(chan *drm.Request, 2)
 	early := make(chan context.Context, 1)
@@ -241,7 +242,7 @@ func TestAttachIsAllOrNothing(t *testing.T) {
 }
 
 // A registration that fails half-way, with an error or a panic, waits for the
-// requests that run by then, and leaves nothing behind.
+// requests that already run, and leaves nothing behind.
 func TestFailingRegistration(t *testing.T) {
 	for _, how := range []string{"error", "panic"} {
 		t.Run(how, func(t *testing.T) {
@@ -297,8 +298,8 @@ func TestFailingRegistration(t *testing.T) {
 	}
 }
 
-// A panic in one step of the unplug is reported; the others are not left out,
-// the drain least of all.
+// A panic in one step of the unplug is reported. All other steps follow, above
+// all the drain.
 func TestPanicsInUnplug(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &logbook{}
@@ -338,8 +339,8 @@ func TestPanicsInUnplug(t *testing.T) {
 	})
 }
 
-// Whoever ends a registration, however many do, returns when it is drained,
-// and not before; and nothing below it goes away earlier.
+// All goroutines that end a registration at once return when it is drained, and
+// not before; and nothing below it goes away earlier.
 func TestClosersAllWait(t *testing.T) {
 	for _, order := range []string{"close first", "unbind first"} {
 		t.Run(order, func(t *testing.T) {
@@ -445,8 +446,8 @@ func TestUnplugWhileAnnouncing(t *testing.T) {
 	}
 }
 
-// Registering races with the end of the parent: no guard may be had without a
-// bound parent, whoever wins, and nothing may be left behind.
+// Registering races with the end of the parent. Whichever wins, no guard may be
+// taken without a bound parent, and nothing may be left behind.
 func TestRegisterRacesWithUnbind(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	won := 0

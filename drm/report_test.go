@@ -54,7 +54,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 			{"mmap", "EINVAL", "no buffer", mmapErr},
 			{"0x6440", "EINVAL", errBroken.Error(), call(c, 0)},
 			{"MODE_SETCRTC", "EACCES", "not the master", drmtest.Ioctl(c, uapi.IoctlModeSetCRTC, &uapi.ModeCRTC{})},
-			{"0x6478", "EINVAL", "does not know", c.File.Ioctl(context.Background(), by{c, user}, uapi.IO(0x78), 0)},
+			{"0x6478", "EINVAL", "has no request", c.File.Ioctl(context.Background(), by{c, user}, uapi.IO(0x78), 0)},
 		} {
 			if tc.err == nil || !strings.Contains(tc.err.Error(), tc.reason) {
 				t.Errorf("%s: %v, want %q", tc.request, tc.err, tc.reason)

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A State is where a device is on its way from New to Gone.
+// A State is a stage in the life of a device, from New to Gone.
 type State uint32
 
 const (
@@ -14,9 +14,9 @@ const (
 	New State = iota
 	// Registering: [UnregisteredDevice.Register] is at work.
 	Registering
-	// Live: guards can be had.
+	// Live: guards can be taken.
 	Live
-	// Unplugging: no new guard can be had; open ones are waited for.
+	// Unplugging: no guard can be taken; the unplug waits for open ones.
 	Unplugging
 	// Drained: no guard is open, and never will be.
 	Drained

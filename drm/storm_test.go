@@ -237,7 +237,8 @@ func (d *stormDriver) mapAndTouch(c *drmtest.Client) error {
 }
 
 // TestStorm plugs and unplugs a device 100 times while clients are at work, and
-// wants no access to hardware that is gone. A second device goes on undisturbed.
+// wants no access to hardware that is gone. A second device goes on
+// undisturbed.
 func TestStorm(t *testing.T) {
 	drmtest.NoLeaks(t)
 	fd, err := unix.MemfdCreate("storm", unix.MFD_CLOEXEC)

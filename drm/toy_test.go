@@ -143,7 +143,7 @@ func (toy *toy) register(t testing.TB, data any) {
 	toy.reg = reg
 }
 
-// logbook writes down what happens.
+// A logbook records what happens.
 type logbook struct {
 	mu    sync.Mutex
 	lines []string
@@ -193,7 +193,7 @@ func openAs(t testing.TB, m *drm.Minor, as drm.Client) *drmtest.Client {
 	return c
 }
 
-// expectErr compares the errno of err; 0 is none.
+// expectErr compares the errno of err; 0 stands for success.
 func expectErr(t testing.TB, what string, err error, want unix.Errno) {
 	t.Helper()
 	if got := drm.Errno(err); got != want {
