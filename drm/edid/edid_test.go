@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -200,8 +201,8 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// foreign makes an EDID such as monitors have: with codes for timings of
-// standards in all places where they may stand.
+// foreign returns an EDID as monitors have them: with codes for timings of
+// standards in all places that allow them.
 func foreign(established, standard, established3, codes []byte, detailed ...mode.Mode) []byte {
 	var base, cta block
 	copy(base[:], header)
@@ -297,8 +298,19 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add(foreign([]byte{0xff, 0xff, 0xff}, bytes.Repeat([]byte{0x81, 0xc0}, 8), []byte{1, 2, 3, 4, 5, 6}, []byte{16, 31, 97}, modesFor(f, "1024x768@60")[0]))
+	files, err := filepath.Glob("testdata/linux-6.12/*.bin")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no EDIDs: %v", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		// Nearly all changes damage the checksums: mend them, to get further.
+		// Nearly all mutations damage checksums. Fix them, to get further.
 		for i := 0; i+128 <= len(data); i += 128 {
 			b := block(data[i:])
 			b.seal()
@@ -313,8 +325,8 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("mode %d has no name: %+v", i, m.Modes[i])
 			}
 		}
-		// What was read can be written, unless it names nobody, and is then
-		// read the same but for what is rounded.
+		// If Encode accepts the monitor, Parse reads it again, except for what
+		// is rounded.
 		m.Manufacturer = ""
 		again, err := m.Encode()
 		if err != nil {
@@ -322,10 +334,10 @@ func FuzzParse(f *testing.F) {
 		}
 		n, err := Parse(again)
 		if err != nil {
-			t.Fatalf("our own EDID: %v", err)
+			t.Fatalf("parsing an encoded EDID: %v", err)
 		}
 		if n.Name != m.Name || n.WidthMM != m.WidthMM || len(n.Modes) > len(m.Modes) || len(n.Modes) == 0 {
-			t.Errorf("read %+v\nafter it was written from %+v", n, m)
+			t.Errorf("parsed %+v\nencoded %+v", n, m)
 		}
 	})
 }

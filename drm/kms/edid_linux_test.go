@@ -15,11 +15,11 @@ import (
 // Linux 6.12, for EDIDs of every kind. The recordings were made on the kernel's
 // vkms, changed to read EDIDs for an HDMI-A connector.
 func TestEDIDsAsLinux(t *testing.T) {
-	recording, err := os.ReadFile("testdata/edid/linux-6.12.txt")
+	recording, err := os.ReadFile("../edid/testdata/linux-6.12/connectors.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob("testdata/edid/*.bin")
+	files, err := filepath.Glob("../edid/testdata/linux-6.12/*.bin")
 	if err != nil || len(files) < 38 {
 		t.Fatalf("%d EDIDs, %v", len(files), err)
 	}
