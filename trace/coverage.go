@@ -41,12 +41,10 @@ func (c *Coverage) add(r *Record) {
 	if format := in.get("pixel_format").text; format != "" && r.Request == "MODE_ADDFB2" {
 		c.Formats[format]++
 	}
-	if name := in.get("property").text; name != "" {
-		c.Properties[name]++
-	}
-	for _, p := range in.get("properties").values {
-		if name := p.get("property").text; name != "" {
-			c.Properties[name]++
+	for _, p := range append(in.get("properties").values, in) {
+		// An id without a name is a number.
+		if name := p.get("property"); name.kind == 's' {
+			c.Properties[name.text]++
 		}
 	}
 }

@@ -313,6 +313,9 @@ func (r *Recorder) Event(e *drm.TraceEvent) {
 
 func errnoName(err error) string {
 	errno := drm.Errno(err)
+	if errno == unix.EOPNOTSUPP {
+		return "EOPNOTSUPP" // which has the same number as ENOTSUP
+	}
 	if name := unix.ErrnoName(errno); name != "" {
 		return name
 	}

@@ -67,10 +67,10 @@ func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 		return drm.Exchange(caller, arg, func(data *uapi.SyncMergeData) error { return s.merge(caller, data) })
 	case uapi.SyncIOCFileInfo:
 		return drm.Exchange(caller, arg, func(info *uapi.SyncFileInfo) error { return s.info(caller, info) })
-	case iocSetDeadline:
-		return drm.Exchange(caller, arg, func(deadline *[2]uint64) error {
-			if deadline[1] != 0 {
-				return invalid("SYNC_IOC_SET_DEADLINE: padding %#x: must be zero", deadline[1])
+	case uapi.SyncIOCSetDeadline:
+		return drm.Exchange(caller, arg, func(deadline *uapi.SyncSetDeadline) error {
+			if deadline.Pad != 0 {
+				return invalid("SYNC_IOC_SET_DEADLINE: padding %#x: must be zero", deadline.Pad)
 			}
 			// A deadline is a hint that lets a driver raise its
 			// clocks. No fence here completes earlier for it, so
@@ -81,10 +81,6 @@ func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 	}
 	return fmt.Errorf("fence: a sync file has no ioctl %#x: %w", cmd, unix.ENOTTY)
 }
-
-// iocSetDeadline is SYNC_IOC_SET_DEADLINE, which the headers that package uapi
-// is generated from lack.
-const iocSetDeadline = 0x40103e05
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("fence: "+format+": %w", append(args, unix.EINVAL)...)

@@ -107,8 +107,8 @@ func TestSyncFileErrors(t *testing.T) {
 		"merge with descriptor -1": {drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &uapi.SyncMergeData{FD2: -1}), unix.ENOENT},
 		"info with flags":          {drmtest.FileIoctl(c, fd, uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{Flags: 1}), unix.EINVAL},
 		"info with a bad pointer":  {drmtest.FileIoctl(c, fd, uapi.SyncIOCFileInfo, &uapi.SyncFileInfo{NumFences: 1, SyncFenceInfo: 8}), unix.EFAULT},
-		"deadline":                 {drmtest.FileIoctl(c, fd, 0x40103e05, &[2]uint64{1, 0}), nil},
-		"deadline with padding":    {drmtest.FileIoctl(c, fd, 0x40103e05, &[2]uint64{1, 1}), unix.EINVAL},
+		"deadline":                 {drmtest.FileIoctl(c, fd, uapi.SyncIOCSetDeadline, &uapi.SyncSetDeadline{DeadlineNs: 1}), nil},
+		"deadline with padding":    {drmtest.FileIoctl(c, fd, uapi.SyncIOCSetDeadline, &uapi.SyncSetDeadline{DeadlineNs: 1, Pad: 1}), unix.EINVAL},
 		"unknown request":          {drmtest.FileIoctl(c, fd, uapi.IoctlVersion, &uapi.Version{}), unix.ENOTTY},
 		"merge on stdin":           {drmtest.FileIoctl(c, 0, uapi.SyncIOCMerge, &uapi.SyncMergeData{}), unix.ENOTTY},
 	} {
@@ -128,7 +128,7 @@ func TestSyncFileErrors(t *testing.T) {
 func FuzzSyncFile(f *testing.F) {
 	f.Add(uint32(uapi.SyncIOCMerge), make([]byte, 48))
 	f.Add(uint32(uapi.SyncIOCFileInfo), bytes.Repeat([]byte{1}, 56))
-	f.Add(uint32(0x40103e05), make([]byte, 16))
+	f.Add(uint32(uapi.SyncIOCSetDeadline), make([]byte, 16))
 	f.Fuzz(func(t *testing.T, cmd uint32, arg []byte) {
 		c := newClient()
 		fd, err := fence.Install(c, fence.Merge(fence.NewContext("a", "b").New(), fence.NewContext("c", "d").New()))

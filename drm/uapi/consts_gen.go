@@ -235,14 +235,6 @@ const (
 	FormatBlobCurrent = 1 // FORMAT_BLOB_CURRENT
 )
 
-// Constants of newer.h.
-const (
-	ClientNameMaxLen             = 64   // DRM_CLIENT_NAME_MAX_LEN
-	ClientCapCursorPlaneHotspot  = 6    // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
-	CapAtomicAsyncPageFlip       = 0x15 // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
-	SyncobjWaitFlagsWaitDeadline = 0x8  // DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
-)
-
 // Constants of xf86drmMode.h.
 const (
 	PlaneTypeOverlay = 0 // DRM_PLANE_TYPE_OVERLAY
@@ -384,6 +376,14 @@ const (
 // Constants of sync_file.h.
 const (
 	SyncIOCMagic = 0x3e // SYNC_IOC_MAGIC
+)
+
+// Constants of newer.h.
+const (
+	ClientNameMaxLen             = 64   // DRM_CLIENT_NAME_MAX_LEN
+	ClientCapCursorPlaneHotspot  = 6    // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
+	CapAtomicAsyncPageFlip       = 0x15 // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+	SyncobjWaitFlagsWaitDeadline = 0x8  // DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
 )
 
 // Values of enum drm_vblank_seq_type of drm.h.

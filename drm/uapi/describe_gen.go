@@ -544,24 +544,6 @@ var describeModeRect = Struct{Name: "drm_mode_rect", Size: 16, Fields: []Field{
 	{Name: "y2", Offset: 12, Size: 4, Kind: KindInt},
 }}
 
-var describeSyncobjEventfd = Struct{Name: "drm_syncobj_eventfd", Size: 24, Fields: []Field{
-	{Name: "handle", Offset: 0, Size: 4, Kind: KindUint},
-	{Name: "flags", Offset: 4, Size: 4, Kind: KindUint},
-	{Name: "point", Offset: 8, Size: 8, Kind: KindUint},
-	{Name: "fd", Offset: 16, Size: 4, Kind: KindInt},
-	{Name: "pad", Offset: 20, Size: 4, Kind: KindUint},
-}}
-
-var describeModeCloseFB = Struct{Name: "drm_mode_closefb", Size: 8, Fields: []Field{
-	{Name: "fb_id", Offset: 0, Size: 4, Kind: KindUint},
-	{Name: "pad", Offset: 4, Size: 4, Kind: KindUint},
-}}
-
-var describeSetClientName = Struct{Name: "drm_set_client_name", Size: 16, Fields: []Field{
-	{Name: "name_len", Offset: 0, Size: 8, Kind: KindUint},
-	{Name: "name", Offset: 8, Size: 8, Kind: KindUint},
-}}
-
 var describeDMABufSync = Struct{Name: "dma_buf_sync", Size: 8, Fields: []Field{
 	{Name: "flags", Offset: 0, Size: 8, Kind: KindUint},
 }}
@@ -599,6 +581,29 @@ var describeSyncFileInfo = Struct{Name: "sync_file_info", Size: 56, Fields: []Fi
 	{Name: "num_fences", Offset: 40, Size: 4, Kind: KindUint},
 	{Name: "pad", Offset: 44, Size: 4, Kind: KindUint},
 	{Name: "sync_fence_info", Offset: 48, Size: 8, Kind: KindUint},
+}}
+
+var describeSyncobjEventfd = Struct{Name: "drm_syncobj_eventfd", Size: 24, Fields: []Field{
+	{Name: "handle", Offset: 0, Size: 4, Kind: KindUint},
+	{Name: "flags", Offset: 4, Size: 4, Kind: KindUint},
+	{Name: "point", Offset: 8, Size: 8, Kind: KindUint},
+	{Name: "fd", Offset: 16, Size: 4, Kind: KindInt},
+	{Name: "pad", Offset: 20, Size: 4, Kind: KindUint},
+}}
+
+var describeModeCloseFB = Struct{Name: "drm_mode_closefb", Size: 8, Fields: []Field{
+	{Name: "fb_id", Offset: 0, Size: 4, Kind: KindUint},
+	{Name: "pad", Offset: 4, Size: 4, Kind: KindUint},
+}}
+
+var describeSetClientName = Struct{Name: "drm_set_client_name", Size: 16, Fields: []Field{
+	{Name: "name_len", Offset: 0, Size: 8, Kind: KindUint},
+	{Name: "name", Offset: 8, Size: 8, Kind: KindUint},
+}}
+
+var describeSyncSetDeadline = Struct{Name: "sync_set_deadline", Size: 16, Fields: []Field{
+	{Name: "deadline_ns", Offset: 0, Size: 8, Kind: KindUint},
+	{Name: "pad", Offset: 8, Size: 8, Kind: KindUint},
 }}
 
 var describedStructs = []*Struct{
@@ -673,15 +678,16 @@ var describedStructs = []*Struct{
 	&describeModeGetLease,
 	&describeModeRevokeLease,
 	&describeModeRect,
-	&describeSyncobjEventfd,
-	&describeModeCloseFB,
-	&describeSetClientName,
 	&describeDMABufSync,
 	&describeDMABufExportSyncFile,
 	&describeDMABufImportSyncFile,
 	&describeSyncMergeData,
 	&describeSyncFenceInfo,
 	&describeSyncFileInfo,
+	&describeSyncobjEventfd,
+	&describeModeCloseFB,
+	&describeSetClientName,
+	&describeSyncSetDeadline,
 }
 
 var requests = []Request{
@@ -791,9 +797,6 @@ var requests = []Request{
 	{Name: "SYNCOBJ_TRANSFER", Cmd: IoctlSyncobjTransfer, In: &describeSyncobjTransfer, Out: &describeSyncobjTransfer},
 	{Name: "SYNCOBJ_TIMELINE_SIGNAL", Cmd: IoctlSyncobjTimelineSignal, In: &describeSyncobjTimelineArray, Out: &describeSyncobjTimelineArray},
 	{Name: "MODE_GETFB2", Cmd: IoctlModeGetFB2, In: &describeModeFBCmd2, Out: &describeModeFBCmd2},
-	{Name: "SYNCOBJ_EVENTFD", Cmd: IoctlSyncobjEventfd, In: &describeSyncobjEventfd, Out: &describeSyncobjEventfd},
-	{Name: "MODE_CLOSEFB", Cmd: IoctlModeCloseFB, In: &describeModeCloseFB, Out: &describeModeCloseFB},
-	{Name: "SET_CLIENT_NAME", Cmd: IoctlSetClientName, In: &describeSetClientName, Out: &describeSetClientName},
 	{Name: "DMA_BUF_IOCTL_SYNC", Cmd: DMABufIoctlSync, In: &describeDMABufSync, Out: &describeDMABufSync},
 	{Name: "DMA_BUF_SET_NAME", Cmd: DMABufSetName},
 	{Name: "DMA_BUF_SET_NAME_A", Cmd: DMABufSetNameA},
@@ -802,6 +805,10 @@ var requests = []Request{
 	{Name: "DMA_BUF_IOCTL_IMPORT_SYNC_FILE", Cmd: DMABufIoctlImportSyncFile, In: &describeDMABufImportSyncFile, Out: &describeDMABufImportSyncFile},
 	{Name: "SYNC_IOC_MERGE", Cmd: SyncIOCMerge, In: &describeSyncMergeData, Out: &describeSyncMergeData},
 	{Name: "SYNC_IOC_FILE_INFO", Cmd: SyncIOCFileInfo, In: &describeSyncFileInfo, Out: &describeSyncFileInfo},
+	{Name: "SYNCOBJ_EVENTFD", Cmd: IoctlSyncobjEventfd, In: &describeSyncobjEventfd, Out: &describeSyncobjEventfd},
+	{Name: "MODE_CLOSEFB", Cmd: IoctlModeCloseFB, In: &describeModeCloseFB, Out: &describeModeCloseFB},
+	{Name: "SET_CLIENT_NAME", Cmd: IoctlSetClientName, In: &describeSetClientName, Out: &describeSetClientName},
+	{Name: "SYNC_IOC_SET_DEADLINE", Cmd: SyncIOCSetDeadline, In: &describeSyncSetDeadline, Out: &describeSyncSetDeadline},
 }
 
 var constants = []Constant{
@@ -997,10 +1004,6 @@ var constants = []Constant{
 	{"DRM_MODE_ATOMIC_ALLOW_MODESET", ModeAtomicAllowModeset},
 	{"DRM_MODE_ATOMIC_FLAGS", ModeAtomicFlags},
 	{"FORMAT_BLOB_CURRENT", FormatBlobCurrent},
-	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
-	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
-	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
-	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"DRM_PLANE_TYPE_OVERLAY", PlaneTypeOverlay},
 	{"DRM_PLANE_TYPE_PRIMARY", PlaneTypePrimary},
 	{"DRM_PLANE_TYPE_CURSOR", PlaneTypeCursor},
@@ -1128,6 +1131,10 @@ var constants = []Constant{
 	{"DMA_BUF_NAME_LEN", DMABufNameLen},
 	{"DMA_BUF_BASE", DMABufBase},
 	{"SYNC_IOC_MAGIC", SyncIOCMagic},
+	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
+	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
+	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
+	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"_DRM_VBLANK_ABSOLUTE", VblankAbsolute},
 	{"_DRM_VBLANK_RELATIVE", VblankRelative},
 	{"_DRM_VBLANK_HIGH_CRTC_MASK", VblankHighCRTCMask},

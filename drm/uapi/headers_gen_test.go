@@ -5,7 +5,7 @@ package uapi
 import "reflect"
 
 // cIncludes brings in the headers, cFlags finds them.
-const cIncludes = "#include <fcntl.h>\n#include <drm.h>\n#include <drm_mode.h>\n#include <newer.h>\n#include <xf86drmMode.h>\n#include <drm_fourcc.h>\n#include <linux/dma-buf.h>\n#include <linux/sync_file.h>\n"
+const cIncludes = "#include <fcntl.h>\n#include <drm.h>\n#include <drm_mode.h>\n#include <xf86drmMode.h>\n#include <drm_fourcc.h>\n#include <linux/dma-buf.h>\n#include <linux/sync_file.h>\n#include <newer.h>\n"
 
 var cFlags = []string{"-std=gnu11", "-I/usr/include/libdrm"}
 
@@ -14,11 +14,11 @@ var cFlags = []string{"-std=gnu11", "-I/usr/include/libdrm"}
 var headerDigests = map[string]string{
 	"drm.h":             "62a2c077af176d166821e6f185d448e532b30268969bd92cfec6a2f30b94cc92",
 	"drm_mode.h":        "ba4406e21cd3071abc61a17caa8d35705ebffdaa32743d57ee4ece658e8f2f1d",
-	"newer.h":           "59335e077e734bb189127026db2250df1f90d3008322c95013980e96841b0d12",
 	"xf86drmMode.h":     "5bdca4b0e569a11a05545c39eb88127446c541e34a6a76aa091c934c1a0b719b",
 	"drm_fourcc.h":      "e75cc7d5919954b6041293bcff374de8af72fef83337f1fb74ff88a3a80bb7d9",
 	"linux/dma-buf.h":   "01b82c25b8b8b5d287422010374e6f84082795af8d0a53d760aabda938681dd3",
 	"linux/sync_file.h": "9add15833c8c60ecfb4f029acd065fe0f024681e75d2bef8b49479c3c9c058ef",
+	"newer.h":           "066a8f957194e23fce2cca42859358481555af90328b3199d72fa2965962af24",
 }
 
 // structTable has every struct, and the C name of each of its fields, in order.
@@ -98,15 +98,16 @@ var structTable = []struct {
 	{"struct drm_mode_get_lease", reflect.TypeFor[ModeGetLease](), []string{"count_objects", "pad", "objects_ptr"}},
 	{"struct drm_mode_revoke_lease", reflect.TypeFor[ModeRevokeLease](), []string{"lessee_id"}},
 	{"struct drm_mode_rect", reflect.TypeFor[ModeRect](), []string{"x1", "y1", "x2", "y2"}},
-	{"struct drm_syncobj_eventfd", reflect.TypeFor[SyncobjEventfd](), []string{"handle", "flags", "point", "fd", "pad"}},
-	{"struct drm_mode_closefb", reflect.TypeFor[ModeCloseFB](), []string{"fb_id", "pad"}},
-	{"struct drm_set_client_name", reflect.TypeFor[SetClientName](), []string{"name_len", "name"}},
 	{"struct dma_buf_sync", reflect.TypeFor[DMABufSync](), []string{"flags"}},
 	{"struct dma_buf_export_sync_file", reflect.TypeFor[DMABufExportSyncFile](), []string{"flags", "fd"}},
 	{"struct dma_buf_import_sync_file", reflect.TypeFor[DMABufImportSyncFile](), []string{"flags", "fd"}},
 	{"struct sync_merge_data", reflect.TypeFor[SyncMergeData](), []string{"name", "fd2", "fence", "flags", "pad"}},
 	{"struct sync_fence_info", reflect.TypeFor[SyncFenceInfo](), []string{"obj_name", "driver_name", "status", "flags", "timestamp_ns"}},
 	{"struct sync_file_info", reflect.TypeFor[SyncFileInfo](), []string{"name", "status", "flags", "num_fences", "pad", "sync_fence_info"}},
+	{"struct drm_syncobj_eventfd", reflect.TypeFor[SyncobjEventfd](), []string{"handle", "flags", "point", "fd", "pad"}},
+	{"struct drm_mode_closefb", reflect.TypeFor[ModeCloseFB](), []string{"fb_id", "pad"}},
+	{"struct drm_set_client_name", reflect.TypeFor[SetClientName](), []string{"name_len", "name"}},
+	{"struct sync_set_deadline", reflect.TypeFor[SyncSetDeadline](), []string{"deadline_ns", "pad"}},
 }
 
 // ioctlTable has every request. Its types are those that the argument can have:
@@ -222,9 +223,6 @@ var ioctlTable = []struct {
 	{"DRM_IOCTL_SYNCOBJ_TRANSFER", IoctlSyncobjTransfer, []reflect.Type{reflect.TypeFor[SyncobjTransfer]()}},
 	{"DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL", IoctlSyncobjTimelineSignal, []reflect.Type{reflect.TypeFor[SyncobjTimelineArray]()}},
 	{"DRM_IOCTL_MODE_GETFB2", IoctlModeGetFB2, []reflect.Type{reflect.TypeFor[ModeFBCmd2]()}},
-	{"DRM_IOCTL_SYNCOBJ_EVENTFD", IoctlSyncobjEventfd, []reflect.Type{reflect.TypeFor[SyncobjEventfd]()}},
-	{"DRM_IOCTL_MODE_CLOSEFB", IoctlModeCloseFB, []reflect.Type{reflect.TypeFor[ModeCloseFB]()}},
-	{"DRM_IOCTL_SET_CLIENT_NAME", IoctlSetClientName, []reflect.Type{reflect.TypeFor[SetClientName]()}},
 	{"DMA_BUF_IOCTL_SYNC", DMABufIoctlSync, []reflect.Type{reflect.TypeFor[DMABufSync]()}},
 	{"DMA_BUF_SET_NAME", DMABufSetName, []reflect.Type{reflect.TypeFor[uint64]()}},
 	{"DMA_BUF_SET_NAME_A", DMABufSetNameA, []reflect.Type{reflect.TypeFor[uint32]()}},
@@ -233,6 +231,10 @@ var ioctlTable = []struct {
 	{"DMA_BUF_IOCTL_IMPORT_SYNC_FILE", DMABufIoctlImportSyncFile, []reflect.Type{reflect.TypeFor[DMABufImportSyncFile]()}},
 	{"SYNC_IOC_MERGE", SyncIOCMerge, []reflect.Type{reflect.TypeFor[SyncMergeData]()}},
 	{"SYNC_IOC_FILE_INFO", SyncIOCFileInfo, []reflect.Type{reflect.TypeFor[SyncFileInfo]()}},
+	{"DRM_IOCTL_SYNCOBJ_EVENTFD", IoctlSyncobjEventfd, []reflect.Type{reflect.TypeFor[SyncobjEventfd]()}},
+	{"DRM_IOCTL_MODE_CLOSEFB", IoctlModeCloseFB, []reflect.Type{reflect.TypeFor[ModeCloseFB]()}},
+	{"DRM_IOCTL_SET_CLIENT_NAME", IoctlSetClientName, []reflect.Type{reflect.TypeFor[SetClientName]()}},
+	{"SYNC_IOC_SET_DEADLINE", SyncIOCSetDeadline, []reflect.Type{reflect.TypeFor[SyncSetDeadline]()}},
 }
 
 // constTable has every other constant.
@@ -432,10 +434,6 @@ var constTable = []struct {
 	{"DRM_MODE_ATOMIC_ALLOW_MODESET", ModeAtomicAllowModeset},
 	{"DRM_MODE_ATOMIC_FLAGS", ModeAtomicFlags},
 	{"FORMAT_BLOB_CURRENT", FormatBlobCurrent},
-	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
-	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
-	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
-	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"DRM_PLANE_TYPE_OVERLAY", PlaneTypeOverlay},
 	{"DRM_PLANE_TYPE_PRIMARY", PlaneTypePrimary},
 	{"DRM_PLANE_TYPE_CURSOR", PlaneTypeCursor},
@@ -563,6 +561,10 @@ var constTable = []struct {
 	{"DMA_BUF_NAME_LEN", DMABufNameLen},
 	{"DMA_BUF_BASE", DMABufBase},
 	{"SYNC_IOC_MAGIC", SyncIOCMagic},
+	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
+	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
+	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
+	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"_DRM_VBLANK_ABSOLUTE", VblankAbsolute},
 	{"_DRM_VBLANK_RELATIVE", VblankRelative},
 	{"_DRM_VBLANK_HIGH_CRTC_MASK", VblankHighCRTCMask},

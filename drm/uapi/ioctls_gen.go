@@ -112,13 +112,6 @@ const (
 	IoctlModeGetFB2            = 0xc06864ce // DRM_IOCTL_MODE_GETFB2, argument ModeFBCmd2
 )
 
-// Request numbers of newer.h.
-const (
-	IoctlSyncobjEventfd = 0xc01864cf // DRM_IOCTL_SYNCOBJ_EVENTFD, argument SyncobjEventfd
-	IoctlModeCloseFB    = 0xc00864d0 // DRM_IOCTL_MODE_CLOSEFB, argument ModeCloseFB
-	IoctlSetClientName  = 0xc01064d1 // DRM_IOCTL_SET_CLIENT_NAME, argument SetClientName
-)
-
 // Request numbers of dma-buf.h.
 const (
 	DMABufIoctlSync           = 0x40086200 // DMA_BUF_IOCTL_SYNC, argument DMABufSync
@@ -133,6 +126,14 @@ const (
 const (
 	SyncIOCMerge    = 0xc0303e03 // SYNC_IOC_MERGE, argument SyncMergeData
 	SyncIOCFileInfo = 0xc0383e04 // SYNC_IOC_FILE_INFO, argument SyncFileInfo
+)
+
+// Request numbers of newer.h.
+const (
+	IoctlSyncobjEventfd = 0xc01864cf // DRM_IOCTL_SYNCOBJ_EVENTFD, argument SyncobjEventfd
+	IoctlModeCloseFB    = 0xc00864d0 // DRM_IOCTL_MODE_CLOSEFB, argument ModeCloseFB
+	IoctlSetClientName  = 0xc01064d1 // DRM_IOCTL_SET_CLIENT_NAME, argument SetClientName
+	SyncIOCSetDeadline  = 0x40103e05 // SYNC_IOC_SET_DEADLINE, argument SyncSetDeadline
 )
 
 // IoctlName returns the name of the request that has cmd's type and number, as
@@ -354,12 +355,6 @@ func IoctlName(cmd uint32) string {
 		return "SYNCOBJ_TIMELINE_SIGNAL"
 	case IoctlModeGetFB2 & iocTypeNrMask:
 		return "MODE_GETFB2"
-	case IoctlSyncobjEventfd & iocTypeNrMask:
-		return "SYNCOBJ_EVENTFD"
-	case IoctlModeCloseFB & iocTypeNrMask:
-		return "MODE_CLOSEFB"
-	case IoctlSetClientName & iocTypeNrMask:
-		return "SET_CLIENT_NAME"
 	case DMABufIoctlSync & iocTypeNrMask:
 		return "DMA_BUF_IOCTL_SYNC"
 	case DMABufSetName & iocTypeNrMask:
@@ -372,6 +367,14 @@ func IoctlName(cmd uint32) string {
 		return "SYNC_IOC_MERGE"
 	case SyncIOCFileInfo & iocTypeNrMask:
 		return "SYNC_IOC_FILE_INFO"
+	case IoctlSyncobjEventfd & iocTypeNrMask:
+		return "SYNCOBJ_EVENTFD"
+	case IoctlModeCloseFB & iocTypeNrMask:
+		return "MODE_CLOSEFB"
+	case IoctlSetClientName & iocTypeNrMask:
+		return "SET_CLIENT_NAME"
+	case SyncIOCSetDeadline & iocTypeNrMask:
+		return "SYNC_IOC_SET_DEADLINE"
 	}
 	return ""
 }

@@ -821,36 +821,6 @@ type ModeRect struct {
 	Y2 int32
 }
 
-// SyncobjEventfd is struct drm_syncobj_eventfd,
-// the argument of DRM_IOCTL_SYNCOBJ_EVENTFD.
-type SyncobjEventfd struct {
-	_ structs.HostLayout
-
-	Handle uint32
-	Flags  uint32
-	Point  uint64
-	FD     int32
-	Pad    uint32
-}
-
-// ModeCloseFB is struct drm_mode_closefb,
-// the argument of DRM_IOCTL_MODE_CLOSEFB.
-type ModeCloseFB struct {
-	_ structs.HostLayout
-
-	FBID uint32
-	Pad  uint32
-}
-
-// SetClientName is struct drm_set_client_name,
-// the argument of DRM_IOCTL_SET_CLIENT_NAME.
-type SetClientName struct {
-	_ structs.HostLayout
-
-	NameLen uint64
-	Name    uint64
-}
-
 // DMABufSync is struct dma_buf_sync,
 // the argument of DMA_BUF_IOCTL_SYNC.
 type DMABufSync struct {
@@ -911,4 +881,43 @@ type SyncFileInfo struct {
 	NumFences     uint32
 	Pad           uint32
 	SyncFenceInfo uint64
+}
+
+// SyncobjEventfd is struct drm_syncobj_eventfd,
+// the argument of DRM_IOCTL_SYNCOBJ_EVENTFD.
+type SyncobjEventfd struct {
+	_ structs.HostLayout
+
+	Handle uint32
+	Flags  uint32
+	Point  uint64
+	FD     int32
+	Pad    uint32
+}
+
+// ModeCloseFB is struct drm_mode_closefb,
+// the argument of DRM_IOCTL_MODE_CLOSEFB.
+type ModeCloseFB struct {
+	_ structs.HostLayout
+
+	FBID uint32
+	Pad  uint32
+}
+
+// SetClientName is struct drm_set_client_name,
+// the argument of DRM_IOCTL_SET_CLIENT_NAME.
+type SetClientName struct {
+	_ structs.HostLayout
+
+	NameLen uint64
+	Name    uint64
+}
+
+// SyncSetDeadline is struct sync_set_deadline,
+// the argument of SYNC_IOC_SET_DEADLINE.
+type SyncSetDeadline struct {
+	_ structs.HostLayout
+
+	DeadlineNs uint64
+	Pad        uint64
 }

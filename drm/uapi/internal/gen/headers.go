@@ -31,10 +31,6 @@ var headers = []header{
 		macros: regexp.MustCompile(`^(DRM_|FORMAT_BLOB_)`),
 	},
 	{
-		include: "newer.h", structs: true,
-		macros: regexp.MustCompile(`^DRM_`),
-	},
-	{
 		// Values that clients see, but that only the kernel's internal headers
 		// define.
 		include: "xf86drmMode.h", pkg: "libdrm-dev",
@@ -53,6 +49,11 @@ var headers = []header{
 	{
 		include: "linux/sync_file.h", pkg: "linux-libc-dev", structs: true,
 		macros: regexp.MustCompile(`^SYNC_IOC_`),
+	},
+	{
+		// Last, so that the headers before it take precedence.
+		include: "newer.h", structs: true,
+		macros: regexp.MustCompile(`^(DRM|SYNC_IOC)_`),
 	},
 }
 

@@ -50,3 +50,12 @@ struct drm_set_client_name {
 #ifndef DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
 #define DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE	(1 << 3)
 #endif
+
+/* Linux has it in linux/sync_file.h. */
+#ifndef SYNC_IOC_SET_DEADLINE
+#define SYNC_IOC_SET_DEADLINE	_IOW(SYNC_IOC_MAGIC, 5, struct sync_set_deadline)
+struct sync_set_deadline {
+	__u64 deadline_ns;
+	__u64 pad;
+};
+#endif
