@@ -1,7 +1,6 @@
 package udrmtest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +8,9 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/machine"
 )
@@ -20,10 +22,13 @@ type Process struct {
 	stdin  io.Closer     // nil: the command has an input of its own
 	logged chan struct{} // closed when every line is in the log
 
+	out syscall.RawConn // the pipe of its output
+
 	mu     sync.Mutex
 	output strings.Builder
-	more   chan struct{} // closed at the next line, or at the end
-	ended  bool          // no line follows
+	line   string        // the part of a line that is not in the log yet
+	more   chan struct{} // closed when the program prints more, and at the end
+	ended  bool          // nothing follows
 }
 
 // Start starts a program. Each line that it prints goes to the log of the test.
@@ -54,6 +59,8 @@ func (m *Machine) StartCmd(cmd *exec.Cmd) *Process {
 	if cmd.Stderr == nil {
 		cmd.Stderr = in
 	}
+	p.out, err = out.SyscallConn()
+	m.check(err)
 	p.Process, err = m.Machine.Start(cmd)
 	for _, c := range append(ours, in) {
 		c.Close()
@@ -67,23 +74,47 @@ func (m *Machine) StartCmd(cmd *exec.Cmd) *Process {
 	return p
 }
 
-// read copies the lines of the program to the log.
-func (p *Process) read(out io.ReadCloser) {
+// read copies what the program prints, until everything that has its output has
+// ended.
+func (p *Process) read(out *os.File) {
 	defer close(p.logged)
 	defer out.Close()
-	for lines := bufio.NewReader(out); ; {
-		line, err := lines.ReadString('\n')
-		if line != "" {
-			p.m.t.Logf("%s: %s", p.Name(), strings.TrimSuffix(line, "\n"))
+	if err := p.out.Read(p.drain); err != nil {
+		p.m.t.Logf("udrmtest: reading the output of %s: %v", p.Name(), err)
+	}
+}
+
+// drain reads what the pipe holds, and logs the lines. It returns false if more
+// can follow.
+func (p *Process) drain(fd uintptr) (ended bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var buffer [4096]byte
+	for {
+		n, err := unix.Read(int(fd), buffer[:])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return false
+		case n > 0:
+			p.output.Write(buffer[:n])
+			p.line += string(buffer[:n])
+			for line, rest, ok := strings.Cut(p.line, "\n"); ok; line, rest, ok = strings.Cut(p.line, "\n") {
+				p.m.t.Logf("%s: %s", p.Name(), line)
+				p.line = rest
+			}
+		default:
+			if p.line != "" {
+				p.m.t.Logf("%s: %s", p.Name(), p.line)
+				p.line = ""
+			}
+			p.ended = true
 		}
-		p.mu.Lock()
-		p.output.WriteString(line)
-		p.ended = err != nil
 		close(p.more)
 		p.more = make(chan struct{})
-		p.mu.Unlock()
-		if err != nil {
-			return
+		if p.ended {
+			return true
 		}
 	}
 }
@@ -134,7 +165,8 @@ func (p *Process) WantExit(status int) {
 	}
 }
 
-// Exit waits for the end of the program and returns its exit status.
+// Exit waits for the end of the program and returns its exit status. Everything
+// that the program has printed is in the log then.
 func (p *Process) Exit() (status int) {
 	p.m.t.Helper()
 	ctx, cancel := p.m.context()
@@ -145,6 +177,7 @@ func (p *Process) Exit() (status int) {
 		p.m.t.Fatalf("udrmtest: %s has not ended: %v", p.Name(), context.Cause(ctx))
 	}
 	status, err := p.Wait()
+	_ = p.out.Control(func(fd uintptr) { p.drain(fd) }) // an error says that all is read
 	if err != nil {
 		p.m.check(fmt.Errorf("%s: %w", p.Name(), err))
 	}

@@ -3,11 +3,8 @@ package vkms
 import (
 	"errors"
 	"fmt"
-	"image"
 	"slices"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
@@ -156,30 +153,4 @@ func (d *Driver) Acquired() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.acquired)
-}
-
-// Screenshot returns the picture on the first CRTC; see
-// [kms.ModeConfig.Screenshot].
-func (d *Driver) Screenshot() (*image.NRGBA, error) {
-	display := d.ModeConfig()
-	if display == nil {
-		return nil, fmt.Errorf("vkms: screenshot: the driver is not bound: %w", unix.ENODEV)
-	}
-	return display.Screenshot(display.CRTCs()[0])
-}
-
-// ScreenshotOf returns the picture on a connector, by its name for clients.
-// Errors: those of [kms.ModeConfig.Screenshot], and ENOENT for an unknown
-// connector.
-func (d *Driver) ScreenshotOf(connector string) (*image.NRGBA, error) {
-	c, err := d.connector(connector)
-	if err != nil {
-		return nil, err
-	}
-	display := d.ModeConfig()
-	crtc := display.State().Connector(c).CRTC
-	if crtc == nil {
-		return nil, fmt.Errorf("vkms: screenshot: connector %s is disabled: %w", connector, unix.ENODEV)
-	}
-	return display.Screenshot(crtc)
 }
