@@ -18,6 +18,9 @@ type Client struct {
 	PID, UID int
 	Comm     string
 	Admin    bool // has CAP_SYS_ADMIN
+
+	// Account is charged for what the client uses; nil: without limits.
+	Account *Account
 }
 
 // A Caller is the process that sends one request, with its memory and its

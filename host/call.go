@@ -159,7 +159,11 @@ func memoryError(err error) error {
 }
 
 // client returns the process that makes the call.
-func (c *call) client() drm.Client { return clientOf(c.tid()) }
+func (c *call) client() drm.Client {
+	client := clientOf(c.tid())
+	client.Account = c.host.accounts.of(client.PID)
+	return client
+}
 
 // clientOf looks up the process of a thread. What it cannot find out stays
 // zero, which gives no privilege.

@@ -54,6 +54,11 @@ type Options struct {
 	// processors of the Go scheduler until it notices, so requests are served
 	// with less delay when there are spare ones. Command udrm sets it.
 	RaiseGOMAXPROCS bool
+
+	// RaiseDescriptorLimit raises RLIMIT_NOFILE of this process as far as it
+	// may. Each buffer and each open file of a program takes a descriptor.
+	// Programs are started with the original limit. Command udrm sets it.
+	RaiseDescriptorLimit bool
 }
 
 // A Host serves the devices of a class to the programs that it starts. All
@@ -74,8 +79,9 @@ type Host struct {
 	dev       pollfd.ID // of /dev
 	everyRoot bool
 
-	workers *workerLimit
-	watcher watcher
+	accounts *accounts
+	workers  *workerLimit
+	watcher  watcher
 
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
@@ -106,6 +112,11 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	if opts.RaiseDescriptorLimit {
+		if err := raiseDescriptorLimit(); err != nil {
+			h.log.Warn("host: the limit of open files stays low", "err", err)
+		}
+	}
 	if opts.RaiseGOMAXPROCS {
 		raiseGOMAXPROCS()
 	}
@@ -114,11 +125,15 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 			h.log.Warn("host: daemons that programs leave behind may not be served", "err", err)
 		}
 	}
+	h.accounts = newAccounts()
 	var err error
 	if h.files, err = files.NewTable(h.log, opts.HangUp); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	h.attributes = files.NewAttributes(h.log, h.files)
+	if h.attributes, err = files.NewAttributes(h.log, h.files); err != nil {
+		h.files.Close()
+		return nil, fmt.Errorf("host: %w", err)
+	}
 	if h.shadow, err = shadow.New(); err != nil {
 		h.files.Close()
 		return nil, fmt.Errorf("host: %w", err)

@@ -83,7 +83,7 @@ func (r *request) CopyToUser(addr uint64, src []byte) error {
 	return writeMemory(r.listener, r.id, r.tid, addr, src)
 }
 
-func (r *request) Client() drm.Client { return clientOf(r.tid) }
+func (r *request) Client() drm.Client { return r.call.client() }
 
 // ThreadID returns the thread that sent the request. Package trace asks for it,
 // since it is known without looking the process up.
@@ -112,7 +112,7 @@ func (r *request) DupFD(fd int32) (int, error) {
 }
 
 func (r *request) InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error) {
-	readEnd, err := r.host.files.Open(flags, open)
+	readEnd, err := r.host.files.Open(r.call.client().Account, flags, open)
 	if err != nil {
 		return -1, err
 	}

@@ -140,7 +140,7 @@ func (c *call) openAttribute(p place, flags int) {
 		}
 		content = p.Node.Show()
 	}
-	theirs, err := c.host.attributes.Open(p.Path, flags, content, p.Node.Store)
+	theirs, err := c.host.attributes.Open(c.client().Account, p.Path, flags, content, p.Node.Store)
 	if err != nil {
 		c.fail(err)
 		return

@@ -40,7 +40,7 @@ func (s *stream) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg u
 // first: a stream may allow only one reader.
 func (c *call) openStream(p place, flags int) {
 	c.host.files.Drain()
-	readEnd, err := c.host.files.OpenPackets(flags, streamPipeSize, func(sink drm.EventSink) (drm.ClientFile, error) {
+	readEnd, err := c.host.files.OpenPackets(c.client().Account, flags, streamPipeSize, func(sink drm.EventSink) (drm.ClientFile, error) {
 		closer, err := p.Node.Open(sink)
 		if err != nil {
 			return nil, err

@@ -44,10 +44,10 @@ type Options struct {
 	// nil discards them.
 	Logger *slog.Logger
 
-	// AdoptOrphans and RaiseGOMAXPROCS change this process: see
+	// AdoptOrphans, RaiseGOMAXPROCS and RaiseDescriptorLimit change this process: see
 	// [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
 	// processes that a program leaves behind.
-	AdoptOrphans, RaiseGOMAXPROCS bool
+	AdoptOrphans, RaiseGOMAXPROCS, RaiseDescriptorLimit bool
 }
 
 // A Machine is a set of cards and the programs that run on them. All methods
@@ -94,7 +94,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}
 	var err error
 	if m.host, err = host.New(m.class, host.Options{
-		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS,
+		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
 	}); err != nil {
 		return nil, err
 	}

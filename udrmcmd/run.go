@@ -63,7 +63,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	r.machine, err = machine.New(list, machine.Options{
 		Tracer:   tracer,
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
-		AdoptOrphans: true, RaiseGOMAXPROCS: true,
+		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true,
 	})
 	if err != nil {
 		return err

@@ -27,8 +27,9 @@ import (
 //
 // All methods may be called concurrently, even after it has ended.
 type DMABuf struct {
-	object *Object // of the device that made it
-	flags  int     // access mode of the first export
+	object  *Object      // of the device that made it
+	flags   int          // access mode of the first export
+	account *drm.Account // charged for the terminal
 
 	mu       sync.Mutex
 	file     *pollfd.Terminal
@@ -64,6 +65,10 @@ func LookupDMABuf(st *unix.Stat_t) *DMABuf {
 // default for logins.
 const maxDMABufs = 3072
 
+// descriptorsOfDMABuf is how many descriptors a dma-buf takes: both ends of the
+// pseudoterminal.
+const descriptorsOfDMABuf = 2
+
 // newDMABuf makes a dma-buf of o, with one reference.
 func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 	if DMABufs() >= maxDMABufs {
@@ -71,12 +76,16 @@ func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 			return nil, fmt.Errorf("gem: too many dma-bufs (limit %d): %w", maxDMABufs, unix.ENOSPC)
 		}
 	}
+	if err := o.account.Charge(drm.Descriptors, descriptorsOfDMABuf, unix.EMFILE); err != nil {
+		return nil, err
+	}
 	file, err := pollfd.NewTerminal()
 	if err != nil {
+		o.account.Refund(drm.Descriptors, descriptorsOfDMABuf)
 		return nil, fmt.Errorf("gem: making a dma-buf: %w", err)
 	}
 	o.Get()
-	d := &DMABuf{object: o, flags: flags, file: file, refs: 1}
+	d := &DMABuf{object: o, flags: flags, account: o.account, file: file, refs: 1}
 	dmaBufs.mu.Lock()
 	dmaBufs.count.Add(1)
 	dmaBufs.byID[file.ID()] = d
@@ -137,6 +146,7 @@ func (d *DMABuf) end() bool {
 	dmaBufs.count.Add(-1)
 	dmaBufs.mu.Unlock()
 	d.file.Close()
+	d.account.Refund(drm.Descriptors, descriptorsOfDMABuf)
 	return true
 }
 

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
 )
 
 // An Object is a buffer: struct drm_gem_object. All methods may be called
@@ -22,6 +24,7 @@ type Object struct {
 	manager *Manager
 	fences  *reservation // shared by all objects on this memory
 	foreign bool         // another device made it
+	account *drm.Account // charged for the object; nil for none
 
 	mu     sync.Mutex
 	pixels []byte // the object mapped into this process, nil before Pixels
@@ -128,5 +131,25 @@ func (o *Object) Put() {
 	unix.Close(o.fd)
 	if o.foreign {
 		o.dmaBuf.put()
+		return
 	}
+	refund(o.account, o.size)
+}
+
+// charge charges the client of f for a buffer.
+func charge(f *drm.File, size uint64) (*drm.Account, error) {
+	account := f.Client().Account
+	if err := account.Charge(drm.BufferBytes, int64(size), unix.ENOMEM); err != nil {
+		return nil, err
+	}
+	if err := account.Charge(drm.Descriptors, 1, unix.ENOMEM); err != nil {
+		account.Refund(drm.BufferBytes, int64(size))
+		return nil, err
+	}
+	return account, nil
+}
+
+func refund(account *drm.Account, size uint64) {
+	account.Refund(drm.BufferBytes, int64(size))
+	account.Refund(drm.Descriptors, 1)
 }

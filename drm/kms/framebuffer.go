@@ -27,6 +27,7 @@ type Framebuffer struct {
 	comm             string // of its creator, for debugfs
 	pitches, offsets [4]uint32
 	buffers          [4]*gem.Object // a reference each
+	account          *drm.Account   // charged for the object
 }
 
 // maxFBsPerFile is the number of framebuffers that a client can have.
@@ -35,6 +36,7 @@ const maxFBsPerFile = 1 << 16
 func (*Framebuffer) objectType() uint32 { return uapi.ModeObjectFB }
 
 func (fb *Framebuffer) free() {
+	fb.account.Refund(drm.Objects, 1)
 	for _, o := range fb.buffers {
 		if o != nil {
 			o.Put()
@@ -94,7 +96,11 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 	if !m.anyPlaneSupports(cmd.PixelFormat, cmd.Modifier[0]) {
 		return refuse(unix.EINVAL, "no plane supports the format with modifier %#x", cmd.Modifier[0])
 	}
-	fb := &Framebuffer{
+	account := f.Client().Account
+	if err := account.Charge(drm.Objects, 1, unix.ENOMEM); err != nil {
+		return nil, err
+	}
+	fb := &Framebuffer{account: account,
 		width: cmd.Width, height: cmd.Height, format: format, modifier: cmd.Modifier[0],
 		interlaced: cmd.Flags&uapi.ModeFBInterlaced != 0, hotX: hotX, hotY: hotY, comm: f.Client().Comm,
 	}

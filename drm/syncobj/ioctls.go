@@ -21,7 +21,12 @@ func (m *Manager) create(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.
 	if arg.Flags&uapi.SyncobjCreateSignaled != 0 {
 		f = fence.Stub()
 	}
-	arg.Handle = m.handles(req.File).Create(New(f))
+	s := New(f)
+	s.account = req.File.Client().Account
+	if err := s.account.Charge(drm.Objects, 1, unix.ENOMEM); err != nil {
+		return err
+	}
+	arg.Handle = m.handles(req.File).Create(s)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
 )
 
@@ -21,6 +22,8 @@ type Syncobj struct {
 	refs    int
 	fence   *fence.Fence // nil before the first submission and after a reset
 	waiters list.List    // of *waiter
+
+	account *drm.Account // charged for the object; nil for none
 }
 
 // A waiter waits for a point to be submitted.
@@ -137,6 +140,7 @@ func (s *Syncobj) Put() {
 	if s.refs--; s.refs > 0 {
 		return
 	}
+	s.account.Refund(drm.Objects, 1)
 	for e := s.waiters.Front(); e != nil; e = e.Next() {
 		if w := e.Value.(*waiter); w.dropped != nil {
 			w.dropped()

@@ -21,6 +21,8 @@ type File struct {
 	flags  int // of open(2)
 	sink   *sink
 
+	account *drm.Account // charged for the write end
+
 	reading sync.Mutex // held while TakeEvents looks and takes
 
 	mu       sync.Mutex
@@ -54,6 +56,7 @@ func (f *File) end() {
 	f.sink.Close()
 	_ = f.client.Close()
 	f.table.count.Add(-1)
+	f.account.Refund(drm.Descriptors, 1)
 	if f.node != nil {
 		f.table.log.Debug("host: closed", "node", f.node.Minor().Name())
 	}

@@ -74,7 +74,7 @@ func (t *Table) Count() int { return int(t.count.Load()) }
 // now are released first.
 func (t *Table) OpenMinor(minor *drm.Minor, client drm.Client, flags int) (readEnd int, err error) {
 	t.Drain()
-	readEnd, err = t.Open(flags, func(sink drm.EventSink) (drm.ClientFile, error) {
+	readEnd, err = t.Open(client.Account, flags, func(sink drm.EventSink) (drm.ClientFile, error) {
 		return minor.Open(client, flags, sink)
 	})
 	t.log.Debug("host: open", "node", minor.Name(), "pid", client.PID, "comm", client.Comm, "err", err)
@@ -83,27 +83,32 @@ func (t *Table) OpenMinor(minor *drm.Minor, client drm.Client, flags int) (readE
 
 // Open makes a file and returns the read end of its pipe, which the caller
 // passes on and closes. The file stays open until the last copy of the read
-// end is closed.
+// end is closed. Until then it is charged to account.
 //
 // Open releases no other file: requests call it with locks held.
-func (t *Table) Open(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	return t.open(flags, 0, open)
+func (t *Table) Open(account *drm.Account, flags int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
+	return t.open(account, flags, 0, open)
 }
 
 // OpenPackets is Open for a file each read of which returns one delivery. The
 // program may leave size bytes unread.
-func (t *Table) OpenPackets(flags, size int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	return t.open(flags, size, open)
+func (t *Table) OpenPackets(account *drm.Account, flags, size int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
+	return t.open(account, flags, size, open)
 }
 
-func (t *Table) open(flags, packets int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	pipe, readEnd, err := pollfd.NewPipe(flags|unix.O_CLOEXEC, pipeSize)
-	if err != nil {
+func (t *Table) open(account *drm.Account, flags, packets int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
+	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
 		return -1, err
 	}
-	f := &File{table: t, flags: flags, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
+	pipe, readEnd, err := pollfd.NewPipe(flags|unix.O_CLOEXEC, pipeSize)
+	if err != nil {
+		account.Refund(drm.Descriptors, 1)
+		return -1, err
+	}
+	f := &File{table: t, account: account, flags: flags, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
 	fail := func(err error) (int, error) {
 		pipe.Close()
+		account.Refund(drm.Descriptors, 1)
 		return -1, errors.Join(err, unix.Close(readEnd))
 	}
 	if packets > 0 {

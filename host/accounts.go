@@ -1,0 +1,75 @@
+package host
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// accounts are charged for what programs use: one for each process group, as a
+// shell makes one for each command. docs/limits.md has the limits.
+type accounts struct {
+	quota *drm.Quota
+
+	mu      sync.Mutex
+	byGroup map[int]*drm.Account
+	sweepAt int // the size of byGroup at which unused accounts are dropped
+}
+
+// Limits for all programs of a host together.
+const (
+	maxObjects = 1 << 22
+	// ownDescriptors is a reserve for what this process opens for itself.
+	ownDescriptors = 256
+	// minSweep keeps sweeps rare.
+	minSweep = 64
+)
+
+func newAccounts() *accounts {
+	limits := map[drm.Resource]int64{drm.Objects: maxObjects}
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
+		limits[drm.Descriptors] = max(int64(files.Cur)-ownDescriptors, ownDescriptors)
+	}
+	var memory unix.Sysinfo_t
+	if err := unix.Sysinfo(&memory); err == nil {
+		// Twice the memory: most pages of most buffers are never written.
+		limits[drm.BufferBytes] = 2 * int64(memory.Totalram) * int64(memory.Unit)
+	}
+	return &accounts{quota: drm.NewQuota(limits), byGroup: make(map[int]*drm.Account), sweepAt: minSweep}
+}
+
+// of returns the account of a process. A process that has ended while its call
+// waits has the account of the group with its own id.
+func (a *accounts) of(pid int) *drm.Account {
+	group, err := unix.Getpgid(pid)
+	if err != nil {
+		group = pid
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	account := a.byGroup[group]
+	if account == nil {
+		a.sweep()
+		account = a.quota.NewAccount()
+		a.byGroup[group] = account
+	}
+	return account
+}
+
+// sweep drops the accounts to which nothing is charged, when there are many. A
+// request that is in progress may still charge a dropped account; the quota
+// counts that all the same.
+func (a *accounts) sweep() {
+	if len(a.byGroup) < a.sweepAt {
+		return
+	}
+	for group, account := range a.byGroup {
+		if !account.InUse() {
+			delete(a.byGroup, group)
+		}
+	}
+	a.sweepAt = max(minSweep, 2*len(a.byGroup))
+}
