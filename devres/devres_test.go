@@ -156,9 +156,9 @@ func TestReleaseFunctionsCallBack(t *testing.T) {
 	s.released("caller", "c", "late", "a")
 }
 
-// A resource that is being released uses older resources: the end of the binding
-// must not take them away before. A second end of the binding
-// waits for the first.
+// A resource that is being released uses older resources: the end of the
+// binding must not take them away before. A second end of the binding waits for
+// the first.
 func TestEndWaitsForRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRecorder(t)

@@ -6,8 +6,8 @@ import (
 	"github.com/udrm/udrm/devres"
 )
 
-// Probe adds each resource as soon as it has it. The end of the binding releases
-// them, newest first.
+// Probe adds each resource as soon as it has it. The end of the binding
+// releases them, newest first.
 func Example() {
 	var binding devres.Set
 	for _, name := range []string{"registers", "interrupt", "timer"} {

@@ -24,12 +24,12 @@ type contender struct {
 	// goroutine.
 	worker func() func(n int)
 
-	// share is the part of a turn that it gets, as a divisor: less for what takes long.
+	// share divides the number of sections in a turn, for a slow contender.
 	share int
 }
 
 const (
-	adds    = "two locked adds, own line" // the floor of what atomics can do
+	adds    = "two locked adds, own line" // the floor of any scheme with atomics
 	guard   = "drm guard"
 	domain  = "srcu section"
 	ioctl   = "drm ioctl, empty, own file"
@@ -37,7 +37,7 @@ const (
 	rwmutex = "sync.RWMutex + flag"
 )
 
-// line keeps what is between two of it apart from all else. Processors fetch
+// Fields between two lines share no cache line with others. Processors fetch
 // lines in pairs.
 type line [128]byte
 
@@ -47,11 +47,11 @@ type ownCount struct {
 	_ line
 }
 
-// refuse is what a contender does when it is refused, which does not happen.
+// refuse panics: a contender is never refused.
 func refuse() { panic("bench: entry was refused") }
 
-// pairs returns the contenders, the reference first, all for the present
-// GOMAXPROCS, and a function that ends what they hold.
+// pairs returns the contenders, the reference first, made for the present
+// GOMAXPROCS, and a function that ends them.
 func pairs() (all []contender, end func()) {
 	d := srcu.NewDomain()
 	device, removeDevice := newDevice(drm.NewClass(drm.ClassOptions{}))

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// goals collects what was said to be reached beforehand, and what was measured.
+// goals compares the results with goals that were set before.
 type goals struct {
 	lines    []string
 	ioctlAt1 float64 // ns
@@ -19,7 +19,8 @@ func (g *goals) add(what string, got, limit float64, unit string) {
 	g.lines = append(g.lines, fmt.Sprintf("%-58s%8.2f%s, goal %.2f%s: %s", what, got, unit, limit, unit, verdict))
 }
 
-// pair looks at what a contender took under a load, given that of all by name.
+// pair checks the result of a contender under a load; all has those of all
+// contenders by name.
 func (g *goals) pair(procs int, load, contender string, all map[string]series) {
 	taken := all[contender]
 	if contender == ioctl {
@@ -37,8 +38,8 @@ func (g *goals) pair(procs int, load, contender string, all map[string]series) {
 	}
 }
 
-// ioctl looks at how requests scale: two processors serve at least 1.8 times as
-// many as one does.
+// ioctl checks how requests scale: two processors must serve at least 1.8 times
+// as many as one.
 func (g *goals) ioctl(procs int, load string, ns float64) {
 	switch {
 	case procs == 1 && load == one:

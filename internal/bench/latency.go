@@ -12,11 +12,12 @@ import (
 	"github.com/udrm/udrm/srcu"
 )
 
-// A wait is one way to end something and to wait for its users.
+// A wait is one way to end a thing and to wait for its users.
 type wait struct {
 	name string
 
-	// take does it once, or several times in a row, and returns what one took.
+	// take does it once, or several times in a row, and returns the time of
+	// one.
 	take func() time.Duration
 }
 
@@ -66,10 +67,10 @@ func reportLatencies(w io.Writer, procs, rounds int, results *results, goals *go
 	}
 }
 
-// inARow is how many idle waits a turn has.
+// inARow is the number of idle waits in a turn.
 const inARow = 50
 
-// each returns what one of inARow ends of things took. They are made before.
+// each makes inARow things, ends them, and returns the time of one end.
 func each[T any](make func() T, end func(T)) time.Duration {
 	var things [inARow]T
 	for i := range things {
@@ -117,14 +118,14 @@ func idleUnplugging() time.Duration {
 func unplug(r *drm.Registration) { must(r.Close(context.Background())) }
 
 // fromLast returns the time from exit to the return of wait, which is parked
-// by then.
+// before exit runs.
 func fromLast(exit, wait func()) time.Duration {
 	returned := make(chan time.Time)
 	go func() {
 		wait()
 		returned <- time.Now()
 	}()
-	time.Sleep(100 * time.Microsecond) // nobody tells when a goroutine is parked
+	time.Sleep(100 * time.Microsecond) // nothing tells when a goroutine is parked
 	start := time.Now()
 	exit()
 	return (<-returned).Sub(start)
@@ -158,8 +159,8 @@ func lastGuardOfAll() time.Duration {
 	return fromLast(guard.Exit, func() { unplug(registration) })
 }
 
-// underLoad returns what end took while a goroutine for each P calls use, which
-// reports whether it was let in.
+// underLoad returns the time of end while one goroutine per P calls use, which
+// reports whether it got in.
 func underLoad(use func() bool, end func()) time.Duration {
 	var began, ended sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

@@ -1,11 +1,11 @@
-// Command bench measures registration guards, and what else could protect a
-// thing that goes away, in one run, and prints one table: each figure with its
-// ratio to the reference that was measured with it.
+// Command bench measures registration guards and the alternatives, in one run,
+// and prints one table: each figure with its ratio to the reference that was
+// measured with it.
 //
 // A shared machine is noisy. So the contenders take short turns, in another
-// order each round; a turn in which another program got hold of a processor is
-// taken again; ratios are taken within a round, and what is printed is the
-// median of all rounds. Nothing here is an assertion.
+// order each round. A turn in which another program got a processor is
+// repeated. Ratios are taken within a round, and the table has the medians of
+// all rounds. Nothing here is an assertion.
 //
 //	go run ./internal/bench -o bin/bench.txt    # as make bench; two minutes
 //	go run ./internal/bench -rounds 5           # a glance
@@ -64,8 +64,8 @@ func report(w io.Writer, rounds, most int) (results results) {
 // settings are the values of GOMAXPROCS that everything is measured at.
 func settings() []int { return []int{1, 2, 8 * runtime.NumCPU()} }
 
-// machine says what the figures are of. Another load at the same time is the
-// first reason for strange ones.
+// machine writes the processor and its load, which is the first reason for
+// strange figures.
 func machine(w io.Writer) {
 	model := "unknown processor"
 	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The table has a row for each contender and wait at each GOMAXPROCS, and says of
-// the goals what became of them.
+// The table has a row for each contender and wait at each GOMAXPROCS, and says
+// of the goals what became of them.
 func TestReport(t *testing.T) {
 	var out strings.Builder
 	results := report(&out, 1, math.MaxInt)

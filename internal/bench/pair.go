@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A load is who enters and leaves at the same time.
+// A load is a number of goroutines that enter and leave at the same time.
 type load struct {
 	name       string
 	goroutines int
@@ -33,8 +33,9 @@ func pairLoads(procs int) []load {
 	return append(loads, load{"64 per P, yielding", 64 * procs, 256})
 }
 
-// pairsInTurn is how many sections all goroutines of a contender have in a turn:
-// half a millisecond, which other programs often enough let pass undisturbed.
+// pairsInTurn is the number of sections of all goroutines of a contender in a
+// turn. They take half a millisecond, which is short enough to be undisturbed
+// often.
 const pairsInTurn = 1 << 16
 
 // reportPairs writes what an enter and its exit cost: a row for each contender,
@@ -73,11 +74,11 @@ func reportPairs(w io.Writer, procs, rounds int, results *results, goals *goals,
 	}
 }
 
-// turn has each goroutine of the load enter and leave n sections, and returns what
-// a section took. If it was disturbed, it tries again.
+// turn lets each goroutine of the load enter and leave n sections, and returns
+// the time of a section. It tries again if it was disturbed.
 func (l load) turn(worker func() func(n int), n int, d *disturbances) float64 {
 	for try := 1; ; try++ {
-		time.Sleep(time.Millisecond) // who has slept is not preempted at once
+		time.Sleep(time.Millisecond) // the scheduler does not preempt a thread that has just slept
 		before := preemptions()
 		took := l.run(worker, n)
 		// More Ps than processors disturb each other.
@@ -104,8 +105,8 @@ func preemptions() int64 {
 	return usage.Nivcsw
 }
 
-// run returns how long all goroutines took, from when as many run as can at the
-// same time.
+// run returns the time that all goroutines took, from the moment at which as
+// many run as can run at the same time.
 func (l load) run(worker func() func(n int), n int) time.Duration {
 	together := int64(min(l.goroutines, runtime.GOMAXPROCS(0), runtime.NumCPU()))
 	var arrived, start atomic.Int64
@@ -114,8 +115,8 @@ func (l load) run(worker func() func(n int), n int) time.Duration {
 	for range l.goroutines {
 		ended.Go(func() {
 			loop := worker()
-			// Goroutines are used again, stack and all. Where the stack is may decide
-			// what a section costs, so it is elsewhere each time.
+			// Goroutines are used again, stack and all. Where the stack is may
+			// decide what a section costs, so it is elsewhere each time.
 			atDepth(rand.IntN(16), func() {
 				if arrived.Add(1) == together {
 					start.Store(int64(time.Since(epoch)))

@@ -26,8 +26,8 @@ func (r *results) add(procs int, ns, ratio float64, names ...string) {
 	*r = append(*r, result{fmt.Sprintf("%s-%d", name, procs), ns, ratio})
 }
 
-// write writes the results in the format of Go benchmarks, which benchstat reads
-// too.
+// write writes the results in the format of Go benchmarks, which benchstat
+// reads too.
 func (r results) write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	for _, one := range r {

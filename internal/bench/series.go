@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// A series is what one contender took, round by round.
+// A series has the times of one contender, round by round.
 type series []float64
 
-// takeTurns has n contenders take turns, in another order each round, and
-// returns what measure said of each, round by round.
+// takeTurns measures n contenders in turn, in another order each round, and
+// returns the results of each, round by round.
 func takeTurns(rounds, n int, measure func(contender int) float64) []series {
 	all := make([]series, n)
 	for range rounds {

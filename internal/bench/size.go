@@ -12,8 +12,8 @@ import (
 	"github.com/udrm/udrm/srcu"
 )
 
-// reportSizes writes how much memory a thing takes that can go away, with all
-// that belongs to it.
+// reportSizes writes the memory of things that can go away, with everything
+// that belongs to them.
 func reportSizes(w io.Writer) {
 	class := drm.NewClass(drm.ClassOptions{})
 	var remove []func()
