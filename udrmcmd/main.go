@@ -95,7 +95,7 @@ func newApp(opts Options) *app {
 // parser returns the parser of the command line.
 func (a *app) parser() *kong.Kong {
 	options := []kong.Option{
-		kong.Name(a.Name), kong.Description(a.Summary), kong.UsageOnError(), kong.Bind(a),
+		kong.Name(a.Name), kong.Description(a.Summary), kong.Bind(a),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Vars{
 			"name": a.Name, "topics": strings.Join(topicNames(), ", "), "monitor_help": monitorHelp, "at_help": atHelp(),
