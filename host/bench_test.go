@@ -13,18 +13,20 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/trace"
 )
 
 // BenchmarkRequest measures in the client how long it waits: for an ioctl with
-// and without an argument, an mmap with its munmap, an open with its close, and
-// four calls on other files. "socket" and "net" are the references: 64 bytes to
+// and without an argument, also while a trace is recorded (the goal is at most
+// 1.5 times as long), an mmap with its munmap, an open with its close, and four
+// calls on other files. "socket" and "net" are the references: 64 bytes to
 // another process over a Unix socket and 64 bytes back. A design with a library
 // in the client costs at least that, with a server that blocks in a thread for
 // each client, or one that uses package net.
 //
 //	go test -run - -bench Request ./host
 func BenchmarkRequest(b *testing.B) {
-	for _, what := range []string{"socket", "net", "nothing", "sum", "map", "open", "stat", "fstat", "filemap", "seek"} {
+	for _, what := range []string{"socket", "net", "nothing", "nothing-traced", "sum", "sum-traced", "map", "open", "stat", "fstat", "filemap", "seek"} {
 		b.Run(what, func(b *testing.B) {
 			switch what {
 			case "socket":
@@ -35,9 +37,15 @@ func BenchmarkRequest(b *testing.B) {
 				return
 			}
 			class := drm.NewClass(drm.ClassOptions{})
+			request, traced := strings.CutSuffix(what, "-traced")
+			if traced {
+				recorder := trace.NewRecorder(io.Discard)
+				defer recorder.Close()
+				defer class.Trace(recorder)()
+			}
 			newDevice(b, class, "vkms")
 			h := newHost(b, class, host.Options{})
-			report(b, run(b, h, exec.Command(client, "bench", what, strconv.Itoa(b.N))))
+			report(b, run(b, h, exec.Command(client, "bench", request, strconv.Itoa(b.N))))
 		})
 	}
 }
