@@ -2,8 +2,6 @@ package edid
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/udrm/udrm/drm/mode"
@@ -20,7 +18,6 @@ const (
 	displayIDTag      = 0x70
 	displayIDVersion  = 0x12 // 1.2
 	displayIDVersion2 = 0x20
-	displayIDMonitor  = 3 // a type of product
 	displayIDData     = 5
 	displayIDLast     = 126 // the latest place for the section's checksum
 	displayIDTypeI    = 0x03
@@ -29,60 +26,13 @@ const (
 	displayIDTile2    = 0x28 // of DisplayID 2.0
 	displayIDCTA      = 0x81
 	displayIDTiming   = 20
+	displayIDTileSize = 21
 	displayIDHeader   = 3 // of a data block: tag, revision, length
-	displayIDModes    = (displayIDLast - displayIDData - displayIDHeader) / displayIDTiming
 
-	displayIDPreferred   = 1 << 7
-	displayIDNoAspect    = 8 // aspect ratio not given
-	displayIDPositive    = 1 << 15
-	displayIDClockUnit   = 10 // kHz
-	displayIDClockMaxKHz = 1 << 24 * displayIDClockUnit
+	displayIDPreferred = 1 << 7
+	displayIDPositive  = 1 << 15
+	displayIDClockUnit = 10 // kHz, of type I
 )
-
-// fitsDisplayID returns an error if the mode cannot be a timing of type I.
-func fitsDisplayID(m *mode.Mode) error {
-	switch {
-	case m.Clock > displayIDClockMaxKHz:
-		return fmt.Errorf("clock of %d kHz is too high (limit %d)", m.Clock, displayIDClockMaxKHz)
-	case m.HSyncStart == m.HDisplay || m.VSyncStart == m.VDisplay:
-		return errors.New("no front porch")
-	case m.HTotal-m.HDisplay >= displayIDPositive || m.VTotal-m.VDisplay >= displayIDPositive:
-		return fmt.Errorf("blanking is too large (limit %d)", displayIDPositive)
-	}
-	return nil
-}
-
-// encodeDisplayID returns a block with at most displayIDModes modes.
-func encodeDisplayID(modes []mode.Mode, preferred bool) (b block) {
-	size := displayIDHeader + len(modes)*displayIDTiming
-	copy(b[:], []byte{displayIDTag, displayIDVersion, byte(size), displayIDMonitor, 0, displayIDTypeI, 0, byte(len(modes) * displayIDTiming)})
-	at := displayIDData + displayIDHeader
-	for i := range modes {
-		m := &modes[i]
-		d := b[at:][:displayIDTiming]
-		clock := (m.Clock+displayIDClockUnit/2)/displayIDClockUnit - 1
-		d[0], d[1], d[2] = byte(clock), byte(clock>>8), byte(clock>>16)
-		d[3] = displayIDNoAspect
-		if preferred && i == 0 {
-			d[3] |= displayIDPreferred
-		}
-		for j, part := range [8]uint16{
-			m.HDisplay, m.HTotal - m.HDisplay, m.HSyncStart - m.HDisplay, m.HSyncEnd - m.HSyncStart,
-			m.VDisplay, m.VTotal - m.VDisplay, m.VSyncStart - m.VDisplay, m.VSyncEnd - m.VSyncStart,
-		} {
-			v := part - 1
-			if j == 2 && m.Flags&uapi.ModeFlagPHSync != 0 || j == 6 && m.Flags&uapi.ModeFlagPVSync != 0 {
-				v |= displayIDPositive
-			}
-			binary.LittleEndian.PutUint16(d[4+2*j:], v)
-		}
-		at += displayIDTiming
-	}
-	for _, v := range b[1:at] {
-		b[at] -= v
-	}
-	return b
-}
 
 // A displayIDSection is the section of a DisplayID block.
 type displayIDSection struct {
@@ -129,11 +79,13 @@ func displayIDSections(extensions []block) (sections []displayIDSection) {
 	return sections
 }
 
+// Primary uses of DisplayID 2.0.
+const headMountedVR, headMountedAR = 7, 8
+
 // displayIDHeadMounted reports whether the monitor is a headset. The first
 // section that has data blocks counts, with the version and use of the first
 // section.
 func displayIDHeadMounted(sections []displayIDSection) bool {
-	const headMountedVR, headMountedAR = 7, 8
 	for i := range sections {
 		if len(sections[i].blocks) > 0 {
 			first := &sections[0]
@@ -189,12 +141,11 @@ func parseDisplayIDTiming(d []byte, unit uint32) mode.Mode {
 // parseTile returns the tile that the last tiled display block describes, or
 // nil (drm_parse_tiled_block).
 func parseTile(sections []displayIDSection) (tile *Tile) {
-	const size = 21 // bytes
 	for i := range sections {
 		for _, b := range sections[i].blocks {
 			version := sections[0].version
 			isTile := version < displayIDVersion2 && b.tag == displayIDTile || version == displayIDVersion2 && b.tag == displayIDTile2
-			if !isTile || len(b.data) < size {
+			if !isTile || len(b.data) < displayIDTileSize {
 				continue
 			}
 			d := b.data

@@ -3,7 +3,6 @@ package edid
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
@@ -23,8 +22,6 @@ type Monitor struct {
 	// Modes are the modes that the monitor can show. [Monitor.Encode] marks the
 	// first as preferred.
 	Modes []mode.Mode
-
-	// What only Parse sets:
 
 	NonDesktop bool  // a headset or the like, which is not part of a desktop
 	Tile       *Tile // if the monitor is a tile of a larger one; or nil
@@ -71,7 +68,8 @@ func (m *Monitor) Encode() ([]byte, error) {
 	if len(m.Modes) == 0 {
 		return nil, errors.New("edid: monitor without modes: give it at least one")
 	}
-	first, rest, err := divide(m.Modes)
+	encoder := m.displayID()
+	first, rest, err := divide(m.Modes, &encoder)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +78,19 @@ func (m *Monitor) Encode() ([]byte, error) {
 		return nil, err
 	}
 	blocks := []block{base}
-	for part := range slices.Chunk(rest, displayIDModes) {
-		blocks = append(blocks, encodeDisplayID(part, len(first) == 0 && len(blocks) == 1))
+	if m.Tile != nil {
+		b, err := encoder.tileBlock(m.Tile)
+		if err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, b)
+	}
+	if m.NonDesktop && len(rest) == 0 {
+		rest = m.Modes[:1] // readers look at the use only if there are data blocks
+	}
+	for i := 0; i < len(rest); i += displayIDModes {
+		part := rest[i:min(i+displayIDModes, len(rest))]
+		blocks = append(blocks, encoder.timings(part, len(first) == 0 && i == 0))
 	}
 	if len(blocks)-1 > maxExtensions {
 		return nil, fmt.Errorf("edid: %d modes are too many (limit %d)", len(m.Modes), baseModes+maxExtensions*displayIDModes)
@@ -98,7 +107,7 @@ func (m *Monitor) Encode() ([]byte, error) {
 //
 // CTA blocks could hold modes as well. But then readers would add modes at
 // 59.94 Hz to those at 60 Hz.
-func divide(modes []mode.Mode) (base, rest []mode.Mode, err error) {
+func divide(modes []mode.Mode, encoder *displayIDEncoder) (base, rest []mode.Mode, err error) {
 	for i := range modes {
 		m := &modes[i]
 		if err := check(m); err != nil {
@@ -109,7 +118,7 @@ func divide(modes []mode.Mode) (base, rest []mode.Mode, err error) {
 			base = append(base, *m)
 			continue
 		}
-		if err := fitsDisplayID(m); err != nil {
+		if err := encoder.fits(m); err != nil {
 			return nil, nil, fmt.Errorf("edid: mode %v does not fit DisplayID: %w", m, err)
 		}
 		rest = append(rest, *m)

@@ -83,6 +83,41 @@ func modesFor(t testing.TB, names ...string) (modes []mode.Mode) {
 	return modes
 }
 
+// TestEncodeKinds checks that headsets and tiles are read again.
+func TestEncodeKinds(t *testing.T) {
+	tile := &Tile{Group: [8]byte{1, 2, 3}, SingleMonitor: true, Columns: 20, Rows: 3, Column: 17, Row: 2, Width: 2560, Height: 2880}
+	modes := modesFor(t, "1920x1080@60", "1280x720@60", "1024x768@60", "5120x1440@60")
+	for _, want := range []Monitor{
+		{NonDesktop: true, Modes: modes[:1]}, {NonDesktop: true, Modes: modes}, {NonDesktop: true, Modes: modes[3:]},
+		{Tile: tile, Modes: modes[:1]}, {Tile: tile, NonDesktop: true, Modes: modes[:2]},
+	} {
+		data, err := want.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Parse(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.NonDesktop != want.NonDesktop || (got.Tile == nil) != (want.Tile == nil) || len(got.Modes) != len(want.Modes) {
+			t.Errorf("parsed %+v, want %+v", got, want)
+		}
+		if want.Tile != nil && *got.Tile != *want.Tile {
+			t.Errorf("parsed %+v, want %+v", got.Tile, want.Tile)
+		}
+		for i := range got.Modes {
+			if !got.Modes[i].SameTiming(&want.Modes[i]) {
+				t.Errorf("mode %d: %+v, want %+v", i, got.Modes[i], want.Modes[i])
+			}
+		}
+	}
+	for _, bad := range []Tile{{}, {Columns: 65, Rows: 1, Width: 1, Height: 1}, {Columns: 1, Rows: 1, Row: 1, Width: 1, Height: 1}, {Columns: 1, Rows: 1, Width: 1 << 17, Height: 1}} {
+		if _, err := (&Monitor{Modes: modes, Tile: &bad}).Encode(); err == nil {
+			t.Errorf("encoded %+v", bad)
+		}
+	}
+}
+
 // accepted lists the failures that edid-decode reports for encoded EDIDs, with
 // the reasons.
 var accepted = []string{
