@@ -197,6 +197,7 @@ func child(t *testing.T, config vkms.Config, opts host.Options, user *syscall.Sy
 	driver := vkms.NewDriver(class, config)
 	drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
 	other := plugOther(t, class)
+	opts.EveryUser = true // the cases use debugfs
 	h, err := host.New(class, opts)
 	if err != nil {
 		t.Fatal(err)

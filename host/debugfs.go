@@ -29,10 +29,13 @@ func inDebugfs(path string) bool {
 // addDebugfs adds the debugfs files of the devices, and a debugfs if none is
 // mounted.
 func addDebugfs(t *vfs.Tree, devices []*drm.Device) {
-	var st unix.Statfs_t
-	if unix.Statfs(debugfsRoot, &st) != nil || st.Type != unix.DEBUGFS_MAGIC {
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if unix.Statfs(debugfsRoot, &fs) != nil || fs.Type != unix.DEBUGFS_MAGIC || unix.Stat(debugfsRoot, &st) != nil {
 		t.AddDir(debugfsRoot)
+		st.Mode = 0o700
 	}
+	t.Chmod(debugfsRoot, st.Mode&0o777)
 	t.AddContent(debugfsRoot+"/sync/sw_sync", 0o666, vfs.Content{Open: swsync.Open})
 	dri := debugfsRoot + "/dri"
 	t.AddDir(dri)

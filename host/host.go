@@ -49,6 +49,11 @@ type Options struct {
 	// see no devices, unless that /dev is a bind mount.
 	EveryRoot bool
 
+	// EveryUser lets programs of every user write the files of sysfs and use
+	// debugfs. Without it, only programs of the user that runs this process
+	// may, and those of root.
+	EveryUser bool
+
 	// RaiseGOMAXPROCS raises GOMAXPROCS to a few more than there are CPUs,
 	// unless the environment sets it. Threads that wait for requests hold
 	// processors of the Go scheduler until it notices, so requests are served
@@ -78,6 +83,7 @@ type Host struct {
 
 	dev       pollfd.ID // of /dev
 	everyRoot bool
+	everyUser bool
 
 	accounts *accounts
 	workers  *workerLimit
@@ -101,6 +107,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		buses: make(map[*bus.Bus]struct{}),
 
 		everyRoot: opts.EveryRoot,
+		everyUser: opts.EveryUser,
 
 		workers: processWorkers,
 	}

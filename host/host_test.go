@@ -51,10 +51,11 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// testOptions completes opts for tests: programs that daemonize are served, and
-// reports go to standard error.
+// testOptions completes opts for tests: programs that daemonize are served,
+// those of nobody may do what root may, and reports go to standard error.
 func testOptions(opts host.Options) host.Options {
 	opts.AdoptOrphans = true
+	opts.EveryUser = true
 	if opts.Logger == nil {
 		opts.Logger = logger
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -83,7 +84,14 @@ func (c *call) deleteModule() {
 		c.proceed()
 		return
 	}
-	c.finish(c.host.unload(buses, name, c.capable(unix.CAP_SYS_MODULE)))
+	c.finish(c.host.unload(buses, name, c.mayUnload()))
+}
+
+// mayUnload reports whether the program may unload drivers: root may, and under
+// the host of another user that user.
+func (c *call) mayUnload() bool {
+	self := os.Geteuid()
+	return c.capable(unix.CAP_SYS_MODULE) || self != 0 && c.client().UID == self
 }
 
 // unload unbinds the devices of a driver. Errors: EPERM; ENOENT when it has

@@ -94,6 +94,8 @@ func (c *call) openNode(p place, flags int) {
 		c.fail(unix.ENOTDIR)
 	case flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL && !p.native:
 		c.fail(unix.EEXIST)
+	case n.Kind == vfs.Dir && n.Own() && flags&unix.O_PATH == 0 && c.permit(p.Path, n, unix.R_OK) != nil:
+		c.fail(unix.EACCES)
 	case n.Kind == vfs.Dir:
 		c.openDir(p, flags)
 	case flags&unix.O_PATH != 0:
@@ -109,6 +111,8 @@ func (c *call) openNode(p place, flags int) {
 		c.openMinor(minor, flags)
 	case n.Socket():
 		c.fail(unix.ENXIO)
+	case c.permit(p.Path, n, accessOf(flags)) != nil:
+		c.fail(unix.EACCES)
 	case n.Open != nil:
 		c.openStream(p, flags)
 	case writes && n.Store != nil:
@@ -118,6 +122,17 @@ func (c *call) openNode(p place, flags int) {
 	default:
 		c.openSnapshot(p.Path, n.Show(), flags)
 	}
+}
+
+// accessOf returns the access that the flags of open(2) ask for.
+func accessOf(flags int) uint32 {
+	switch flags & unix.O_ACCMODE {
+	case unix.O_RDONLY:
+		return unix.R_OK
+	case unix.O_WRONLY:
+		return unix.W_OK
+	}
+	return unix.R_OK | unix.W_OK
 }
 
 // openMinor opens a node.

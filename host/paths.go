@@ -140,6 +140,11 @@ func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error)
 	case err != nil:
 		return place{}, err
 	}
+	if at.Node != nil {
+		if err := c.mayTraverse(base, at.Path); err != nil {
+			return place{}, err
+		}
+	}
 	p := place{Place: at}
 	p.native = !private && !at.Virtual && !at.Magic && c.real(at)
 	if p.native && at.Node == nil && !isMagic(at.Path) {

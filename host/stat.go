@@ -250,10 +250,10 @@ func (c *call) faccessat2() {
 		case o.dmaBuf != nil:
 			c.ret(0)
 		case o.file != nil:
-			c.finish(permit(&vfs.Node{Kind: vfs.Char}, uint32(c.arg(2))))
+			c.finish(c.permit("", &vfs.Node{Kind: vfs.Char}, uint32(c.arg(2))))
 		case o.path != "":
 			n, _ := c.host.tree.Load().Lookup(o.path)
-			c.finish(permit(n, uint32(c.arg(2))))
+			c.finish(c.permit(o.path, n, uint32(c.arg(2))))
 		default:
 			c.proceed()
 		}
@@ -274,22 +274,6 @@ func (c *call) accessPath(dirfd int32, addr uint64, mode uint32, flags int) {
 	case p.Node == nil:
 		c.onReal(p.Path, unix.SYS_FACCESSAT2, uint64(mode), uint64(flags))
 	default:
-		c.finish(permit(p.Node, mode))
+		c.finish(c.permit(p.Path, p.Node, mode))
 	}
-}
-
-// permit checks the access that a program may have to a virtual file.
-func permit(n *vfs.Node, mode uint32) error {
-	switch {
-	case n == nil:
-		return nil
-	case n.Kind == vfs.Char && mode&unix.X_OK == 0:
-	case n.Kind == vfs.Dir && mode&unix.W_OK == 0:
-	case n.Kind == vfs.Link:
-	case n.Perm&0o222 != 0 && (n.Store != nil || n.Open != nil) && mode&unix.X_OK == 0:
-	case mode&(unix.W_OK|unix.X_OK) == 0:
-	default:
-		return unix.EACCES
-	}
-	return nil
 }

@@ -48,6 +48,10 @@ type Options struct {
 	// [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
 	// processes that a program leaves behind.
 	AdoptOrphans, RaiseGOMAXPROCS, RaiseDescriptorLimit bool
+
+	// EveryUser and EveryRoot widen who sees and controls the cards: see
+	// [host.Options].
+	EveryUser, EveryRoot bool
 }
 
 // A Machine is a set of cards and the programs that run on them. All methods
@@ -95,6 +99,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	var err error
 	if m.host, err = host.New(m.class, host.Options{
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
+		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot,
 	}); err != nil {
 		return nil, err
 	}

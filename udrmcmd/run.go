@@ -25,6 +25,8 @@ type runCmd struct {
 	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at failed or was missed, or if the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
+	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
+	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see trace."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
 	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
@@ -64,6 +66,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 		Tracer:   tracer,
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
 		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true,
+		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot,
 	})
 	if err != nil {
 		return err

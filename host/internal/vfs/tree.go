@@ -65,6 +65,9 @@ func newDir(own bool) *Node {
 // program.
 func (t *Tree) AddDir(path string) { t.dir(path).own = true }
 
+// Chmod sets the permissions of a directory.
+func (t *Tree) Chmod(path string, perm uint32) { t.dir(path).Perm = perm }
+
 // AddUnion adds a directory to what is really there, if it is there: one that
 // stays although nothing virtual may be in it.
 func (t *Tree) AddUnion(path string) { t.dir(path) }
