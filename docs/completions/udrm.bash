@@ -26,7 +26,7 @@ _udrm() {
 		--leftovers) return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --lenient --leftovers --hang-up --trace --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --lenient --leftovers --hang-up --every-user --every-root --trace --verbose" -- "$word")) ;;
 	trace)
 		case $previous in
 		esac

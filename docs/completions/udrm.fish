@@ -23,6 +23,8 @@ complete -c udrm -n "__fish_seen_subcommand_from run" -l at -x -d 'Do something 
 complete -c udrm -n "__fish_seen_subcommand_from run" -l lenient -d 'Keep the exit status of the program even if an action of --at failed or was missed, or if the program cannot use the cards'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l leftovers -x -d 'What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l hang-up -d 'On unplug, deliver POLLHUP to the program and end its reads'
+complete -c udrm -n "__fish_seen_subcommand_from run" -l every-user -d 'Let programs of every user write the files of sysfs and use debugfs'
+complete -c udrm -n "__fish_seen_subcommand_from run" -l every-root -d 'Show the cards also to programs in a chroot or container whose /dev is another one'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l trace -r -F -d 'Write each request with its arguments and answer to FILE'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l verbose -d 'Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason'
 complete -c udrm -n "__fish_seen_subcommand_from run" -a '(__fish_complete_subcommand)'
