@@ -15,6 +15,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/internal/loglimit"
 	"github.com/udrm/udrm/machine/config"
 )
 
@@ -41,7 +42,8 @@ type Options struct {
 
 	// Logger receives the story of the machine at level Info, each refused
 	// request and each open at level Debug, and problems at higher levels.
-	// nil discards them.
+	// nil discards them. Of what a client causes again and again, it receives
+	// some hundred records a second.
 	Logger *slog.Logger
 
 	// AdoptOrphans, RaiseGOMAXPROCS and RaiseDescriptorLimit change this process: see
@@ -53,6 +55,10 @@ type Options struct {
 	// [host.Options].
 	EveryUser, EveryRoot bool
 }
+
+// maxRecords is how many records of one message and client are logged in a
+// second.
+const maxRecords = 100
 
 // A Machine is a set of cards and the programs that run on them. All methods
 // may be called concurrently.
@@ -80,6 +86,8 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
+	} else {
+		m.log = slog.New(loglimit.New(m.log.Handler(), maxRecords))
 	}
 	if len(cards) > config.MaxCards {
 		return nil, fmt.Errorf("machine: %d cards (limit %d)", len(cards), config.MaxCards)
