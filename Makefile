@@ -60,6 +60,7 @@ vet:
 	$(GO) vet -vettool=bin/guardcheck ./...
 	$(TOOL) staticcheck ./...
 	$(GO) run ./internal/linkcheck
+	$(GO) run ./internal/prosecheck
 
 generated:
 	@sum() { git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null; }; \
