@@ -7,40 +7,39 @@ import (
 	"github.com/udrm/udrm/bus"
 )
 
-// A driver is bound to a device, and loses it when the device is unplugged.
+// A driver is bound to a device, and the device is then removed.
 func Example() {
 	platform := bus.New("platform")
+	platform.Subscribe(func(e bus.Event) {
+		if e.Action == "release" {
+			fmt.Println("release", e.Resource)
+		} else {
+			fmt.Println(e.Action, e.Device.Name())
+		}
+	})
+	driver := &bus.Driver{
+		Name: "thermometer",
+		Probe: func(dev *bus.BoundDevice) error {
+			_, err := dev.Devres().Add("registers", func() {})
+			return err
+		},
+	}
+
 	dev, err := platform.Add("thermometer.0")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	driver := &bus.Driver{
-		Name: "thermometer",
-		Probe: func(dev *bus.BoundDevice) error {
-			fmt.Println("probe", dev.Name())
-			_, err := dev.Devres().Add("registers", func() { fmt.Println("unmap the registers") })
-			return err
-		},
-		Unbind: func(*bus.BoundDevice) { fmt.Println("switch the hardware off") },
-	}
 	if err := dev.Bind(driver); err != nil {
 		fmt.Println(err)
 	}
-	if err := dev.Unbind(context.Background()); err != nil { // a planned removal
+	if err := dev.Remove(context.Background()); err != nil {
 		fmt.Println(err)
 	}
-	if err := dev.Bind(driver); err != nil {
-		fmt.Println(err)
-	}
-	if err := dev.Remove(context.Background()); err != nil { // a surprise removal
-		fmt.Println(err)
-	}
-
 	// Output:
-	// probe thermometer.0
-	// switch the hardware off
-	// unmap the registers
-	// probe thermometer.0
-	// unmap the registers
+	// add thermometer.0
+	// bind thermometer.0
+	// release registers
+	// unbind thermometer.0
+	// remove thermometer.0
 }

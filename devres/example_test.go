@@ -6,22 +6,24 @@ import (
 	"github.com/udrm/udrm/devres"
 )
 
-// Probe adds each resource as soon as it has it. The end of the binding
-// releases them, newest first.
-func Example() {
-	var binding devres.Set
-	for _, name := range []string{"registers", "interrupt", "timer"} {
-		if _, err := binding.Add(name, func() { fmt.Println("release", name) }); err != nil {
-			fmt.Println(err)
-			return
+// A set releases its resources in the opposite order of their acquisition.
+func ExampleSet() {
+	var resources devres.Set
+	resources.OnRelease = func(name string) { fmt.Println("released:", name) }
+	for _, name := range []string{"registers", "interrupt", "buffer"} {
+		fmt.Println("acquired:", name)
+		if _, err := resources.Add(name, func() {}); err != nil {
+			fmt.Println(err) // the set has been released; so is this resource
 		}
 	}
-	if err := binding.ReleaseAll(); err != nil {
+	if err := resources.ReleaseAll(); err != nil {
 		fmt.Println(err)
 	}
-
 	// Output:
-	// release timer
-	// release interrupt
-	// release registers
+	// acquired: registers
+	// acquired: interrupt
+	// acquired: buffer
+	// released: buffer
+	// released: interrupt
+	// released: registers
 }

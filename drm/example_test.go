@@ -5,45 +5,45 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// thermometer is the registration data of a device: it is there for as long as
-// a guard is open.
-type thermometer struct{ temperature uint32 }
+// exampleRead is the argument of exampleIoctl.
+type exampleRead struct{ Degrees int32 }
 
-// readTemperature is a request of the driver. It runs inside a guard.
-var readTemperature = drm.NewIoctl(uapi.IOR(uapi.CommandBase, 4),
-	drm.IoctlRenderAllow, func(dev *drm.RegisteredDevice, _ *drm.Request, arg *uint32) error {
-		*arg = drm.RegistrationData[*thermometer](dev).temperature
-		return nil
-	})
+var exampleIoctl = uapi.IOWR(uapi.CommandBase, 4)
 
-// A whole driver: the device on the bus becomes a DRM device with one request of
-// its own.
+// A driver registers a device in its probe function. A client reads the
+// temperature, the device is unplugged, and the client is refused.
 func Example() {
-	class := drm.NewClass(drm.ClassOptions{})
-	driver := &drm.Driver{
-		Info:   drm.DriverInfo{Major: 1, Name: "thermometer"},
-		Ioctls: []drm.Ioctl{readTemperature},
+	thermometer := &drm.Driver{
+		Info: drm.DriverInfo{Name: "thermometer"},
+		Ioctls: []drm.Ioctl{drm.NewIoctl(exampleIoctl, 0,
+			func(dev *drm.RegisteredDevice, req *drm.Request, arg *exampleRead) error {
+				arg.Degrees = drm.RegistrationData[int32](dev)
+				return nil
+			})},
 	}
+	class := drm.NewClass(drm.ClassOptions{})
+	driver := &bus.Driver{Name: "thermometer", Probe: func(parent *bus.BoundDevice) error {
+		dev, err := drm.NewDevice(class, thermometer, parent, nil)
+		if err != nil {
+			return err
+		}
+		_, err = dev.Register(int32(21))
+		return err
+	}}
 	parent, err := bus.New("platform").Add("thermometer.0")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	err = parent.Bind(&bus.Driver{Name: "thermometer", Probe: func(parent *bus.BoundDevice) error {
-		unregistered, err := drm.NewDevice(class, driver, parent, nil)
-		if err != nil {
-			return err
-		}
-		_, err = unregistered.Register(&thermometer{temperature: 21})
-		return err
-	}})
-	if err != nil {
+	if err := parent.Bind(driver); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -54,17 +54,58 @@ func Example() {
 		return
 	}
 	defer client.File.Close()
-	var temperature uint32
-	err = drmtest.Ioctl(client, uapi.IOR(uapi.CommandBase, 4), &temperature)
-	fmt.Println(temperature, err)
+	var arg exampleRead
+	err = drmtest.Ioctl(client, exampleIoctl, &arg)
+	fmt.Println(arg.Degrees, err)
 
 	if err := parent.Remove(context.Background()); err != nil {
 		fmt.Println(err)
 	}
-	err = drmtest.Ioctl(client, uapi.IOR(uapi.CommandBase, 4), &temperature)
-	fmt.Println(errors.Is(err, drm.ErrUnplugged))
-
+	err = drmtest.Ioctl(client, exampleIoctl, &arg)
+	fmt.Println("unplugged:", errors.Is(err, unix.ENODEV))
 	// Output:
 	// 21 <nil>
+	// unplugged: true
+}
+
+// A timer takes a guard before it uses the hardware, because no client's request
+// has taken one.
+func ExampleDevice_WithGuard() {
+	tick := func(dev *drm.Device) error {
+		return dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+			fmt.Println("the parent is bound:", dev.Parent().Bound())
+			return nil
+		})
+	}
+
+	class := drm.NewClass(drm.ClassOptions{})
+	driver := &bus.Driver{Name: "clock", Probe: func(parent *bus.BoundDevice) error {
+		dev, err := drm.NewDevice(class, &drm.Driver{Info: drm.DriverInfo{Name: "clock"}}, parent, nil)
+		if err != nil {
+			return err
+		}
+		_, err = dev.Register(nil)
+		return err
+	}}
+	parent, err := bus.New("platform").Add("clock.0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := parent.Bind(driver); err != nil {
+		fmt.Println(err)
+		return
+	}
+	dev := class.Minor(0).Device()
+	dev.Get()
+	defer dev.Put()
+	fmt.Println(tick(dev))
+	if err := parent.Unbind(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(errors.Is(tick(dev), drm.ErrUnplugged))
+	// Output:
+	// the parent is bound: true
+	// <nil>
 	// true
 }
