@@ -1,9 +1,8 @@
 // Package uapi is the ABI between DRM clients and the kernel, in Go: request
-// numbers, constants and argument structs, and descriptions of them for
-// programs that print arguments by name ([LookupRequest]). Package
-// drm and its parts decode what clients send with it; drivers use its
-// constants; clients in Go use it to make requests. Nothing in it allocates or
-// locks.
+// numbers, constants and argument structs. [LookupRequest] describes them for
+// programs that print arguments by name. Package drm and its parts decode
+// requests with this package, drivers use its constants, and clients in Go make
+// requests with it. Nothing in it allocates or locks.
 //
 // # Sources
 //
