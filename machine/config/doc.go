@@ -74,9 +74,10 @@
 //	            possible_encoders; monitor or edid
 //
 // The attribute monitor is a word as in [ParseMonitor], or a mapping of name,
-// size, modes, manufacturer and serial. The attribute edid names a file with
-// an EDID. A connector with neither has a monitor without EDID, as in the
-// kernel's vkms.
+// size, modes, manufacturer, serial and non-desktop (1 for a headset, which no
+// compositor uses by itself). The attribute edid names a file with an EDID. A
+// damaged EDID is repaired or ignored, as in the kernel. A connector with neither
+// has a monitor without EDID, as in the kernel's vkms.
 //
 // # Directories
 //

@@ -106,6 +106,7 @@ type description struct {
 	size               string // as "600x340mm"; "" for the default
 	modes              []mode.Mode
 	serial             int
+	nonDesktop         bool // a headset or the like
 }
 
 // Defaults of a monitor.
@@ -118,7 +119,7 @@ const (
 // monitor makes the monitor, with an EDID.
 func (d *description) monitor() (*kms.Monitor, error) {
 	m := edid.Monitor{
-		Manufacturer: d.manufacturer, Name: cmp.Or(d.name, defaultName), Serial: uint32(d.serial), Modes: d.modes,
+		Manufacturer: d.manufacturer, Name: cmp.Or(d.name, defaultName), Serial: uint32(d.serial), Modes: d.modes, NonDesktop: d.nonDesktop,
 	}
 	if len(d.modes) == 0 {
 		return nil, errors.New("the monitor has no mode; give it one, such as 1920x1080@60")
@@ -197,6 +198,7 @@ func (r *reader) monitor(n *yaml.Node, path string, serial int) *kms.Monitor {
 		"name":         text(&d.name),
 		"manufacturer": text(&d.manufacturer),
 		"size":         text(&d.size),
+		"non-desktop":  func(n *yaml.Node, path string) { r.bool(n, path, &d.nonDesktop) },
 		"serial":       func(n *yaml.Node, path string) { r.int(n, path, &d.serial, 0, math.MaxInt32) },
 		"modes": func(n *yaml.Node, path string) {
 			for _, item := range r.items(n, path) {
