@@ -137,8 +137,8 @@ func Check(data []byte) error {
 	return nil
 }
 
-// split returns the blocks of a repaired EDID that count. A CTA block can say
-// that there are fewer or more of them than the base block says.
+// split returns the blocks of a repaired EDID that count. A CTA block can
+// override the number of blocks in the base block.
 func split(data []byte) (blocks []block) {
 	for len(data) >= blockSize {
 		blocks = append(blocks, block(data))

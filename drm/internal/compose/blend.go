@@ -4,8 +4,9 @@ package compose
 // layer's pixels counts.
 type BlendMode uint8
 
-// The formulas are those of the kernel's documentation of the property, where
-// alpha is that of the layer, fg a pixel of the layer, and bg what is below.
+// The formulas are those of the kernel's documentation of the property. In
+// them, alpha belongs to the layer, fg is a pixel of the layer, and bg is what
+// is below.
 const (
 	// Premultiplied: alpha × fg.rgb + (1 − alpha × fg.alpha) × bg.rgb
 	Premultiplied BlendMode = iota
