@@ -220,7 +220,9 @@ func (f *flow) call(call *ssa.Call, from finding) {
 	case from.what == viewName && from.path == "" && receiver == from.value && m == viewMethod("Parent"):
 		f.add(call, "", parentName)
 	case from.what == viewName && from.path == "" && isRegistrationData(&call.Call) && call.Call.Args[0] == from.value:
-		f.add(call, "", dataName)
+		if isReference(call.Type()) {
+			f.add(call, "", dataName)
+		}
 	case startsGoroutine[m] && !waitsAfter(call):
 		f.escape(call, from.what, "it is used by a goroutine that nobody here waits for; give that a guard of its own")
 	case isFunc(&call.Call, "time", "AfterFunc"), isFunc(&call.Call, "context", "AfterFunc"):

@@ -55,6 +55,12 @@ func (c *card) keepDataOk(dev *drm.RegisteredDevice, req *drm.Request, arg *uint
 	return nil
 }
 
+// keepNumber keeps a number, which leads to nothing of the registration.
+func (c *card) keepNumber(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
+	*arg = drm.RegistrationData[uint32](dev)
+	return nil
+}
+
 func (c *card) keepInterface(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
 	c.any = dev // want `the registered view escapes its guard: it is stored in field any`
 	return nil
