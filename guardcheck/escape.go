@@ -182,7 +182,7 @@ func (f *flow) forward(instr ssa.Instruction, from finding) {
 		}
 	case *ssa.Go:
 		if !waitsAfter(instr) {
-			f.escape(instr, from.what, "it is used by a goroutine that nobody here waits for; give that a guard of its own")
+			f.escape(instr, from.what, "it is used by a goroutine that the function does not wait for; give that a guard of its own")
 		}
 	case *ssa.Call:
 		f.call(instr, from)
@@ -224,7 +224,7 @@ func (f *flow) call(call *ssa.Call, from finding) {
 			f.add(call, "", dataName)
 		}
 	case startsGoroutine[m] && !waitsAfter(call):
-		f.escape(call, from.what, "it is used by a goroutine that nobody here waits for; give that a guard of its own")
+		f.escape(call, from.what, "it is used by a goroutine that the function does not wait for; give that a guard of its own")
 	case isFunc(&call.Call, "time", "AfterFunc"), isFunc(&call.Call, "context", "AfterFunc"):
 		f.escape(call, from.what, "it is used by a callback that may run later; take a guard in the callback")
 	}

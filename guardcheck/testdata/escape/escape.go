@@ -128,12 +128,12 @@ func sendInStruct(dev *drm.RegisteredDevice, work chan<- plane) error {
 func flip(dev *drm.RegisteredDevice) {}
 
 func goroutine(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	go flip(dev) // want `it is used by a goroutine that nobody here waits for`
+	go flip(dev) // want `it is used by a goroutine that the function does not wait for`
 	return nil
 }
 
 func goroutineClosure(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
-	go func() { // want `it is used by a goroutine that nobody here waits for`
+	go func() { // want `it is used by a goroutine that the function does not wait for`
 		flip(dev)
 	}()
 	return nil
@@ -142,7 +142,7 @@ func goroutineClosure(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) 
 // The wait can end before the goroutine does.
 func goroutineOrInterrupt(dev *drm.RegisteredDevice, req *drm.Request, arg *uint32) error {
 	done := make(chan struct{})
-	go func() { // want `it is used by a goroutine that nobody here waits for`
+	go func() { // want `it is used by a goroutine that the function does not wait for`
 		defer close(done)
 		flip(dev)
 	}()
@@ -156,7 +156,7 @@ func goroutineOrInterrupt(dev *drm.RegisteredDevice, req *drm.Request, arg *uint
 
 func goroutineInWithGuard(dev *drm.Device) error {
 	return dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-		go flip(dev) // want `it is used by a goroutine that nobody here waits for`
+		go flip(dev) // want `it is used by a goroutine that the function does not wait for`
 		return nil
 	})
 }
@@ -168,19 +168,19 @@ func goroutineOfGuard(dev *drm.Device) error {
 		return err
 	}
 	defer guard.Exit()
-	go func() { // want `it is used by a goroutine that nobody here waits for`
+	go func() { // want `it is used by a goroutine that the function does not wait for`
 		flip(guard.Device())
 	}()
 	return nil
 }
 
 func waitGroupGo(dev *drm.RegisteredDevice, wg *sync.WaitGroup) error {
-	wg.Go(func() { flip(dev) }) // want `it is used by a goroutine that nobody here waits for`
+	wg.Go(func() { flip(dev) }) // want `it is used by a goroutine that the function does not wait for`
 	return nil
 }
 
 func errgroupGo(dev *drm.RegisteredDevice, g *errgroup.Group) error {
-	g.Go(func() error { flip(dev); return nil }) // want `it is used by a goroutine that nobody here waits for`
+	g.Go(func() error { flip(dev); return nil }) // want `it is used by a goroutine that the function does not wait for`
 	return nil
 }
 

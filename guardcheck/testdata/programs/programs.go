@@ -299,3 +299,8 @@ func recursive(dev *drm.RegisteredDevice, n int) {
 		use(p.dev)
 	}
 }
+
+// Registration data that is a number may be kept: it owns nothing.
+func number(dev *drm.RegisteredDevice, out *struct{ degrees int32 }) {
+	out.degrees = drm.RegistrationData[int32](dev)
+}
