@@ -44,6 +44,11 @@ func makeFilter() *seccomp.Filter {
 	for _, s := range sysCalls {
 		f.Traps = append(f.Traps, seccomp.Trap{NR: s.nr, Conds: s.conds})
 	}
+	f.CompatArch = seccomp.CompatArch
+	for _, conds := range terminalRequests {
+		f.Traps = append(f.Traps, seccomp.Trap{NR: unix.SYS_IOCTL, Conds: conds})
+		f.CompatTraps = append(f.CompatTraps, seccomp.Trap{NR: compatIoctl, Conds: conds})
+	}
 	return f
 }
 
@@ -83,6 +88,11 @@ func (c *call) answer() {
 	}()
 	if c.n.PID == 0 {
 		c.proceed() // out of reach: in none of our pid namespaces
+		return
+	}
+	if c.n.Data.Arch == seccomp.CompatArch {
+		c.name = "32-bit ioctl"
+		c.terminalIoctl()
 		return
 	}
 	if nr := c.n.Data.NR; nr >= 0 && int(nr) < len(handlers) && handlers[nr] != nil {

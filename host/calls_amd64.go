@@ -19,6 +19,26 @@ const pathCookie = 0x7564726e
 // notOurs matches …at calls that the program makes itself.
 var notOurs = []seccomp.Cond{{Arg: 0, High: true, Op: seccomp.NotEqual, Value: pathCookie}}
 
+// terminalRequests match the ioctls that change a terminal: TCSETS to TIOCSCTTY,
+// TCSETS2 and the like, and some more. They must not reach a dma-buf.
+var terminalRequests = [][]seccomp.Cond{
+	{
+		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS},
+		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TIOCSCTTY + 1},
+	},
+	{
+		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS2 & 0xffff},
+		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TCSETSF2&0xffff + 1},
+	},
+	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSTI}},
+	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSETD}},
+	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCVHANGUP}},
+	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSLCKTRMIOS}},
+}
+
+// compatIoctl is the number of ioctl for 32-bit programs.
+const compatIoctl = 54
+
 // sysCalls are the system calls that are handed over, and their handlers.
 // Frequent calls come first. All other calls cost nothing more: the kernel
 // caches the numbers that a filter always allows.
@@ -34,28 +54,6 @@ var sysCalls = []sysCall{
 	}},
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: swsync.Magic << 8},
-	}},
-	// Requests that change a terminal: TCSETS to TIOCSCTTY, TCSETS2 and the
-	// like, and some more. They must not reach a dma-buf.
-	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
-		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS},
-		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TIOCSCTTY + 1},
-	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
-		{Arg: 1, Mask: 0xffff, Op: seccomp.AtLeast, Value: unix.TCSETS2 & 0xffff},
-		{Arg: 1, Mask: 0xffff, Op: seccomp.Less, Value: unix.TCSETSF2&0xffff + 1},
-	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
-		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSTI},
-	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
-		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSETD},
-	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
-		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCVHANGUP},
-	}},
-	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
-		{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSLCKTRMIOS},
 	}},
 	// Mappings at the offsets that package drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", handle: (*call).mmap, conds: []seccomp.Cond{

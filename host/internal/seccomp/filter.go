@@ -6,14 +6,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Filter says which system calls of one architecture are handed over. Calls
-// of another architecture (32-bit programs on a 64-bit kernel) and calls that
-// match no rule run in the kernel.
+// A Filter says which system calls are handed over. All others run in the
+// kernel. Programs of one architecture may also make the calls of another, as
+// 64-bit programs can with int 0x80.
 type Filter struct {
 	Arch   uint32 // AUDIT_ARCH_*, see [NativeArch]
 	Limit  uint32 // numbers from here on are another ABI's; 0: no limit
 	Traps  []Trap
 	Action uint32 // what happens to a call that a rule matches; 0: SECCOMP_RET_USER_NOTIF
+
+	CompatArch  uint32 // the architecture of 32-bit programs; 0: none
+	CompatTraps []Trap
 }
 
 // A Trap matches the calls with number NR whose arguments meet all conditions.
@@ -48,32 +51,59 @@ const (
 	offsetArgs = 16
 )
 
+// Instructions of classic BPF.
+const (
+	load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+	equal = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+	least = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
+	and   = unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
+	ret   = unix.BPF_RET | unix.BPF_K
+)
+
+func stmt(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }
+
 // Program returns the filter in classic BPF. Rules are tried in their order.
 func (f *Filter) Program() ([]unix.SockFilter, error) {
-	const (
-		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		equal = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		least = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
-		and   = unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
-		ret   = unix.BPF_RET | unix.BPF_K
-	)
-	stmt := func(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }
 	action := f.Action
 	if action == 0 {
 		action = unix.SECCOMP_RET_USER_NOTIF
 	}
-	p := []unix.SockFilter{
-		stmt(load, offsetArch),
-		{Code: equal, K: f.Arch, Jt: 1},
-		stmt(ret, unix.SECCOMP_RET_ALLOW),
-		stmt(load, offsetNR),
+	p := []unix.SockFilter{stmt(load, offsetArch)}
+	if len(f.CompatTraps) > 0 {
+		compat, err := rules(f.CompatTraps, action)
+		if err != nil {
+			return nil, err
+		}
+		if len(compat)+1 > 255 {
+			return nil, fmt.Errorf("seccomp: %d rules for 32-bit calls are too many", len(f.CompatTraps))
+		}
+		p = append(p, unix.SockFilter{Code: equal, K: f.CompatArch, Jf: uint8(len(compat) + 1)}, stmt(load, offsetNR))
+		p = append(p, compat...)
 	}
+	p = append(p,
+		unix.SockFilter{Code: equal, K: f.Arch, Jt: 1},
+		stmt(ret, unix.SECCOMP_RET_ALLOW),
+		stmt(load, offsetNR))
 	if f.Limit != 0 {
 		p = append(p,
 			unix.SockFilter{Code: least, K: f.Limit, Jf: 1},
 			stmt(ret, unix.SECCOMP_RET_ALLOW))
 	}
-	for _, t := range f.Traps {
+	native, err := rules(f.Traps, action)
+	if err != nil {
+		return nil, err
+	}
+	p = append(p, native...)
+	if len(p) > 4096 {
+		return nil, fmt.Errorf("seccomp: the filter has %d instructions, the kernel takes 4096", len(p))
+	}
+	return p, nil
+}
+
+// rules returns the instructions for traps, with the number of the call in the
+// accumulator. They end with a return.
+func rules(traps []Trap, action uint32) (p []unix.SockFilter, err error) {
+	for _, t := range traps {
 		// Each rule is a block that starts with the number in the accumulator,
 		// and that falls off its end, with the number there again, when it
 		// does not match.
@@ -124,9 +154,5 @@ func (f *Filter) Program() ([]unix.SockFilter, error) {
 		p = append(p, unix.SockFilter{Code: equal, K: t.NR, Jf: uint8(len(body))})
 		p = append(p, body...)
 	}
-	p = append(p, stmt(ret, unix.SECCOMP_RET_ALLOW))
-	if len(p) > 4096 {
-		return nil, fmt.Errorf("seccomp: the filter has %d instructions, the kernel takes 4096", len(p))
-	}
-	return p, nil
+	return append(p, stmt(ret, unix.SECCOMP_RET_ALLOW)), nil
 }

@@ -51,10 +51,14 @@ func interpret(t *testing.T, program []unix.SockFilter, d Data) uint32 {
 
 // matches says what a filter means, without jumps.
 func (f *Filter) matches(d Data) bool {
-	if d.Arch != f.Arch || f.Limit != 0 && uint32(d.NR) >= f.Limit {
+	traps := f.Traps
+	switch {
+	case d.Arch == f.CompatArch && len(f.CompatTraps) > 0:
+		traps = f.CompatTraps
+	case d.Arch != f.Arch || f.Limit != 0 && uint32(d.NR) >= f.Limit:
 		return false
 	}
-	for _, trap := range f.Traps {
+	for _, trap := range traps {
 		all := trap.NR == uint32(d.NR)
 		for _, c := range trap.Conds {
 			half := uint32(d.Args[c.Arg])
@@ -86,16 +90,19 @@ func TestProgram(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	small := func() uint32 { return random.Uint32N(4) } // so that values coincide
 	for range 300 {
-		f := &Filter{Arch: small(), Limit: random.Uint32N(6)}
-		for range random.IntN(6) {
-			trap := Trap{NR: small()}
-			for range random.IntN(4) {
-				trap.Conds = append(trap.Conds, Cond{
-					Arg: random.IntN(6), High: random.IntN(2) == 0, Mask: small(), Op: Op(random.IntN(4)), Value: small(),
-				})
+		traps := func() (traps []Trap) {
+			for range random.IntN(6) {
+				trap := Trap{NR: small()}
+				for range random.IntN(4) {
+					trap.Conds = append(trap.Conds, Cond{
+						Arg: random.IntN(6), High: random.IntN(2) == 0, Mask: small(), Op: Op(random.IntN(4)), Value: small(),
+					})
+				}
+				traps = append(traps, trap)
 			}
-			f.Traps = append(f.Traps, trap)
+			return traps
 		}
+		f := &Filter{Arch: small(), Limit: random.Uint32N(6), Traps: traps(), CompatArch: small(), CompatTraps: traps()}
 		program, err := f.Program()
 		if err != nil {
 			t.Fatal(err)
