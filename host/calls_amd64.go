@@ -129,6 +129,7 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_BIND, name: "bind", handle: (*call).bind, conds: []seccomp.Cond{
 		{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink},
 	}},
+	{nr: unix.SYS_LANDLOCK_RESTRICT_SELF, name: "landlock_restrict_self", handle: (*call).restrictSelf},
 	{nr: unix.SYS_DELETE_MODULE, name: "delete_module", handle: (*call).deleteModule},
 	{nr: unix.SYS_GETXATTR, name: "getxattr", handle: (*call).getxattr},
 	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", handle: (*call).lgetxattr},

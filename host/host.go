@@ -84,6 +84,7 @@ type Host struct {
 	dev       pollfd.ID // of /dev
 	everyRoot bool
 	everyUser bool
+	landlock  landlock
 
 	accounts *accounts
 	workers  *workerLimit

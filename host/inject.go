@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -176,6 +177,9 @@ func (c *call) onReal(path string, nr int, rest ...uint64) {
 	})
 }
 
+// callAgain as a result makes the thread make its call again.
+const callAgain = math.MinInt64
+
 // withPath makes the thread run system calls while path stands in its memory,
 // in pages mapped for that. The result of run becomes that of the call that
 // the thread waits in. It answers the call.
@@ -210,7 +214,11 @@ func (c *call) withPath(path string, run func(x *thread.Tracee, path uint64) (in
 			_, err = x.Syscall(unix.SYS_MUNMAP, [6]uint64{uint64(addr), size})
 		}
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case result == callAgain:
+		err = x.Restart(int(c.n.Data.NR))
+	default:
 		err = x.Return(result)
 	}
 	c.injected(err)

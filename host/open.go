@@ -96,6 +96,7 @@ func (c *call) openNode(p place, flags int) {
 		c.fail(unix.EEXIST)
 	case n.Kind == vfs.Dir && n.Own() && flags&unix.O_PATH == 0 && c.permit(p.Path, n, unix.R_OK) != nil:
 		c.fail(unix.EACCES)
+	case n.Kind != vfs.Link && n.Own() == (n.Kind == vfs.Dir) && c.landlocked(p.Path, flags):
 	case n.Kind == vfs.Dir:
 		c.openDir(p, flags)
 	case flags&unix.O_PATH != 0:

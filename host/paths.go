@@ -121,7 +121,7 @@ func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error)
 	tree := c.host.tree.Load()
 	base, private := "/", false
 	full := raw
-	if raw[0] != '/' {
+	if raw[0] != '/' || rules.InRoot {
 		if base, private, err = c.base(dirfd); err != nil {
 			return place{}, err
 		}

@@ -200,11 +200,11 @@ func placeholder(path string, e vfs.Entry) error {
 		return os.Symlink(e.Target, path)
 	case vfs.Char:
 		// Any user may make the device 0:0, except on an overlay.
-		if unix.Mknod(path, unix.S_IFCHR|0o600, 0) == nil {
+		if unix.Mknod(path, unix.S_IFCHR, 0) == nil && os.Chmod(path, 0o666) == nil {
 			return nil
 		}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}

@@ -158,6 +158,15 @@ func (x *Tracee) Return(result int64) error {
 	return x.detach()
 }
 
+// Restart releases the thread so that it makes its original call nr again.
+func (x *Tracee) Restart(nr int) error {
+	x.saved.restart(nr)
+	if err := setRegs(x.id, &x.saved); err != nil {
+		return x.lost(err)
+	}
+	return x.detach()
+}
+
 // abandon releases a stopped thread unchanged and returns why.
 func (x *Tracee) abandon(why error) error {
 	if err := x.detach(); err != nil {

@@ -34,3 +34,9 @@ func (r *registers) result() int64 { return int64(r.Rax) }
 func (r *registers) finish(result int64) {
 	r.Rax, r.Orig_rax = uint64(result), notInSyscall
 }
+
+// restart makes the thread run its SYSCALL instruction again, for call nr.
+func (r *registers) restart(nr int) {
+	r.Rip -= syscallSize
+	r.Rax, r.Orig_rax = uint64(nr), notInSyscall
+}

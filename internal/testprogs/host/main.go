@@ -54,6 +54,11 @@ var parts = map[string]func(args []string){
 	"dmabufchild": dmaBufChild,
 	"dmabufstorm": dmaBufStorm,
 
+	"spoof":        spoof,
+	"chrooted":     chrooted,
+	"landlocked":   landlocked,
+	"resolved":     resolved,
+	"exchange":     exchange,
 	"forge":        forge,
 	"doctor":       examine,
 	"doctorclient": doctorClient,

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// spoof names a memfd like a snapshot of the host and looks for files with it.
+func spoof([]string) {
+	dir := must(os.MkdirTemp("", "udrm-spoof-"))
+	defer os.RemoveAll(dir)
+	link := filepath.Join(dir, "link")
+	for _, name := range []string{"udrm:" + link, "udrm:/dev/dri", "udrm:/dev/dri/../..", "udrm:/"} {
+		memfd := must(unix.MemfdCreate(name, 0))
+		for _, target := range []string{"/proc/self/fd/0", "/proc/self/fd/3", "/proc/self/maps", "/etc"} {
+			_ = os.Remove(link)
+			check(os.Symlink(target, link))
+			_, err := unix.Openat(memfd, ".", unix.O_RDONLY|unix.O_NONBLOCK, 0)
+			want(err, unix.ENOTDIR, name+" leads to "+target)
+		}
+		_, err := unix.Openat(memfd, "card0", unix.O_RDWR, 0)
+		want(err, unix.ENOTDIR, "card0 in a memfd called "+name)
+		var st unix.Stat_t
+		check(unix.Fstat(memfd, &st))
+		equal(st.Mode&unix.S_IFMT, unix.S_IFREG, "type of a memfd called "+name)
+		check(unix.Close(memfd))
+	}
+}
+
+// chrooted enters a root of its own, with a descriptor of a virtual directory.
+func chrooted([]string) {
+	jail := must(os.MkdirTemp("", "udrm-jail-"))
+	defer os.RemoveAll(jail) // fails in the jail; the test removes it
+	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
+	check(os.WriteFile(filepath.Join(jail, "inside"), nil, 0o644))
+	check(unix.Chroot(jail))
+	check(unix.Chdir("/"))
+	_, err := unix.Open("/dev/dri/card0", unix.O_RDWR, 0)
+	want(err, unix.ENOENT, "a card in a root without /dev")
+	_, err = unix.Openat(dri, "card0", unix.O_RDWR, 0)
+	want(err, 0, "a card in a directory that was opened before")
+	for _, path := range []string{"../../etc/passwd", "../../proc/self/maps", "../../../root"} {
+		_, err = unix.Openat(dri, path, unix.O_RDONLY, 0)
+		want(err, unix.ENOENT, path+" out of the root")
+	}
+	_, err = unix.Openat(dri, "../../inside", unix.O_RDONLY, 0)
+	want(err, 0, "a file in the root")
+	_, err = unix.Openat(dri, "../../made", unix.O_CREAT|unix.O_WRONLY, 0o600)
+	want(err, 0, "a new file in the root")
+	check(unix.Unlink("/made"))
+	check(unix.Unlink("/inside"))
+}
+
+// landlocked restricts itself to files below the given directories, and checks
+// what it can open then.
+func landlocked(args []string) {
+	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
+	check(restrict(args))
+	allowed := func(dir string) unix.Errno {
+		for _, a := range args {
+			if a == dir {
+				return 0
+			}
+		}
+		return unix.EACCES
+	}
+	dev, sys := allowed("/dev"), allowed("/sys")
+	if allowed("/dev/dri") == 0 {
+		dev = 0
+	}
+	open := func(dirfd int, path string, flags int, errno unix.Errno) {
+		for range 2 {
+			fd, err := unix.Openat(dirfd, path, flags, 0)
+			want(err, errno, fmt.Sprintf("opening %s after Landlock allowed %q", path, args))
+			if err == nil {
+				check(unix.Close(fd))
+			}
+		}
+	}
+	open(unix.AT_FDCWD, "/dev/dri/card0", unix.O_RDWR, dev)
+	open(unix.AT_FDCWD, "/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, dev)
+	open(unix.AT_FDCWD, "/sys/class/drm/card0/dev", unix.O_RDONLY, sys)
+	open(dri, "card0", unix.O_RDWR, dev)
+	open(dri, "../../etc/passwd", unix.O_RDONLY, unix.EACCES)
+	open(unix.AT_FDCWD, "/dev/dri/../../etc/passwd", unix.O_RDONLY, unix.EACCES)
+	open(unix.AT_FDCWD, "/dev/dri/card0", unix.O_PATH, 0)
+}
+
+// resolved opens paths with the RESOLVE flags of openat2.
+func resolved([]string) {
+	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
+	sys := must(unix.Open("/sys", unix.O_RDONLY|unix.O_DIRECTORY, 0))
+	for _, c := range []struct {
+		dirfd   int
+		path    string
+		resolve uint64
+		errno   unix.Errno
+	}{
+		{dri, "card0", unix.RESOLVE_BENEATH, 0},
+		{dri, "../../etc/passwd", unix.RESOLVE_BENEATH, unix.EXDEV},
+		{dri, "../dri/card0", unix.RESOLVE_BENEATH, unix.EXDEV},
+		{dri, "/dev/dri/card0", unix.RESOLVE_BENEATH, unix.EXDEV},
+		{dri, "../../../card0", unix.RESOLVE_IN_ROOT, 0},
+		{dri, "/card0", unix.RESOLVE_IN_ROOT, 0},
+		{dri, "by-path/platform-vkms-card", unix.RESOLVE_NO_SYMLINKS, unix.ELOOP},
+		{dri, "card0", unix.RESOLVE_NO_SYMLINKS, 0},
+		{sys, "class/drm/card0/dev", unix.RESOLVE_BENEATH, 0},
+		{sys, "class/drm/card0/dev", unix.RESOLVE_NO_SYMLINKS, unix.ELOOP},
+		{unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d/card0", dri), unix.RESOLVE_NO_MAGICLINKS, unix.ELOOP},
+	} {
+		fd, err := unix.Openat2(c.dirfd, c.path, &unix.OpenHow{Flags: unix.O_RDONLY, Resolve: c.resolve})
+		want(err, c.errno, fmt.Sprintf("%s with resolve %#x", c.path, c.resolve))
+		if err == nil {
+			check(unix.Close(fd))
+		}
+	}
+}
+
+// exchange opens a file by a path through a virtual directory while a directory
+// on the way is exchanged for a link to /proc/self/fd, which must always be its
+// own.
+func exchange([]string) {
+	dir := must(os.MkdirTemp("", "udrm-race-"))
+	defer os.RemoveAll(dir)
+	plain, link := filepath.Join(dir, "plain"), filepath.Join(dir, "link")
+	check(os.Mkdir(plain, 0o755))
+	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
+	const absent = 900 // not open here
+	for fd := range 64 {
+		check(os.WriteFile(filepath.Join(plain, fmt.Sprint(absent+fd)), nil, 0o644))
+		check(os.WriteFile(filepath.Join(plain, fmt.Sprint(fd)), nil, 0o644))
+	}
+	check(os.Symlink("/proc/self/fd", link))
+	go func() {
+		for unix.Renameat2(unix.AT_FDCWD, plain, unix.AT_FDCWD, link, unix.RENAME_EXCHANGE) == nil {
+		}
+	}()
+	own := make(map[unix.Stat_t]bool)
+	for fd := range 64 {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil {
+			own[unix.Stat_t{Dev: st.Dev, Ino: st.Ino}] = true
+		}
+	}
+	for i := range 200 {
+		fd, err := unix.Openat(dri, fmt.Sprintf("../..%s/%d", plain, i%64), unix.O_RDONLY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			continue
+		}
+		var st unix.Stat_t
+		check(unix.Fstat(fd, &st))
+		text := must(os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd)))
+		if filepath.Dir(text) != plain && filepath.Dir(text) != link && !own[unix.Stat_t{Dev: st.Dev, Ino: st.Ino}] {
+			failf("opened a file of another process: %s", text)
+		}
+		check(unix.Close(fd))
+	}
+}
