@@ -61,6 +61,7 @@ vet:
 	$(TOOL) staticcheck ./...
 	$(GO) run ./internal/linkcheck
 	$(GO) run ./internal/prosecheck
+	$(GO) test -count=1 -run TestOneWayToFiles ./host/internal/thread
 
 generated:
 	@sum() { git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null; }; \

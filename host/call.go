@@ -62,6 +62,7 @@ type call struct {
 	n        seccomp.Notification
 	name     string // of the system call
 	answered bool
+	noMagic  bool // openat2 refuses links of /proc to open files
 
 	fds      thread.FDs
 	*buffers // nil when the worker has parked

@@ -36,6 +36,8 @@ func (c *call) openPath(dirfd int32, addr uint64, flags int, mode uint32) {
 
 // openBy opens a path with the RESOLVE flags of openat2.
 func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve uint64) {
+	c.noMagic = resolve&(unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_BENEATH|unix.RESOLVE_IN_ROOT) != 0
+	defer func() { c.noMagic = false }()
 	p, err := c.placeBy(dirfd, addr, vfs.Rules{
 		NoFollow:   flags&unix.O_NOFOLLOW != 0 || flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL,
 		NoSymlinks: resolve&unix.RESOLVE_NO_SYMLINKS != 0,
@@ -47,10 +49,6 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 		c.proceed()
 	case err != nil:
 		c.fail(err)
-	case p.Magic && resolve&(unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS) != 0:
-		c.fail(unix.ELOOP)
-	case p.Magic && resolve&(unix.RESOLVE_BENEATH|unix.RESOLVE_IN_ROOT) != 0:
-		c.fail(unix.EXDEV)
 	case p.Magic:
 		c.reopen(p.Path, flags)
 	case p.Node != nil:

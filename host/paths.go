@@ -333,6 +333,9 @@ func (c *call) Readlink(path string) (string, error) {
 	if !isMagic(path) {
 		return c.readReal(path)
 	}
+	if c.noMagic {
+		return "", unix.ELOOP
+	}
 	o, text, err := c.magic(path)
 	switch {
 	case err != nil:
