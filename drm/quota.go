@@ -2,6 +2,7 @@ package drm
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -70,18 +71,39 @@ func (a *Account) Charge(r Resource, n int64, errno unix.Errno) error {
 	if a == nil {
 		return nil
 	}
-	q := a.quota
-	mine, all, limit := a.used[r].Add(n), q.used[r].Add(n), q.limits[r]
-	switch {
-	case limit == 0:
-		return nil
-	case mine > accountShare(limit):
-	case all > limit-reserve(limit) && mine > little(limit), all > limit:
-	default:
-		return nil
+	q, limit := a.quota, int64(math.MaxInt64)
+	share, room := limit, limit
+	if q.limits[r] != 0 {
+		limit = q.limits[r]
+		share, room = accountShare(limit), limit-reserve(limit)
 	}
-	a.Refund(r, n)
-	return fmt.Errorf("drm: the client uses %d %s, %d of %d are in use, and it wants %d more: %w", mine-n, r, all-n, limit, n, errno)
+	mine, ok := take(&a.used[r], n, share)
+	all := q.used[r].Load()
+	if ok {
+		if mine+n <= little(limit) {
+			room = limit
+		}
+		if all, ok = take(&q.used[r], n, room); ok {
+			return nil
+		}
+		a.used[r].Add(-n)
+	}
+	return fmt.Errorf("drm: the client uses %d %s, %d of %d are in use, and it wants %d more: %w", mine, r, all, limit, n, errno)
+}
+
+// take adds n to what is used, unless the sum would exceed the limit. It never
+// goes beyond the limit, not even for a moment: another client would be refused
+// then. used is the value before.
+func take(counter *atomic.Int64, n, limit int64) (used int64, ok bool) {
+	for {
+		used = counter.Load()
+		if n > limit-used {
+			return used, false
+		}
+		if counter.CompareAndSwap(used, used+n) {
+			return used, true
+		}
+	}
 }
 
 // Refund gives back what Charge took.

@@ -2,7 +2,9 @@ package drm_test
 
 import (
 	"errors"
+	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -73,5 +75,40 @@ func TestQuotaConcurrently(t *testing.T) {
 	wg.Wait()
 	if a.InUse() {
 		t.Error("something is left")
+	}
+}
+
+// TestQuotaRefusalIsPrivate checks that a client whose requests are refused
+// does not make those of other clients fail.
+func TestQuotaRefusalIsPrivate(t *testing.T) {
+	q := drm.NewQuota(map[drm.Resource]int64{drm.BufferBytes: 6400})
+	greedy, modest := q.NewAccount(), q.NewAccount()
+	if err := greedy.Charge(drm.BufferBytes, 10, unix.ENOMEM); err != nil {
+		t.Fatal(err)
+	}
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	for _, n := range []int64{6400, math.MaxInt64} { // 10 and the largest number overflow
+		wg.Go(func() {
+			for !done.Load() {
+				if greedy.Charge(drm.BufferBytes, n, unix.ENOMEM) == nil {
+					t.Errorf("%d bytes of 6400 were granted", n)
+					return
+				}
+			}
+		})
+	}
+	for range 100000 {
+		if err := modest.Charge(drm.BufferBytes, 10, unix.ENOMEM); err != nil {
+			t.Error(err)
+			break
+		}
+		modest.Refund(drm.BufferBytes, 10)
+	}
+	done.Store(true)
+	wg.Wait()
+	greedy.Refund(drm.BufferBytes, 10)
+	if greedy.InUse() {
+		t.Error("refused requests are charged")
 	}
 }
