@@ -87,10 +87,14 @@ func TestQuotaRefusalIsPrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	var done atomic.Bool
-	var wg sync.WaitGroup
+	var wg, started sync.WaitGroup
+	started.Add(2)
 	for _, n := range []int64{6400, math.MaxInt64} { // 10 and the largest number overflow
 		wg.Go(func() {
-			for !done.Load() {
+			for first := true; first || !done.Load(); first = false {
+				if first {
+					started.Done()
+				}
 				if greedy.Charge(drm.BufferBytes, n, unix.ENOMEM) == nil {
 					t.Errorf("%d bytes of 6400 were granted", n)
 					return
@@ -98,6 +102,7 @@ func TestQuotaRefusalIsPrivate(t *testing.T) {
 			}
 		})
 	}
+	started.Wait()
 	for range 100000 {
 		if err := modest.Charge(drm.BufferBytes, 10, unix.ENOMEM); err != nil {
 			t.Error(err)
