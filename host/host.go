@@ -95,6 +95,9 @@ type Host struct {
 
 	unsubscribe []func()
 
+	closing  sync.Once
+	closeErr error
+
 	denials [denialKinds]denial
 }
 
@@ -143,10 +146,12 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	if h.shadow, err = shadow.New(); err != nil {
+		h.attributes.Close()
 		h.files.Close()
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	if h.monitors, err = udev.NewMonitors(h.log); err != nil {
+		h.attributes.Close()
 		h.files.Close()
 		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.Close())
 	}
@@ -165,8 +170,13 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 }
 
 // Close ends the host. Every [Process] that it started must be done: wait for
-// [Process.Done] first.
+// [Process.Done] first. Closing again returns the result of the first call.
 func (h *Host) Close() error {
+	h.closing.Do(func() { h.closeErr = h.close() })
+	return h.closeErr
+}
+
+func (h *Host) close() error {
 	h.treeMu.Lock()
 	unsubscribe := h.unsubscribe
 	h.treeMu.Unlock()

@@ -26,6 +26,7 @@ type Card struct {
 
 	mu      sync.Mutex
 	plugged bool
+	pulled  *bus.Device // what Unplug has pulled out last, or is pulling out
 	drm     *drm.Device // of the last binding; nil before the first
 }
 
@@ -85,10 +86,18 @@ func (c *Card) Plugged() bool {
 	return c.plugged
 }
 
-func (c *Card) setPlugged(plugged bool) {
+// notePlug notes that dev is plugged, unless Unplug was faster.
+func (c *Card) notePlug(dev *bus.Device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.plugged = plugged
+	c.plugged = c.pulled != dev
+}
+
+// noteUnplug notes that dev is being pulled out.
+func (c *Card) noteUnplug(dev *bus.Device) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plugged, c.pulled = false, dev
 }
 
 // Plug plugs the card in: it adds a new device to the bus and binds it to its
@@ -105,7 +114,7 @@ func (c *Card) Plug(ctx context.Context) error {
 	if err := c.bind(dev); err != nil {
 		return errors.Join(err, dev.Remove(ctx))
 	}
-	c.setPlugged(true)
+	c.notePlug(dev)
 	c.machine.log.Info(fmt.Sprintf("%s: plugged as /dev/dri/%s, driver %s", c.label, c.Node(), c.description.Driver))
 	return nil
 }
@@ -118,7 +127,7 @@ func (c *Card) Unplug(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.setPlugged(false) // before a rescan can find it
+	c.noteUnplug(dev) // before a rescan can find it
 	start := time.Now()
 	if err := dev.Remove(ctx); err != nil {
 		return err

@@ -187,7 +187,8 @@ func (m *Machine) Denied() error { return m.host.Denied(host.DenialMemory) }
 
 // Close waits until all programs have ended, ends the host and unplugs the
 // cards. If ctx ends before the last program, Close returns an error that names
-// the programs, and the machine stays as it is. See [Machine.Kill].
+// a program, and the machine stays as it is. See [Machine.Kill]. Closing a
+// closed machine does nothing.
 func (m *Machine) Close(ctx context.Context) error {
 	m.mu.Lock()
 	processes := slices.Clone(m.processes)
@@ -196,7 +197,7 @@ func (m *Machine) Close(ctx context.Context) error {
 		select {
 		case <-p.Done():
 		case <-ctx.Done():
-			return fmt.Errorf("machine: %s has not ended: %w", p.name, ctx.Err())
+			return fmt.Errorf("machine: %s has not ended: %w", p.name, context.Cause(ctx))
 		}
 	}
 	err := m.host.Close()

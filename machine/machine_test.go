@@ -99,6 +99,48 @@ func TestRescan(t *testing.T) {
 	}
 }
 
+// TestUnplugDuringPlug pulls a card out before Plug has returned.
+func TestUnplugDuringPlug(t *testing.T) {
+	quick := machine.Driver{Name: "quick", New: func(*drm.Class, config.Card) *bus.Driver {
+		return &bus.Driver{Name: "quick", Probe: func(*bus.BoundDevice) error { return nil }}
+	}}
+	m := newMachine(t, []config.Card{{Driver: "quick"}}, machine.Options{Drivers: []machine.Driver{quick}})
+	c := card(t, m, "card0")
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	removed := make(chan struct{})
+	m.Bus().Subscribe(func(e bus.Event) {
+		switch e.Action {
+		case "bind": // Plug waits for this function, and the removal for Plug
+			if err := c.Unplug(over); !errors.Is(err, context.Canceled) {
+				t.Errorf("Unplug: %v", err)
+			}
+		case "remove":
+			close(removed)
+		}
+	})
+	if err := c.Plug(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-removed
+	if c.Plugged() {
+		t.Error("the card is plugged after Unplug")
+	}
+}
+
+// TestCloseAgain closes a machine twice.
+func TestCloseAgain(t *testing.T) {
+	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := m.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestOwnDriver has a driver that fails to probe, and an unknown one.
 func TestOwnDriver(t *testing.T) {
 	broken := machine.Driver{Name: "broken", New: func(*drm.Class, config.Card) *bus.Driver {
