@@ -9,6 +9,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
+// TestAsyncFlip checks both ways to flip without waiting for a vblank, and what
+// such a flip may change.
 func TestAsyncFlip(t *testing.T) {
 	plain, f := newBare(t, policy{})
 	fb := f.enable()

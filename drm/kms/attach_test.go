@@ -13,6 +13,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
+// TestProperties checks a driver's properties of all kinds: their values
+// belong to the state, and blobs live as long as a state has them.
 func TestProperties(t *testing.T) {
 	var volume, mask, table, friend *kms.Property
 	var signed, choice, reported *kms.Property

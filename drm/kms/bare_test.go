@@ -14,9 +14,7 @@ import (
 )
 
 // A bare is a driver whose policy a test decides: one CRTC with a connector, a
-
 // primary plane, and an overlay that scales by up to 4 each way.
-
 type bare struct {
 	*drmtest.Driver
 	m       *kms.ModeConfig
@@ -34,7 +32,6 @@ func (p *bare) ModeConfig() *kms.ModeConfig { return p.m }
 func (p *bare) Buffers() *gem.Manager { return p.buffers }
 
 // A policy is what a test adds to a bare driver. Each part may be left out.
-
 type policy struct {
 	driver kms.Driver
 	limits kms.Limits
@@ -84,7 +81,6 @@ func newBare(t *testing.T, policy policy) (*bare, *fixture) {
 }
 
 // named returns a property of an object by its name.
-
 func (f *fixture) named(o kms.Object, name string) (id uint32, value uint64) {
 	f.Helper()
 	list, err := f.kms().Properties(o.ID(), uapi.ModeObjectAny)
@@ -97,7 +93,6 @@ func (f *fixture) named(o kms.Object, name string) (id uint32, value uint64) {
 }
 
 // set returns a change of a property by its name.
-
 func (f *fixture) set(o kms.Object, name string, value uint64) change {
 	f.Helper()
 	id, _ := f.named(o, name)
@@ -112,7 +107,6 @@ func (f *fixture) wantValue(what string, o kms.Object, name string, value uint64
 }
 
 // show returns the changes that show fb, w by h pixels of it, on a plane.
-
 func (f *fixture) show(p *kms.Plane, crtc *kms.CRTC, fb uint32, x, y int, crtcW, crtcH, w, h uint32) []change {
 	f.Helper()
 	return []change{
@@ -132,41 +126,3 @@ func mustPanic(t *testing.T, want string, f func()) {
 	}()
 	f()
 }
-
-// TestObjectLimits checks that a driver cannot add more objects than the masks
-
-// of the uAPI have bits for.
-
-// TestEmptyFramebuffer checks that a framebuffer has pixels, whatever the
-
-// driver's limits are.
-
-// TestDriverCheck checks that a driver can refuse a change with a reason, which
-
-// reaches clients in the same process and changes nothing.
-
-// TestScalingLimits checks the limits of planes that scale and that do not.
-
-// TestPlacement checks planes that must cover their CRTC, and need it enabled.
-
-// TestAsyncFlip checks both ways to flip without waiting for a vblank, and what
-
-// such a flip may change.
-
-// TestProperties checks a driver's properties of all kinds: their values
-
-// belong to the state, and blobs live as long as a state has them.
-
-// TestPrepareRefuses checks what a driver's last no leaves behind: nothing.
-
-// TestLateCommit checks a commit that the driver holds back: clients see it,
-
-// the hardware and the screen do not.
-
-// TestFailingCommit checks a commit that fails in the hardware, after it could
-
-// be refused.
-
-// TestVblankSource checks a driver that has vblanks of its own.
-
-// TestCRCSources checks a driver with more than one place for checksums.

@@ -17,6 +17,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
+// TestPrepareRefuses checks what a driver's last no leaves behind: nothing.
 func TestPrepareRefuses(t *testing.T) {
 	var fail error
 	p, f := newBare(t, policy{driver: kms.Driver{
@@ -46,6 +47,8 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
+// TestLateCommit checks a commit that the driver holds back: clients see it,
+// the hardware and the screen do not.
 func TestLateCommit(t *testing.T) {
 	var late *fence.Fence
 	var programmed []uint32
@@ -111,6 +114,8 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
+// TestFailingCommit checks a commit that fails in the hardware, after it could
+// be refused.
 func TestFailingCommit(t *testing.T) {
 	var fail error
 	reports := new(drmtest.Reports)
@@ -142,6 +147,7 @@ func TestFailingCommit(t *testing.T) {
 	}
 }
 
+// TestVblankSource checks a driver that has vblanks of its own.
 func TestVblankSource(t *testing.T) {
 	var enabled []bool
 	on := make(chan struct{}, 1)

@@ -12,6 +12,8 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
+// TestObjectLimits checks that a driver cannot add more objects than the masks
+// of the uAPI have bits for.
 func TestObjectLimits(t *testing.T) {
 	m := kms.New(kms.Config{Buffers: gem.New()})
 	var primary *kms.Plane
@@ -33,6 +35,8 @@ func TestObjectLimits(t *testing.T) {
 	mustPanic(t, "zpos 3 is not in [0, 2]", func() { primary.CreateZposProperty(3, 0, 2) })
 }
 
+// TestEmptyFramebuffer checks that a framebuffer has pixels, whatever the
+// driver's limits are.
 func TestEmptyFramebuffer(t *testing.T) {
 	_, f := newBare(t, policy{})
 	handle, pitch := f.dumb(64, 64, 32)
@@ -44,6 +48,8 @@ func TestEmptyFramebuffer(t *testing.T) {
 	}
 }
 
+// TestDriverCheck checks that a driver can refuse a change with a reason, which
+// reaches clients in the same process and changes nothing.
 func TestDriverCheck(t *testing.T) {
 	var p *bare
 	var refuse error
@@ -74,6 +80,7 @@ func TestDriverCheck(t *testing.T) {
 	f.wantValue("after success", p.overlay, "FB_ID", uint64(fb))
 }
 
+// TestScalingLimits checks the limits of planes that scale and that do not.
 func TestScalingLimits(t *testing.T) {
 	p, f := newBare(t, policy{})
 	f.enable()
@@ -93,6 +100,7 @@ func TestScalingLimits(t *testing.T) {
 	}
 }
 
+// TestPlacement checks planes that must cover their CRTC, and need it enabled.
 func TestPlacement(t *testing.T) {
 	var whole *kms.Plane
 	p, f := newBare(t, policy{attach: func(p *bare) {
@@ -114,6 +122,7 @@ func TestPlacement(t *testing.T) {
 	try("outside", 0, 2000, 0, 1024, 768)
 }
 
+// TestCRCSources checks a driver with more than one place for checksums.
 func TestCRCSources(t *testing.T) {
 	p, _ := newBare(t, policy{crtc: kms.CRTCConfig{CRCSources: []string{"plane1", "auto", "pipe"}}})
 	if got := p.crtc.CRCControl(); got != "plane1\nauto*\npipe\n" {
