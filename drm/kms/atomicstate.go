@@ -17,8 +17,8 @@ type AtomicState struct {
 	m        *ModeConfig
 	old, new *State
 
-	// The objects that the request names, or that belong to them, changed or
-	// not: masks by index. A commit waits for the next vblank of each CRTC.
+	// The objects that the request names, or that it concerns, changed or not:
+	// masks by index. A commit waits for the next vblank of each CRTC.
 	planes     uint32
 	crtcs      uint32
 	connectors uint32
@@ -64,8 +64,8 @@ func (a *AtomicState) Old() *State { return a.old }
 func (a *AtomicState) New() *State { return a.new }
 
 // Planes returns the planes of the change, in the order of their indexes
-// (for_each_new_plane_in_state). Planes that are added during the iteration
-// are part of it.
+// (for_each_new_plane_in_state). A modeset concerns all planes and connectors
+// of its CRTC. Planes that are added during the iteration are part of it.
 func (a *AtomicState) Planes() iter.Seq[*Plane] { return touched(a.m.planes, &a.planes) }
 
 // CRTCs returns the CRTCs of the change, as Planes does.

@@ -42,13 +42,9 @@ func (a *AtomicState) check() error {
 	if err := a.checkModeset(); err != nil {
 		return err
 	}
-	for _, p := range a.m.planes {
-		// A new mode of its CRTC affects a plane that is not part of the change.
-		s := &a.new.planes[p.index]
-		if a.planes&(1<<p.index) == 0 && (s.CRTC == nil || a.crtcs&(1<<s.CRTC.index) == 0) {
-			continue
-		}
-		if err := a.placePlane(p, s); err != nil {
+	a.addAffected()
+	for p := range a.Planes() {
+		if err := a.placePlane(p, &a.new.planes[p.index]); err != nil {
 			return refusedPlane(p, err)
 		}
 	}
@@ -67,6 +63,27 @@ func (a *AtomicState) check() error {
 		}
 	}
 	return nil
+}
+
+// addAffected adds the connectors and planes of each CRTC that needs a modeset
+// (drm_atomic_add_affected_connectors, drm_atomic_add_affected_planes): a new
+// mode concerns them too.
+func (a *AtomicState) addAffected() {
+	for c := range a.CRTCs() {
+		if !a.NeedsModeset(c) {
+			continue
+		}
+		for _, connector := range a.m.connectors {
+			if a.old.connectors[connector.index].CRTC == c {
+				a.connector(connector)
+			}
+		}
+		for _, p := range a.m.planes {
+			if a.old.planes[p.index].CRTC == c {
+				a.plane(p)
+			}
+		}
+	}
 }
 
 func refusedPlane(p *Plane, err error) error { return fmt.Errorf("kms: plane %d: %w", p.id, err) }
@@ -224,7 +241,8 @@ func fraction(v uint32) uint32 { return uint32(uint64(v&0xffff) * 10000 >> 16) }
 func rotatesBy90(rotation uint32) bool { return rotation&(uapi.ModeRotate90|uapi.ModeRotate270) != 0 }
 
 // normalizeZpos numbers the planes of each CRTC of the change from the bottom
-// (drm_atomic_normalize_zpos).
+// (drm_atomic_normalize_zpos). A plane that gets another number becomes part of
+// the change.
 func (a *AtomicState) normalizeZpos() {
 	for i := range a.new.planes {
 		if a.new.planes[i].CRTC == nil {
@@ -245,7 +263,9 @@ func (a *AtomicState) normalizeZpos() {
 			return cmp.Compare(a.new.planes[p.index].Zpos, a.new.planes[q.index].Zpos)
 		})
 		for zpos, p := range planes {
-			a.new.planes[p.index].NormalizedZpos = zpos
+			if a.new.planes[p.index].NormalizedZpos != zpos {
+				a.plane(p).NormalizedZpos = zpos
+			}
 		}
 	}
 }

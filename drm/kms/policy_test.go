@@ -134,3 +134,74 @@ func TestCRCSources(t *testing.T) {
 		t.Errorf("control is %q", got)
 	}
 }
+
+// TestAffectedObjects checks that a driver finds in a modeset all planes and
+// connectors of the CRTC, though the request names the CRTC only.
+func TestAffectedObjects(t *testing.T) {
+	var planes, connectors, checks int
+	p, f := newBare(t, policy{
+		driver: kms.Driver{Check: func(a *kms.AtomicState) error {
+			planes, connectors = 0, 0
+			for range a.Planes() {
+				planes++
+			}
+			for range a.Connectors() {
+				connectors++
+			}
+			return nil
+		}},
+		attach: func(p *bare) {
+			property := p.m.CreateRangeProperty("filter", 0, 0, 1)
+			p.m.AttachProperty(p.overlay, property, kms.PropertyConfig{Check: func(*kms.AtomicState) error {
+				checks++
+				return nil
+			}})
+		},
+	})
+	f.enable()
+	fb := f.fb(64, 64, uapi.FormatXRGB8888)
+	f.must(f.blocking(func() error {
+		return f.atomic(0, 0, f.show(p.overlay, p.crtc, fb, 0, 0, 64, 64, 64, 64)...)
+	}))
+	checks = 0
+	f.must(f.atomic(uapi.ModeAtomicTestOnly, 0, f.set(p.crtc, "VRR_ENABLED", 0)))
+	if planes != 0 || connectors != 0 || checks != 0 {
+		t.Errorf("without a modeset: %d planes, %d connectors, %d checks; want none", planes, connectors, checks)
+	}
+	f.must(f.atomic(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, 0, f.set(p.crtc, "ACTIVE", 0)))
+	if planes != 2 || connectors != 1 || checks != 1 {
+		t.Errorf("in a modeset: %d planes, %d connectors, %d checks; want 2, 1, 1", planes, connectors, checks)
+	}
+}
+
+// TestAffectedZpos checks that a driver finds in a change the planes that it
+// moves in the stack without naming them.
+func TestAffectedZpos(t *testing.T) {
+	var primary bool
+	var p *bare
+	p, f := newBare(t, policy{
+		driver: kms.Driver{Check: func(a *kms.AtomicState) error {
+			primary = false
+			for plane := range a.Planes() {
+				primary = primary || plane == p.primary
+			}
+			return nil
+		}},
+		attach: func(p *bare) {
+			p.primary.CreateZposProperty(1, 1, 1)
+			p.overlay.CreateZposProperty(2, 0, 2)
+		},
+	})
+	f.enable()
+	fb := f.fb(64, 64, uapi.FormatXRGB8888)
+	f.must(f.blocking(func() error {
+		return f.atomic(0, 0, f.show(p.overlay, p.crtc, fb, 0, 0, 64, 64, 64, 64)...)
+	}))
+	if primary {
+		t.Error("a plane on top of the primary plane changes it")
+	}
+	f.must(f.atomic(uapi.ModeAtomicTestOnly, 0, f.set(p.overlay, "zpos", 0)))
+	if !primary {
+		t.Error("the primary plane is moved up, but is not part of the change")
+	}
+}
