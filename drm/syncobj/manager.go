@@ -65,10 +65,14 @@ func (m *Manager) CreateHandle(f *drm.File, s *Syncobj) uint32 {
 }
 
 // FindFence returns the fence of a handle, or of a point of its timeline
-// (drm_syncobj_find_fence). It fails with ENOENT if the file has no such handle,
-// and with EINVAL if nothing is submitted yet. With
+// (drm_syncobj_find_fence). It fails with EINVAL for other flags than those
+// below, with ENOENT if the file has no such handle, and with EINVAL if nothing
+// is submitted yet. With
 // uapi.SyncobjWaitFlagsWaitForSubmit in flags it waits for that, up to 5 s.
 func (m *Manager) FindFence(req *drm.Request, handle uint32, point uint64, flags uint32) (*fence.Fence, error) {
+	if flags&^uint32(uapi.SyncobjWaitFlagsWaitForSubmit) != 0 {
+		return nil, invalid("flags %#x: only WAIT_FOR_SUBMIT is allowed", flags)
+	}
 	s, err := m.Lookup(req.File, handle)
 	if err != nil {
 		return nil, err

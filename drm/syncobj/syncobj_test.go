@@ -204,6 +204,7 @@ func TestErrors(t *testing.T) {
 		{"transfer from an unknown handle", f.transfer(99, 0, s, 0, 0), unix.ENOENT},
 		{"transfer of an unsubmitted point", f.transfer(s, 1, s, 0, 0), unix.EINVAL},
 		{"transfer with flags", f.transfer(s, 0, s, 0, 1), unix.EINVAL},
+		{"transfer with flags from an unknown handle", f.transfer(99, 0, s, 0, 1), unix.EINVAL},
 		{"transfer with padding", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjTransfer, &uapi.SyncobjTransfer{SrcHandle: s, DstHandle: s, Pad: 1}), unix.EINVAL},
 		{"eventfd with flags", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: int32(eventfd), Flags: 1}), unix.EINVAL},
 		{"eventfd with padding", drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: int32(eventfd), Pad: 1}), unix.EINVAL},

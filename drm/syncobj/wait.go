@@ -157,9 +157,6 @@ const submitTimeout = 5 * time.Second
 // findFence returns the fence of a point. With WAIT_FOR_SUBMIT it waits until
 // the point is submitted (drm_syncobj_find_fence).
 func findFence(req *drm.Request, s *Syncobj, point uint64, flags uint32) (*fence.Fence, error) {
-	if flags&^uint32(uapi.SyncobjWaitFlagsWaitForSubmit) != 0 {
-		return nil, invalid("flags %#x: only WAIT_FOR_SUBMIT is allowed", flags)
-	}
 	f, err := s.Find(point)
 	if err == nil || flags == 0 {
 		return f, err
