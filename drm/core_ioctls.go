@@ -112,6 +112,10 @@ func getCap(dev *RegisteredDevice, req *Request, arg *uapi.GetCap) error {
 	case uapi.CapSyncobjTimeline:
 		arg.Value = boolValue(dev.Has(FeatureSyncobjTimeline))
 		return nil
+	case uapi.CapAtomicAsyncPageFlip:
+		if dev.Has(FeatureModeset) && !dev.Has(FeatureAtomic) {
+			return nil
+		}
 	}
 	if capability != uapi.CapPrime && !dev.Has(FeatureModeset) {
 		return fmt.Errorf("drm: GET_CAP %d: %s drives no displays: %w", capability, dev.Name(), unix.EOPNOTSUPP)

@@ -26,6 +26,8 @@ func (m *ModeConfig) atomic(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	async := arg.Flags&uapi.ModePageFlipAsync != 0
 	wantsEvents := arg.Flags&uapi.ModePageFlipEvent != 0
 	switch {
+	case !dev.Has(drm.FeatureAtomic):
+		return refuse(unix.EOPNOTSUPP, "ATOMIC: %s has no atomic modesetting", dev.Name())
 	case !req.File.Caps().Atomic:
 		return invalid("ATOMIC: the client has not set DRM_CLIENT_CAP_ATOMIC")
 	case arg.Flags&^uint32(uapi.ModeAtomicFlags) != 0:

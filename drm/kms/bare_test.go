@@ -37,6 +37,7 @@ type policy struct {
 	limits kms.Limits
 	crtc   kms.CRTCConfig
 	attach func(p *bare) // adds properties
+	legacy bool          // without FeatureAtomic
 	// reports collects what is logged; nil fails the test instead.
 	reports *drmtest.Reports
 }
@@ -72,11 +73,16 @@ func newBare(t *testing.T, policy policy) (*bare, *fixture) {
 	}
 	p.Driver = &drmtest.Driver{
 		Class: class, Parts: []drm.Part{p.m, p.buffers},
-		Offers: drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic,
+		Offers: drm.FeatureGEM | drm.FeatureModeset,
+	}
+	if !policy.legacy {
+		p.Offers |= drm.FeatureAtomic
 	}
 	f := newFixtureOn(t, p)
 	f.clock = clock
-	f.setCap(uapi.ClientCapAtomic, 1)
+	if !policy.legacy {
+		f.setCap(uapi.ClientCapAtomic, 1)
+	}
 	return p, f
 }
 

@@ -205,3 +205,16 @@ func TestAffectedZpos(t *testing.T) {
 		t.Error("the primary plane is moved up, but is not part of the change")
 	}
 }
+
+// TestWithoutAtomic checks a driver that offers legacy modesetting only.
+func TestWithoutAtomic(t *testing.T) {
+	_, f := newBare(t, policy{legacy: true, limits: kms.Limits{AsyncPageFlip: true}})
+	want(t, "ATOMIC", ioctl(f, uapi.IoctlModeAtomic, &uapi.ModeAtomic{}), unix.EOPNOTSUPP)
+	for capability, value := range map[uint64]uint64{uapi.CapAsyncPageFlip: 1, uapi.CapAtomicAsyncPageFlip: 0} {
+		arg := uapi.GetCap{Capability: capability, Value: 99}
+		if f.must(ioctl(f, uapi.IoctlGetCap, &arg)); arg.Value != value {
+			t.Errorf("capability %#x is %d, want %d", capability, arg.Value, value)
+		}
+	}
+	f.enable()
+}
