@@ -1,0 +1,246 @@
+package host_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/host"
+)
+
+// hostileClient returns the path of testprogs/hostile, built without cgo.
+var hostileClient = sync.OnceValue(func() string {
+	path := filepath.Join(filepath.Dir(client), "hostile")
+	build := exec.Command("go", "build", "-o", path, "../internal/testprogs/hostile")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("building testprogs/hostile: %v\n%s", err, out))
+	}
+	return path
+})
+
+// An arena is a host with two cards. Attacks use the first, honest programs the
+// second, and both as other users than the host.
+type arena struct {
+	*host.Host
+	t     *testing.T
+	first *bus.Device
+}
+
+func newArena(t *testing.T, opts host.Options) *arena {
+	t.Helper()
+	drmtest.NoLeaks(t)
+	class := drm.NewClass(drm.ClassOptions{})
+	platform := bus.New("platform")
+	first := drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	drmtest.Bind(t, platform, "vkms.1", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	opts.Logger = logger
+	h, err := host.New(class, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &arena{h, t, first}
+}
+
+// An attack is a running testprogs/hostile.
+type attack struct {
+	*host.Process
+	t     *testing.T
+	stdin io.Closer
+	lines *bufio.Reader
+}
+
+// begin starts an attack, in a process group of its own as a shell does.
+func (a *arena) begin(user *syscall.SysProcAttr, args ...string) *attack {
+	a.t.Helper()
+	cmd := asUser(exec.Command(hostileClient(), args...), user)
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.Setpgid = true
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	p, err := a.Start(cmd)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return &attack{p, a.t, stdin, bufio.NewReader(out)}
+}
+
+// holding waits until everything is in place.
+func (a *attack) holding() *attack {
+	a.t.Helper()
+	if line := a.line(); line != "holding" {
+		a.t.Fatalf("the attack says %q", line)
+	}
+	return a
+}
+
+// line returns the next line of the output.
+func (a *attack) line() string {
+	line, _ := a.lines.ReadString('\n')
+	return strings.TrimSuffix(line, "\n")
+}
+
+// end ends standard input and expects a status of 0.
+func (a *attack) end() {
+	a.t.Helper()
+	_ = a.stdin.Close()
+	out, _ := io.ReadAll(a.lines)
+	if status, err := a.Wait(); status != 0 || err != nil {
+		a.t.Errorf("exit status %d, %v\n%s", status, err, out)
+	}
+	<-a.Done()
+}
+
+// kill kills the attack and the processes of its group.
+func (a *attack) kill() {
+	a.t.Helper()
+	if err := unix.Kill(-a.PID(), unix.SIGKILL); err != nil {
+		a.t.Error(err)
+	}
+	_, _ = a.Wait()
+	<-a.Done()
+}
+
+// honest runs a program beside the attack that opens, draws and flips.
+func (a *arena) honest() {
+	a.t.Helper()
+	a.begin(nobody, "honest", "3").end()
+}
+
+// TestHostileThreads has clients occupy threads of theirs in calls that the
+// host serves. Other programs must be served all the same, and the attack must
+// be killable.
+func TestHostileThreads(t *testing.T) {
+	shared := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(shared), 0o755), os.Chmod(shared, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		attack []string
+		ready  func(*host.Host) bool
+	}{
+		{[]string{"fifo", "300", shared}, nil},
+		{[]string{"reads", "4200"}, func(h *host.Host) bool { return h.Watched() >= 4200 }},
+		{[]string{"jump", "24"}, nil},
+	} {
+		t.Run(tc.attack[0], func(t *testing.T) {
+			a := newArena(t, host.Options{})
+			attack := a.begin(nobody, tc.attack...).holding()
+			if tc.ready != nil {
+				waitFor(t, "all threads wait", func() bool { return tc.ready(a.Host) })
+			}
+			a.honest()
+			attack.kill()
+			waitFor(t, "no request is watched", func() bool { return a.Watched() == 0 })
+			a.honest()
+		})
+	}
+}
+
+// TestHostileMemory unplugs a card while a client's request waits for memory
+// that the client does not provide. Root runs the client: others may not use
+// userfaultfd.
+func TestHostileMemory(t *testing.T) {
+	a := newArena(t, host.Options{})
+	attack := a.begin(nil, "fault").holding()
+	a.honest()
+	if err := a.first.Unbind(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := a.first.Rebind("vkms"); err != nil {
+		t.Error(err)
+	}
+	a.honest()
+	attack.end()
+}
+
+// TestHostileMonitors has clients listen for events without reading them, and
+// close many sockets.
+func TestHostileMonitors(t *testing.T) {
+	a := newArena(t, host.Options{})
+	a.begin(nobody, "closed", "5000").end()
+	const clients, sockets = 3, 300
+	var all []*attack
+	for range clients {
+		all = append(all, a.begin(nobody, "monitors", fmt.Sprint(sockets)).holding())
+	}
+	before := runtime.NumGoroutine()
+	for range 20 {
+		if err := a.first.Unbind(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.first.Rebind("vkms"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := runtime.NumGoroutine(); after > before+sockets/2 {
+		t.Errorf("%d goroutines, %d before the events", after, before)
+	}
+	a.honest()
+	for _, attack := range all {
+		attack.end()
+	}
+}
+
+// TestHostileShare has a client take all that it can get of one thing. Another
+// client must still get what it needs.
+func TestHostileShare(t *testing.T) {
+	// Fewer descriptors, so that the test ends soon.
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+	for _, what := range []string{"dumb", "file", "control", "dmabuf", "lease", "blob"} {
+		t.Run(what, func(t *testing.T) {
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3000, Max: before.Max}); err != nil {
+				t.Fatal(err)
+			}
+			a := newArena(t, host.Options{EveryUser: true})
+			attack := a.begin(nobody, "take", what).holding()
+			a.honest()
+			attack.end()
+			a.honest()
+		})
+	}
+}
+
+// TestHostileCalls has clients make calls that they may not make.
+func TestHostileCalls(t *testing.T) {
+	for _, what := range []string{"int80", "control"} {
+		t.Run(what, func(t *testing.T) {
+			a := newArena(t, host.Options{})
+			a.begin(nobody, what).end()
+			a.honest()
+		})
+	}
+}

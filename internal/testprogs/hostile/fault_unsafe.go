@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Requests and structs of linux/userfaultfd.h.
+const (
+	uffdioAPI      = 0xc018aa3f
+	uffdioRegister = 0xc020aa00
+	uffdAPI        = 0xaa
+	modeMissing    = 1
+)
+
+// missingPage returns a descriptor that tells of accesses to a page, and the
+// page's address. The access waits for the page.
+func missingPage() (faults int, page uintptr) {
+	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC, 0, 0)
+	if errno != 0 {
+		failf("userfaultfd: %v", errno)
+	}
+	api := struct{ api, features, ioctls uint64 }{api: uffdAPI}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, uffdioAPI, uintptr(unsafe.Pointer(&api))); errno != 0 {
+		failf("UFFDIO_API: %v", errno)
+	}
+	memory := must(unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
+	page = uintptr(unsafe.Pointer(&memory[0]))
+	register := struct{ start, length, mode, ioctls uint64 }{uint64(page), uint64(len(memory)), modeMissing, 0}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, uffdioRegister, uintptr(unsafe.Pointer(&register))); errno != 0 {
+		failf("UFFDIO_REGISTER: %v", errno)
+	}
+	return int(fd), page
+}

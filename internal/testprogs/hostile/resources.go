@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
+)
+
+// take makes as many of one thing as the host allows, and holds them.
+func take(args []string) {
+	// Its own limit must not be what ends it.
+	var limit unix.Rlimit
+	check(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	limit.Cur = limit.Max
+	check(unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	card := must(kmsclient.Open("/dev/dri/card0"))
+	one := map[string]func() error{
+		"dumb": func() error {
+			_, err := card.CreateDumb(16, 16, 32)
+			return err
+		},
+		"file": func() error {
+			_, err := open("/dev/dri/card0", unix.O_RDWR)
+			return err
+		},
+		"control": func() error {
+			_, err := open("/sys/class/drm/card0-Virtual-1/status", unix.O_WRONLY)
+			return err
+		},
+		"dmabuf": func() error {
+			dumb, err := card.CreateDumb(16, 16, 32)
+			if err == nil {
+				_, err = card.Export(dumb.Handle, uapi.Cloexec)
+			}
+			return err
+		},
+		"lease": func() error { return kmsclient.Ioctl(card, uapi.IoctlModeCreateLease, &uapi.ModeCreateLease{}) },
+		"blob": func() error {
+			_, err := card.CreateBlob(make([]byte, 1024))
+			return err
+		},
+	}[args[0]]
+	for n := 0; ; n++ {
+		err := one()
+		if err == nil {
+			continue
+		}
+		var errno unix.Errno
+		if !errors.As(err, &errno) {
+			failf("%v", err)
+		}
+		want(fmt.Sprintf("%s %d", args[0], n), errno, unix.EMFILE, unix.ENOMEM, unix.ENOSPC)
+		if n < 100 {
+			failf("only %d are allowed of %s", n, args[0])
+		}
+		hold()
+		return
+	}
+}
+
+// control tries to unbind, remove, rescan and force, as root may.
+func control([]string) {
+	for _, path := range []string{
+		"/sys/class/drm/card0/device/driver/unbind", "/sys/class/drm/card0/device/driver/bind",
+		"/sys/bus/platform/drivers/vkms/unbind", "/sys/bus/platform/rescan", "/sys/class/drm/card0/device/uevent",
+		"/sys/class/drm/card0/uevent", "/sys/class/drm/card0-Virtual-1/status", "/sys/class/drm/card0/../../../driver/unbind",
+		"/sys/kernel/debug/dri/0/Virtual-1/force", "/sys/kernel/debug/dri/0/name",
+	} {
+		for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR, unix.O_WRONLY | unix.O_TRUNC, unix.O_WRONLY | unix.O_CREAT} {
+			_, err := open(path, flags)
+			want("open of "+path, err, unix.EACCES, unix.ENOENT)
+		}
+		want("chmod of "+path, unix.Chmod(path, 0o666), unix.EPERM, unix.EACCES, unix.ENOENT)
+	}
+	want("delete_module", unix.DeleteModule("vkms", 0), unix.EPERM)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
+)
+
+// int80 makes system calls by the gate for 32-bit programs, which must not
+// change the terminal behind a dma-buf.
+func int80([]string) {
+	card := must(kmsclient.Open("/dev/dri/card0"))
+	dumb := must(card.CreateDumb(64, 64, 32))
+	fd := must(card.Export(dumb.Handle, uapi.Cloexec|uapi.RDWR))
+	poll := func() int16 {
+		return must(kmsclient.FromFD(int(fd)).Poll(unix.POLLIN|unix.POLLOUT, 0))
+	}
+	const ioctl32 = 54
+	before := poll()
+	for _, request := range []uintptr{unix.TCXONC, unix.TCFLSH, unix.TCSBRK} {
+		for arg := range uintptr(3) {
+			want("a terminal's request", unix.IoctlSetInt(int(fd), uint(request), int(arg)), unix.ENOTTY, unix.EINVAL)
+			if got := int(int32(call80(ioctl32, uintptr(fd), request, arg))); got >= 0 {
+				failf("request %#x by int 0x80 returned %d", request, got)
+			}
+			if after := poll(); after != before {
+				failf("poll of the dma-buf after request %#x: %#x, before %#x", request, after, before)
+			}
+		}
+	}
+}
+
+// jumper makes the host run an mmap in this thread, from code that another
+// thread makes an endless loop after the given time.
+func jumper(args []string) {
+	card := must(kmsclient.Open("/dev/dri/card0"))
+	dumb := must(card.CreateDumb(64, 64, 32))
+	offset := must(card.MapDumb(dumb.Handle))
+	code := must(unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
+	copy(code, "\x0f\x05\xc3") // syscall; ret
+	after := time.Duration(must(strconv.Atoi(args[0]))) * time.Microsecond
+	started := make(chan struct{})
+	go func() {
+		close(started)
+		for start := time.Now(); time.Since(start) < after; {
+		}
+		copy(code, "\xeb\xfe") // jmp .
+	}()
+	<-started
+	fmt.Println("jumping")
+	callAt(code, unix.SYS_MMAP, 0, uintptr(dumb.Size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED, uintptr(card.FD), uintptr(offset))
+	os.Exit(0)
+}
+
+// jump runs many jumpers, kills them when all have begun, and then holds.
+func jump(args []string) {
+	var all []*exec.Cmd
+	for i := range must(strconv.Atoi(args[0])) {
+		cmd := exec.Command("/proc/self/exe", "jumper", strconv.Itoa(20+10*i))
+		out := must(cmd.StdoutPipe())
+		check(cmd.Start())
+		_, err := out.Read(make([]byte, 8))
+		check(err)
+		all = append(all, cmd)
+	}
+	hold()
+	for _, cmd := range all {
+		if err := cmd.Process.Kill(); !errors.Is(err, os.ErrProcessDone) {
+			check(err)
+		}
+		_ = cmd.Wait()
+	}
+}
+
+// fault sends a request whose argument lies in memory that this process alone
+// could provide, and does not. It holds once the host waits for the memory.
+func fault([]string) {
+	fd := openCard()
+	faults, page := missingPage()
+	go func() { kmsclient.IoctlAt(fd, uapi.IoctlVersion, page) }()
+	_, err := unix.Read(faults, make([]byte, 32)) // struct uffd_msg
+	check(err)
+	hold()
+	os.Exit(0)
+}
