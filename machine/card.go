@@ -71,6 +71,10 @@ func (c *Card) Node() string {
 	return ""
 }
 
+// Owns reports whether the device is, or was, a device of this card. It takes no
+// locks.
+func (c *Card) Owns(dev *drm.Device) bool { return dev.Parent().Name() == c.device }
+
 // String returns the label, and the node if it has another name.
 func (c *Card) String() string {
 	if node := c.Node(); node != "" && node != c.label {

@@ -75,6 +75,7 @@ type Machine struct {
 	described int              // the number of described cards
 	cards     map[string]*Card // by label
 	processes []*Process
+	starts    []*func(program string) // see BeforeStart
 }
 
 // New returns a machine with the described cards. It plugs those that are
@@ -146,6 +147,17 @@ func (m *Machine) Card(label string) (*Card, error) {
 	c := m.newCard(label, *m.opts.Template, i)
 	m.cards[label] = c
 	return c, nil
+}
+
+// CardOf returns the card that the device is, or was, a device of. It returns
+// nil for a device that no card of the machine has made.
+func (m *Machine) CardOf(dev *drm.Device) *Card {
+	for _, c := range m.Cards() {
+		if c.Owns(dev) {
+			return c
+		}
+	}
+	return nil
 }
 
 // labels tells which cards the description has.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/udrm/udrm/host"
 )
@@ -22,6 +23,12 @@ func (p *Process) Name() string { return p.name }
 // Start starts a program on the machine; see [host.Host.Start]. Do not call the
 // methods Start and Wait of cmd.
 func (m *Machine) Start(cmd *exec.Cmd) (*Process, error) {
+	m.mu.Lock()
+	starts := slices.Clone(m.starts)
+	m.mu.Unlock()
+	for _, f := range starts {
+		(*f)(filepath.Base(cmd.Path))
+	}
 	cmd.Env = append(cmd.Environ(), m.marker)
 	hp, err := m.host.Start(cmd)
 	if err != nil {
@@ -32,6 +39,19 @@ func (m *Machine) Start(cmd *exec.Cmd) (*Process, error) {
 	m.processes = append(m.processes, p)
 	m.mu.Unlock()
 	return p, nil
+}
+
+// BeforeStart arranges that Start calls f with the base name of the program,
+// and starts the program when f has returned. remove ends that.
+func (m *Machine) BeforeStart(f func(program string)) (remove func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.starts = append(m.starts, &f)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.starts = slices.DeleteFunc(m.starts, func(g *func(string)) bool { return g == &f })
+	}
 }
 
 // Signal sends a signal to the program. It does nothing once the program has

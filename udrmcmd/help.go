@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/udrm/udrm/machine/aim"
 	"github.com/udrm/udrm/machine/config"
 	"github.com/udrm/udrm/trace"
 )
@@ -31,6 +32,7 @@ func topics() []topic {
 	return []topic{
 		{"config", "the format of the files of --config", func(*app) string { return config.Format() }},
 		{"at", "the actions of --at", (*app).atTopic},
+		{"on", "the events and effects of --on", (*app).onTopic},
 		{"trace-format", "the format of the files of --trace", func(*app) string { return trace.Format() }},
 		{"environment", "environment variables", fileTopic("environment")},
 		{"exit-status", "exit statuses", fileTopic("exit-status")},
@@ -62,8 +64,8 @@ func fileTopic(name string) func(a *app) string {
 // atTopic returns the help on --at, with the table of actions.
 func (a *app) atTopic() string {
 	var table strings.Builder
-	for _, action := range actions {
-		fmt.Fprintf(&table, "    %s\n%s\n", action.form, wrap(action.help, "        ", 80))
+	for _, action := range aim.Actions() {
+		fmt.Fprintf(&table, "    %s\n%s\n", action.Form, wrap(action.Help, "        ", 80))
 	}
 	return strings.Replace(fileTopic("at")(a), "{{actions}}", table.String(), 1)
 }

@@ -16,13 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/aim"
 )
 
 type runCmd struct {
 	cardFlags `embed:"" group:"Cards:"`
 
 	At        []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"${at_help}"`
-	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at failed or was missed, or if the program cannot use the cards."`
+	On        []aimedRule   `sep:"none" placeholder:"EVENT:EFFECT" help:"Do something at an event of the program, such as MODE_ATOMIC#3:unplug or ADDFB2#3:error=ENOSPC. Repeat the flag for more rules; see \"${name} help on\"."`
+	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at or --on failed or was missed, or if the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
@@ -118,15 +120,17 @@ type runner struct {
 	log     *slog.Logger
 	machine *machine.Machine
 
+	triggers []*aim.Trigger // of --on
+
 	mu       sync.Mutex
-	failures int // actions that failed, or whose time never came
+	failures int // actions that failed, or whose time or event never came
 
 	abandoned bool // leftovers live on
 }
 
 // run runs the program to its end, and returns its exit status.
 func (r *runner) run(args []string) (status int, err error) {
-	if err := r.checkActions(); err != nil {
+	if err := errors.Join(r.checkActions(), r.aimRules()); err != nil {
 		return 0, err
 	}
 	program := exec.Command(args[0], args[1:]...)
@@ -146,6 +150,7 @@ func (r *runner) run(args []string) (status int, err error) {
 	status, err = p.Wait()
 	stop()
 	r.waitForLeftovers(forward, p)
+	r.endRules()
 	return status, err
 }
 
@@ -161,18 +166,13 @@ func startStatus(err error) int {
 	return statusFailure
 }
 
-// checkActions returns an error if an action names a card or a connector that
-// does not exist. The connectors of a card that is not plugged yet are unknown.
+// checkActions returns an error if an action of --at names a card or a connector
+// that does not exist.
 func (r *runner) checkActions() error {
 	var errs []error
 	for i := range r.At {
-		a := &r.At[i]
-		card, err := r.machine.Card(a.card)
-		if err == nil && a.connector != "" && card.Plugged() {
-			err = card.CheckConnector(a.connector)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("--at %v: %w", a, err))
+		if err := r.At[i].Check(r.machine); err != nil {
+			errs = append(errs, fmt.Errorf("--at %v: %w", &r.At[i], err))
 		}
 	}
 	return errors.Join(errs...)
@@ -194,7 +194,7 @@ func (r *runner) startActions() (stop func()) {
 				return
 			}
 			begin := time.Now()
-			if err := a.do(context.Background(), r.machine); err != nil {
+			if err := a.Do(context.Background(), r.machine, nil); err != nil {
 				r.fail(a, err)
 				return
 			}
@@ -207,9 +207,14 @@ func (r *runner) startActions() (stop func()) {
 	}
 }
 
-// fail reports that an action failed, or that its time never came.
-func (r *runner) fail(a *timedAction, err error) {
-	r.log.Error(fmt.Sprintf("%v: %v", a, err))
+// fail reports that an action failed, or that its time or event never came.
+func (r *runner) fail(what fmt.Stringer, err error) {
+	r.log.Error(fmt.Sprintf("%v: %v", what, err))
+	r.count()
+}
+
+// count counts a failure.
+func (r *runner) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failures++

@@ -23,10 +23,11 @@ _udrm() {
 		--format) return ;;
 		--vgem) return ;;
 		--at) return ;;
+		--on) return ;;
 		--leftovers) return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --lenient --leftovers --hang-up --every-user --every-root --trace --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --lenient --leftovers --hang-up --every-user --every-root --trace --verbose" -- "$word")) ;;
 	trace)
 		case $previous in
 		esac
@@ -38,7 +39,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at trace-format environment exit-status signals leftovers man completion run trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on trace-format environment exit-status signals leftovers man completion run trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

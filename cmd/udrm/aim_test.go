@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/trace"
+)
+
+// TestAim checks what the rules of --on do, and the exit status.
+func TestAim(t *testing.T) {
+	t.Parallel()
+	shot := filepath.Join(t.TempDir(), "shot.png")
+	modetest := []string{"modetest", "-M", "vkms", "-s", connector + ":1024x768"} // ends at once, as its input does
+	for _, tc := range []struct {
+		name, on string
+		flags    []string
+		program  []string
+		exit     int
+		stderr   string
+	}{
+		{"error", "ADDFB2:error=ENOSPC", nil, modetest, 0, "failed to add fb (1024x768): No space left on device\n"},
+		{"only the second", "ADDFB2#2:error=ENOSPC", nil, modetest, 125, "udrm: ADDFB2#2:error=ENOSPC: it has not fired: it has seen 1 of its events\n"},
+		{"missed", "MODE_ATOMIC:unplug", nil, modetest, 125, "udrm: MODE_ATOMIC:unplug: it has not fired: its event has not happened\n"},
+		{"missed, lenient", "MODE_ATOMIC:unplug", []string{"--lenient"}, modetest, 0, "udrm: MODE_ATOMIC:unplug: it has not fired"},
+		{"delay", "SETCRTC:delay=20ms", []string{"-v"}, modetest, 0, "udrm: SETCRTC:delay=20ms: fired at SETCRTC 1, of modetest ("},
+		{"action fails", "open:plug", nil, modetest, 125, "udrm: open:plug: card0 is already plugged\n"},
+		{"signal", "SETCRTC:signal=SIGTERM", nil, modetest, 128 + 15, ""},
+		{"screenshot", "SETCRTC:after:screenshot=" + shot, nil, modetest, 0, ""},
+		{"start", "start:unplug=card0", nil, []string{"ls", "/dev/dri/card0"}, 2, "ls: cannot access '/dev/dri/card0': No such file or directory\n"},
+		{"program", "SETCRTC:comm=other:error=EIO", nil, modetest, 125, "it has not fired: its event has not happened"},
+		{"CRTC", "SETCRTC:crtc=38:error=EIO", nil, modetest, 0, "failed to set mode"},
+		{"unknown CRTC", "SETCRTC:crtc=1:error=EIO", nil, modetest, 125, "udrm: --on SETCRTC:crtc=1:error=EIO: there is no CRTC 1; the ids are [38]\n"},
+		{"unknown connector", "SETCRTC:disconnect=DP-9", nil, modetest, 125, "udrm: --on SETCRTC:disconnect=DP-9: card0 has no connector DP-9; it has Virtual-1\n"},
+		{"unknown request", "SETCRCT:unplug", nil, modetest, 125, "udrm: --on: \"SETCRCT:unplug\": unknown event \"SETCRCT\""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, slices.Concat([]string{"run", "--on", tc.on}, tc.flags, []string{"--"}, tc.program)...)
+			if r.exit != tc.exit || !strings.Contains(r.stderr, tc.stderr) || tc.stderr == "" && r.stderr != "" {
+				t.Errorf("exit %d, want %d; the output has no %q:\n%s", r.exit, tc.exit, tc.stderr, r.stderr)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if size := readPNG(t, shot).Bounds().Size(); size.X != 1024 || size.Y != 768 {
+			t.Errorf("the screenshot has %v pixels", size)
+		}
+	})
+}
+
+// TestAimedUnplugs unplugs the card at each point of each kind of request that
+// modetest sends, and compares the answers with the table of docs/concepts.md:
+// the request in flight runs to its end, and each later one fails with ENODEV.
+func TestAimedUnplugs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	modetest := func(t *testing.T, name string, flags ...string) []trace.Record {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		args := slices.Concat([]string{"run", "--trace", name}, flags, []string{"--", "modetest", "-M", "vkms", "-s", connector + ":1024x768"})
+		// Whatever modetest makes of it: it crashes after an unplug at
+		// MODE_GETCONNECTOR.
+		if r := run(t, args...); r.exit == 125 {
+			t.Fatalf("%q: exit status %d\n%s", args, r.exit, r.stderr)
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		records, err := trace.Read(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(records, func(r trace.Record) bool { return r.Type != "ioctl" && r.Type != "open" && r.Type != "mmap" })
+	}
+	plain := modetest(t, "plain")
+	var events []string
+	for _, r := range plain {
+		if !slices.Contains(events, r.Name()) {
+			events = append(events, r.Name())
+		}
+	}
+	if len(events) < 15 {
+		t.Fatalf("modetest sends only %q", events)
+	}
+	for _, event := range events {
+		for _, point := range []string{"before", "entered", "handled", "after"} {
+			t.Run(event+" "+point, func(t *testing.T) {
+				t.Parallel()
+				aimed := modetest(t, event+"."+point, "--on", event+":"+point+":unplug")
+				at := slices.IndexFunc(plain, func(r trace.Record) bool { return r.Name() == event })
+				for i, r := range aimed {
+					want := "ENODEV"
+					switch {
+					case i < at, i == at && point != "before":
+						want = plain[i].Errno
+						if r.Name() != plain[i].Name() {
+							t.Fatalf("request %d is %s, without the unplug %s", i, r.Name(), plain[i].Name())
+						}
+					}
+					if r.Errno != want {
+						t.Errorf("request %d, %s, answers %q, want %q", i, r.Name(), r.Errno, want)
+					}
+				}
+				if len(aimed) <= at {
+					t.Errorf("modetest sent %d requests and has not come to %s", len(aimed), event)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package aim
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/config"
+	"github.com/udrm/udrm/machine/picture"
+)
+
+// An Action is something to do to a card.
+type Action struct {
+	Kind      *ActionKind
+	Card      string // "card0"; "": the card of the event
+	Connector string // "HDMI-A-1"; "" for none
+	Argument  string // the file of a screenshot; the monitor to connect, "" for the connector's own
+}
+
+// An ActionKind is a kind of [Action].
+type ActionKind struct {
+	Name string
+	Form string // how it is written
+	Help string
+
+	connector need // CARD:CONNECTOR
+	argument  need // =ARGUMENT behind it
+	do        func(ctx context.Context, c *machine.Card, a *Action) error
+}
+
+// A need says whether an action takes something.
+type need int
+
+const (
+	never need = iota
+	optional
+	always
+)
+
+// Actions returns all kinds of actions, in the order of the help.
+func Actions() []*ActionKind { return actions }
+
+var actions = []*ActionKind{
+	{
+		Name: "unplug", Form: "unplug=CARD",
+		Help: "Pull the card out. The driver is not asked.",
+		do:   func(ctx context.Context, c *machine.Card, _ *Action) error { return c.Unplug(ctx) },
+	}, {
+		Name: "plug", Form: "plug=CARD",
+		Help: "Plug the card in (again).",
+		do:   func(ctx context.Context, c *machine.Card, _ *Action) error { return c.Plug(ctx) },
+	}, {
+		Name: "unbind", Form: "unbind=CARD",
+		Help: "Unbind the driver from the card, a planned removal. The driver switches the display off first.",
+		do:   func(ctx context.Context, c *machine.Card, _ *Action) error { return c.Unbind(ctx) },
+	}, {
+		Name: "bind", Form: "bind=CARD",
+		Help: "Bind the driver to the card, after unbind.",
+		do:   func(ctx context.Context, c *machine.Card, _ *Action) error { return c.Bind(ctx) },
+	}, {
+		Name: "disconnect", Form: "disconnect=CARD:CONNECTOR", connector: always,
+		Help: "Pull the monitor out of the connector.",
+		do: func(ctx context.Context, c *machine.Card, a *Action) error {
+			return c.Disconnect(ctx, a.Connector)
+		},
+	}, {
+		Name: "connect", Form: "connect=CARD:CONNECTOR[=MONITOR]", connector: always, argument: optional,
+		Help: "Plug a monitor into the connector: MONITOR as in --monitor, or the monitor that the connector is described with.",
+		do: func(ctx context.Context, c *machine.Card, a *Action) error {
+			monitor, err := a.monitor()
+			if err != nil {
+				return err
+			}
+			return c.Connect(ctx, a.Connector, monitor)
+		},
+	}, {
+		Name: "screenshot", Form: "screenshot=CARD[:CONNECTOR]=FILE.png", connector: optional, argument: always,
+		Help: "Write the picture on the connector to a PNG file. CONNECTOR can be left out if the card shows only one picture.",
+		do: func(_ context.Context, c *machine.Card, a *Action) error {
+			shown, err := c.Screenshot(a.Connector)
+			if err != nil {
+				return err
+			}
+			return picture.Write(a.Argument, shown)
+		},
+	},
+}
+
+func actionNamed(name string) *ActionKind {
+	for _, k := range actions {
+		if k.Name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// ParseAction parses an action that names its card, such as "unplug=card0" or
+// "screenshot=card0:DP-1=out.png".
+func ParseAction(text string) (Action, error) {
+	name, target, ok := strings.Cut(text, "=")
+	if !ok {
+		return Action{}, fmt.Errorf("there is no card")
+	}
+	kind := actionNamed(name)
+	if kind == nil {
+		return Action{}, fmt.Errorf("unknown action %q", name)
+	}
+	target, argument, hasArgument := strings.Cut(target, "=")
+	card, connector, hasConnector := strings.Cut(target, ":")
+	if err := machine.CheckLabel(card); err != nil {
+		return Action{}, err
+	}
+	return newAction(kind, card, connector, hasConnector, argument, hasArgument)
+}
+
+// parseOwnAction parses an action that may leave out the card, which is then
+// that of the event: "unplug", "disconnect=DP-1", "screenshot=out.png".
+func parseOwnAction(text string) (Action, error) {
+	name := wordName(text)
+	kind := actionNamed(name)
+	if strings.HasPrefix(text[len(name):], ":") {
+		return Action{}, fmt.Errorf("%s is not the last word", name)
+	}
+	_, target, hasTarget := strings.Cut(text, "=")
+	first, argument, hasArgument := strings.Cut(target, "=")
+	card, connector, hasConnector := strings.Cut(first, ":")
+	switch {
+	case hasTarget && machine.CheckLabel(card) == nil:
+		return ParseAction(text)
+	case kind.connector == always:
+		return newAction(kind, "", first, hasTarget, argument, hasArgument)
+	case kind.connector == optional && hasArgument: // screenshot=DP-1=out.png
+		return newAction(kind, "", first, true, argument, true)
+	case kind.argument != never:
+		return newAction(kind, "", "", false, target, hasTarget)
+	case !hasTarget:
+		return newAction(kind, "", connector, hasConnector, "", false)
+	}
+	return ParseAction(text) // whose error says what is wrong
+}
+
+func newAction(kind *ActionKind, card, connector string, hasConnector bool, argument string, hasArgument bool) (Action, error) {
+	example := card
+	if example == "" {
+		example = "card0"
+	}
+	if why := kind.connector.check(hasConnector, connector, kind.Name, "connector, such as "+example+":Virtual-1"); why != "" {
+		return Action{}, fmt.Errorf("%s", why)
+	}
+	if strings.ContainsRune(connector, ':') {
+		return Action{}, fmt.Errorf("%q is not a connector", connector)
+	}
+	what := "file"
+	if kind.Name != "screenshot" {
+		what = "monitor"
+	}
+	if why := kind.argument.check(hasArgument, argument, kind.Name, what); why != "" {
+		return Action{}, fmt.Errorf("%s", why)
+	}
+	a := Action{Kind: kind, Card: card, Connector: connector, Argument: argument}
+	if kind.Name == "connect" {
+		if _, err := a.monitor(); err != nil {
+			return Action{}, err
+		}
+	}
+	return a, nil
+}
+
+// check returns what is wrong if given does not fulfil the need, or "".
+func (n need) check(given bool, value, action, what string) string {
+	switch {
+	case n == never && given:
+		return fmt.Sprintf("%s takes no %s", action, what)
+	case n == always && !given, given && value == "":
+		return fmt.Sprintf("%s takes a %s", action, what)
+	}
+	return ""
+}
+
+// monitor returns the monitor to connect, nil for the connector's own.
+func (a *Action) monitor() (*kms.Monitor, error) {
+	if a.Argument == "" {
+		return nil, nil
+	}
+	c, err := config.ParseMonitor(a.Argument, 1)
+	if err == nil && (c.Type != 0 || c.Status != 0) {
+		err = fmt.Errorf("%q: connect changes the monitor; leave out the type of the connector and \"disconnected\"", a.Argument)
+	}
+	return c.Monitor, err
+}
+
+// String returns the action as it is written.
+func (a *Action) String() string {
+	target := a.Card
+	switch {
+	case target == "":
+		target = a.Connector
+	case a.Connector != "":
+		target += ":" + a.Connector
+	}
+	s := a.Kind.Name
+	for _, part := range []string{target, a.Argument} {
+		if part != "" {
+			s += "=" + part
+		}
+	}
+	return s
+}
+
+// Check returns an error if the action names a card or a connector that does
+// not exist. The connectors of a card that is not plugged yet are unknown.
+func (a *Action) Check(m *machine.Machine) error {
+	if a.Card == "" {
+		return nil
+	}
+	card, err := m.Card(a.Card)
+	if err == nil && a.Connector != "" && card.Plugged() {
+		err = card.CheckConnector(a.Connector)
+	}
+	return err
+}
+
+// Do does the action. own is the card of the event, for an action that names no
+// card.
+func (a *Action) Do(ctx context.Context, m *machine.Machine, own *machine.Card) error {
+	card := own
+	if a.Card != "" {
+		var err error
+		if card, err = m.Card(a.Card); err != nil {
+			return err
+		}
+	}
+	if card == nil {
+		return fmt.Errorf("the event has no card; write %s", a.Kind.Form)
+	}
+	return a.Kind.do(ctx, card, a)
+}

@@ -1,0 +1,265 @@
+package aim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/machine"
+)
+
+// A Rule says what to do at which event. The zero value of each filter and
+// effect is none.
+type Rule struct {
+	Event Event
+	When  When
+	Point Point
+
+	Card     string // filters
+	Comm     string
+	PID      int
+	CRTC     uint32
+	Property string
+
+	Error  unix.Errno // effects
+	Delay  time.Duration
+	Signal unix.Signal
+	Action *Action
+	// Func is called like an action, for tests in Go.
+	Func func(context.Context) error
+
+	text string
+}
+
+// A Point is a point of a call; see the package comment.
+type Point int
+
+// The points, in their order.
+const (
+	Before Point = iota
+	Entered
+	Handled
+	After
+)
+
+var points = []string{"before", "entered", "handled", "after"}
+
+func (p Point) String() string { return points[p] }
+
+// String returns the rule as it was written.
+func (r *Rule) String() string { return r.text }
+
+// Usage says how a rule is written.
+const Usage = "EVENT[#WHEN][:POINT][:FILTER=…]:EFFECT, such as MODE_ATOMIC#3:unplug"
+
+// Parse parses a rule, such as "MODE_ATOMIC#3:handled:unplug".
+func Parse(text string) (*Rule, error) {
+	r, err := ParseEvent(text)
+	if err == nil && r.Error == 0 && r.Delay == 0 && r.Signal == 0 && r.Action == nil {
+		err = refuse(text, "there is no effect: add an action, error=, delay= or signal=")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// ParseEvent parses a rule that may lack an effect. The caller sets Func.
+func ParseEvent(text string) (*Rule, error) {
+	r := &Rule{text: text, Point: -1}
+	event, rest, more := strings.Cut(text, ":")
+	event, when, hasWhen := strings.Cut(event, "#")
+	var err error
+	if r.Event, err = parseEvent(event); err != nil {
+		return nil, refuse(text, err.Error())
+	}
+	if hasWhen {
+		if r.When, err = parseWhen(when); err != nil {
+			return nil, refuse(text, err.Error())
+		}
+	}
+	for more {
+		var word string
+		if actionNamed(wordName(rest)) != nil {
+			a, err := parseOwnAction(rest)
+			if err != nil {
+				return nil, refuse(text, err.Error())
+			}
+			r.Action = &a
+			break
+		}
+		word, rest, more = strings.Cut(rest, ":")
+		if err := r.add(word); err != nil {
+			return nil, refuse(text, err.Error())
+		}
+	}
+	if r.When == (When{}) {
+		r.When = each
+		if r.Action != nil {
+			r.When = once
+		}
+	}
+	if r.Point < 0 {
+		r.Point = Entered
+		if r.Event.late() {
+			r.Point = After
+		}
+	}
+	if why := r.contradiction(); why != "" {
+		return nil, refuse(text, why)
+	}
+	return r, nil
+}
+
+// wordName returns s up to the first "=" or colon.
+func wordName(s string) string {
+	if i := strings.IndexAny(s, "=:"); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+func refuse(text, why string) error {
+	return fmt.Errorf("%q: %s; write %s", text, why, Usage)
+}
+
+// add adds a word to the rule.
+func (r *Rule) add(word string) (err error) {
+	if i := slices.Index(points, word); i >= 0 {
+		return r.setPoint(Point(i))
+	}
+	name, value, ok := strings.Cut(word, "=")
+	if !ok {
+		return fmt.Errorf("unknown word %q", word)
+	}
+	set := true // the word was there before
+	switch name {
+	case "when":
+		set = r.When != When{}
+		r.When, err = parseWhen(value)
+	case "card":
+		set = r.Card != ""
+		r.Card, err = value, machine.CheckLabel(value)
+	case "comm":
+		set = r.Comm != ""
+		r.Comm = value[:min(len(value), maxComm)]
+	case "pid":
+		set = r.PID != 0
+		r.PID, err = strconv.Atoi(value)
+		if err != nil || r.PID <= 0 {
+			err = fmt.Errorf("pid=%s is not a process", value)
+		}
+	case "crtc":
+		set = r.CRTC != 0
+		id, e := strconv.ParseUint(value, 10, 32)
+		if r.CRTC = uint32(id); e != nil || id == 0 {
+			err = fmt.Errorf("crtc=%s is not the id of a CRTC", value)
+		}
+	case "property":
+		set = r.Property != ""
+		r.Property = value
+	case "error":
+		set = r.Error != 0
+		r.Error, err = parseErrno(value)
+	case "signal":
+		set = r.Signal != 0
+		r.Signal, err = parseSignal(value)
+	case "delay_enter", "delay_exit":
+		if err := r.setPoint(map[string]Point{"delay_enter": Entered, "delay_exit": After}[name]); err != nil {
+			return err
+		}
+		fallthrough
+	case "delay":
+		set = r.Delay != 0
+		r.Delay, err = parseDelay(value)
+	default:
+		return fmt.Errorf("unknown word %q", name)
+	}
+	switch {
+	case err != nil:
+		return err
+	case value == "":
+		return fmt.Errorf("%s= has no value", name)
+	case set:
+		return fmt.Errorf("%s is given twice", name)
+	}
+	return nil
+}
+
+// maxComm is how many bytes of a program's name the kernel keeps.
+const maxComm = 15
+
+func (r *Rule) setPoint(p Point) error {
+	if r.Point >= 0 && r.Point != p {
+		return fmt.Errorf("the points %v and %v exclude each other", r.Point, p)
+	}
+	r.Point = p
+	return nil
+}
+
+// contradiction returns what cannot be in the rule, or "".
+func (r *Rule) contradiction() string {
+	e := &r.Event
+	switch {
+	case e.late() && r.Point != After:
+		return fmt.Sprintf("%s has no point %v", e, r.Point)
+	case r.Error != 0 && e.late():
+		return fmt.Sprintf("%s cannot fail", e)
+	case r.Error != 0 && r.Point == After:
+		return "an error comes too late after the answer"
+	case r.Delay != 0 && e.kind == kindDevice:
+		return fmt.Sprintf("%s cannot be delayed", e)
+	case !e.byProgram() && (r.Signal != 0 || r.Comm != "" || r.PID != 0):
+		return fmt.Sprintf("no program causes %s: signal=, comm= and pid= are not possible", e)
+	case r.CRTC != 0 && e.kind != kindDevice && e.kind != kindIoctl:
+		return fmt.Sprintf("%s has no CRTC", e)
+	case r.Property != "" && e.kind != kindIoctl:
+		return fmt.Sprintf("%s has no property", e)
+	case r.Card != "" && e.kind == kindStart:
+		return "start has no card"
+	case r.Action != nil && r.Action.Card == "" && e.kind == kindStart:
+		return "start has no card: write " + r.Action.Kind.Form
+	}
+	return ""
+}
+
+// parseErrno parses the name of an errno.
+func parseErrno(name string) (unix.Errno, error) {
+	for errno := unix.Errno(1); errno < 200; errno++ {
+		if unix.ErrnoName(errno) == name {
+			return errno, nil
+		}
+	}
+	if name == "EOPNOTSUPP" {
+		return unix.EOPNOTSUPP, nil
+	}
+	return 0, fmt.Errorf("error=%s is not an error, such as ENOSPC", name)
+}
+
+// parseSignal parses SIGTERM, TERM or 15.
+func parseSignal(name string) (unix.Signal, error) {
+	if n, err := strconv.Atoi(name); err == nil && n > 0 && n < 65 {
+		return unix.Signal(n), nil
+	}
+	if s := unix.SignalNum("SIG" + strings.TrimPrefix(name, "SIG")); s != 0 {
+		return s, nil
+	}
+	return 0, fmt.Errorf("signal=%s is not a signal, such as SIGTERM", name)
+}
+
+// parseDelay parses 10ms or, as strace does, a number of microseconds.
+func parseDelay(text string) (time.Duration, error) {
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		text = strconv.FormatUint(n, 10) + "us"
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("delay=%s is not a time, such as 10ms", text)
+	}
+	return d, nil
+}

@@ -1,0 +1,142 @@
+package aim
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// TestParse checks what rules mean.
+func TestParse(t *testing.T) {
+	atomic := map[uint32]bool{uapi.IoctlModeAtomic & typeAndNumber: true}
+	for text, check := range map[string]func(r *Rule) bool{
+		"MODE_ATOMIC#3:unplug": func(r *Rule) bool {
+			return len(r.Event.requests) == 1 && r.Event.requests[uapi.IoctlModeAtomic&typeAndNumber] == atomic[uapi.IoctlModeAtomic&typeAndNumber] &&
+				r.When == When{3, 3, 1} && r.Point == Entered && r.Action.String() == "unplug"
+		},
+		"ATOMIC,DRM_IOCTL_MODE_PAGE_FLIP:unplug": func(r *Rule) bool { return len(r.Event.requests) == 2 && r.When == once },
+		"all:error=EIO":                          func(r *Rule) bool { return r.Event.requests == nil && r.Error == unix.EIO && r.When == each },
+		"ADDFB2#2+3:handled:error=ENOSPC":        func(r *Rule) bool { return r.When.Step == 3 && r.Point == Handled },
+		"ADDFB2:error=EBUSY:when=2..5":           func(r *Rule) bool { return r.When == When{2, 5, 1} },
+		"ADDFB2:delay_enter=250":                 func(r *Rule) bool { return r.Delay == 250*time.Microsecond && r.Point == Entered },
+		"ADDFB2:delay_exit=10ms":                 func(r *Rule) bool { return r.Delay == 10*time.Millisecond && r.Point == After },
+		"SETCRTC:before:delay=1s:unbind=card1":   func(r *Rule) bool { return r.Point == Before && r.Delay == time.Second && r.Action.Card == "card1" },
+		"close:unplug":                           func(r *Rule) bool { return r.Point == After },
+		"frame#60:screenshot=a:b.png":            func(r *Rule) bool { return r.Action.Argument == "a:b.png" && r.Action.Connector == "" },
+		"frame:screenshot=DP-1=b.png":            func(r *Rule) bool { return r.Action.Argument == "b.png" && r.Action.Connector == "DP-1" },
+		"frame:screenshot=card1:DP-1=b.png":      func(r *Rule) bool { return r.Action.String() == "screenshot=card1:DP-1=b.png" },
+		"frame:disconnect=DP-1":                  func(r *Rule) bool { return r.Action.Card == "" && r.Action.Connector == "DP-1" },
+		"frame:connect=DP-1=New:1280x720@60":     func(r *Rule) bool { return r.Action.Argument == "New:1280x720@60" },
+		"frame:crtc=38:card=card0:plug=card1":    func(r *Rule) bool { return r.CRTC == 38 && r.Card == "card0" },
+		"ATOMIC:comm=a-very-long-program:pid=7:property=FB_ID:signal=KILL": func(r *Rule) bool {
+			return r.Comm == "a-very-long-pro" && r.PID == 7 && r.Property == "FB_ID" && r.Signal == unix.SIGKILL
+		},
+		"start#2:unplug=card0": func(r *Rule) bool { return r.When == When{2, 2, 1} },
+	} {
+		r, err := Parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if !check(r) || r.String() != text {
+			t.Errorf("%s was read as %+v", text, r)
+		}
+	}
+	for text, why := range map[string]string{
+		"":                                   "there is no event",
+		"MODE_ATOMIC":                        "there is no effect",
+		"MODE_ATOMIC#3":                      "there is no effect",
+		"ATOMC:unplug":                       "unknown event \"ATOMC\"",
+		"FLIP:unplug":                        "did you mean MODE_PAGE_FLIP?",
+		"ADDFB2#0:unplug":                    "is not a time to fire",
+		"ADDFB2#5..3:unplug":                 "ends before it begins",
+		"ADDFB2#1:when=2:unplug":             "when is given twice",
+		"ADDFB2:explode":                     "unknown word \"explode\"",
+		"ADDFB2:comm=:unplug":                "comm= has no value",
+		"ADDFB2:error=EWRONG":                "error=EWRONG is not an error",
+		"ADDFB2:signal=SIGWRONG":             "is not a signal",
+		"ADDFB2:delay=soon":                  "is not a time",
+		"ADDFB2:before:after:unplug":         "exclude each other",
+		"ADDFB2:before:delay_enter=1:unplug": "exclude each other",
+		"ADDFB2:after:error=EIO":             "too late",
+		"ADDFB2:unplug=card64":               "is not a card",
+		"ADDFB2:unplug=DP-1":                 "is not a card",
+		"ADDFB2:unplug:delay=1":              "unplug is not the last word",
+		"ADDFB2:disconnect":                  "takes a connector",
+		"ADDFB2:screenshot":                  "takes a file",
+		"ADDFB2:unplug=card0=x":              "takes no monitor",
+		"close:error=EIO":                    "close cannot fail",
+		"close:entered:unplug":               "close has no point entered",
+		"read:before:unplug":                 "read has no point before",
+		"open:crtc=38:unplug":                "open has no CRTC",
+		"open:property=FB_ID:unplug":         "open has no property",
+		"frame:delay=1s:unplug":              "frame cannot be delayed",
+		"vblank:signal=TERM":                 "no program causes vblank",
+		"start:unplug":                       "start has no card: write unplug=CARD",
+		"start:card=card0:unplug=card0":      "start has no card",
+	} {
+		r, err := Parse(text)
+		if err == nil {
+			t.Errorf("%q was read as %+v", text, r)
+		} else if !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), Usage) {
+			t.Errorf("%q: %q lacks %q or the usage", text, err, why)
+		}
+	}
+}
+
+// TestWhen compares each form with the events that it names.
+func TestWhen(t *testing.T) {
+	for text, want := range map[string]string{
+		"1": "x.........", "3": "..x.......", "3+": "..xxxxxxxx", "2..4": ".xxx......",
+		"2+3": ".x..x..x..", "1+2": "x.x.x.x.x.", "2..7+2": ".x.x.x....", "3..3+2": "..x.......",
+	} {
+		w, err := parseWhen(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got := ""
+		for n := range uint64(10) {
+			if w.matches(n + 1) {
+				got += "x"
+			} else {
+				got += "."
+			}
+		}
+		if got != want {
+			t.Errorf("%s fires at %s, want %s", text, got, want)
+		}
+		if again, err := parseWhen(w.String()); err != nil || again.matches(3) != w.matches(3) {
+			t.Errorf("%s is written as %v, %v", text, w, err)
+		}
+	}
+}
+
+// FuzzParse looks for rules that make the parser panic, or that are refused
+// without saying how to write them.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		"MODE_ATOMIC#3:handled:unplug", "ADDFB2#2+3:error=ENOSPC", "frame:connect=DP-1=New:1280x720@60,DP",
+		"ATOMIC:comm=x:pid=7:property=FB_ID:crtc=38:signal=KILL:delay_exit=1", "open:screenshot=card0:DP-1=a=b:c.png",
+		"a,b:when=1..2+3:before", "::", "#", "start:plug=card1", "x:unplug:x",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := Parse(text)
+		switch {
+		case err != nil && !strings.Contains(err.Error(), Usage):
+			t.Errorf("%q: %v", text, err)
+		case err == nil && (r.String() != text || r.When.First == 0 || r.When.Step == 0 || r.Point < Before || r.Point > After):
+			t.Errorf("%q was read as %+v", text, r)
+		}
+		if err == nil && r.Action != nil {
+			again, err := parseOwnAction(r.Action.String())
+			if err != nil || again != *r.Action {
+				t.Errorf("%q: the action %v was read as %v, %v", text, r.Action, &again, err)
+			}
+		}
+	})
+}
