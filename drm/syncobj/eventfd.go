@@ -27,15 +27,20 @@ func (m *Manager) eventfd(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 		return err
 	}
 	defer s.Put()
+	account := req.File.Client().Account
+	if err := account.Charge(drm.Descriptors, 1, unix.ENOMEM); err != nil {
+		return err
+	}
 	fd, err := req.DupFD(arg.FD)
 	if err != nil {
+		account.Refund(drm.Descriptors, 1)
 		return fmt.Errorf("syncobj: SYNCOBJ_EVENTFD: descriptor %d: %w", arg.FD, err)
 	}
+	e := &event{fd: fd, account: account}
 	if !isEventfd(fd) {
-		_ = unix.Close(fd)
+		e.close()
 		return invalid("SYNCOBJ_EVENTFD: descriptor %d is not an eventfd", arg.FD)
 	}
-	e := &event{fd: fd}
 	s.await(&waiter{
 		point: arg.Point,
 		submitted: func(f *fence.Fence) {
@@ -58,8 +63,14 @@ func isEventfd(fd int) bool {
 
 // An event signals an eventfd once.
 type event struct {
-	fd   int
-	over atomic.Bool
+	fd      int
+	account *drm.Account // charged for fd
+	over    atomic.Bool
+}
+
+func (e *event) close() {
+	_ = unix.Close(e.fd)
+	e.account.Refund(drm.Descriptors, 1)
 }
 
 // writeTimeout limits how long signal waits for its write. The write blocks
@@ -75,13 +86,13 @@ func (e *event) signal() {
 	}
 	fds := []unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLOUT}}
 	if n, _ := unix.Poll(fds, 0); n != 1 || fds[0].Revents&unix.POLLOUT == 0 {
-		_ = unix.Close(e.fd) // full, and therefore readable already
+		e.close() // full, and therefore readable already
 		return
 	}
 	written := make(chan struct{})
 	go func() {
 		_, _ = unix.Write(e.fd, binary.NativeEndian.AppendUint64(nil, 1))
-		_ = unix.Close(e.fd)
+		e.close()
 		close(written)
 	}()
 	select {
@@ -93,6 +104,6 @@ func (e *event) signal() {
 // drop closes the eventfd of an event that will never occur.
 func (e *event) drop() {
 	if !e.over.Swap(true) {
-		_ = unix.Close(e.fd)
+		e.close()
 	}
 }

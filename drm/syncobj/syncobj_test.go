@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -539,4 +540,40 @@ func FuzzIoctls(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEventfdQuota checks that the descriptors of registered eventfds are
+// counted, and given back when the event occurs or never will.
+func TestEventfdQuota(t *testing.T) {
+	f := newFixture(t, timelines)
+	account := drm.NewQuota(map[drm.Resource]int64{drm.Descriptors: 12}).NewAccount() // 8 for one account
+	client := drmtest.Self()
+	client.Account = account
+	c, err := drmtest.OpenAs(f.File.Minor(), client)
+	f.ok(err)
+	f.Client = c
+	eventfd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	f.ok(err)
+	defer unix.Close(eventfd)
+	register := func(handle uint32) error {
+		return drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: handle, FD: int32(eventfd), Point: 1})
+	}
+	s := f.create(0)
+	for range 8 {
+		f.ok(register(s))
+	}
+	if err := register(s); !errors.Is(err, unix.ENOMEM) {
+		t.Errorf("one more than the quota: %v, want ENOMEM", err)
+	}
+	f.ok(f.signalPoint(s, 1))
+	s = f.create(0)
+	for range 8 {
+		for register(s) != nil { // a goroutine closes the descriptor of an event
+			runtime.Gosched()
+		}
+	}
+	f.ok(f.File.Close())
+	if account.InUse() {
+		t.Error("after the end, the account is charged")
+	}
 }
