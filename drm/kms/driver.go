@@ -29,8 +29,8 @@ type Driver struct {
 	// A fence makes the commit late: clients see the new state at once, but
 	// the hardware keeps showing the old one. Commit is called when the fence
 	// is signalled, and the commit is shown at the next vblank. Until then a
-	// further commit to its CRTCs waits or is EBUSY. Moves of a legacy cursor
-	// are not held back.
+	// further commit to its CRTCs waits or is EBUSY. Moves of a legacy cursor,
+	// and changes that concern no CRTC, are not held back.
 	Prepare func(dev *drm.RegisteredDevice, a *AtomicState) (*fence.Fence, error)
 
 	// Commit programs the hardware, which showed old, to show new. Calls do
