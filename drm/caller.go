@@ -13,6 +13,13 @@ type Memory interface {
 	CopyToUser(addr uint64, src []byte) error
 }
 
+// A ContextMemory is a [Memory] whose copies can take long, because the client
+// must provide a page first. They end with ctx: their error is its cause then.
+type ContextMemory interface {
+	CopyFromUserContext(ctx context.Context, dst []byte, addr uint64) error
+	CopyToUserContext(ctx context.Context, addr uint64, src []byte) error
+}
+
 // A Client is a process that has opened a node or sends a request.
 type Client struct {
 	PID, UID int

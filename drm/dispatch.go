@@ -62,13 +62,13 @@ func (f *File) dispatch(req *Request, addr uint64) error {
 	}
 	arg := make([]uint64, (max(in, out, uapi.IOCSize(ioctl.cmd))+7)/8)
 	if in > 0 {
-		if err := req.CopyFromUser(asBytes(arg)[:in], addr); err != nil {
+		if err := req.Caller.CopyFromUser(asBytes(arg)[:in], addr); err != nil {
 			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
 		}
 	}
 	err = f.guardedIoctl(req, ioctl, arg)
 	if out > 0 {
-		if copyErr := req.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
+		if copyErr := req.Caller.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
 			return fmt.Errorf("drm: writing the argument of %s: %w", ioctl.name, copyErr)
 		}
 	}

@@ -118,6 +118,23 @@ type Request struct {
 // [RegisteredDevice.Context] does.
 func (r *Request) Context() context.Context { return (*requestContext)(r) }
 
+// CopyFromUser copies memory of the client, for a handler: it ends with the
+// context of the request.
+func (r *Request) CopyFromUser(dst []byte, addr uint64) error {
+	if m, ok := r.Caller.(ContextMemory); ok {
+		return m.CopyFromUserContext(r.Context(), dst, addr)
+	}
+	return r.Caller.CopyFromUser(dst, addr)
+}
+
+// CopyToUser copies to memory of the client, as CopyFromUser does.
+func (r *Request) CopyToUser(addr uint64, src []byte) error {
+	if m, ok := r.Caller.(ContextMemory); ok {
+		return m.CopyToUserContext(r.Context(), addr, src)
+	}
+	return r.Caller.CopyToUser(addr, src)
+}
+
 // finish ends the context of the request.
 func (r *Request) finish() {
 	r.mu.Lock()

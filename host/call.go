@@ -148,18 +148,6 @@ func (c *call) sent(err error) {
 	}
 }
 
-// write writes to the memory of the program if it still waits.
-func (c *call) write(addr uint64, p []byte) error {
-	return writeMemory(c.listener, c.n.ID, c.tid(), addr, p)
-}
-
-func writeMemory(l *seccomp.Listener, id uint64, tid thread.ID, addr uint64, p []byte) error {
-	if !l.Valid(id) {
-		return unix.EFAULT // the thread id may belong to another process now
-	}
-	return memoryError(tid.Write(addr, p))
-}
-
 func memoryError(err error) error {
 	if err == nil {
 		return nil

@@ -87,6 +87,7 @@ type Host struct {
 	landlock  landlock
 
 	accounts *accounts
+	slow     slowCopies
 	workers  *workerLimit
 	watcher  watcher
 
@@ -137,6 +138,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		}
 	}
 	h.accounts = newAccounts()
+	h.slow.byGroup = make(map[*drm.Account]int)
 	var err error
 	if h.files, err = files.NewTable(h.log, opts.HangUp); err != nil {
 		return nil, fmt.Errorf("host: %w", err)

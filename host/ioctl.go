@@ -65,23 +65,12 @@ type request struct {
 	err     error         // why it ended
 	after   []func()
 	watched *list.Element // of Host.watcher
+	stays   bool          // a wait must not park the worker
 }
 
 // CopyFromUser, StatFD and DupFD check at the end that the thread still waits.
 // Otherwise its id, and with it the memory or the descriptor, may belong to
 // another process.
-
-func (r *request) CopyFromUser(dst []byte, addr uint64) error {
-	err := r.tid.Read(dst, addr)
-	if err == nil && !r.listener.Valid(r.id) {
-		err = unix.ESRCH
-	}
-	return memoryError(err)
-}
-
-func (r *request) CopyToUser(addr uint64, src []byte) error {
-	return writeMemory(r.listener, r.id, r.tid, addr, src)
-}
 
 func (r *request) Client() drm.Client { return r.call.client() }
 
@@ -148,7 +137,9 @@ func (r *request) Err() error {
 }
 
 func (r *request) Done() <-chan struct{} {
-	r.call.park()
+	if !r.stays {
+		r.call.park()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.startLocked()
@@ -157,7 +148,9 @@ func (r *request) Done() <-chan struct{} {
 
 // AfterFunc saves package context a goroutine that waits for Done.
 func (r *request) AfterFunc(f func()) (stop func() bool) {
-	r.call.park()
+	if !r.stays {
+		r.call.park()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.startLocked()

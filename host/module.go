@@ -70,7 +70,7 @@ func boundTo(buses []*bus.Bus, driver string) (devices []*bus.Device) {
 
 // deleteModule unloads a driver of a virtual bus. All others are the kernel's.
 func (c *call) deleteModule() {
-	raw, err := c.tid().ReadString(c.pathBuf[:], c.arg(0))
+	raw, err := c.readString(c.arg(0))
 	if err != nil {
 		c.proceed()
 		return

@@ -22,7 +22,7 @@ func (c *call) creat() {
 // openat2 reads struct open_how.
 func (c *call) openat2() {
 	var how [3 * 8]byte
-	if c.arg(3) < uint64(len(how)) || c.tid().Read(how[:], c.arg(2)) != nil {
+	if c.arg(3) < uint64(len(how)) || c.readMemory(how[:], c.arg(2)) != nil {
 		c.proceed()
 		return
 	}

@@ -111,7 +111,7 @@ func (c *call) place(dirfd int32, addr uint64, follow bool) (place, error) {
 }
 
 func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error) {
-	raw, err := c.tid().ReadString(c.pathBuf[:], addr)
+	raw, err := c.readString(addr)
 	if err != nil || len(raw) == 0 {
 		c.host.deny(DenialMemory, c.n.PID, err)
 		return place{}, errNative // the kernel knows the right error

@@ -63,7 +63,7 @@ func (c *call) emptyPath(addr uint64) bool {
 		return true
 	}
 	var b [1]byte
-	return c.tid().Read(b[:], addr) == nil && b[0] == 0
+	return c.readMemory(b[:], addr) == nil && b[0] == 0
 }
 
 // statPath writes the status of what a path leads to; onReal does for a real

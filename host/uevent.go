@@ -69,7 +69,7 @@ func (c *call) socket() {
 func (c *call) bind() {
 	var addr [unix.SizeofSockaddrNetlink]byte // family u16, pad u16, pid u32, groups u32
 	link, err := c.tid().FD(int(c.fd(0)), c.linkBuf[:])
-	if err != nil || c.tid().Read(addr[:], c.arg(1)) != nil {
+	if err != nil || c.readMemory(addr[:], c.arg(1)) != nil {
 		c.proceed()
 		return
 	}

@@ -216,3 +216,39 @@ func TestTraceRefused(t *testing.T) {
 		t.Errorf("tracing ourselves: %v", err)
 	}
 }
+
+// TestPresent looks at pages that are written, unwritten and unmapped.
+func TestPresent(t *testing.T) {
+	page := unix.Getpagesize()
+	memory, err := unix.Mmap(-1, 0, 2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory[0] = 1
+	addr := addressOf(memory)
+	var fds FDs
+	defer fds.Close()
+	self := ID(unix.Getpid())
+	for _, c := range []struct {
+		name string
+		addr uint64
+		n    int
+		want bool
+	}{
+		{"a written page", addr, page, true},
+		{"its end and the next page", addr + uint64(page) - 1, 2, false},
+		{"an unwritten page", addr + uint64(page), 8, false},
+		{"nothing at the end of the address space", 1<<63 - 8, 16, false},
+		{"an address of the kernel", ^uint64(0) - 8, 16, false},
+		{"more than is looked at", addr, maxPages*page + 1, false},
+	} {
+		for _, write := range []bool{false, true} {
+			if got := fds.Present(self, c.addr, uint64(c.n), write); got != c.want {
+				t.Errorf("%s: present is %v (write %v)", c.name, got, write)
+			}
+		}
+	}
+	if fds.Present(1<<30, addr, 1, false) {
+		t.Error("memory of a thread that does not exist")
+	}
+}

@@ -1,0 +1,194 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// Most memory of a program is present when a request copies it. A page may have
+// to be fetched first, from a disk, or from the program itself: userfaultfd, or
+// a file of a FUSE file system. The kernel then waits, for ever if the program
+// wants it so, and cannot be interrupted. So such copies are made by goroutines
+// that the request does not wait for when its context ends.
+//
+// A program that removes a page between the look and the copy still makes one
+// request wait, and with it an unplug.
+
+// maxSlowCopies bounds the goroutines, and with them the threads, that wait for
+// memory of programs: in all, and for each process group. Beyond it a copy is
+// EFAULT.
+const (
+	maxSlowCopies      = 128
+	maxSlowCopiesGroup = 16
+)
+
+// slowCopies counts the copies that wait.
+type slowCopies struct {
+	mu      sync.Mutex
+	all     int
+	byGroup map[*drm.Account]int
+}
+
+func (s *slowCopies) begin(group *drm.Account) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= maxSlowCopies || s.byGroup[group] >= maxSlowCopiesGroup {
+		return false
+	}
+	s.all++
+	s.byGroup[group]++
+	return true
+}
+
+func (s *slowCopies) end(group *drm.Account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.byGroup[group]--; s.byGroup[group] == 0 {
+		delete(s.byGroup, group)
+	}
+}
+
+// atOnce is how long a slow copy may take before the request counts as one that
+// waits.
+const atOnce = 20 * time.Millisecond
+
+// copySlowly runs copy, which may wait for the program, until ctx ends. It may
+// still run then, so copy must use neither c nor memory of its caller.
+func (c *call) copySlowly(ctx context.Context, copy func() error) error {
+	group := c.client().Account
+	if !c.host.slow.begin(group) {
+		return fmt.Errorf("host: too many copies wait for memory of programs: %w", unix.EFAULT)
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer c.host.slow.end(group)
+		done <- copy()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(atOnce):
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// readFrom copies memory of the program to p, until ctx ends.
+func (c *call) readFrom(ctx context.Context, p []byte, addr uint64) error {
+	if c.fds.Present(c.tid(), addr, uint64(len(p)), false) {
+		return c.tid().Read(p, addr)
+	}
+	late, tid := make([]byte, len(p)), c.tid()
+	err := c.copySlowly(ctx, func() error { return tid.Read(late, addr) })
+	if err == nil {
+		copy(p, late)
+	}
+	return err
+}
+
+// writeTo copies p to memory of the program, if that still waits, until ctx
+// ends.
+func (c *call) writeTo(ctx context.Context, addr uint64, p []byte) error {
+	l, id, tid := c.listener, c.n.ID, c.tid()
+	if !l.Valid(id) {
+		return unix.EFAULT // the thread id may belong to another process now
+	}
+	if c.fds.Present(tid, addr, uint64(len(p)), true) {
+		return tid.Write(addr, p)
+	}
+	late := slices.Clone(p)
+	return c.copySlowly(ctx, func() error {
+		if !l.Valid(id) {
+			return unix.EFAULT
+		}
+		return tid.Write(addr, late)
+	})
+}
+
+// staying returns a context for a call that keeps its worker when it waits. It
+// must be ended.
+func (c *call) staying() *request {
+	r := c.request()
+	r.stays = true
+	return r
+}
+
+// readMemory copies memory of the program to p.
+func (c *call) readMemory(p []byte, addr uint64) error {
+	r := c.staying()
+	defer r.end()
+	return c.readFrom(r, p, addr)
+}
+
+// write copies p to memory of the program, if that still waits.
+func (c *call) write(addr uint64, p []byte) error {
+	r := c.staying()
+	defer r.end()
+	return requestMemoryError(r, c.writeTo(r, addr, p))
+}
+
+// shortString is how much of the memory behind a string is looked at.
+const shortString = 256
+
+// readString reads the string at addr into c.pathBuf.
+func (c *call) readString(addr uint64) ([]byte, error) {
+	if c.fds.Present(c.tid(), addr, shortString, false) {
+		return c.tid().ReadString(c.pathBuf[:], addr)
+	}
+	r := c.staying()
+	defer r.end()
+	var late []byte
+	tid := c.tid()
+	err := c.copySlowly(r, func() (err error) {
+		late, err = tid.ReadString(make([]byte, unix.PathMax), addr)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.pathBuf[:copy(c.pathBuf[:], late)], nil
+}
+
+// CopyFromUser implements drm.Memory.
+func (r *request) CopyFromUser(dst []byte, addr uint64) error {
+	return r.CopyFromUserContext(r, dst, addr)
+}
+
+// CopyFromUserContext implements drm.ContextMemory.
+func (r *request) CopyFromUserContext(ctx context.Context, dst []byte, addr uint64) error {
+	err := r.call.readFrom(ctx, dst, addr)
+	if err == nil && !r.listener.Valid(r.id) {
+		err = unix.ESRCH
+	}
+	return requestMemoryError(ctx, err)
+}
+
+// CopyToUser implements drm.Memory.
+func (r *request) CopyToUser(addr uint64, src []byte) error {
+	return r.CopyToUserContext(r, addr, src)
+}
+
+// CopyToUserContext implements drm.ContextMemory.
+func (r *request) CopyToUserContext(ctx context.Context, addr uint64, src []byte) error {
+	return requestMemoryError(ctx, r.call.writeTo(ctx, addr, src))
+}
+
+// requestMemoryError returns the error of a copy: the cause if ctx ended it.
+func requestMemoryError(ctx context.Context, err error) error {
+	if err != nil && err == context.Cause(ctx) {
+		return err
+	}
+	return memoryError(err)
+}
