@@ -21,7 +21,7 @@ TOOL = $(GO) tool -modfile=tools/go.mod
 # Debian packages that the tests use, each with a file that tells it is there.
 PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 	libdrm-dev:/usr/include/libdrm/drm.h gcc:/usr/bin/gcc spin:/usr/bin/spin \
-	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm edid-decode:/usr/bin/edid-decode \
+	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm curl:/usr/bin/curl edid-decode:/usr/bin/edid-decode \
 	intel-gpu-tools:/usr/bin/lsgpu python3-pytest:/usr/bin/pytest-3 meson:/usr/bin/meson
 
 COMPOSITORS = sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd \

@@ -58,7 +58,9 @@ type app struct {
 
 // cli is the command line of every command.
 type cli struct {
-	Run    runCmd    `cmd:"" help:"Run a program with virtual cards."`
+	Run runCmd `cmd:"" help:"Run a program with virtual cards."`
+	controlCmds
+
 	Trace  traceCmd  `cmd:"" help:"Show, compare or sum up traces of run --trace."`
 	Doctor doctorCmd `cmd:"" help:"Check whether ${name} can run on this machine."`
 	Help   helpCmd   `cmd:"" help:"Print help on a command or a topic: ${topics}."`

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/control"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/aim"
 )
@@ -30,6 +31,7 @@ type runCmd struct {
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see trace."`
+	Name      string        `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
 	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
 }
@@ -73,7 +75,12 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	endControl, err := r.startControl()
+	if err != nil {
+		return errors.Join(err, r.machine.Close(context.Background()))
+	}
 	status, err := r.run(program)
+	err = errors.Join(err, endControl())
 	if !r.abandoned {
 		err = errors.Join(err, r.machine.Close(context.Background()))
 	}
@@ -84,6 +91,22 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 		status = statusFailure
 	}
 	return ExitStatus(status)
+}
+
+// startControl begins to serve the control socket. The function that it returns
+// ends that. Without --name, a machine can do without the socket: there may be
+// no directory to write to.
+func (r *runner) startControl() (end func() error, err error) {
+	server, err := control.Serve(r.machine, control.Options{Name: r.Name, Logger: r.log})
+	switch {
+	case err == nil:
+		r.control = server.Path()
+		return server.Close, nil
+	case r.Name != "":
+		return nil, fmt.Errorf("--name: %w", err)
+	}
+	r.log.Info(fmt.Sprintf("no other process can control this machine: %v", err))
+	return func() error { return nil }, nil
 }
 
 // checkProc returns an error if /proc is missing. Without it, the memory and
@@ -119,6 +142,7 @@ type runner struct {
 	*runCmd
 	log     *slog.Logger
 	machine *machine.Machine
+	control string // the path of the control socket, or ""
 
 	triggers []*aim.Trigger // of --on
 
@@ -135,6 +159,7 @@ func (r *runner) run(args []string) (status int, err error) {
 	}
 	program := exec.Command(args[0], args[1:]...)
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, os.Stdout, os.Stderr
+	program.Env = append(os.Environ(), control.Environment+"="+r.control)
 	forward := catchSignals()
 	defer forward.stop()
 	p, err := r.machine.Start(program)

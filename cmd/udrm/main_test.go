@@ -26,6 +26,7 @@ var programs = map[string]string{
 	"lsgpu":     "intel-gpu-tools",
 	"udevadm":   "udev",
 	"setpriv":   "util-linux",
+	"curl":      "curl",
 
 	"edid-decode": "edid-decode",
 }

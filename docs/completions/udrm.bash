@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run trace doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot wait trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -26,8 +26,59 @@ _udrm() {
 		--on) return ;;
 		--leftovers) return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --lenient --leftovers --hang-up --every-user --every-root --trace --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --lenient --leftovers --hang-up --every-user --every-root --trace --name --verbose" -- "$word")) ;;
+	ls)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine --json" -- "$word")) ;;
+	plug)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	unplug)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	bind)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	unbind)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	connect)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	disconnect)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	screenshot)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	wait)
+		case $previous in
+		--machine) return ;;
+		--frames) return ;;
+		--matches) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--tolerance) return ;;
+		--mask) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--timeout) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine --frames --lit --matches --tolerance --mask --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
 		esac
@@ -39,7 +90,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on trace-format environment exit-status signals leftovers man completion run trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot wait trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

@@ -60,6 +60,14 @@ func (c *Connector) lastProbe() probeResult {
 	return s
 }
 
+// Plugged returns what is plugged into the connector: uapi.ModeConnected and so
+// on, and the monitor, or nil.
+func (c *Connector) Plugged() (connection uint32, monitor *Monitor) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.connection, c.monitor
+}
+
 // Hotplug reports a change of what is plugged into the connector. connection is
 // uapi.ModeConnected and so on; monitor is ignored for uapi.ModeDisconnected.
 // Hotplug probes the connector, then sends a uevent of the card with HOTPLUG=1

@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"io"
 	"os"
 )
 
@@ -20,9 +21,18 @@ func Read(name string) (*image.NRGBA, error) {
 		return nil, err
 	}
 	defer f.Close()
-	decoded, err := png.Decode(f)
+	decoded, err := Decode(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return decoded, nil
+}
+
+// Decode reads a PNG picture.
+func Decode(r io.Reader) (*image.NRGBA, error) {
+	decoded, err := png.Decode(r)
+	if err != nil {
+		return nil, err
 	}
 	return nrgba(decoded), nil
 }

@@ -1,0 +1,225 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/machine"
+)
+
+// Options are the options of a [Server]. The zero value is ready for use.
+type Options struct {
+	// Name names the machine; default: the process ID.
+	Name string
+	// Logger receives a record of each request at level Debug. nil discards
+	// them.
+	Logger *slog.Logger
+}
+
+// Limits of what a client can make the server hold.
+const (
+	maxBody   = 64 << 20 // a picture of 4096x4096 pixels, in base64
+	maxHeader = 16 << 10
+	ioTimeout = 30 * time.Second // of a request's head, its body and its answer, each
+	idle      = 2 * time.Minute  // until an unused connection is closed
+	grace     = time.Second      // for answers under way when the machine ends
+)
+
+// A Server steers a machine for its clients.
+type Server struct {
+	machine *machine.Machine
+	name    string
+	log     *slog.Logger
+	path    string
+	http    http.Server
+	served  chan error
+	end     context.CancelCauseFunc // of all requests
+
+	mu       sync.Mutex
+	ended    bool
+	requests sync.WaitGroup // grows under mu, unless ended
+}
+
+// errEnded is the cause of a request that the end of the machine has ended.
+var errEnded = errors.New("the machine has ended")
+
+// Serve begins to serve clients of a machine.
+func Serve(m *machine.Machine, opts Options) (*Server, error) {
+	s := &Server{
+		machine: m, name: cmp.Or(opts.Name, strconv.Itoa(os.Getpid())), log: opts.Logger, served: make(chan error, 1),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	l, err := listen(s.name)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	s.path = l.Addr().String()
+	var ctx context.Context
+	ctx, s.end = context.WithCancelCause(context.Background())
+	s.http = http.Server{
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler:     s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnContext: withPeer,
+	}
+	go func() { s.served <- s.http.Serve(l) }()
+	return s, nil
+}
+
+// Path returns the path of the socket.
+func (s *Server) Path() string { return s.path }
+
+// Close removes the socket, ends the waits of clients, and returns when the last
+// request has ended.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.end(errEnded)
+	answered := make(chan struct{})
+	go func() {
+		s.requests.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+	case <-time.After(grace): // for clients that do not read their answers
+	}
+	err := s.http.Close() // closes the listener, which removes the socket
+	<-s.served
+	<-answered
+	return err
+}
+
+// begin counts a request. It returns false if the machine has ended.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.requests.Add(1)
+	}
+	return !s.ended
+}
+
+// peerKey is the key of a connection's context for the error of checkPeer.
+type peerKey struct{}
+
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, peerKey{}, checkPeer(c))
+}
+
+// checkPeer returns an error if the client belongs to another user. Root may do
+// everything.
+func checkPeer(c net.Conn) error {
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	var peerErr error
+	if err := raw.Control(func(fd uintptr) {
+		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return err
+	}
+	if peerErr != nil {
+		return peerErr
+	}
+	if own := os.Geteuid(); int(peer.Uid) != own && peer.Uid != 0 {
+		return fmt.Errorf("the client belongs to user %d, the machine to user %d", peer.Uid, own)
+	}
+	return nil
+}
+
+// handler returns the handler of all requests.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range routes {
+		mux.HandleFunc(route.method+" "+route.path, func(w http.ResponseWriter, r *http.Request) {
+			result, err := route.serve(s, w, r)
+			s.answer(w, r, result, err)
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, r, nil, &Error{
+			Code: CodeNotFound, Asked: r.Method + " " + r.URL.Path, Reason: "there is no such request",
+			Advice: "see docs/control.openapi.yaml",
+		})
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked := r.Method + " " + r.URL.Path
+		if !s.begin() {
+			s.answer(w, r, nil, &Error{Code: CodeRefused, Asked: asked, Reason: errEnded.Error()})
+			return
+		}
+		defer s.requests.Done()
+		if err, _ := r.Context().Value(peerKey{}).(error); err != nil {
+			w.Header().Set("Connection", "close")
+			s.answer(w, r, nil, &Error{Code: CodeForbidden, Asked: asked, Reason: err.Error(), Advice: "run the client as the user of the machine"})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// answer writes the answer to a request: an error, a picture or JSON.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, result any, err error) {
+	if err != nil {
+		s.log.Debug(fmt.Sprintf("control: %v", err))
+	} else {
+		s.log.Debug(fmt.Sprintf("control: %s %s", r.Method, r.URL))
+	}
+	extend := func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(ioTimeout)) }
+	if picture, ok := result.(*image.NRGBA); ok && err == nil {
+		w.Header().Set("Content-Type", "image/png")
+		extend()
+		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+		_ = encoder.Encode(w, picture) // fails if the client has gone
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		w.WriteHeader(statuses[refusal.Code])
+		result = refusal
+	}
+	extend()
+	_ = json.NewEncoder(w).Encode(result)
+}
+
+// decode reads the body of a request into value. An empty body leaves value as
+// it is.
+func decode(w http.ResponseWriter, r *http.Request, asked string, value any) error {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(ioTimeout))
+	defer control.SetReadDeadline(time.Time{})
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(value)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil && d.Decode(new(struct{})) == io.EOF, errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &tooLarge):
+		return &Error{Code: CodeTooLarge, Asked: asked, Reason: fmt.Sprintf("the body has more than %d bytes", maxBody), Advice: "send a smaller picture"}
+	case err == nil:
+		err = errors.New("there is something behind the JSON object")
+	}
+	return &Error{Code: CodeBadRequest, Asked: asked, Reason: err.Error(), Advice: "see docs/control.openapi.yaml"}
+}

@@ -1,0 +1,109 @@
+package control
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"net/http"
+	"time"
+
+	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/picture"
+)
+
+// defaultTimeout is the timeout of a [WaitRequest] that has none.
+const defaultTimeout = "10s"
+
+// maxPixels is how large a picture of a client can be.
+const maxPixels = 8192 * 8192
+
+// errTimeout is the cause of a wait that took too long.
+var errTimeout = errors.New("the time is over")
+
+func (s *Server) wait(w http.ResponseWriter, r *http.Request) (any, error) {
+	c, err := s.card("wait", r)
+	if err != nil {
+		return nil, err
+	}
+	var request WaitRequest
+	if err := decode(w, r, "wait "+c.Label(), &request); err != nil {
+		return nil, err
+	}
+	if _, _, err := s.connector("wait", request.Connector, r); err != nil {
+		return nil, err
+	}
+	asked := "wait " + place(c, request.Connector)
+	wait, timeout, err := request.parse()
+	if err != nil {
+		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: err.Error()}
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errTimeout)
+	defer cancel()
+	err = wait(ctx, c)
+	if errors.Is(err, errTimeout) {
+		return nil, &Error{Code: CodeTimeout, Asked: asked, Reason: err.Error(), Advice: fmt.Sprintf("check the program, or wait longer than %v", timeout)}
+	}
+	return finish("wait", asked, c, err)
+}
+
+// parse returns the function that waits.
+func (r *WaitRequest) parse() (wait func(context.Context, *machine.Card) error, timeout time.Duration, err error) {
+	timeout, err = time.ParseDuration(cmp.Or(r.Timeout, defaultTimeout))
+	if err != nil || timeout < 0 {
+		return nil, 0, fmt.Errorf("timeout: %q is not a time; write it as in 1500ms or 2m", r.Timeout)
+	}
+	conditions := 0
+	if r.Frames > 0 {
+		conditions++
+		wait = func(ctx context.Context, c *machine.Card) error { return c.WaitFrames(ctx, r.Connector, r.Frames) }
+	}
+	if r.Lit {
+		conditions++
+		wait = func(ctx context.Context, c *machine.Card) error { return c.WaitLit(ctx, r.Connector) }
+	}
+	if r.Matches != nil {
+		conditions++
+		want, err := decodePNG(r.Matches)
+		if err != nil {
+			return nil, 0, fmt.Errorf("matches: %w", err)
+		}
+		opts := picture.Options{Tolerance: r.Tolerance}
+		if r.Mask != nil {
+			if opts.Mask, err = decodePNG(r.Mask); err != nil {
+				return nil, 0, fmt.Errorf("mask: %w", err)
+			}
+			if mask, size := opts.Mask.Rect.Size(), want.Rect.Size(); mask != size {
+				return nil, 0, fmt.Errorf("the mask has %dx%d pixels, the picture %dx%d", mask.X, mask.Y, size.X, size.Y)
+			}
+		}
+		wait = func(ctx context.Context, c *machine.Card) error {
+			_, err := c.WaitPicture(ctx, r.Connector, func(p *image.NRGBA) error { return picture.Compare(p, want, opts) })
+			return err
+		}
+	}
+	switch {
+	case conditions != 1:
+		return nil, 0, errors.New("say what to wait for: frames, lit or matches, one of them")
+	case r.Matches == nil && (r.Tolerance != 0 || r.Mask != nil):
+		return nil, 0, errors.New("tolerance and mask need matches")
+	case r.Tolerance < 0 || r.Tolerance > 255:
+		return nil, 0, fmt.Errorf("tolerance %d is not a number from 0 to 255", r.Tolerance)
+	}
+	return wait, timeout, nil
+}
+
+// decodePNG decodes a picture of a client.
+func decodePNG(data []byte) (*image.NRGBA, error) {
+	c, err := png.DecodeConfig(bytes.NewReader(data))
+	if err == nil && c.Width*c.Height > maxPixels {
+		err = fmt.Errorf("%dx%d pixels are too many (limit %d)", c.Width, c.Height, maxPixels)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return picture.Decode(bytes.NewReader(data))
+}
