@@ -67,6 +67,7 @@ func run(t *testing.T, dir, name string, args ...string) string {
 func TestGo(t *testing.T) {
 	dir := t.TempDir()
 	recipe(t, dir, "testing.md", "compositor_test.go")
+	recipe(t, dir, "testing.md", "aim_test.go")
 	if err := os.Mkdir(filepath.Join(dir, "testdata"), 0o755); err != nil {
 		t.Fatal(err)
 	}

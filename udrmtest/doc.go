@@ -24,6 +24,12 @@
 // Nothing here sleeps. Methods that wait do so until the screen, the program or
 // the clock tells of a change, and at most for Options.Timeout.
 //
+// # Aiming
+//
+// [Machine.Aim] acts at a chosen event of a program, such as the third commit:
+// it unplugs the card inside that request, or lets the request fail. A rule that
+// does not fire fails the test.
+//
 // # Golden pictures
 //
 // [Screen.WantPicture] compares a screen with a PNG file. If they differ, it

@@ -35,3 +35,17 @@ func ExampleCard_Disconnect() {
 	}
 	_ = test
 }
+
+// A test can aim an unplug at a request: here, the compositor has asked for its
+// third page flip, and has no answer yet.
+func ExampleCard_Aim() {
+	test := func(t *testing.T) {
+		m := udrmtest.New(t, udrmtest.Options{})
+		card := m.Card("card0")
+		unplug := card.Aim("MODE_PAGE_FLIP#3:handled:unplug")
+		p := m.Start("your-compositor")
+		unplug.Wait()
+		p.WantExit(0)
+	}
+	_ = test
+}

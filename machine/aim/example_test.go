@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/aim"
@@ -27,7 +27,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	modetest := exec.Command("modetest", "-M", "vkms", "-c")
-	modetest.Stderr = os.Stdout
+	var said strings.Builder
+	modetest.Stderr = &said
 	p, err := m.Start(modetest)
 	if err != nil {
 		log.Fatal(err)
@@ -39,10 +40,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("plugged:", card.Plugged())
 	if _, err := p.Wait(); err != nil {
 		log.Fatal(err)
 	}
+	fmt.Println("plugged:", card.Plugged())
+	fmt.Print(&said)
 	if err := trigger.Close(); err != nil {
 		log.Fatal(err)
 	}
