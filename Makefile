@@ -6,7 +6,8 @@
 # make unit          the tests, without cgo
 # make tags          the tests of srcu with its build tags
 # make race          the tests under the race detector, with the other Go version
-# make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus
+# make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus,
+#                    and the host with random system calls
 # make bench         the benchmarks, each beside its reference
 # make compositors   sway and Xorg, unplugged while they run; installs 300 MB
 
@@ -93,6 +94,7 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$(dirname $$file) || exit; \
 		done; \
 	done
+	$(GO) test -count=1 -v -timeout 0 -run '^TestSequences$$' ./host -args -sequences $(FUZZTIME)
 
 bench:
 	$(GO) run ./internal/bench -o bin/bench.txt

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,7 +51,7 @@ func newArena(t *testing.T, opts host.Options) *arena {
 	platform := bus.New("platform")
 	first := drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 	drmtest.Bind(t, platform, "vkms.1", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
-	opts.Logger = logger
+	opts.Logger = slog.New(slog.NewTextHandler(failing{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	h, err := host.New(class, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +64,14 @@ func newArena(t *testing.T, opts host.Options) *arena {
 	return &arena{h, t, first}
 }
 
+// failing fails a test with each line that is written to it.
+type failing struct{ t *testing.T }
+
+func (f failing) Write(line []byte) (int, error) {
+	f.t.Errorf("logged: %s", line)
+	return len(line), nil
+}
+
 // An attack is a running testprogs/hostile.
 type attack struct {
 	*host.Process
@@ -71,10 +80,17 @@ type attack struct {
 	lines *bufio.Reader
 }
 
-// begin starts an attack, in a process group of its own as a shell does.
+// begin starts an attack.
 func (a *arena) begin(user *syscall.SysProcAttr, args ...string) *attack {
 	a.t.Helper()
-	cmd := asUser(exec.Command(hostileClient(), args...), user)
+	return a.beginProgram(user, hostileClient(), args...)
+}
+
+// beginProgram starts a program in a process group of its own, as a shell does.
+func (a *arena) beginProgram(user *syscall.SysProcAttr, program string, args ...string) *attack {
+	a.t.Helper()
+	cmd := asUser(exec.Command(program, args...), user)
+	cmd.Stderr = os.Stderr
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = new(syscall.SysProcAttr)
 	}
