@@ -209,8 +209,10 @@ func (c *call) entry(dir string, e os.DirEntry) vfs.Entry {
 	case t.IsDir():
 		entry.Kind = vfs.Dir
 	case t&os.ModeSymlink != 0:
-		entry.Kind = vfs.Link
-		entry.Target, _ = c.readReal(dir + "/" + e.Name())
+		target, err := c.readReal(dir + "/" + e.Name())
+		if err == nil { // otherwise the link is gone, or the program
+			entry.Kind, entry.Target = vfs.Link, target
+		}
 	case t&os.ModeCharDevice != 0:
 		entry.Kind = vfs.Char
 	}
