@@ -22,7 +22,8 @@
 // asking this process, which has the write end. Events are written to it. When
 // the last copy of the read end is closed, in whatever process, the write end
 // reports an error: that is the release. The inode of the pipe says which file
-// a descriptor refers to.
+// a descriptor refers to. It is proved by an inotify watch, as the numbers of
+// pipes wrap (internal/files/proof.go).
 //
 // # The path of an ioctl
 //
@@ -85,8 +86,15 @@
 // streams, such as those of CRCs, are pipes like nodes (stream.go).
 //
 // A path may lead out of a virtual directory to a real file. The kernel does
-// not know that path, so this process opens the file for the program, with the
-// program's credentials (internal/thread/credentials.go).
+// not know that path, so the program's own thread is made to open the file by
+// another one (withPath in inject.go). Its root, credentials, Landlock rules and
+// seccomp filters thus apply. This process only looks at files of programs:
+// links, types and names, in one place and confined to the program's root
+// (internal/thread/root.go). What it makes itself, it knows by device and inode.
+// Virtual files under Landlock are tested by the thread as well (landlock.go).
+//
+// Programs see the devices if their /dev is that of this process. Who may use
+// them is said in access.go.
 //
 // # Uevents
 //

@@ -24,9 +24,9 @@ type opened struct {
 }
 
 // openedAs returns what an open file of a program refers to. link is its link
-// in /proc, and stat returns its status. The link alone proves nothing, as
+// in /proc, at procPath, and identify returns its identity and type. The link alone proves nothing, as
 // programs choose the names of files: it only spares most files the rest.
-func (h *Host) openedAs(link []byte, procPath string, stat func(*unix.Stat_t) error) (o opened) {
+func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t) error) (o opened) {
 	if inode := files.SocketInode(link); inode != 0 {
 		o.path = h.attributes.Path(inode)
 		return o
@@ -47,7 +47,7 @@ func (h *Host) openedAs(link []byte, procPath string, stat func(*unix.Stat_t) er
 		return o
 	}
 	var st unix.Stat_t
-	if stat(&st) != nil {
+	if identify(&st) != nil {
 		return o
 	}
 	id := pollfd.IDOf(&st)
@@ -79,8 +79,7 @@ func (c *call) opened(fd int32) opened {
 	if err != nil {
 		return opened{}
 	}
-	at := c.tid().FDPath(fd)
-	return c.host.openedAs(link, at, func(st *unix.Stat_t) error { return unix.Stat(at, st) })
+	return c.host.openedAs(link, c.tid().FDPath(fd), func(st *unix.Stat_t) error { return c.tid().IdentifyFD(fd, st) })
 }
 
 // isTerminal reports whether a link of /proc may be that of a pseudoterminal:
@@ -161,7 +160,7 @@ func (c *call) seesDevices() bool {
 		return true
 	}
 	var st unix.Stat_t
-	return c.tid().Lstat("/dev", &st) == nil && pollfd.IDOf(&st) == c.host.dev
+	return c.tid().Identify("/dev", &st) == nil && pollfd.IDOf(&st) == c.host.dev
 }
 
 // atPath serves a call on the file that the path at addr leads to: on an open
@@ -208,25 +207,24 @@ func (c *call) real(at vfs.Place) bool {
 		return false
 	}
 	var st unix.Stat_t
-	return c.tid().Lstat(at.Path, &st) == nil
+	return c.tid().Identify(at.Path, &st) == nil
 }
 
 // base returns the directory from which relative paths start. private says
 // that it is a directory of the host, in which the kernel would find nothing.
 func (c *call) base(dirfd int32) (base string, private bool, err error) {
 	var link []byte
-	var at string
+	at, identify := c.tid().CWDPath(), c.tid().IdentifyCWD
 	if dirfd == unix.AT_FDCWD {
 		link, err = c.tid().CWD(c.linkBuf[:])
-		at = c.tid().CWDPath()
 	} else {
 		link, err = c.tid().FD(int(dirfd), c.linkBuf[:])
-		at = c.tid().FDPath(dirfd)
+		at, identify = c.tid().FDPath(dirfd), func(st *unix.Stat_t) error { return c.tid().IdentifyFD(dirfd, st) }
 	}
 	if err != nil || len(link) == 0 || link[0] != '/' {
 		return "", false, errNative
 	}
-	o := c.host.openedAs(link, at, func(st *unix.Stat_t) error { return unix.Stat(at, st) })
+	o := c.host.openedAs(link, at, identify)
 	if o.path != "" {
 		return o.path, true, nil
 	}
@@ -381,7 +379,7 @@ func (c *call) magic(path string) (o opened, text string, err error) {
 	if text, err = c.tid().ProcLink(path); err != nil {
 		return opened{}, "", err
 	}
-	o = c.host.openedAs([]byte(text), c.tid().RootPath(path), func(st *unix.Stat_t) error { return c.tid().StatLink(path, st) })
+	o = c.host.openedAs([]byte(text), c.tid().RootPath(path), func(st *unix.Stat_t) error { return c.tid().IdentifyLink(path, st) })
 	return o, text, nil
 }
 
@@ -394,7 +392,7 @@ func (c *call) ownIDs() (pid, tid string) {
 	if len(pids) == 0 || len(tids) == 0 {
 		return strconv.Itoa(c.client().PID), strconv.Itoa(int(c.tid()))
 	}
-	if unix.Stat("/proc", &ours) == nil && c.tid().Lstat("/proc", &theirs) == nil && ours.Dev == theirs.Dev {
+	if unix.Stat("/proc", &ours) == nil && c.tid().Identify("/proc", &theirs) == nil && ours.Dev == theirs.Dev {
 		return pids[0], tids[0]
 	}
 	return pids[len(pids)-1], tids[len(tids)-1]

@@ -72,10 +72,11 @@ func (t ID) readlink(path string, resolve uint64) (target string, err error) {
 	return target, err
 }
 
-// Lstat is lstat(2) of the file at path, as the program sees it.
-func (t ID) Lstat(path string, st *unix.Stat_t) error {
+// Identify returns the identity and type of the file at path, as the program
+// sees it. It does not follow a link.
+func (t ID) Identify(path string, st *unix.Stat_t) error {
 	return t.look(path, unix.O_PATH|unix.O_NOFOLLOW, func(fd int) error {
-		return unix.Fstat(fd, st)
+		return statCached(fd, "", unix.AT_EMPTY_PATH, st)
 	})
 }
 
@@ -107,10 +108,10 @@ func (t ID) ProcLink(path string) (text string, err error) {
 	return text, err
 }
 
-// StatLink is stat(2) of the open file that a link leads to for which ProcLink
-// succeeds.
-func (t ID) StatLink(path string, st *unix.Stat_t) error {
-	return t.lookProc(path, func(dir int, name string) error { return unix.Fstatat(dir, name, st, 0) })
+// IdentifyLink returns the identity and type of the open file that a link leads
+// to for which ProcLink succeeds.
+func (t ID) IdentifyLink(path string, st *unix.Stat_t) error {
+	return t.lookProc(path, func(dir int, name string) error { return statCached(dir, name, 0, st) })
 }
 
 // lookProc runs f with the directory of path. In a procfs no other file can
