@@ -93,8 +93,8 @@
 // (internal/thread/root.go). What it makes itself, it knows by device and inode.
 // Virtual files under Landlock are tested by the thread as well (landlock.go).
 //
-// Programs see the devices if their /dev is that of this process. Who may use
-// them is said in access.go.
+// Programs see the devices if their /dev is that of this process. access.go says
+// which users may do what.
 //
 // # Uevents
 //

@@ -87,7 +87,7 @@ func newHost(t testing.TB, class *drm.Class, opts host.Options) *host.Host {
 	return h
 }
 
-// nobody is an ordinary user without capabilities.
+// nobody runs a program as an ordinary user without capabilities.
 var nobody = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 
 // run runs cmd and everything that it starts under h to the end and returns the

@@ -42,7 +42,7 @@ func (c *call) mmap() {
 		if err = c.permitMapping(openFlags); err == nil {
 			m, err = f.Node().Mmap(offset, length)
 		}
-		f.Put() // ahead of the answer, as in ioctl
+		f.Put() // before the answer, as in ioctl
 	}
 	if err != nil {
 		c.fail(err)

@@ -12,7 +12,7 @@ import (
 type Notification struct {
 	_     structs.HostLayout
 	ID    uint64
-	PID   uint32 // a thread id; 0 when the thread is in no pid namespace of ours
+	PID   uint32 // a thread id; 0 when the thread has no id in our pid namespace
 	Flags uint32
 	Data  Data
 }
@@ -83,7 +83,7 @@ func Install(f *Filter) (*Listener, error) {
 	return l, nil
 }
 
-// Wait waits until nobody is left under the filter.
+// Wait waits until no process is left under the filter.
 func (l *Listener) Wait() error {
 	for {
 		switch hungUp, err := l.poll(-1); {
@@ -95,7 +95,7 @@ func (l *Listener) Wait() error {
 	}
 }
 
-// HungUp reports whether nobody is left under the filter.
+// HungUp reports whether no process is left under the filter.
 func (l *Listener) HungUp() bool {
 	hungUp, _ := l.poll(0)
 	return hungUp
@@ -114,7 +114,7 @@ func (l *Listener) poll(timeout int) (hungUp bool, err error) {
 func (l *Listener) Close() error { return unix.Close(l.fd) }
 
 // Receive waits for the next call. Errors: ENOENT when the caller was killed
-// before the call was received, or (Linux 6.11 and newer) when nobody is left
+// before the call was received, or (Linux 6.11 and newer) when no process is left
 // under the filter; EINTR.
 func (l *Listener) Receive(n *Notification) error {
 	*n = Notification{}

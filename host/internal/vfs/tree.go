@@ -121,8 +121,8 @@ func (t *Tree) dir(path string) *Node {
 	return n
 }
 
-// Lookup returns the node at path, nil when there is none. hidden says that
-// nothing is there at all: what may really be there does not show.
+// Lookup returns the node at path, or nil. hidden says that no file is there: a
+// real one does not show.
 func (t *Tree) Lookup(path string) (n *Node, hidden bool) {
 	n = t.root
 	for c := range components(path) {
