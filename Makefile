@@ -8,7 +8,7 @@
 # make race          the tests under the race detector, with the other Go version
 # make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus,
 #                    and the host with random system calls
-# make bench         the benchmarks, each beside its reference
+# make bench         the benchmarks, each beside its reference; five minutes
 # make compositors   sway and Xorg, unplugged while they run; installs 300 MB
 
 SHELL = /bin/bash
@@ -99,6 +99,7 @@ fuzz:
 bench:
 	$(GO) run ./internal/bench -o bin/bench.txt
 	$(GO) test -tags srcu_membarrier -run '^$$' -bench Pair ./srcu
+	$(GO) test -run '^$$' -bench Neighbour -benchtime 1x ./host
 
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"

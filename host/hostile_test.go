@@ -40,7 +40,7 @@ var hostileClient = sync.OnceValue(func() string {
 // second, and both as other users than the host.
 type arena struct {
 	*host.Host
-	t     *testing.T
+	t     testing.TB
 	first *bus.Device
 }
 
@@ -75,7 +75,7 @@ func (f failing) Write(line []byte) (int, error) {
 // An attack is a running testprogs/hostile.
 type attack struct {
 	*host.Process
-	t     *testing.T
+	t     testing.TB
 	stdin io.Closer
 	lines *bufio.Reader
 }

@@ -30,6 +30,9 @@ var attacks = map[string]func(args []string){
 	"control":  control,
 	"refused":  refused,
 	"honest":   honest,
+	"flood":    flood,
+	"more":     takeForEver,
+	"measure":  measure,
 	"flips":    flips,
 }
 

@@ -6,46 +6,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 // take makes as many of one thing as the host allows, and holds them.
 func take(args []string) {
-	// Its own limit must not be what ends it.
-	var limit unix.Rlimit
-	check(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	limit.Cur = limit.Max
-	check(unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	raiseOwnLimit()
 	card := must(kmsclient.Open("/dev/dri/card0"))
-	one := map[string]func() error{
-		"dumb": func() error {
-			_, err := card.CreateDumb(16, 16, 32)
-			return err
-		},
-		"file": func() error {
-			_, err := open("/dev/dri/card0", unix.O_RDWR)
-			return err
-		},
-		"control": func() error {
-			_, err := open("/sys/class/drm/card0-Virtual-1/status", unix.O_WRONLY)
-			return err
-		},
-		"dmabuf": func() error {
-			dumb, err := card.CreateDumb(16, 16, 32)
-			if err == nil {
-				_, err = card.Export(dumb.Handle, uapi.Cloexec)
-			}
-			return err
-		},
-		"lease": func() error { return kmsclient.Ioctl(card, uapi.IoctlModeCreateLease, &uapi.ModeCreateLease{}) },
-		"blob": func() error {
-			_, err := card.CreateBlob(make([]byte, 1024))
-			return err
-		},
-	}[args[0]]
+	one := makers[args[0]]
 	for n := 0; ; n++ {
-		err := one()
+		err := one(card)
 		if err == nil {
 			continue
 		}

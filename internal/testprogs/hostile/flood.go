@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
+)
+
+// floods make one kind of call, or a few that belong together.
+var floods = map[string]func(card *kmsclient.Card){
+	"ioctl": func(card *kmsclient.Card) { _ = kmsclient.Ioctl(card, uapi.IoctlVersion, &uapi.Version{}) },
+	"spin":  func(*kmsclient.Card) {}, // the reference: no call at all
+	"stat":  func(*kmsclient.Card) { _ = unix.Stat("/dev/dri/card0", new(unix.Stat_t)) },
+	"open": func(*kmsclient.Card) {
+		if fd, err := open("/dev/dri/card0", unix.O_RDWR); err == nil {
+			_ = unix.Close(fd)
+		}
+	},
+	"map": func(card *kmsclient.Card) {
+		dumb, err := card.CreateDumb(64, 64, 32)
+		if err != nil {
+			return
+		}
+		if offset, err := card.MapDumb(dumb.Handle); err == nil {
+			if pixels, err := card.Mmap(offset, int(dumb.Size)); err == nil {
+				_ = unix.Munmap(pixels)
+			}
+		}
+		_ = card.DestroyDumb(dumb.Handle)
+	},
+	// The release of many objects at once.
+	"close": func(*kmsclient.Card) {
+		withCard(func(card *kmsclient.Card) {
+			for range 9000 {
+				if _, err := card.CreateDumb(16, 16, 32); err != nil {
+					return
+				}
+			}
+		})
+	},
+	"fbclose": func(*kmsclient.Card) {
+		withCard(func(card *kmsclient.Card) {
+			dumb, err := card.CreateDumb(16, 16, 32)
+			for i := 0; i < 60_000 && err == nil; i++ {
+				_, err = card.AddFB(&dumb, uapi.FormatXRGB8888)
+			}
+		})
+	},
+	"socket": func(*kmsclient.Card) {
+		if s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT); err == nil {
+			_ = unix.Close(s)
+		}
+	},
+}
+
+func withCard(f func(*kmsclient.Card)) {
+	card, err := kmsclient.Open("/dev/dri/card0")
+	if err != nil {
+		return
+	}
+	f(card)
+	_ = card.Close()
+}
+
+// flood makes one kind of call from several threads until it is killed.
+func flood(args []string) {
+	call := floods[args[0]]
+	if call == nil {
+		failf("no flood %q", args[0])
+	}
+	card := must(kmsclient.Open("/dev/dri/card0"))
+	for range must(strconv.Atoi(args[1])) {
+		go func() {
+			for {
+				call(card)
+			}
+		}()
+	}
+	hold()
+}
+
+// makers make one more of something that they keep.
+var makers = map[string]func(card *kmsclient.Card) error{
+	"dumb": func(card *kmsclient.Card) error {
+		_, err := card.CreateDumb(16, 16, 32)
+		return err
+	},
+	"file": func(*kmsclient.Card) error {
+		_, err := open("/dev/dri/card0", unix.O_RDWR)
+		return err
+	},
+	"control": func(*kmsclient.Card) error {
+		_, err := open("/sys/class/drm/card0-Virtual-1/status", unix.O_WRONLY)
+		return err
+	},
+	"dmabuf": func(card *kmsclient.Card) error {
+		dumb, err := card.CreateDumb(16, 16, 32)
+		if err == nil {
+			_, err = card.Export(dumb.Handle, uapi.Cloexec)
+		}
+		return err
+	},
+	"lease": func(card *kmsclient.Card) error {
+		return kmsclient.Ioctl(card, uapi.IoctlModeCreateLease, &uapi.ModeCreateLease{})
+	},
+	"blob": func(card *kmsclient.Card) error {
+		_, err := card.CreateBlob(make([]byte, 1024))
+		return err
+	},
+}
+
+// takeForEver goes on to make one kind of thing, also when none is left.
+func takeForEver(args []string) {
+	raiseOwnLimit()
+	card := must(kmsclient.Open("/dev/dri/card0"))
+	go func() {
+		for {
+			if err := makers[args[0]](card); errors.Is(err, unix.EACCES) {
+				failf("%v", err)
+			} else if err != nil {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	hold()
+}
+
+// raiseOwnLimit makes sure that this program's own limit is not what ends an
+// attack.
+func raiseOwnLimit() {
+	var limit unix.Rlimit
+	check(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	limit.Cur = limit.Max
+	check(unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+}
