@@ -84,6 +84,45 @@ func TestPytest(t *testing.T) {
 	}
 }
 
+// TestSteering runs the tests that use the Python client.
+func TestSteering(t *testing.T) {
+	dir := workplace(t)
+	recipe(t, dir, "testing.md", "test_steering.py")
+	client, err := os.ReadFile("clients/udrm.py")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "udrm.py"), client, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := run(t, dir, "pytest-3", "-q"); !strings.Contains(out, "2 passed") {
+		t.Errorf("not all tests ran:\n%s", out)
+	}
+	// The other way to the fixture.
+	test, err := os.ReadFile(filepath.Join(dir, "test_steering.py"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "test_steering.py"), []byte(strings.Replace(string(test), "from udrm import udrm_run", "#", 1)), 0o644)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "conftest.py"), []byte("pytest_plugins = [\"udrm\"]\n"), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "pytest-3", "-q")
+}
+
+func TestSteeringScripts(t *testing.T) {
+	dir := workplace(t)
+	recipe(t, dir, "testing.md", "steering.sh")
+	recipe(t, dir, "testing.md", "curl.sh")
+	for _, command := range [][]string{{"./steering.sh"}, {"udrm", "run", "--", "./curl.sh"}} {
+		if out := run(t, dir, command[0], command[1:]...); !strings.Contains(out, "unplugged") {
+			t.Errorf("%q: the card is not unplugged:\n%s", command, out)
+		}
+	}
+}
+
 func TestMeson(t *testing.T) {
 	dir := workplace(t)
 	build := recipe(t, dir, "testing.md", "meson.build")

@@ -1,0 +1,229 @@
+"""Steer the virtual graphics cards of udrm from Python.
+
+This file needs nothing but Python 3.8: copy it to your tests. It speaks HTTP
+with JSON to the control socket of "udrm run"; control.openapi.yaml describes
+the requests.
+
+    import udrm
+
+    with udrm.run("your-compositor", args=["--monitor", "1920x1080,DP"]) as m:
+        m.wait("card0", frames=60)
+        m.unplug("card0")
+
+With pytest, put pytest_plugins = ["udrm"] into conftest.py. Tests then have the
+fixture udrm_run, which starts programs and ends them after the test.
+
+A program that runs on a machine itself steers it with udrm.Machine().
+"""
+
+import base64
+import glob
+import http.client
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import urllib.parse
+
+
+class Error(Exception):
+    """The machine has refused a request.
+
+    code is bad_request, forbidden, not_found, refused, timeout or too_large;
+    asked, reason and advice are text.
+    """
+
+    def __init__(self, code, asked, reason, advice=""):
+        super().__init__(f"{asked}: {reason}" + (f"; {advice}" if advice else ""))
+        self.code, self.asked, self.reason, self.advice = code, asked, reason, advice
+
+
+class Timeout(Error):
+    """What wait waited for did not happen in time."""
+
+
+class _Connection(http.client.HTTPConnection):
+    """An HTTP connection over a Unix socket."""
+
+    def __init__(self, path):
+        super().__init__("udrm")
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self._path)
+
+
+def _sockets(name):
+    """Return the paths of the sockets of the machines whose name matches."""
+    directories = [f"/tmp/udrm-{os.geteuid()}"]
+    if os.environ.get("XDG_RUNTIME_DIR"):
+        directories.insert(0, os.path.join(os.environ["XDG_RUNTIME_DIR"], "udrm"))
+    return [p for d in directories for p in glob.glob(os.path.join(glob.escape(d), name + ".sock"))]
+
+
+class Machine:
+    """A running machine.
+
+    Without a path, it is the machine that this program runs on
+    ($UDRM_CONTROL). Cards are named by their labels, such as "card0". Methods
+    return the card after the action, as a dict, and raise Error.
+    """
+
+    def __init__(self, path=None):
+        self.path = path or os.environ.get("UDRM_CONTROL")
+        if not self.path:
+            raise RuntimeError("$UDRM_CONTROL is not set: run this program with udrm run")
+
+    def info(self):
+        """Describe the machine and its cards."""
+        return self._call("GET", "machine")
+
+    def card(self, card):
+        """Describe a card."""
+        return self._call("GET", "cards", card)
+
+    def plug(self, card):
+        """Plug a card in."""
+        return self._call("POST", "cards", card, "plug")
+
+    def unplug(self, card):
+        """Pull a card out. Returns when no request is in flight."""
+        return self._call("POST", "cards", card, "unplug")
+
+    def bind(self, card):
+        """Bind the driver to a card, after unbind."""
+        return self._call("POST", "cards", card, "bind")
+
+    def unbind(self, card):
+        """Unbind the driver from a card, a planned removal."""
+        return self._call("POST", "cards", card, "unbind")
+
+    def connect(self, card, connector, monitor=None, edid=None):
+        """Plug a monitor into a connector.
+
+        monitor is written as in udrm run --monitor; edid is the content of an
+        EDID. The default is the monitor that the connector is described with.
+        """
+        body = {"monitor": monitor, "edid": _base64(edid)}
+        return self._call("POST", "cards", card, "connectors", connector, "connect", body=body)
+
+    def disconnect(self, card, connector):
+        """Pull the monitor out of a connector."""
+        return self._call("POST", "cards", card, "connectors", connector, "disconnect")
+
+    def screenshot(self, card, connector=None):
+        """Return what a connector shows, as PNG.
+
+        The default is the only connector that shows a picture.
+        """
+        query = {"connector": connector} if connector else None
+        return self._call("GET", "cards", card, "screenshot", query=query)
+
+    def wait(self, card, connector=None, *, frames=None, lit=None, matches=None,
+             tolerance=None, mask=None, timeout=10):
+        """Wait until a picture is shown (lit), or a number of frames, or the
+        picture of a PNG file (matches). Raises Timeout after timeout seconds.
+
+        matches and mask are names of files, or PNG as bytes.
+        """
+        return self._call("POST", "cards", card, "wait", body={
+            "connector": connector, "frames": frames, "lit": lit, "matches": _base64(matches),
+            "tolerance": tolerance, "mask": _base64(mask), "timeout": f"{timeout}s"})
+
+    def _call(self, method, *path, query=None, body=None):
+        url = "/v1/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
+        if query:
+            url += "?" + urllib.parse.urlencode(query)
+        data = None
+        if body is not None:
+            data = json.dumps({k: v for k, v in body.items() if v is not None})
+        connection = _Connection(self.path)
+        try:
+            connection.request(method, url, data)
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            error = json.loads(answer)
+            raise (Timeout if error["code"] == "timeout" else Error)(**error)
+        if response.getheader("Content-Type") == "image/png":
+            return answer
+        return json.loads(answer)
+
+
+def _base64(content):
+    """Return bytes, or the content of a file, in base64."""
+    if content is None:
+        return None
+    if not isinstance(content, bytes):
+        content = pathlib.Path(content).read_bytes()
+    return base64.b64encode(content).decode()
+
+
+class Run(Machine):
+    """A machine that this program has started; see run.
+
+    process is the subprocess.Popen of udrm run. Its exit status is that of the
+    program.
+    """
+
+    def __init__(self, process):
+        self.process = process
+        while process.poll() is None:
+            for path in _sockets(str(process.pid)):
+                super().__init__(path)
+                try:
+                    self.info()
+                    return
+                except ConnectionError:
+                    pass  # it does not listen yet
+            time.sleep(0.01)
+        raise RuntimeError(f"udrm run has ended with status {process.returncode}")
+
+    def end(self, timeout=10):
+        """End the program if it still runs, and return its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+def run(*program, args=(), **popen):
+    """Start a program on virtual cards, and return its machine, a Run.
+
+    args are flags of udrm run; the rest is passed to subprocess.Popen. As a
+    context manager, the machine ends the program.
+    """
+    return Run(subprocess.Popen(["udrm", "run", *args, "--", *program], **popen))
+
+
+try:
+    import pytest
+except ImportError:
+    pass
+else:
+    @pytest.fixture
+    def udrm_run():
+        """Start programs as run does, and end them after the test."""
+        machines = []
+
+        def start(*program, args=(), **popen):
+            machines.append(run(*program, args=args, **popen))
+            return machines[-1]
+
+        yield start
+        for m in machines:
+            m.end()
