@@ -100,10 +100,14 @@ func (r *WaitRequest) parse() (wait func(context.Context, *machine.Card) error, 
 func decodePNG(data []byte) (*image.NRGBA, error) {
 	c, err := png.DecodeConfig(bytes.NewReader(data))
 	if err == nil && c.Width*c.Height > maxPixels {
-		err = fmt.Errorf("%dx%d pixels are too many (limit %d)", c.Width, c.Height, maxPixels)
+		return nil, fmt.Errorf("%dx%d pixels are too many (limit %d)", c.Width, c.Height, maxPixels)
+	}
+	var decoded *image.NRGBA
+	if err == nil {
+		decoded, err = picture.Decode(bytes.NewReader(data))
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("it is not a PNG picture: %w", err)
 	}
-	return picture.Decode(bytes.NewReader(data))
+	return decoded, nil
 }

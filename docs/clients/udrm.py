@@ -131,7 +131,7 @@ class Machine:
         """
         return self._call("POST", "cards", card, "wait", body={
             "connector": connector, "frames": frames, "lit": lit, "matches": _base64(matches),
-            "tolerance": tolerance, "mask": _base64(mask), "timeout": f"{timeout}s"})
+            "tolerance": tolerance, "mask": _base64(mask), "timeout": f"{timeout:.3f}s"})
 
     def _call(self, method, *path, query=None, body=None):
         url = "/v1/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
@@ -179,7 +179,7 @@ class Run(Machine):
                 try:
                     self.info()
                     return
-                except ConnectionError:
+                except (ConnectionError, FileNotFoundError):
                     pass  # it does not listen yet
             time.sleep(0.01)
         raise RuntimeError(f"udrm run has ended with status {process.returncode}")
