@@ -321,12 +321,15 @@ func TestNoDeadlock(t *testing.T) {
 						attach(t, m, fmt.Sprintf("GET_CAP#1:card=card1:%v:%s", q, actions[1])),
 						attach(t, m, "GET_CAP#2:entered:delay=1ms"),
 					}
+					clients := []*drmtest.Client{
+						drmtest.Open(t, card(t, m, "card0").Device().Primary()),
+						drmtest.Open(t, card(t, m, "card1").Device().Primary()),
+					}
 					var running sync.WaitGroup
-					for _, label := range []string{"card0", "card1"} {
-						open := drmtest.Open(t, card(t, m, label).Device().Primary())
+					for _, client := range clients {
 						for range 3 {
 							running.Go(func() { // it may fail: the card goes
-								_ = drmtest.Ioctl(open, uapi.IoctlGetCap, &uapi.GetCap{Capability: uapi.CapPrime})
+								_ = drmtest.Ioctl(client, uapi.IoctlGetCap, &uapi.GetCap{Capability: uapi.CapPrime})
 							})
 						}
 					}
