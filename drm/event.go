@@ -111,7 +111,7 @@ func (e *PendingEvent) Send(ev []byte) {
 	}
 }
 
-// Cancel takes the promise back.
+// Cancel gives the reserved space back.
 func (e *PendingEvent) Cancel() {
 	s := &e.file.events
 	s.mu.Lock()
@@ -119,7 +119,8 @@ func (e *PendingEvent) Cancel() {
 	s.take(e)
 }
 
-// take ends the promise; false when the file is closed or it has ended before.
+// take ends a reservation. It reports false if the file is closed or the
+// reservation has ended before.
 func (s *eventSpace) take(e *PendingEvent) bool {
 	_, ok := s.pending[e]
 	delete(s.pending, e)

@@ -17,7 +17,7 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// TestPrepareRefuses checks what a driver's last no leaves behind: nothing.
+// TestPrepareRefuses checks that a commit refused by Prepare leaves nothing behind.
 func TestPrepareRefuses(t *testing.T) {
 	var fail error
 	p, f := newBare(t, policy{driver: kms.Driver{

@@ -39,9 +39,11 @@ type PlaneConfig struct {
 	// on the CRTC, in 1/65536, each way: 1<<15 enlarges to the double. 0 stands
 	// for [NoScaling]. A change beyond is ERANGE.
 	MinScale, MaxScale uint32
-	// MustCover refuses to show less than the whole CRTC: EINVAL.
+	// MustCover refuses to show less than the whole CRTC: EINVAL (the opposite
+	// of can_position).
 	MustCover bool
-	// NeedsEnabled refuses a framebuffer while the CRTC is disabled: EINVAL.
+	// NeedsEnabled refuses a framebuffer while the CRTC is disabled: EINVAL (the
+	// opposite of can_update_disabled).
 	NeedsEnabled bool
 }
 
