@@ -75,7 +75,7 @@ func (s *server) awaitEnd() {
 			child.AwaitEnding()
 			s.host.attributes.Drain()
 			s.host.files.Drain()
-			s.host.log.Info("host: all programs of a listener have ended")
+			s.host.log.Info("host: the program and everything that it started have ended")
 			close(s.done)
 			return
 		case <-tick.C:

@@ -14,9 +14,9 @@ import (
 type cardFlags struct {
 	Config    string   `placeholder:"FILE" help:"Read the cards from a file, or from a directory laid out as /config/vkms. Excludes the other flags of this group. For the format see \"${name} help config\"."`
 	Cards     int      `placeholder:"N" default:"1" help:"Number of cards: card0, card1 and so on; default: ${default}."`
-	Driver    string   `placeholder:"NAME" default:"${driver}" enum:"${drivers}" help:"Driver of the cards: ${enum}; default: ${default}."`
+	Driver    string   `placeholder:"NAME" default:"${driver}" enum:"${drivers}" help:"Driver of the cards: ${driver_list}; default: ${default}."`
 	Monitor   []string `sep:"none" placeholder:"MONITOR" help:"${monitor_help}"`
-	CRTCs     int      `name:"crtcs" placeholder:"N" help:"Number of CRTCs of each card; default: one per monitor. Without --monitor, each card gets as many connectors."`
+	CRTCs     int      `name:"crtcs" placeholder:"N" help:"Number of CRTCs of each card; default: one per monitor. Without --monitor, each card gets one connector for each CRTC."`
 	Format    []string `placeholder:"CODE" help:"Add pixel formats to those of the kernel's vkms, by their codes in drm_fourcc.h: XR30,NV12."`
 	Cursor    bool     `default:"true" negatable:"" help:"Give each CRTC a cursor plane (default)."`
 	Overlay   bool     `help:"Give each card eight overlay planes."`

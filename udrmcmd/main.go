@@ -101,7 +101,7 @@ func (a *app) parser() *kong.Kong {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Vars{
 			"name": a.Name, "topics": strings.Join(topicNames(), ", "), "monitor_help": monitorHelp, "at_help": atHelp(),
-			"driver": string(a.defaultDriver()), "drivers": strings.Join(a.driverNames(), ","), "max_cards": fmt.Sprint(config.MaxCards),
+			"driver": string(a.defaultDriver()), "drivers": strings.Join(a.driverNames(), ","), "driver_list": strings.Join(a.driverNames(), " or "), "max_cards": fmt.Sprint(config.MaxCards),
 		},
 	}
 	for _, c := range a.Commands {

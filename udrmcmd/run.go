@@ -30,7 +30,7 @@ type runCmd struct {
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
-	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see trace."`
+	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace\"."`
 	Name      string        `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
 	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
@@ -56,7 +56,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if cmd.Verbose {
 		level = slog.LevelDebug
 	}
-	r := &runner{runCmd: cmd, log: newLogger(a.Name, level, os.Stderr)}
+	r := &runner{runCmd: cmd, described: len(list), log: newLogger(a.Name, level, os.Stderr)}
 	tracer, endTrace, err := startTrace(cmd.Trace)
 	if err != nil {
 		return err
@@ -140,9 +140,10 @@ func (cmd *runCmd) checkProgram(name string) error {
 // A runner is one run of a program.
 type runner struct {
 	*runCmd
-	log     *slog.Logger
-	machine *machine.Machine
-	control string // the path of the control socket, or ""
+	described int // cards
+	log       *slog.Logger
+	machine   *machine.Machine
+	control   string // the path of the control socket, or ""
 
 	triggers []*aim.Trigger // of --on
 
@@ -192,12 +193,32 @@ func startStatus(err error) int {
 }
 
 // checkActions returns an error if an action of --at names a card or a connector
-// that does not exist.
+// that does not exist. A card that is not described exists if an action plugs it
+// in.
 func (r *runner) checkActions() error {
+	exist := make(map[string]bool)
+	for i := range r.described {
+		exist[fmt.Sprintf("card%d", i)] = true
+	}
+	for _, a := range r.At {
+		if a.Kind.Name == "plug" {
+			exist[a.Card] = true
+		}
+	}
+	for _, rule := range r.On {
+		if rule.Action != nil && rule.Action.Kind.Name == "plug" {
+			exist[rule.Action.Card] = true
+		}
+	}
 	var errs []error
 	for i := range r.At {
-		if err := r.At[i].Check(r.machine); err != nil {
-			errs = append(errs, fmt.Errorf("--at %v: %w", &r.At[i], err))
+		a := &r.At[i]
+		err := a.Check(r.machine)
+		if err == nil && !exist[a.Card] {
+			err = fmt.Errorf("there is no %s; make more cards with --cards, or plug it in first with --at TIME:plug=%s", a.Card, a.Card)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--at %v: %w", a, err))
 		}
 	}
 	return errors.Join(errs...)

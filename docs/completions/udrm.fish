@@ -16,7 +16,7 @@ complete -c udrm -f -n "not __fish_seen_subcommand_from run ls plug unplug bind 
 complete -c udrm -f -n "not __fish_seen_subcommand_from run ls plug unplug bind unbind connect disconnect screenshot wait trace doctor help demo" -a demo -d 'Show what an unplug does: two cards, one of them unplugged while requests are in flight'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l config -r -F -d 'Read the cards from a file, or from a directory laid out as /config/vkms'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l cards -x -d 'Number of cards: card0, card1 and so on'
-complete -c udrm -n "__fish_seen_subcommand_from run" -l driver -x -a 'vkms vgem' -d 'Driver of the cards: vkms,vgem'
+complete -c udrm -n "__fish_seen_subcommand_from run" -l driver -x -a 'vkms vgem' -d 'Driver of the cards: vkms or vgem'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l monitor -x -d 'Give each card a monitor on a connector of its own'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l crtcs -x -d 'Number of CRTCs of each card'
 complete -c udrm -n "__fish_seen_subcommand_from run" -l format -x -d 'Add pixel formats to those of the kernel\'s vkms, by their codes in drm_fourcc.h: XR30,NV12'

@@ -87,8 +87,8 @@
 //
 // # Errors
 //
-// ReadFile reports all errors of a file together, each with its line, the path
-// to the attribute, and what to do:
+// All errors of a file are reported together, each with its line, the path to
+// the attribute, and what to do:
 //
 //	desk.yaml:7: cards/desk/connectors/left/staus: unknown attribute; did you mean status?
 //

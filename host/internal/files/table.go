@@ -77,7 +77,11 @@ func (t *Table) OpenMinor(minor *drm.Minor, client drm.Client, flags int) (readE
 	readEnd, err = t.Open(client.Account, flags, func(sink drm.EventSink) (drm.ClientFile, error) {
 		return minor.Open(client, flags, sink)
 	})
-	t.log.Debug("host: open", "node", minor.Name(), "pid", client.PID, "comm", client.Comm, "err", err)
+	about := []any{"node", minor.Name(), "pid", client.PID, "comm", client.Comm}
+	if err != nil {
+		about = append(about, "err", err)
+	}
+	t.log.Debug("host: open", about...)
 	return readEnd, err
 }
 

@@ -85,8 +85,10 @@ func (d *demo) newMachine() (err error) {
 		d.drivers = append(d.drivers, driver)
 		return driver.BusDriver()
 	}}
+	// The timeline has the story; the log has what goes wrong.
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	d.machine, err = machine.New(slices.Repeat([]config.Card{config.DefaultCard()}, 2), machine.Options{
-		Drivers: []machine.Driver{driver}, Logger: slog.Default(), AdoptOrphans: true, RaiseGOMAXPROCS: true,
+		Drivers: []machine.Driver{driver}, Logger: log, AdoptOrphans: true, RaiseGOMAXPROCS: true,
 	})
 	if err != nil {
 		return err
@@ -145,7 +147,7 @@ func (d *demo) tell() error {
 
 	d.guardsAtUnplug = first.Guards()
 	d.unplugAt = now()
-	d.timeline.addAt(d.unplugAt, "udrm", "unplug card0; %d guards are open", d.guardsAtUnplug)
+	d.timeline.addAt(d.unplugAt, "udrm", "unplug card0; open guards: %d", d.guardsAtUnplug)
 	if err := d.cards[0].Unplug(context.Background()); err != nil {
 		return err
 	}
