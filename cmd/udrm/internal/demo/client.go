@@ -33,6 +33,7 @@ type report struct {
 
 	// With reportFlipped.
 	Sequence uint32 `json:"sequence,omitempty"`
+	Vblank   int64  `json:"vblank,omitempty"` // the time in the event, ns
 }
 
 const (
@@ -153,7 +154,8 @@ func (d *clientCard) flip() error {
 			}
 			for _, e := range events {
 				flipped = flipped || e.Base.Type == uapi.EventTypeFlipComplete
-				d.out.report(report{Card: d.index, What: reportFlipped, Sequence: e.Sequence})
+				d.out.report(report{Card: d.index, What: reportFlipped, Sequence: e.Sequence,
+					Vblank: (time.Duration(e.TvSec)*time.Second + time.Duration(e.TvUsec)*time.Microsecond).Nanoseconds()})
 			}
 			if d.gone.Load() && !flipped {
 				return fmt.Errorf("%s: the card is gone and the event of the last flip never came", d.path)
