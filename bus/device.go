@@ -126,7 +126,7 @@ func (d *Device) Rebind(driver string) error {
 
 // Unbind is the planned removal of the driver: it calls the driver's Unbind,
 // then releases the managed resources, newest first. The device stays on the
-// bus and can be bound again. ENODEV when the device is not bound.
+// bus and can be bound again. It fails with ENODEV if the device is not bound.
 //
 // The end of ctx ends the wait, not the removal, which goes on. A context from
 // [BoundDevice.WithinBinding] is refused.
@@ -144,8 +144,8 @@ func (d *Device) Unbind(ctx context.Context) error {
 
 // Remove is the surprise removal, as of a cable that is pulled: it releases
 // the managed resources of a bound driver, newest first, without calling the
-// driver's Unbind, and takes the device off its bus for good. ENODEV when the
-// device was removed before.
+// driver's Unbind, and takes the device off its bus for good. It fails with
+// ENODEV if the device was removed before.
 //
 // The end of ctx ends the wait, not the removal, which goes on. A context from
 // [BoundDevice.WithinBinding] is refused.

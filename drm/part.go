@@ -65,7 +65,7 @@ type LeasePart interface {
 	LeaseObjects(f *File, ids []uint32) ([]uint32, error)
 }
 
-// A MmapPart is a [Part] that has memory to map.
+// An MmapPart is a [Part] that has memory to map.
 type MmapPart interface {
 	// Mmap resolves a fake offset, in [FakeOffsetMin, FakeOffsetMax), to
 	// memory. ok is false if the part does not know the offset. Mmap fails with

@@ -32,7 +32,8 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", uint32(s))
 }
 
-// Why a guard was refused. Both are ENODEV to a client.
+// ErrNotRegistered and ErrUnplugged say why a guard was refused. Both are ENODEV
+// to a client.
 var (
 	ErrNotRegistered = fmt.Errorf("drm: the device is not registered yet: %w", unix.ENODEV)
 	ErrUnplugged     = fmt.Errorf("drm: the device is unplugged: %w", unix.ENODEV)

@@ -55,11 +55,10 @@ func (w *word) entered() bool {
 // Preconditions: Enter reported true for the section, and neither the section
 // nor a copy of it was ended before. An exit too many ends another section; the
 // one that finds no open section panics.
-//
-// It is a method of the word, which a Section embeds, because the compiler
-// counts that as less. A method of package drm that calls it is then inlined
-// too, but only just.
 func (w *word) Exit() {
+	// It is a method of the word, which a Section embeds, because the compiler
+	// counts that as less. A method of package drm that calls it is then
+	// inlined too, but only just.
 	if v := atomic.AddInt64(&w.n, -1); v < 0 {
 		w.exited(v)
 	}

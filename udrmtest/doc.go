@@ -34,7 +34,9 @@
 //
 // [Screen.WantPicture] compares a screen with a PNG file. If they differ, it
 // writes what it got, and a picture of the difference, beside the file. To write
-// the golden pictures themselves, run go test with the flag -update.
+// the golden pictures themselves, run go test with the flag -update. A test
+// package with golden files of its own must not define that flag again: it calls
+// flag.Lookup("update").
 //
 // # The process of the test
 //

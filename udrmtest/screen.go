@@ -7,15 +7,28 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/picture"
 )
 
-// update is the flag that other packages of golden files use, too. A test
-// package that reads it as well must look it up: see [flag.Lookup].
-var update = flag.Bool("update", false, "udrmtest: write the golden pictures")
+// updateFlag is the flag that other packages of golden files use, too. Package
+// flag panics if it is defined twice, so it may be that of another package.
+const updateFlag = "update"
+
+func init() {
+	if flag.Lookup(updateFlag) == nil {
+		flag.Bool(updateFlag, false, "udrmtest: write the golden pictures")
+	}
+}
+
+// updating reports whether the flag is set.
+func updating() bool {
+	set, err := strconv.ParseBool(flag.Lookup(updateFlag).Value.String())
+	return err == nil && set
+}
 
 // A Screen is the screen of a connector.
 type Screen struct {
@@ -83,7 +96,7 @@ func (s *Screen) WantPicture(golden string) { s.m.t.Helper(); s.WantPictureLike(
 // WantPictureLike is WantPicture with a tolerance or a mask.
 func (s *Screen) WantPictureLike(golden string, compare Compare) {
 	s.m.t.Helper()
-	if *update {
+	if updating() {
 		s.m.check(errors.Join(os.MkdirAll(filepath.Dir(golden), 0o777), picture.Write(golden, s.Screenshot())))
 		s.m.t.Logf("udrmtest: wrote %s", golden)
 		return
