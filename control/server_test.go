@@ -142,7 +142,7 @@ func TestNoRequestBlocksAnother(t *testing.T) {
 	}
 	for range waits {
 		var refusal *control.Error
-		if err := <-ended; !errors.As(err, &refusal) || refusal.Code != control.CodeRefused || refusal.Advice != "plug it first" {
+		if err := <-ended; !errors.As(err, &refusal) || refusal.Code != control.CodeRefused {
 			t.Errorf("a wait ended with %v", err)
 		}
 	}
