@@ -92,6 +92,13 @@ func TestRunForwardsSignals(t *testing.T) {
 	}
 }
 
+// leaveBehind runs a script in a session of its own and ends once that has
+// become what it is to be: a sleep, or a shell.
+const leaveBehind = `setsid sh -c "$0" &
+case $0 in exec*) name=sleep;; *) name=sh;; esac
+until [ "$(cat /proc/$!/comm)" = $name ]; do :; done
+exit 3`
+
 // TestLeftovers checks what becomes of processes that the program leaves
 // behind.
 func TestLeftovers(t *testing.T) {
@@ -123,7 +130,7 @@ func TestLeftovers(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := command(t, "run", "--leftovers", tc.policy, "--", "sh", "-c", `setsid sh -c "$0" & exit 3`, tc.left)
+			cmd := command(t, "run", "--leftovers", tc.policy, "--", "sh", "-c", leaveBehind, tc.left)
 			var stdout strings.Builder
 			cmd.Stdout = &stdout
 			stderr, err := cmd.StderrPipe()
