@@ -16,6 +16,7 @@ import (
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/child"
+	"github.com/udrm/udrm/host/internal/cleaner"
 	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/shadow"
 	"github.com/udrm/udrm/host/internal/snapshot"
@@ -54,6 +55,17 @@ type Options struct {
 	// may, and those of root.
 	EveryUser bool
 
+	// Marker is a variable, NAME=value, that programs get in their
+	// environment. With a cleaner its value must be random.
+	Marker string
+
+	// Cleaner is a command whose process calls [Clean]. The host starts it, in
+	// a session of its own. If this process ends before [Host.Close], in
+	// whatever way, the cleaner kills the programs and everything that they
+	// have started, and removes the private directory of the host. It needs a
+	// Marker. Command udrm starts itself as the cleaner.
+	Cleaner []string
+
 	// RaiseGOMAXPROCS raises GOMAXPROCS to a few more than there are CPUs,
 	// unless the environment sets it. Threads that wait for requests hold
 	// processors of the Go scheduler until it notices, so requests are served
@@ -65,6 +77,9 @@ type Options struct {
 	// Programs are started with the original limit. Command udrm sets it.
 	RaiseDescriptorLimit bool
 }
+
+// Clean is the whole main function of a cleaner: see [Options].Cleaner.
+func Clean() error { return cleaner.Run() }
 
 // A Host serves the devices of a class to the programs that it starts. All
 // methods may be called concurrently.
@@ -91,6 +106,10 @@ type Host struct {
 	workers  *workerLimit
 	watcher  watcher
 
+	marker  string
+	cleaner *cleaner.Cleaner // nil: none
+	callers *cleaner.Callers // the cleaner's; nil: none
+
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
@@ -113,6 +132,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 
 		everyRoot: opts.EveryRoot,
 		everyUser: opts.EveryUser,
+		marker:    opts.Marker,
 
 		workers: processWorkers,
 	}
@@ -157,6 +177,13 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		h.files.Close()
 		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.Close())
 	}
+	if len(opts.Cleaner) > 0 {
+		if h.cleaner, err = cleaner.Start(opts.Cleaner, opts.Marker, h.shadow.Root()); err != nil {
+			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
+		} else {
+			h.callers = h.cleaner.Callers
+		}
+	}
 	unsubscribe := class.Subscribe(func(e drm.Uevent) {
 		h.renew()
 		h.classEvent(e)
@@ -188,7 +215,20 @@ func (h *Host) close() error {
 	h.attributes.Close()
 	h.monitors.Close()
 	h.files.Close()
-	return h.shadow.Close()
+	err := h.shadow.Close()
+	if h.cleaner != nil {
+		h.cleaner.Stop()
+	}
+	return err
+}
+
+// Abandon makes the cleaner let the programs live when this process ends. They
+// lose their devices then.
+func (h *Host) Abandon() error {
+	if h.cleaner == nil {
+		return nil
+	}
+	return h.cleaner.Keep()
 }
 
 // renew makes a new tree of virtual files after a device has changed.

@@ -69,9 +69,26 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.SysProcAttr.PidFD == nil {
 		cmd.SysProcAttr.PidFD = &pidfd
 	}
+	if cmd.SysProcAttr.Pdeathsig == 0 {
+		cmd.SysProcAttr.Pdeathsig = unix.SIGKILL
+	}
+	if h.marker != "" {
+		cmd.Env = append(cmd.Environ(), h.marker)
+	}
+	if h.cleaner != nil {
+		if err := h.cleaner.Started(); err != nil {
+			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
+		}
+	}
 	started := make(chan error)
 	err := child.Start(func() (int, error) {
-		thread.Go(func() { started <- p.start(h) })
+		thread.Go(func() {
+			err := p.start(h)
+			started <- err
+			if err == nil {
+				<-p.ended // Pdeathsig is sent when this thread ends
+			}
+		})
 		if err := <-started; err != nil {
 			return 0, err
 		}
@@ -123,6 +140,11 @@ func (p *Process) start(h *Host) error {
 	listener, err := seccomp.Install(filter)
 	if err != nil {
 		return err
+	}
+	if h.cleaner != nil {
+		if err := h.cleaner.Add(listener.FD()); err != nil {
+			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
+		}
 	}
 	p.server = startServer(h, listener, p.ended)
 	return cmd.Start()

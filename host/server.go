@@ -123,6 +123,7 @@ func (w *worker) work() {
 		}
 		switch {
 		case err == nil:
+			s.host.callers.Note(c.n.PID)
 			c.answer()
 		case errors.Is(err, unix.EINTR):
 			// The stop signal.

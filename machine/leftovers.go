@@ -2,10 +2,10 @@ package machine
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,10 +21,8 @@ import (
 // programs. Its value is different for each machine.
 const MarkerVariable = "UDRM_MACHINE"
 
-var machines atomic.Int64
-
 func newMarker() string {
-	return fmt.Sprintf("%s=%d-%d", MarkerVariable, os.Getpid(), machines.Add(1))
+	return MarkerVariable + "=" + rand.Text()
 }
 
 // Leftovers returns the process ids of what the ended programs of the machine
@@ -48,6 +46,10 @@ func (m *Machine) foreign(pid int) bool {
 	}
 	return false
 }
+
+// Abandon lets the programs that run now live on when this process ends. They
+// lose their cards then.
+func (m *Machine) Abandon() error { return m.host.Abandon() }
 
 // killInterval is how often Kill looks for processes that were started
 // meanwhile.

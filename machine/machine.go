@@ -46,6 +46,10 @@ type Options struct {
 	// some hundred records a second.
 	Logger *slog.Logger
 
+	// Cleaner is a command that ends the programs if this process is killed:
+	// see [host.Options].
+	Cleaner []string
+
 	// AdoptOrphans, RaiseGOMAXPROCS and RaiseDescriptorLimit change this process: see
 	// [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
 	// processes that a program leaves behind.
@@ -107,6 +111,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}
 	var err error
 	if m.host, err = host.New(m.class, host.Options{
+		Marker: m.marker, Cleaner: opts.Cleaner,
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
 		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot,
 	}); err != nil {

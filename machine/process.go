@@ -29,7 +29,6 @@ func (m *Machine) Start(cmd *exec.Cmd) (*Process, error) {
 	for _, f := range starts {
 		(*f)(filepath.Base(cmd.Path))
 	}
-	cmd.Env = append(cmd.Environ(), m.marker)
 	hp, err := m.host.Start(cmd)
 	if err != nil {
 		return nil, err

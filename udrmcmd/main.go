@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/udrm/udrm/host"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
 )
@@ -72,6 +73,9 @@ type cli struct {
 
 // Main runs the command with the arguments of the process and exits.
 func Main(opts Options) {
+	if len(os.Args) == 2 && os.Args[1] == cleanerArgument {
+		runCleaner()
+	}
 	a := newApp(opts)
 	err := a.run(os.Args[1:])
 	var status ExitStatus
@@ -82,6 +86,19 @@ func Main(opts Options) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			fmt.Fprintf(os.Stderr, "%s: %s\n", a.Name, line)
 		}
+		os.Exit(statusFailure)
+	}
+	os.Exit(0)
+}
+
+// cleanerArgument makes the command a cleaner: see [host.Options]. Neither it
+// nor /proc/self/exe contains the name of the command, so that killall and
+// pkill of that name miss the cleaner.
+const cleanerArgument = "clean-up-when-killed"
+
+// runCleaner is the cleaner process. It does not return.
+func runCleaner() {
+	if host.Clean() != nil {
 		os.Exit(statusFailure)
 	}
 	os.Exit(0)

@@ -69,6 +69,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	r.machine, err = machine.New(list, machine.Options{
 		Tracer:   tracer,
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
+		Cleaner:      []string{"/proc/self/exe", cleanerArgument},
 		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true,
 		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot,
 	})
@@ -81,7 +82,9 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	}
 	status, err := r.run(program)
 	err = errors.Join(err, endControl())
-	if !r.abandoned {
+	if r.abandoned {
+		err = errors.Join(err, r.machine.Abandon())
+	} else {
 		err = errors.Join(err, r.machine.Close(context.Background()))
 	}
 	if err != nil {

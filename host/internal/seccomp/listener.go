@@ -83,6 +83,12 @@ func Install(f *Filter) (*Listener, error) {
 	return l, nil
 }
 
+// FromFD returns the listener that fd is a descriptor of. It takes fd over.
+func FromFD(fd int) *Listener { return &Listener{fd: fd} }
+
+// FD returns the descriptor, which stays the listener's.
+func (l *Listener) FD() int { return l.fd }
+
 // Wait waits until no process is left under the filter.
 func (l *Listener) Wait() error {
 	for {

@@ -8,11 +8,11 @@ package shadow
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -48,38 +48,70 @@ func New() (*Dirs, error) {
 	return nil, fmt.Errorf("making a private directory: %w", errors.Join(errs...))
 }
 
-func newIn(dir string) (_ *Dirs, err error) {
-	if dir, err = filepath.Abs(dir); err == nil {
+func newIn(dir string) (*Dirs, error) {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir) // as /proc shows it
 	}
 	if err != nil {
 		return nil, err
 	}
 	removeStale(dir)
-	root, err := os.MkdirTemp(dir, prefix)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
+	for {
+		root, err := os.MkdirTemp(dir, prefix)
 		if err != nil {
-			_ = os.RemoveAll(root)
+			return nil, err
 		}
-	}()
-	// Programs of other users walk in it.
-	if err := os.Chmod(root, 0o755); err != nil {
-		return nil, err
+		lock, err := lockRoot(root)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another process took it for a stale one
+		}
+		if err != nil {
+			return nil, errors.Join(err, os.RemoveAll(root))
+		}
+		return &Dirs{root: root, lock: lock, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string)}, nil
 	}
+}
+
+// lockRoot locks a new root and lets the programs of other users walk in it.
+//
+// Invariant: a root that lockRoot returns is not removed while it is locked.
+//
+// Why it holds: removeStale removes a directory only while it has the exclusive
+// lock. Until the root is locked here, it may do so, but then the root is gone
+// when the lock is taken here, and this is checked. Other users cannot open the root
+// before, so they cannot hold up this lock.
+func lockRoot(root string) (*os.File, error) {
 	lock, err := os.Open(root)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_SH); err != nil {
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_SH)
+	if err == nil && !isAt(lock, root) {
+		err = fs.ErrNotExist
+	}
+	if err == nil {
+		err = lock.Chmod(0o755)
+	}
+	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Dirs{root: root, lock: lock, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string)}, nil
+	return lock, nil
 }
 
-// removeStale removes the directories of killed owners: they are not locked.
+// isAt reports whether f is the file at path.
+func isAt(f *os.File, path string) bool {
+	here, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(path)
+	return err == nil && os.SameFile(here, there)
+}
+
+// removeStale removes the directories of killed owners: they are not locked. It
+// removes only those of the user of this process, so that no user can direct
+// the rights of another one.
 func removeStale(dir string) {
 	paths, _ := filepath.Glob(filepath.Join(dir, prefix+"*"))
 	for _, path := range paths {
@@ -88,9 +120,9 @@ func removeStale(dir string) {
 		if err != nil {
 			continue
 		}
-		st, err := f.Stat()
-		// A new directory is not locked at once.
-		if err == nil && time.Since(st.ModTime()) > time.Minute && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		var st unix.Stat_t
+		if unix.Fstat(int(f.Fd()), &st) == nil && int(st.Uid) == os.Geteuid() &&
+			unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && isAt(f, path) {
 			_ = os.RemoveAll(path)
 		}
 		_ = f.Close()

@@ -4,15 +4,15 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// The directory of a killed owner is removed after a while. That of a living
+// The directory of a killed owner is removed. That of a living
 // owner, and files that are not directories, stay.
 func TestStaleShadows(t *testing.T) {
 	dir := t.TempDir()
@@ -32,12 +32,6 @@ func TestStaleShadows(t *testing.T) {
 	}
 	if err := killed.lock.Close(); err != nil { // as the end of a process does
 		t.Fatal(err)
-	}
-	old := time.Now().Add(-time.Hour)
-	for _, s := range []*Dirs{living, killed} {
-		if err := os.Chtimes(s.root, old, old); err != nil {
-			t.Fatal(err)
-		}
 	}
 	fifo, link := filepath.Join(dir, prefix+"fifo"), filepath.Join(dir, prefix+"link")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
@@ -83,5 +77,37 @@ func TestShadowInRelativeDirectory(t *testing.T) {
 	}
 	if want := s.Root() + "/dev/dri"; link != want {
 		t.Errorf("/proc shows %s, want %s", link, want)
+	}
+}
+
+// Hosts that start at the same time never remove each other's directories.
+func TestStartTogether(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				s, err := newIn(dir)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if fd, err := s.Open("/dev/dri", nil); err != nil {
+					t.Error(err)
+				} else {
+					_ = unix.Close(fd)
+				}
+				if !isAt(s.lock, s.root) {
+					t.Errorf("%s was removed while its owner lived", s.root)
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// tree is a program that starts others in the ways in which a process can
+// outlive its parent. Each prints its process id.
+const tree = `
+	echo $$
+	sh -c 'echo $$; exec sleep 1000' &
+	setsid sh -c 'echo $$; exec sleep 1000' &
+	(setsid sh -c 'trap "" HUP TERM; echo $$; (echo; exec sleep 1000) & wait' &)
+	sh -c 'exec env -i sh -c "echo \$\$; exec sleep 1000"' &
+	(setsid env -i sh -c 'echo $$; while :; do /bin/sleep 0.01; done' &)
+	setsid setpriv --no-new-privs sh -c 'echo $$; exec sleep 1000 </dev/dri/card0' &
+	wait`
+
+// treeSize is the number of lines that tree prints.
+const treeSize = 8
+
+// TestKilled kills udrm with SIGKILL, alone and with its process group. All
+// programs end, and no file is left.
+func TestKilled(t *testing.T) {
+	for _, group := range []bool{false, true} {
+		t.Run(fmt.Sprintf("group=%v", group), func(t *testing.T) {
+			cmd := command(t, "run", "--", "sh", "-c", tree)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(stdout)
+			ended := make(map[int]int) // pidfd by process
+			for range treeSize {
+				if !lines.Scan() {
+					t.Fatal("the program has ended: ", lines.Err())
+				}
+				pid, err := strconv.Atoi(lines.Text())
+				if err != nil {
+					continue // the line of the sleeper
+				}
+				if ended[pid], err = unix.PidfdOpen(pid, 0); err != nil {
+					t.Fatal(err)
+				}
+				defer unix.Close(ended[pid])
+			}
+			dirs := directoriesOf(t, cmd.Process.Pid)
+			if len(dirs) == 0 {
+				t.Error("udrm has no private directory: this test looks in the wrong place")
+			}
+			children := childrenOf(t, cmd.Process.Pid)
+			var cleaner int
+			for _, pid := range children {
+				if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(comm) == "cleaner\n" {
+					if cleaner, err = unix.PidfdOpen(pid, 0); err != nil {
+						t.Fatal(err)
+					}
+					defer unix.Close(cleaner)
+				}
+			}
+			if cleaner == 0 {
+				t.Fatalf("udrm has no cleaner among its children %v", children)
+			}
+			victim := cmd.Process.Pid
+			if group {
+				victim = -victim
+			}
+			if err := unix.Kill(victim, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			for pid, fd := range ended {
+				awaitEnd(t, fd, fmt.Sprintf("process %d", pid))
+			}
+			awaitEnd(t, cleaner, "the cleaner")
+			for lines.Scan() {
+			}
+			_ = cmd.Wait()
+			for _, dir := range dirs {
+				if _, err := os.Lstat(dir); err == nil {
+					t.Errorf("%s is left", dir)
+				}
+			}
+		})
+	}
+}
+
+// awaitEnd waits for the end of the process that pidfd refers to.
+func awaitEnd(t *testing.T, pidfd int, what string) {
+	t.Helper()
+	const minute = 60_000 // ms; a hang, not a limit of speed
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, minute)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			t.Errorf("%s lives on: %v", what, err)
+		}
+		return
+	}
+}
+
+// directoriesOf returns the directories below /dev/shm and the directory for
+// temporary files that a process has open.
+func directoriesOf(t *testing.T, pid int) (dirs []string) {
+	t.Helper()
+	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		target, _ := os.Readlink(link)
+		if strings.HasPrefix(target, "/dev/shm/") || strings.HasPrefix(target, os.TempDir()+"/") {
+			dirs = append(dirs, target)
+		}
+	}
+	return dirs
+}
+
+func childrenOf(t *testing.T, pid int) (pids []int) {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for field := range strings.FieldsSeq(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, child)
+		}
+	}
+	return pids
+}
