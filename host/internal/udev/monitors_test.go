@@ -41,8 +41,14 @@ func listen(t *testing.T, tr transport, groups uint32) int {
 
 func receive(t *testing.T, s int) []byte {
 	t.Helper()
-	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(s), Events: unix.POLLIN}}, -1); err != nil {
-		t.Fatal(err)
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(s), Events: unix.POLLIN}}, -1)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR { // of a signal by which the runtime preempts
+			t.Fatal(err)
+		}
 	}
 	buf := make([]byte, 8192)
 	n, err := unix.Read(s, buf)
