@@ -149,7 +149,8 @@ func TestMutantsAreCaught(t *testing.T) {
 			}
 			write(t, filepath.Join(dir, "overlay.json"), overlay)
 
-			out, err := exec.Command(goTool, "test", "-vet=off", "-count=1", "-timeout=1m", "-tags="+m.tags,
+			// A mutant of code that runs concurrently can pass once by chance.
+			out, err := exec.Command(goTool, "test", "-vet=off", "-count=10", "-failfast", "-timeout=1m", "-tags="+m.tags,
 				"-overlay="+filepath.Join(dir, "overlay.json"), "-run=^"+m.caughtBy+"$", ".").CombinedOutput()
 			if err == nil {
 				t.Errorf("%s passed on it", m.caughtBy)
