@@ -24,10 +24,13 @@ const (
 	displayIDTypeVII  = 0x22
 	displayIDTile     = 0x12
 	displayIDTile2    = 0x28 // of DisplayID 2.0
+	displayIDProduct2 = 0x20 // of DisplayID 2.0
 	displayIDCTA      = 0x81
 	displayIDTiming   = 20
 	displayIDTileSize = 21
-	displayIDHeader   = 3 // of a data block: tag, revision, length
+
+	displayIDProductSize = 12 // without a name
+	displayIDHeader      = 3  // of a data block: tag, revision, length
 
 	displayIDPreferred = 1 << 7
 	displayIDPositive  = 1 << 15

@@ -85,8 +85,9 @@ func (m *Monitor) Encode() ([]byte, error) {
 		}
 		blocks = append(blocks, b)
 	}
-	if m.NonDesktop && len(rest) == 0 {
-		rest = m.Modes[:1] // readers look at the use only if there are data blocks
+	if m.NonDesktop && len(blocks) == 1 && len(rest) == 0 {
+		// Readers look at the use only if there are data blocks.
+		blocks = append(blocks, encoder.productBlock(m))
 	}
 	for i := 0; i < len(rest); i += displayIDModes {
 		part := rest[i:min(i+displayIDModes, len(rest))]

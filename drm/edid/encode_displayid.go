@@ -106,3 +106,12 @@ func (e *displayIDEncoder) tileBlock(t *Tile) (b block, err error) {
 	copy(d[13:], t.Group[:])
 	return e.block(e.tile, d), nil
 }
+
+// productBlock returns a block with the product code and the serial number, and
+// with neither date nor name.
+func (e *displayIDEncoder) productBlock(m *Monitor) block {
+	d := make([]byte, displayIDProductSize)
+	binary.LittleEndian.PutUint16(d[3:], m.Product)
+	binary.LittleEndian.PutUint32(d[5:], m.Serial)
+	return e.block(displayIDProduct2, d)
+}
