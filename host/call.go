@@ -45,6 +45,11 @@ func makeFilter() *seccomp.Filter {
 		f.Traps = append(f.Traps, seccomp.Trap{NR: s.nr, Conds: s.conds})
 	}
 	f.CompatArch = seccomp.CompatArch
+	for _, nr := range refusedCalls {
+		refused := seccomp.Trap{NR: nr, Errno: unix.EPERM}
+		f.Traps = append(f.Traps, refused)
+		f.CompatTraps = append(f.CompatTraps, refused)
+	}
 	for _, conds := range terminalRequests {
 		f.Traps = append(f.Traps, seccomp.Trap{NR: unix.SYS_IOCTL, Conds: conds})
 		f.CompatTraps = append(f.CompatTraps, seccomp.Trap{NR: compatIoctl, Conds: conds})

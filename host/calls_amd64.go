@@ -39,6 +39,13 @@ var terminalRequests = [][]seccomp.Cond{
 // compatIoctl is the number of ioctl for 32-bit programs.
 const compatIoctl = 54
 
+// refusedCalls fail with EPERM, as where kernel.io_uring_disabled is 2. What is
+// submitted to an io_uring is no system call, so no filter sees it: an open
+// would reach the machine's own files, and nothing could tell which of them is
+// a card. Programs that use io_uring have another way for kernels without it.
+// The numbers are the same for 32-bit programs.
+var refusedCalls = []uint32{unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER}
+
 // sysCalls are the system calls that are handed over, and their handlers.
 // Frequent calls come first. All other calls cost nothing more: the kernel
 // caches the numbers that a filter always allows.

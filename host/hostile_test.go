@@ -252,7 +252,7 @@ func TestHostileShare(t *testing.T) {
 
 // TestHostileCalls has clients make calls that they may not make.
 func TestHostileCalls(t *testing.T) {
-	for _, what := range []string{"int80", "control"} {
+	for _, what := range []string{"int80", "bypass", "control"} {
 		t.Run(what, func(t *testing.T) {
 			a := newArena(t, host.Options{})
 			a.begin(nobody, what).end()

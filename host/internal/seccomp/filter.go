@@ -6,12 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Filter says which system calls are handed over. All others run in the
-// kernel. Programs of one architecture may also make the calls of another, as
-// 64-bit programs can with int 0x80.
+// A Filter says which system calls are handed over or refused. All others run
+// in the kernel. Programs of one architecture may also make the calls of
+// another, as 64-bit programs can with int 0x80.
 type Filter struct {
 	Arch   uint32 // AUDIT_ARCH_*, see [NativeArch]
-	Limit  uint32 // numbers from here on are another ABI's; 0: no limit
+	Limit  uint32 // numbers from here on are another ABI's and fail with ENOSYS; 0: no limit
 	Traps  []Trap
 	Action uint32 // what happens to a call that a rule matches; 0: SECCOMP_RET_USER_NOTIF
 
@@ -23,6 +23,7 @@ type Filter struct {
 type Trap struct {
 	NR    uint32
 	Conds []Cond
+	Errno unix.Errno // the call fails with it; 0: the call is handed over
 }
 
 // A Cond compares one half of an argument, as an unsigned number, with Value.
@@ -87,7 +88,7 @@ func (f *Filter) Program() ([]unix.SockFilter, error) {
 	if f.Limit != 0 {
 		p = append(p,
 			unix.SockFilter{Code: least, K: f.Limit, Jf: 1},
-			stmt(ret, unix.SECCOMP_RET_ALLOW))
+			stmt(ret, refuse(unix.ENOSYS)))
 	}
 	native, err := rules(f.Traps, action)
 	if err != nil {
@@ -99,6 +100,9 @@ func (f *Filter) Program() ([]unix.SockFilter, error) {
 	}
 	return p, nil
 }
+
+// refuse returns the action that makes a call fail with an error.
+func refuse(errno unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(errno) }
 
 // rules returns the instructions for traps, with the number of the call in the
 // accumulator. They end with a return.
@@ -133,7 +137,11 @@ func rules(traps []Trap, action uint32) (p []unix.SockFilter, err error) {
 			}
 			body = append(body, j)
 		}
-		body = append(body, stmt(ret, action))
+		if t.Errno != 0 {
+			body = append(body, stmt(ret, refuse(t.Errno)))
+		} else {
+			body = append(body, stmt(ret, action))
+		}
 		if len(t.Conds) > 0 {
 			body = append(body, stmt(load, offsetNR))
 		}

@@ -49,14 +49,16 @@ func interpret(t *testing.T, program []unix.SockFilter, d Data) uint32 {
 	return 0
 }
 
-// matches says what a filter means, without jumps.
-func (f *Filter) matches(d Data) bool {
+// action says what a filter means, without jumps.
+func (f *Filter) action(d Data) uint32 {
 	traps := f.Traps
 	switch {
 	case d.Arch == f.CompatArch && len(f.CompatTraps) > 0:
 		traps = f.CompatTraps
-	case d.Arch != f.Arch || f.Limit != 0 && uint32(d.NR) >= f.Limit:
-		return false
+	case d.Arch != f.Arch:
+		return unix.SECCOMP_RET_ALLOW
+	case f.Limit != 0 && uint32(d.NR) >= f.Limit:
+		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	}
 	for _, trap := range traps {
 		all := trap.NR == uint32(d.NR)
@@ -79,11 +81,14 @@ func (f *Filter) matches(d Data) bool {
 				all = all && half < c.Value
 			}
 		}
-		if all {
-			return true
+		switch {
+		case all && trap.Errno != 0:
+			return unix.SECCOMP_RET_ERRNO | uint32(trap.Errno)
+		case all:
+			return unix.SECCOMP_RET_USER_NOTIF
 		}
 	}
-	return false
+	return unix.SECCOMP_RET_ALLOW
 }
 
 func TestProgram(t *testing.T) {
@@ -92,7 +97,7 @@ func TestProgram(t *testing.T) {
 	for range 300 {
 		traps := func() (traps []Trap) {
 			for range random.IntN(6) {
-				trap := Trap{NR: small()}
+				trap := Trap{NR: small(), Errno: unix.Errno(small())}
 				for range random.IntN(4) {
 					trap.Conds = append(trap.Conds, Cond{
 						Arg: random.IntN(6), High: random.IntN(2) == 0, Mask: small(), Op: Op(random.IntN(4)), Value: small(),
@@ -112,11 +117,7 @@ func TestProgram(t *testing.T) {
 			for i := range d.Args {
 				d.Args[i] = uint64(small())<<32 | uint64(small())
 			}
-			want := uint32(unix.SECCOMP_RET_ALLOW)
-			if f.matches(d) {
-				want = unix.SECCOMP_RET_USER_NOTIF
-			}
-			if got := interpret(t, program, d); got != want {
+			if got, want := interpret(t, program, d), f.action(d); got != want {
 				t.Fatalf("%+v of %+v: got %#x, want %#x", f, d, got, want)
 			}
 		}

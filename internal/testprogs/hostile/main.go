@@ -23,6 +23,7 @@ var attacks = map[string]func(args []string){
 	"monitors": monitors,
 	"closed":   closedMonitors,
 	"int80":    int80,
+	"bypass":   bypass,
 	"jump":     jump,
 	"jumper":   jumper,
 	"fault":    fault,

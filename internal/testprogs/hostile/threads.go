@@ -38,6 +38,23 @@ func int80([]string) {
 	}
 }
 
+// bypass makes calls that would miss the host: io_uring's, also by int 0x80,
+// and those of the x32 ABI.
+func bypass([]string) {
+	for _, nr := range []uintptr{unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER} {
+		_, _, errno := unix.Syscall6(nr, 8, 0, 0, 0, 0, 0)
+		want(fmt.Sprintf("io_uring, call %d", nr), errno, unix.EPERM)
+		// A kernel without 32-bit programs has no int 0x80.
+		errno = unix.Errno(-int32(call80(nr, 8, 0, 0)))
+		want(fmt.Sprintf("io_uring by int 0x80, call %d", nr), errno, unix.EPERM, unix.ENOSYS)
+	}
+	const x32 = 0x40000000
+	for _, nr := range []uintptr{unix.SYS_GETPID, unix.SYS_OPENAT, 512, 546} {
+		_, _, errno := unix.Syscall6(nr|x32, 0, 0, 0, 0, 0, 0)
+		want(fmt.Sprintf("call %d of x32", nr), errno, unix.ENOSYS)
+	}
+}
+
 // jumper makes the host run an mmap in this thread, from code that another
 // thread makes an endless loop after the given time.
 func jumper(args []string) {
