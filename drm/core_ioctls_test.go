@@ -334,8 +334,10 @@ func FuzzCoreIoctls(f *testing.F) {
 		block := make([]byte, uapi.IOCSize(cmd)) // an access beyond it would be EFAULT
 		copy(block, arg)
 		addr := c.Put(block)
+		caller := &closingClient{testClient: c}
+		defer caller.close()
 		for range 2 { // many requests answer differently the second time
-			err = c.File.Ioctl(context.Background(), c, cmd, addr)
+			err = c.File.Ioctl(context.Background(), caller, cmd, addr)
 			switch errno := drm.Errno(err); errno {
 			case 0, unix.EINVAL, unix.EFAULT, unix.EACCES, unix.ENOTTY, unix.EOPNOTSUPP, unix.EBUSY:
 			case unix.ENOENT, unix.ENOMEM: // leases: no such object, too many objects
@@ -354,4 +356,28 @@ func FuzzCoreIoctls(f *testing.F) {
 			t.Errorf("request %#x left %d guards open", cmd, n)
 		}
 	})
+}
+
+// testClient renames Client, which is a method as well.
+type testClient = drmtest.Client
+
+// A closingClient closes the files that devices give it, those of leases.
+type closingClient struct {
+	*testClient
+	fds []int32
+}
+
+// InstallFile implements drm.Caller.
+func (c *closingClient) InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error) {
+	fd, err := c.testClient.InstallFile(flags, open)
+	if err == nil {
+		c.fds = append(c.fds, fd)
+	}
+	return fd, err
+}
+
+func (c *closingClient) close() {
+	for _, fd := range c.fds {
+		_ = drmtest.CloseFD(fd)
+	}
 }
