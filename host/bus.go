@@ -29,7 +29,7 @@ func (h *Host) addBus(t *vfs.Tree, b *bus.Bus) {
 		if d.Removed() {
 			continue
 		}
-		addDevice(t, d, h.firstSeen(d))
+		h.addDevice(t, d, h.firstSeen(d))
 		dir := sysPath(d)
 		t.AddContent(dir+"/remove", 0o200, vfs.Content{Store: whenTrue(func() error { return d.Remove(context.Background()) })})
 		if driver := d.Driver(); driver != "" {

@@ -19,6 +19,10 @@ const pathCookie = 0x7564726e
 // notOurs matches …at calls that the program makes itself.
 var notOurs = []seccomp.Cond{{Arg: 0, High: true, Op: seccomp.NotEqual, Value: pathCookie}}
 
+// notOursUnused does the same for calls on paths without a directory. They have
+// fewer than six arguments, so the cookie stands in the last register.
+var notOursUnused = []seccomp.Cond{{Arg: 5, High: true, Op: seccomp.NotEqual, Value: pathCookie}}
+
 // terminalRequests match the ioctls that change a terminal: TCSETS to TIOCSCTTY,
 // TCSETS2 and the like, and some more. They must not reach a dma-buf.
 var terminalRequests = [][]seccomp.Cond{
@@ -138,6 +142,24 @@ var sysCalls = []sysCall{
 	}},
 	{nr: unix.SYS_LANDLOCK_RESTRICT_SELF, name: "landlock_restrict_self", handle: (*call).restrictSelf},
 	{nr: unix.SYS_DELETE_MODULE, name: "delete_module", handle: (*call).deleteModule},
-	{nr: unix.SYS_GETXATTR, name: "getxattr", handle: (*call).getxattr},
-	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", handle: (*call).lgetxattr},
+	{nr: unix.SYS_GETXATTR, name: "getxattr", handle: (*call).getxattr, conds: notOursUnused},
+	{nr: unix.SYS_LGETXATTR, name: "lgetxattr", handle: (*call).lgetxattr, conds: notOursUnused},
+	{nr: unix.SYS_LISTXATTR, name: "listxattr", handle: (*call).listxattr, conds: notOursUnused},
+	{nr: unix.SYS_LLISTXATTR, name: "llistxattr", handle: (*call).llistxattr, conds: notOursUnused},
+	{nr: unix.SYS_SETXATTR, name: "setxattr", handle: (*call).setxattr, conds: notOursUnused},
+	{nr: unix.SYS_LSETXATTR, name: "lsetxattr", handle: (*call).lsetxattr, conds: notOursUnused},
+	{nr: unix.SYS_REMOVEXATTR, name: "removexattr", handle: (*call).removexattr, conds: notOursUnused},
+	{nr: unix.SYS_LREMOVEXATTR, name: "lremovexattr", handle: (*call).lremovexattr, conds: notOursUnused},
+	{nr: unix.SYS_SETXATTRAT, name: "setxattrat", handle: (*call).setxattrat, conds: notOurs},
+	{nr: unix.SYS_GETXATTRAT, name: "getxattrat", handle: (*call).getxattrat, conds: notOurs},
+	{nr: unix.SYS_LISTXATTRAT, name: "listxattrat", handle: (*call).listxattrat, conds: notOurs},
+	{nr: unix.SYS_REMOVEXATTRAT, name: "removexattrat", handle: (*call).removexattrat, conds: notOurs},
+	{nr: unix.SYS_NAME_TO_HANDLE_AT, name: "name_to_handle_at", handle: (*call).nameToHandleAt, conds: notOurs},
+	{nr: unix.SYS_OPEN_TREE, name: "open_tree", handle: (*call).openTree},
+	{nr: unix.SYS_INOTIFY_ADD_WATCH, name: "inotify_add_watch", handle: (*call).inotifyAddWatch, conds: notOursUnused},
+	{nr: unix.SYS_UTIMENSAT, name: "utimensat", handle: (*call).utimensat, conds: notOurs},
+	{nr: unix.SYS_UTIMES, name: "utimes", handle: (*call).utimes},
+	{nr: unix.SYS_FUTIMESAT, name: "futimesat", handle: (*call).futimesat},
+	{nr: unix.SYS_UTIME, name: "utime", handle: (*call).utime},
+	{nr: unix.SYS_TRUNCATE, name: "truncate", handle: (*call).truncate, conds: notOursUnused},
 }

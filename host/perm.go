@@ -8,11 +8,11 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// chmod and chown of virtual files change what stat reports, until the file is
-// removed. They do not change who may open it: see the package comment.
+// chmod, chown and utimensat of virtual files change what stat reports, until
+// the file is removed. They do not change who may open it: see the package comment.
 
-// perms are the permissions and owners that programs have given to virtual
-// files.
+// perms are the permissions, owners and times that programs have given to
+// virtual files.
 type perms struct {
 	mu     sync.Mutex
 	byPath map[string]perm
@@ -21,6 +21,8 @@ type perms struct {
 type perm struct {
 	bits     uint16
 	uid, gid uint32
+
+	atime, mtime unix.StatxTimestamp // zero if not set
 }
 
 const permMask = 0o7777
@@ -34,6 +36,12 @@ func (t *perms) apply(path string, st *unix.Statx_t) {
 	if p, ok := t.byPath[path]; ok {
 		st.Mode = st.Mode&^permMask | p.bits
 		st.Uid, st.Gid = p.uid, p.gid
+		if p.atime != (unix.StatxTimestamp{}) {
+			st.Atime = p.atime
+		}
+		if p.mtime != (unix.StatxTimestamp{}) {
+			st.Mtime = p.mtime
+		}
 	}
 }
 
@@ -162,7 +170,7 @@ func (c *call) changeOpened(o opened, change permChange) {
 
 func (c *call) change(path string, n *vfs.Node, change permChange) error {
 	st := c.host.statOf(path, n)
-	p := perm{bits: st.Mode & permMask, uid: st.Uid, gid: st.Gid}
+	p := perm{bits: st.Mode & permMask, uid: st.Uid, gid: st.Gid, atime: st.Atime, mtime: st.Mtime}
 	client := c.client()
 	if err := change(&p, uint32(client.UID) == p.uid, client.Admin || client.UID == 0); err != nil {
 		return err

@@ -87,20 +87,3 @@ func (c *call) getcwd() {
 		c.ret(int64(len(base) + 1))
 	}
 }
-
-// getxattr and lgetxattr: virtual files have no extended attributes.
-func (c *call) getxattr() { c.xattr(true) }
-
-func (c *call) lgetxattr() { c.xattr(false) }
-
-func (c *call) xattr(follow bool) {
-	p, err := c.place(unix.AT_FDCWD, c.arg(0), follow)
-	switch {
-	case err == errNative, err == nil && p.native:
-		c.proceed()
-	case err != nil:
-		c.fail(err)
-	default:
-		c.fail(unix.ENODATA)
-	}
-}

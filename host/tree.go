@@ -70,10 +70,13 @@ func up(dir string) string {
 }
 
 // addDevice adds the files that every device on a bus has.
-func addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
+func (h *Host) addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	dir, name := sysPath(d), d.Bus().Name()
 	t.AddDir(dir)
-	t.AddFile(dir+"/uevent", 0o644, constant("MODALIAS="+modalias(d)+"\n"))
+	t.AddContent(dir+"/uevent", 0o644, vfs.Content{
+		Show:  constant("MODALIAS=" + modalias(d) + "\n"),
+		Store: storeUevent(func(action string, env []string) { h.sendBusEvent(d, action, env) }),
+	})
 	t.AddFile(dir+"/modalias", 0o444, constant(modalias(d)+"\n"))
 	t.AddFile(dir+"/driver_override", 0o644, constant("(null)\n"))
 	t.AddLink(dir+"/subsystem", up(dir)+"bus/"+name)
@@ -119,7 +122,12 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 	if k.ParentKobject != nil {
 		device = "../../" + k.ParentKobject.Name
 	}
-	t.AddFile(dir+"/uevent", 0o644, constant(strings.Join(kobjectEnv(k), "\n")+"\n"))
+	t.AddContent(dir+"/uevent", 0o644, vfs.Content{
+		Show: constant(strings.Join(kobjectEnv(k), "\n") + "\n"),
+		Store: storeUevent(func(action string, env []string) {
+			h.classEvent(drm.Uevent{Action: action, Kobject: k, Env: env})
+		}),
+	})
 	t.AddLink(dir+"/device", device)
 	t.AddLink(dir+"/subsystem", up(dir)+"class/drm")
 	addPower(t, dir)

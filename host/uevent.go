@@ -38,11 +38,16 @@ func (h *Host) busEvent(e bus.Event) {
 	if e.Action == "remove" {
 		h.seen.Delete(d)
 	}
+	h.sendBusEvent(d, e.Action, nil)
+}
+
+// sendBusEvent sends the event of a device on a bus, with env as further keys.
+func (h *Host) sendBusEvent(d *bus.Device, action string, env []string) {
 	h.sendEvent(&udev.Event{
-		Action:     e.Action,
+		Action:     action,
 		DevPath:    strings.TrimPrefix(sysPath(d), "/sys"),
 		Subsystem:  d.Bus().Name(),
-		Env:        []string{"MODALIAS=" + modalias(d)},
+		Env:        append(env, "MODALIAS="+modalias(d)),
 		Properties: pathIDs(d),
 	})
 }

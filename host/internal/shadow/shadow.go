@@ -165,6 +165,23 @@ func (d *Dirs) removeLocked(path string) {
 func (d *Dirs) Open(path string, entries []vfs.Entry) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.openLocked(path, entries)
+}
+
+// Watch adds an inotify watch on the copy of the virtual directory at path, or
+// of the file name in it. It returns the watch descriptor.
+func (d *Dirs) Watch(inotify int, path string, entries []vfs.Entry, name string, mask uint32) (wd int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	fd, err := d.openLocked(path, entries)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fd)
+	return unix.InotifyAddWatch(inotify, filepath.Join(d.root, path, name), mask)
+}
+
+func (d *Dirs) openLocked(path string, entries []vfs.Entry) (int, error) {
 	dir := filepath.Join(d.root, path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return -1, err

@@ -63,6 +63,8 @@ var parts = map[string]func(args []string){
 	"doctor":       examine,
 	"doctorclient": doctorClient,
 	"runasnobody":  runAsNobody,
+	"filecalls":    fileCalls,
+	"watchnodes":   watchNodes,
 }
 
 func main() {

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// pathCall makes a system call whose argument i is a path, by a raw call: the
+// result is the errno, or 0.
+func pathCall(nr uintptr, i int, path string, args ...uintptr) (result uintptr, err error) {
+	p := must(unix.BytePtrFromString(path))
+	var a [6]uintptr
+	copy(a[:], args)
+	a[i] = uintptr(unsafe.Pointer(p))
+	result, _, errno := unix.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+	if errno != 0 {
+		return result, errno
+	}
+	return result, nil
+}
+
+// fileCalls makes the calls on paths that only some programs make, such as ls,
+// cp, tar and systemd, on virtual files and on a real one by a path that leads
+// through virtual directories.
+func fileCalls(args []string) {
+	node, dir, attr := "/dev/dri/card0", "/dev/dri", "/sys/class/drm/card0/dev"
+	buf := make([]byte, 64)
+	for _, path := range []string{node, dir, attr, "/sys/class/drm"} {
+		equal(must(unix.Listxattr(path, buf)), 0, "the attributes of "+path)
+		equal(must(unix.Llistxattr(path, buf)), 0, "the attributes of "+path)
+		_, err := unix.Getxattr(path, "user.x", buf)
+		want(err, unix.ENODATA, "getxattr of "+path)
+		_, err = unix.Lgetxattr(path, "nonsense", buf)
+		want(err, unix.EOPNOTSUPP, "an attribute outside of the namespaces")
+		want(unix.Setxattr(path, "user.x", nil, 0x10), unix.EINVAL, "setxattr with wrong flags")
+	}
+	want(unix.Setxattr(node, "user.x", []byte("1"), 0), unix.EPERM, "setxattr of a node")
+	want(unix.Lremovexattr(node, "user.x"), unix.EPERM, "removexattr of a node")
+	want(unix.Setxattr(attr, "", nil, 0), unix.ERANGE, "an empty name")
+
+	handle := func(path string, size uint32, flags int) ([]byte, int32, error) {
+		h := make([]byte, 8+128)
+		binary.NativeEndian.PutUint32(h, size)
+		var mount int32
+		_, err := pathCall(unix.SYS_NAME_TO_HANDLE_AT, 1, path, ^uintptr(99), 0,
+			uintptr(unsafe.Pointer(&h[0])), uintptr(unsafe.Pointer(&mount)), uintptr(flags))
+		return h, mount, err
+	}
+	first, mount, err := handle(node, 128, 0)
+	check(err)
+	again, sameMount, err := handle(node, 128, 0)
+	check(err)
+	other, _, err := handle(dir, 128, 0)
+	check(err)
+	if !bytes.Equal(first, again) || mount != sameMount || bytes.Equal(first, other) {
+		failf("handles: %x, %x, other file %x", first, again, other)
+	}
+	short, _, err := handle(node, 0, 0)
+	want(err, unix.EOVERFLOW, "a handle without room")
+	equal(binary.NativeEndian.Uint32(short), binary.NativeEndian.Uint32(first), "the size that is asked for")
+
+	fd := must(unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLOEXEC))
+	equal(fdLink(fd), dir, "what open_tree opened")
+	check(unix.Close(fd))
+
+	check(unix.UtimesNanoAt(unix.AT_FDCWD, node, []unix.Timespec{{Sec: 12, Nsec: 34}, {Nsec: unix.UTIME_OMIT}}, 0))
+	var st unix.Stat_t
+	check(unix.Stat(node, &st))
+	equal(st.Atim, unix.Timespec{Sec: 12, Nsec: 34}, "the time that was set")
+	if st.Mtim.Sec == 12 {
+		failf("the other time was set")
+	}
+	want(unix.UtimesNanoAt(unix.AT_FDCWD, node, []unix.Timespec{{Nsec: 1e9}, {}}, 0), unix.EINVAL, "a wrong time")
+
+	want(unix.Truncate(dir, 0), unix.EISDIR, "truncate of a directory")
+	want(unix.Truncate(node, 0), unix.EINVAL, "truncate of a node")
+
+	// The kernel does not find a real file by a path through a virtual directory.
+	real := args[0]
+	through := "/dev/dri/../.." + real
+	check(os.WriteFile(real, []byte("content"), 0o600))
+	must(unix.Listxattr(through, buf))
+	check(unix.UtimesNanoAt(unix.AT_FDCWD, through, []unix.Timespec{{Sec: 5}, {Sec: 6}}, 0))
+	check(unix.Truncate(through, 3))
+	check(unix.Stat(real, &st))
+	equal(st.Size, 3, "the size after truncate")
+	equal(st.Atim.Sec, 5, "the time of a real file")
+	realHandle, _, err := handle(through, 128, 0)
+	if err == nil {
+		direct, _, _ := handle(real, 128, 0)
+		equal(string(realHandle), string(direct), "the handle of a real file")
+	}
+	inotify := must(unix.InotifyInit1(unix.IN_CLOEXEC))
+	must(unix.InotifyAddWatch(inotify, through, unix.IN_ATTRIB))
+	check(os.Chmod(real, 0o640))
+	n := must(unix.Read(inotify, buf))
+	equal(binary.NativeEndian.Uint32(buf[4:n]), unix.IN_ATTRIB, "the event of a real file")
+}
+
+// watchNodes waits for the removal of a node by a watch on its directory.
+func watchNodes([]string) {
+	inotify := must(unix.InotifyInit1(unix.IN_CLOEXEC))
+	must(unix.InotifyAddWatch(inotify, "/dev/dri", unix.IN_CREATE|unix.IN_DELETE))
+	_, err := unix.InotifyAddWatch(inotify, "/dev/dri/card0", unix.IN_DELETE|unix.IN_ONLYDIR)
+	want(err, unix.ENOTDIR, "a directory only")
+	_, err = unix.InotifyAddWatch(0, "/dev/dri", unix.IN_CREATE)
+	want(err, unix.EINVAL, "a watch on what is no inotify")
+	must(os.Stdout.WriteString("watching\n"))
+	buf := make([]byte, 4096)
+	for {
+		n := must(unix.Read(inotify, buf))
+		for at := 0; at < n; {
+			mask, size := binary.NativeEndian.Uint32(buf[at+4:]), int(binary.NativeEndian.Uint32(buf[at+12:]))
+			name := string(bytes.TrimRight(buf[at+16:at+16+size], "\x00"))
+			if mask == unix.IN_DELETE && name == "card0" {
+				return
+			}
+			at += 16 + size
+		}
+	}
+}
