@@ -105,6 +105,7 @@ type Host struct {
 	slow     slowCopies
 	workers  *workerLimit
 	watcher  watcher
+	busy     atomic.Int64 // calls that are being answered and do not wait
 
 	marker  string
 	cleaner *cleaner.Cleaner // nil: none

@@ -29,6 +29,11 @@ func (c *call) park() {
 	}
 	c.fds.Close()
 	c.buffers = nil
+	c.host.busy.Add(-1)
 	w.leave()
 	runtime.UnlockOSThread()
 }
+
+// Busy reports whether a call of a program is being answered. A request that
+// has begun to wait, for a vblank say, does not count.
+func (h *Host) Busy() bool { return h.busy.Load() > 0 }

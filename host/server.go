@@ -124,7 +124,11 @@ func (w *worker) work() {
 		switch {
 		case err == nil:
 			s.host.callers.Note(c.n.PID)
+			s.host.busy.Add(1)
 			c.answer()
+			if !w.left.Load() { // park has counted it already
+				s.host.busy.Add(-1)
+			}
 		case errors.Is(err, unix.EINTR):
 			// The stop signal.
 		case errors.Is(err, unix.ENOENT):

@@ -38,7 +38,7 @@ func (m *Machine) newCard(label string, description config.Card, predecessors in
 		device = fmt.Sprintf("%s.%d", description.Driver, predecessors)
 	}
 	if description.VKMS.Clock == nil {
-		description.VKMS.Clock = m.opts.Clock
+		description.VKMS.Clock = m.clock
 	}
 	return &Card{machine: m, label: label, device: device, description: description}
 }

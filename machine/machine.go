@@ -13,7 +13,6 @@ import (
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/host"
 	"github.com/udrm/udrm/internal/loglimit"
 	"github.com/udrm/udrm/machine/config"
@@ -29,9 +28,9 @@ type Options struct {
 	// vgem replaces that one.
 	Drivers []Driver
 
-	// Clock drives the vblanks of all vkms displays; nil: real time. A
-	// [kms.ManualClock] lets a test step them.
-	Clock kms.Clock
+	// Clock says what makes the vblanks of all vkms displays happen; "": real
+	// time.
+	Clock ClockMode
 
 	// Tracer is attached to the cards before they are plugged; nil: none.
 	Tracer drm.Tracer
@@ -74,6 +73,7 @@ type Machine struct {
 	host    *host.Host
 	drivers map[config.Driver]Driver
 	marker  string // see leftovers.go
+	clock   *clock
 
 	mu        sync.Mutex
 	described int              // the number of described cards
@@ -89,6 +89,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 		opts: opts, log: opts.Logger, bus: bus.New("platform"), marker: newMarker(),
 		drivers: drivers(opts.Drivers), described: len(cards), cards: make(map[string]*Card),
 	}
+	m.clock = newClock(m, opts.Clock)
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	} else {
@@ -115,6 +116,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
 		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot,
 	}); err != nil {
+		m.clock.end()
 		return nil, err
 	}
 	for _, c := range m.Cards() {
@@ -221,5 +223,6 @@ func (m *Machine) Close(ctx context.Context) error {
 	for _, dev := range m.bus.Devices() {
 		err = errors.Join(err, dev.Remove(ctx))
 	}
+	m.clock.end()
 	return err
 }

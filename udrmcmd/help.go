@@ -33,6 +33,7 @@ func topics() []topic {
 		{"config", "the format of the files of --config", func(*app) string { return config.Format() }},
 		{"at", "the actions of --at", (*app).atTopic},
 		{"on", "the events and effects of --on", (*app).onTopic},
+		{"clock", "what makes vblanks happen", fileTopic("clock")},
 		{"control", "how to steer a running machine", fileTopic("control")},
 		{"trace-format", "the format of the files of --trace", func(*app) string { return trace.Format() }},
 		{"environment", "environment variables", fileTopic("environment")},

@@ -25,6 +25,7 @@ type runCmd struct {
 
 	At        []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"${at_help}"`
 	On        []aimedRule   `sep:"none" placeholder:"EVENT:EFFECT" help:"Do something at an event of the program, such as MODE_ATOMIC#3:unplug or ADDFB2#3:error=ENOSPC. Repeat the flag for more rules; see \"${name} help on\"."`
+	Clock     string        `enum:"real,step,fast" default:"real" placeholder:"MODE" help:"What makes vblanks happen: real time, step (you step them; see \"${name} help clock\"), or fast (a vblank comes as soon as the program waits for it). Default: ${default}."`
 	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at or --on failed or was missed, or if the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
@@ -67,7 +68,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 		}
 	}()
 	r.machine, err = machine.New(list, machine.Options{
-		Tracer:   tracer,
+		Tracer: tracer, Clock: machine.ClockMode(cmd.Clock),
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
 		Cleaner:      []string{"/proc/self/exe", cleanerArgument},
 		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true,
@@ -217,7 +218,7 @@ func (r *runner) checkActions() error {
 	for i := range r.At {
 		a := &r.At[i]
 		err := a.Check(r.machine)
-		if err == nil && !exist[a.Card] {
+		if err == nil && a.Card != "" && !exist[a.Card] {
 			err = fmt.Errorf("there is no %s; make more cards with --cards, or plug it in first with --at TIME:plug=%s", a.Card, a.Card)
 		}
 		if err != nil {

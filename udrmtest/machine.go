@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/driver/vkms"
-	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
 )
@@ -50,7 +49,6 @@ type Machine struct {
 
 	t       testing.TB
 	timeout time.Duration
-	clock   *kms.ManualClock // nil: real time
 	started []*Process
 }
 
@@ -71,8 +69,7 @@ func New(t testing.TB, opts Options) *Machine {
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime})),
 	}
 	if opts.StepClock {
-		m.clock = new(kms.ManualClock)
-		mopts.Clock = m.clock
+		mopts.Clock = machine.ClockStep
 	}
 	if m.Machine, err = machine.New(cards, mopts); err != nil {
 		t.Fatalf("udrmtest: %v", err)
@@ -145,14 +142,5 @@ func (m *Machine) context() (context.Context, context.CancelFunc) {
 // until a program waits for one. It needs Options.StepClock.
 func (m *Machine) Step(n int) {
 	m.t.Helper()
-	if m.clock == nil {
-		m.t.Fatal("udrmtest: Step without StepClock in the options")
-	}
-	ctx, cancel := m.context()
-	defer cancel()
-	for i := range n {
-		if err := m.clock.Step(ctx); err != nil {
-			m.t.Fatalf("udrmtest: step %d of %d: %v", i+1, n, err)
-		}
-	}
+	m.do(func(ctx context.Context) error { return m.StepClock(ctx, n) })
 }

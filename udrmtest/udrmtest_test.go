@@ -192,7 +192,7 @@ func TestFailures(t *testing.T) {
 		{"false ended with status 1, want 0", func(m *udrmtest.Machine) { m.Start("false").WantExit(0) }},
 		{"sleep has not ended: timed out after 100ms", func(m *udrmtest.Machine) { m.Start("sleep", "1000").WantExit(0) }},
 		{`true ended and has not printed "hello"`, func(m *udrmtest.Machine) { m.Start("true").WaitOutput("hello") }},
-		{"Step without StepClock in the options", func(m *udrmtest.Machine) { m.Step(1) }},
+		{"its mode is real; set it to step first", func(m *udrmtest.Machine) { m.Step(1) }},
 		{"cannot start no-such-program", func(m *udrmtest.Machine) { m.Start("no-such-program") }},
 	} {
 		said := fails(t, func(t testing.TB) {

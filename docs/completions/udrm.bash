@@ -24,11 +24,12 @@ _udrm() {
 		--vgem) return ;;
 		--at) return ;;
 		--on) return ;;
+		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --lenient --leftovers --hang-up --every-user --every-root --trace --name --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -90,7 +91,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot wait trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot wait trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

@@ -43,7 +43,7 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 		case wait == nil:
 			if !opts.nonblock && !opts.unsynced {
 				for _, f := range commits {
-					<-f.done
+					f.await(opts.ctx)
 					f.settle()
 				}
 			}

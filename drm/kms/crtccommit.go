@@ -91,6 +91,20 @@ func (c *crtcCommit) wait(ctx context.Context) error {
 	return unix.EINTR
 }
 
+// await waits until the commit completes, even if ctx ends before. The context
+// only hears that its request waits: see [drm.Request.Context].
+func (c *crtcCommit) await(ctx context.Context) {
+	select {
+	case <-c.done:
+		return
+	default:
+	}
+	if ctx != nil {
+		ctx.Done()
+	}
+	<-c.done
+}
+
 // unplugged reports whether a request's context ended because the device is
 // being unplugged. Unplug then completes whatever the request waits for.
 func unplugged(ctx context.Context) bool {

@@ -3,6 +3,7 @@ package aim
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/udrm/udrm/drm/kms"
@@ -28,6 +29,10 @@ type ActionKind struct {
 	connector need // CARD:CONNECTOR
 	argument  need // =ARGUMENT behind it
 	do        func(ctx context.Context, c *machine.Card, a *Action) error
+
+	// Of an action on the machine, which has no card: NAME=ARGUMENT or NAME.
+	check     func(argument string) error
+	doMachine func(m *machine.Machine, argument string)
 }
 
 // A need says whether an action takes something.
@@ -85,7 +90,46 @@ var actions = []*ActionKind{
 			}
 			return picture.Write(a.Argument, shown)
 		},
+	}, {
+		Name: "step", Form: "step=N",
+		Help: "Let N vblanks happen, each as soon as a program waits for it. The action does not wait for them. The clock must be stopped.",
+		check: func(argument string) error {
+			_, err := parseSteps(argument)
+			return err
+		},
+		doMachine: func(m *machine.Machine, argument string) {
+			n, _ := parseSteps(argument) // check has checked it
+			m.StepClockLater(n)
+		},
+	}, {
+		Name: "clock", Form: "clock=MODE",
+		Help: "Change the mode of the clock: step stops it, real and fast let it run.",
+		check: func(argument string) error {
+			_, err := machine.ParseClockMode(argument)
+			return err
+		},
+		doMachine: func(m *machine.Machine, argument string) { m.SetClock(machine.ClockMode(argument)) },
 	},
+}
+
+// parseSteps parses the number of steps of the clock.
+func parseSteps(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("step=%s is not a number of vblanks", text)
+	}
+	return int(n), nil
+}
+
+// ofMachine reports whether the action is one on the machine, not on a card.
+func (k *ActionKind) ofMachine() bool { return k.doMachine != nil }
+
+// newMachineAction parses the argument of an action on the machine.
+func newMachineAction(kind *ActionKind, argument string) (Action, error) {
+	if err := kind.check(argument); err != nil {
+		return Action{}, err
+	}
+	return Action{Kind: kind, Argument: argument}, nil
 }
 
 func actionNamed(name string) *ActionKind {
@@ -101,11 +145,13 @@ func actionNamed(name string) *ActionKind {
 // "screenshot=card0:DP-1=out.png".
 func ParseAction(text string) (Action, error) {
 	name, target, ok := strings.Cut(text, "=")
-	if !ok {
-		return Action{}, fmt.Errorf("there is no card")
-	}
 	kind := actionNamed(name)
-	if kind == nil {
+	switch {
+	case kind != nil && kind.ofMachine():
+		return newMachineAction(kind, target)
+	case !ok:
+		return Action{}, fmt.Errorf("there is no card")
+	case kind == nil:
 		return Action{}, fmt.Errorf("unknown action %q", name)
 	}
 	target, argument, hasArgument := strings.Cut(target, "=")
@@ -125,6 +171,9 @@ func parseOwnAction(text string) (Action, error) {
 		return Action{}, fmt.Errorf("%s is not the last word", name)
 	}
 	_, target, hasTarget := strings.Cut(text, "=")
+	if kind.ofMachine() {
+		return newMachineAction(kind, target)
+	}
 	first, argument, hasArgument := strings.Cut(target, "=")
 	card, connector, hasConnector := strings.Cut(first, ":")
 	switch {
@@ -226,6 +275,10 @@ func (a *Action) Check(m *machine.Machine) error {
 // Do does the action. own is the card of the event, for an action that names no
 // card.
 func (a *Action) Do(ctx context.Context, m *machine.Machine, own *machine.Card) error {
+	if a.Kind.ofMachine() {
+		a.Kind.doMachine(m, a.Argument)
+		return nil
+	}
 	card := own
 	if a.Card != "" {
 		var err error

@@ -222,7 +222,7 @@ func (r *Rule) contradiction() string {
 		return fmt.Sprintf("%s has no property", e)
 	case r.Card != "" && e.kind == kindStart:
 		return "start has no card"
-	case r.Action != nil && r.Action.Card == "" && e.kind == kindStart:
+	case r.Action != nil && r.Action.Card == "" && !r.Action.Kind.ofMachine() && e.kind == kindStart:
 		return "start has no card: write " + r.Action.Kind.Form
 	}
 	return ""
