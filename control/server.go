@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/png"
 	"io"
 	"log/slog"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/picture"
 )
 
 // Options are the options of a [Server]. The zero value is ready for use.
@@ -186,11 +186,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result any, err 
 		s.log.Debug(fmt.Sprintf("control: %s %s", r.Method, r.URL))
 	}
 	extend := func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(ioTimeout)) }
-	if picture, ok := result.(*image.NRGBA); ok && err == nil {
+	if shown, ok := result.(*image.NRGBA); ok && err == nil {
 		w.Header().Set("Content-Type", "image/png")
 		extend()
-		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-		_ = encoder.Encode(w, picture) // fails if the client has gone
+		_ = picture.Encode(w, shown) // fails if the client has gone
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -4,7 +4,6 @@
 package picture
 
 import (
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -35,16 +34,6 @@ func Decode(r io.Reader) (*image.NRGBA, error) {
 		return nil, err
 	}
 	return nrgba(decoded), nil
-}
-
-// Write writes a picture to a PNG file.
-func Write(name string, picture image.Image) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-	return errors.Join(encoder.Encode(f, picture), f.Close())
 }
 
 // nrgba returns the picture with 8 bits per component, its origin at 0,0.
