@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -96,6 +97,72 @@ func (c *Client) Screenshot(ctx context.Context, card, connector string) (png []
 	return png, err
 }
 
+// Compare compares the picture on a connector with a wanted one.
+func (c *Client) Compare(ctx context.Context, card string, request CompareRequest) (*Comparison, error) {
+	answer := new(Comparison)
+	return answer, c.call(ctx, "POST", cardPath(card, "compare"), request, answer)
+}
+
+// Rules returns the rules that clients have added.
+func (c *Client) Rules(ctx context.Context) (rules []Rule, err error) {
+	return rules, c.call(ctx, "GET", "/v1/rules", nil, &rules)
+}
+
+// AddRule aims a rule at the machine: it is written as after udrm run --on. If
+// it has not fired when the program ends, udrm run fails.
+func (c *Client) AddRule(ctx context.Context, rule string) (*Rule, error) {
+	answer := new(Rule)
+	return answer, c.call(ctx, "POST", "/v1/rules", RuleRequest{Rule: rule}, answer)
+}
+
+// RemoveRule removes a rule, and returns when its actions have ended.
+func (c *Client) RemoveRule(ctx context.Context, id int) (*Rule, error) {
+	answer := new(Rule)
+	return answer, c.call(ctx, "DELETE", fmt.Sprintf("/v1/rules/%d", id), nil, answer)
+}
+
+// WaitRule waits until a rule has fired and its actions are done.
+func (c *Client) WaitRule(ctx context.Context, id int, request RuleWaitRequest) (*Rule, error) {
+	answer := new(Rule)
+	return answer, c.call(ctx, "POST", fmt.Sprintf("/v1/rules/%d/wait", id), request, answer)
+}
+
+// StartTrace begins to record a trace into a file of the machine's user. The
+// path is the whole one.
+func (c *Client) StartTrace(ctx context.Context, file string) (*Trace, error) {
+	answer := new(Trace)
+	return answer, c.call(ctx, "POST", "/v1/trace/start", TraceRequest{File: file}, answer)
+}
+
+// StopTrace ends a trace. The file is then complete.
+func (c *Client) StopTrace(ctx context.Context, file string) (*Trace, error) {
+	answer := new(Trace)
+	return answer, c.call(ctx, "POST", "/v1/trace/stop", TraceRequest{File: file}, answer)
+}
+
+// Trace copies a trace to a writer, in whole lines, until ctx or the machine
+// ends, which are no errors. The first line is written when the trace has begun.
+func (c *Client) Trace(ctx context.Context, to io.Writer) error {
+	response, err := c.send(ctx, "GET", "/v1/trace", nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	for lines := bufio.NewReader(response.Body); ; {
+		line, err := lines.ReadBytes('\n')
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || err == io.EOF && len(line) == 0:
+			return nil
+		default:
+			return fmt.Errorf("the trace is incomplete: the machine at %s was killed, or this client read too slowly", c.path)
+		}
+		if _, err := to.Write(line); err != nil {
+			return err
+		}
+	}
+}
+
 func cardPath(card string, rest ...string) string {
 	path := "/v1/cards/" + url.PathEscape(card)
 	for _, part := range rest {
@@ -111,39 +178,53 @@ func (c *Client) post(ctx context.Context, path string, request any) (*Card, err
 
 // call sends a request and stores the answer: raw into a *[]byte, else decoded.
 func (c *Client) call(ctx context.Context, method, path string, request, answer any) error {
-	var body io.Reader
-	if request != nil {
-		data, err := json.Marshal(request)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(data)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://udrm"+path, body)
+	response, err := c.send(ctx, method, path, request)
 	if err != nil {
 		return err
-	}
-	response, err := c.http.Do(r)
-	if err != nil {
-		return c.failure(err)
 	}
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		return c.failure(err)
 	}
-	if response.StatusCode != http.StatusOK {
-		refusal := new(Error)
-		if err := json.Unmarshal(data, refusal); err != nil || refusal.Code == "" {
-			return fmt.Errorf("%s: the answer is %s, not one of a machine", c.path, response.Status)
-		}
-		return refusal
-	}
 	if raw, ok := answer.(*[]byte); ok {
 		*raw = data
 		return nil
 	}
 	return json.Unmarshal(data, answer)
+}
+
+// send sends a request. The answer, unless it is a refusal, has the body.
+func (c *Client) send(ctx context.Context, method, path string, request any) (*http.Response, error) {
+	var body io.Reader
+	if request != nil {
+		data, err := json.Marshal(request)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(data)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://udrm"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.failure(err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, c.failure(err)
+	}
+	refusal := new(Error)
+	if err := json.Unmarshal(data, refusal); err != nil || refusal.Code == "" {
+		return nil, fmt.Errorf("%s: the answer is %s, not one of a machine", c.path, response.Status)
+	}
+	return nil, refusal
 }
 
 // failure explains why there is no answer.

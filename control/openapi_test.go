@@ -51,7 +51,9 @@ func TestOpenAPI(t *testing.T) {
 	compare("requests", documented, served)
 
 	types := map[string]reflect.Type{}
-	for _, value := range []any{Machine{}, Card{}, Connector{}, CRTC{}, ConnectRequest{}, WaitRequest{}, Error{}} {
+	for _, value := range []any{Machine{}, Card{}, Connector{}, CRTC{}, ConnectRequest{}, WaitRequest{}, Error{},
+		CompareRequest{}, Comparison{}, RuleRequest{}, RuleWaitRequest{}, Rule{}, TraceRequest{}, Trace{},
+	} {
 		types[reflect.TypeOf(value).Name()] = reflect.TypeOf(value)
 	}
 	compare("types", slices.Collect(maps.Keys(document.Components.Schemas)), slices.Collect(maps.Keys(types)))

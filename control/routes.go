@@ -14,7 +14,7 @@ import (
 )
 
 // A route is a kind of request. Its result is encoded as JSON, or as PNG if it
-// is a picture. Its error is an [*Error].
+// is a picture, or is [answered]. Its error is an [*Error].
 type route struct {
 	method, path string
 	serve        func(s *Server, w http.ResponseWriter, r *http.Request) (result any, err error)
@@ -31,7 +31,15 @@ var routes = []route{
 	{"POST", "/v1/cards/{card}/connectors/{connector}/connect", (*Server).connect},
 	{"POST", "/v1/cards/{card}/connectors/{connector}/disconnect", (*Server).disconnect},
 	{"GET", "/v1/cards/{card}/screenshot", (*Server).screenshot},
+	{"POST", "/v1/cards/{card}/compare", (*Server).compare},
 	{"POST", "/v1/cards/{card}/wait", (*Server).wait},
+	{"GET", "/v1/rules", (*Server).getRules},
+	{"POST", "/v1/rules", (*Server).addRule},
+	{"DELETE", "/v1/rules/{rule}", (*Server).removeRule},
+	{"POST", "/v1/rules/{rule}/wait", (*Server).awaitRule},
+	{"GET", "/v1/trace", (*Server).streamTrace},
+	{"POST", "/v1/trace/start", (*Server).startTrace},
+	{"POST", "/v1/trace/stop", (*Server).stopTrace},
 }
 
 func (s *Server) getMachine(http.ResponseWriter, *http.Request) (any, error) {

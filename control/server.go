@@ -53,6 +53,10 @@ type Server struct {
 	mu       sync.Mutex
 	ended    bool
 	requests sync.WaitGroup // grows under mu, unless ended
+	rules    []rule         // that clients have added
+	lastRule int            // the last ID of a rule
+	traces   []*fileTrace   // that are being recorded
+	streams  int            // the number of traces that clients read
 }
 
 // errEnded is the cause of a request that the end of the machine has ended.
@@ -86,7 +90,7 @@ func Serve(m *machine.Machine, opts Options) (*Server, error) {
 func (s *Server) Path() string { return s.path }
 
 // Close removes the socket, ends the waits of clients, and returns when the last
-// request has ended.
+// request has ended. Then it ends the rules and traces of clients.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.ended = true
@@ -104,6 +108,12 @@ func (s *Server) Close() error {
 	err := s.http.Close() // closes the listener, which removes the socket
 	<-s.served
 	<-answered
+	for _, r := range s.rules {
+		_ = r.trigger.Close() // it has logged its errors
+	}
+	for _, t := range s.traces {
+		err = errors.Join(err, t.close())
+	}
 	return err
 }
 
@@ -184,6 +194,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result any, err 
 		s.log.Debug(fmt.Sprintf("control: %v", err))
 	} else {
 		s.log.Debug(fmt.Sprintf("control: %s %s", r.Method, r.URL))
+	}
+	if _, ok := result.(answered); ok && err == nil {
+		return
 	}
 	extend := func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(ioTimeout)) }
 	if shown, ok := result.(*image.NRGBA); ok && err == nil {

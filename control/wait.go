@@ -52,9 +52,8 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) (any, error) {
 
 // parse returns the function that waits.
 func (r *WaitRequest) parse() (wait func(context.Context, *machine.Card) error, timeout time.Duration, err error) {
-	timeout, err = time.ParseDuration(cmp.Or(r.Timeout, defaultTimeout))
-	if err != nil || timeout < 0 {
-		return nil, 0, fmt.Errorf("timeout: %q is not a time; write it as in 1500ms or 2m", r.Timeout)
+	if timeout, err = parseTimeout(r.Timeout); err != nil {
+		return nil, 0, err
 	}
 	conditions := 0
 	if r.Frames > 0 {
@@ -71,14 +70,9 @@ func (r *WaitRequest) parse() (wait func(context.Context, *machine.Card) error, 
 		if err != nil {
 			return nil, 0, fmt.Errorf("matches: %w", err)
 		}
-		opts := picture.Options{Tolerance: r.Tolerance}
-		if r.Mask != nil {
-			if opts.Mask, err = decodePNG(r.Mask); err != nil {
-				return nil, 0, fmt.Errorf("mask: %w", err)
-			}
-			if mask, size := opts.Mask.Rect.Size(), want.Rect.Size(); mask != size {
-				return nil, 0, fmt.Errorf("the mask has %dx%d pixels, the picture %dx%d", mask.X, mask.Y, size.X, size.Y)
-			}
+		opts, err := pictureOptions(want, r.Tolerance, r.Mask)
+		if err != nil {
+			return nil, 0, err
 		}
 		wait = func(ctx context.Context, c *machine.Card) error {
 			_, err := c.WaitPicture(ctx, r.Connector, func(p *image.NRGBA) error { return picture.Compare(p, want, opts) })
@@ -90,10 +84,36 @@ func (r *WaitRequest) parse() (wait func(context.Context, *machine.Card) error, 
 		return nil, 0, errors.New("say what to wait for: frames, lit or matches, one of them")
 	case r.Matches == nil && (r.Tolerance != 0 || r.Mask != nil):
 		return nil, 0, errors.New("tolerance and mask need matches")
-	case r.Tolerance < 0 || r.Tolerance > 255:
-		return nil, 0, fmt.Errorf("tolerance %d is not a number from 0 to 255", r.Tolerance)
 	}
 	return wait, timeout, nil
+}
+
+// parseTimeout parses a timeout; "" is the default.
+func parseTimeout(text string) (time.Duration, error) {
+	timeout, err := time.ParseDuration(cmp.Or(text, defaultTimeout))
+	if err != nil || timeout < 0 {
+		return 0, fmt.Errorf("timeout: %q is not a time; write it as in 1500ms or 2m", text)
+	}
+	return timeout, nil
+}
+
+// pictureOptions returns which differences from the picture to ignore. The mask
+// is a PNG, or nil.
+func pictureOptions(want *image.NRGBA, tolerance int, mask []byte) (opts picture.Options, err error) {
+	opts.Tolerance = tolerance
+	if tolerance < 0 || tolerance > 255 {
+		return opts, fmt.Errorf("tolerance %d is not a number from 0 to 255", tolerance)
+	}
+	if mask == nil {
+		return opts, nil
+	}
+	if opts.Mask, err = decodePNG(mask); err != nil {
+		return opts, fmt.Errorf("mask: %w", err)
+	}
+	if mask, size := opts.Mask.Rect.Size(), want.Rect.Size(); mask != size {
+		return opts, fmt.Errorf("the mask has %dx%d pixels, the picture %dx%d", mask.X, mask.Y, size.X, size.Y)
+	}
+	return opts, nil
 }
 
 // decodePNG decodes a picture of a client.

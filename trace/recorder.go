@@ -130,6 +130,11 @@ func (r *Recorder) write(output io.Writer) {
 	e := newEncoder(r)
 	w := &writer{}
 	e.header(w)
+	_, _ = out.Write(w.b) // Flush returns its error
+	w.b = w.b[:0]
+	if err := out.Flush(); err != nil { // a reader sees that the trace has begun
+		r.err = fmt.Errorf("trace: %w", err)
+	}
 	var items []item
 	for closed := false; !closed; {
 		<-r.wake

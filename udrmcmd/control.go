@@ -26,6 +26,9 @@ type controlCmds struct {
 	Connect    connectCmd    `cmd:"" help:"Plug a monitor into a connector of a running machine."`
 	Disconnect disconnectCmd `cmd:"" help:"Pull the monitor out of a connector of a running machine."`
 	Screenshot screenshotCmd `cmd:"" help:"Write the picture on a connector of a running machine to a PNG file."`
+	Compare    compareCmd    `cmd:"" help:"Compare the picture on a connector of a running machine with a PNG file."`
+	On         onCmd         `cmd:"" help:"Do something at a chosen event of a program on a running machine, as run --on does."`
+	Fault      faultCmd      `cmd:"" help:"Make requests to a running machine fail or wait. It adds a rule, as the command on does."`
 	Wait       waitCmd       `cmd:"" help:"Wait until a connector of a running machine has shown a picture or a number of frames."`
 }
 
@@ -165,6 +168,13 @@ func (arg *connectorArg) parse(text string) error {
 	return machine.CheckLabel(card)
 }
 
+func (arg connectorArg) String() string {
+	if arg.connector == "" {
+		return arg.card
+	}
+	return arg.card + ":" + arg.connector
+}
+
 // A screenArg is CARD or CARD:CONNECTOR on the command line.
 type screenArg struct{ connectorArg }
 
@@ -255,20 +265,19 @@ func (cmd *waitCmd) Run(a *app) error {
 	request := control.WaitRequest{
 		Connector: cmd.Screen.connector, Frames: cmd.Frames, Lit: cmd.Lit, Tolerance: cmd.Tolerance, Timeout: cmd.Timeout.String(),
 	}
-	for _, file := range []struct {
-		name string
-		data *[]byte
-	}{{cmd.Matches, &request.Matches}, {cmd.Mask, &request.Mask}} {
-		if file.name == "" {
-			continue
-		}
-		var err error
-		if *file.data, err = os.ReadFile(file.name); err != nil {
-			return err
-		}
+	if err := errors.Join(readInto(&request.Matches, cmd.Matches), readInto(&request.Mask, cmd.Mask)); err != nil {
+		return err
 	}
 	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
 		_, err := c.Wait(ctx, cmd.Screen.card, request)
 		return err
 	})
+}
+
+// readInto reads a file; "" is none.
+func readInto(data *[]byte, name string) (err error) {
+	if name != "" {
+		*data, err = os.ReadFile(name)
+	}
+	return err
 }

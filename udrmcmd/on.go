@@ -43,9 +43,14 @@ func (r *runner) aimRules() error {
 	return errors.Join(errs...)
 }
 
-// endRules detaches the rules, and reports those that never fired.
+// endRules detaches the rules, and reports those that never fired: those of
+// --on, and those that the command on has added.
 func (r *runner) endRules() {
-	for _, t := range r.triggers {
+	triggers := r.triggers
+	if r.server != nil {
+		triggers = append(triggers, r.server.Triggers()...)
+	}
+	for _, t := range triggers {
 		switch err := t.Close(); {
 		case errors.Is(err, aim.ErrNotFired):
 			r.fail(t.Rule(), err)

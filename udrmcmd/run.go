@@ -104,13 +104,21 @@ func (r *runner) startControl() (end func() error, err error) {
 	server, err := control.Serve(r.machine, control.Options{Name: r.Name, Logger: r.log})
 	switch {
 	case err == nil:
-		r.control = server.Path()
+		r.server = server
 		return server.Close, nil
 	case r.Name != "":
 		return nil, fmt.Errorf("--name: %w", err)
 	}
 	r.log.Info(fmt.Sprintf("no other process can control this machine: %v", err))
 	return func() error { return nil }, nil
+}
+
+// socket returns the path of the control socket, or "".
+func (r *runner) socket() string {
+	if r.server == nil {
+		return ""
+	}
+	return r.server.Path()
 }
 
 // checkProc returns an error if /proc is missing. Without it, the memory and
@@ -147,7 +155,7 @@ type runner struct {
 	described int // cards
 	log       *slog.Logger
 	machine   *machine.Machine
-	control   string // the path of the control socket, or ""
+	server    *control.Server // of the control socket, or nil
 
 	triggers []*aim.Trigger // of --on
 
@@ -164,7 +172,7 @@ func (r *runner) run(args []string) (status int, err error) {
 	}
 	program := exec.Command(args[0], args[1:]...)
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, os.Stdout, os.Stderr
-	program.Env = append(os.Environ(), control.Environment+"="+r.control)
+	program.Env = append(os.Environ(), control.Environment+"="+r.socket())
 	forward := catchSignals()
 	defer forward.stop()
 	p, err := r.machine.Start(program)

@@ -1,10 +1,16 @@
 package udrmcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/control"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/trace"
 )
@@ -23,16 +29,21 @@ func startTrace(name string) (tracer drm.Tracer, end func() error, err error) {
 	return recorder, func() error { return errors.Join(recorder.Close(), file.Close()) }, nil
 }
 
-// traceCmd presents traces.
+// traceCmd records and presents traces.
 type traceCmd struct {
-	View  string   `arg:"" enum:"show,chrome,diff,coverage,stats" help:"What to print: show prints each call; chrome the same for ui.perfetto.dev; diff how the second trace differs from the first; coverage which requests, errors, properties and formats there are; stats how often each request was sent and how long it took."`
-	Files []string `arg:"" help:"Traces: two for diff, any number for coverage, one for the others."`
+	machineFlag
+	View  string   `arg:"" enum:"show,chrome,diff,coverage,stats,start,stop" help:"What to do. show prints each call; chrome the same for ui.perfetto.dev; diff how the second trace differs from the first; coverage which requests, errors, properties and formats there are; stats how often each request was sent and how long it took. start begins to record a trace of a running machine, and stop ends it."`
+	Files []string `arg:"" help:"Traces: two for diff, any number for coverage, one for the others. start - writes to the standard output until the machine ends."`
 }
 
 // Run prints the view. The status of diff is 1 if the traces differ.
 func (cmd *traceCmd) Run(a *app) error {
-	if want, ok := map[string]int{"show": 1, "chrome": 1, "stats": 1, "diff": 2}[cmd.View]; ok && len(cmd.Files) != want {
+	want, ok := map[string]int{"show": 1, "chrome": 1, "stats": 1, "diff": 2, "start": 1, "stop": 1}[cmd.View]
+	if ok && len(cmd.Files) != want {
 		return fmt.Errorf("trace %s takes %d traces, not %d", cmd.View, want, len(cmd.Files))
+	}
+	if cmd.View == "start" || cmd.View == "stop" {
+		return cmd.record(a, cmd.Files[0])
 	}
 	var traces [][]trace.Record
 	for _, name := range cmd.Files {
@@ -70,4 +81,30 @@ func readTrace(name string) ([]trace.Record, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return records, nil
+}
+
+// record starts or stops a trace of a running machine.
+func (cmd *traceCmd) record(a *app, name string) error {
+	if name == "-" {
+		if cmd.View == "stop" {
+			return errors.New("trace stop takes a file; end the command trace start - with a signal")
+		}
+		return cmd.steer(a, func(_ context.Context, c *control.Client) error {
+			ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+			defer stop()
+			return c.Trace(ctx, a.stdout)
+		})
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return err
+	}
+	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
+		if cmd.View == "start" {
+			_, err = c.StartTrace(ctx, path)
+		} else {
+			_, err = c.StopTrace(ctx, path)
+		}
+		return err
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"image"
 	"io"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/udrm/udrm/control"
 	"github.com/udrm/udrm/machine/config"
+	"github.com/udrm/udrm/machine/picture"
 )
 
 // script returns udrm with args and a shell script as its program. The script
@@ -47,6 +49,13 @@ check 124 udrm wait card0:DP-1 --frames 1000000 --timeout 10ms
 check 0 udrm screenshot card0:DP-1 shown.png
 udrm screenshot card0 - | cmp - shown.png
 check 0 udrm wait card0 --matches shown.png --mask shown.png --tolerance 3
+check 0 udrm compare card0:DP-1 shown.png
+check 0 udrm compare card0 shown.png --mask shown.png --tolerance 3
+check 1 udrm compare card0 "$SMALL"
+check 1 udrm compare card0:DP-1 "$BLACK" --diff diff.png
+head -c 4 diff.png | grep -q PNG || echo "diff.png is no picture"
+check 0 udrm compare card0 "$BLACK" --mask "$BLACK"
+check 125 udrm compare card0 missing.png
 check 125 udrm wait card0 --matches missing.png
 check 125 udrm wait card0
 check 1 udrm wait card0:HDMI-A-7 --lit
@@ -73,10 +82,18 @@ udrm ls | grep -q 'card0 *- *unbound' || udrm ls
 check 1 udrm unbind card0
 check 1 udrm connect card0:DP-1
 check 0 udrm bind card0
+check 1 udrm compare card0 shown.png
 exec 3>&-
 wait
 exec udrm ls --json
 `, "--monitor", "First:1024x768,DP")
+	for name, size := range map[string]image.Rectangle{"SMALL": image.Rect(0, 0, 1, 1), "BLACK": image.Rect(0, 0, 1024, 768)} {
+		file := filepath.Join(cmd.Dir, name+".png")
+		if err := picture.Write(file, image.NewGray(size)); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Env = append(cmd.Env, name+"="+file)
+	}
 	r := finish(t, cmd)
 	var m control.Machine
 	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.exit != 0 {
@@ -91,6 +108,8 @@ exec udrm ls --json
 		"udrm: unplug card7: there is no card7; udrm ls shows the cards\n",
 		"udrm: plug card0: card0 is already plugged; unplug it first\n",
 		"udrm: connect card0:DP-1: card0 is not plugged; bind it first\n",
+		"udrm: compare card0: it does not show " + filepath.Join(cmd.Dir, "SMALL.png") + ": the picture has 1024x768 pixels, want 1x1\n",
+		" of 786432 pixels differ, the first at ",
 		"udrm: wait card0:HDMI-A-7: card0 has no connector HDMI-A-7; it has DP-1; udrm ls shows the connectors\n",
 	} {
 		if !strings.Contains(r.stderr, want) {
@@ -176,7 +195,7 @@ func TestControlMachines(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%s", name, r.exit, r.stdout, r.stderr)
 		}
 	}
-	if r := outside(t, dir, "ls", "--machine", "third"); r.exit != 125 || r.stderr != "udrm: no machine third is running; running are first, second\n" {
+	if r := outside(t, dir, "ls", "--machine", "third"); r.exit != 125 || !strings.HasPrefix(r.stderr, "udrm: no machine third is running; running are first, second") { // and those in /tmp
 		t.Errorf("no such machine: exit %d\n%s", r.exit, r.stderr)
 	}
 	if r := outside(t, dir, "run", "--name", "second", "--", "true"); r.exit != 125 || !strings.Contains(r.stderr, "machine second is running already; choose another name") {

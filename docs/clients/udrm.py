@@ -133,6 +133,70 @@ class Machine:
             "connector": connector, "frames": frames, "lit": lit, "matches": _base64(matches),
             "tolerance": tolerance, "mask": _base64(mask), "timeout": f"{timeout:.3f}s"})
 
+    def compare(self, card, connector=None, *, picture, tolerance=None, mask=None):
+        """Compare what a connector shows with the picture of a PNG file.
+
+        Returns a dict: equal, and if they differ, reason in words and
+        difference, a PNG as bytes unless the sizes differ. picture and mask are
+        names of files, or PNG as bytes.
+        """
+        answer = self._call("POST", "cards", card, "compare", body={
+            "connector": connector, "picture": _base64(picture),
+            "tolerance": tolerance, "mask": _base64(mask)})
+        if "difference" in answer:
+            answer["difference"] = base64.b64decode(answer["difference"])
+        return answer
+
+    def rules(self):
+        """Return the rules that were added and not removed, as dicts."""
+        return self._call("GET", "rules")
+
+    def on(self, rule):
+        """Do something at a chosen event of the program: rule is written as in
+        udrm run --on. Returns the rule; its id is that of the other methods.
+
+        If the rule has not fired when the program ends, udrm run fails.
+        """
+        return self._call("POST", "rules", body={"rule": rule})
+
+    def fault(self, event, error, **filters):
+        """Make requests fail: fault("ADDFB2#3", "ENOSPC", card="card0").
+
+        filters are those of udrm run --on. Returns the rule, as on does.
+        """
+        words = [event, *(f"{k}={v}" for k, v in filters.items()), f"error={error}"]
+        return self.on(":".join(words))
+
+    def remove_rule(self, rule):
+        """Remove a rule by its id, and wait for its actions to end."""
+        return self._call("DELETE", "rules", str(rule))
+
+    def wait_rule(self, rule, timeout=10):
+        """Wait until a rule has fired and its actions are done. Raises Timeout
+        after timeout seconds."""
+        return self._call("POST", "rules", str(rule), "wait", body={"timeout": f"{timeout:.3f}s"})
+
+    def start_trace(self, file):
+        """Begin to record a trace into a file."""
+        return self._call("POST", "trace", "start", body={"file": os.path.abspath(file)})
+
+    def stop_trace(self, file):
+        """End a trace. The file is then complete."""
+        return self._call("POST", "trace", "stop", body={"file": os.path.abspath(file)})
+
+    def trace(self):
+        """Yield the records of a trace, as dicts, until the machine ends."""
+        connection = _Connection(self.path)
+        try:
+            connection.request("GET", "/v1/trace")
+            response = connection.getresponse()
+            if response.status != 200:
+                raise Error(**json.loads(response.read()))
+            for line in response:
+                yield json.loads(line)
+        finally:
+            connection.close()
+
     def _call(self, method, *path, query=None, body=None):
         url = "/v1/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
         if query:

@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot wait trace doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -70,6 +70,29 @@ _udrm() {
 		--machine) return ;;
 		esac
 		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	compare)
+		case $previous in
+		--machine) return ;;
+		--tolerance) return ;;
+		--mask) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--diff) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine --tolerance --mask --diff" -- "$word")) ;;
+	on)
+		case $previous in
+		--machine) return ;;
+		--timeout) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine --timeout --json" -- "$word")) ;;
+	fault)
+		case $previous in
+		--machine) return ;;
+		--times) return ;;
+		--card) return ;;
+		--program) return ;;
+		--point) COMPREPLY=($(compgen -W " before entered handled after" -- "$word")); return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine --times --card --program --point --json" -- "$word")) ;;
 	wait)
 		case $previous in
 		--machine) return ;;
@@ -82,8 +105,9 @@ _udrm() {
 		COMPREPLY=($(compgen -W "--machine --frames --lit --matches --tolerance --mask --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
+		--machine) return ;;
 		esac
-		COMPREPLY=($(compgen -W "show chrome diff coverage stats" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--machine show chrome diff coverage stats start stop" -- "$word")) ;;
 	doctor)
 		case $previous in
 		esac
@@ -91,7 +115,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot wait trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

@@ -68,6 +68,13 @@ func (t *Trigger) Fired() int {
 	return t.fired
 }
 
+// Err returns the errors of the actions that have ended.
+func (t *Trigger) Err() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return errors.Join(t.errs...)
+}
+
 // Wait waits until the rule has fired, and the actions that it began are done.
 // It returns the errors of the actions.
 func (t *Trigger) Wait(ctx context.Context) error {

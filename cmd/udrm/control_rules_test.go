@@ -1,0 +1,99 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/trace"
+)
+
+// TestControlRules adds rules to a running machine, awaits and removes them, and
+// records traces of what they do.
+func TestControlRules(t *testing.T) {
+	t.Parallel()
+	cmd := script(t, `
+check() { # STATUS COMMAND…
+	want=$1; shift
+	"$@"; got=$?
+	[ $got = $want ] || echo "$*: status $got, want $want"
+}
+modetest() { command modetest -M vkms -s DP-1:1024x768 </dev/null >/dev/null; }
+check 0 udrm trace start trace.jsonl
+check 1 udrm trace start "$PWD/trace.jsonl"
+check 1 udrm trace start /dev/full
+udrm trace start - >stream.jsonl &
+stream=$!
+await() { i=0; until grep -q $1 stream.jsonl || [ $((i+=1)) = 3000 ]; do sleep 0.01; done; }
+await version
+[ "$(udrm fault ADDFB2#1 ENOSPC)" = 1 ] || echo "the first rule is not 1"
+modetest
+[ "$(udrm fault MODE_GETRESOURCES 1ms --times 2 --card card0 --program modetest)" = 2 ] || echo "not 2"
+check 1 udrm on SETCRTC:disconnect=DP-9
+[ "$(udrm on SETCRTC#1:handled:unplug)" = 3 ] || echo "not 3"
+check 124 udrm on wait 3 --timeout 0s
+modetest
+check 0 udrm on wait 3 --timeout 1m
+udrm on list | grep -q '^3 *1 *SETCRTC#1:handled:unplug' || udrm on list
+udrm on list --json | grep -q '"rule":"MODE_GETRESOURCES:when=1..2:card=card0:comm=modetest:delay=1ms","fired":2' || udrm on list --json
+check 0 udrm on remove 1
+check 1 udrm on remove 1
+check 1 udrm on wait 7
+check 1 udrm on SETCRCT:unplug
+check 1 udrm on SETCRTC:screenshot=out.png
+check 125 udrm on remove
+check 125 udrm on list 3
+check 125 udrm fault ADDFB2 ENOSUCH
+check 0 udrm trace stop trace.jsonl
+check 1 udrm trace stop trace.jsonl
+check 125 udrm trace stop -
+await ENODEV
+kill $stream
+wait
+`, "--monitor", "1024x768,DP")
+	r := finish(t, cmd)
+	if r.exit != 0 || r.stdout != "" {
+		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+	for _, want := range []string{
+		"failed to add fb (1024x768): No space left on device\n",
+		"trace.jsonl: a trace is being written to this file; stop it first\n",
+		"udrm: trace start /dev/full: /dev/full is not a regular file\n",
+		"udrm: wait for rule 3: waiting for SETCRTC#1:handled:unplug: it has not fired: its event has not happened",
+		"udrm: remove rule 1: there is no rule 1; udrm on list shows the rules\n",
+		"udrm: on SETCRTC:screenshot=out.png: out.png is relative, and the machine may be in another directory; write the whole path\n",
+	} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("no message %q in\n%s", want, r.stderr)
+		}
+	}
+	for _, name := range []string{"trace.jsonl", "stream.jsonl"} {
+		file, err := os.Open(filepath.Join(cmd.Dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := trace.Read(file)
+		file.Close()
+		errnos := make(map[string]bool)
+		for _, r := range records {
+			errnos[r.Errno] = true
+		}
+		if err != nil || !errnos["ENOSPC"] || !errnos["ENODEV"] {
+			t.Errorf("%s: %d records, %v, the errors are %v", name, len(records), err, errnos)
+		}
+	}
+}
+
+// TestControlRuleMissed ends a program before a rule of a client has fired: the
+// run fails, as with --on.
+func TestControlRuleMissed(t *testing.T) {
+	t.Parallel()
+	r := finish(t, script(t, "udrm on MODE_ATOMIC#3:unplug"))
+	if r.exit != 125 || !strings.Contains(r.stderr, "udrm: MODE_ATOMIC#3:unplug: it has not fired: its event has not happened\n") {
+		t.Errorf("exit %d\n%s", r.exit, r.stderr)
+	}
+	if r := finish(t, script(t, "udrm on MODE_ATOMIC#3:unplug && udrm on remove 1")); r.exit != 0 {
+		t.Errorf("a rule that was removed: exit %d\n%s", r.exit, r.stderr)
+	}
+}

@@ -1,0 +1,184 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/trace"
+)
+
+// maxTraces is how many traces clients can record at a time, in files and as
+// streams.
+const maxTraces = 16
+
+// A TraceRequest names the file of a trace.
+type TraceRequest struct {
+	File string `json:"file"` // the whole path
+}
+
+// A Trace is a trace that is recorded, or was until now.
+type Trace struct {
+	File  string `json:"file"`
+	Bytes int64  `json:"bytes"` // written until now
+}
+
+// A fileTrace records a trace into a file.
+type fileTrace struct {
+	path     string
+	file     *os.File
+	recorder *trace.Recorder
+	detach   func()
+}
+
+func (t *fileTrace) close() error {
+	t.detach()
+	return errors.Join(t.recorder.Close(), t.file.Close())
+}
+
+func (s *Server) startTrace(w http.ResponseWriter, r *http.Request) (any, error) {
+	var request TraceRequest
+	if err := decode(w, r, "trace start", &request); err != nil {
+		return nil, err
+	}
+	asked := "trace start " + request.File
+	if !filepath.IsAbs(request.File) {
+		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: "the path of the file is relative, and the machine may be in another directory", Advice: "write the whole path"}
+	}
+	path := filepath.Clean(request.File)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refused := func(reason, advice string) error {
+		return &Error{Code: CodeRefused, Asked: asked, Reason: reason, Advice: advice}
+	}
+	switch {
+	case s.ended:
+		return nil, refused(errEnded.Error(), "")
+	case slices.ContainsFunc(s.traces, func(t *fileTrace) bool { return t.path == path }):
+		return nil, refused("a trace is being written to this file", "stop it first")
+	case len(s.traces)+s.streams >= maxTraces:
+		return nil, refused(fmt.Sprintf("%d traces are being recorded", maxTraces), "stop one of them")
+	}
+	file, err := createRegular(path)
+	if err != nil {
+		return nil, refused(err.Error(), "")
+	}
+	t := &fileTrace{path: path, file: file, recorder: trace.NewRecorder(file)}
+	t.detach = s.machine.Class().Trace(t.recorder)
+	s.traces = append(s.traces, t)
+	return Trace{File: path}, nil
+}
+
+// createRegular creates a file. It refuses what would make the writer wait,
+// such as a pipe.
+func createRegular(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|unix.O_NONBLOCK, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err == nil {
+		err = file.Truncate(0)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// stopTrace stops a trace. The file is complete when the answer comes.
+func (s *Server) stopTrace(w http.ResponseWriter, r *http.Request) (any, error) {
+	var request TraceRequest
+	if err := decode(w, r, "trace stop", &request); err != nil {
+		return nil, err
+	}
+	asked := "trace stop " + request.File
+	path := filepath.Clean(request.File)
+	s.mu.Lock()
+	i := slices.IndexFunc(s.traces, func(t *fileTrace) bool { return t.path == path })
+	if i < 0 {
+		s.mu.Unlock()
+		return nil, &Error{Code: CodeNotFound, Asked: asked, Reason: "no trace is being written to this file"}
+	}
+	t := s.traces[i]
+	s.traces = slices.Delete(s.traces, i, i+1)
+	s.mu.Unlock()
+	if err := t.close(); err != nil {
+		return nil, &Error{Code: CodeRefused, Asked: asked, Reason: err.Error()}
+	}
+	answer := Trace{File: path}
+	if info, err := os.Stat(path); err == nil {
+		answer.Bytes = info.Size()
+	}
+	return answer, nil
+}
+
+// streamTrace sends a trace until the client goes away or the machine ends.
+//
+// The recorder never waits for the client: what the client has not read yet is
+// in a spool. A client that falls too far behind loses the connection before the
+// end of the answer, so that it cannot take the trace for a complete one.
+func (s *Server) streamTrace(w http.ResponseWriter, r *http.Request) (any, error) {
+	s.mu.Lock()
+	full := len(s.traces)+s.streams >= maxTraces
+	if !full {
+		s.streams++
+	}
+	s.mu.Unlock()
+	if full {
+		return nil, &Error{Code: CodeRefused, Asked: "trace", Reason: fmt.Sprintf("%d traces are being recorded", maxTraces), Advice: "stop one of them"}
+	}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.streams--
+	}()
+	out := newSpool()
+	recorder := trace.NewRecorder(out)
+	detach := s.machine.Class().Trace(recorder)
+	sent := make(chan struct{})
+	recorded := make(chan struct{})
+	go func() {
+		defer close(recorded)
+		select {
+		case <-r.Context().Done():
+		case <-sent: // in vain
+		}
+		detach()
+		_ = recorder.Close() // the spool has its error
+		out.end()
+	}()
+	control := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "application/jsonl")
+	err := control.Flush() // the client knows that the trace has begun
+	for err == nil {
+		var data []byte
+		if data, err = out.take(); err != nil || data == nil {
+			break
+		}
+		_ = control.SetWriteDeadline(time.Now().Add(ioTimeout))
+		if _, err = w.Write(data); err == nil {
+			err = control.Flush()
+		}
+	}
+	close(sent)
+	<-recorded
+	if err != nil {
+		s.log.Debug(fmt.Sprintf("control: trace: %v", err))
+		panic(http.ErrAbortHandler)
+	}
+	return answered{}, nil
+}
+
+// answered is the result of a route that has written its answer.
+type answered struct{}
