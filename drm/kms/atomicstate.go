@@ -109,8 +109,11 @@ func (a *AtomicState) wantEvent(f *drm.File, c *CRTC, userData uint64) error {
 
 // plane adds p to the change and returns its new state, which may be changed.
 func (a *AtomicState) plane(p *Plane) *PlaneState {
-	a.planes |= 1 << p.index
 	s := &a.new.planes[p.index]
+	if a.planes&(1<<p.index) == 0 {
+		s.DamageClips = nil // those of an earlier commit
+	}
+	a.planes |= 1 << p.index
 	if s.CRTC != nil {
 		a.crtc(s.CRTC)
 	}
@@ -145,7 +148,7 @@ func (a *AtomicState) setPlaneCRTC(p *Plane, c *CRTC) {
 func (a *AtomicState) setPlaneFB(p *Plane, fb *Framebuffer) {
 	s := a.plane(p)
 	s.FB = fb
-	if fb != nil {
+	if fb != nil && p.hotspotX == nil {
 		s.HotX, s.HotY = fb.hotX, fb.hotY
 	}
 }

@@ -38,6 +38,7 @@ type policy struct {
 	crtc   kms.CRTCConfig
 	attach func(p *bare) // adds properties
 	legacy bool          // without FeatureAtomic
+	offers drm.Features  // beside those of every display
 	// reports collects what is logged; nil fails the test instead.
 	reports *drmtest.Reports
 }
@@ -73,7 +74,7 @@ func newBare(t *testing.T, policy policy) (*bare, *fixture) {
 	}
 	p.Driver = &drmtest.Driver{
 		Class: class, Parts: []drm.Part{p.m, p.buffers},
-		Offers: drm.FeatureGEM | drm.FeatureModeset,
+		Offers: drm.FeatureGEM | drm.FeatureModeset | policy.offers,
 	}
 	if !policy.legacy {
 		p.Offers |= drm.FeatureAtomic

@@ -49,6 +49,7 @@ func (a *AtomicState) check() error {
 		}
 	}
 	a.normalizeZpos()
+	a.forgetDamage()
 	if err := a.checkProperties(); err != nil {
 		return err
 	}
@@ -181,6 +182,12 @@ func (a *AtomicState) checkPlane(p *Plane, s *PlaneState) error {
 		return nil
 	}
 	if err := p.checkUse(s); err != nil {
+		return err
+	}
+	if a.async && !p.supportsAsync(s.FB.format.Code, s.FB.modifier) {
+		return fmt.Errorf("an async flip cannot show format %s with modifier %#x: %w", fourcc.String(s.FB.format.Code), s.FB.modifier, unix.EINVAL)
+	}
+	if err := s.checkDamage(); err != nil {
 		return err
 	}
 	if old := a.old.planes[p.index].CRTC; old != nil && old != s.CRTC {

@@ -48,7 +48,7 @@ func (m *ModeConfig) composition(c *CRTC) (*composition, *State, error) {
 		return cmp.Compare(state.planes[p.index].NormalizedZpos, state.planes[q.index].NormalizedZpos)
 	})
 	for _, p := range planes {
-		if err := s.add(&state.planes[p.index]); err != nil {
+		if err := s.add(p, &state.planes[p.index]); err != nil {
 			s.release()
 			return nil, nil, refusedPlane(p, err)
 		}
@@ -82,23 +82,23 @@ func (s *composition) release() {
 }
 
 // add puts a plane on top.
-func (s *composition) add(ps *PlaneState) error {
-	layer, err := ps.layer()
+func (s *composition) add(p *Plane, ps *PlaneState) error {
+	layer, err := p.layer(ps)
 	if err != nil {
 		return err
 	}
 	return s.picture.Add(&layer)
 }
 
-// layer returns the plane's layer. Its memory is valid as long as the
+// layer returns what the plane shows in the state. Its memory is valid as long as the
 // framebuffer is held.
-func (ps *PlaneState) layer() (compose.Layer, error) {
+func (p *Plane) layer(ps *PlaneState) (compose.Layer, error) {
 	fb := ps.FB
 	l := compose.Layer{
 		Format: fb.format, Width: fb.width, Height: fb.height, Pitches: fb.pitches,
 		SrcX: ps.SrcX, SrcY: ps.SrcY, SrcW: ps.SrcW, SrcH: ps.SrcH,
 		Dst:      image.Rect(int(ps.CRTCX), int(ps.CRTCY), int(ps.CRTCX)+int(ps.CRTCW), int(ps.CRTCY)+int(ps.CRTCH)),
-		Rotation: ps.Rotation, Alpha: ps.Alpha, Blend: composeModes[ps.BlendMode],
+		Rotation: ps.Rotation, Smooth: p.scalingFilter != nil && ps.ScalingFilter == FilterDefault, Alpha: ps.Alpha, Blend: composeModes[ps.BlendMode],
 		Encoding: ps.ColorEncoding, Range: ps.ColorRange,
 	}
 	for i := range fb.format.Planes {

@@ -60,6 +60,10 @@ func (m *ModeConfig) cursor2(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		}); err != nil {
 			return err
 		}
+		if fb != nil && setsBuffer && p.hotspotX != nil {
+			cursor := a.plane(p)
+			cursor.HotX, cursor.HotY = fb.hotX, fb.hotY
+		}
 		a.onSuccess = func() { c.legacy.cursorX, c.legacy.cursorY = x, y }
 		return nil
 	})

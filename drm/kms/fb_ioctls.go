@@ -167,32 +167,3 @@ func (m *ModeConfig) getFB2(dev *drm.RegisteredDevice, req *drm.Request, arg *ua
 	}
 	return nil
 }
-
-// clipSize is the size of struct drm_clip_rect.
-const clipSize = 8
-
-// dirtyFB checks the arguments and returns ENOSYS, as drivers do that scan out
-// buffers directly.
-func (m *ModeConfig) dirtyFB(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeFBDirtyCmd) error {
-	fb, err := m.findFB(arg.FBID)
-	if err != nil {
-		return err
-	}
-	defer m.objects.put(fb)
-	copies := arg.Flags&uapi.ModeFBDirtyAnnotateCopy != 0
-	switch {
-	case (arg.NumClips == 0) != (arg.ClipsPtr == 0):
-		return invalid("DIRTYFB: %d clips at address %#x", arg.NumClips, arg.ClipsPtr)
-	case copies && arg.NumClips%2 != 0:
-		return invalid("DIRTYFB: copies need pairs of clips, got %d", arg.NumClips)
-	case arg.NumClips > uapi.ModeFBDirtyMaxClips:
-		return invalid("DIRTYFB: too many clips: %d (limit %d)", arg.NumClips, uapi.ModeFBDirtyMaxClips)
-	}
-	if arg.NumClips > 0 {
-		if err := req.CopyFromUser(make([]byte, arg.NumClips*clipSize), arg.ClipsPtr); err != nil {
-			return err
-		}
-	}
-	m.changes.announce()
-	return refuse(unix.ENOSYS, "DIRTYFB: not needed, the display scans out buffers directly")
-}

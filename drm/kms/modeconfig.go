@@ -19,6 +19,7 @@ type Limits struct {
 	PreferredDepth            uint32 // DRM_CAP_DUMB_PREFERRED_DEPTH
 	PreferShadow              bool   // DRM_CAP_DUMB_PREFER_SHADOW
 	AsyncPageFlip             bool   // DRM_CAP_ASYNC_PAGE_FLIP, DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+	DirtyFB                   bool   // DIRTYFB commits the framebuffer again, instead of ENOSYS
 }
 
 // A Config describes a ModeConfig. Buffers must be set.

@@ -3,6 +3,7 @@ package kms
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/udrm/udrm/drm"
@@ -21,6 +22,8 @@ type Plane struct {
 	// Standard properties that the driver has created, else nil.
 	rotation, alpha, blendMode, zpos *Property
 	colorEncoding, colorRange        *Property
+	scalingFilter                    *Property
+	hotspotX, hotspotY               *Property
 
 	initialZpos                   uint32
 	initialEncoding, initialRange uint32
@@ -32,6 +35,12 @@ type PlaneConfig struct {
 	PossibleCRTCs uint32   // one bit for each CRTC, by index
 	Formats       []uint32 // in the order of preference
 	Modifiers     []uint64 // each goes with each format
+
+	// AsyncFormats and AsyncModifiers are those of framebuffers that an async
+	// flip may show: IN_FORMATS_ASYNC. Without AsyncModifiers, an async flip may
+	// show any framebuffer, and clients do not see the property.
+	AsyncFormats   []uint32
+	AsyncModifiers []uint64
 
 	// What follows is what drm_atomic_helper_check_plane_state takes.
 
@@ -68,8 +77,23 @@ func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 	if len(config.Modifiers) > 0 {
 		p.properties.attach(s.inFormats, blobID(m.newBlob(formatBlob(config.Formats, config.Modifiers))))
 	}
+	if len(config.AsyncModifiers) > 0 {
+		if s.inFormatsAsync == nil {
+			s.inFormatsAsync = m.CreateBlobProperty("IN_FORMATS_ASYNC", uapi.ModePropImmutable)
+		}
+		p.properties.attach(s.inFormatsAsync, blobID(m.newBlob(formatBlob(config.AsyncFormats, config.AsyncModifiers))))
+	}
 	m.planes = append(m.planes, p)
 	return p
+}
+
+// attachStandard adds a standard property of the device to the plane.
+func (p *Plane) attachStandard(property *Property, value uint64) {
+	p.display.checkNotInUse()
+	if p.properties.lookup(property) != nil {
+		panic(fmt.Sprintf("kms: plane %d has property %s already", p.id, property.name))
+	}
+	p.properties.attach(property, value)
 }
 
 // formatBlob encodes struct drm_format_modifier_blob with its arrays. A modifier
@@ -132,6 +156,13 @@ func (p *Plane) supports(format uint32, modifier uint64) bool {
 		return modifier == uapi.FormatModLinear
 	}
 	return slices.Contains(p.config.Modifiers, modifier)
+}
+
+// supportsAsync reports whether an async flip can show the format with the
+// modifier.
+func (p *Plane) supportsAsync(format uint32, modifier uint64) bool {
+	return len(p.config.AsyncModifiers) == 0 ||
+		slices.Contains(p.config.AsyncFormats, format) && slices.Contains(p.config.AsyncModifiers, modifier)
 }
 
 func (p *Plane) possible(c *CRTC) bool { return p.config.PossibleCRTCs&(1<<c.index) != 0 }

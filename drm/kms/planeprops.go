@@ -1,7 +1,9 @@
 package kms
 
 import (
+	"encoding/binary"
 	"fmt"
+	"image"
 	"math"
 	"math/bits"
 
@@ -100,6 +102,56 @@ func (p *Plane) CreateColorProperties(encodings, ranges, encoding, colorRange ui
 	p.initialEncoding, p.initialRange = encoding, colorRange
 	p.properties.attach(p.colorEncoding, 0)
 	p.properties.attach(p.colorRange, 0)
+}
+
+// A ScalingFilter is a value of the property SCALING_FILTER: how pixels are made
+// where a picture is scaled (enum drm_scaling_filter).
+type ScalingFilter uint8
+
+const (
+	FilterDefault ScalingFilter = iota // bilinear
+	FilterNearest                      // the nearest pixel
+)
+
+// scalingFilterProperty makes a property SCALING_FILTER with the filters, one
+// bit each.
+func (m *ModeConfig) scalingFilterProperty(filters uint32) *Property {
+	return m.CreateEnumProperty("SCALING_FILTER", 0,
+		numbered([]string{"Default", "Nearest Neighbor"}, filters|1<<FilterDefault)...)
+}
+
+// CreateScalingFilterProperty lets clients choose how the plane is scaled:
+// filters has a bit for each choice, 1<<FilterNearest and so on. The plane
+// begins with [FilterDefault]. Without the property, it takes the nearest pixel
+// (drm_plane_create_scaling_filter_property).
+func (p *Plane) CreateScalingFilterProperty(filters uint32) {
+	p.scalingFilter = p.display.scalingFilterProperty(filters)
+	p.properties.attach(p.scalingFilter, 0)
+}
+
+// CreateHotspotProperties gives a cursor plane HOTSPOT_X and HOTSPOT_Y, the
+// pixel that points. The driver must offer [drm.FeatureCursorHotspot]: with it,
+// atomic clients see cursor planes only if they have set
+// DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT.
+func (p *Plane) CreateHotspotProperties() {
+	if p.config.Type != uapi.PlaneTypeCursor {
+		panic(fmt.Sprintf("kms: plane %d is no cursor, so it has no hotspot", p.id))
+	}
+	p.hotspotX = p.display.CreateSignedRangeProperty("HOTSPOT_X", 0, math.MinInt32, math.MaxInt32)
+	p.hotspotY = p.display.CreateSignedRangeProperty("HOTSPOT_Y", 0, math.MinInt32, math.MaxInt32)
+	p.properties.attach(p.hotspotX, 0)
+	p.properties.attach(p.hotspotY, 0)
+}
+
+// AddSizeHintsProperty recommends sizes for the framebuffers of the plane, the
+// best one first: SIZE_HINTS (drm_plane_add_size_hints_property).
+func (p *Plane) AddSizeHintsProperty(hints ...image.Point) {
+	var data []byte // struct drm_plane_size_hint
+	for _, h := range hints {
+		data = binary.NativeEndian.AppendUint16(data, uint16(h.X))
+		data = binary.NativeEndian.AppendUint16(data, uint16(h.Y))
+	}
+	p.attachStandard(p.display.standard.sizeHints, blobID(p.display.newBlob(data)))
 }
 
 // initialState returns the state of a plane that shows nothing yet.

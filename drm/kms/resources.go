@@ -118,11 +118,22 @@ func (m *ModeConfig) getCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 func (m *ModeConfig) getPlaneResources(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlaneRes) error {
 	var planes []uint32
 	for _, p := range held(req.File, m.planes) {
+		if p.hiddenFrom(dev, req.File) {
+			continue
+		}
 		if p.config.Type == uapi.PlaneTypeOverlay || req.File.Caps().UniversalPlanes {
 			planes = append(planes, p.id)
 		}
 	}
 	return drm.PutSome(req, arg.PlaneIDPtr, &arg.CountPlanes, planes)
+}
+
+// hiddenFrom reports whether p is a cursor plane with a hotspot, which atomic
+// clients must say that they know: without it, the cursor of a virtual machine
+// is displaced.
+func (p *Plane) hiddenFrom(dev *drm.RegisteredDevice, f *drm.File) bool {
+	caps := f.Caps()
+	return p.config.Type == uapi.PlaneTypeCursor && dev.Has(drm.FeatureCursorHotspot) && caps.Atomic && !caps.CursorPlaneHotspot
 }
 
 func (m *ModeConfig) getPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlane) error {

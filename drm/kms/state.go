@@ -29,7 +29,9 @@ type PlaneState struct {
 	Zpos         uint32 // as clients set it
 	// For YUV formats, the values of COLOR_ENCODING and COLOR_RANGE: Color*.
 	ColorEncoding, ColorRange uint32
+	ScalingFilter             ScalingFilter
 	HotX, HotY                int32 // of a cursor
+	DamageClips               *Blob // of this commit: see Damage; or nil
 
 	// What the check of the state has computed.
 	Visible        bool // some of the plane lies on the CRTC
@@ -106,6 +108,9 @@ func (m *ModeConfig) initialState() *State {
 func (s *State) references(yield func(counted) bool) {
 	for i := range s.planes {
 		if fb := s.planes[i].FB; fb != nil && !yield(fb) {
+			return
+		}
+		if b := s.planes[i].DamageClips; b != nil && !yield(b) {
 			return
 		}
 		if !yieldValues(s.planes[i].properties, yield) {

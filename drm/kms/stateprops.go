@@ -34,7 +34,8 @@ func (a *AtomicState) setProperty(f *drm.File, o Object, p *Property, value uint
 // flips reports whether an async flip may change the property of o.
 func (m *ModeConfig) flips(o Object, p *Property) bool {
 	plane, ok := o.(*Plane)
-	return ok && plane.config.Type == uapi.PlaneTypePrimary && (p == m.standard.fbID || p == m.standard.inFenceFD)
+	return ok && plane.config.Type == uapi.PlaneTypePrimary &&
+		(p == m.standard.fbID || p == m.standard.inFenceFD || p == m.standard.fbDamageClips)
 }
 
 // checkUnchanged refuses to change a property in an async flip, which may name
@@ -107,6 +108,14 @@ func (p *Plane) get(std *standardProperties, s *State, property *Property) uint6
 		return uint64(ps.ColorEncoding)
 	case p.colorRange:
 		return uint64(ps.ColorRange)
+	case p.scalingFilter:
+		return uint64(ps.ScalingFilter)
+	case p.hotspotX:
+		return uint64(int64(ps.HotX))
+	case p.hotspotY:
+		return uint64(int64(ps.HotY))
+	case std.fbDamageClips:
+		return blobID(ps.DamageClips)
 	}
 	return p.properties.value(property)
 }
@@ -150,6 +159,15 @@ func (p *Plane) set(std *standardProperties, a *AtomicState, property *Property,
 		s.ColorEncoding = uint32(value)
 	case p.colorRange:
 		s.ColorRange = uint32(value)
+	case p.scalingFilter:
+		s.ScalingFilter = ScalingFilter(value)
+	case p.hotspotX:
+		s.HotX = int32(value)
+	case p.hotspotY:
+		s.HotY = int32(value)
+	case std.fbDamageClips:
+		blob, _ := ref.(*Blob)
+		return p.setDamage(s, blob)
 	default:
 		return readOnly(p, property)
 	}

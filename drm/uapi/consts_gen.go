@@ -380,10 +380,14 @@ const (
 
 // Constants of newer.h.
 const (
-	ClientNameMaxLen             = 64   // DRM_CLIENT_NAME_MAX_LEN
-	ClientCapCursorPlaneHotspot  = 6    // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
-	CapAtomicAsyncPageFlip       = 0x15 // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
-	SyncobjWaitFlagsWaitDeadline = 0x8  // DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
+	ClientNameMaxLen = 64 // DRM_CLIENT_NAME_MAX_LEN
+
+	ClientCapCursorPlaneHotspot = 6 // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
+	ClientCapPlaneColorPipeline = 7 // DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE
+
+	ModeObjectColorop            = 0xfafafafa // DRM_MODE_OBJECT_COLOROP
+	CapAtomicAsyncPageFlip       = 0x15       // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+	SyncobjWaitFlagsWaitDeadline = 0x8        // DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
 )
 
 // Values of enum drm_vblank_seq_type of drm.h.

@@ -601,6 +601,17 @@ var describeSetClientName = Struct{Name: "drm_set_client_name", Size: 16, Fields
 	{Name: "name", Offset: 8, Size: 8, Kind: KindUint},
 }}
 
+var describeColorCTM3x4 = Struct{Name: "drm_color_ctm_3x4", Size: 96, Fields: []Field{
+	{Name: "matrix", Offset: 0, Size: 8, Count: 12, Kind: KindUint},
+}}
+
+var describeColorLUT32 = Struct{Name: "drm_color_lut32", Size: 16, Fields: []Field{
+	{Name: "red", Offset: 0, Size: 4, Kind: KindUint},
+	{Name: "green", Offset: 4, Size: 4, Kind: KindUint},
+	{Name: "blue", Offset: 8, Size: 4, Kind: KindUint},
+	{Name: "reserved", Offset: 12, Size: 4, Kind: KindUint},
+}}
+
 var describeSyncSetDeadline = Struct{Name: "sync_set_deadline", Size: 16, Fields: []Field{
 	{Name: "deadline_ns", Offset: 0, Size: 8, Kind: KindUint},
 	{Name: "pad", Offset: 8, Size: 8, Kind: KindUint},
@@ -687,6 +698,8 @@ var describedStructs = []*Struct{
 	&describeSyncobjEventfd,
 	&describeModeCloseFB,
 	&describeSetClientName,
+	&describeColorCTM3x4,
+	&describeColorLUT32,
 	&describeSyncSetDeadline,
 }
 
@@ -1133,6 +1146,8 @@ var constants = []Constant{
 	{"SYNC_IOC_MAGIC", SyncIOCMagic},
 	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
 	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
+	{"DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE", ClientCapPlaneColorPipeline},
+	{"DRM_MODE_OBJECT_COLOROP", ModeObjectColorop},
 	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
 	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"_DRM_VBLANK_ABSOLUTE", VblankAbsolute},

@@ -18,7 +18,7 @@ var headerDigests = map[string]string{
 	"drm_fourcc.h":      "e75cc7d5919954b6041293bcff374de8af72fef83337f1fb74ff88a3a80bb7d9",
 	"linux/dma-buf.h":   "01b82c25b8b8b5d287422010374e6f84082795af8d0a53d760aabda938681dd3",
 	"linux/sync_file.h": "9add15833c8c60ecfb4f029acd065fe0f024681e75d2bef8b49479c3c9c058ef",
-	"newer.h":           "066a8f957194e23fce2cca42859358481555af90328b3199d72fa2965962af24",
+	"newer.h":           "166f050ab8889a55c79e5dc44d86bb317a6259d3fe069a32875375c6ef4a6beb",
 }
 
 // structTable has every struct, and the C name of each of its fields, in order.
@@ -107,6 +107,8 @@ var structTable = []struct {
 	{"struct drm_syncobj_eventfd", reflect.TypeFor[SyncobjEventfd](), []string{"handle", "flags", "point", "fd", "pad"}},
 	{"struct drm_mode_closefb", reflect.TypeFor[ModeCloseFB](), []string{"fb_id", "pad"}},
 	{"struct drm_set_client_name", reflect.TypeFor[SetClientName](), []string{"name_len", "name"}},
+	{"struct drm_color_ctm_3x4", reflect.TypeFor[ColorCTM3x4](), []string{"matrix"}},
+	{"struct drm_color_lut32", reflect.TypeFor[ColorLUT32](), []string{"red", "green", "blue", "reserved"}},
 	{"struct sync_set_deadline", reflect.TypeFor[SyncSetDeadline](), []string{"deadline_ns", "pad"}},
 }
 
@@ -563,6 +565,8 @@ var constTable = []struct {
 	{"SYNC_IOC_MAGIC", SyncIOCMagic},
 	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
 	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
+	{"DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE", ClientCapPlaneColorPipeline},
+	{"DRM_MODE_OBJECT_COLOROP", ModeObjectColorop},
 	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
 	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"_DRM_VBLANK_ABSOLUTE", VblankAbsolute},

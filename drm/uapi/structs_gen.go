@@ -913,6 +913,23 @@ type SetClientName struct {
 	Name    uint64
 }
 
+// ColorCTM3x4 is struct drm_color_ctm_3x4.
+type ColorCTM3x4 struct {
+	_ structs.HostLayout
+
+	Matrix [12]uint64
+}
+
+// ColorLUT32 is struct drm_color_lut32.
+type ColorLUT32 struct {
+	_ structs.HostLayout
+
+	Red      uint32
+	Green    uint32
+	Blue     uint32
+	Reserved uint32
+}
+
 // SyncSetDeadline is struct sync_set_deadline,
 // the argument of SYNC_IOC_SET_DEADLINE.
 type SyncSetDeadline struct {

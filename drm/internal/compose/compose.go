@@ -87,6 +87,10 @@ func (l *layer) covers(y, width int) bool {
 
 // readLine reads the layer's part of a line.
 func (l *layer) readLine(y int, line, run []uint64) {
+	if l.smooth != nil {
+		l.readSmooth(y, line, run)
+		return
+	}
 	from := l.source(image.Pt(l.at.Min.X, y))
 	if l.columns == nil {
 		l.read(line, from, l.right)

@@ -32,6 +32,10 @@ type Layer struct {
 	// bits. The source is reflected first, then rotated counter-clockwise.
 	Rotation uint32
 
+	// Smooth has pixels interpolated where the layer is scaled. Otherwise each is
+	// the nearest one of the source.
+	Smooth bool
+
 	Alpha uint16 // of the layer as a whole; 0xffff is opaque
 	Blend BlendMode
 
@@ -55,7 +59,9 @@ type layer struct {
 	// If the scan direction is scaled, a line is gathered from a run of
 	// consecutive source pixels: pixel i is columns[i] steps from the first.
 	columns []int32
-	run     int // pixels of the run
+	run     int // pixels of the scratch memory that a line needs
+
+	smooth *smooth // or nil
 }
 
 // A sampler reads len(line) pixels of a framebuffer. The first is at p, and
@@ -121,7 +127,11 @@ func (p *Picture) Add(l *Layer) error {
 		w, h = h, w
 	}
 	n.x, n.y = axis{l.SrcX, l.SrcW, w}, axis{l.SrcY, l.SrcH, h}
-	n.scan(rotated)
+	if l.Smooth && (n.x.scaled() || n.y.scaled()) {
+		n.smoothly(rotated)
+	} else {
+		n.scan(rotated)
+	}
 	p.layers = append(p.layers, n)
 	return nil
 }
@@ -163,7 +173,7 @@ func (n *layer) scan(rotated bool) {
 // source returns the pixel of the framebuffer that is shown at p of the
 // picture.
 func (n *layer) source(p image.Point) image.Point {
-	u := unrotate(p.Sub(n.full.Min), n.full.Size(), n.rotation)
+	u := n.unrotated(p)
 	return image.Pt(n.x.at(u.X), n.y.at(u.Y))
 }
 

@@ -130,7 +130,7 @@ var initialisms = func() map[string]string {
 	m := map[string]string{"CRTCS": "CRTCs", "FBS": "FBs", "IDS": "IDs"}
 	for _, w := range strings.Fields(`
 		3D AGP AR BO BPP CLL CRTC CTM DAC DMA DP DPI DPMS DPMST DSI DVIA DVID DVII EOTF FALL FB FB2 FD FD2
-		GEM HDMI HDMIA HDMIB HDR ID IOC IRQ LUT LVDS PID RDWR RW SCART SG SPI TMDS TV TVDAC UID USB VGA`) {
+		GEM HDMI HDMIA HDMIB HDR ID IOC IRQ LUT LUT32 LVDS PID RDWR RW SCART SG SPI TMDS TV TVDAC UID USB VGA`) {
 		m[w] = w
 	}
 	return m

@@ -39,6 +39,23 @@ struct drm_set_client_name {
 #define DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT	6
 #endif
 
+#ifndef DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE
+#define DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE	7
+#endif
+
+#ifndef DRM_MODE_OBJECT_COLOROP
+#define DRM_MODE_OBJECT_COLOROP	0xfafafafa
+struct drm_color_ctm_3x4 {
+	__u64 matrix[12];
+};
+struct drm_color_lut32 {
+	__u32 red;
+	__u32 green;
+	__u32 blue;
+	__u32 reserved;
+};
+#endif
+
 #ifndef DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
 #define DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP	0x15
 #endif
