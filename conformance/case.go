@@ -1,12 +1,27 @@
 package conformance
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Case is a test of one subject. Every device that meets its needs must pass.
 type Case struct {
 	Name  string // a path of words: "dumb/create"
 	Needs Needs
 	run   func(t *tester)
+}
+
+// Property returns the standard property that the case is about, or "". Drivers
+// choose the properties of their objects, so the case does not apply to a
+// device without it. It stands in the name: "standard/max bpc".
+func (c Case) Property() string {
+	rest, _ := strings.CutPrefix(c.Name, "standard/")
+	if rest == c.Name {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return name
 }
 
 // Cases returns all cases, in the order in which [Run] runs them.
@@ -22,6 +37,7 @@ func Cases() []Case {
 		syncobjCases,
 		resourceCases,
 		propertyCases,
+		standardCases,
 		framebufferCases,
 		crtcCases,
 		planeCases,

@@ -40,6 +40,9 @@
 // cases out proves nothing. Target.Partial (-partial) is for a device that is
 // known to have less: such cases then do not fail, and the log (-v) lists them.
 //
+// Some cases are about one standard property, which drivers may have or not
+// (Case.Property). They do not apply to a device without it; the log lists them.
+//
 // # Known differences
 //
 // [Differs] (-differs) declares that a device fails a case, and why. Run then

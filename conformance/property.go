@@ -30,7 +30,9 @@ const simpleTypes = uapi.ModePropRange | uapi.ModePropEnum | uapi.ModePropBlob |
 func (f *file) allProperties() map[uint32]uapi.ModeGetProperty {
 	f.t.Helper()
 	f.t.Must("SET_CLIENT_CAP UNIVERSAL_PLANES", f.SetClientCap(uapi.ClientCapUniversalPlanes, 1))
-	_ = f.SetClientCap(uapi.ClientCapAtomic, 1) // more properties, if supported
+	// More properties, if supported:
+	_ = f.SetClientCap(uapi.ClientCapAtomic, 1)
+	_ = f.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1)
 	r := f.MustResources()
 	planes, err := f.Planes()
 	f.t.Must("GETPLANERESOURCES", err)

@@ -28,9 +28,16 @@ func run(t *testing.T, target Target, cases []Case, differs map[string]string) C
 	covered := make(Coverage)
 	unmet := ask(t, target, covered)
 	left := make(map[string][]string) // cases, by what they lack
+	has := make(map[string]bool)      // the properties of the device
+	if unmet.of(NeedAtomic) == "" {
+		has = propertyNames(newTester(t, target, covered))
+	}
 	for _, c := range cases {
 		lacks := unmet.of(c.Needs)
 		switch {
+		case c.Property() != "" && !has[c.Property()]:
+			lacks = "the property " + c.Property()
+			left[lacks] = append(left[lacks], c.Name)
 		case lacks == "":
 			t.Run(c.Name, func(t *testing.T) { runCase(newTester(t, target, covered), c, differs[c.Name]) })
 		case target.Partial:

@@ -1,0 +1,64 @@
+package conformance
+
+import (
+	"image"
+	"testing"
+
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// everything returns a display with all standard properties.
+func everything(buffers *gem.Manager) *kms.ModeConfig {
+	m := kms.New(kms.Config{Buffers: buffers, Limits: kms.Limits{MaxWidth: 4096, MaxHeight: 4096, DirtyFB: true, AsyncPageFlip: true}})
+	formats, linear := []uint32{uapi.FormatXRGB8888, uapi.FormatARGB8888, uapi.FormatNV12}, []uint64{uapi.FormatModLinear}
+	planes := make([]*kms.Plane, 3)
+	for i, planeType := range []int{uapi.PlaneTypePrimary, uapi.PlaneTypeOverlay, uapi.PlaneTypeCursor} {
+		p := m.AddPlane(kms.PlaneConfig{
+			Type: planeType, PossibleCRTCs: 1, Formats: formats, Modifiers: linear, AsyncFormats: formats[:1], AsyncModifiers: linear,
+			MinScale: 1 << 14, MaxScale: 1 << 18,
+		})
+		p.EnableFBDamageClips()
+		p.CreateRotationProperty(uapi.ModeRotateMask | uapi.ModeReflectMask)
+		p.CreateAlphaProperty()
+		p.CreateBlendModeProperty(1<<kms.BlendPremultiplied | 1<<kms.BlendCoverage | 1<<kms.BlendPixelNone)
+		p.CreateZposProperty(uint32(i), 0, 2)
+		p.CreateColorProperties(7, 3, kms.ColorBT709, kms.ColorLimitedRange)
+		p.CreateScalingFilterProperty(1 << kms.FilterNearest)
+		p.AddSizeHintsProperty(image.Pt(64, 64), image.Pt(128, 128))
+		planes[i] = p
+	}
+	planes[2].CreateHotspotProperties()
+	m.AddCRTC(kms.CRTCConfig{Primary: planes[0], Cursor: planes[2], GammaSize: 256})
+	connector := m.AddConnector(kms.ConnectorConfig{
+		Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: mode.WithoutEDID(1024, 768)},
+	})
+	connector.AttachEncoder(m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderTMDS, PossibleCRTCs: 1}))
+	return m
+}
+
+// TestStandardProperties runs the cases about standard properties on a device
+// that has all of them.
+func TestStandardProperties(t *testing.T) {
+	drmtest.NoLeaks(t)
+	buffers := gem.New()
+	class := drm.NewClass(drm.ClassOptions{Logger: drmtest.NoReports(t)})
+	driver := &drmtest.Driver{
+		Class: class, Parts: []drm.Part{everything(buffers), buffers},
+		Offers: drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic | drm.FeatureCursorHotspot,
+	}
+	dev := drmtest.Bind(t, bus.New("platform"), "display", driver.BusDriver())
+	target := InProcess(class, dev, driver.BusDriver())
+	has := propertyNames(newTester(t, target, make(Coverage)))
+	for _, c := range standardCases {
+		if !has[c.Property()] {
+			t.Errorf("%s: the device lacks the property", c.Name)
+		}
+	}
+	run(t, target, standardCases, nil)
+}
