@@ -34,7 +34,11 @@ func everything(buffers *gem.Manager) *kms.ModeConfig {
 		planes[i] = p
 	}
 	planes[2].CreateHotspotProperties()
-	m.AddCRTC(kms.CRTCConfig{Primary: planes[0], Cursor: planes[2], GammaSize: 256})
+	crtc := m.AddCRTC(kms.CRTCConfig{
+		Primary: planes[0], Cursor: planes[2], GammaSize: 256, GammaLUTSize: 1024, DegammaSize: 33, CTM: true,
+	})
+	crtc.AttachBackgroundColorProperty()
+	crtc.CreateScalingFilterProperty(1 << kms.FilterNearest)
 	connector := m.AddConnector(kms.ConnectorConfig{
 		Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: mode.WithoutEDID(1024, 768)},
 	})

@@ -11,14 +11,15 @@ import (
 )
 
 // A composition is what a CRTC shows at one moment, ready to be composed: the
-// visible planes, lowest first, then the gamma table.
+// visible planes, lowest first, over the background, then what is done to
+// colours.
 //
 // A composition holds references to its framebuffers, but does not freeze their
 // content. A picture may show half of what a client draws meanwhile.
 type composition struct {
 	picture compose.Picture
 	crtc    *CRTC
-	lut     *Blob // GAMMA_LUT, or nil
+	shown   CRTCState
 
 	table *objectTable
 	held  []counted
@@ -37,7 +38,10 @@ func (m *ModeConfig) composition(c *CRTC) (*composition, *State, error) {
 	}
 	w, h := crtc.Mode.Size()
 	s.picture.Width, s.picture.Height = int(w), int(h)
-	s.lut = crtc.GammaLUT
+	s.shown = *crtc
+	for i := range s.picture.Background {
+		s.picture.Background[i] = uint16(crtc.BackgroundColor >> (32 - 16*i))
+	}
 	var planes []*Plane
 	for _, p := range m.planes {
 		if ps := &state.planes[p.index]; ps.CRTC == c && ps.Visible {
@@ -120,5 +124,5 @@ var composeModes = [...]compose.BlendMode{
 // compose calls line for each line of the picture, from the top. The pixels are
 // valid during the call only.
 func (s *composition) compose(line func(y int, pixels []uint64)) {
-	s.picture.Lines(s.crtc.gammaCurve(s.lut), line)
+	s.picture.Lines(s.crtc.grade(&s.shown), line)
 }

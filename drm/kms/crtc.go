@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 
@@ -12,12 +13,14 @@ import (
 // A CRTC combines planes into a picture for a connector: struct drm_crtc.
 type CRTC struct {
 	objectBase
-	index  int
-	config CRTCConfig
-	vblank vblank
-	legacy legacyCRTC
-	fences *fence.Context             // of its commits, or nil; guarded by ModeConfig.mu
-	curve  atomic.Pointer[gammaCurve] // the last one used; see CRTC.gammaCurve
+	index   int
+	config  CRTCConfig
+	display *ModeConfig
+	vblank  vblank
+	legacy  legacyCRTC
+	fences  *fence.Context // of its commits, or nil; guarded by ModeConfig.mu
+
+	lastGrade atomic.Pointer[grade] // see CRTC.grade
 
 	// badCRCSource says that the last write to crc/control named an unknown
 	// source. Then crc/data cannot be opened.
@@ -25,6 +28,9 @@ type CRTC struct {
 	crcSource    string // the chosen one; guarded by vblank.mu
 
 	properties propertyList
+
+	// Standard properties that the driver has created, else nil.
+	scalingFilter, background *Property
 }
 
 // A CRTCConfig describes a CRTC. It must not be changed once it is used.
@@ -32,6 +38,12 @@ type CRTCConfig struct {
 	Primary   *Plane // for the legacy requests that show framebuffers
 	Cursor    *Plane // for the legacy cursor requests, or nil
 	GammaSize int    // entries of the gamma table; 0 without one
+
+	// GammaLUTSize is GAMMA_LUT_SIZE if it differs from GammaSize, which the
+	// legacy requests use.
+	GammaLUTSize int
+	DegammaSize  int  // entries of DEGAMMA_LUT; 0 without one
+	CTM          bool // the CRTC has a colour matrix
 
 	// VblankSource says that the driver has vblanks of its own, and reports
 	// each with [CRTC.HandleVblank]. EnableVblank is then called when the CRTC
@@ -55,15 +67,24 @@ type legacyCRTC struct {
 // AddCRTC adds a CRTC.
 func (m *ModeConfig) AddCRTC(config CRTCConfig) *CRTC {
 	m.checkAdd("CRTCs", len(m.crtcs))
-	c := &CRTC{index: len(m.crtcs), config: config}
+	c := &CRTC{index: len(m.crtcs), config: config, display: m}
 	m.objects.add(&c.objectBase, c)
 	s := &m.standard
 	for _, property := range []*Property{s.active, s.modeID, s.outFencePtr, s.vrrEnabled} {
 		c.properties.attach(property, 0)
 	}
-	if config.GammaSize > 0 {
+	if config.DegammaSize > 0 {
+		c.properties.attach(s.degammaLUT, 0)
+		c.properties.attach(s.degammaLUTSize, uint64(config.DegammaSize))
+	}
+	if config.CTM {
+		c.properties.attach(s.ctm, 0)
+	}
+	if size := cmp.Or(config.GammaLUTSize, config.GammaSize); size > 0 {
 		c.properties.attach(s.gammaLUT, 0)
-		c.properties.attach(s.gammaLUTSize, uint64(config.GammaSize))
+		c.properties.attach(s.gammaLUTSize, uint64(size))
+	}
+	if config.GammaSize > 0 {
 		for i := range c.legacy.gamma {
 			c.legacy.gamma[i] = identityGamma(config.GammaSize)
 		}

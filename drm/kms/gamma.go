@@ -64,7 +64,8 @@ func (m *ModeConfig) setGamma(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	blob := m.newBlob(lut)
 	defer m.objects.put(blob)
 	return m.commit(dev, commitOptions{ctx: req.Context()}, func(a *AtomicState) error {
-		a.crtc(c).GammaLUT = blob
+		s := a.crtc(c)
+		s.DegammaLUT, s.CTM, s.GammaLUT = nil, nil, blob
 		a.onSuccess = func() { c.legacy.gamma = gamma }
 		return nil
 	})

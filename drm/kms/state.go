@@ -46,8 +46,13 @@ type CRTCState struct {
 	Active     bool // it shows a picture
 	Mode       mode.Mode
 	ModeBlob   *Blob // the mode as clients gave it, or nil
-	GammaLUT   *Blob // or nil
+	DegammaLUT *Blob // or nil, as CTM and GammaLUT
+	CTM        *Blob
+	GammaLUT   *Blob
 	VRREnabled bool
+
+	ScalingFilter   ScalingFilter
+	BackgroundColor uint64 // 16 bits each of alpha, red, green, blue from the highest
 
 	properties []propertyValue
 }
@@ -95,7 +100,7 @@ func (m *ModeConfig) initialState() *State {
 		s.planes[i] = p.initialState()
 	}
 	for i, c := range m.crtcs {
-		s.crtcs[i].properties = c.properties.initial()
+		s.crtcs[i] = CRTCState{BackgroundColor: backgroundBlack, properties: c.properties.initial()}
 	}
 	for i, c := range m.connectors {
 		s.connectors[i].properties = c.properties.initial()
@@ -118,7 +123,7 @@ func (s *State) references(yield func(counted) bool) {
 		}
 	}
 	for i := range s.crtcs {
-		for _, b := range [...]*Blob{s.crtcs[i].ModeBlob, s.crtcs[i].GammaLUT} {
+		for _, b := range [...]*Blob{s.crtcs[i].ModeBlob, s.crtcs[i].DegammaLUT, s.crtcs[i].CTM, s.crtcs[i].GammaLUT} {
 			if b != nil && !yield(b) {
 				return
 			}

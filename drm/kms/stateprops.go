@@ -181,8 +181,16 @@ func (c *CRTC) get(std *standardProperties, s *State, property *Property) uint64
 		return boolValue(cs.Active)
 	case std.modeID:
 		return blobID(cs.ModeBlob)
+	case std.degammaLUT:
+		return blobID(cs.DegammaLUT)
+	case std.ctm:
+		return blobID(cs.CTM)
 	case std.gammaLUT:
 		return blobID(cs.GammaLUT)
+	case c.scalingFilter:
+		return uint64(cs.ScalingFilter)
+	case c.background:
+		return cs.BackgroundColor
 	case std.vrrEnabled:
 		return boolValue(cs.VRREnabled)
 	case std.outFencePtr:
@@ -207,11 +215,24 @@ func (c *CRTC) set(std *standardProperties, a *AtomicState, property *Property, 
 			return refuse(unix.EINVAL, "MODE_ID %d of CRTC %d: %v", blob.id, c.id, err)
 		}
 		a.setMode(c, &mode, blob)
-	case std.gammaLUT:
+	case std.degammaLUT, std.gammaLUT:
 		if blob != nil && len(blob.data)%lutEntrySize != 0 {
-			return invalid("GAMMA_LUT of CRTC %d: %d bytes are not whole entries", c.id, len(blob.data))
+			return invalid("%s of CRTC %d: %d bytes are not whole entries", property.name, c.id, len(blob.data))
 		}
-		s.GammaLUT = blob
+		if property == std.gammaLUT {
+			s.GammaLUT = blob
+		} else {
+			s.DegammaLUT = blob
+		}
+	case std.ctm:
+		if blob != nil && len(blob.data) != ctmSize {
+			return invalid("CTM of CRTC %d: %d bytes, want %d", c.id, len(blob.data), ctmSize)
+		}
+		s.CTM = blob
+	case c.scalingFilter:
+		s.ScalingFilter = ScalingFilter(value)
+	case c.background:
+		s.BackgroundColor = value
 	case std.vrrEnabled:
 		s.VRREnabled = value != 0
 	case std.outFencePtr:

@@ -17,7 +17,7 @@ type standardProperties struct {
 	active, modeID, vrrEnabled                                        *Property
 	degammaLUT, degammaLUTSize, ctm, gammaLUT, gammaLUTSize           *Property
 	inFormats, sizeHints                                              *Property
-	inFormatsAsync                                                    *Property // nil unless a plane has it
+	inFormatsAsync, background                                        *Property // nil unless an object has it
 	writebackFBID, writebackPixelFormats, writebackOutFencePtr        *Property // nil without a writeback connector
 }
 

@@ -1,7 +1,7 @@
 // Package compose blends the planes of a CRTC into a picture.
 //
-// A [Picture] is a stack of [Layer]s over black. [Picture.Lines] composes it
-// line by line with 16 bits per component. For layers that are neither scaled
+// A [Picture] is a stack of [Layer]s over a background. [Picture.Lines] composes
+// it line by line with 16 bits per component. For layers that are neither scaled
 // nor translucent as a whole, the result equals that of the kernel's vkms
 // (Linux 6.12) to the last bit, since CRCs depend on it. There is one
 // exception: in 6.12, a rotation by 90 or 270 degrees together with a
@@ -14,23 +14,24 @@ package compose
 
 import "image"
 
-// A Picture is a stack of layers over black.
+// A Picture is a stack of layers over a background.
 type Picture struct {
 	Width, Height int
+	Background    [3]uint16 // red, green, blue; the zero value is black
 	layers        []layer
 }
 
 // Lines composes the picture and calls line for each line, from the top. The
 // pixels have 16 bits per component: alpha, red, green and blue from the
-// lowest. They are valid during the call only. A nil gamma leaves colours as
+// lowest. They are valid during the call only. A nil grade leaves colours as
 // they are.
-func (p *Picture) Lines(gamma *Gamma, line func(y int, pixels []uint64)) {
+func (p *Picture) Lines(grade Grade, line func(y int, pixels []uint64)) {
 	out, stage := make([]uint64, p.Width), make([]uint64, p.Width)
 	run := make([]uint64, p.longestRun())
 	for y := range p.Height {
 		p.compose(y, out, stage, run)
-		if gamma != nil {
-			gamma.apply(out)
+		if grade != nil {
+			grade.apply(out)
 		}
 		line(y, out)
 	}
@@ -46,8 +47,9 @@ func (p *Picture) compose(y int, out, stage, run []uint64) {
 		}
 	}
 	if len(p.layers) == 0 || !p.layers[lowest].opaque || !p.layers[lowest].covers(y, p.Width) {
+		background := argb(opaque, p.Background[0], p.Background[1], p.Background[2])
 		for i := range out {
-			out[i] = black
+			out[i] = background
 		}
 	}
 	for i := lowest; i < len(p.layers); i++ {

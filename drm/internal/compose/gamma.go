@@ -29,7 +29,7 @@ func NewGamma(lut []uapi.ColorLUT) *Gamma {
 	return gamma
 }
 
-// apply replaces each pixel of a line.
+// apply implements [Grade].
 func (g *Gamma) apply(line []uint64) {
 	r, gr, b := &g.channels[0], &g.channels[1], &g.channels[2]
 	for i, p := range line {

@@ -13,10 +13,7 @@ func argb(a, r, g, b uint16) uint64 {
 	return uint64(a) | uint64(r)<<16 | uint64(g)<<32 | uint64(b)<<48
 }
 
-const (
-	opaque = 0xffff
-	black  = opaque // with alpha, so that nothing shows through
-)
+const opaque = 0xffff
 
 // A reader reads len(line) pixels of a framebuffer of one plane. The first is
 // at pixels[at:], and each of the next is step bytes further.

@@ -73,7 +73,7 @@ func TestYUV(t *testing.T) {
 				for x, got := range line {
 					src, ok := sourceReference(&l, x, y)
 					if !ok {
-						if got != black {
+						if got != uint64(opaque) {
 							t.Fatalf("%s: the pixel at %d,%d, where nothing is, is %016x", fourcc.String(code), x, y, got)
 						}
 						continue
@@ -90,7 +90,7 @@ func TestYUV(t *testing.T) {
 	}
 }
 
-// TestYUVAnchors checks black, white and the primaries.
+// TestYUVAnchors checks uint64(opaque), white and the primaries.
 func TestYUVAnchors(t *testing.T) {
 	for _, c := range []struct {
 		encoding, colorRange uint32

@@ -1,0 +1,28 @@
+package kms
+
+import "math"
+
+// CreateScalingFilterProperty lets clients choose the filter of the CRTC's own
+// scaler, if the driver has one: see [Plane.CreateScalingFilterProperty]. The
+// picture of this package is not scaled by CRTCs
+// (drm_crtc_create_scaling_filter_property).
+func (c *CRTC) CreateScalingFilterProperty(filters uint32) {
+	c.scalingFilter = c.display.scalingFilterProperty(filters)
+	c.properties.attach(c.scalingFilter, 0)
+}
+
+// AttachBackgroundColorProperty lets clients choose what is seen where no plane
+// is: BACKGROUND_COLOR, from the highest 16 bits alpha, red, green and blue. It
+// begins with black. Alpha does not count
+// (drm_crtc_attach_background_color_property).
+func (c *CRTC) AttachBackgroundColorProperty() {
+	s := &c.display.standard
+	if s.background == nil {
+		s.background = c.display.CreateRangeProperty("BACKGROUND_COLOR", 0, 0, math.MaxUint64)
+	}
+	c.background = s.background
+	c.properties.attach(c.background, 0)
+}
+
+// backgroundBlack is the first value of BACKGROUND_COLOR.
+const backgroundBlack = 0xffff << 48
