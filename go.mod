@@ -6,6 +6,8 @@ require golang.org/x/sys v0.49.0
 
 require go.yaml.in/yaml/v3 v3.0.6
 
+require github.com/coder/websocket v1.8.14
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/anishathalye/porcupine v1.3.1

@@ -62,6 +62,18 @@ type WaitRequest struct {
 	Timeout string `json:"timeout,omitempty"` // such as "1500ms"; default: 10s
 }
 
+// A ViewRequest asks for the page that shows the machine in a browser.
+type ViewRequest struct {
+	// Address is where to serve the page, such as "127.0.0.1:8080". "" is any
+	// port of the loopback interface, or where the page is served already.
+	Address string `json:"address,omitempty"`
+}
+
+// A View says where the page is.
+type View struct {
+	URL string `json:"url"` // with its token
+}
+
 // An Error is the answer to a request that was refused or failed.
 type Error struct {
 	Code   string `json:"code"`             // one of the codes below
@@ -102,8 +114,8 @@ func (e *Error) Error() string {
 	return line
 }
 
-// describe returns the description of a card.
-func describe(c *machine.Card) Card {
+// Describe returns the description of a card.
+func Describe(c *machine.Card) Card {
 	card := Card{Label: c.Label(), State: c.State(), Driver: string(c.Description().Driver), Connectors: []Connector{}}
 	if node := c.Node(); node != "" {
 		card.Node = "/dev/dri/" + node

@@ -163,6 +163,14 @@ func (c *Client) Trace(ctx context.Context, to io.Writer) error {
 	}
 }
 
+// View asks the machine to serve its page at an address, and returns the URL of
+// the page; see [ViewRequest].
+func (c *Client) View(ctx context.Context, address string) (url string, err error) {
+	var view View
+	err = c.call(ctx, "POST", "/v1/view", ViewRequest{Address: address}, &view)
+	return view.URL, err
+}
+
 func cardPath(card string, rest ...string) string {
 	path := "/v1/cards/" + url.PathEscape(card)
 	for _, part := range rest {

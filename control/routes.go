@@ -40,12 +40,13 @@ var routes = []route{
 	{"GET", "/v1/trace", (*Server).streamTrace},
 	{"POST", "/v1/trace/start", (*Server).startTrace},
 	{"POST", "/v1/trace/stop", (*Server).stopTrace},
+	{"POST", "/v1/view", (*Server).view},
 }
 
 func (s *Server) getMachine(http.ResponseWriter, *http.Request) (any, error) {
 	m := Machine{Name: s.name, PID: os.Getpid(), Cards: []Card{}}
 	for _, c := range s.machine.Cards() {
-		m.Cards = append(m.Cards, describe(c))
+		m.Cards = append(m.Cards, Describe(c))
 	}
 	return m, nil
 }
@@ -55,7 +56,7 @@ func (s *Server) getCard(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return describe(c), nil
+	return Describe(c), nil
 }
 
 // act returns the function of a route that does something to a card.
@@ -125,6 +126,21 @@ func (s *Server) screenshot(_ http.ResponseWriter, r *http.Request) (any, error)
 	return picture, nil
 }
 
+func (s *Server) view(w http.ResponseWriter, r *http.Request) (any, error) {
+	var request ViewRequest
+	if err := decode(w, r, "view", &request); err != nil {
+		return nil, err
+	}
+	if s.openView == nil {
+		return nil, &Error{Code: CodeRefused, Asked: "view", Reason: "this machine has no page", Advice: "start it with udrm run"}
+	}
+	url, err := s.openView(request.Address)
+	if err != nil {
+		return nil, &Error{Code: CodeRefused, Asked: "view", Reason: err.Error()}
+	}
+	return View{URL: url}, nil
+}
+
 // card returns the card of a request. Only plug may name a card that was never
 // used: the machine makes it on demand.
 func (s *Server) card(verb string, r *http.Request) (*machine.Card, error) {
@@ -169,7 +185,7 @@ func finish(verb, asked string, c *machine.Card, err error) (any, error) {
 	if err != nil {
 		return nil, refuse(verb, asked, c, err)
 	}
-	return describe(c), nil
+	return Describe(c), nil
 }
 
 // refuse returns the error for an action that the state of the card forbids.

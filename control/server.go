@@ -29,6 +29,9 @@ type Options struct {
 	// Logger receives a record of each request at level Debug. nil discards
 	// them.
 	Logger *slog.Logger
+	// View opens the page that shows the machine at an address of a
+	// [ViewRequest], and returns its URL. nil: the machine has no page.
+	View func(address string) (url string, err error)
 }
 
 // Limits of what a client can make the server hold.
@@ -46,9 +49,12 @@ type Server struct {
 	name    string
 	log     *slog.Logger
 	path    string
-	http    http.Server
-	served  chan error
-	end     context.CancelCauseFunc // of all requests
+
+	openView func(address string) (url string, err error) // or nil
+
+	http   http.Server
+	served chan error
+	end    context.CancelCauseFunc // of all requests
 
 	mu       sync.Mutex
 	ended    bool
@@ -65,7 +71,7 @@ var errEnded = errors.New("the machine has ended")
 // Serve begins to serve clients of a machine.
 func Serve(m *machine.Machine, opts Options) (*Server, error) {
 	s := &Server{
-		machine: m, name: cmp.Or(opts.Name, strconv.Itoa(os.Getpid())), log: opts.Logger, served: make(chan error, 1),
+		machine: m, name: cmp.Or(opts.Name, strconv.Itoa(os.Getpid())), log: opts.Logger, openView: opts.View, served: make(chan error, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -79,7 +85,7 @@ func Serve(m *machine.Machine, opts Options) (*Server, error) {
 	ctx, s.end = context.WithCancelCause(context.Background())
 	s.http = http.Server{
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		Handler:     s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
+		Handler:     s.Handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnContext: withPeer,
 	}
 	go func() { s.served <- s.http.Serve(l) }()
@@ -157,8 +163,9 @@ func checkPeer(c net.Conn) error {
 	return nil
 }
 
-// handler returns the handler of all requests.
-func (s *Server) handler() http.Handler {
+// Handler returns the handler of all requests. It checks the clients of the
+// socket. Another listener that serves it must check its own clients.
+func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range routes {
 		mux.HandleFunc(route.method+" "+route.path, func(w http.ResponseWriter, r *http.Request) {

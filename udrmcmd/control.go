@@ -30,6 +30,7 @@ type controlCmds struct {
 	On         onCmd         `cmd:"" help:"Do something at a chosen event of a program on a running machine, as run --on does."`
 	Fault      faultCmd      `cmd:"" help:"Make requests to a running machine fail or wait. It adds a rule, as the command on does."`
 	Wait       waitCmd       `cmd:"" help:"Wait until a connector of a running machine has shown a picture or a number of frames."`
+	View       viewCmd       `cmd:"" help:"Show a running machine in a browser: print the URL of a page with its screens, cards and requests."`
 }
 
 // Exit statuses of the commands that steer a running machine.

@@ -33,6 +33,7 @@ type runCmd struct {
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace\"."`
 	Name      string        `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
+	View      viewFlag      `placeholder:"ADDR" help:"Show the machine in a browser: print the URL of a page with its screens, cards and requests. ADDR is where to serve it, such as --view=127.0.0.1:8080; default: any port of 127.0.0.1."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
 	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
 }
@@ -57,7 +58,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if cmd.Verbose {
 		level = slog.LevelDebug
 	}
-	r := &runner{runCmd: cmd, described: len(list), log: newLogger(a.Name, level, os.Stderr)}
+	r := &runner{runCmd: cmd, app: a.Name, described: len(list), log: newLogger(a.Name, level, os.Stderr)}
 	tracer, endTrace, err := startTrace(cmd.Trace)
 	if err != nil {
 		return err
@@ -97,20 +98,33 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	return ExitStatus(status)
 }
 
-// startControl begins to serve the control socket. The function that it returns
-// ends that. Without --name, a machine can do without the socket: there may be
-// no directory to write to.
+// startControl begins to serve the control socket, and the page of --view. The
+// function that it returns ends that. Without --name and --view, a machine can
+// do without the socket: there may be no directory to write to.
 func (r *runner) startControl() (end func() error, err error) {
-	server, err := control.Serve(r.machine, control.Options{Name: r.Name, Logger: r.log})
+	var page pageOpener
+	server, err := control.Serve(r.machine, control.Options{Name: r.Name, Logger: r.log, View: page.open})
 	switch {
 	case err == nil:
 		r.server = server
-		return server.Close, nil
 	case r.Name != "":
 		return nil, fmt.Errorf("--name: %w", err)
+	case r.View.given:
+		return nil, fmt.Errorf("--view: %w", err)
+	default:
+		r.log.Info(fmt.Sprintf("no other process can control this machine: %v", err))
+		return func() error { return nil }, nil
 	}
-	r.log.Info(fmt.Sprintf("no other process can control this machine: %v", err))
-	return func() error { return nil }, nil
+	page.serveWith(r.machine, server, r.log)
+	end = func() error { return errors.Join(page.close(), server.Close()) }
+	if r.View.given {
+		url, err := page.open(r.View.address)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--view: %w", err), end())
+		}
+		fmt.Fprintf(os.Stderr, "%s: the machine is shown at %s\n", r.app, url)
+	}
+	return end, nil
 }
 
 // socket returns the path of the control socket, or "".
@@ -152,7 +166,8 @@ func (cmd *runCmd) checkProgram(name string) error {
 // A runner is one run of a program.
 type runner struct {
 	*runCmd
-	described int // cards
+	app       string // the name of the command
+	described int    // cards
 	log       *slog.Logger
 	machine   *machine.Machine
 	server    *control.Server // of the control socket, or nil

@@ -59,6 +59,10 @@ check 125 udrm compare card0 missing.png
 check 125 udrm wait card0 --matches missing.png
 check 125 udrm wait card0
 check 1 udrm wait card0:HDMI-A-7 --lit
+url=$(udrm view)
+[ "$(curl -s -L -c jar "$url" | grep -c view.js)" = 1 ] || echo "no page at $url"
+[ "$(udrm view)" = "$url" ] || echo "a second page"
+check 1 udrm view 127.0.0.1:1
 check 0 udrm disconnect card0:DP-1
 udrm ls | grep -q 'DP-1 *- *1024x768@60' || udrm ls
 check 0 udrm connect card0:DP-1=Other:800x600

@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait trace doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -29,7 +29,7 @@ _udrm() {
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --view --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -103,6 +103,11 @@ _udrm() {
 		--timeout) return ;;
 		esac
 		COMPREPLY=($(compgen -W "--machine --frames --lit --matches --tolerance --mask --timeout" -- "$word")) ;;
+	view)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
 	trace)
 		case $previous in
 		--machine) return ;;
@@ -115,7 +120,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

@@ -1,6 +1,9 @@
 package kms
 
-import "github.com/udrm/udrm/drm/uapi"
+import (
+	"github.com/udrm/udrm/drm/fourcc"
+	"github.com/udrm/udrm/drm/uapi"
+)
 
 // A PropertyInfo describes a property, for programs that print values by name.
 type PropertyInfo struct {
@@ -29,4 +32,21 @@ func (m *ModeConfig) ObjectType(id uint32) uint32 {
 	}
 	defer m.objects.release(o)
 	return o.objectType()
+}
+
+// A FramebufferInfo describes a framebuffer, for programs that list them.
+type FramebufferInfo struct {
+	ID            uint32
+	Width, Height uint32
+	Format        *fourcc.Format
+	Comm          string // the name of the process that made it
+}
+
+// FramebufferInfos describes the framebuffers of the device, in order of id.
+func (m *ModeConfig) FramebufferInfos() (list []FramebufferInfo) {
+	for _, fb := range m.objects.framebuffers() {
+		list = append(list, FramebufferInfo{fb.id, fb.width, fb.height, fb.format, fb.comm})
+		m.objects.put(fb)
+	}
+	return list
 }

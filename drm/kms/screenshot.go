@@ -14,13 +14,20 @@ import (
 // After an unplug, Screenshot returns the last picture as long as a client has
 // the device open. Errors: ENODEV if the CRTC is off, EINVAL for a format that
 // cannot be read.
-func (m *ModeConfig) Screenshot(c *CRTC) (*image.NRGBA, error) {
+func (m *ModeConfig) Screenshot(c *CRTC) (*image.NRGBA, error) { return m.ScreenshotInto(c, nil) }
+
+// ScreenshotInto is [ModeConfig.Screenshot], for a caller that takes many
+// pictures: it draws into picture if that has the right size, and else into a
+// new one.
+func (m *ModeConfig) ScreenshotInto(c *CRTC, picture *image.NRGBA) (*image.NRGBA, error) {
 	s, _, err := m.composition(c)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release()
-	picture := image.NewNRGBA(image.Rect(0, 0, s.picture.Width, s.picture.Height))
+	if size := image.Rect(0, 0, s.picture.Width, s.picture.Height); picture == nil || picture.Rect != size {
+		picture = image.NewNRGBA(size)
+	}
 	write := compose.WriterFor(uapi.FormatXBGR8888) // the bytes are red, green, blue and 0xff
 	s.compose(func(y int, line []uint64) {
 		write(picture.Pix[picture.PixOffset(0, y):], line)

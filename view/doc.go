@@ -1,0 +1,46 @@
+// Package view shows a running machine in a browser: the live picture of each
+// connector, the tree of cards, their clients and open guards, the drain of an
+// unplug, the requests as they come. Buttons steer the machine and inject
+// faults.
+//
+//	page, err := view.Serve(m, controlServer, view.Options{})
+//	…
+//	fmt.Println(page.URL())
+//
+// # The page
+//
+// The files of the page are in this binary. The page opens a WebSocket, /watch,
+// on which the server sends the tree, the trace and the pictures (protocol.go).
+// Its buttons send the requests of package control, and those of /rules, which
+// are rules of package aim.
+//
+// # Cost
+//
+// Nothing is composed, traced or encoded without a viewer. A viewer names the
+// screens that it shows; a hidden page shows none. Pictures are sent as they
+// are, without compression, but only the tiles that changed: on the loopback
+// interface, copying is cheaper than any encoder. The benchmark measures it.
+//
+// A viewer confirms each picture when it has drawn it, and the next one is
+// composed then. So a slow viewer gets fewer pictures. Records of requests wait
+// in a queue of limited size, and are dropped when it is full. No program waits
+// for a viewer.
+//
+// # Security
+//
+// Who can use the page controls the machine. The server listens on the loopback
+// interface only. Each request needs the random token of the URL, which becomes
+// a cookie. The Host header must name the loopback interface, so a foreign
+// domain that resolves to it (DNS rebinding) is refused. Requests that change
+// something, and the WebSocket, need the page's own Origin, so other pages of
+// the browser cannot send them.
+//
+// Names and data of programs are hostile. The page inserts them as text only,
+// and a Content-Security-Policy forbids all other scripts.
+//
+// # Lock order
+//
+// Server.mu is a leaf, as are the locks of a viewer.
+//
+// Start reading at [Serve].
+package view

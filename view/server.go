@@ -1,0 +1,135 @@
+package view
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/udrm/udrm/control"
+	"github.com/udrm/udrm/machine"
+)
+
+// Options are the options of a [Server]. The zero value is ready for use.
+type Options struct {
+	// Address is where to listen, an address of the loopback interface such as
+	// "127.0.0.1:8080"; default: any port of 127.0.0.1.
+	Address string
+	// Logger receives what happens to rules. nil discards it.
+	Logger *slog.Logger
+}
+
+// Limits of what clients can make the server hold.
+const (
+	maxViewers    = 8
+	maxHeader     = 16 << 10
+	headerTimeout = 30 * time.Second
+	idle          = 2 * time.Minute
+)
+
+// A Server serves the page of a machine.
+type Server struct {
+	machine  *machine.Machine
+	log      *slog.Logger
+	listener net.Listener
+	token    string
+	http     http.Server
+	served   chan error
+	end      context.CancelFunc // of all viewers
+
+	mu      sync.Mutex
+	ended   bool
+	viewers map[*viewer]bool
+	running sync.WaitGroup // viewers; grows under mu, unless ended
+	rules   []*rule
+	ruleSeq int
+}
+
+//go:embed page
+var pageFiles embed.FS
+
+// Serve begins to serve the page of a machine, whose control server executes
+// what the buttons ask for. Close the page before the control server.
+func Serve(m *machine.Machine, c *control.Server, opts Options) (*Server, error) {
+	l, err := listen(opts.Address)
+	if err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	s := &Server{
+		machine: m, log: opts.Logger, listener: l, token: rand.Text(),
+		served: make(chan error, 1), viewers: make(map[*viewer]bool),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var ctx context.Context
+	ctx, s.end = context.WithCancel(context.Background())
+	page, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		panic(err) // the directory is missing in the repository
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServerFS(page))
+	mux.Handle("/v1/", c.Handler())
+	mux.HandleFunc("GET /watch", s.watch)
+	mux.HandleFunc("POST /rules", s.addRule)
+	mux.HandleFunc("DELETE /rules/{id}", s.removeRule)
+	s.http = http.Server{
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler:     s.protect(mux), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, IdleTimeout: idle,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	go func() { s.served <- s.http.Serve(l) }()
+	return s, nil
+}
+
+// listen listens on an address of the loopback interface.
+func listen(address string) (net.Listener, error) {
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an address; write it as in 127.0.0.1:8080", address)
+	}
+	if host == "" || host == "localhost" {
+		host = "127.0.0.1"
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+		return nil, fmt.Errorf("%s: the page is served to this computer only; use 127.0.0.1:%s, and ssh -L from another one", address, port)
+	}
+	return net.Listen("tcp", net.JoinHostPort(host, port))
+}
+
+// URL returns the URL of the page, with its token.
+func (s *Server) URL() string { return fmt.Sprintf("http://%s/?token=%s", s.Address(), s.token) }
+
+// Address returns the address of the listener.
+func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Close ends the page: its viewers, the requests under way and its rules.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.ended = true
+	rules := s.rules
+	s.rules = nil
+	s.mu.Unlock()
+	s.end()
+	err := s.http.Close()
+	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	s.running.Wait()
+	for _, r := range rules {
+		_ = r.trigger.Close() // the trigger has logged its errors
+	}
+	return err
+}
