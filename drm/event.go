@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,16 +100,44 @@ func (e *PendingEvent) Send(ev []byte) {
 		return
 	}
 	if dev := e.file.minor.dev; dev.traced() {
-		dev.Tracepoint(TraceEvent{Kind: EventSent, File: e.file, Data: ev})
+		sent := TraceEvent{Kind: EventSent, File: e.file, Data: ev, Copies: 1}
+		dev.tracepoint(&sent)
+		s.deliverTraced(e.file, &sent)
+		return
 	}
+	s.deliver(e.file, ev)
+}
+
+// deliver delivers an event. The caller holds mu.
+func (s *eventSpace) deliver(f *File, ev []byte) {
 	if s.sink == nil {
 		s.queue = append(s.queue, append([]byte(nil), ev...))
 		s.wakeAll()
 		return
 	}
 	if err := s.sink.Deliver(ev); err != nil {
-		e.file.minor.dev.reportLostEvent(e.file, err)
+		f.minor.dev.reportLostEvent(f, err)
 	}
+}
+
+// deliverTraced delivers an event as the tracers want it. One that would come
+// after the hang-up is lost. The caller holds mu.
+func (s *eventSpace) deliverTraced(f *File, sent *TraceEvent) {
+	if sent.Delay <= 0 {
+		for range sent.Copies {
+			s.deliver(f, sent.Data)
+		}
+		return
+	}
+	late := *sent
+	late.Data, late.Delay = append([]byte(nil), sent.Data...), 0
+	time.AfterFunc(sent.Delay, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.closed && !s.hungUp {
+			s.deliverTraced(f, &late)
+		}
+	})
 }
 
 // Cancel gives the reserved space back.

@@ -89,6 +89,10 @@ type TraceEvent struct {
 
 	File *File  // of EventSent
 	Data []byte // of EventSent: struct drm_event; valid during the call only
+
+	// A tracer may set these of EventSent, and may shorten Data.
+	Copies int           // how often the event is delivered; 1, unless set
+	Delay  time.Duration // the event is delivered this much later
 }
 
 // An EventKind is the kind of a [TraceEvent].
@@ -227,13 +231,15 @@ func (c *Call) done(err error) error {
 }
 
 // Tracepoint reports an event to the tracers of the device.
-func (d *Device) Tracepoint(e TraceEvent) {
+func (d *Device) Tracepoint(e TraceEvent) { d.tracepoint(&e) }
+
+func (d *Device) tracepoint(e *TraceEvent) {
 	list := d.class.tracers.Load()
 	if list == nil {
 		return
 	}
 	e.Device, e.Time = d, time.Now()
 	for _, t := range *list {
-		(*t).Event(&e)
+		(*t).Event(e)
 	}
 }

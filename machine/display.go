@@ -82,6 +82,28 @@ func (c *Card) Disconnect(ctx context.Context, connector string) error {
 	return c.hotplug(connector, uapi.ModeDisconnected, nil)
 }
 
+// LoseLink lets the link of a connector to its monitor fail: the property
+// link-status becomes Bad, and programs get a uevent. A modeset repairs it.
+func (c *Card) LoseLink(ctx context.Context, name string) error {
+	display, dev, err := c.display()
+	if err != nil {
+		return err
+	}
+	connector, err := c.connector(display, name)
+	if err != nil {
+		return err
+	}
+	err = dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+		connector.LoseLink(dev)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s is not plugged", c.label)
+	}
+	c.machine.log.Info(fmt.Sprintf("%s: the link of %s failed", c.label, name))
+	return nil
+}
+
 func (c *Card) hotplug(name string, connection uint32, monitor *kms.Monitor) error {
 	display, dev, err := c.display()
 	if err != nil {

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,32 @@ func (m *Machine) Start(cmd *exec.Cmd) (*Process, error) {
 	m.mu.Lock()
 	m.processes = append(m.processes, p)
 	m.mu.Unlock()
+	go m.releaseFiles(p)
 	return p, nil
+}
+
+// releaseFiles steps a clock that is stopped, once the last program has exited:
+// the release of a file waits until its last flip is shown.
+func (m *Machine) releaseFiles(p *Process) {
+	<-p.Exited()
+	m.mu.Lock()
+	processes := slices.Clone(m.processes)
+	m.mu.Unlock()
+	for _, other := range processes {
+		select {
+		case <-other.Exited():
+		default:
+			return // its own releaseFiles follows
+		}
+	}
+	ctx, cancel := context.WithCancel(m.clock.ended)
+	defer cancel()
+	go func() {
+		<-p.Done()
+		cancel()
+	}()
+	for m.Clock() == ClockStep && m.StepClock(ctx, 1) == nil {
+	}
 }
 
 // BeforeStart arranges that Start calls f with the base name of the program,

@@ -81,6 +81,27 @@ func (c *Connector) Hotplug(dev *drm.RegisteredDevice, connection uint32, monito
 	c.announce(dev)
 }
 
+// LoseLink lets the link to the monitor fail: the property link-status becomes
+// Bad, and clients get a uevent. They repair the link with a modeset that sets
+// the property to Good (drm_connector_set_link_status_property).
+func (c *Connector) LoseLink(dev *drm.RegisteredDevice) {
+	c.display.loseLink(c)
+	c.announce(dev)
+}
+
+func (m *ModeConfig) loseLink(c *Connector) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.state.Load()
+	next := old.clone()
+	next.connectors[c.index].LinkStatus = uapi.ModeLinkStatusBad
+	next.references(func(r counted) bool { m.objects.get(r); return true })
+	m.objects.mu.Lock() // so that compositions see both or neither
+	m.state.Store(next)
+	m.objects.mu.Unlock()
+	old.references(func(r counted) bool { m.objects.put(r); return true })
+}
+
 // announce sends the uevent of a hot-plug.
 func (c *Connector) announce(dev *drm.RegisteredDevice) {
 	dev.Class().Send(drm.Uevent{

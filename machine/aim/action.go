@@ -81,6 +81,12 @@ var actions = []*ActionKind{
 			return c.Connect(ctx, a.Connector, monitor)
 		},
 	}, {
+		Name: "badlink", Form: "badlink=CARD:CONNECTOR", connector: always,
+		Help: "Let the link to the monitor fail: link-status becomes Bad, until a modeset.",
+		do: func(ctx context.Context, c *machine.Card, a *Action) error {
+			return c.LoseLink(ctx, a.Connector)
+		},
+	}, {
 		Name: "screenshot", Form: "screenshot=CARD[:CONNECTOR]=FILE.png", connector: optional, argument: always,
 		Help: "Write the picture on the connector to a PNG file. CONNECTOR can be left out if the card shows only one picture.",
 		do: func(_ context.Context, c *machine.Card, a *Action) error {

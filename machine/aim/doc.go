@@ -21,6 +21,7 @@
 //   - "open", "close", "mmap" and "read" of a card
 //   - "vblank" and "frame": a vblank that a program waits for, and a commit that
 //     is on the screen
+//   - "event": an event that a card sends to a program
 //   - "start": a program is about to start
 //
 // WHEN is strace's when=: "3" is the third event, "3+" the third and each after
@@ -36,9 +37,11 @@
 //
 // A close and a read have only the point "after".
 //
-// The filters are card=LABEL, comm=NAME, pid=N, crtc=ID and property=NAME.
+// The filters are card=LABEL, comm=NAME, pid=N, crtc=ID, property=NAME and
+// flag=NAME or flag=!NAME, of MODE_ATOMIC.
 //
-// The effects are error=ERRNO, delay=TIME (delay_enter=TIME and
+// The effects are error=ERRNO, retval=0 (the request succeeds without being
+// handled), lost, doubled and short=BYTES of an event, delay=TIME (delay_enter=TIME and
 // delay_exit=TIME include the points "entered" and "after"), signal=SIG for the
 // program that causes the event, and one action on a card, which is the last
 // word; see [Actions].

@@ -29,7 +29,7 @@ const (
 
 var (
 	callNames   = map[string]drm.Op{"open": drm.OpOpen, "close": drm.OpClose, "mmap": drm.OpMmap, "read": drm.OpRead}
-	deviceNames = map[string]drm.EventKind{"vblank": drm.EventVblank, "frame": drm.EventFrame}
+	deviceNames = map[string]drm.EventKind{"vblank": drm.EventVblank, "frame": drm.EventFrame, "event": drm.EventSent}
 )
 
 func parseEvent(name string) (Event, error) {
@@ -80,7 +80,7 @@ func requestNamed(name string) (uint32, error) {
 		}
 	}
 	if len(near) == 0 {
-		return 0, fmt.Errorf("unknown event %q: events are requests, such as MODE_ATOMIC, and all, open, close, mmap, read, vblank, frame, start", name)
+		return 0, fmt.Errorf("unknown event %q: events are requests, such as MODE_ATOMIC, and all, open, close, mmap, read, event, vblank, frame, start", name)
 	}
 	slices.Sort(near)
 	return 0, fmt.Errorf("unknown request %q; did you mean %s?", name, strings.Join(near[:min(len(near), 9)], ", "))
@@ -93,6 +93,9 @@ func (e *Event) String() string { return e.name }
 func (e *Event) late() bool {
 	return e.kind == kindDevice || e.kind == kindStart || e.kind == kindCall && (e.op == drm.OpClose || e.op == drm.OpRead)
 }
+
+// sent reports whether the event is one that the card sends to a program.
+func (e *Event) sent() bool { return e.kind == kindDevice && e.device == drm.EventSent }
 
 // byProgram reports whether a program causes the event, by a call.
 func (e *Event) byProgram() bool { return e.kind == kindIoctl || e.kind == kindCall }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
@@ -16,17 +17,26 @@ func (r *Rule) matches(c *drm.Call, card *machine.Card) bool {
 	if !r.Event.is(c) || card != nil && (c.Minor == nil || !card.Owns(c.Minor.Device())) {
 		return false
 	}
-	if r.Comm != "" || r.PID != 0 {
-		client := clientOf(c)
-		if r.Comm != "" && client.Comm != r.Comm || r.PID != 0 && client.PID != r.PID {
-			return false
-		}
+	if (r.Comm != "" || r.PID != 0) && !r.isProgram(clientOf(c)) {
+		return false
 	}
-	if r.CRTC == 0 && r.Property == "" {
+	if r.CRTC == 0 && r.Property == "" && r.Flag == "" {
 		return true
 	}
 	a := readArgument(c)
-	return a != nil && (r.CRTC == 0 || a.concerns(r.CRTC)) && (r.Property == "" || a.sets(r.Property))
+	return a != nil && (r.Flag == "" || a.hasFlag(r.Flag)) && (r.CRTC == 0 || a.concerns(r.CRTC)) && (r.Property == "" || a.sets(r.Property))
+}
+
+// isProgram reports whether the filters let the program pass.
+func (r *Rule) isProgram(client drm.Client) bool {
+	return (r.Comm == "" || client.Comm == r.Comm) && (r.PID == 0 || client.PID == r.PID)
+}
+
+// hasFlag reports whether the request is MODE_ATOMIC with the flag or, with "!",
+// without it.
+func (a *argument) hasFlag(flag string) bool {
+	name, without := strings.CutPrefix(flag, "!")
+	return a.request.Cmd == uapi.IoctlModeAtomic && (a.field("flags")&atomicFlags[name] != 0) != without
 }
 
 // clientOf returns the process of a call.
@@ -182,6 +192,11 @@ func (r *Rule) Check(m *machine.Machine) error {
 			return err
 		}
 	}
+	if r.Property != "" {
+		if err := r.checkProperty(m); err != nil {
+			return err
+		}
+	}
 	if r.CRTC == 0 {
 		return nil
 	}
@@ -228,3 +243,38 @@ func (r *Rule) checkAction(m *machine.Machine) error {
 	}
 	return first
 }
+
+// checkProperty returns an error if no object of the cards has the property.
+func (r *Rule) checkProperty(m *machine.Machine) error {
+	var near []string
+	for _, card := range m.Cards() {
+		dev := card.Device()
+		if r.Card != "" && card.Label() != r.Card {
+			continue
+		}
+		if dev == nil {
+			return nil // unknown until the card is plugged
+		}
+		display, ok := drm.PartOf[*kms.ModeConfig](dev)
+		if !ok {
+			continue
+		}
+		for id := range uint32(maxPropertyID) {
+			info, ok := display.PropertyInfo(id)
+			switch {
+			case ok && info.Name == r.Property:
+				return nil
+			case ok && strings.EqualFold(info.Name, r.Property):
+				near = append(near, info.Name)
+			}
+		}
+	}
+	if len(near) > 0 {
+		return fmt.Errorf("there is no property %s; did you mean %s?", r.Property, near[0])
+	}
+	return fmt.Errorf("there is no property %s; udrm run -- modetest -M vkms -p -c lists them", r.Property)
+}
+
+// maxPropertyID bounds the ids of properties. They are created before all
+// objects of clients, so that they are small.
+const maxPropertyID = 4096

@@ -3,6 +3,7 @@ package aim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/machine"
 )
 
@@ -25,11 +27,17 @@ type Rule struct {
 	PID      int
 	CRTC     uint32
 	Property string
+	Flag     string // of MODE_ATOMIC, such as "TEST_ONLY", or "!TEST_ONLY"
 
 	Error  unix.Errno // effects
 	Delay  time.Duration
 	Signal unix.Signal
-	Action *Action
+	// Succeed is retval=0: the request is not handled, and succeeds.
+	Succeed bool
+	// Lost, Doubled and Short say what becomes of an event that is sent.
+	Lost, Doubled bool
+	Short         int // the number of bytes that are delivered
+	Action        *Action
 	// Func is called like an action, for tests in Go.
 	Func func(context.Context) error
 
@@ -60,8 +68,8 @@ const Usage = "EVENT[#WHEN][:POINT][:FILTER=…]:EFFECT, such as MODE_ATOMIC#3:u
 // Parse parses a rule, such as "MODE_ATOMIC#3:handled:unplug".
 func Parse(text string) (*Rule, error) {
 	r, err := ParseEvent(text)
-	if err == nil && r.Error == 0 && r.Delay == 0 && r.Signal == 0 && r.Action == nil {
-		err = refuse(text, "there is no effect: add an action, error=, delay= or signal=")
+	if err == nil && r.Error == 0 && r.Delay == 0 && r.Signal == 0 && r.Action == nil && !r.Succeed && !r.changesEvent() {
+		err = refuse(text, "there is no effect: add an action, error=, retval=0, delay= or signal=")
 	}
 	if err != nil {
 		return nil, err
@@ -134,6 +142,14 @@ func (r *Rule) add(word string) (err error) {
 		return r.setPoint(Point(i))
 	}
 	name, value, ok := strings.Cut(word, "=")
+	switch word {
+	case "lost":
+		r.Lost = true
+		return nil
+	case "doubled":
+		r.Doubled = true
+		return nil
+	}
 	if !ok {
 		return fmt.Errorf("unknown word %q", word)
 	}
@@ -163,6 +179,22 @@ func (r *Rule) add(word string) (err error) {
 	case "property":
 		set = r.Property != ""
 		r.Property = value
+	case "flag":
+		set = r.Flag != ""
+		r.Flag = value
+		if atomicFlags[strings.TrimPrefix(value, "!")] == 0 {
+			err = fmt.Errorf("flag=%s is not a flag of MODE_ATOMIC; the flags are %s", value, strings.Join(slices.Sorted(maps.Keys(atomicFlags)), ", "))
+		}
+	case "retval":
+		set = r.Succeed
+		if r.Succeed = value == "0"; !r.Succeed {
+			err = fmt.Errorf("retval=%s: a request can only return 0 or an error, as with error=EIO", value)
+		}
+	case "short":
+		set = r.Short != 0
+		if r.Short, err = strconv.Atoi(value); err != nil || r.Short <= 0 {
+			err = fmt.Errorf("short=%s is not a number of bytes", value)
+		}
 	case "error":
 		set = r.Error != 0
 		r.Error, err = parseErrno(value)
@@ -191,6 +223,15 @@ func (r *Rule) add(word string) (err error) {
 	return nil
 }
 
+// atomicFlags are the flags that flag= can name.
+var atomicFlags = map[string]uint64{
+	"TEST_ONLY": uapi.ModeAtomicTestOnly, "NONBLOCK": uapi.ModeAtomicNonblock, "ALLOW_MODESET": uapi.ModeAtomicAllowModeset,
+	"PAGE_FLIP_EVENT": uapi.ModePageFlipEvent, "PAGE_FLIP_ASYNC": uapi.ModePageFlipAsync,
+}
+
+// changesEvent reports whether an effect is one on an event that is sent.
+func (r *Rule) changesEvent() bool { return r.Lost || r.Doubled || r.Short > 0 }
+
 // maxComm is how many bytes of a program's name the kernel keeps.
 const maxComm = 15
 
@@ -212,9 +253,19 @@ func (r *Rule) contradiction() string {
 		return fmt.Sprintf("%s cannot fail", e)
 	case r.Error != 0 && r.Point == After:
 		return "an error comes too late after the answer"
-	case r.Delay != 0 && e.kind == kindDevice:
+	case r.Succeed && (e.kind != kindIoctl || r.Error != 0 || r.Point != Entered):
+		return "retval=0 is for a request at the point entered, and excludes error="
+	case r.changesEvent() && !e.sent():
+		return "lost, doubled and short= are for the event \"event\""
+	case r.Lost && (r.Doubled || r.Short > 0 || r.Delay > 0):
+		return "an event that is lost is neither doubled, short nor delayed"
+	case r.Flag != "" && e.kind != kindIoctl:
+		return fmt.Sprintf("%s has no flag", e)
+	case r.CRTC != 0 && e.sent():
+		return "event has no CRTC"
+	case r.Delay != 0 && e.kind == kindDevice && !e.sent():
 		return fmt.Sprintf("%s cannot be delayed", e)
-	case !e.byProgram() && (r.Signal != 0 || r.Comm != "" || r.PID != 0):
+	case !e.byProgram() && !e.sent() && (r.Signal != 0 || r.Comm != "" || r.PID != 0):
 		return fmt.Sprintf("no program causes %s: signal=, comm= and pid= are not possible", e)
 	case r.CRTC != 0 && e.kind != kindDevice && e.kind != kindIoctl:
 		return fmt.Sprintf("%s has no CRTC", e)

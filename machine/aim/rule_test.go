@@ -35,7 +35,15 @@ func TestParse(t *testing.T) {
 		"ATOMIC:comm=a-very-long-program:pid=7:property=FB_ID:signal=KILL": func(r *Rule) bool {
 			return r.Comm == "a-very-long-pro" && r.PID == 7 && r.Property == "FB_ID" && r.Signal == unix.SIGKILL
 		},
-		"start#2:unplug=card0": func(r *Rule) bool { return r.When == When{2, 2, 1} },
+		"ATOMIC:flag=!TEST_ONLY:error=ENOSPC": func(r *Rule) bool { return r.Flag == "!TEST_ONLY" && r.Error == unix.ENOSPC },
+		"ATOMIC:flag=TEST_ONLY:retval=0":      func(r *Rule) bool { return r.Succeed && r.When == each },
+		"event#2:lost":                        func(r *Rule) bool { return r.Lost && r.Point == After },
+		"event:doubled:delay=20ms":            func(r *Rule) bool { return r.Doubled && r.Delay == 20*time.Millisecond },
+		"event:short=8:comm=weston":           func(r *Rule) bool { return r.Short == 8 && r.Comm == "weston" },
+		"frame#2:clock=step":                  func(r *Rule) bool { return r.Action.Kind.Name == "clock" && r.Action.Argument == "step" },
+		"ADDFB2:step=3":                       func(r *Rule) bool { return r.Action.String() == "step=3" },
+		"frame:badlink=DP-1":                  func(r *Rule) bool { return r.Action.Connector == "DP-1" },
+		"start#2:unplug=card0":                func(r *Rule) bool { return r.When == When{2, 2, 1} },
 	} {
 		r, err := Parse(text)
 		if err != nil {
@@ -74,6 +82,14 @@ func TestParse(t *testing.T) {
 		"open:property=FB_ID:unplug":         "open has no property",
 		"frame:delay=1s:unplug":              "frame cannot be delayed",
 		"vblank:signal=TERM":                 "no program causes vblank",
+		"ADDFB2:retval=1":                    "can only return 0",
+		"ADDFB2:retval=0:error=EIO":          "excludes error=",
+		"ATOMIC:flag=TEST:error=EIO":         "is not a flag of MODE_ATOMIC; the flags are ALLOW_MODESET",
+		"ADDFB2:lost":                        "are for the event \"event\"",
+		"event:lost:doubled":                 "neither doubled",
+		"event:error=EIO":                    "event cannot fail",
+		"ADDFB2:step=0":                      "is not a number of vblanks",
+		"ADDFB2:clock=slow":                  "is not a mode of the clock",
 		"start:unplug":                       "start has no card: write unplug=CARD",
 		"start:card=card0:unplug=card0":      "start has no card",
 	} {

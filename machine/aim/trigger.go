@@ -207,6 +207,17 @@ func (t *tracer) Begin(c *drm.Call) func(drm.Point) {
 		(*Trigger)(t).call(c)
 		return nil
 	}
+	if r.Succeed {
+		fired := false
+		return func(p drm.Point) {
+			switch {
+			case p == drm.PointGuarded:
+				fired = (*Trigger)(t).call(c)
+			case p == drm.PointHandled && fired:
+				c.Err = nil
+			}
+		}
+	}
 	point := map[Point]drm.Point{Entered: drm.PointGuarded, Handled: drm.PointHandled, After: drm.PointDone}[r.Point]
 	return func(p drm.Point) {
 		if p == point {
@@ -222,23 +233,59 @@ func (t *tracer) Event(e *drm.TraceEvent) {
 	if r.Event.kind != kindDevice || e.Kind != r.Event.device || r.CRTC != 0 && e.CRTC != r.CRTC || t.card != nil && !t.card.Owns(e.Device) {
 		return
 	}
+	if e.File != nil && !r.isProgram(e.File.Client()) {
+		return
+	}
 	n, fires := (*Trigger)(t).count()
 	if !fires {
 		return
 	}
-	dev, crtc := e.Device, e.CRTC
+	where := fmt.Sprintf("on CRTC %d of %s", e.CRTC, e.Device.Name())
+	var pid int
+	if e.File != nil {
+		pid, where = e.File.Client().PID, fmt.Sprintf("for %s (%d)", e.File.Client().Comm, e.File.Client().PID)
+		r.change(e)
+	}
+	dev := e.Device
 	go func() {
 		t := (*Trigger)(t)
-		t.log.Info(fmt.Sprintf("%v: fired at %s %d, on CRTC %d of %s", t.rule, t.rule.Event.name, n, crtc, dev.Name()))
-		t.ended(t.act(t.machine.CardOf(dev)))
+		t.log.Info(fmt.Sprintf("%v: fired at %s %d, %s", t.rule, t.rule.Event.name, n, where))
+		var err error
+		if r.Signal != 0 {
+			err = r.signal(pid)
+		}
+		t.ended(errors.Join(err, t.act(t.machine.CardOf(dev))))
 	}()
 }
 
-// call is called at the point of a call that matches the rule.
-func (t *Trigger) call(c *drm.Call) {
+// change changes an event that is about to be sent.
+func (r *Rule) change(e *drm.TraceEvent) {
+	switch {
+	case r.Lost:
+		e.Copies = 0
+	case r.Doubled:
+		e.Copies *= 2
+	}
+	if r.Short > 0 {
+		e.Data = e.Data[:min(len(e.Data), r.Short)]
+	}
+	e.Delay += r.Delay
+}
+
+// signal sends the signal of the rule.
+func (r *Rule) signal(pid int) error {
+	if err := unix.Kill(pid, r.Signal); err != nil {
+		return fmt.Errorf("sending %s to process %d: %w", unix.SignalName(r.Signal), pid, err)
+	}
+	return nil
+}
+
+// call is called at the point of a call that matches the rule, and reports
+// whether the rule fires.
+func (t *Trigger) call(c *drm.Call) (fires bool) {
 	n, fires := t.count()
 	if !fires {
-		return
+		return false
 	}
 	client := clientOf(c)
 	t.log.Info(fmt.Sprintf("%v: fired at %s %d, of %s (%d)", t.rule, t.rule.Event.name, n, client.Comm, client.PID))
@@ -252,15 +299,21 @@ func (t *Trigger) call(c *drm.Call) {
 	}
 	var err error
 	if t.rule.Signal != 0 {
-		if err = unix.Kill(client.PID, t.rule.Signal); err != nil {
-			err = fmt.Errorf("sending %s to %s (%d): %w", unix.SignalName(t.rule.Signal), client.Comm, client.PID, err)
-		}
+		err = t.rule.signal(client.PID)
 	}
 	t.await(c, err)
-	if t.rule.Error != 0 {
+	switch {
+	case t.rule.Error != 0:
 		c.Err = fmt.Errorf("aim: injected by %q: %w", t.rule.text, t.rule.Error)
+	case t.rule.Succeed:
+		c.Err = errNotHandled
 	}
+	return true
 }
+
+// errNotHandled keeps a request from its handler, until retval=0 lets it
+// succeed.
+var errNotHandled = errors.New("aim: not handled because of retval=0")
 
 // await acts, and waits for it as the package comment says. err is the error of
 // what came before.
