@@ -119,6 +119,13 @@
 // a memfd for the content of a file, a socket of another namespace for a netlink socket,
 // and a filter that sees arguments and no memory.
 //
+// # Rights
+//
+// A process that serves programs needs few rights, and programs inherit those of
+// the process that starts them. So a command can let a launcher start the
+// programs and give up its own rights (Confine, internal/launcher,
+// internal/confine). docs/threat-model.md says what is kept.
+//
 // # Lock order
 //
 //	files.Attributes.storing → files.Table.reaping, drm's and bus's locks (storing a write)

@@ -17,7 +17,9 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/child"
 	"github.com/udrm/udrm/host/internal/cleaner"
+	"github.com/udrm/udrm/host/internal/confine"
 	"github.com/udrm/udrm/host/internal/files"
+	"github.com/udrm/udrm/host/internal/launcher"
 	"github.com/udrm/udrm/host/internal/shadow"
 	"github.com/udrm/udrm/host/internal/snapshot"
 	"github.com/udrm/udrm/host/internal/udev"
@@ -66,6 +68,12 @@ type Options struct {
 	// Marker. Command udrm starts itself as the cleaner.
 	Cleaner []string
 
+	// Launcher is the result of [Confine]: it starts the programs. When the
+	// first one is started, this process gets a seccomp filter, for good, and
+	// can start no processes itself. The files of programs must be [os.File]s.
+	// nil: this process starts the programs and stays as it is.
+	Launcher *Launcher
+
 	// RaiseGOMAXPROCS raises GOMAXPROCS to a few more than there are CPUs,
 	// unless the environment sets it. Threads that wait for requests hold
 	// processors of the Go scheduler until it notices, so requests are served
@@ -80,6 +88,30 @@ type Options struct {
 
 // Clean is the whole main function of a cleaner: see [Options].Cleaner.
 func Clean() error { return cleaner.Run() }
+
+// A Launcher is a process that starts programs.
+type Launcher = launcher.Launcher
+
+// Confine takes rights away from this process, which is to serve programs. It
+// starts a launcher that keeps all rights, so that the programs lose none. Its
+// command must call [Launch]. Then Confine replaces this process by itself, with
+// fewer capabilities and no_new_privs: the main function runs again, with the
+// same arguments, and the second call of Confine returns the launcher. From
+// there on this process is undumpable. docs/threat-model.md lists what is kept.
+//
+// Call Confine first in a main function, on the main thread (see
+// [runtime.LockOSThread]), and never in a test or a library. If it fails, exit:
+// some rights may be gone.
+func Confine(command []string) (*Launcher, error) {
+	l, err := launcher.Confine(command)
+	if err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
+	return l, nil
+}
+
+// Launch is the whole main function of a launcher: see [Confine].
+func Launch() error { return launcher.Run() }
 
 // A Host serves the devices of a class to the programs that it starts. All
 // methods may be called concurrently.
@@ -111,6 +143,9 @@ type Host struct {
 	cleaner *cleaner.Cleaner // nil: none
 	callers *cleaner.Callers // the cleaner's; nil: none
 
+	launcher *launcher.Launcher // nil: none
+	confined sync.Once
+
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
@@ -134,6 +169,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		everyRoot: opts.EveryRoot,
 		everyUser: opts.EveryUser,
 		marker:    opts.Marker,
+		launcher:  opts.Launcher,
 
 		workers: processWorkers,
 	}
@@ -230,6 +266,19 @@ func (h *Host) Abandon() error {
 		return nil
 	}
 	return h.cleaner.Keep()
+}
+
+// confine puts a filter on this process if there is a launcher. The cleaner has
+// started by then.
+func (h *Host) confine() {
+	if h.launcher == nil {
+		return
+	}
+	h.confined.Do(func() {
+		if err := confine.Filter(); err != nil {
+			h.log.Warn("host: this process keeps system calls that it does not need", "err", err)
+		}
+	})
 }
 
 // renew makes a new tree of virtual files after a device has changed.

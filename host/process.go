@@ -80,8 +80,15 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
 		}
 	}
+	h.confine()
 	started := make(chan error)
 	err := child.Start(func() (int, error) {
+		if h.launcher != nil {
+			if err := p.launch(h); err != nil {
+				return 0, err
+			}
+			return cmd.Process.Pid, nil
+		}
 		thread.Go(func() {
 			err := p.start(h)
 			started <- err
@@ -141,13 +148,31 @@ func (p *Process) start(h *Host) error {
 	if err != nil {
 		return err
 	}
+	p.serve(h, listener)
+	return cmd.Start()
+}
+
+// launch has the launcher start the program.
+func (p *Process) launch(h *Host) error {
+	err := h.launcher.Start(p.cmd, filter, func(l *seccomp.Listener) { p.serve(h, l) })
+	if err != nil {
+		return err
+	}
+	// Without a pidfd, Start ends the program.
+	if fd, err := unix.PidfdOpen(p.cmd.Process.Pid, 0); err == nil {
+		*p.cmd.SysProcAttr.PidFD = fd
+	}
+	return nil
+}
+
+// serve begins to serve the program, before it runs.
+func (p *Process) serve(h *Host, listener *seccomp.Listener) {
 	if h.cleaner != nil {
 		if err := h.cleaner.Add(listener.FD()); err != nil {
 			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
 		}
 	}
 	p.server = startServer(h, listener, p.ended)
-	return cmd.Start()
 }
 
 // PID returns the process id of the program.

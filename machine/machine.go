@@ -49,6 +49,9 @@ type Options struct {
 	// see [host.Options].
 	Cleaner []string
 
+	// Launcher starts the programs: see [host.Confine]. nil: this process does.
+	Launcher *host.Launcher
+
 	// AdoptOrphans, RaiseGOMAXPROCS and RaiseDescriptorLimit change this process: see
 	// [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
 	// processes that a program leaves behind.
@@ -112,7 +115,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}
 	var err error
 	if m.host, err = host.New(m.class, host.Options{
-		Marker: m.marker, Cleaner: opts.Cleaner,
+		Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
 		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot,
 	}); err != nil {

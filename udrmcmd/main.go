@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -54,7 +55,8 @@ const (
 // app is a command with its options.
 type app struct {
 	Options
-	stdout io.Writer
+	stdout     io.Writer
+	ownProcess bool // it may be changed, and replaced
 }
 
 // cli is the command line of every command.
@@ -71,12 +73,22 @@ type cli struct {
 	DoctorClient doctorClientCmd `cmd:"" hidden:""`
 }
 
-// Main runs the command with the arguments of the process and exits.
+// init keeps the main goroutine on the main thread, for host.Confine.
+func init() { runtime.LockOSThread() }
+
+// Main runs the command with the arguments of the process and exits. Call it in
+// the main goroutine.
 func Main(opts Options) {
-	if len(os.Args) == 2 && os.Args[1] == cleanerArgument {
-		runCleaner()
+	if len(os.Args) == 2 {
+		switch os.Args[1] {
+		case cleanerArgument:
+			runHelper(host.Clean)
+		case launcherArgument:
+			runHelper(host.Launch)
+		}
 	}
 	a := newApp(opts)
+	a.ownProcess = true
 	err := a.run(os.Args[1:])
 	var status ExitStatus
 	switch {
@@ -91,14 +103,17 @@ func Main(opts Options) {
 	os.Exit(0)
 }
 
-// cleanerArgument makes the command a cleaner: see [host.Options]. Neither it
-// nor /proc/self/exe contains the name of the command, so that killall and
-// pkill of that name miss the cleaner.
-const cleanerArgument = "clean-up-when-killed"
+// These arguments make the command a cleaner or a launcher: see [host.Options].
+// Neither they nor /proc/self/exe contain the name of the command, so that
+// killall and pkill of that name miss these processes.
+const (
+	cleanerArgument  = "clean-up-when-killed"
+	launcherArgument = "start-programs"
+)
 
-// runCleaner is the cleaner process. It does not return.
-func runCleaner() {
-	if host.Clean() != nil {
+// runHelper is such a process. It does not return.
+func runHelper(main func() error) {
+	if main() != nil {
 		os.Exit(statusFailure)
 	}
 	os.Exit(0)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/control"
+	"github.com/udrm/udrm/host"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/aim"
 )
@@ -40,6 +42,17 @@ type runCmd struct {
 
 // Run runs the program. Its error is nil or the status to exit with.
 func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
+	if err := checkProc(); err != nil {
+		return err
+	}
+	var launcher *host.Launcher
+	if a.ownProcess {
+		if launcher, err = host.Confine([]string{"/proc/self/exe", launcherArgument}); err != nil {
+			return err
+		}
+		defer launcher.Close()
+		runtime.UnlockOSThread() // see init
+	}
 	list, template, err := cmd.describe(a, givenCardFlags(ctx))
 	if err != nil {
 		return err
@@ -51,7 +64,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if len(program) == 0 {
 		return errors.New("there is no program to run; write it after --")
 	}
-	if err := errors.Join(checkProc(), cmd.checkProgram(program[0])); err != nil {
+	if err := cmd.checkProgram(program[0]); err != nil {
 		return err
 	}
 	level := slog.LevelWarn
@@ -71,7 +84,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	r.machine, err = machine.New(list, machine.Options{
 		Tracer: tracer, Clock: machine.ClockMode(cmd.Clock),
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
-		Cleaner:      []string{"/proc/self/exe", cleanerArgument},
+		Cleaner: []string{"/proc/self/exe", cleanerArgument}, Launcher: launcher,
 		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true,
 		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot,
 	})

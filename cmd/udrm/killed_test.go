@@ -61,18 +61,12 @@ func TestKilled(t *testing.T) {
 			if len(dirs) == 0 {
 				t.Error("udrm has no private directory: this test looks in the wrong place")
 			}
-			children := childrenOf(t, cmd.Process.Pid)
-			var cleaner int
-			for _, pid := range children {
-				if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(comm) == "cleaner\n" {
-					if cleaner, err = unix.PidfdOpen(pid, 0); err != nil {
-						t.Fatal(err)
-					}
-					defer unix.Close(cleaner)
+			helpers := make(map[string]int) // pidfd by name
+			for name, pid := range helpersOf(t, cmd.Process.Pid) {
+				if helpers[name], err = unix.PidfdOpen(pid, 0); err != nil {
+					t.Fatal(err)
 				}
-			}
-			if cleaner == 0 {
-				t.Fatalf("udrm has no cleaner among its children %v", children)
+				defer unix.Close(helpers[name])
 			}
 			victim := cmd.Process.Pid
 			if group {
@@ -84,7 +78,9 @@ func TestKilled(t *testing.T) {
 			for pid, fd := range ended {
 				awaitEnd(t, fd, fmt.Sprintf("process %d", pid))
 			}
-			awaitEnd(t, cleaner, "the cleaner")
+			for name, fd := range helpers {
+				awaitEnd(t, fd, "the "+name)
+			}
 			for lines.Scan() {
 			}
 			_ = cmd.Wait()

@@ -86,7 +86,7 @@ func TestRunForwardsSignals(t *testing.T) {
 			}
 			cmd.Wait()
 			if status := cmd.ProcessState.ExitCode(); status != 3 {
-				t.Errorf("exit status %d, want the program's 3", status)
+				t.Errorf("exit status %d, want the program's 3: %v", status, cmd.ProcessState)
 			}
 		})
 	}

@@ -50,6 +50,7 @@ func Forget(pid int) {
 // subreaper (prctl(2)) and waits for the orphans that end. Children that other
 // code of the process has started are left alone.
 var Adopt = sync.OnceValue(func() error {
+	_ = ownFilters()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("PR_SET_CHILD_SUBREAPER: %w", err)
 	}
@@ -75,11 +76,10 @@ func reap() {
 }
 
 // orphansLocked returns the adopted children: this process has not started
-// them, and they have more seccomp filters than it has.
+// them, and they have more seccomp filters than it had at first.
 func orphansLocked() (pids []int) {
-	own := filters(thread.ID(os.Getpid()))
 	for _, pid := range childrenOf(os.Getpid()) {
-		if _, known := started.pids[pid]; !known && filters(thread.ID(pid)) > own {
+		if _, known := started.pids[pid]; !known && filters(thread.ID(pid)) > ownFilters() {
 			pids = append(pids, pid)
 		}
 	}
@@ -111,6 +111,10 @@ func childrenOf(pid int) (pids []int) {
 	}
 	return pids
 }
+
+// ownFilters returns how many filters this process had when it began to adopt.
+// It may get another one, which its programs do not have.
+var ownFilters = sync.OnceValue(func() int { return filters(thread.ID(os.Getpid())) })
 
 func filters(t thread.ID) int {
 	n, _ := strconv.Atoi(t.Status()["Seccomp_filters"])

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/host/internal/confine"
 	"github.com/udrm/udrm/host/internal/seccomp"
 )
 
@@ -27,6 +28,9 @@ func Run() error {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
 	// killall and pkill of the host's name must miss this process.
 	_ = os.WriteFile("/proc/self/comm", []byte("cleaner"), 0)
+	if err := errors.Join(confine.Hide(), confine.Filter()); err != nil {
+		return fmt.Errorf("cleaner: %w", err)
+	}
 	var r run
 	for {
 		open, err := r.receive(0)

@@ -15,6 +15,8 @@ type Filter struct {
 	Traps  []Trap
 	Action uint32 // what happens to a call that a rule matches; 0: SECCOMP_RET_USER_NOTIF
 
+	OneArch bool // calls of other architectures fail with ENOSYS
+
 	CompatArch  uint32 // the architecture of 32-bit programs; 0: none
 	CompatTraps []Trap
 }
@@ -81,9 +83,13 @@ func (f *Filter) Program() ([]unix.SockFilter, error) {
 		p = append(p, unix.SockFilter{Code: equal, K: f.CompatArch, Jf: uint8(len(compat) + 1)}, stmt(load, offsetNR))
 		p = append(p, compat...)
 	}
+	other := uint32(unix.SECCOMP_RET_ALLOW)
+	if f.OneArch {
+		other = refuse(unix.ENOSYS)
+	}
 	p = append(p,
 		unix.SockFilter{Code: equal, K: f.Arch, Jt: 1},
-		stmt(ret, unix.SECCOMP_RET_ALLOW),
+		stmt(ret, other),
 		stmt(load, offsetNR))
 	if f.Limit != 0 {
 		p = append(p,

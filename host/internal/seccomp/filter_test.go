@@ -55,6 +55,8 @@ func (f *Filter) action(d Data) uint32 {
 	switch {
 	case d.Arch == f.CompatArch && len(f.CompatTraps) > 0:
 		traps = f.CompatTraps
+	case d.Arch != f.Arch && f.OneArch:
+		return unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	case d.Arch != f.Arch:
 		return unix.SECCOMP_RET_ALLOW
 	case f.Limit != 0 && uint32(d.NR) >= f.Limit:
@@ -107,7 +109,7 @@ func TestProgram(t *testing.T) {
 			}
 			return traps
 		}
-		f := &Filter{Arch: small(), Limit: random.Uint32N(6), Traps: traps(), CompatArch: small(), CompatTraps: traps()}
+		f := &Filter{Arch: small(), Limit: random.Uint32N(6), Traps: traps(), CompatArch: small(), CompatTraps: traps(), OneArch: random.IntN(2) == 0}
 		program, err := f.Program()
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"fmt"
+	"runtime"
 	"structs"
 
 	"golang.org/x/sys/unix"
@@ -81,6 +82,29 @@ func Install(f *Filter) (*Listener, error) {
 	// Linux 6.6 and newer; without it an answer takes six times as long.
 	_ = l.ioctl(unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
 	return l, nil
+}
+
+// InstallOnAll puts a filter that hands nothing over on all threads of the
+// process, for good. It sets no_new_privs. It fails when a thread has a filter
+// that the calling thread lacks.
+func InstallOnAll(f *Filter) error {
+	program, err := f.Program()
+	if err != nil {
+		return err
+	}
+	// The kernel checks and copies no_new_privs of the calling thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("seccomp: no_new_privs: %w", err)
+	}
+	switch tid, err := setModeFilter(unix.SECCOMP_FILTER_FLAG_TSYNC, program); {
+	case err != nil:
+		return fmt.Errorf("seccomp: installing the filter on all threads: %w", err)
+	case tid != 0:
+		return fmt.Errorf("seccomp: thread %d has a filter of its own, so not all threads can have another one", tid)
+	}
+	return nil
 }
 
 // FromFD returns the listener that fd is a descriptor of. It takes fd over.

@@ -86,12 +86,12 @@ func (t ID) as(f func() error) (err error) {
 	if err != nil {
 		return fmt.Errorf("our credentials: %w", err)
 	}
-	if theirs.same(ours) {
+	less := theirs
+	less.Capabilities = ours.Capabilities & theirs.Capabilities
+	if less.same(ours) {
 		return f()
 	}
 	// Capabilities go last and come back first: the others need them.
-	less := theirs
-	less.Capabilities = ours.Capabilities & theirs.Capabilities
 	// If this fails, the thread goes on with less than it had.
 	defer func() {
 		if back := errors.Join(setCapabilities(ours.Capabilities), ours.assume(less)); err == nil {
