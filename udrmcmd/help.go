@@ -34,6 +34,7 @@ func topics() []topic {
 		{"at", "the actions of --at", (*app).atTopic},
 		{"on", "the events and effects of --on", (*app).onTopic},
 		{"clock", "what makes vblanks happen", fileTopic("clock")},
+		{"storm", "random hot-plugs and faults, and how to shrink them", fileTopic("storm")},
 		{"control", "how to steer a running machine", fileTopic("control")},
 		{"trace-format", "the format of the files of --trace", func(*app) string { return trace.Format() }},
 		{"environment", "environment variables", fileTopic("environment")},

@@ -64,6 +64,7 @@ type cli struct {
 	Run runCmd `cmd:"" help:"Run a program with virtual cards."`
 	controlCmds
 
+	Shrink shrinkCmd `cmd:"" help:"Find the smallest part of a storm that makes a program fail: give it the arguments of the run."`
 	Trace  traceCmd  `cmd:"" help:"Show, compare or sum up traces of run --trace."`
 	Doctor doctorCmd `cmd:"" help:"Check whether ${name} can run on this machine."`
 	Help   helpCmd   `cmd:"" help:"Print help on a command or a topic: ${topics}."`

@@ -29,6 +29,14 @@ func (a *app) onTopic() string {
 	return strings.Replace(fileTopic("on")(a), "{{actions}}", forms.String(), 1)
 }
 
+// rules returns the rules of --on, as they are written.
+func (cmd *runCmd) rules() (list []string) {
+	for _, rule := range cmd.On {
+		list = append(list, rule.String())
+	}
+	return list
+}
+
 // aimRules aims the rules of --on at the machine.
 func (r *runner) aimRules() error {
 	var errs []error
@@ -49,6 +57,9 @@ func (r *runner) endRules() {
 	triggers := r.triggers
 	if r.server != nil {
 		triggers = append(triggers, r.server.Triggers()...)
+	}
+	for _, t := range r.storm {
+		_ = t.Close() // no failure: see aimStorm
 	}
 	for _, t := range triggers {
 		switch err := t.Close(); {

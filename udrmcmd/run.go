@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type runCmd struct {
 
 	At        []timedAction `sep:"none" placeholder:"TIME:ACTION=CARD" help:"${at_help}"`
 	On        []aimedRule   `sep:"none" placeholder:"EVENT:EFFECT" help:"Do something at an event of the program, such as MODE_ATOMIC#3:unplug or ADDFB2#3:error=ENOSPC. Repeat the flag for more rules; see \"${name} help on\"."`
+	Storm     *stormArg     `placeholder:"SEED" help:"Unplug cards and monitors, plug them in again, and let requests fail or wait: at random, but equally for each run with this SEED. See \"${name} help storm\"."`
 	Clock     string        `enum:"real,step,fast" default:"real" placeholder:"MODE" help:"What makes vblanks happen: real time, step (you step them; see \"${name} help clock\"), or fast (a vblank comes as soon as the program waits for it). Default: ${default}."`
 	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at or --on failed or was missed, or if the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
@@ -71,7 +73,10 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if cmd.Verbose {
 		level = slog.LevelDebug
 	}
-	r := &runner{runCmd: cmd, app: a.Name, described: len(list), log: newLogger(a.Name, level, os.Stderr)}
+	repeat := func(steps []string) string {
+		return commandLine(append([]string{a.Name}, runWith(ctx, slices.Concat(cmd.rules(), steps))...)...)
+	}
+	r := &runner{runCmd: cmd, app: a.Name, repeat: repeat, described: len(list), log: newLogger(a.Name, level, os.Stderr)}
 	tracer, endTrace, err := startTrace(cmd.Trace)
 	if err != nil {
 		return err
@@ -186,6 +191,8 @@ type runner struct {
 	server    *control.Server // of the control socket, or nil
 
 	triggers []*aim.Trigger // of --on
+	storm    []*aim.Trigger // of --storm
+	repeat   func(steps []string) (commandLine string)
 
 	mu       sync.Mutex
 	failures int // actions that failed, or whose time or event never came
@@ -195,7 +202,7 @@ type runner struct {
 
 // run runs the program to its end, and returns its exit status.
 func (r *runner) run(args []string) (status int, err error) {
-	if err := errors.Join(r.checkActions(), r.aimRules()); err != nil {
+	if err := errors.Join(r.checkActions(), r.aimRules(), r.aimStorm()); err != nil {
 		return 0, err
 	}
 	program := exec.Command(args[0], args[1:]...)

@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view trace doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view shrink trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -24,12 +24,13 @@ _udrm() {
 		--vgem) return ;;
 		--at) return ;;
 		--on) return ;;
+		--storm) return ;;
 		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --view --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --view --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -108,6 +109,32 @@ _udrm() {
 		--machine) return ;;
 		esac
 		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	shrink)
+		for ((i = 2; i < COMP_CWORD; i++)); do
+			if [ "${COMP_WORDS[i]}" = -- ]; then
+				if [ $((i + 1)) = $COMP_CWORD ]; then COMPREPLY=($(compgen -c -- "$word")); else COMPREPLY=($(compgen -f -- "$word")); fi
+				return
+			fi
+		done
+		case $previous in
+		--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--cards) return ;;
+		--driver) COMPREPLY=($(compgen -W "vkms vgem" -- "$word")); return ;;
+		--monitor) return ;;
+		--crtcs) return ;;
+		--format) return ;;
+		--vgem) return ;;
+		--at) return ;;
+		--on) return ;;
+		--storm) return ;;
+		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
+		--leftovers) return ;;
+		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--name) return ;;
+		--failing) return ;;
+		--timeout) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --view --verbose --failing --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
 		--machine) return ;;
@@ -120,7 +147,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock storm control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view shrink trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;
