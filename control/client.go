@@ -14,6 +14,8 @@ import (
 	"net/url"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/machine"
 )
 
 // A Client steers a machine of another process. All methods may be called
@@ -101,6 +103,24 @@ func (c *Client) Screenshot(ctx context.Context, card, connector string) (png []
 func (c *Client) Compare(ctx context.Context, card string, request CompareRequest) (*Comparison, error) {
 	answer := new(Comparison)
 	return answer, c.call(ctx, "POST", cardPath(card, "compare"), request, answer)
+}
+
+// Clock returns what makes vblanks happen.
+func (c *Client) Clock(ctx context.Context) (*Clock, error) {
+	answer := new(Clock)
+	return answer, c.call(ctx, "GET", "/v1/clock", nil, answer)
+}
+
+// SetClock changes what makes vblanks happen; see [machine.Machine.SetClock].
+func (c *Client) SetClock(ctx context.Context, mode machine.ClockMode) (*Clock, error) {
+	answer := new(Clock)
+	return answer, c.call(ctx, "POST", "/v1/clock", Clock{Mode: mode}, answer)
+}
+
+// StepClock lets vblanks happen; see [machine.Machine.StepClock].
+func (c *Client) StepClock(ctx context.Context, request StepRequest) (*Clock, error) {
+	answer := new(Clock)
+	return answer, c.call(ctx, "POST", "/v1/clock/step", request, answer)
 }
 
 // Rules returns the rules that clients have added.

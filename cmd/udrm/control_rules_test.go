@@ -97,3 +97,41 @@ func TestControlRuleMissed(t *testing.T) {
 		t.Errorf("a rule that was removed: exit %d\n%s", r.exit, r.stderr)
 	}
 }
+
+// TestControlClock stops and steps the clock of a running machine.
+func TestControlClock(t *testing.T) {
+	t.Parallel()
+	r := finish(t, script(t, `
+check() { # STATUS COMMAND…
+	want=$1; shift
+	"$@"; got=$?
+	[ $got = $want ] || echo "$*: status $got, want $want"
+}
+check 1 udrm clock step
+check 125 udrm clock run 3
+check 125 udrm clock backwards
+check 0 udrm clock stop
+check 124 udrm clock step --timeout 0s
+check 1 udrm clock step -- -1
+mkfifo input
+modetest -M vkms -s DP-1:1024x768 -v <input >/dev/null 2>&1 &
+exec 3>input
+check 0 udrm clock step 5 --timeout 1m
+check 0 udrm wait card0 --frames 4 --timeout 1m
+check 0 udrm clock fast
+check 0 udrm clock run
+exec 3>&-
+wait
+`, "--monitor", "1024x768,DP"))
+	if r.exit != 0 || r.stdout != "" {
+		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+	for _, want := range []string{
+		"udrm: clock step 1: stepping the clock: its mode is real; set it to step first\n",
+		"no program waits for a vblank (the time is over); check the program, or wait longer than 0s\n",
+	} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("no message %q in\n%s", want, r.stderr)
+		}
+	}
+}

@@ -147,6 +147,17 @@ class Machine:
             answer["difference"] = base64.b64decode(answer["difference"])
         return answer
 
+    def clock(self, mode=None):
+        """Tell what makes vblanks happen, or change it: real, step or fast."""
+        if mode is None:
+            return self._call("GET", "clock")
+        return self._call("POST", "clock", body={"mode": mode})
+
+    def step_clock(self, steps=1, timeout=10):
+        """Let vblanks happen. The mode of the clock must be step. Raises Timeout
+        if no program waits for a vblank within timeout seconds."""
+        return self._call("POST", "clock", "step", body={"steps": steps, "timeout": f"{timeout:.3f}s"})
+
     def rules(self):
         """Return the rules that were added and not removed, as dicts."""
         return self._call("GET", "rules")

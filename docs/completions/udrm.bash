@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view shrink trace doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -79,6 +79,12 @@ _udrm() {
 		--diff) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		esac
 		COMPREPLY=($(compgen -W "--machine --tolerance --mask --diff" -- "$word")) ;;
+	clock)
+		case $previous in
+		--machine) return ;;
+		--timeout) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine --timeout step stop run fast" -- "$word")) ;;
 	on)
 		case $previous in
 		--machine) return ;;
@@ -147,7 +153,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock storm control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare on fault wait view shrink trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock storm control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;
