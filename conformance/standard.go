@@ -11,7 +11,7 @@ import (
 )
 
 // standardCases are about standard properties, one or more for each.
-var standardCases = slices.Concat(standardPlaneCases, standardCRTCCases)
+var standardCases = slices.Concat(standardPlaneCases, standardCRTCCases, standardConnectorCases)
 
 // propertyNames returns the names of all properties that an atomic client sees.
 func propertyNames(t *tester) map[string]bool {

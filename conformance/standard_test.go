@@ -40,8 +40,26 @@ func everything(buffers *gem.Manager) *kms.ModeConfig {
 	crtc.AttachBackgroundColorProperty()
 	crtc.CreateScalingFilterProperty(1 << kms.FilterNearest)
 	connector := m.AddConnector(kms.ConnectorConfig{
-		Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: mode.WithoutEDID(1024, 768)},
+		Type: uapi.ModeConnectorHDMIA, Monitor: &kms.Monitor{Modes: mode.WithoutEDID(1024, 768), MinRefresh: 40, MaxRefresh: 75},
 	})
+	connector.AttachHDROutputMetadataProperty()
+	connector.AttachColorspaceProperty(0)
+	connector.AttachMaxBPCProperty(8, 16)
+	connector.AttachContentTypeProperty()
+	connector.AttachBroadcastRGBProperty()
+	connector.AttachAspectRatioProperty()
+	connector.AttachPanelOrientationProperty(kms.OrientationLeftUp)
+	connector.AttachPrivacyScreenProperties()
+	connector.AttachUnderscanProperties()
+	connector.AttachTVMarginProperties()
+	connector.AttachScalingModeProperty(1<<uapi.ModeScaleFullscreen|1<<uapi.ModeScaleAspect, uapi.ModeScaleAspect)
+	connector.AttachTVModeProperty(0xff, 0)
+	connector.AttachTVPictureProperties()
+	connector.AttachSubconnectorProperties(uapi.ModeSubconnectorUnknown)
+	connector.AttachVRRCapableProperty()
+	connector.AttachSuggestedOffsetProperties(10, 20)
+	connector.AttachPathProperty("mst:1-2")
+	connector.AttachContentProtectionProperty(true)
 	connector.AttachEncoder(m.AddEncoder(kms.EncoderConfig{Type: uapi.ModeEncoderTMDS, PossibleCRTCs: 1}))
 	return m
 }

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -38,6 +39,9 @@ type PropertyConfig struct {
 	// each change that the object is part of, after the checks of this package
 	// and before [Driver.Check].
 	Check func(a *AtomicState) error
+	// Modeset says that a change of the value interrupts the signal of the CRTC
+	// that the object is used with.
+	Modeset bool
 	// Get returns what a client reads, given the value in s. If Get is nil, the
 	// client reads value.
 	Get func(s *State, value uint64) uint64
@@ -62,6 +66,17 @@ type attached struct {
 type propertyValue struct {
 	value uint64
 	ref   counted // the blob or framebuffer that value is the id of; or nil
+}
+
+// equal reports whether two values are the same. Blobs with the same content
+// are.
+func (v propertyValue) equal(other propertyValue) bool {
+	a, _ := v.ref.(*Blob)
+	b, _ := other.ref.(*Blob)
+	if a != nil && b != nil {
+		return bytes.Equal(a.data, b.data)
+	}
+	return v == other
 }
 
 // attach adds a standard property. value counts when the property does not
@@ -190,8 +205,25 @@ func (a *AtomicState) setAttached(o Object, at *attached, value uint64, ref obje
 func (a *AtomicState) store(o Object, at *attached, v propertyValue) {
 	o.touch(a)
 	values := o.values(a.new)
-	*values = slices.Clone(*values)
-	(*values)[at.slot] = v
+	*values = replaced(*values, at.slot, v)
+}
+
+// replaced returns a copy of values with another value in the slot.
+func replaced(values []propertyValue, slot int, v propertyValue) []propertyValue {
+	values = slices.Clone(values)
+	values[slot] = v
+	return values
+}
+
+// interrupts reports whether a property with [PropertyConfig.Modeset] differs
+// between two states of an object.
+func (l *propertyList) interrupts(old, new []propertyValue) bool {
+	for i := range l.list {
+		if at := &l.list[i]; at.config.Modeset && !old[at.slot].equal(new[at.slot]) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkProperties calls the drivers' checks of the objects of the change.

@@ -19,9 +19,10 @@ func (a *AtomicState) NeedsModeset(c *CRTC) bool {
 	if old.Enable != new.Enable || old.Active != new.Active || !old.Mode.SameTiming(&new.Mode) {
 		return true
 	}
-	for i := range a.new.connectors {
+	for i, connector := range a.m.connectors {
 		o, n := &a.old.connectors[i], &a.new.connectors[i]
-		if (o.CRTC == c || n.CRTC == c) && (o.CRTC != n.CRTC || o.BestEncoder != n.BestEncoder || o.LinkStatus != n.LinkStatus) {
+		if (o.CRTC == c || n.CRTC == c) && (o.CRTC != n.CRTC || o.BestEncoder != n.BestEncoder || o.LinkStatus != n.LinkStatus ||
+			connector.properties.interrupts(o.properties, n.properties)) {
 			return true
 		}
 	}
@@ -50,6 +51,7 @@ func (a *AtomicState) check() error {
 	}
 	a.normalizeZpos()
 	a.forgetDamage()
+	a.checkProtection()
 	if err := a.checkProperties(); err != nil {
 		return err
 	}

@@ -139,6 +139,7 @@ func (m *ModeConfig) apply(dev *drm.RegisteredDevice, a *AtomicState, opts *comm
 	if a.onSuccess != nil {
 		a.onSuccess()
 	}
+	a.authenticate(dev.Device)
 	if len(commits) == 0 {
 		m.changes.announce() // no vblank will
 	}

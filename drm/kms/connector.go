@@ -56,6 +56,11 @@ type Connector struct {
 	fences     *fence.Context // of its writebacks, or nil; guarded by ModeConfig.mu
 	kobject    *drm.Kobject   // set when the device is registered
 
+	// Standard properties that the driver has attached, else nil.
+	vrrCapable *Property
+	privacy    privacyScreen
+	protection protection
+
 	mu         sync.Mutex
 	connection uint32   // detected: uapi.ModeConnected and so on
 	monitor    *Monitor // plugged in, or nil

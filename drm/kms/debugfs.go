@@ -42,10 +42,10 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 // showState returns what drm_state_info prints.
 //
 // Some lines are constants, so this is no complete dump: color_mgmt_changed,
-// mode_changed, active_changed, connectors_changed, self_refresh_active,
-// self_refresh_aware, max_requested_bpc and colorspace. The first four matter
-// only during a commit in the kernel too. planes_changed says that the CRTC has
-// planes. The files internal_clients, bridges and output_bpc are constants.
+// mode_changed, active_changed, connectors_changed, self_refresh_active and
+// self_refresh_aware. The first four matter only during a commit in the kernel
+// too. planes_changed says that the CRTC has planes. The files
+// internal_clients, bridges and output_bpc are constants.
 func (m *ModeConfig) showState() string {
 	m.freeze() // in case no node has been opened yet
 	s := m.State()
@@ -99,10 +99,18 @@ func (m *ModeConfig) showState() string {
 		line("connector[%d]: %s", c.id, c.Name())
 		line("\tcrtc=%s", crtcName(s.connectors[i].CRTC))
 		line("\tself_refresh_aware=0")
-		line("\tmax_requested_bpc=0")
-		line("\tcolorspace=Default")
+		line("\tmax_requested_bpc=%d", c.standardValue(s, "max bpc"))
+		line("\tcolorspace=%s", colorspaces[c.standardValue(s, "Colorspace")])
 	}
 	return out.String()
+}
+
+// standardValue returns the value of a standard property, or 0 without it.
+func (c *Connector) standardValue(s *State, name string) uint64 {
+	if p := c.StandardProperty(name); p != nil {
+		return s.Property(c, p)
+	}
+	return 0
 }
 
 func crtcName(c *CRTC) string {

@@ -38,7 +38,8 @@ type ModeConfig struct {
 	config   Config
 	objects  objectTable
 	standard standardProperties
-	hasZpos  bool // a plane has the property
+	named    map[string]*Property // see standardProperty
+	hasZpos  bool                 // a plane has the property
 
 	// Constant once the device is registered.
 	planes     []*Plane

@@ -19,6 +19,10 @@ type Monitor struct {
 	WidthMM, HeightMM uint32      // of the picture; 0 if unknown
 	NonDesktop        bool        // a headset or the like
 	Tile              *edid.Tile  // if it is a tile of a larger monitor; or nil
+
+	// MinRefresh and MaxRefresh limit the refresh rate of a monitor that can vary
+	// it, in Hz. 0 stands for a fixed rate.
+	MinRefresh, MaxRefresh uint32
 }
 
 // A probeResult is the result of a probe of a connector. The zero value means
@@ -29,7 +33,8 @@ type probeResult struct {
 	edid              *Blob       // or nil
 	widthMM, heightMM uint32
 	nonDesktop        bool
-	tile              *Blob // or nil
+	tile              *Blob     // or nil
+	refresh           [2]uint32 // limits of a variable refresh rate, in Hz; or 0
 }
 
 // probe detects what is plugged in (drm_helper_probe_single_connector_modes).
@@ -45,6 +50,9 @@ func (c *Connector) probe() {
 		now.widthMM, now.heightMM = m.WidthMM, m.HeightMM
 		now.nonDesktop = m.NonDesktop
 		data, tile = m.EDID, m.Tile
+		if m.MinRefresh > 0 && m.MinRefresh < m.MaxRefresh {
+			now.refresh = [2]uint32{m.MinRefresh, m.MaxRefresh}
+		}
 	}
 	now.edid = c.display.replaceBlob(c.probed.edid, data)
 	now.tile = c.display.replaceBlob(c.probed.tile, c.display.tiles.property(c, tile))

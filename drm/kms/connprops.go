@@ -1,0 +1,281 @@
+package kms
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+)
+
+// The Attach functions below add standard properties to a connector, in the
+// order in which clients see them. The values are part of the State:
+// [Connector.StandardProperty] finds the property. Those that interrupt the
+// signal when they change are commits with a modeset, as in the kernel's
+// helpers and drivers. What they do to the signal behind the CRTC, such as
+// borders, is not part of the composed picture.
+
+// standard returns the standard property of the device with that name. create
+// makes it for the first object that has it.
+func (m *ModeConfig) standardProperty(name string, create func() *Property) *Property {
+	if p := m.named[name]; p != nil {
+		return p
+	}
+	if m.named == nil {
+		m.named = make(map[string]*Property)
+	}
+	p := create()
+	m.named[name] = p
+	return p
+}
+
+// StandardProperty returns the standard property of that name that a function
+// of this package has attached to the connector, such as "max bpc", or nil. Its
+// value is [State.Property] or [State.PropertyBlob].
+func (c *Connector) StandardProperty(name string) *Property {
+	for i := range c.properties.list {
+		if at := &c.properties.list[i]; at.slot >= 0 && at.property.name == name {
+			return at.property
+		}
+	}
+	return nil
+}
+
+// attach adds a property whose value is part of the state.
+func (c *Connector) attach(p *Property, config PropertyConfig) *Property {
+	c.display.AttachProperty(c, p, config)
+	return p
+}
+
+func (c *Connector) attachEnum(name string, flags uint32, config PropertyConfig, enums ...PropertyEnum) *Property {
+	return c.attach(c.display.standardProperty(name, func() *Property {
+		return c.display.CreateEnumProperty(name, flags, enums...)
+	}), config)
+}
+
+func (c *Connector) attachRange(name string, flags uint32, low, high uint64, config PropertyConfig) *Property {
+	return c.attach(c.display.standardProperty(name, func() *Property {
+		return c.display.CreateRangeProperty(name, flags, low, high)
+	}), config)
+}
+
+// enums numbers names from 0.
+func enums(names ...string) []PropertyEnum { return numbered(names, math.MaxUint32) }
+
+// hdrMetadataSize is the size of struct hdr_output_metadata.
+const hdrMetadataSize = 32
+
+// AttachHDROutputMetadataProperty lets clients describe the mastering display
+// of HDR content: HDR_OUTPUT_METADATA, a struct hdr_output_metadata
+// (drm_connector_attach_hdr_output_metadata_property).
+func (c *Connector) AttachHDROutputMetadataProperty() {
+	p := c.display.standard.hdrOutputMetadata
+	c.attach(p, PropertyConfig{Modeset: true, Set: func(a *AtomicState, value uint64) (uint64, error) {
+		if value == 0 {
+			return 0, nil
+		}
+		blob, err := a.m.findBlob(uint32(value))
+		if err != nil {
+			return 0, err
+		}
+		defer a.m.objects.put(blob)
+		if len(blob.data) != hdrMetadataSize {
+			return 0, invalid("%d bytes, want %d", len(blob.data), hdrMetadataSize)
+		}
+		return value, nil
+	}})
+}
+
+// colorspaces are the values of the property Colorspace (enum drm_colorspace).
+var colorspaces = []string{
+	"Default", "SMPTE_170M_YCC", "BT709_YCC", "XVYCC_601", "XVYCC_709", "SYCC_601", "opYCC_601", "opRGB",
+	"BT2020_CYCC", "BT2020_RGB", "BT2020_YCC", "DCI-P3_RGB_D65", "DCI-P3_RGB_Theater",
+	"RGB_WIDE_FIXED", "RGB_WIDE_FLOAT", "BT601_YCC",
+}
+
+// The colorspaces of HDMI and of DisplayPort, one bit each.
+const (
+	hdmiColorspaces = 0x1fff
+	dpColorspaces   = 0xefff
+)
+
+// AttachColorspaceProperty lets clients choose the colorspace of the signal.
+// spaces has a bit for each value of enum drm_colorspace; 0 stands for all those
+// of HDMI, or on other connectors of DisplayPort
+// (drm_connector_attach_colorspace_property).
+func (c *Connector) AttachColorspaceProperty(spaces uint32) {
+	if spaces == 0 {
+		spaces = dpColorspaces
+		if c.config.Type == uapi.ModeConnectorHDMIA || c.config.Type == uapi.ModeConnectorHDMIB {
+			spaces = hdmiColorspaces
+		}
+	}
+	p := c.display.CreateEnumProperty("Colorspace", 0, numbered(colorspaces, spaces|1)...)
+	c.attach(p, PropertyConfig{Modeset: true})
+}
+
+// AttachMaxBPCProperty lets clients limit the bits per component of the signal,
+// within [low, high]. It begins with high
+// (drm_connector_attach_max_bpc_property).
+func (c *Connector) AttachMaxBPCProperty(low, high uint64) {
+	p := c.display.CreateRangeProperty("max bpc", 0, low, high)
+	c.attach(p, PropertyConfig{Initial: high, Modeset: true})
+}
+
+// AttachContentTypeProperty adds "content type"
+// (drm_connector_attach_content_type_property).
+func (c *Connector) AttachContentTypeProperty() {
+	c.attachEnum("content type", 0, PropertyConfig{}, enums("No Data", "Graphics", "Photo", "Cinema", "Game")...)
+}
+
+// AttachBroadcastRGBProperty lets clients choose the range of RGB
+// (drm_connector_attach_broadcast_rgb_property).
+func (c *Connector) AttachBroadcastRGBProperty() {
+	c.attachEnum("Broadcast RGB", 0, PropertyConfig{Modeset: true}, enums("Automatic", "Full", "Limited 16:235")...)
+}
+
+// AttachAspectRatioProperty adds "aspect ratio"
+// (drm_mode_create_aspect_ratio_property).
+func (c *Connector) AttachAspectRatioProperty() {
+	c.attachEnum("aspect ratio", 0, PropertyConfig{Modeset: true}, enums("Automatic", "4:3", "16:9")...)
+}
+
+// Values of the property "panel orientation" (enum drm_panel_orientation).
+const (
+	OrientationNormal = iota
+	OrientationUpsideDown
+	OrientationLeftUp
+	OrientationRightUp
+)
+
+// AttachPanelOrientationProperty says how the panel is mounted: Orientation*
+// (drm_connector_set_panel_orientation).
+func (c *Connector) AttachPanelOrientationProperty(orientation uint64) {
+	c.attachEnum("panel orientation", uapi.ModePropImmutable, PropertyConfig{Initial: orientation},
+		enums("Normal", "Upside Down", "Left Side Up", "Right Side Up")...)
+}
+
+// AttachScalingModeProperty lets clients choose how a panel shows modes other
+// than its own. modes has a bit for each, 1<<uapi.ModeScaleFullscreen and so on
+// (drm_connector_attach_scaling_mode_property).
+func (c *Connector) AttachScalingModeProperty(modes uint32, initial uint64) {
+	p := c.display.CreateEnumProperty("scaling mode", 0, numbered([]string{"None", "Full", "Center", "Full aspect"}, modes)...)
+	c.attach(p, PropertyConfig{Initial: initial, Modeset: true})
+}
+
+// AttachUnderscanProperties adds "underscan" and its borders, as amdgpu and
+// nouveau have them.
+func (c *Connector) AttachUnderscanProperties() {
+	c.attachEnum("underscan", 0, PropertyConfig{Modeset: true}, enums("off", "on", "auto")...)
+	for _, border := range []string{"underscan hborder", "underscan vborder"} {
+		c.attachRange(border, 0, 0, 128, PropertyConfig{Modeset: true})
+	}
+}
+
+// AttachTVMarginProperties adds the four margins
+// (drm_connector_attach_tv_margin_properties).
+func (c *Connector) AttachTVMarginProperties() {
+	for _, margin := range []string{"left margin", "right margin", "top margin", "bottom margin"} {
+		c.attachRange(margin, 0, 0, 100, PropertyConfig{Modeset: true})
+	}
+}
+
+// tvModes are the values of "TV mode" (enum drm_connector_tv_mode).
+var tvModes = []string{"NTSC", "NTSC-443", "NTSC-J", "PAL", "PAL-M", "PAL-N", "SECAM", "Mono"}
+
+// AttachTVModeProperty lets clients choose the norm of a television. modes has a
+// bit for each value of enum drm_connector_tv_mode
+// (drm_mode_create_tv_properties).
+func (c *Connector) AttachTVModeProperty(modes uint32, initial uint64) {
+	c.attachEnum("TV mode", 0, PropertyConfig{Initial: initial, Modeset: true}, numbered(tvModes, modes)...)
+}
+
+// AttachTVPictureProperties adds what the picture of a television has knobs for:
+// brightness, contrast, flicker reduction, overscan, saturation and hue
+// (drm_mode_create_tv_properties_legacy).
+func (c *Connector) AttachTVPictureProperties() {
+	for _, name := range []string{"brightness", "contrast", "flicker reduction", "overscan", "saturation", "hue"} {
+		c.attachRange(name, 0, 0, 100, PropertyConfig{})
+	}
+}
+
+// The values of "select subconnector" and "subconnector", by type of connector.
+var (
+	dviSubconnectors = []PropertyEnum{{uapi.ModeSubconnectorDVID, "DVI-D"}, {uapi.ModeSubconnectorDVIA, "DVI-A"}}
+	tvSubconnectors  = []PropertyEnum{
+		{uapi.ModeSubconnectorComposite, "Composite"}, {uapi.ModeSubconnectorSVideo, "SVIDEO"},
+		{uapi.ModeSubconnectorComponent, "Component"}, {uapi.ModeSubconnectorSCART, "SCART"},
+	}
+	dpSubconnectors = []PropertyEnum{
+		{uapi.ModeSubconnectorVGA, "VGA"}, {uapi.ModeSubconnectorDVID, "DVI-D"}, {uapi.ModeSubconnectorHDMIA, "HDMI"},
+		{uapi.ModeSubconnectorDisplayPort, "DP"}, {uapi.ModeSubconnectorWireless, "Wireless"}, {uapi.ModeSubconnectorNative, "Native"},
+	}
+)
+
+// AttachSubconnectorProperties adds "subconnector", which says what a DVI-I, TV
+// or DisplayPort connector is used as, and for the first two "select
+// subconnector" (drm_mode_create_dvi_i_properties and its siblings). The driver
+// reports a change with [ModeConfig.UpdateProperty].
+func (c *Connector) AttachSubconnectorProperties(initial uint64) {
+	known := tvSubconnectors
+	switch c.config.Type {
+	case uapi.ModeConnectorDVII:
+		known = dviSubconnectors
+	case uapi.ModeConnectorDisplayPort, uapi.ModeConnectorEDP:
+		known = dpSubconnectors
+	}
+	with := func(first string) []PropertyEnum { return append([]PropertyEnum{{0, first}}, known...) }
+	m := c.display
+	if c.config.Type != uapi.ModeConnectorDisplayPort && c.config.Type != uapi.ModeConnectorEDP {
+		c.attach(m.CreateEnumProperty("select subconnector", 0, with("Automatic")...), PropertyConfig{Modeset: true})
+	}
+	c.attach(m.CreateEnumProperty("subconnector", uapi.ModePropImmutable, with("Unknown")...), PropertyConfig{Initial: initial})
+}
+
+// AttachSuggestedOffsetProperties says where a virtual machine's host has the
+// window of the display (drm_mode_create_suggested_offset_properties).
+func (c *Connector) AttachSuggestedOffsetProperties(x, y uint32) {
+	c.attachRange("suggested X", uapi.ModePropImmutable, 0, math.MaxUint32, PropertyConfig{Initial: uint64(x)})
+	c.attachRange("suggested Y", uapi.ModePropImmutable, 0, math.MaxUint32, PropertyConfig{Initial: uint64(y)})
+}
+
+// AttachPathProperty says where in the topology of DisplayPort MST the connector
+// is, such as "mst:45-1-2" (drm_connector_set_path_property).
+func (c *Connector) AttachPathProperty(path string) {
+	c.attach(c.display.standard.path, PropertyConfig{InitialBlob: append([]byte(path), 0)})
+}
+
+// AttachVRRCapableProperty says whether the monitor has a variable refresh rate:
+// see [Monitor.MinRefresh] (drm_connector_attach_vrr_capable_property).
+func (c *Connector) AttachVRRCapableProperty() {
+	c.vrrCapable = c.attach(c.display.standardProperty("vrr_capable", func() *Property {
+		return c.display.CreateBoolProperty("vrr_capable", uapi.ModePropImmutable)
+	}), PropertyConfig{Get: func(*State, uint64) uint64 { return boolValue(c.lastProbe().refresh != [2]uint32{}) }})
+}
+
+// SetLinkStatus reports that the link is bad or good again: uapi.ModeLinkStatus*
+// (drm_connector_set_link_status_property). A change to bad sends the uevent of
+// a hot-plug, so that clients make a modeset, which sets it to good.
+func (c *Connector) SetLinkStatus(dev *drm.RegisteredDevice, status uint32) error {
+	if status > uapi.ModeLinkStatusBad {
+		return invalid("link status %d of %s: 0 is good, 1 is bad", status, c.Name())
+	}
+	err := c.display.commit(dev, commitOptions{unsynced: true}, func(a *AtomicState) error {
+		// The CRTC is not part of the change: this is no modeset.
+		a.new.connectors[c.index].LinkStatus = status
+		return nil
+	})
+	if err == nil && status == uapi.ModeLinkStatusBad {
+		c.announce(dev)
+	}
+	return err
+}
+
+// announceProperty sends the uevent of a property that the hardware has changed
+// (drm_sysfs_connector_property_event).
+func (c *Connector) announceProperty(dev *drm.RegisteredDevice, p *Property) {
+	dev.Class().Send(drm.Uevent{
+		Action: "change", Kobject: dev.Primary().Kobject(),
+		Env: []string{"HOTPLUG=1", fmt.Sprintf("CONNECTOR=%d", c.id), fmt.Sprintf("PROPERTY=%d", p.id)},
+	})
+}
