@@ -7,6 +7,7 @@ var standardCRTCCases = []Case{
 	{"standard/GAMMA_LUT", NeedDisplay | NeedDumb | NeedAtomic, func(t *tester) { lut(t, "GAMMA_LUT") }},
 	{"standard/CTM", NeedDisplay | NeedDumb | NeedAtomic, ctm},
 	rangeCase("BACKGROUND_COLOR"),
+	rangeCase("VRR_ENABLED"),
 }
 
 // lut checks a table of the size that the CRTC names, and one that is no table.

@@ -20,7 +20,8 @@
 // the last one follow from the [Clock]. So nothing drifts, and no timer runs
 // while no client waits. A [ManualClock] stands still between the steps of a
 // test. A driver can have vblanks of its own instead: see
-// [CRTCConfig.VblankSource].
+// [CRTCConfig.VblankSource]. With VRR_ENABLED, and a monitor that can vary its
+// refresh rate, the vblank of a commit comes as soon as the monitor allows.
 //
 // Nothing copies pixels: a flip changes the framebuffer that the state names. A
 // picture is composed on demand: once for [ModeConfig.Screenshot], each frame
@@ -67,7 +68,7 @@
 //
 //	ModeConfig.mu (commits) → vblank.mu, in the order of the CRTCs → composer.mu → objectTable.mu
 //	vblank.mu → the driver's locks, File; vblank.mu, ModeConfig.mu → the locks of fences
-//	Connector.mu → objectTable.mu
+//	vblank.mu → Connector.mu → objectTable.mu
 //	fileState.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves
 //
 // A guard is taken before all of them. No lock is held while a request waits

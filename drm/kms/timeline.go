@@ -14,6 +14,10 @@ import (
 // timestamps are right even if no one looked for a while. The zero timeline is
 // stopped at vblank 0.
 //
+// With a variable refresh rate, the grid has the longest frames that the monitor
+// can show. A commit moves the next vblank forward, and the grid with it: see
+// pull.
+//
 // If the driver has vblanks of its own, there is no grid: tick records each.
 type timeline struct {
 	external bool // the driver reports vblanks with tick
@@ -22,6 +26,10 @@ type timeline struct {
 	epoch    time.Duration // when it was started
 	base     uint64        // the number of the vblank at epoch
 	last     vblankTime    // while stopped or external, the last vblank
+
+	longest time.Duration // a frame of a variable refresh rate; 0: frames last as the mode says
+	pulled  bool          // until epoch, before is the last vblank
+	before  vblankTime
 }
 
 // A vblankTime is the number of a vblank and the time when it began.
@@ -34,6 +42,7 @@ type vblankTime struct {
 func (t *timeline) start(m *mode.Mode, now time.Duration) {
 	t.running, t.mode = true, *m
 	t.epoch, t.base = now, t.last.count+1
+	t.longest, t.pulled = 0, false
 	if t.external {
 		t.tick(now)
 	}
@@ -53,14 +62,44 @@ func (t *timeline) now(now time.Duration) vblankTime {
 	if !t.running || t.external {
 		return t.last
 	}
+	switch {
+	case t.pulled && now < t.epoch:
+		return t.before
+	case t.longest > 0:
+		return t.at(t.base + uint64(max(now-t.epoch, 0)/t.longest))
+	}
 	return t.at(t.base + t.mode.FramesIn(now-t.epoch))
 }
 
-// at returns the vblank with the given number, which is base or later, or the
-// last vblank of an external timeline. The timeline must run.
+// vary makes the refresh rate variable, with frames of up to longest, or fixed
+// if longest is 0. A change moves the next vblank as pull does.
+func (t *timeline) vary(longest, now time.Duration) {
+	if longest == t.longest {
+		return
+	}
+	t.pull(now)
+	t.longest = longest
+}
+
+// pull moves the next vblank forward: it begins now, but not before the last
+// frame has lasted as long as the mode says.
+func (t *timeline) pull(now time.Duration) {
+	last := t.now(now)
+	t.before, t.pulled = last, true
+	t.base, t.epoch = last.count+1, max(last.at+t.mode.FramesTime(1), now)
+}
+
+// at returns the vblank with the given number, which is base or later or that of
+// before, or the last vblank of an external timeline. The timeline must run.
 func (t *timeline) at(count uint64) vblankTime {
 	if t.external {
 		return t.last
+	}
+	switch {
+	case t.pulled && count < t.base:
+		return t.before
+	case t.longest > 0:
+		return vblankTime{count, t.epoch + time.Duration(count-t.base)*t.longest}
 	}
 	return vblankTime{count, t.epoch + t.mode.FramesTime(count-t.base)}
 }

@@ -159,8 +159,53 @@ func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 		v.finishCommit(now)
 		return
 	}
+	v.pull(c.state)
 	v.capture.writebacks = append(v.capture.writebacks, c.writebacks...)
 	v.arm(dev)
+}
+
+// pull moves the next vblank forward if the state has a variable refresh rate.
+// The caller holds mu.
+func (v *vblank) pull(state *State) {
+	longest := v.longestFrame(state)
+	if v.time.external || longest == 0 && v.time.longest == 0 {
+		return
+	}
+	now := v.m.config.Clock.Now()
+	v.time.vary(longest, now)
+	if longest > 0 {
+		v.time.pull(now)
+	}
+	if v.stop != nil { // the timer is for another time
+		v.stop()
+		v.stop = nil
+	}
+}
+
+// longestFrame returns the longest frame that the monitors of the CRTC can show,
+// or 0 if the refresh rate is fixed: the client has not enabled a variable one,
+// or a monitor cannot vary it.
+func (v *vblank) longestFrame(state *State) (longest time.Duration) {
+	crtc := &state.crtcs[v.crtc.index]
+	if !crtc.VRREnabled {
+		return 0
+	}
+	for _, c := range v.m.connectors {
+		if state.connectors[c.index].CRTC != v.crtc || c.writeback() {
+			continue
+		}
+		refresh := c.lastProbe().refresh
+		if c.vrrCapable == nil || refresh[0] == 0 {
+			return 0
+		}
+		if frame := time.Second / time.Duration(refresh[0]); longest == 0 || frame < longest {
+			longest = frame
+		}
+	}
+	if longest <= crtc.Mode.FramesTime(1) {
+		return 0
+	}
+	return longest
 }
 
 // need reports whether the next vblank has anything to do. The caller holds mu.
