@@ -11,14 +11,19 @@ import (
 )
 
 // standardCases are about standard properties, one or more for each.
-var standardCases = slices.Concat(standardPlaneCases, standardCRTCCases, standardConnectorCases)
+var standardCases = slices.Concat(standardPlaneCases, standardCRTCCases, standardConnectorCases, standardColorCases)
 
 // propertyNames returns the names of all properties that an atomic client sees.
 func propertyNames(t *tester) map[string]bool {
 	defer t.end()
 	names := make(map[string]bool)
-	for _, p := range t.Open().allProperties() {
-		names[unix.ByteSliceToString(p.Name[:])] = true
+	pipelines := t.Open()
+	_ = pipelines.SetClientCap(uapi.ClientCapAtomic, 1)
+	_ = pipelines.SetClientCap(uapi.ClientCapPlaneColorPipeline, 1) // other properties, if supported
+	for _, f := range []*file{t.Open(), pipelines} {
+		for _, p := range f.allProperties() {
+			names[unix.ByteSliceToString(p.Name[:])] = true
+		}
 	}
 	return names
 }
@@ -32,11 +37,14 @@ type holder struct {
 
 // ShowHolder enables the first display and finds the object that has the
 // property: a plane that its CRTC can use, the CRTC, or the connector. Of
-// planes, the primary comes first. The case ends if there is none.
-func (t *tester) ShowHolder(name string) holder {
+// planes, the primary comes first. The client has caps, if the device knows
+// them. The case ends if there is none.
+func (t *tester) ShowHolder(name string, caps ...uint64) holder {
 	t.Helper()
 	s := t.ShowScene()
-	_ = s.SetClientCap(uapi.ClientCapCursorPlaneHotspot, 1) // more planes, if supported
+	for _, c := range append(caps, uapi.ClientCapCursorPlaneHotspot) {
+		_ = s.SetClientCap(c, 1) // other planes and properties, if supported
+	}
 	for _, id := range slices.Concat([]uint32{s.primary, s.CRTC, s.Connector.ID}, s.otherPlanes()) {
 		if p, ok := s.MustProperties(id, uapi.ModeObjectAny)[name]; ok {
 			return holder{s, id, p}

@@ -31,6 +31,10 @@ func everything(buffers *gem.Manager) *kms.ModeConfig {
 		p.CreateColorProperties(7, 3, kms.ColorBT709, kms.ColorLimitedRange)
 		p.CreateScalingFilterProperty(1 << kms.FilterNearest)
 		p.AddSizeHintsProperty(image.Pt(64, 64), image.Pt(128, 128))
+		p.CreateColorPipelines([]kms.ColoropConfig{
+			{Type: kms.Colorop1DCurve, Curves: 1<<kms.CurveSRGBEOTF | 1<<kms.CurvePQ125EOTF}, {Type: kms.ColoropMultiplier},
+			{Type: kms.ColoropCTM3x4}, {Type: kms.Colorop1DLUT, Size: 256}, {Type: kms.Colorop3DLUT, Size: 17},
+		}, []kms.ColoropConfig{{Type: kms.ColoropCTM3x4, NoBypass: true}})
 		planes[i] = p
 	}
 	planes[2].CreateHotspotProperties()
@@ -72,7 +76,7 @@ func TestStandardProperties(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{Logger: drmtest.NoReports(t)})
 	driver := &drmtest.Driver{
 		Class: class, Parts: []drm.Part{everything(buffers), buffers},
-		Offers: drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic | drm.FeatureCursorHotspot,
+		Offers: drm.FeatureGEM | drm.FeatureModeset | drm.FeatureAtomic | drm.FeatureCursorHotspot | drm.FeatureColorPipeline,
 	}
 	dev := drmtest.Bind(t, bus.New("platform"), "display", driver.BusDriver())
 	target := InProcess(class, dev, driver.BusDriver())

@@ -184,6 +184,14 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 			return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
 		}
 		field = &caps.CursorPlaneHotspot
+	case uapi.ClientCapPlaneColorPipeline:
+		if !dev.Has(FeatureColorPipeline) {
+			return refuse("unknown capability", unix.EINVAL)
+		}
+		if !caps.Atomic {
+			return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
+		}
+		field = &caps.PlaneColorPipeline
 	default:
 		return refuse("unknown capability", unix.EINVAL)
 	}

@@ -44,4 +44,5 @@ const (
 	FeatureSyncobj                              // DRM_CAP_SYNCOBJ
 	FeatureSyncobjTimeline                      // DRM_CAP_SYNCOBJ_TIMELINE
 	FeatureCursorHotspot                        // planes have hotspot properties
+	FeatureColorPipeline                        // DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE may be set, as on Linux 6.19
 )

@@ -64,6 +64,7 @@ type ClientCapSet struct {
 	AspectRatio         bool
 	WritebackConnectors bool
 	CursorPlaneHotspot  bool
+	PlaneColorPipeline  bool
 }
 
 // Open opens the node for client. flags are those of open(2). Events go to sink

@@ -8,8 +8,8 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// An Object is an object that has properties: a [Plane], [CRTC] or
-// [Connector].
+// An Object is an object that has properties: a [Plane], [CRTC], [Connector] or
+// [Colorop].
 type Object interface {
 	object
 	props() *propertyList

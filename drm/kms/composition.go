@@ -52,7 +52,7 @@ func (m *ModeConfig) composition(c *CRTC) (*composition, *State, error) {
 		return cmp.Compare(state.planes[p.index].NormalizedZpos, state.planes[q.index].NormalizedZpos)
 	})
 	for _, p := range planes {
-		if err := s.add(p, &state.planes[p.index]); err != nil {
+		if err := s.add(p, state); err != nil {
 			s.release()
 			return nil, nil, refusedPlane(p, err)
 		}
@@ -86,8 +86,9 @@ func (s *composition) release() {
 }
 
 // add puts a plane on top.
-func (s *composition) add(p *Plane, ps *PlaneState) error {
-	layer, err := p.layer(ps)
+func (s *composition) add(p *Plane, state *State) error {
+	layer, err := p.layer(&state.planes[p.index])
+	layer.Colors = p.colors(state)
 	if err != nil {
 		return err
 	}

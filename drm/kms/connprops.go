@@ -69,21 +69,7 @@ const hdrMetadataSize = 32
 // of HDR content: HDR_OUTPUT_METADATA, a struct hdr_output_metadata
 // (drm_connector_attach_hdr_output_metadata_property).
 func (c *Connector) AttachHDROutputMetadataProperty() {
-	p := c.display.standard.hdrOutputMetadata
-	c.attach(p, PropertyConfig{Modeset: true, Set: func(a *AtomicState, value uint64) (uint64, error) {
-		if value == 0 {
-			return 0, nil
-		}
-		blob, err := a.m.findBlob(uint32(value))
-		if err != nil {
-			return 0, err
-		}
-		defer a.m.objects.put(blob)
-		if len(blob.data) != hdrMetadataSize {
-			return 0, invalid("%d bytes, want %d", len(blob.data), hdrMetadataSize)
-		}
-		return value, nil
-	}})
+	c.attach(c.display.standard.hdrOutputMetadata, PropertyConfig{Modeset: true, Set: sizedBlob(hdrMetadataSize)})
 }
 
 // colorspaces are the values of the property Colorspace (enum drm_colorspace).

@@ -250,6 +250,11 @@ func (m *ModeConfig) mixed(new, old *State, held uint32) *State {
 			s.planes[i] = old.planes[i]
 		}
 	}
+	for i, o := range m.colorops {
+		if isHeld(old.planes[o.plane.index].CRTC, new.planes[o.plane.index].CRTC) {
+			s.colorops[i] = old.colorops[i]
+		}
+	}
 	for i := range s.connectors {
 		if isHeld(old.connectors[i].CRTC, new.connectors[i].CRTC) {
 			s.connectors[i] = old.connectors[i]

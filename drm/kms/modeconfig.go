@@ -46,6 +46,7 @@ type ModeConfig struct {
 	crtcs      []*CRTC
 	encoders   []*Encoder
 	connectors []*Connector
+	colorops   []*Colorop
 
 	frozen sync.Once // see freeze
 	inUse  atomic.Bool
@@ -120,6 +121,10 @@ func (m *ModeConfig) CRTCs() []*CRTC { return m.crtcs }
 
 // Connectors returns the connectors in the order in which they were added.
 func (m *ModeConfig) Connectors() []*Connector { return m.connectors }
+
+// Colorops returns the operations of colour pipelines in the order in which they
+// were added.
+func (m *ModeConfig) Colorops() []*Colorop { return m.colorops }
 
 // Objects returns the number of objects that have an id, for leak checks.
 func (m *ModeConfig) Objects() int { return m.objects.len() }

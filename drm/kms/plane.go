@@ -24,6 +24,7 @@ type Plane struct {
 	colorEncoding, colorRange        *Property
 	scalingFilter                    *Property
 	hotspotX, hotspotY               *Property
+	colorPipeline                    *Property
 
 	initialZpos                   uint32
 	initialEncoding, initialRange uint32

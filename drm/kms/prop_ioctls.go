@@ -33,13 +33,13 @@ func (m *ModeConfig) getProperty(dev *drm.RegisteredDevice, req *drm.Request, ar
 // putProperties writes the properties of o that the client may see. Properties
 // of atomic modesetting are for clients with DRM_CLIENT_CAP_ATOMIC.
 func (m *ModeConfig) putProperties(req *drm.Request, o Object, s *State, idsPtr, valuesPtr uint64, count *uint32) error {
-	atomic := req.File.Caps().Atomic
+	caps := req.File.Caps()
 	var ids []uint32
 	var values []uint64
 	l := o.props()
 	for i := range l.list {
 		at := &l.list[i]
-		if at.property.flags&uapi.ModePropAtomic != 0 && !atomic {
+		if at.property.flags&uapi.ModePropAtomic != 0 && !caps.Atomic || hiddenColors(o, at.property, caps) {
 			continue
 		}
 		ids = append(ids, at.property.id)
@@ -51,6 +51,19 @@ func (m *ModeConfig) putProperties(req *drm.Request, o Object, s *State, idsPtr,
 	}
 	*count = room
 	return drm.PutSome(req, valuesPtr, count, values)
+}
+
+// hiddenColors reports whether a client with these capabilities does not see the
+// property because it has, or has not, chosen colour pipelines.
+func hiddenColors(o Object, property *Property, caps drm.ClientCapSet) bool {
+	p, ok := o.(*Plane)
+	switch {
+	case !ok:
+		return false
+	case property == p.colorPipeline:
+		return !caps.PlaneColorPipeline
+	}
+	return caps.PlaneColorPipeline && (property == p.colorEncoding || property == p.colorRange)
 }
 
 // findObject returns the object with the given id and type. Errors: ENOENT if

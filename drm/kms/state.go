@@ -12,6 +12,7 @@ type State struct {
 	planes     []PlaneState
 	crtcs      []CRTCState
 	connectors []ConnectorState
+	colorops   [][]propertyValue // their properties
 }
 
 // A PlaneState says what a plane shows, and where. CRTC and FB are both set, or
@@ -81,6 +82,7 @@ func (s *State) clone() *State {
 		planes:     slices.Clone(s.planes),
 		crtcs:      slices.Clone(s.crtcs),
 		connectors: slices.Clone(s.connectors),
+		colorops:   slices.Clone(s.colorops),
 	}
 }
 
@@ -95,6 +97,7 @@ func (m *ModeConfig) initialState() *State {
 		planes:     make([]PlaneState, len(m.planes)),
 		crtcs:      make([]CRTCState, len(m.crtcs)),
 		connectors: make([]ConnectorState, len(m.connectors)),
+		colorops:   make([][]propertyValue, len(m.colorops)),
 	}
 	for i, p := range m.planes {
 		s.planes[i] = p.initialState()
@@ -104,6 +107,9 @@ func (m *ModeConfig) initialState() *State {
 	}
 	for i, c := range m.connectors {
 		s.connectors[i].properties = c.properties.initial()
+	}
+	for i, o := range m.colorops {
+		s.colorops[i] = o.properties.initial()
 	}
 	s.references(func(c counted) bool { m.objects.get(c); return true })
 	return s
@@ -134,6 +140,11 @@ func (s *State) references(yield func(counted) bool) {
 	}
 	for i := range s.connectors {
 		if !yieldValues(s.connectors[i].properties, yield) {
+			return
+		}
+	}
+	for _, values := range s.colorops {
+		if !yieldValues(values, yield) {
 			return
 		}
 	}

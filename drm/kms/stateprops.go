@@ -21,6 +21,9 @@ func (a *AtomicState) setProperty(f *drm.File, o Object, p *Property, value uint
 	if ref != nil && leasable(ref.objectType()) && !f.LeaseHeld(ref.ID()) {
 		return leasedAway("property "+p.name, ref)
 	}
+	if hiddenColors(o, p, f.Caps()) {
+		return invalid("property %s of object %d cannot be set: DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE is %v", p.name, o.ID(), f.Caps().PlaneColorPipeline)
+	}
 	at := o.props().lookup(p)
 	if a.async && !a.m.flips(o, p) {
 		return a.checkUnchanged(o, at, value)

@@ -89,6 +89,13 @@ func (l *layer) covers(y, width int) bool {
 
 // readLine reads the layer's part of a line.
 func (l *layer) readLine(y int, line, run []uint64) {
+	l.readPixels(y, line, run)
+	if len(l.colors) > 0 {
+		l.colors.apply(line)
+	}
+}
+
+func (l *layer) readPixels(y int, line, run []uint64) {
 	if l.smooth != nil {
 		l.readSmooth(y, line, run)
 		return

@@ -41,6 +41,9 @@ type Layer struct {
 
 	// For YUV formats, the values of COLOR_ENCODING and COLOR_RANGE.
 	Encoding, Range uint32
+
+	// Colors is done to the colours of the pixels before the layer is blended.
+	Colors Color
 }
 
 // A layer is a Layer prepared for composing.
@@ -49,6 +52,7 @@ type layer struct {
 	opaque       bool            // hides all that is below
 	ignoresAlpha bool            // the alpha that read returns does not count
 	read         sampler
+	colors       Color
 	weights      weights
 
 	full     image.Rectangle // on the picture, not clipped
@@ -116,7 +120,7 @@ func (p *Picture) Add(l *Layer) error {
 		return refuse("%w", err)
 	}
 	n := layer{
-		at: at, read: l.sampler(planes), weights: l.weights(),
+		at: at, read: l.sampler(planes), colors: l.Colors, weights: l.weights(),
 		opaque:       l.Alpha == opaque && (l.Blend == None || !l.Format.Alpha),
 		ignoresAlpha: l.Blend == None && l.Format.Alpha,
 		full:         l.Dst, rotation: l.Rotation,
