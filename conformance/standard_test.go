@@ -7,6 +7,7 @@ import (
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/mode"
@@ -16,11 +17,11 @@ import (
 // everything returns a display with all standard properties.
 func everything(buffers *gem.Manager) *kms.ModeConfig {
 	m := kms.New(kms.Config{Buffers: buffers, Limits: kms.Limits{MaxWidth: 4096, MaxHeight: 4096, DirtyFB: true, AsyncPageFlip: true}})
-	formats, linear := []uint32{uapi.FormatXRGB8888, uapi.FormatARGB8888, uapi.FormatNV12}, []uint64{uapi.FormatModLinear}
+	formats, modifiers := []uint32{uapi.FormatXRGB8888, uapi.FormatARGB8888, uapi.FormatNV12}, []uint64{uapi.FormatModLinear, fourcc.ModI915XTiled, fourcc.ModVivanteTiled}
 	planes := make([]*kms.Plane, 3)
 	for i, planeType := range []int{uapi.PlaneTypePrimary, uapi.PlaneTypeOverlay, uapi.PlaneTypeCursor} {
 		p := m.AddPlane(kms.PlaneConfig{
-			Type: planeType, PossibleCRTCs: 1, Formats: formats, Modifiers: linear, AsyncFormats: formats[:1], AsyncModifiers: linear,
+			Type: planeType, PossibleCRTCs: 1, Formats: formats, Modifiers: modifiers, AsyncFormats: formats[:1], AsyncModifiers: modifiers[:1],
 			MinScale: 1 << 14, MaxScale: 1 << 18,
 		})
 		p.EnableFBDamageClips()

@@ -100,7 +100,7 @@ func (s *composition) add(p *Plane, state *State) error {
 func (p *Plane) layer(ps *PlaneState) (compose.Layer, error) {
 	fb := ps.FB
 	l := compose.Layer{
-		Format: fb.format, Width: fb.width, Height: fb.height, Pitches: fb.pitches,
+		Format: fb.format, Width: fb.width, Height: fb.height, Pitches: fb.pitches, Modifier: fb.modifier,
 		SrcX: ps.SrcX, SrcY: ps.SrcY, SrcW: ps.SrcW, SrcH: ps.SrcH,
 		Dst:      image.Rect(int(ps.CRTCX), int(ps.CRTCY), int(ps.CRTCX)+int(ps.CRTCW), int(ps.CRTCY)+int(ps.CRTCH)),
 		Rotation: ps.Rotation, Smooth: p.scalingFilter != nil && ps.ScalingFilter == FilterDefault, Alpha: ps.Alpha, Blend: composeModes[ps.BlendMode],

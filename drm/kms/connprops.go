@@ -239,24 +239,6 @@ func (c *Connector) AttachVRRCapableProperty() {
 	}), PropertyConfig{Get: func(*State, uint64) uint64 { return boolValue(c.lastProbe().refresh != [2]uint32{}) }})
 }
 
-// SetLinkStatus reports that the link is bad or good again: uapi.ModeLinkStatus*
-// (drm_connector_set_link_status_property). A change to bad sends the uevent of
-// a hot-plug, so that clients make a modeset, which sets it to good.
-func (c *Connector) SetLinkStatus(dev *drm.RegisteredDevice, status uint32) error {
-	if status > uapi.ModeLinkStatusBad {
-		return invalid("link status %d of %s: 0 is good, 1 is bad", status, c.Name())
-	}
-	err := c.display.commit(dev, commitOptions{unsynced: true}, func(a *AtomicState) error {
-		// The CRTC is not part of the change: this is no modeset.
-		a.new.connectors[c.index].LinkStatus = status
-		return nil
-	})
-	if err == nil && status == uapi.ModeLinkStatusBad {
-		c.announce(dev)
-	}
-	return err
-}
-
 // announceProperty sends the uevent of a property that the hardware has changed
 // (drm_sysfs_connector_property_event).
 func (c *Connector) announceProperty(dev *drm.RegisteredDevice, p *Property) {

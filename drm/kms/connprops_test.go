@@ -155,7 +155,7 @@ func TestLinkStatus(t *testing.T) {
 	good := f.set(p.connector, "link-status", uapi.ModeLinkStatusGood)
 	f.must(f.blocking(func() error { return f.atomic(0, 0, f.set(p.connector, "link-status", uapi.ModeLinkStatusBad)) }))
 	f.wantValue("after a client said that it is bad", p.connector, "link-status", uapi.ModeLinkStatusGood)
-	f.guarded(func(dev *drm.RegisteredDevice) error { return p.connector.SetLinkStatus(dev, uapi.ModeLinkStatusBad) })
+	f.guarded(func(dev *drm.RegisteredDevice) error { p.connector.LoseLink(dev); return nil })
 	f.wantValue("after the device said so", p.connector, "link-status", uapi.ModeLinkStatusBad)
 	if !uevents.has(fmt.Sprintf("HOTPLUG=1 CONNECTOR=%d", p.connector.ID())) {
 		t.Errorf("no uevent of a hot-plug: %q", uevents.all)

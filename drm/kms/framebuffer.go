@@ -113,6 +113,13 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 		fb.buffers[i], fb.pitches[i], fb.offsets[i] = o, cmd.Pitches[i], cmd.Offsets[i]
 		w, h := format.PlaneSize(i, cmd.Width, cmd.Height)
 		need := uint64(h-1)*uint64(cmd.Pitches[i]) + format.MinPitch(i, w) + uint64(cmd.Offsets[i])
+		if tile, ok := format.Tile(i, fb.modifier); ok {
+			if fb.pitches[i]%tile.Width != 0 {
+				fb.free()
+				return refuse(unix.EINVAL, "plane %d has a pitch of %d, which is no multiple of its tiles of %d bytes", i, cmd.Pitches[i], tile.Width)
+			}
+			need = tile.Size(h, fb.pitches[i]) + uint64(fb.offsets[i])
+		}
 		if o.Size() < need {
 			size := o.Size()
 			fb.free()

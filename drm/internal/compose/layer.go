@@ -20,6 +20,7 @@ type Layer struct {
 	Width, Height uint32
 	Planes        [4][]byte
 	Pitches       [4]uint32
+	Modifier      uint64 // of the layout; see fourcc.Format.Tile
 
 	// The part of the framebuffer to show, in 1/65536 pixels. Where it is not
 	// scaled, fractions of a pixel do not count, as in vkms.
@@ -146,6 +147,12 @@ func (l *Layer) trimmed() (planes [4][]byte, err error) {
 	for i := range l.Format.Planes {
 		w, h := l.Format.PlaneSize(i, l.Width, l.Height)
 		need := uint64(h-1)*uint64(l.Pitches[i]) + l.Format.MinPitch(i, w)
+		if tile, ok := l.Format.Tile(i, l.Modifier); ok {
+			if l.Pitches[i]%tile.Width != 0 || uint64(l.Pitches[i]) < l.Format.MinPitch(i, w) {
+				return planes, fmt.Errorf("plane %d has a pitch of %d, and tiles of %d bytes", i, l.Pitches[i], tile.Width)
+			}
+			need = tile.Size(h, l.Pitches[i])
+		}
 		if need > uint64(len(l.Planes[i])) {
 			return planes, fmt.Errorf("plane %d needs %d bytes of memory, it has %d", i, need, len(l.Planes[i]))
 		}
@@ -217,6 +224,14 @@ func (l *Layer) sampler(planes [4][]byte) sampler {
 	}
 	read, pixels := readers[l.Format.Code], planes[0]
 	bytes, pitch := int(l.Format.BlockBytes[0]), int(l.Pitches[0])
+	if tile, ok := l.Format.Tile(0, l.Modifier); ok {
+		return func(line []uint64, p, step image.Point) {
+			for i := range line {
+				read(line[i:i+1], pixels, tile.Offset(p.X*bytes, p.Y, pitch), 0)
+				p = p.Add(step)
+			}
+		}
+	}
 	return func(line []uint64, p, step image.Point) {
 		read(line, pixels, p.Y*pitch+p.X*bytes, step.Y*pitch+step.X*bytes)
 	}

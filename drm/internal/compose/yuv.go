@@ -5,6 +5,7 @@ import (
 	"image"
 	"math"
 
+	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -91,8 +92,19 @@ func (m *yuvMatrix) pixel(y, u, v uint16) uint64 {
 func (l *Layer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) sampler {
 	f, pitches := l.Format, l.Pitches
 	hsub, vsub := int(f.HSub), int(f.VSub)
+	var tiles [4]fourcc.Tile
+	tiled := false
+	for i := range f.Planes {
+		tiles[i], tiled = f.Tile(i, l.Modifier)
+	}
 	sample := func(plane, x, y, offset int) uint16 {
-		p := planes[plane][y*int(pitches[plane])+x*int(f.BlockBytes[plane])+offset*layout.bytes:]
+		at, pitch := x*int(f.BlockBytes[plane])+offset*layout.bytes, int(pitches[plane])
+		if tiled {
+			at = tiles[plane].Offset(at, y, pitch)
+		} else {
+			at += y * pitch
+		}
+		p := planes[plane][at:]
 		if layout.bytes == 1 {
 			return uint16(p[0]) * 257
 		}
