@@ -147,12 +147,21 @@ func TestMeson(t *testing.T) {
 	}
 	run(t, dir, "meson", "setup", "--wipe", "build")
 	test("--wrapper", "udrm run --")
+
+	recipe(t, dir, "testing.md", "missed.sh")
+	missed := exec.Command("sh", "missed.sh")
+	missed.Dir = dir
+	if out, err := missed.CombinedOutput(); err == nil || !regexp.MustCompile(`Fail:\s+2\b`).Match(out) {
+		t.Errorf("tests whose action was missed: %v\n%s", err, out)
+	}
 }
 
 func TestShellScript(t *testing.T) {
 	dir := workplace(t)
 	recipe(t, dir, "testing.md", "screenshot.sh")
 	run(t, dir, "./screenshot.sh")
+	recipe(t, dir, "testing.md", "expect.sh")
+	run(t, dir, "./expect.sh")
 }
 
 // TestGitHub runs the steps of the workflow that are ours. Its first three

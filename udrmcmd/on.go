@@ -62,10 +62,13 @@ func (r *runner) endRules() {
 		_ = t.Close() // no failure: see aimStorm
 	}
 	for _, t := range triggers {
-		switch err := t.Close(); {
+		err := t.Close()
+		r.report.happened("--on "+t.Rule().String(), t.Times()...)
+		switch {
 		case errors.Is(err, aim.ErrNotFired):
 			r.fail(t.Rule(), err)
 		case err != nil: // the trigger has logged it
+			r.report.failed(t.Rule().String(), err)
 			r.count()
 		}
 	}

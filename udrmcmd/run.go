@@ -36,6 +36,8 @@ type runCmd struct {
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace\"."`
+	Report    []reportFile  `sep:"none" placeholder:"FILE" help:"Write a report of the run to FILE: JSON, or JUnit XML if its name ends in .xml or is written as junit:FILE. Repeat the flag for more files; see \"${name} help report\"."`
+	Expect    []expectation `sep:"none" placeholder:"RULE" help:"Fail the run unless it fulfils the rule, such as frames>=60, no-leaks or matches:card0:DP-1=FILE. Repeat the flag for more rules; see \"${name} help report\"."`
 	Name      string        `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
 	View      viewFlag      `placeholder:"ADDR" help:"Show the machine in a browser: print the URL of a page with its screens, cards and requests. ADDR is where to serve it, such as --view=127.0.0.1:8080; default: any port of 127.0.0.1."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
@@ -100,8 +102,11 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if err != nil {
 		return errors.Join(err, r.machine.Close(context.Background()))
 	}
+	if err := r.startReport(program); err != nil {
+		return errors.Join(err, endControl(), r.machine.Close(context.Background()))
+	}
 	status, err := r.run(program)
-	err = errors.Join(err, endControl())
+	err = errors.Join(err, r.endReport(status, err), endControl())
 	if r.abandoned {
 		err = errors.Join(err, r.machine.Abandon())
 	} else {
@@ -110,8 +115,12 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if !cmd.Lenient && (r.failed() || r.machine.Denied() != nil) {
+	switch {
+	case cmd.Lenient:
+	case r.failed() || r.machine.Denied() != nil:
 		status = statusFailure
+	case r.expectsExit():
+		status = 0
 	}
 	return ExitStatus(status)
 }
@@ -193,6 +202,8 @@ type runner struct {
 	triggers []*aim.Trigger // of --on
 	storm    []*aim.Trigger // of --storm
 	repeat   func(steps []string) (commandLine string)
+
+	report *runReport // nil: neither --report nor --expect
 
 	mu       sync.Mutex
 	failures int // actions that failed, or whose time or event never came
@@ -283,10 +294,12 @@ func (r *runner) startActions() (stop func()) {
 			select {
 			case <-time.After(time.Until(start.Add(a.after))):
 			case <-ctx.Done():
+				r.report.happened("--at " + a.String())
 				r.fail(a, fmt.Errorf("not done: the program ended after %v", time.Since(start).Round(time.Millisecond)))
 				return
 			}
 			begin := time.Now()
+			r.report.happened("--at "+a.String(), begin)
 			if err := a.Do(context.Background(), r.machine, nil); err != nil {
 				r.fail(a, err)
 				return
@@ -302,6 +315,7 @@ func (r *runner) startActions() (stop func()) {
 
 // fail reports that an action failed, or that its time or event never came.
 func (r *runner) fail(what fmt.Stringer, err error) {
+	r.report.failed(what.String(), err)
 	r.log.Error(fmt.Sprintf("%v: %v", what, err))
 	r.count()
 }

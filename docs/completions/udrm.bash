@@ -28,9 +28,11 @@ _udrm() {
 		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--report) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--expect) return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --view --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -136,11 +138,13 @@ _udrm() {
 		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--report) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--expect) return ;;
 		--name) return ;;
 		--failing) return ;;
 		--timeout) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --name --view --verbose --failing --timeout" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
 		--machine) return ;;
@@ -153,7 +157,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock storm control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock storm report control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type Trigger struct {
 	mu      sync.Mutex
 	closed  bool
 	fired   int
+	times   []time.Time   // of the first times that it fired
 	running int           // actions that have begun and not ended
 	errs    []error       // of actions
 	changed chan struct{} // closed and replaced when any of the above changes
@@ -73,6 +75,16 @@ func (t *Trigger) Err() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return errors.Join(t.errs...)
+}
+
+// maxTimes is the number of times that Times returns at most.
+const maxTimes = 1000
+
+// Times returns when the rule has fired, for the first 1000 times.
+func (t *Trigger) Times() []time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.times)
 }
 
 // Wait waits until the rule has fired, and the actions that it began are done.
@@ -148,6 +160,9 @@ func (t *Trigger) count() (n uint64, fires bool) {
 	t.change(func() {
 		if fires = !t.closed; fires {
 			t.fired++
+			if len(t.times) < maxTimes {
+				t.times = append(t.times, time.Now())
+			}
 			t.running++
 		}
 	})

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/machine/report"
+)
+
+// TestReport unplugs a card in the first modeset, and reads the report.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, junit := filepath.Join(dir, "run.json"), filepath.Join(dir, "run.xml")
+	r := run(t, "run", "--cards", "2", "--report", file, "--report", junit, "--on", "SETCRTC:handled:unplug", "--at", "1h:plug=card0",
+		"--expect", "frames:card0>=1", "--expect", "unplugs:card0=1", "--expect", "no-leaks", "--expect", "frames:card1=1",
+		"--expect", "errors:MODE_SETCRTC=0", "--", "modetest", "-M", "vkms", "-s", connector+":1024x768")
+	if r.exit != 125 || !strings.Contains(r.stderr, "udrm: expected frames:card1=1, but frames:card1: 0\n") || strings.Count(r.stderr, "expected") != 1 {
+		t.Errorf("exit status %d, want 125 and one failed rule\n%s", r.exit, r.stderr)
+	}
+	var got report.Report
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &got)
+	}
+	if err != nil {
+		t.Fatalf("%v: %s", err, data)
+	}
+	if !got.Complete || got.Exit == nil || len(got.Cards) != 2 || got.Cards[0].State != "unplugged" || got.Cards[0].Connectors[0].Frames == 0 {
+		t.Errorf("the cards: %s", data)
+	}
+	if len(got.Unplugs) != 1 || got.Unplugs[0].Card != "card0" || got.Unplugs[0].Drain < 0 || got.Unplugs[0].Total < got.Unplugs[0].Drain {
+		t.Errorf("the unplugs: %+v", got.Unplugs)
+	}
+	if len(got.AfterUnplug) == 0 || len(got.Requests) == 0 {
+		t.Errorf("the requests: %s", data)
+	}
+	for _, a := range got.Actions {
+		if missed := strings.HasPrefix(a.Asked, "--at"); missed != (a.Error != "") || missed != (len(a.Happened) == 0) {
+			t.Errorf("the action %+v", a)
+		}
+	}
+	if len(got.Actions) != 2 || len(got.Expectations) != 5 {
+		t.Errorf("the actions and rules: %s", data)
+	}
+	if data, err := os.ReadFile(junit); err != nil || !strings.Contains(string(data), `failures="2"`) && !strings.Contains(string(data), `failures="3"`) {
+		t.Errorf("JUnit: %s, %v", data, err)
+	}
+}
+
+// TestExpect runs programs with rules that hold, or are wrong.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		args []string
+		exit int
+		err  string
+	}{
+		{[]string{"--expect", "exit=3", "--", "sh", "-c", "exit 3"}, 0, ""},
+		{[]string{"--expect", "exit=0", "--", "sh", "-c", "exit 3"}, 125, "udrm: expected exit=0, but exit: 3\n"},
+		{[]string{"--lenient", "--expect", "frames>=1", "--", "sh", "-c", "exit 3"}, 3, "udrm: expected frames>=1, but frames: 0\n"},
+		{[]string{"--expect", "no-errors", "--", "sh", "-c", "exit 3"}, 3, ""},
+		{[]string{"--expect", "frames=many", "--", "echo", "started"}, 125, "unknown rule"},
+		{[]string{"--expect", "frames:card1>=1", "--", "echo", "started"}, 125, "there is no card1"},
+		{[]string{"--expect", "frames:card0:DP-7>=1", "--", "echo", "started"}, 125, "card0 has no connector DP-7"},
+		{[]string{"--report", "/missing/directory/report", "--", "echo", "started"}, 125, "udrm: --report:"},
+	} {
+		r := run(t, append([]string{"run"}, tc.args...)...)
+		if r.exit != tc.exit || !strings.Contains(r.stderr, tc.err) || tc.err == "" && r.stderr != "" || r.stdout != "" {
+			t.Errorf("%q: exit status %d, want %d and %q\n%s%s", tc.args, r.exit, tc.exit, tc.err, r.stdout, r.stderr)
+		}
+	}
+}
+
+// TestExpectPicture compares the picture of modetest with itself and with
+// another one.
+func TestExpectPicture(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	golden := filepath.Join(dir, "golden.png")
+	show := func(args ...string) result {
+		return run(t, append(append([]string{"run"}, args...), "--", "modetest", "-M", "vkms", "-s", connector+":1024x768")...)
+	}
+	if r := show("--on", "SETCRTC:after:screenshot="+golden); r.exit != 0 {
+		t.Fatalf("exit status %d\n%s", r.exit, r.stderr)
+	}
+	if r := show("--expect", "matches:card0="+golden); r.exit != 0 {
+		t.Errorf("the same picture: exit status %d\n%s", r.exit, r.stderr)
+	}
+	r := run(t, "run", "--expect", "matches:card0="+golden, "--", "modetest", "-M", "vkms", "-s", connector+":1024x768", "-F", "plain")
+	diff := filepath.Join(dir, "golden.diff.png")
+	if _, err := os.Stat(diff); r.exit != 125 || err != nil || !strings.Contains(r.stderr, "pixels differ") || !strings.Contains(r.stderr, diff) {
+		t.Errorf("another picture: exit status %d, %v\n%s", r.exit, err, r.stderr)
+	}
+}

@@ -1,0 +1,117 @@
+package report
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParseRefuses(t *testing.T) {
+	for _, tc := range []struct{ rule, want string }{
+		{"", "unknown rule"},
+		{"frame>=6", "unknown rule"},
+		{"frames", "unknown rule"},
+		{"frames>=", "unknown rule"},
+		{"frames>=-1", "unknown rule"},
+		{"frames>=99999999999999999999", "too large"},
+		{"frames:gpu>=1", `"gpu" is not a card`},
+		{"frames:card0:DP-1:x>=1", "does not take"},
+		{"exit:card0=1", "does not take"},
+		{"no-such", "unknown rule"},
+		{"matches:card0:DP-1", "there is no file"},
+		{"matches:card0:=a.png", "connector is empty"},
+		{"matches:card0=missing.png", "no such file"},
+		{"matches:card0=missing.png,tolerance=300", "not a number from 0 to 255"},
+		{"matches:card0=missing.png,blur=3", "neither tolerance"},
+	} {
+		if e, err := Parse(tc.rule); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: %v, %v; want %q", tc.rule, e, err, tc.want)
+		}
+	}
+}
+
+// sample is a report with something of everything.
+func sample() *Report {
+	exit := 3
+	return &Report{
+		Version: Version, Program: []string{"a", "<b>"}, Complete: true, Exit: &exit,
+		Cards: []Card{
+			{Label: "card0", Connectors: []Connector{{"DP-1", 10}, {"DP-2", 5}}},
+			{Label: "card1", Connectors: []Connector{{"DP-3", 100}}},
+		},
+		Actions: []Action{{Asked: "--at 1s:unplug=card0", Error: "not done"}},
+		Unplugs: []Unplug{{Card: "card1"}},
+		Requests: []Request{
+			{Name: "MODE_ATOMIC", Count: 9, Errors: []Error{{"EINVAL", "kms: why", 2}}},
+			{Name: "MODE_ATOMIC" + testOnly, Count: 9, Errors: []Error{{"EINVAL", "kms: why", 4}}},
+			{Name: "MODE_RMFB", Count: 1, Errors: []Error{{"ENOENT", "kms: no such", 1}}},
+		},
+		AfterUnplug:  []Request{{Name: "MODE_RMFB", Count: 2}},
+		LeakedGuards: []Leak{},
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, tc := range []struct{ rule, want string }{
+		{"frames>=115", ""},
+		{"frames>=116", "frames: 115"},
+		{"frames:card0=15", ""},
+		{"frames:card0:DP-2<5", "frames:card0:DP-2: 5"},
+		{"errors<=3", ""},
+		{"no-errors", "errors: 3: 2 × MODE_ATOMIC: EINVAL (kms: why); 1 × MODE_RMFB: ENOENT (kms: no such)"},
+		{"errors:MODE_RMFB=1", ""},
+		{"no-leaks", ""},
+		{"no-requests-after-unplug", "requests-after-unplug: 2: 2 × MODE_RMFB"},
+		{"unplugs:card1=1", ""},
+		{"unplugs:card0=1", "unplugs:card0: 0"},
+		{"exit=3", ""},
+		{"exit=0", "exit: 3"},
+	} {
+		e, err := Parse(tc.rule)
+		if err != nil {
+			t.Errorf("%s: %v", tc.rule, err)
+			continue
+		}
+		if got := e.Check(sample()); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.rule, got, tc.want)
+		}
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	r := sample()
+	file := filepath.Join(dir, "report")
+	for range 2 { // the second time over an old file
+		if err := r.Write(file, JSON); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var back Report
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &back)
+	}
+	if err != nil || *back.Exit != 3 || back.Cards[1].Connectors[0].Frames != 100 {
+		t.Errorf("%s, %v", data, err)
+	}
+	if err := r.Write(file, JUnit); err != nil {
+		t.Fatal(err)
+	}
+	var suite testSuite
+	if data, err = os.ReadFile(file); err == nil {
+		err = xml.Unmarshal(data, &suite)
+	}
+	if err != nil || suite.Name != "a <b>" || suite.Tests != 2 || suite.Failures != 2 || suite.Cases[0].Failure.Message != "exit status 3" {
+		t.Errorf("%s, %v", data, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("files are left behind: %v, %v", entries, err)
+	}
+	if err := r.Write(filepath.Join(dir, "missing", "report"), JSON); err == nil {
+		t.Error("a report was written to a directory that does not exist")
+	}
+}

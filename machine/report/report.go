@@ -1,0 +1,223 @@
+// Package report sums up what happened on a machine while a program ran, as
+// JSON and JUnit XML, and checks it against rules such as "frames>=60".
+//
+// A [Recorder] counts. [Recorder.Report] returns a [Report], and [Parse] parses
+// an [Expectation] that [Expectation.Check] compares with a report.
+// "udrm run --report" and "--expect" use them.
+//
+// Start reading at [Report].
+package report
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Version is the version of the format of reports.
+const Version = 1
+
+// A Report is what happened during one run of a program. Its JSON form is
+// described in docs/testing.md. Times are in seconds since the start.
+type Report struct {
+	Version  int       `json:"version"`
+	Program  []string  `json:"program"`
+	Start    time.Time `json:"start"`
+	Duration float64   `json:"duration"`
+
+	// Complete reports that the run has ended. The report of a run that was
+	// killed stays incomplete.
+	Complete bool   `json:"complete"`
+	Exit     *int   `json:"exit"`            // the program's exit status, nil: it was not started or has not ended
+	Error    string `json:"error,omitempty"` // of the command itself
+
+	Cards        []Card    `json:"cards"`
+	Actions      []Action  `json:"actions"`
+	Unplugs      []Unplug  `json:"unplugs"`
+	Requests     []Request `json:"requests"`
+	AfterUnplug  []Request `json:"requests_after_unplug"`
+	LeakedGuards []Leak    `json:"leaked_guards"`
+	Expectations []Checked `json:"expectations"`
+}
+
+// A Card is a card, and how many frames its connectors have shown.
+type Card struct {
+	Label      string      `json:"label"`
+	Driver     string      `json:"driver"`
+	State      string      `json:"state"` // at the end
+	Connectors []Connector `json:"connectors"`
+}
+
+// A Connector is a connector of a card.
+type Connector struct {
+	Name   string `json:"name"`
+	Frames uint64 `json:"frames"` // of all devices that the card has been
+}
+
+// An Action is something that was asked for: by --at or --on.
+type Action struct {
+	Asked    string    `json:"asked"`
+	Happened []float64 `json:"happened"`        // when; at most 1000 times
+	Error    string    `json:"error,omitempty"` // it failed, or was missed
+}
+
+// An Unplug is the end of a device: an unplug or an unbind.
+type Unplug struct {
+	Card  string  `json:"card"`
+	Time  float64 `json:"time"`  // when it began
+	Drain float64 `json:"drain"` // seconds until the last guard was exited; -1: it was not
+	Total float64 `json:"total"` // seconds until it was complete; -1: it was not
+}
+
+// A Request is how often a kind of request was sent, and its errors.
+type Request struct {
+	Name   string  `json:"name"` // in drm.h after DRM_IOCTL_; or open, mmap; or "MODE_ATOMIC TEST_ONLY"
+	Count  uint64  `json:"count"`
+	Errors []Error `json:"errors,omitempty"`
+}
+
+// An Error is how often a request failed for one reason.
+type Error struct {
+	Errno  string `json:"errno"`
+	Reason string `json:"reason"`
+	Count  uint64 `json:"count"`
+}
+
+// A Leak is a device whose guards were not exited after its clients had gone.
+type Leak struct {
+	Card   string `json:"card"`
+	Guards int    `json:"guards"`
+}
+
+// Checked is an expectation and what became of it.
+type Checked struct {
+	Rule   string `json:"rule"`
+	Failed string `json:"failed,omitempty"` // what happened instead
+}
+
+// A Format is the format of a file.
+type Format int
+
+// The formats of reports.
+const (
+	JSON Format = iota
+	JUnit
+)
+
+// Write writes the report to a file, which has either its old content or the
+// whole report at any time. A name that is not a regular file, such as
+// /dev/stdout, is written to.
+func (r *Report) Write(name string, format Format) error {
+	data, err := r.encode(format)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = f.Write(data)
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails after the rename
+	_, err = f.Write(data)
+	if chmodErr := f.Chmod(0o644); err == nil {
+		err = chmodErr
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+func (r *Report) encode(format Format) ([]byte, error) {
+	if format == JUnit {
+		data, err := xml.MarshalIndent(r.junit(), "", "  ")
+		return append([]byte(xml.Header), append(data, '\n')...), err
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	return append(data, '\n'), err
+}
+
+// The elements of JUnit XML.
+type (
+	testSuite struct {
+		XMLName  xml.Name   `xml:"testsuite"`
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Time     float64    `xml:"time,attr"`
+		Start    string     `xml:"timestamp,attr"`
+		Cases    []testCase `xml:"testcase"`
+	}
+	testCase struct {
+		Class   string       `xml:"classname,attr"`
+		Name    string       `xml:"name,attr"`
+		Time    float64      `xml:"time,attr"`
+		Failure *testFailure `xml:"failure"`
+	}
+	testFailure struct {
+		Message string `xml:"message,attr"`
+	}
+)
+
+// junit returns the report as tests: the program, each action, each expectation.
+func (r *Report) junit() *testSuite {
+	s := &testSuite{Name: strings.Join(r.Program, " "), Time: r.Duration, Start: r.Start.UTC().Format("2006-01-02T15:04:05")}
+	add := func(kind, name, failure string) {
+		c := testCase{Class: "udrm." + kind, Name: name}
+		if kind == "program" {
+			c.Time = r.Duration
+		}
+		if failure != "" {
+			c.Failure = &testFailure{failure}
+			s.Failures++
+		}
+		s.Cases = append(s.Cases, c)
+		s.Tests++
+	}
+	add("program", s.Name, r.programFailure())
+	for _, a := range r.Actions {
+		add("action", a.Asked, a.Error)
+	}
+	for _, e := range r.Expectations {
+		add("expect", e.Rule, e.Failed)
+	}
+	return s
+}
+
+// programFailure says why the program counts as failed. With an expectation of
+// its status, that one says it.
+func (r *Report) programFailure() string {
+	switch {
+	case r.Error != "":
+		return r.Error
+	case !r.Complete:
+		return "the run has not ended"
+	case r.Exit != nil && *r.Exit != 0 && !r.expectsExit():
+		return fmt.Sprintf("exit status %d", *r.Exit)
+	}
+	return ""
+}
+
+func (r *Report) expectsExit() bool {
+	for _, e := range r.Expectations {
+		if strings.HasPrefix(e.Rule, "exit") {
+			return true
+		}
+	}
+	return false
+}

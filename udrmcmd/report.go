@@ -1,0 +1,166 @@
+package udrmcmd
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/udrm/udrm/machine/report"
+)
+
+// A reportFile is a file of --report.
+type reportFile struct {
+	name   string
+	format report.Format
+}
+
+// UnmarshalText parses FILE, json:FILE or junit:FILE.
+func (f *reportFile) UnmarshalText(text []byte) error {
+	*f = reportFile{name: string(text)}
+	if name, ok := strings.CutPrefix(f.name, "junit:"); ok {
+		*f = reportFile{name, report.JUnit}
+	} else if name, ok := strings.CutPrefix(f.name, "json:"); ok {
+		f.name = name
+	} else if strings.EqualFold(filepath.Ext(f.name), ".xml") {
+		f.format = report.JUnit
+	}
+	if f.name == "" {
+		return fmt.Errorf("%q: there is no file", text)
+	}
+	return nil
+}
+
+// An expectation is a rule of --expect.
+type expectation struct{ *report.Expectation }
+
+// UnmarshalText parses "frames>=60".
+func (e *expectation) UnmarshalText(text []byte) (err error) {
+	if e.Expectation, err = report.Parse(string(text)); err != nil {
+		err = fmt.Errorf("%w; see \"help report\"", err)
+	}
+	return err
+}
+
+// A runReport is the report of a run, as far as the recorder does not know it.
+// The methods of a nil *runReport do nothing.
+type runReport struct {
+	recorder *report.Recorder
+	program  []string
+	stop     func() // detaches the recorder
+
+	mu      sync.Mutex
+	actions []report.Action
+}
+
+// startReport begins to record if there is a report or a rule. It writes each
+// report once: a file that cannot be written is an error before the start.
+func (r *runner) startReport(program []string) error {
+	if len(r.Report) == 0 && len(r.Expect) == 0 {
+		return nil
+	}
+	var errs []error
+	for _, e := range r.Expect {
+		if err := e.CheckPlace(r.machine); err != nil {
+			errs = append(errs, fmt.Errorf("--expect %v: %w", e, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	recorder := report.NewRecorder()
+	stopWatch := report.Watch(r.expectations(), r.machine, recorder)
+	detach := recorder.Attach(r.machine)
+	r.report = &runReport{recorder: recorder, program: program, stop: func() { stopWatch(); detach() }}
+	first := recorder.Report(r.machine, false)
+	first.Program = program
+	if err := r.writeReport(first); err != nil {
+		r.report.stop()
+		return err
+	}
+	return nil
+}
+
+func (r *runner) expectations() (list []*report.Expectation) {
+	for _, e := range r.Expect {
+		list = append(list, e.Expectation)
+	}
+	return list
+}
+
+// expectsExit reports whether a rule is about the status of the program.
+func (r *runner) expectsExit() bool {
+	for _, e := range r.Expect {
+		if strings.HasPrefix(e.String(), "exit") {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *runner) writeReport(content *report.Report) error {
+	var errs []error
+	for _, f := range r.Report {
+		if err := content.Write(f.name, f.format); err != nil {
+			errs = append(errs, fmt.Errorf("--report: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// happened notes that something was asked for, and when it happened.
+func (r *runReport) happened(asked string, times ...time.Time) {
+	if r == nil {
+		return
+	}
+	a := report.Action{Asked: asked, Happened: []float64{}}
+	for _, t := range times {
+		a.Happened = append(a.Happened, r.recorder.Since(t))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.actions = append(r.actions, a)
+}
+
+// failed notes that an action failed or was missed. happened has noted it.
+func (r *runReport) failed(asked string, err error) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.actions {
+		if strings.HasSuffix(r.actions[i].Asked, " "+asked) && r.actions[i].Error == "" {
+			r.actions[i].Error = err.Error()
+			return
+		}
+	}
+}
+
+// endReport checks the rules and writes the reports. err is the error of the
+// run.
+func (r *runner) endReport(status int, err error) error {
+	if r.report == nil {
+		return nil
+	}
+	r.report.stop()
+	content := r.report.recorder.Report(r.machine, true)
+	content.Program = r.report.program
+	content.Actions = append(content.Actions, r.report.actions...)
+	if err != nil {
+		content.Error = err.Error()
+	} else {
+		content.Exit = &status
+	}
+	for _, e := range r.Expect {
+		failed := e.Check(content)
+		content.Expectations = append(content.Expectations, report.Checked{Rule: e.String(), Failed: failed})
+		if failed != "" {
+			r.log.Error(fmt.Sprintf("expected %v, but %s", e, failed))
+			r.count()
+		}
+	}
+	return r.writeReport(content)
+}
