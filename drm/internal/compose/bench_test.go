@@ -70,7 +70,7 @@ func BenchmarkCompose(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			var gamma *Gamma
+			var gamma Grade
 			if c.gamma {
 				gamma = NewGamma(randomLUT(r, 256))
 			}

@@ -89,7 +89,7 @@ func TestLines(t *testing.T) {
 			layers = append(layers, l)
 		}
 		var lut []uapi.ColorLUT
-		var gamma *Gamma
+		var gamma Grade
 		if r.IntN(4) == 0 {
 			lut = randomLUT(r, 1+r.IntN(256))
 			gamma = NewGamma(lut)
