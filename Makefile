@@ -56,7 +56,7 @@ vet:
 	@unformatted=$$(git ls-files '*.go' | grep -v /testdata/ | xargs $(TOOL) goimports -l); \
 		if [ -n "$$unformatted" ]; then echo "run goimports -w on:" $$unformatted >&2; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags compositors ./cmd/udrm
+	$(GO) vet -tags compositors ./cmd/udrm ./docs
 	$(GO) build -o bin/guardcheck ./cmd/guardcheck
 	$(GO) vet -vettool=bin/guardcheck ./...
 	$(TOOL) staticcheck ./...
@@ -103,4 +103,4 @@ bench:
 
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"
-	$(GO) test -count=1 -tags compositors -run 'Sway|Xorg' ./cmd/udrm
+	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Xorg' ./cmd/udrm ./docs

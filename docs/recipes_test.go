@@ -84,10 +84,9 @@ func TestPytest(t *testing.T) {
 	}
 }
 
-// TestSteering runs the tests that use the Python client.
-func TestSteering(t *testing.T) {
-	dir := workplace(t)
-	recipe(t, dir, "testing.md", "test_steering.py")
+// pythonClient copies the client for Python to dir.
+func pythonClient(t *testing.T, dir string) {
+	t.Helper()
 	client, err := os.ReadFile("clients/udrm.py")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "udrm.py"), client, 0o644)
@@ -95,6 +94,13 @@ func TestSteering(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestSteering runs the tests that use the Python client.
+func TestSteering(t *testing.T) {
+	dir := workplace(t)
+	recipe(t, dir, "testing.md", "test_steering.py")
+	pythonClient(t, dir)
 	if out := run(t, dir, "pytest-3", "-q"); !strings.Contains(out, "2 passed") {
 		t.Errorf("not all tests ran:\n%s", out)
 	}

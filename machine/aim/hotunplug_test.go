@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -293,20 +292,7 @@ func unplugAt(t *testing.T, f flow, text string, plain []answer) (got, later err
 
 // flipWith shows a framebuffer with MODE_ATOMIC and the flags.
 func flipWith(k *kmsclient.Client, plane, fb, flags uint32) error {
-	properties, err := k.Properties(plane, uapi.ModeObjectPlane)
-	if err != nil {
-		return err
-	}
-	property, ok := properties.Get("FB_ID")
-	if !ok {
-		return errors.New("the plane has no property FB_ID")
-	}
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	return kmsclient.Ioctl(k, uapi.IoctlModeAtomic, &uapi.ModeAtomic{
-		Flags: flags, CountObjs: 1, ObjsPtr: kmsclient.Address(&pin, []uint32{plane}), CountPropsPtr: kmsclient.Address(&pin, []uint32{1}),
-		PropsPtr: kmsclient.Address(&pin, []uint32{property.ID}), PropValuesPtr: kmsclient.Address(&pin, []uint64{uint64(fb)}),
-	})
+	return k.Commit(flags, kmsclient.Set{Object: plane, ObjectType: uapi.ModeObjectPlane, Property: "FB_ID", Value: uint64(fb)})
 }
 
 // waitVblank waits for the next vblank.
