@@ -38,6 +38,7 @@ type Bus struct {
 	mu          sync.Mutex
 	devices     []*Device // oldest first
 	drivers     []string  // the names of all drivers that were ever bound
+	modules     []string  // their modules
 	rescan      func() error
 	subscribers []*func(Event)
 }
@@ -73,11 +74,21 @@ func (b *Bus) Drivers() []string {
 	return slices.Clone(b.drivers)
 }
 
-func (b *Bus) noteDriver(name string) {
+// Modules returns the names of the kernel modules of these drivers.
+func (b *Bus) Modules() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !slices.Contains(b.drivers, name) {
-		b.drivers = append(b.drivers, name)
+	return slices.Clone(b.modules)
+}
+
+func (b *Bus) noteDriver(driver *Driver) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Contains(b.drivers, driver.Name) {
+		b.drivers = append(b.drivers, driver.Name)
+	}
+	if module := driver.module(); !slices.Contains(b.modules, module) {
+		b.modules = append(b.modules, module)
 	}
 }
 
@@ -104,14 +115,15 @@ func (b *Bus) Rescan() error {
 
 // Add puts a new device on the bus, without a driver. It fails with EEXIST if
 // the name is taken.
-func (b *Bus) Add(name string) (*Device, error) {
-	d := &Device{bus: b, name: name}
+func (b *Bus) Add(name string) (*Device, error) { return b.add(&Device{bus: b, name: name}) }
+
+func (b *Bus) add(d *Device) (*Device, error) {
 	d.mu.Lock() // a goroutine that finds it before it is announced must wait to bind it
 	defer d.mu.Unlock()
 	b.mu.Lock()
-	if slices.ContainsFunc(b.devices, func(other *Device) bool { return other.name == name }) {
+	if slices.ContainsFunc(b.devices, func(other *Device) bool { return other.name == d.name }) {
 		b.mu.Unlock()
-		return nil, fmt.Errorf("bus %s: cannot add %s: the name is taken: %w", b.name, name, unix.EEXIST)
+		return nil, fmt.Errorf("bus %s: cannot add %s: the name is taken: %w", b.name, d.name, unix.EEXIST)
 	}
 	b.devices = append(b.devices, d)
 	b.mu.Unlock()

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,11 @@ type Driver struct {
 	// Name is the name of the driver in /sys/bus/BUS/drivers.
 	Name string
 
+	// Module is the name of the kernel module in /sys/module; "" stands for
+	// Name. Parameters are the files of its directory parameters.
+	Module     string
+	Parameters []Attr
+
 	// Probe takes over the device. It adds whatever it acquires to dev.Devres.
 	// When Probe returns an error or panics, the bus releases all of that,
 	// newest first, and the device stays without a driver.
@@ -33,13 +39,14 @@ type Driver struct {
 // A Device is a device on a bus, bound to a driver or not. It is an object for
 // names and logs: it may be there without its hardware.
 type Device struct {
-	bus  *Bus
-	name string
+	bus         *Bus
+	name        string
+	description Description
 
 	mu    sync.Mutex  // the device lock, see the package comment
-	last  *Driver     // the driver of the last Bind, or nil
 	gone  atomic.Bool // removed from the bus; set with mu held
 	bound atomic.Pointer[BoundDevice]
+	last  atomic.Pointer[Driver] // the driver of the last Bind, or nil; set with mu held
 }
 
 // A BoundDevice is a device as bound hardware: the view of its driver.
@@ -77,11 +84,23 @@ func (d *Device) Driver() string {
 func (d *Device) LastDriver() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last == nil {
-		return ""
+	if last := d.last.Load(); last != nil {
+		return last.Name
 	}
-	return d.last.Name
+	return ""
 }
+
+// Module returns the kernel module of the driver that the device is or was bound
+// to, with its parameters. The name is "" before the first Bind.
+func (d *Device) Module() (name string, parameters []Attr) {
+	last := d.last.Load()
+	if last == nil {
+		return "", nil
+	}
+	return last.module(), last.Parameters
+}
+
+func (d *Driver) module() string { return cmp.Or(d.Module, d.Name) }
 
 // Bind binds the device to driver: it calls the driver's Probe. It fails with
 // EBUSY if the device is bound, with ENODEV if it was removed, and with the
@@ -95,8 +114,8 @@ func (d *Device) Bind(driver *Driver) error {
 	case d.bound.Load() != nil:
 		return d.refuse("bind to "+driver.Name, "it is bound to "+d.Driver(), unix.EBUSY)
 	}
-	d.last = driver
-	d.bus.noteDriver(driver.Name)
+	d.last.Store(driver)
+	d.bus.noteDriver(driver)
 	b := &BoundDevice{dev: d, driver: driver}
 	b.devres.OnRelease = func(name string) {
 		d.bus.send(Event{Action: "release", Device: d, Resource: name})
@@ -116,7 +135,7 @@ func (d *Device) Bind(driver *Driver) error {
 // and like [Device.Bind].
 func (d *Device) Rebind(driver string) error {
 	d.mu.Lock()
-	last := d.last
+	last := d.last.Load()
 	d.mu.Unlock()
 	if last == nil || last.Name != driver {
 		return d.refuse("rebind to "+driver, "that was not its last driver", unix.ENODEV)

@@ -18,6 +18,7 @@ type Class struct {
 	minors      [2 * minorsOfType]*Minor // reserved numbers, see Minor.slot
 	kobjects    []*Kobject               // parents first
 	subscribers []*func(Uevent)
+	ids         map[string]*IDs
 	options     ClassOptions
 	tracers     atomic.Pointer[[]*Tracer] // nil when no one traces; changed with mu held
 }

@@ -225,7 +225,7 @@ func setVersion(dev *RegisteredDevice, req *Request, arg *uapi.SetVersion) error
 	}
 	if asked.DiMajor != -1 && asked.DiMinor >= 1 {
 		dev.masterMu.Lock()
-		req.File.master.Load().unique = dev.Unique()
+		req.File.master.Load().unique = dev.busID()
 		dev.masterMu.Unlock()
 	}
 	if !fits(asked.DdMajor, asked.DdMinor, arg.DdMajor, arg.DdMinor) {

@@ -113,6 +113,15 @@ func (d *Device) Name() string { return d.primary.Name() }
 // Unique returns the name of the device on its bus (DRM_IOCTL_GET_UNIQUE).
 func (d *Device) Unique() string { return d.parent.Name() }
 
+// busID returns the name of the device as GET_UNIQUE answers it
+// (drm_set_busid).
+func (d *Device) busID() string {
+	if d.parent.Bus().Name() == "pci" {
+		return "pci:" + d.Unique()
+	}
+	return d.Unique()
+}
+
 // Class returns the class that the device belongs to.
 func (d *Device) Class() *Class { return d.class }
 

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 
@@ -29,14 +30,62 @@ func (h *Host) addBus(t *vfs.Tree, b *bus.Bus) {
 		if d.Removed() {
 			continue
 		}
+		addParents(t, d)
 		h.addDevice(t, d, h.firstSeen(d))
 		dir := sysPath(d)
 		t.AddContent(dir+"/remove", 0o200, vfs.Content{Store: whenTrue(func() error { return d.Remove(context.Background()) })})
 		if driver := d.Driver(); driver != "" {
 			t.AddLink(dir+"/driver", up(dir)+"bus/"+b.Name()+"/drivers/"+driver)
 			t.AddLink(top+"/drivers/"+driver+"/"+d.Name(), "../../../.."+strings.TrimPrefix(dir, "/sys"))
+			if module, _ := d.Module(); module != driver {
+				t.AddLink(top+"/drivers/"+driver+"/module", "../../../../module/"+module)
+			}
 		}
 	}
+}
+
+// addParents adds the devices that a device is a part of.
+func addParents(t *vfs.Tree, d *bus.Device) {
+	for _, p := range d.Description().Parents {
+		dir := "/sys/devices/" + p.Path
+		t.AddDir(dir)
+		env := p.Env
+		if p.Driver != "" {
+			env = append([]string{"DRIVER=" + p.Driver}, env...)
+			t.AddLink(dir+"/driver", up(dir)+"bus/"+p.Bus+"/drivers/"+p.Driver)
+		}
+		t.AddFile(dir+"/uevent", 0o644, constant(lines(env)))
+		addAttrs(t, dir, p.Attrs)
+		t.AddLink(dir+"/subsystem", up(dir)+"bus/"+p.Bus)
+		addPower(t, dir)
+		t.AddLink("/sys/bus/"+p.Bus+"/devices/"+path.Base(dir), "../../../"+strings.TrimPrefix(dir, "/sys/"))
+	}
+}
+
+func addAttrs(t *vfs.Tree, dir string, attrs []bus.Attr) {
+	for _, a := range attrs {
+		t.AddFile(dir+"/"+a.Name, 0o444, constant(a.Content))
+	}
+}
+
+// lines returns the content of a file with the lines.
+func lines(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return strings.Join(list, "\n") + "\n"
+}
+
+// deviceEnv returns the properties in uevents of a device.
+func deviceEnv(d *bus.Device) []string {
+	env := d.Description().Env
+	if env == nil {
+		return []string{"MODALIAS=" + d.Bus().Name() + ":" + d.Name()}
+	}
+	if driver := d.Driver(); driver != "" {
+		return append([]string{"DRIVER=" + driver}, env...)
+	}
+	return env
 }
 
 // whenTrue returns the store function of a file that does something when a

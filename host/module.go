@@ -15,7 +15,7 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// Programs see a driver of a bus as a module. Unloading it unbinds its devices,
+// Programs see the module of a driver. Unloading it unbinds its devices,
 // unless a client uses one; loading it binds them again. modprobe and libkmod
 // look into /sys/module and call delete_module. To load, they run the command
 // in a file of modprobe.d, as no module file exists.
@@ -28,39 +28,42 @@ func (h *Host) addModules(t *vfs.Tree) {
 	buses := slices.Collect(maps.Keys(h.buses))
 	t.AddFile(modprobeFile, 0o444, func() string { return loadCommands(buses) })
 	for _, b := range buses {
-		for _, driver := range b.Drivers() {
-			if len(boundTo(buses, driver)) == 0 {
+		for _, d := range b.Devices() {
+			if d.Driver() == "" {
 				continue
 			}
-			dir := "/sys/module/" + driver
+			module, parameters := d.Module()
+			dir := "/sys/module/" + module
 			t.AddDir(dir + "/holders")
 			t.AddFile(dir+"/initstate", 0o444, constant("live\n"))
+			addAttrs(t, dir+"/parameters", parameters)
 		}
 	}
 }
 
 // loadCommands returns the content of modprobeFile.
 func loadCommands(buses []*bus.Bus) string {
-	commands := make(map[string][]string) // by driver
+	commands := make(map[string][]string) // by module
 	for _, b := range buses {
 		for _, d := range b.Devices() {
 			if driver := d.LastDriver(); driver != "" {
-				commands[driver] = append(commands[driver], fmt.Sprintf("echo %s > /sys/bus/%s/drivers/%s/bind", d.Name(), b.Name(), driver))
+				module, _ := d.Module()
+				commands[module] = append(commands[module], fmt.Sprintf("echo %s > /sys/bus/%s/drivers/%s/bind", d.Name(), b.Name(), driver))
 			}
 		}
 	}
 	var out strings.Builder
-	for _, driver := range slices.Sorted(maps.Keys(commands)) {
-		fmt.Fprintf(&out, "install %s %s\n", driver, strings.Join(commands[driver], "; "))
+	for _, module := range slices.Sorted(maps.Keys(commands)) {
+		fmt.Fprintf(&out, "install %s %s\n", module, strings.Join(commands[module], "; "))
 	}
 	return out.String()
 }
 
-// boundTo returns the devices that are bound to a driver.
-func boundTo(buses []*bus.Bus, driver string) (devices []*bus.Device) {
+// boundTo returns the devices that are bound to a driver of a module.
+func boundTo(buses []*bus.Bus, module string) (devices []*bus.Device) {
 	for _, b := range buses {
 		for _, d := range b.Devices() {
-			if d.Driver() == driver {
+			if name, _ := d.Module(); name == module && d.Driver() != "" {
 				devices = append(devices, d)
 			}
 		}
@@ -79,7 +82,7 @@ func (c *call) deleteModule() {
 	c.host.treeMu.Lock()
 	buses := slices.Collect(maps.Keys(c.host.buses))
 	c.host.treeMu.Unlock()
-	known := slices.ContainsFunc(buses, func(b *bus.Bus) bool { return slices.Contains(b.Drivers(), name) })
+	known := slices.ContainsFunc(buses, func(b *bus.Bus) bool { return slices.Contains(b.Modules(), name) })
 	if !known {
 		c.proceed()
 		return
@@ -94,15 +97,15 @@ func (c *call) mayUnload() bool {
 	return c.capable(unix.CAP_SYS_MODULE) || self != 0 && c.client().UID == self
 }
 
-// unload unbinds the devices of a driver. Errors: EPERM; ENOENT when it has
+// unload unbinds the devices of a module. Errors: EPERM; ENOENT when it has
 // none; EWOULDBLOCK when a client uses one of them.
-func (h *Host) unload(buses []*bus.Bus, driver string, permitted bool) error {
+func (h *Host) unload(buses []*bus.Bus, module string, permitted bool) error {
 	if !permitted {
 		return unix.EPERM
 	}
 	h.attributes.Drain()
 	h.files.Drain()
-	devices := boundTo(buses, driver)
+	devices := boundTo(buses, module)
 	if len(devices) == 0 {
 		return unix.ENOENT
 	}

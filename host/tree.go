@@ -61,6 +61,9 @@ func kobjectPath(k *drm.Kobject) string {
 }
 
 func sysPath(d *bus.Device) string {
+	if path := d.Description().Path; path != "" {
+		return "/sys/devices/" + path
+	}
 	return "/sys/devices/" + d.Bus().Name() + "/" + d.Name()
 }
 
@@ -69,19 +72,30 @@ func up(dir string) string {
 	return strings.Repeat("../", strings.Count(strings.TrimPrefix(dir, "/sys"), "/"))
 }
 
-// addDevice adds the files that every device on a bus has.
+// addDevice adds the files that every device on a bus has. Those of the bus faux
+// have fewer.
 func (h *Host) addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	dir, name := sysPath(d), d.Bus().Name()
 	t.AddDir(dir)
+	env := deviceEnv(d)
 	t.AddContent(dir+"/uevent", 0o644, vfs.Content{
-		Show:  constant("MODALIAS=" + modalias(d) + "\n"),
+		Show:  constant(lines(env)),
 		Store: storeUevent(func(action string, env []string) { h.sendBusEvent(d, action, env) }),
 	})
-	t.AddFile(dir+"/modalias", 0o444, constant(modalias(d)+"\n"))
-	t.AddFile(dir+"/driver_override", 0o644, constant("(null)\n"))
+	for _, property := range env {
+		if alias, ok := strings.CutPrefix(property, "MODALIAS="); ok {
+			t.AddFile(dir+"/modalias", 0o444, constant(alias+"\n"))
+		}
+	}
 	t.AddLink(dir+"/subsystem", up(dir)+"bus/"+name)
-	addPower(t, dir)
-	t.AddLink("/sys/bus/"+name+"/devices/"+d.Name(), "../../../devices/"+name+"/"+d.Name())
+	if name == "platform" || name == "pci" {
+		t.AddFile(dir+"/driver_override", 0o644, constant("(null)\n"))
+	}
+	if name != "faux" {
+		addPower(t, dir)
+	}
+	addAttrs(t, dir, d.Description().Attrs)
+	t.AddLink("/sys/bus/"+name+"/devices/"+d.Name(), "../../../"+strings.TrimPrefix(dir, "/sys/"))
 	record := udev.Record{Initialized: seen, Properties: pathIDs(d)}
 	t.AddFile("/run/udev/data/+"+name+":"+d.Name(), 0o644, constant(record.String()))
 }
@@ -135,7 +149,9 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 	if k.Minor != nil {
 		number := fmt.Sprintf("%d:%d", drm.Major, k.Minor.Number())
 		t.AddChar("/dev/dri/"+k.Name, 0o660, k.Minor.Number())
-		t.AddLink("/dev/"+byPath(k), "../"+k.Name)
+		for _, link := range byPath(k) {
+			t.AddLink("/dev/"+link, "../"+k.Name)
+		}
 		t.AddLink("/dev/char/"+number, "../dri/"+k.Name)
 		t.AddLink("/sys/dev/char/"+number, "../.."+strings.TrimPrefix(dir, "/sys"))
 	}
@@ -148,7 +164,7 @@ func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
 	id := "+drm:" + k.Name
 	if k.Minor != nil {
 		id = fmt.Sprintf("c%d:%d", drm.Major, k.Minor.Number())
-		record.Links = []string{byPath(k)}
+		record.Links = byPath(k)
 	}
 	t.AddFile("/run/udev/data/"+id, 0o644, constant(record.String()))
 	for _, tag := range record.Tags {
@@ -175,14 +191,20 @@ func kobjectEnv(k *drm.Kobject) []string {
 func (h *Host) udevProperties(k *drm.Kobject) []string {
 	properties := append([]string{fmt.Sprintf("USEC_INITIALIZED=%d", h.firstSeen(k).Microseconds())}, udevIDs(k)...)
 	if k.Minor != nil {
-		properties = append(properties, "DEVLINKS=/dev/"+byPath(k))
+		for _, link := range byPath(k) {
+			properties = append(properties, "DEVLINKS=/dev/"+link)
+		}
 	}
 	return properties
 }
 
 // udevIDs returns the properties that udev's rules give to an object.
 func udevIDs(k *drm.Kobject) []string {
-	return append(pathIDs(k.Parent), "ID_FOR_SEAT=drm-"+udev.PathTag(idPath(k.Parent)))
+	ids := pathIDs(k.Parent)
+	if ids == nil {
+		return nil
+	}
+	return append(ids, "ID_FOR_SEAT=drm-"+udev.PathTag(idPath(k.Parent)))
 }
 
 // kobjectTags returns the tags that udev's rules give to an object.
@@ -193,13 +215,15 @@ func kobjectTags(k *drm.Kobject) []string {
 	return []string{"master-of-seat", "seat", "uaccess"}
 }
 
-// byPath returns the persistent link to a node that udev's rules make, below
-// /dev.
-func byPath(k *drm.Kobject) string {
-	return "dri/by-path/" + idPath(k.Parent) + "-" + byPathSuffix(k.Minor)
+// byPath returns the persistent links to a node that udev's rules make, below
+// /dev: one, or none for a device without ID_PATH.
+func byPath(k *drm.Kobject) []string {
+	id := idPath(k.Parent)
+	if id == "" {
+		return nil
+	}
+	return []string{"dri/by-path/" + id + "-" + byPathSuffix(k.Minor)}
 }
-
-func modalias(d *bus.Device) string { return d.Bus().Name() + ":" + d.Name() }
 
 func byPathSuffix(m *drm.Minor) string {
 	if m.Type() == drm.Render {
@@ -208,11 +232,20 @@ func byPathSuffix(m *drm.Minor) string {
 	return "card"
 }
 
-func idPath(d *bus.Device) string { return udev.PathID(d.Bus().Name(), d.Name()) }
+// idPath returns ID_PATH, or "" for a device that has none.
+func idPath(d *bus.Device) string {
+	if id := d.Description().IDPath; id != "" {
+		return id
+	}
+	return udev.PathID(d.Bus().Name(), d.Name())
+}
 
 // pathIDs returns the properties that udev's path_id gives to a device.
 func pathIDs(d *bus.Device) []string {
 	id := idPath(d)
+	if id == "" {
+		return nil
+	}
 	return []string{"ID_PATH=" + id, "ID_PATH_TAG=" + udev.PathTag(id)}
 }
 

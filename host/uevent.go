@@ -47,7 +47,7 @@ func (h *Host) sendBusEvent(d *bus.Device, action string, env []string) {
 		Action:     action,
 		DevPath:    strings.TrimPrefix(sysPath(d), "/sys"),
 		Subsystem:  d.Bus().Name(),
-		Env:        append(env, "MODALIAS="+modalias(d)),
+		Env:        append(env, deviceEnv(d)...),
 		Properties: pathIDs(d),
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/lookalike"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/machine/config"
 )
@@ -19,7 +20,9 @@ import (
 type Card struct {
 	machine     *Machine
 	label       string
+	bus         *bus.Bus
 	device      string // its name on the bus
+	shown       bus.Description
 	description config.Card
 
 	actions sync.Mutex // serialises Plug and Bind
@@ -31,7 +34,7 @@ type Card struct {
 }
 
 // newCard returns an unplugged card, which has that many predecessors of its
-// driver.
+// driver. The caller holds Machine.mu, or has the machine alone.
 func (m *Machine) newCard(label string, description config.Card, predecessors int) *Card {
 	device := string(description.Driver)
 	if predecessors > 0 {
@@ -40,7 +43,32 @@ func (m *Machine) newCard(label string, description config.Card, predecessors in
 	if description.VKMS.Clock == nil {
 		description.VKMS.Clock = m.clock
 	}
-	return &Card{machine: m, label: label, device: device, description: description}
+	c := &Card{machine: m, label: label, bus: m.busOf("platform"), device: device, description: description}
+	if l := description.Lookalike; l != nil {
+		clocked := *l
+		if clocked.Clock == nil {
+			clocked.Clock = m.clock
+		}
+		c.description.Lookalike = &clocked
+		c.setPlace(&clocked)
+	}
+	return c
+}
+
+// setPlace gives the card a place on the bus of its description that no other card
+// has. The caller holds Machine.mu, or has the machine alone.
+func (c *Card) setPlace(l *lookalike.Config) {
+	for n := 0; ; n++ {
+		place := l.Bus.Place(l.Info.Name, n)
+		c.bus, c.device, c.shown = c.machine.busOf(place.Bus), place.Name, place.Description
+		taken := false
+		for _, other := range c.machine.cards {
+			taken = taken || other.bus == c.bus && other.device == c.device
+		}
+		if !taken {
+			return
+		}
+	}
 }
 
 // Label returns the name of the card in the description, such as "card0".
@@ -73,7 +101,9 @@ func (c *Card) Node() string {
 
 // Owns reports whether the device is, or was, a device of this card. It takes no
 // locks.
-func (c *Card) Owns(dev *drm.Device) bool { return dev.Parent().Name() == c.device }
+func (c *Card) Owns(dev *drm.Device) bool {
+	return dev.Parent().Bus() == c.bus && dev.Parent().Name() == c.device
+}
 
 // String returns the label, and the node if it has another name.
 func (c *Card) String() string {
@@ -109,7 +139,7 @@ func (c *Card) noteUnplug(dev *bus.Device) {
 func (c *Card) Plug(ctx context.Context) error {
 	c.actions.Lock()
 	defer c.actions.Unlock()
-	dev, err := c.machine.bus.Add(c.device)
+	dev, err := c.bus.AddDescribed(c.device, c.shown)
 	if errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("%s is already plugged", c.label)
 	} else if err != nil {
@@ -177,7 +207,7 @@ func (c *Card) Unbind(ctx context.Context) error {
 
 // onBus returns the device of a plugged card.
 func (c *Card) onBus() (*bus.Device, error) {
-	dev := c.machine.bus.Device(c.device)
+	dev := c.bus.Device(c.device)
 	if dev == nil {
 		return nil, fmt.Errorf("%s is not plugged", c.label)
 	}
@@ -206,7 +236,7 @@ func (m *Machine) busEvent(e bus.Event) {
 		}
 	}
 	for _, c := range m.Cards() {
-		if c.device == e.Device.Name() && dev != nil {
+		if c.bus == e.Device.Bus() && c.device == e.Device.Name() && dev != nil {
 			c.mu.Lock()
 			c.drm = dev
 			c.mu.Unlock()
@@ -218,7 +248,7 @@ func (m *Machine) busEvent(e bus.Event) {
 func (m *Machine) rescan() error {
 	var errs []error
 	for _, c := range m.Cards() {
-		if c.Plugged() && m.bus.Device(c.device) == nil {
+		if c.Plugged() && c.bus.Device(c.device) == nil {
 			errs = append(errs, c.Plug(context.Background()))
 		}
 	}

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/lookalike"
 	"github.com/udrm/udrm/driver/vgem"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
@@ -29,6 +30,9 @@ func drivers(own []Driver) map[config.Driver]Driver {
 			return vgem.NewDriver(class).BusDriver()
 		}},
 	}
+	all[config.Lookalike] = Driver{Name: config.Lookalike, New: func(class *drm.Class, card config.Card) *bus.Driver {
+		return lookalike.NewDriver(class, *card.Lookalike).BusDriver()
+	}}
 	for _, d := range own {
 		all[d.Name] = d
 	}

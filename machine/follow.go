@@ -27,7 +27,7 @@ const relook = time.Second
 // connector.
 func (c *Card) Follow(ctx context.Context, connector string, show func(*image.NRGBA) error) error {
 	plugged := make(chan struct{}, 1)
-	defer c.machine.bus.Subscribe(func(e bus.Event) {
+	defer c.bus.Subscribe(func(e bus.Event) {
 		if e.Action != "bind" || e.Device.Name() != c.device {
 			return
 		}

@@ -24,7 +24,7 @@ const (
 
 // State returns the state of the card.
 func (c *Card) State() State {
-	dev := c.machine.bus.Device(c.device)
+	dev := c.bus.Device(c.device)
 	switch {
 	case dev == nil:
 		return Unplugged

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/lookalike"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
 	"github.com/udrm/udrm/internal/loglimit"
@@ -72,7 +73,7 @@ type Machine struct {
 	opts    Options
 	log     *slog.Logger
 	class   *drm.Class
-	bus     *bus.Bus
+	buses   map[string]*bus.Bus // by name; does not change
 	host    *host.Host
 	drivers map[config.Driver]Driver
 	marker  string // see leftovers.go
@@ -89,7 +90,7 @@ type Machine struct {
 // enabled.
 func New(cards []config.Card, opts Options) (*Machine, error) {
 	m := &Machine{
-		opts: opts, log: opts.Logger, bus: bus.New("platform"), marker: newMarker(),
+		opts: opts, log: opts.Logger, buses: newBuses(), marker: newMarker(),
 		drivers: drivers(opts.Drivers), described: len(cards), cards: make(map[string]*Card),
 	}
 	m.clock = newClock(m, opts.Clock)
@@ -105,8 +106,10 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	if opts.Tracer != nil {
 		m.class.Trace(opts.Tracer)
 	}
-	m.bus.OnRescan(m.rescan)
-	m.bus.Subscribe(m.busEvent)
+	for _, b := range m.buses {
+		b.OnRescan(m.rescan)
+		b.Subscribe(m.busEvent)
+	}
 	count := make(map[config.Driver]int)
 	for i, description := range cards {
 		label := fmt.Sprintf("card%d", i)
@@ -200,8 +203,19 @@ func CheckLabel(label string) error {
 // Class returns the class that the DRM devices of the cards belong to.
 func (m *Machine) Class() *drm.Class { return m.class }
 
-// Bus returns the bus that the cards are plugged into.
-func (m *Machine) Bus() *bus.Bus { return m.bus }
+// Bus returns the platform bus, which the cards of most drivers are plugged into.
+func (m *Machine) Bus() *bus.Bus { return m.busOf("platform") }
+
+// newBuses returns the buses of a machine.
+func newBuses() map[string]*bus.Bus {
+	buses := make(map[string]*bus.Bus)
+	for _, name := range lookalike.BusTypes {
+		buses[name] = bus.New(name)
+	}
+	return buses
+}
+
+func (m *Machine) busOf(name string) *bus.Bus { return m.buses[name] }
 
 // Denied returns an error if the machine was not allowed to look into a program,
 // so that the program cannot use the cards. The log has the reason.
@@ -223,8 +237,10 @@ func (m *Machine) Close(ctx context.Context) error {
 		}
 	}
 	err := m.host.Close()
-	for _, dev := range m.bus.Devices() {
-		err = errors.Join(err, dev.Remove(ctx))
+	for _, b := range m.buses {
+		for _, dev := range b.Devices() {
+			err = errors.Join(err, dev.Remove(ctx))
+		}
 	}
 	m.clock.end()
 	return err

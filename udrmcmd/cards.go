@@ -13,6 +13,7 @@ import (
 // cardFlags describe the cards: all of them alike, or each in a file.
 type cardFlags struct {
 	Config    string   `placeholder:"FILE" help:"Read the cards from a file, or from a directory laid out as /config/vkms. Excludes the other flags of this group. For the format see \"${name} help config\"."`
+	Like      string   `placeholder:"FILE" help:"Make cards that look like those of which drm_info -j has printed FILE. Excludes the other flags of this group. See \"${name} help cards\"."`
 	Cards     int      `placeholder:"N" default:"1" help:"Number of cards: card0, card1 and so on; default: ${default}."`
 	Driver    string   `placeholder:"NAME" default:"${driver}" enum:"${drivers}" help:"Driver of the cards: ${driver_list}; default: ${default}."`
 	Monitor   []string `sep:"none" placeholder:"MONITOR" help:"${monitor_help}"`
@@ -48,12 +49,21 @@ func givenCardFlags(ctx *kong.Context) (names []string) {
 // further cards, nil for none. given are the names of the flags on the command
 // line.
 func (f *cardFlags) describe(a *app, given []string) (list []config.Card, template *config.Card, err error) {
-	if f.Config != "" {
+	for _, file := range []string{"config", "like"} {
+		if !slices.Contains(given, file) {
+			continue
+		}
 		for _, name := range given {
-			if name != "config" {
-				return nil, nil, fmt.Errorf("--%s cannot be combined with --config; write it into the file", name)
+			if name != file {
+				return nil, nil, fmt.Errorf("--%s cannot be combined with --%s; write it into the file", name, file)
 			}
 		}
+	}
+	if f.Like != "" {
+		list, err := config.ReadSnapshot(f.Like)
+		return list, nil, err
+	}
+	if f.Config != "" {
 		var names []config.Driver
 		for _, d := range a.Drivers {
 			names = append(names, d.Name)

@@ -36,6 +36,7 @@ func topics() []topic {
 		{"clock", "what makes vblanks happen", fileTopic("clock")},
 		{"storm", "random hot-plugs and faults, and how to shrink them", fileTopic("storm")},
 		{"report", "the files of --report and the rules of --expect", fileTopic("report")},
+		{"cards", "cards that look like given hardware", fileTopic("cards")},
 		{"control", "how to steer a running machine", fileTopic("control")},
 		{"trace-format", "the format of the files of --trace", func(*app) string { return trace.Format() }},
 		{"environment", "environment variables", fileTopic("environment")},

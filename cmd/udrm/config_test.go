@@ -237,7 +237,7 @@ func TestConfigOfManyCards(t *testing.T) {
 		"card4 has no display: its driver is vgem":        noDisplay,
 		"card0 is already plugged":                        s.card(t, "card0").Plug(t.Context()),
 		"card0 is already bound to driver vkms":           s.card(t, "card0").Bind(t.Context()),
-		"card1 has no connector DP-1; it has Virtual-1":   s.card(t, "card1").Disconnect(t.Context(), "DP-1"),
+		"card1 has no connector DP-1; it has Virtual-2":   s.card(t, "card1").Disconnect(t.Context(), "DP-1"),
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)

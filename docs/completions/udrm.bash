@@ -16,6 +16,7 @@ _udrm() {
 		done
 		case $previous in
 		--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--like) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--cards) return ;;
 		--driver) COMPREPLY=($(compgen -W "vkms vgem" -- "$word")); return ;;
 		--monitor) return ;;
@@ -32,7 +33,7 @@ _udrm() {
 		--expect) return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -126,6 +127,7 @@ _udrm() {
 		done
 		case $previous in
 		--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+		--like) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--cards) return ;;
 		--driver) COMPREPLY=($(compgen -W "vkms vgem" -- "$word")); return ;;
 		--monitor) return ;;
@@ -144,7 +146,7 @@ _udrm() {
 		--failing) return ;;
 		--timeout) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
 		--machine) return ;;
@@ -157,7 +159,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock storm report control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock storm report cards control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

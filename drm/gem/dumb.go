@@ -14,6 +14,9 @@ import (
 // createDumb makes a buffer for pixels drawn by the CPU. It ignores the
 // client's pitch, size and handle.
 func (m *Manager) createDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCreateDumb) error {
+	if m.noDumb {
+		return errNoDumb
+	}
 	arg.Handle, arg.Pitch, arg.Size = 0, 0, 0
 	pitch, size, ok := dumbLayout(arg.Width, arg.Height, arg.BPP)
 	if !ok {
@@ -57,6 +60,9 @@ func dumbLayout(width, height, bpp uint32) (pitch uint32, size uint64, ok bool) 
 
 // mapDumb returns the offset at which the client can map the buffer.
 func (m *Manager) mapDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeMapDumb) error {
+	if m.noDumb {
+		return errNoDumb
+	}
 	o, err := m.Lookup(req.File, arg.Handle)
 	if err != nil {
 		return err
@@ -71,5 +77,8 @@ func (m *Manager) mapDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 }
 
 func (m *Manager) destroyDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeDestroyDumb) error {
+	if m.noDumb {
+		return errNoDumb
+	}
 	return m.CloseHandle(req.File, arg.Handle)
 }

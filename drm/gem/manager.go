@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -15,6 +17,7 @@ import (
 // A Manager manages the buffers of one device. It is a [drm.Part].
 type Manager struct {
 	memfdName string // name of the memfds of its buffers, and of no others
+	noDumb    bool   // see RefuseDumb
 
 	mu      sync.Mutex
 	count   int                 // number of objects
@@ -38,6 +41,13 @@ func New() *Manager {
 		next:      drm.FakeOffsetMin,
 	}
 }
+
+// RefuseDumb makes a device that has no dumb buffers: requests for them fail with
+// ENOSYS. The driver calls it before the device is registered.
+func (m *Manager) RefuseDumb() { m.noDumb = true }
+
+// errNoDumb is the answer of a device without dumb buffers.
+var errNoDumb = fmt.Errorf("gem: the device has no dumb buffers: %w", unix.ENOSYS)
 
 // Objects returns the number of buffers, for reports and leak checks. Buffers
 // that clients have closed by now do not count.
@@ -99,6 +109,9 @@ func (m *Manager) Ioctls() []drm.Ioctl {
 func (m *Manager) Cap(capability uint64) (uint64, bool) {
 	switch capability {
 	case uapi.CapDumbBuffer:
+		if m.noDumb {
+			return 0, true
+		}
 		return 1, true
 	case uapi.CapPrime:
 		return uapi.PrimeCapImport | uapi.PrimeCapExport, true

@@ -144,6 +144,24 @@ func (m *ModeConfig) AttachProperty(o Object, p *Property, config PropertyConfig
 	l.slots++
 }
 
+// DetachProperty hides a standard property of o that the device lacks, such as
+// those that older kernels do not have. It does nothing if o has no such
+// property.
+func (m *ModeConfig) DetachProperty(o Object, name string) {
+	m.checkNotInUse()
+	l := o.props()
+	l.list = slices.DeleteFunc(l.list, func(at attached) bool { return at.slot < 0 && at.property.name == name })
+}
+
+// PropertyNames returns the names of the properties of o, in the order in which
+// clients see them.
+func PropertyNames(o Object) (names []string) {
+	for _, at := range o.props().list {
+		names = append(names, at.property.name)
+	}
+	return names
+}
+
 // attachment returns the attachment of a driver's property. Other properties
 // panic.
 func attachment(o Object, p *Property) *attached {

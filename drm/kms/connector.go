@@ -47,7 +47,7 @@ func (e *Encoder) possible(c *CRTC) bool { return e.config.PossibleCRTCs&(1<<c.i
 type Connector struct {
 	objectBase
 	index  int
-	typeID uint32 // counts the connectors of its type, from 1
+	typeID uint32 // counts the connectors of its type, from 1; see nameConnectors
 	config ConnectorConfig
 
 	properties propertyList
@@ -81,6 +81,9 @@ type ConnectorConfig struct {
 	// ModeFlags are the special kinds of modes that the connector allows: any
 	// of uapi.ModeFlagInterlace, uapi.ModeFlagDblscan and uapi.ModeFlag3DMask.
 	ModeFlags uint32
+	// Subpixel is the order of the colours in a pixel, as enum subpixel_order of
+	// the kernel has it: 0 is unknown, 1 horizontal RGB.
+	Subpixel uint32
 	// WritebackFormats are the formats that a writeback connector writes.
 	WritebackFormats []uint32
 }
@@ -165,7 +168,26 @@ func ConnectorTypeName(connectorType uint32) string {
 
 // Name returns the connector's name, such as "Virtual-1".
 func (c *Connector) Name() string {
-	return fmt.Sprintf("%s-%d", cmp.Or(ConnectorTypeName(c.config.Type), "Unknown"), c.typeID)
+	return fmt.Sprintf("%s-%d", c.typeName(), c.typeID)
+}
+
+func (c *Connector) typeName() string { return cmp.Or(ConnectorTypeName(c.config.Type), "Unknown") }
+
+// nameConnectors numbers the connectors of each type over all devices of the
+// class, as the kernel does: the second card of two has Virtual-2. Before, they
+// have the numbers of a device that is alone.
+func (m *ModeConfig) nameConnectors(class *drm.Class) {
+	for _, c := range m.connectors {
+		c.typeID = uint32(class.IDs(c.typeName()).Get())
+	}
+}
+
+// unnameConnectors frees the numbers of the connectors of an unplugged device, so
+// that the card has the same names when it is plugged in again.
+func (m *ModeConfig) unnameConnectors(class *drm.Class) {
+	for _, c := range m.connectors {
+		class.IDs(c.typeName()).Put(int(c.typeID))
+	}
 }
 
 func (c *Connector) writeback() bool { return c.config.Type == uapi.ModeConnectorWriteback }

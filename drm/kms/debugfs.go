@@ -14,7 +14,7 @@ func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 	files := []drm.DebugfsFile{
 		{Path: "framebuffer", Show: m.showFramebuffers},
 		{Path: "internal_clients", Show: func() string { return "" }}, // a kernel lists its console
-		{Path: "state", Show: m.showState},
+		{Path: "state", Show: func() string { return m.showState(dev.Class()) }},
 	}
 	for _, c := range m.crtcs {
 		files = append(files, c.crcFiles(dev)...)
@@ -46,8 +46,8 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 // self_refresh_aware. The first four matter only during a commit in the kernel
 // too. planes_changed says that the CRTC has planes. The files
 // internal_clients, bridges and output_bpc are constants.
-func (m *ModeConfig) showState() string {
-	m.freeze() // in case no node has been opened yet
+func (m *ModeConfig) showState(class *drm.Class) string {
+	m.freeze(class) // in case no node has been opened yet
 	s := m.State()
 	var out strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }

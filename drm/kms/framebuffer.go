@@ -81,6 +81,8 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 	switch {
 	case cmd.Flags&^(uapi.ModeFBInterlaced|uapi.ModeFBModifiers) != 0:
 		return refuse(unix.EINVAL, "unknown flags %#x", cmd.Flags)
+	case cmd.Flags&uapi.ModeFBModifiers != 0 && limits.NoModifiers:
+		return refuse(unix.EINVAL, "the device has no modifiers")
 	case cmd.Width < limits.MinWidth || cmd.Width > limits.MaxWidth:
 		return refuse(unix.EINVAL, "width is not in [%d, %d]", limits.MinWidth, limits.MaxWidth)
 	case cmd.Height < limits.MinHeight || cmd.Height > limits.MaxHeight:

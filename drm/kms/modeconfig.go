@@ -20,6 +20,7 @@ type Limits struct {
 	PreferShadow              bool   // DRM_CAP_DUMB_PREFER_SHADOW
 	AsyncPageFlip             bool   // DRM_CAP_ASYNC_PAGE_FLIP, DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
 	DirtyFB                   bool   // DIRTYFB commits the framebuffer again, instead of ENOSYS
+	NoModifiers               bool   // DRM_CAP_ADDFB2_MODIFIERS is 0 (fb_modifiers_not_supported)
 }
 
 // A Config describes a ModeConfig. Buffers must be set.
@@ -48,8 +49,9 @@ type ModeConfig struct {
 	connectors []*Connector
 	colorops   []*Colorop
 
-	frozen sync.Once // see freeze
-	inUse  atomic.Bool
+	frozen  sync.Once // see freeze
+	unnamed sync.Once // see unnameConnectors
+	inUse   atomic.Bool
 
 	state atomic.Pointer[State] // replaced with mu held
 	shown atomic.Pointer[State] // what the hardware shows if it is not state, or nil; see fences.go
@@ -98,8 +100,9 @@ func (m *ModeConfig) checkNotInUse() {
 // freeze fixes the set of objects and probes the connectors. Open and Register
 // call it before anything else: clients can open the device before the
 // connectors are announced.
-func (m *ModeConfig) freeze() {
+func (m *ModeConfig) freeze(class *drm.Class) {
 	m.frozen.Do(func() {
+		m.nameConnectors(class)
 		for _, c := range m.connectors {
 			if !c.writeback() {
 				c.probe()
@@ -133,8 +136,10 @@ func (m *ModeConfig) Objects() int { return m.objects.len() }
 func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
 	limits := &m.config.Limits
 	switch capability {
-	case uapi.CapVblankHighCRTC, uapi.CapAddFB2Modifiers, uapi.CapCRTCInVblankEvent:
+	case uapi.CapVblankHighCRTC, uapi.CapCRTCInVblankEvent:
 		return 1, true
+	case uapi.CapAddFB2Modifiers:
+		return boolValue(!limits.NoModifiers), true
 	case uapi.CapAsyncPageFlip, uapi.CapAtomicAsyncPageFlip:
 		return boolValue(limits.AsyncPageFlip), true
 	case uapi.CapPageFlipTarget:
@@ -152,8 +157,8 @@ func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
 }
 
 // Open implements [drm.FilePart].
-func (m *ModeConfig) Open(*drm.RegisteredDevice, *drm.File) (any, error) {
-	m.freeze()
+func (m *ModeConfig) Open(dev *drm.RegisteredDevice, _ *drm.File) (any, error) {
+	m.freeze(dev.Class())
 	m.fileMu.Lock()
 	defer m.fileMu.Unlock()
 	m.files++
@@ -185,7 +190,7 @@ func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File) {
 
 // Register implements [drm.RegisterPart]. It announces the connectors.
 func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
-	m.freeze()
+	m.freeze(dev.Class())
 	for _, c := range m.connectors {
 		c.register(dev)
 	}
@@ -222,6 +227,9 @@ func (m *ModeConfig) Unplug(*drm.Device) {
 func (m *ModeConfig) Unregister(dev *drm.Device) {
 	for _, c := range m.connectors {
 		c.unregister(dev)
+	}
+	if m.inUse.Load() {
+		m.unnamed.Do(func() { m.unnameConnectors(dev.Class()) })
 	}
 	m.fileMu.Lock()
 	m.unregistered = true

@@ -35,7 +35,10 @@ type PlaneConfig struct {
 	Type          int      // uapi.PlaneType*
 	PossibleCRTCs uint32   // one bit for each CRTC, by index
 	Formats       []uint32 // in the order of preference
-	Modifiers     []uint64 // each goes with each format
+	Modifiers     []uint64 // each goes with each format, unless Supports says no
+	// Supports says which formats go with a modifier of Modifiers
+	// (format_mod_supported); nil: all of them.
+	Supports func(format uint32, modifier uint64) bool
 
 	// AsyncFormats and AsyncModifiers are those of framebuffers that an async
 	// flip may show: IN_FORMATS_ASYNC. Without AsyncModifiers, an async flip may
@@ -75,14 +78,14 @@ func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 	} {
 		p.properties.attach(property, 0)
 	}
-	if len(config.Modifiers) > 0 {
-		p.properties.attach(s.inFormats, blobID(m.newBlob(formatBlob(config.Formats, config.Modifiers))))
+	if len(config.Modifiers) > 0 && !m.config.Limits.NoModifiers {
+		p.properties.attach(s.inFormats, blobID(m.newBlob(formatBlob(config.Formats, config.Modifiers, config.allows))))
 	}
 	if len(config.AsyncModifiers) > 0 {
 		if s.inFormatsAsync == nil {
 			s.inFormatsAsync = m.CreateBlobProperty("IN_FORMATS_ASYNC", uapi.ModePropImmutable)
 		}
-		p.properties.attach(s.inFormatsAsync, blobID(m.newBlob(formatBlob(config.AsyncFormats, config.AsyncModifiers))))
+		p.properties.attach(s.inFormatsAsync, blobID(m.newBlob(formatBlob(config.AsyncFormats, config.AsyncModifiers, config.allows))))
 	}
 	m.planes = append(m.planes, p)
 	return p
@@ -99,7 +102,7 @@ func (p *Plane) attachStandard(property *Property, value uint64) {
 
 // formatBlob encodes struct drm_format_modifier_blob with its arrays. A modifier
 // names its formats in masks of 64.
-func formatBlob(formats []uint32, modifiers []uint64) []byte {
+func formatBlob(formats []uint32, modifiers []uint64, allows func(format uint32, modifier uint64) bool) []byte {
 	const headerSize = 24
 	formatsSize := (4*len(formats) + 7) &^ 7
 	masks := (len(formats) + 63) / 64
@@ -118,9 +121,14 @@ func formatBlob(formats []uint32, modifiers []uint64) []byte {
 	}
 	for _, modifier := range modifiers {
 		for i := range masks {
-			n := min(64, len(formats)-64*i)
+			var mask uint64
+			for bit, format := range formats[64*i : min(64*i+64, len(formats))] {
+				if allows(format, modifier) {
+					mask |= 1 << bit
+				}
+			}
 			data, _ = binary.Append(data, binary.NativeEndian, uapi.FormatModifier{
-				Formats:  ^uint64(0) >> (64 - n),
+				Formats:  mask,
 				Offset:   uint32(64 * i),
 				Modifier: modifier,
 			})
@@ -156,7 +164,12 @@ func (p *Plane) supports(format uint32, modifier uint64) bool {
 	if len(p.config.Modifiers) == 0 {
 		return modifier == uapi.FormatModLinear
 	}
-	return slices.Contains(p.config.Modifiers, modifier)
+	return slices.Contains(p.config.Modifiers, modifier) && p.config.allows(format, modifier)
+}
+
+// allows reports whether a format goes with a modifier.
+func (c *PlaneConfig) allows(format uint32, modifier uint64) bool {
+	return c.Supports == nil || c.Supports(format, modifier)
 }
 
 // supportsAsync reports whether an async flip can show the format with the

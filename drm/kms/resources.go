@@ -47,7 +47,7 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 	caps := req.File.Caps()
 	probed := c.lastProbe()
 	arg.Connection = probed.connection
-	arg.MmWidth, arg.MmHeight, arg.Subpixel = probed.widthMM, probed.heightMM, subpixelUnknown
+	arg.MmWidth, arg.MmHeight, arg.Subpixel = probed.widthMM, probed.heightMM, c.config.Subpixel
 	infos := modeInfos(probed.modes, caps)
 	if err := drm.PutAll(req, arg.ModesPtr, &arg.CountModes, infos); err != nil {
 		return err
@@ -56,10 +56,6 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 	arg.EncoderID = uint32(optionalID(state.Connector(c).BestEncoder))
 	return m.putProperties(req, c, state, arg.PropsPtr, arg.PropValuesPtr, &arg.CountProps)
 }
-
-// subpixelUnknown is DRM_MODE_SUBPIXEL_UNKNOWN of xf86drmMode.h, as the
-// kernel's enum subpixel_order has it.
-const subpixelUnknown = 0
 
 // modeInfos returns the modes that a client with the given capabilities sees.
 func modeInfos(modes []mode.Mode, caps drm.ClientCapSet) []uapi.ModeInfo {

@@ -198,7 +198,7 @@ func TestAttachRefuses(t *testing.T) {
 		"frame:screenshot=DP-1=x.png":          "card0 has no connector DP-1; it has Virtual-1",
 		"frame:badlink=X-1":                    "card0 has no connector X-1; it has Virtual-1",
 		"MODE_ATOMIC:property=fb_id:error=EIO": "there is no property fb_id; did you mean FB_ID?",
-		"frame:card=card1:connect=X-1":         "card1 has no connector X-1; it has Virtual-1",
+		"frame:card=card1:connect=X-1":         "card1 has no connector X-1; it has Virtual-2",
 	} {
 		rule, err := aim.Parse(text)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/udrm/udrm/driver/lookalike"
 	"github.com/udrm/udrm/driver/vkms"
 )
 
@@ -22,8 +23,9 @@ type Driver string
 
 // The drivers that every machine has.
 const (
-	VKMS Driver = "vkms" // a display
-	VGEM Driver = "vgem" // buffers and fences only
+	VKMS      Driver = "vkms"      // a display
+	VGEM      Driver = "vgem"      // buffers and fences only
+	Lookalike Driver = "lookalike" // a display as on given hardware
 )
 
 // A Card describes a card.
@@ -32,8 +34,11 @@ type Card struct {
 	Driver  Driver
 	Enabled bool // plugged from the start
 
-	// VKMS describes the display. It means nothing for Driver VGEM.
+	// VKMS describes the display. It means nothing for Driver VGEM and Lookalike.
 	VKMS vkms.Config
+
+	// Lookalike describes the card of Driver Lookalike. nil for any other.
+	Lookalike *lookalike.Config
 }
 
 // DefaultCard returns the kernel's default vkms.

@@ -33,8 +33,14 @@ func (r *Record) String() string {
 	return out.String()
 }
 
-// PathID returns ID_PATH of a device on a bus.
-func PathID(bus, device string) string { return bus + "-" + device }
+// PathID returns ID_PATH of a device on a bus, or "" for a bus that udev's path_id
+// does not know.
+func PathID(bus, device string) string {
+	if bus == "faux" {
+		return ""
+	}
+	return bus + "-" + device
+}
 
 // PathTag returns ID_PATH_TAG for an ID_PATH, as udev's path_id does.
 func PathTag(id string) string {

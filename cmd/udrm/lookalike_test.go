@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// differences are the places in the output of drm_info -j that differ between a
+// card and its snapshot, each with the reason. docs/cards.md lists them too.
+var differences = []struct{ path, reason string }{
+	{`^driver\.kernel\.`, "drm_info prints the kernel of the machine"},
+	{`\.id$`, "ids follow the order in which the objects are made"},
+}
+
+// identifiers are the places whose values are ids of objects: here only none or
+// one is compared.
+var identifiers = regexp.MustCompile(`\.(encoder_id|crtc_id|fb_id)$|\.encoders\[\d+\]$|\.(CRTC_ID|FB_ID|[A-Z_]*MODE_ID|EDID|IN_FORMATS|TILE|PATH|WRITEBACK_\w+|SIZE_HINTS)\.(raw_value|value)$`)
+
+// TestLike compares what drm_info prints of a card with the snapshot that the card
+// was made from.
+func TestLike(t *testing.T) {
+	files, err := filepath.Glob("../../machine/config/testdata/snapshots/*.json")
+	if err != nil || len(files) < 12 {
+		t.Fatalf("%d snapshots: %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := run(t, "run", "--like", file, "--", "sh", "-c", "drm_info -j /dev/dri/card0")
+			if r.exit != 0 {
+				t.Fatalf("exit %d: %s", r.exit, r.stderr)
+			}
+			want, got := flatten(t, data), flatten(t, []byte(r.stdout))
+			for _, path := range slices.Sorted(keys(want, got)) {
+				if w, g := want[path], got[path]; w != g && !explained(path, w, g) {
+					t.Errorf("%s: %s, the snapshot has %s", path, g, w)
+				}
+			}
+		})
+	}
+}
+
+// TestLikePrograms runs modetest on the cards: it finds them by the names of their
+// drivers.
+func TestLikePrograms(t *testing.T) {
+	for name, want := range map[string]string{
+		"i915":      "driver `i915`",
+		"amdgpu":    "driver `amdgpu`",
+		"vc4":       "driver `vc4`",
+		"simpledrm": "driver `simpledrm`",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, "run", "--like", "../../machine/config/testdata/snapshots/"+name+".json", "--", "sh", "-c", "modetest 2>&1")
+			if r.exit != 0 || !strings.Contains(r.stdout, "trying to open device '"+name+"'...done") && !strings.Contains(r.stdout, want) {
+				t.Errorf("exit %d: %.400s%s", r.exit, r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
+func keys(maps ...map[string]string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		seen := make(map[string]bool)
+		for _, m := range maps {
+			for k := range m {
+				if !seen[k] {
+					seen[k] = true
+					if !yield(k) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// explained reports whether the values may differ.
+func explained(path, want, got string) bool {
+	if identifiers.MatchString(path) {
+		none := func(v string) bool { return v == "0" || v == "null" || v == "" }
+		return none(want) == none(got)
+	}
+	return slices.ContainsFunc(differences, func(d struct{ path, reason string }) bool {
+		return regexp.MustCompile(d.path).MatchString(path)
+	})
+}
+
+// flatten returns the values of the only card in the output of drm_info -j by
+// their paths.
+func flatten(t *testing.T, data []byte) map[string]string {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.UseNumber()
+	var nodes map[string]any
+	if err := d.Decode(&nodes); err != nil || len(nodes) != 1 {
+		t.Fatalf("%d cards: %v\n%.300s", len(nodes), err, data)
+	}
+	flat := make(map[string]string)
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, value := range v {
+				walk(strings.TrimPrefix(path+"."+name, "."), value)
+			}
+		case []any:
+			flat[path+".length"] = fmt.Sprint(len(v))
+			for i, value := range v {
+				walk(fmt.Sprintf("%s[%d]", path, i), value)
+			}
+		case nil:
+			flat[path] = "null"
+		default:
+			flat[path] = fmt.Sprint(v)
+		}
+	}
+	for _, node := range nodes {
+		walk("", node)
+	}
+	return flat
+}
+
+// TestPlaces checks what libdrm, sysfs and udev say of cards on each bus.
+func TestPlaces(t *testing.T) {
+	const show = `drmdevice; udevadm info /dev/dri/card0; cd /sys/class/drm/card0/device; readlink -f .; cat uevent; ` +
+		`cat boot_vga vendor idVendor ../vendor ../idVendor 2>/dev/null; ls /sys/module; basename "$(readlink driver)"`
+	for name, wants := range map[string][]string{
+		"i915": {"bustype 0000\n", "dev    02\n", "device_id     3e92\n", "renderD128", "ID_PATH=pci-0000:00:02.0\n", "/sys/devices/pci0000:00/0000:00:02.0\n",
+			"DRIVER=i915\n", "PCI_ID=8086:3E92\n", "\n1\n0x8086\n"},
+		"amdgpu":     {"bus    01\n", "ID_PATH=pci-0000:01:00.0\n", "/0000:00:01.0/0000:01:00.0\n"},
+		"virtio-gpu": {"bustype 0000\n", "vendor_id     1af4\n", "ID_PATH=pci-0000:00:02.0\n", "/0000:00:02.0/virtio0\n", "DRIVER=virtio_gpu\n"},
+		"udl":        {"bustype 0001\n", "vendor  17e9\n", "product 0141\n", "ID_PATH=pci-0000:00:14.0-usb-0:2:1.0\n", "DEVTYPE=usb_interface\n"},
+		"vc4":        {"bustype 0002\n", "brcm,bcm2711-vc5\n", "ID_PATH=platform-vc4\n", "OF_COMPATIBLE_N=1\n"},
+		"simpledrm":  {"bustype 0002\n", "ID_PATH=platform-simple-framebuffer\n", "\nsimpledrm\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, "run", "--like", "../../machine/config/testdata/snapshots/"+name+".json", "--", "sh", "-c", show)
+			for _, want := range wants {
+				if !strings.Contains(r.stdout, want) {
+					t.Errorf("%q is missing in\n%s%s", want, r.stdout, r.stderr)
+				}
+			}
+		})
+	}
+}
+
+// TestConnectorNumbers checks that connectors of a type are numbered over all
+// cards, and that a card which is plugged in again has the same names.
+func TestConnectorNumbers(t *testing.T) {
+	const names = "ls /sys/class/drm | grep -e Virtual -e Writeback | tr '\\n' ' '; "
+	r := run(t, "run", "--cards", "2", "--", "sh", "-c", names+`"$0" unplug card0; `+names+`"$0" plug card0; `+names, udrm)
+	const card0, card1 = "card0-Virtual-1 card0-Writeback-1 ", "card1-Virtual-2 card1-Writeback-2 "
+	if want := card0 + card1 + card1 + card0 + card1; r.exit != 0 || r.stdout != want {
+		t.Errorf("exit %d, %s%s\nwant %s", r.exit, r.stdout, r.stderr, want)
+	}
+}
