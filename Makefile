@@ -10,6 +10,7 @@
 #                    and the host with random system calls
 # make bench         the benchmarks, each beside its reference; five minutes
 # make compositors   sway and Xorg, unplugged while they run; installs 300 MB
+# make browser       the page of udrm view in Chromium; installs 500 MB
 
 SHELL = /bin/bash
 GO ?= go
@@ -28,7 +29,9 @@ PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 COMPOSITORS = sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd \
 	xserver-xorg-core:/usr/bin/Xorg x11-xserver-utils:/usr/bin/xsetroot
 
-.PHONY: test deps build vet generated unit tags race fuzz bench compositors
+BROWSER = chromium:/usr/bin/chromium
+
+.PHONY: test deps build vet generated unit tags race fuzz bench compositors browser
 
 # Cheap steps come first, so that failures come early. What a step does is said
 # in the list at the top of this file.
@@ -57,6 +60,7 @@ vet:
 		if [ -n "$$unformatted" ]; then echo "run goimports -w on:" $$unformatted >&2; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags compositors ./cmd/udrm ./docs
+	$(GO) vet -tags browser ./view
 	$(GO) build -o bin/guardcheck ./cmd/guardcheck
 	$(GO) vet -vettool=bin/guardcheck ./...
 	$(TOOL) staticcheck ./...
@@ -104,3 +108,8 @@ bench:
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"
 	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Xorg' ./cmd/udrm ./docs
+
+
+browser:
+	@$(MAKE) --no-print-directory deps PACKAGES="$(BROWSER)"
+	$(GO) test -count=1 -tags browser -run Browser ./view

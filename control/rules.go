@@ -50,13 +50,18 @@ func (r *rule) describe() Rule {
 }
 
 func (s *Server) getRules(http.ResponseWriter, *http.Request) (any, error) {
+	return s.Rules(), nil
+}
+
+// Rules returns the rules that clients have added and not removed.
+func (s *Server) Rules() []Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := []Rule{}
 	for _, r := range s.rules {
 		list = append(list, r.describe())
 	}
-	return list, nil
+	return list
 }
 
 func (s *Server) addRule(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -71,6 +76,11 @@ func (s *Server) addRule(w http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	if err := checkFiles(parsed.Action); err != nil {
 		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: err.Error()}
+	}
+	if parsed.Action != nil && parsed.Action.Kind.Name == "screenshot" {
+		if err := checkWriter(r, asked); err != nil {
+			return nil, err
+		}
 	}
 	if err := parsed.Check(s.machine); err != nil {
 		return nil, &Error{Code: CodeNotFound, Asked: asked, Reason: err.Error(), Advice: "udrm ls shows the cards and connectors"}
@@ -158,7 +168,7 @@ func (s *Server) rule(asked, id string) (rule, error) {
 	return rule{}, &Error{Code: CodeNotFound, Asked: asked, Reason: "there is no rule " + id, Advice: "udrm on list shows the rules"}
 }
 
-// Triggers returns the rules that clients have added and not removed.
+// Triggers returns the triggers of [Server.Rules].
 func (s *Server) Triggers() []*aim.Trigger {
 	s.mu.Lock()
 	defer s.mu.Unlock()

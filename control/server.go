@@ -85,7 +85,7 @@ func Serve(m *machine.Machine, opts Options) (*Server, error) {
 	ctx, s.end = context.WithCancelCause(context.Background())
 	s.http = http.Server{
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		Handler:     s.Handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
+		Handler:     s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnContext: withPeer,
 	}
 	go func() { s.served <- s.http.Serve(l) }()
@@ -163,9 +163,32 @@ func checkPeer(c net.Conn) error {
 	return nil
 }
 
-// Handler returns the handler of all requests. It checks the clients of the
-// socket. Another listener that serves it must check its own clients.
+// webKey is the key of a request's context for the fact that it has not come
+// through the socket.
+type webKey struct{}
+
+// Handler returns a handler of all requests for another listener, which must
+// check its own clients. Clients of the socket can make the server write
+// screenshots and traces into files. Those of this handler cannot.
 func (s *Server) Handler() http.Handler {
+	handler := s.handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), webKey{}, true)))
+	})
+}
+
+// checkWriter returns an error if a request must not make the server write a
+// file.
+func checkWriter(r *http.Request, asked string) error {
+	if r.Context().Value(webKey{}) == nil {
+		return nil
+	}
+	return &Error{Code: CodeForbidden, Asked: asked, Reason: "only clients of the control socket can have files written", Advice: "use the udrm command"}
+}
+
+// handler returns the handler of all requests. It checks the clients of the
+// socket.
+func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range routes {
 		mux.HandleFunc(route.method+" "+route.path, func(w http.ResponseWriter, r *http.Request) {

@@ -48,6 +48,9 @@ func (s *Server) startTrace(w http.ResponseWriter, r *http.Request) (any, error)
 		return nil, err
 	}
 	asked := "trace start " + request.File
+	if err := checkWriter(r, asked); err != nil {
+		return nil, err
+	}
 	if !filepath.IsAbs(request.File) {
 		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: "the path of the file is relative, and the machine may be in another directory", Advice: "write the whole path"}
 	}

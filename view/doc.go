@@ -11,8 +11,7 @@
 //
 // The files of the page are in this binary. The page opens a WebSocket, /watch,
 // on which the server sends the tree, the trace and the pictures (protocol.go).
-// Its buttons send the requests of package control, and those of /rules, which
-// are rules of package aim.
+// Its buttons send the requests of package control.
 //
 // # Cost
 //
@@ -28,7 +27,8 @@
 //
 // # Security
 //
-// Who can use the page controls the machine. The server listens on the loopback
+// A client that has the token controls the machine, but it cannot make the
+// machine write files: see [control.Server.Handler]. The server listens on the loopback
 // interface only. Each request needs the random token of the URL, which becomes
 // a cookie. The Host header must name the loopback interface, so a foreign
 // domain that resolves to it (DNS rebinding) is refused. Requests that change

@@ -23,7 +23,7 @@ type Options struct {
 	// Address is where to listen, an address of the loopback interface such as
 	// "127.0.0.1:8080"; default: any port of 127.0.0.1.
 	Address string
-	// Logger receives what happens to rules. nil discards it.
+	// Logger receives errors of connections. nil discards them.
 	Logger *slog.Logger
 }
 
@@ -38,6 +38,7 @@ const (
 // A Server serves the page of a machine.
 type Server struct {
 	machine  *machine.Machine
+	control  *control.Server
 	log      *slog.Logger
 	listener net.Listener
 	token    string
@@ -49,8 +50,6 @@ type Server struct {
 	ended   bool
 	viewers map[*viewer]bool
 	running sync.WaitGroup // viewers; grows under mu, unless ended
-	rules   []*rule
-	ruleSeq int
 }
 
 //go:embed page
@@ -64,7 +63,7 @@ func Serve(m *machine.Machine, c *control.Server, opts Options) (*Server, error)
 		return nil, fmt.Errorf("view: %w", err)
 	}
 	s := &Server{
-		machine: m, log: opts.Logger, listener: l, token: rand.Text(),
+		machine: m, control: c, log: opts.Logger, listener: l, token: rand.Text(),
 		served: make(chan error, 1), viewers: make(map[*viewer]bool),
 	}
 	if s.log == nil {
@@ -78,10 +77,8 @@ func Serve(m *machine.Machine, c *control.Server, opts Options) (*Server, error)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServerFS(page))
-	mux.Handle("/v1/", c.Handler())
+	mux.Handle("/v1/", s.steer(c.Handler()))
 	mux.HandleFunc("GET /watch", s.watch)
-	mux.HandleFunc("POST /rules", s.addRule)
-	mux.HandleFunc("DELETE /rules/{id}", s.removeRule)
 	s.http = http.Server{
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		Handler:     s.protect(mux), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, IdleTimeout: idle,
@@ -89,6 +86,19 @@ func Serve(m *machine.Machine, c *control.Server, opts Options) (*Server, error)
 	}
 	go func() { s.served <- s.http.Serve(l) }()
 	return s, nil
+}
+
+// steer lets the control server answer a request. Then each viewer looks at the
+// machine again.
+func (s *Server) steer(controls http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		controls.ServeHTTP(w, r)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for v := range s.viewers {
+			v.poke()
+		}
+	})
 }
 
 // listen listens on an address of the loopback interface.
@@ -115,12 +125,10 @@ func (s *Server) URL() string { return fmt.Sprintf("http://%s/?token=%s", s.Addr
 // Address returns the address of the listener.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
-// Close ends the page: its viewers, the requests under way and its rules.
+// Close ends the page: its viewers and the requests under way.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.ended = true
-	rules := s.rules
-	s.rules = nil
 	s.mu.Unlock()
 	s.end()
 	err := s.http.Close()
@@ -128,8 +136,5 @@ func (s *Server) Close() error {
 		err = errors.Join(err, served)
 	}
 	s.running.Wait()
-	for _, r := range rules {
-		_ = r.trigger.Close() // the trigger has logged its errors
-	}
 	return err
 }

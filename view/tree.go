@@ -15,8 +15,9 @@ import (
 
 // A tree describes the machine as it is now. Times are in milliseconds.
 type tree struct {
-	Cards []card     `json:"cards"`
-	Rules []ruleInfo `json:"rules"`
+	Cards []card            `json:"cards"`
+	Clock machine.ClockMode `json:"clock"`
+	Rules []control.Rule    `json:"rules"` // of this page and of other clients
 }
 
 type card struct {
@@ -70,25 +71,13 @@ type unplugInfo struct {
 	Ended   *float64 `json:"ended"`   // from the beginning to the end
 }
 
-type ruleInfo struct {
-	ID    int    `json:"id"`
-	Rule  string `json:"rule"`
-	Fired int    `json:"fired"`
-}
-
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // tree returns the tree. unplugs are the unplugs that the viewer has seen.
 func (s *Server) tree(unplugs map[*drm.Device]unplugTimes) tree {
-	t := tree{Cards: []card{}, Rules: []ruleInfo{}}
+	t := tree{Cards: []card{}, Clock: s.machine.Clock(), Rules: s.control.Rules()}
 	for _, c := range s.machine.Cards() {
 		t.Cards = append(t.Cards, describe(c, unplugs))
-	}
-	s.mu.Lock()
-	rules := slices.Clone(s.rules)
-	s.mu.Unlock()
-	for _, r := range rules {
-		t.Rules = append(t.Rules, ruleInfo{r.id, r.trigger.Rule().String(), r.trigger.Fired()})
 	}
 	return t
 }

@@ -25,6 +25,9 @@ const (
 	// treeTime is the least time between two trees, and between two parts of
 	// the trace.
 	treeTime = 100 * time.Millisecond
+	// lookTime is how often to look for changes without an event: those that
+	// other clients make to the rules and the clock.
+	lookTime = time.Second
 	// frameTime is the least time between two pictures of a screen.
 	frameTime = time.Second / 30
 )
@@ -95,13 +98,6 @@ func (s *Server) leave(v *viewer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.viewers, v)
-}
-
-// pokeViewers is called with mu held.
-func (s *Server) pokeViewers() {
-	for v := range s.viewers {
-		v.poke()
-	}
 }
 
 func (v *viewer) poke() {
@@ -243,6 +239,7 @@ func (v *viewer) send(ctx context.Context, wanted <-chan bool) {
 		}
 		select {
 		case <-v.poked:
+		case <-time.After(lookTime):
 		case on := <-wanted:
 			setTrace(on)
 		case <-ctx.Done():

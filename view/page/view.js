@@ -5,7 +5,7 @@ const maxRecords = 1000; // in the list
 const maxText = 300;     // of a record's arguments
 
 let socket;
-let state = {cards: [], rules: []};
+let state = {cards: [], rules: [], clock: ""};
 const screens = new Map(); // name → {figure, canvas, context, title, button}
 
 function element(tag, properties = {}, ...children) {
@@ -222,14 +222,31 @@ function showState() {
   // A press of a button is lost if its button is replaced meanwhile.
   if (pressed) return;
   $("tree").replaceChildren(...state.cards.map(cardTree));
-  $("active").replaceChildren(...state.rules.map(r => element("li", {}, `${r.rule} — fired ${r.fired} times `,
-    element("button", {textContent: "remove", onclick: () => send("DELETE", `/rules/${r.id}`)}))));
+  $("active").replaceChildren(...state.rules.map(r => element("li", {}, `${r.rule} — fired ${r.fired} times ${r.error ? `— ${r.error} ` : ""}`,
+    element("button", {textContent: "remove", name: `remove ${r.id}`, onclick: () => send("DELETE", `/v1/rules/${r.id}`)}))));
+  showClock();
   if (ages.length > 0 && ticking === undefined) ticking = setTimeout(tick, 100);
 }
 let pressed = false;
 addEventListener("pointerdown", () => { pressed = true; });
 addEventListener("pointerup", () => setTimeout(() => { pressed = false; showState(); }));
 addEventListener("pointercancel", () => { pressed = false; });
+
+// The clock
+
+const clock = $("clock").elements;
+function showClock() {
+  clock.mode.value = state.clock;
+  clock.stop.disabled = state.clock === "step";
+  clock.run.disabled = state.clock === "real";
+  clock.step.disabled = clock.steps.disabled = state.clock !== "step";
+}
+clock.stop.onclick = () => send("POST", "/v1/clock", {mode: "step"});
+clock.run.onclick = () => send("POST", "/v1/clock", {mode: "real"});
+$("clock").onsubmit = event => {
+  event.preventDefault();
+  send("POST", "/v1/clock/step", {steps: clock.steps.valueAsNumber});
+};
 
 // The trace
 
@@ -269,7 +286,7 @@ $("clear").onclick = () => $("records").replaceChildren();
 $("rule").onsubmit = event => {
   event.preventDefault();
   const rule = new FormData(event.target).get("rule").trim();
-  if (rule !== "") send("POST", "/rules", {rule});
+  if (rule !== "") send("POST", "/v1/rules", {rule});
 };
 
 connect();
