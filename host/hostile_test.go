@@ -41,6 +41,7 @@ var hostileClient = sync.OnceValue(func() string {
 type arena struct {
 	*host.Host
 	t     testing.TB
+	class *drm.Class
 	first *bus.Device
 }
 
@@ -61,7 +62,7 @@ func newArena(t *testing.T, opts host.Options) *arena {
 			t.Error(err)
 		}
 	})
-	return &arena{h, t, first}
+	return &arena{h, t, class, first}
 }
 
 // failing fails a test with each line that is written to it.
@@ -76,7 +77,7 @@ func (f failing) Write(line []byte) (int, error) {
 type attack struct {
 	*host.Process
 	t     testing.TB
-	stdin io.Closer
+	stdin io.WriteCloser
 	lines *bufio.Reader
 }
 

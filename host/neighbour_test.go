@@ -33,7 +33,7 @@ func BenchmarkNeighbour(b *testing.B) {
 			drmtest.Bind(b, platform, "vkms.1", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 			// As the command does.
 			h := newHost(b, class, host.Options{RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true})
-			a := &arena{h, b, first}
+			a := &arena{h, b, class, first}
 			var flood *attack
 			if beside != "" {
 				flood = a.begin(nobody, strings.Fields(beside)...).holding()

@@ -3,6 +3,8 @@ package thread
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +16,8 @@ import (
 //
 // The order of calls is Trace, Stop, Syscall as often as needed, Return. Once a
 // method has failed, the thread is released and no further method may be
-// called. If it was killed, the error wraps ESRCH, and the thread is reaped.
+// called. If it was killed, the error wraps ESRCH, and the thread is reaped,
+// unless its parent waits for it in this process.
 type Tracee struct {
 	id     ID
 	saved  registers // at the stop, in the call that the thread waits in
@@ -232,21 +235,35 @@ func (x *Tracee) lost(why error) error {
 // wait waits for the next stop. ESRCH when the thread has ended.
 func (x *Tracee) wait() (unix.WaitStatus, error) {
 	for {
-		var status unix.WaitStatus
-		_, err := unix.Wait4(int(x.id), &status, unix.WALL|unix.WNOTHREAD, nil)
-		switch {
-		case err == unix.EINTR:
+		info, err := x.waitID(unix.WEXITED | unix.WSTOPPED | unix.WNOWAIT)
+		if err == nil && !info.exited() {
+			// Take the stop, and no exit that comes meanwhile.
+			if info, err = x.waitID(unix.WSTOPPED | unix.WNOHANG); err == nil && info.code != 0 {
+				return unix.WaitStatus(info.status<<8 | 0x7f), nil
+			}
 			continue
-		case err == nil && status.Stopped():
-			return status, nil
-		case err != nil: // ECHILD: another thread's exec replaced it
-			err = fmt.Errorf("thread %d: it ended while we traced it: %w", x.id, unix.ESRCH)
-		default:
-			err = fmt.Errorf("thread %d: it was killed while we traced it: %w", x.id, unix.ESRCH)
 		}
 		x.alarm.stop()
-		return 0, err
+		if err != nil { // ECHILD: another thread's exec replaced it
+			return 0, fmt.Errorf("thread %d: it ended while we traced it: %w", x.id, unix.ESRCH)
+		}
+		// If the parent also traces, the kernel has one exit status only. It
+		// is for the code that has started the process.
+		status := x.id.Status()
+		if status["Tgid"] != status["Pid"] || status["PPid"] != strconv.Itoa(os.Getpid()) {
+			_, _ = x.waitID(unix.WEXITED)
+		}
+		return 0, fmt.Errorf("thread %d: it was killed while we traced it: %w", x.id, unix.ESRCH)
 	}
+}
+
+// waitID is waitid(2) for the thread.
+func (x *Tracee) waitID(options int) (info childInfo, err error) {
+	err = unix.EINTR
+	for err == unix.EINTR {
+		info, err = waitID(x.id, options|unix.WALL|unix.WNOTHREAD)
+	}
+	return info, err
 }
 
 func isEventStop(status unix.WaitStatus) bool {

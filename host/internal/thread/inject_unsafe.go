@@ -28,3 +28,22 @@ func sigmask(request uintptr, t ID, mask *uint64) error {
 	}
 	return nil
 }
+
+// A childInfo is the siginfo_t of SIGCHLD (struct siginfo of the kernel).
+type childInfo struct {
+	signo, errno, code, _ int32
+	pid, uid, status      int32
+	_                     [100]byte
+}
+
+// exited reports whether the child has ended: CLD_EXITED, CLD_KILLED or
+// CLD_DUMPED.
+func (i *childInfo) exited() bool { return i.code >= 1 && i.code <= 3 }
+
+func waitID(t ID, options int) (info childInfo, err error) {
+	_, _, errno := unix.Syscall6(unix.SYS_WAITID, unix.P_PID, uintptr(t), uintptr(unsafe.Pointer(&info)), uintptr(options), 0, 0)
+	if errno != 0 {
+		return info, errno
+	}
+	return info, nil
+}

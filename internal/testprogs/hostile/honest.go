@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
@@ -86,4 +89,88 @@ func display(goOn func(flipped int) bool) (flipped int) {
 		flipped++
 	}
 	return flipped
+}
+
+// The size of the pictures of cycles, and a mode for it.
+const cycleWidth, cycleHeight = 32, 16
+
+var cycleMode = uapi.ModeInfo{
+	Clock: 1000, HDisplay: cycleWidth, HSyncStart: 40, HSyncEnd: 48, HTotal: 64,
+	VDisplay: cycleHeight, VSyncStart: 18, VSyncEnd: 20, VTotal: 24,
+}
+
+// cycles flips on a card until the card is unplugged, once for each line of its
+// standard input, and prints a line when it has closed the card. The argument
+// is the card.
+func cycles(args []string) {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		card := must(kmsclient.Open(args[0]))
+		flipUntilGone(card)
+		check(card.Close())
+		fmt.Println("closed")
+	}
+}
+
+func flipUntilGone(card *kmsclient.Card) {
+	gone := func(what string, err error) bool {
+		if err != nil && err != io.EOF && !errors.Is(err, unix.ENODEV) {
+			failf("%s: %v", what, err)
+		}
+		return err != nil
+	}
+	d := must(card.Display())
+	var buffers [2]*kmsclient.Buffer
+	for i := range buffers {
+		buffers[i] = must(card.NewBuffer(cycleWidth, cycleHeight))
+		fillPixels(buffers[i].Pixels, byte(0x40+i))
+		defer func() {
+			fillPixels(buffers[i].Pixels, 0xff) // an unplug must not cause SIGBUS
+			check(unix.Munmap(buffers[i].Pixels))
+		}()
+	}
+	check(card.SetCRTC(d, buffers[0].FB, cycleMode))
+	for n := uint64(1); ; n++ {
+		if gone("a flip", card.PageFlip(d.CRTC, buffers[n%2].FB, n)) {
+			break
+		}
+		events, err := card.ReadEvents(time.Minute)
+		if gone("reading an event", err) {
+			failf("flip %d was accepted and has no event: %v", n, err)
+		}
+		if len(events) != 1 || events[0].UserData != n {
+			failf("flip %d: the events are %+v", n, events)
+		}
+	}
+	if events := must(card.ReadEvents(0)); len(events) != 0 {
+		failf("after the unplug: the events are %+v", events)
+	}
+	want("GETCRTC after the unplug", kmsclient.Errno(kmsclient.Ioctl(card, uapi.IoctlModeGetCRTC, &uapi.ModeCRTC{CRTCID: d.CRTC})), unix.ENODEV)
+}
+
+func fillPixels(pixels []byte, value byte) {
+	for i := range pixels {
+		pixels[i] = value
+	}
+}
+
+// use opens the first card, draws, flips, shares a buffer and closes the card,
+// until it is killed.
+func use([]string) {
+	for {
+		card := must(kmsclient.Open("/dev/dri/card0"))
+		d := must(card.Display())
+		b := must(card.NewBuffer(cycleWidth, cycleHeight))
+		fillPixels(b.Pixels, 0x40)
+		check(card.SetCRTC(d, b.FB, cycleMode))
+		check(card.PageFlip(d.CRTC, b.FB, 1))
+		fd := must(card.Export(b.Handle, uapi.Cloexec|uapi.RDWR))
+		_ = must(card.Import(fd))
+		shared := must(unix.Mmap(int(fd), 0, len(b.Pixels), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED))
+		_ = must(card.ReadEvents(time.Minute))
+		check(card.PageFlip(d.CRTC, b.FB, 2)) // in flight at the close
+		check(unix.Munmap(shared))
+		check(unix.Munmap(b.Pixels))
+		check(unix.Close(int(fd)))
+		check(card.Close())
+	}
 }

@@ -35,6 +35,8 @@ var attacks = map[string]func(args []string){
 	"more":     takeForEver,
 	"measure":  measure,
 	"flips":    flips,
+	"cycles":   cycles,
+	"use":      use,
 }
 
 func main() {
