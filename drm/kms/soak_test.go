@@ -71,7 +71,6 @@ type soak struct {
 	clock   *kms.ManualClock
 	driver  *vkms.Driver
 	bus     *bus.Bus
-	aim     *aim
 	objects int // of a card without clients
 
 	writebackFB, writebackFence uint32 // ids of properties
