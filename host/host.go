@@ -44,7 +44,9 @@ type Options struct {
 	// and wait for them. Without it, such a process is a child of init: it
 	// cannot be served if kernel.yama.ptrace_scope is 1 and this process lacks
 	// CAP_SYS_PTRACE, [Leftovers] does not list it, and [Process.Done] may be
-	// closed before its last files are released. Command udrm sets it.
+	// closed before its last files are released. Command udrm sets it. A child
+	// that other code of this process starts, and that has seccomp filters of
+	// its own, can be taken for an orphan: that code may not learn its status.
 	AdoptOrphans bool
 
 	// EveryRoot shows the devices also to programs whose /dev is not that of

@@ -48,7 +48,8 @@ func Forget(pid int) {
 
 // Adopt makes this process adopt orphans, for good: it becomes a child
 // subreaper (prctl(2)) and waits for the orphans that end. Children that other
-// code of the process has started are left alone.
+// code of the process has started are left alone, unless they have seccomp
+// filters of their own.
 var Adopt = sync.OnceValue(func() error {
 	_ = ownFilters()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
