@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -251,9 +252,13 @@ func decode(w http.ResponseWriter, r *http.Request, asked string, value any) err
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(ioTimeout))
 	defer control.SetReadDeadline(time.Time{})
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	// The body is read first, so that one that is too large is refused fast.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	err := d.Decode(value)
+	if err == nil {
+		err = d.Decode(value)
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil && d.Decode(new(struct{})) == io.EOF, errors.Is(err, io.EOF):

@@ -88,7 +88,7 @@ func TestRefusals(t *testing.T) {
 		{"cards/card0/wait", wait(control.WaitRequest{Matches: large}), 400, "matches: 32768x4096 pixels are too many"},
 		{"cards/card0/wait", wait(control.WaitRequest{Matches: small.Bytes(), Tolerance: 256}), 400, "tolerance 256 is not"},
 		{"cards/card0/wait", wait(control.WaitRequest{Matches: small.Bytes(), Timeout: "0s"}), 504, "waiting for the picture: card0 shows no picture"},
-		{"cards/card0/wait", `{"mask":"` + strings.Repeat("A", 65<<20) + `"}`, 413, "the body has more than"},
+		{"cards/card0/wait", `{"mask":"` + strings.Repeat("A", 64<<20) + `"}`, 413, "the body has more than"},
 		{"cards/card0/wait", `{"lit":true,"connector":"DP-1"}`, 404, "card0 has no connector DP-1"},
 		{"cards/card1/wait", `{"lit":true}`, 409, "card1 has no display: its driver is vgem"},
 		{"cards/card2/unplug", "", 404, "there is no card2"},

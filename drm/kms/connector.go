@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
@@ -47,7 +48,7 @@ func (e *Encoder) possible(c *CRTC) bool { return e.config.PossibleCRTCs&(1<<c.i
 type Connector struct {
 	objectBase
 	index  int
-	typeID uint32 // counts the connectors of its type, from 1; see nameConnectors
+	typeID atomic.Uint32 // counts the connectors of its type, from 1; see nameConnectors
 	config ConnectorConfig
 
 	properties propertyList
@@ -92,10 +93,11 @@ type ConnectorConfig struct {
 // [Connector.AttachEncoder]. Its monitor may change, see [Connector.Hotplug].
 func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 	m.checkAdd("connectors", len(m.connectors))
-	c := &Connector{index: len(m.connectors), typeID: 1, config: config, display: m}
+	c := &Connector{index: len(m.connectors), config: config, display: m}
+	c.typeID.Store(1)
 	for _, other := range m.connectors {
 		if other.config.Type == config.Type {
-			c.typeID++
+			c.typeID.Add(1)
 		}
 	}
 	c.connection = cmp.Or(config.Connection, uapi.ModeConnected)
@@ -168,7 +170,7 @@ func ConnectorTypeName(connectorType uint32) string {
 
 // Name returns the connector's name, such as "Virtual-1".
 func (c *Connector) Name() string {
-	return fmt.Sprintf("%s-%d", c.typeName(), c.typeID)
+	return fmt.Sprintf("%s-%d", c.typeName(), c.typeID.Load())
 }
 
 func (c *Connector) typeName() string { return cmp.Or(ConnectorTypeName(c.config.Type), "Unknown") }
@@ -178,7 +180,7 @@ func (c *Connector) typeName() string { return cmp.Or(ConnectorTypeName(c.config
 // have the numbers of a device that is alone.
 func (m *ModeConfig) nameConnectors(class *drm.Class) {
 	for _, c := range m.connectors {
-		c.typeID = uint32(class.IDs(c.typeName()).Get())
+		c.typeID.Store(uint32(class.IDs(c.typeName()).Get()))
 	}
 }
 
@@ -186,7 +188,7 @@ func (m *ModeConfig) nameConnectors(class *drm.Class) {
 // that the card has the same names when it is plugged in again.
 func (m *ModeConfig) unnameConnectors(class *drm.Class) {
 	for _, c := range m.connectors {
-		class.IDs(c.typeName()).Put(int(c.typeID))
+		class.IDs(c.typeName()).Put(int(c.typeID.Load()))
 	}
 }
 

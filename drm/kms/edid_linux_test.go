@@ -60,7 +60,7 @@ func describe(monitor *Monitor) string {
 	modes := modeInfos(probed.modes, drm.ClientCapSet{})
 	var out strings.Builder
 	fmt.Fprintf(&out, "connector type=%d-%d connection=%d %dx%dmm subpixel=%d modes=%d\n",
-		c.config.Type, c.typeID, probed.connection, probed.widthMM, probed.heightMM, 0, len(modes))
+		c.config.Type, c.typeID.Load(), probed.connection, probed.widthMM, probed.heightMM, 0, len(modes))
 	for _, i := range modes {
 		name, _, _ := strings.Cut(string(i.Name[:]), "\x00")
 		fmt.Fprintf(&out, " %-12s %d %d %d %d %d %d %d %d %d vref=%d skew=%d vscan=%d fl=%s ty=%s\n", name, i.Clock,

@@ -35,7 +35,7 @@ func (m *ModeConfig) getConnector(dev *drm.RegisteredDevice, req *drm.Request, a
 	if err != nil {
 		return err
 	}
-	arg.ConnectorType, arg.ConnectorTypeID = c.config.Type, c.typeID
+	arg.ConnectorType, arg.ConnectorTypeID = c.config.Type, c.typeID.Load()
 	if err := drm.PutAll(req, arg.EncodersPtr, &arg.CountEncoders, ids(c.encoders)); err != nil {
 		return err
 	}

@@ -253,8 +253,8 @@ func magnitude(b byte) int { return max(int(int8(b)), -int(int8(b))) }
 // compressible reports whether it is worth while to compress the data: noise
 // would only take time. It tries three samples.
 func (e *stripEncoder) compressible(data []byte) bool {
-	const size = 1024
-	if len(data) <= 8*size {
+	const size = 16384
+	if len(data) <= 4*size {
 		return true
 	}
 	var compressed bytes.Buffer
