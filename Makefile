@@ -1,4 +1,4 @@
-# make test          everything that CI checks, step by step; 5 minutes on two cores
+# make test          everything that CI checks, step by step; about 20 minutes on two cores
 # make deps          install the Debian packages that the tests use, as root
 # make build         compile everything, without cgo
 # make vet           static checks: vet, guardcheck, staticcheck, imports, links, prose
@@ -108,7 +108,6 @@ bench:
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"
 	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Xorg' ./cmd/udrm ./docs
-
 
 browser:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(BROWSER)"
