@@ -175,6 +175,7 @@ func TestPage(t *testing.T) {
 	m, s := serve(t, udrmtest.Options{})
 	v := dial(t, s)
 	v.tell(`{"watch": ["card0:Virtual-1", "card0:none", "card9:DP-1", "nonsense"], "trace": true}`)
+	v.await("the beginning of the trace", func() bool { return len(v.records) > 0 })
 	for range 2 {
 		p := m.Start("modetest", "-M", "vkms", "-s", "Virtual-1:1024x768")
 		m.Card("card0").WaitFrames(1)
@@ -198,7 +199,7 @@ func TestPage(t *testing.T) {
 		p.WantExit(0)
 		press(t, s, "POST", "/v1/cards/card0/plug", "")
 	}
-	v.await("the records of the second program", func() bool {
+	v.await("the records of the programs", func() bool {
 		var adds, unplugs int
 		for _, r := range v.records {
 			if r.Request == "MODE_ADDFB2" && r.Comm == "modetest" {

@@ -37,6 +37,7 @@ type viewer struct {
 	server *Server
 	conn   *websocket.Conn
 	poked  chan struct{} // holds a token when the tree or the trace may have changed
+	lines  traceQueue
 
 	screens map[string]*screen // used by the goroutine of read only
 	running sync.WaitGroup     // the screens
@@ -54,6 +55,7 @@ type screen struct {
 // watch serves a viewer until it leaves.
 func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 	v := &viewer{server: s, poked: make(chan struct{}, 1), screens: make(map[string]*screen)}
+	v.lines.poke = v.poke
 	if !s.admit(v) {
 		http.Error(w, "too many viewers, or the machine has ended", http.StatusServiceUnavailable)
 		return
@@ -67,12 +69,11 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(maxRequest)
 	ctx, cancel := context.WithCancel(r.Context())
 	var sending sync.WaitGroup
-	trace := make(chan bool, 1)
 	sending.Go(func() {
 		defer cancel()
-		v.send(ctx, trace)
+		v.send(ctx)
 	})
-	err = v.read(ctx, trace)
+	err = v.read(ctx)
 	cancel()
 	sending.Wait()
 	v.running.Wait()
@@ -108,7 +109,9 @@ func (v *viewer) poke() {
 }
 
 // read obeys the viewer until it leaves. Its error is a malformed request.
-func (v *viewer) read(ctx context.Context, trace chan bool) error {
+func (v *viewer) read(ctx context.Context) error {
+	setTrace, endTrace := v.tracing()
+	defer endTrace()
 	for {
 		kind, data, err := v.conn.Read(ctx)
 		if err != nil {
@@ -122,11 +125,7 @@ func (v *viewer) read(ctx context.Context, trace chan bool) error {
 			v.watchScreens(ctx, *r.Watch)
 		}
 		if r.Trace != nil {
-			select {
-			case <-trace: // the last word counts
-			default:
-			}
-			trace <- *r.Trace
+			setTrace(*r.Trace)
 		}
 		if s := v.screens[r.Drawn]; s != nil {
 			select {
@@ -206,17 +205,13 @@ func (v *viewer) show(ctx, watching context.Context, s *screen) func(*image.NRGB
 	}
 }
 
-// send sends trees, and the trace if it is wanted, as long as the viewer is
-// there.
-func (v *viewer) send(ctx context.Context, wanted <-chan bool) {
+// send sends trees and the lines of the trace as long as the viewer is there.
+func (v *viewer) send(ctx context.Context) {
 	class := v.server.machine.Class()
 	o := &observer{poke: v.poke, unplugs: make(map[*drm.Device]unplugTimes)}
 	defer class.Trace(o)()
 	defer class.Subscribe(func(drm.Uevent) { v.poke() })()
 	defer v.server.machine.Bus().Subscribe(func(bus.Event) { v.poke() })()
-	lines := &traceQueue{poke: v.poke}
-	setTrace, endTrace := v.tracing(lines)
-	defer endTrace()
 	var last []byte
 	for {
 		message, err := json.Marshal(update{Tree: v.tree(o)})
@@ -224,7 +219,7 @@ func (v *viewer) send(ctx context.Context, wanted <-chan bool) {
 			err = v.conn.Write(ctx, websocket.MessageText, message)
 			last = message
 		}
-		if records, lost := lines.take(); err == nil && len(records)+lost > 0 {
+		if records, lost := v.lines.take(); err == nil && len(records)+lost > 0 {
 			if message, err = json.Marshal(update{Trace: records, Lost: lost}); err == nil {
 				err = v.conn.Write(ctx, websocket.MessageText, message)
 			}
@@ -240,8 +235,6 @@ func (v *viewer) send(ctx context.Context, wanted <-chan bool) {
 		select {
 		case <-v.poked:
 		case <-time.After(lookTime):
-		case on := <-wanted:
-			setTrace(on)
 		case <-ctx.Done():
 			return
 		}
@@ -259,7 +252,7 @@ func (v *viewer) tree(o *observer) *tree {
 
 // tracing returns a function that switches the recording of requests on or off,
 // and one that ends it.
-func (v *viewer) tracing(lines *traceQueue) (set func(on bool), end func()) {
+func (v *viewer) tracing() (set func(on bool), end func()) {
 	var recorder *trace.Recorder
 	var detach func()
 	end = func() {
@@ -271,7 +264,7 @@ func (v *viewer) tracing(lines *traceQueue) (set func(on bool), end func()) {
 	}
 	return func(on bool) {
 		if end(); on {
-			recorder = trace.NewRecorder(lines)
+			recorder = trace.NewRecorder(&v.lines)
 			detach = v.server.machine.Class().Trace(recorder)
 		}
 	}, end
