@@ -84,13 +84,14 @@ type TraceEvent struct {
 	Device *Device
 	Time   time.Time
 
-	CRTC     uint32 // id, of EventVblank and EventFrame
+	CRTC     uint32 // id, of EventVblank, EventFlip and EventFrame
 	Sequence uint64 // likewise: the vblank counter
 
 	File *File  // of EventSent
 	Data []byte // of EventSent: struct drm_event; valid during the call only
 
-	// A tracer may set these of EventSent, and may shorten Data.
+	// A tracer may set these of EventSent, and may shorten Data. Of EventFlip,
+	// it may set Copies to 0: the commit is never shown.
 	Copies int           // how often the event is delivered; 1, unless set
 	Delay  time.Duration // the event is delivered this much later
 }
@@ -106,10 +107,11 @@ const (
 	EventVblank                      // a vblank that a client or commit waits for
 	EventFrame                       // a commit is on the screen
 	EventSent                        // an event for a client
+	EventFlip                        // a vblank is about to put a commit on the screen
 )
 
 func (k EventKind) String() string {
-	return [...]string{"registered", "unplug", "drained", "unplugged", "vblank", "frame", "event"}[k]
+	return [...]string{"registered", "unplug", "drained", "unplugged", "vblank", "frame", "event", "flip"}[k]
 }
 
 // Trace attaches t to all devices of the class, present and future. detach
@@ -230,8 +232,12 @@ func (c *Call) done(err error) error {
 	return err
 }
 
-// Tracepoint reports an event to the tracers of the device.
-func (d *Device) Tracepoint(e TraceEvent) { d.tracepoint(&e) }
+// Tracepoint reports an event to the tracers of the device. It returns the event
+// as they have changed it.
+func (d *Device) Tracepoint(e TraceEvent) TraceEvent {
+	d.tracepoint(&e)
+	return e
+}
 
 func (d *Device) tracepoint(e *TraceEvent) {
 	list := d.class.tracers.Load()

@@ -162,6 +162,20 @@ func (m *Machine) Card(label string) (*Card, error) {
 	return c, nil
 }
 
+// KnownCard returns the card with a label, if it is described or Card has added
+// it.
+func (m *Machine) KnownCard(label string) (*Card, error) {
+	if err := CheckLabel(label); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.cards[label]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("there is no %s: %s", label, m.labels())
+}
+
 // CardOf returns the card that the device is, or was, a device of. It returns
 // nil for a device that no card of the machine has made.
 func (m *Machine) CardOf(dev *drm.Device) *Card {

@@ -308,6 +308,9 @@ func (v *event) size() int { return 256 }
 
 // Event implements [drm.Tracer].
 func (r *Recorder) Event(e *drm.TraceEvent) {
+	if e.Kind == drm.EventFlip { // EventFrame follows, unless it is lost
+		return
+	}
 	record := &event{seq: r.seq.Add(1), TraceEvent: *e}
 	record.Data = append([]byte(nil), e.Data...)
 	if e.File != nil {

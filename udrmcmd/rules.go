@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -82,8 +83,8 @@ func (cmd *onCmd) list(a *app, rules []control.Rule) error {
 // faultCmd adds a rule whose effect is a fault.
 type faultCmd struct {
 	machineFlag
-	Event   string `arg:"" name:"event[#when]" help:"The requests, such as ADDFB2#3, as in --on of run."`
-	Fault   string `arg:"" help:"The error to answer with, such as ENOSPC, or the time to wait, such as 20ms."`
+	Event   string `arg:"" name:"event[#when]" help:"The requests or events, such as ADDFB2#3 or event#3, with any filters: as in --on of run."`
+	Fault   string `arg:"" help:"The error to answer with, such as ENOSPC, the time to wait, such as 20ms, or another effect of --on, such as lost, doubled, short=8 or retval=0."`
 	Times   int    `placeholder:"N" help:"Let only the next N requests fail; default: the one that #WHEN selects, or all."`
 	Card    string `placeholder:"CARD" help:"Only requests to this card."`
 	Program string `placeholder:"NAME" help:"Only requests of programs of this name."`
@@ -101,6 +102,9 @@ func (cmd *faultCmd) Run(a *app) error {
 		return addRule(ctx, a, c, rule, cmd.JSON)
 	})
 }
+
+// errnoWord matches what looks like the name of an error.
+var errnoWord = regexp.MustCompile(`^E[A-Z0-9]+$`)
 
 // rule returns the rule, as it is written after --on.
 func (cmd *faultCmd) rule() (string, error) {
@@ -120,11 +124,14 @@ func (cmd *faultCmd) rule() (string, error) {
 	if cmd.Program != "" {
 		text += ":comm=" + cmd.Program
 	}
-	effect := ":error="
-	if _, err := time.ParseDuration(cmd.Fault); err == nil {
-		effect = ":delay="
+	switch _, err := time.ParseDuration(cmd.Fault); {
+	case err == nil:
+		text += ":delay=" + cmd.Fault
+	case errnoWord.MatchString(cmd.Fault):
+		text += ":error=" + cmd.Fault
+	default:
+		text += ":" + cmd.Fault
 	}
-	text += effect + cmd.Fault
 	_, err := aim.Parse(text)
 	return text, err
 }

@@ -213,7 +213,10 @@ type runner struct {
 
 // run runs the program to its end, and returns its exit status.
 func (r *runner) run(args []string) (status int, err error) {
-	if err := errors.Join(r.checkActions(), r.aimRules(), r.aimStorm()); err != nil {
+	if err := r.checkActions(); err != nil {
+		return 0, err
+	}
+	if err := errors.Join(r.aimRules(), r.aimStorm()); err != nil {
 		return 0, err
 	}
 	program := exec.Command(args[0], args[1:]...)
@@ -244,42 +247,63 @@ func startStatus(err error) int {
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return 127
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP),
+		errors.Is(err, unix.ENAMETOOLONG), errors.Is(err, unix.E2BIG), errors.Is(err, unix.ETXTBSY), errors.Is(err, unix.EISDIR):
 		return 126
 	}
 	return statusFailure
 }
 
-// checkActions returns an error if an action of --at names a card or a connector
-// that does not exist. A card that is not described exists if an action plugs it
-// in.
+// checkActions returns an error if an action of --at or a rule of --on names
+// what does not exist. A card that is not described exists if an action plugs
+// it in.
 func (r *runner) checkActions() error {
-	exist := make(map[string]bool)
-	for i := range r.described {
-		exist[fmt.Sprintf("card%d", i)] = true
-	}
-	for _, a := range r.At {
-		if a.Kind.Name == "plug" {
-			exist[a.Card] = true
-		}
+	var actions []*aim.Action
+	for i := range r.At {
+		actions = append(actions, &r.At[i].Action)
 	}
 	for _, rule := range r.On {
-		if rule.Action != nil && rule.Action.Kind.Name == "plug" {
-			exist[rule.Action.Card] = true
+		if rule.Action != nil {
+			actions = append(actions, rule.Action)
+		}
+	}
+	for _, a := range actions {
+		if a.Kind.Name == "plug" && a.Card != "" {
+			_, _ = r.machine.Card(a.Card) // Check has its error
 		}
 	}
 	var errs []error
 	for i := range r.At {
 		a := &r.At[i]
-		err := a.Check(r.machine)
-		if err == nil && a.Card != "" && !exist[a.Card] {
-			err = fmt.Errorf("there is no %s; make more cards with --cards, or plug it in first with --at TIME:plug=%s", a.Card, a.Card)
+		if err := a.Check(r.machine); err != nil {
+			errs = append(errs, fmt.Errorf("--at %v: %w%s", a, err, r.moreCards(a.Card)))
+		}
+	}
+	for _, rule := range r.On {
+		err := rule.Check(r.machine)
+		if err == nil && rule.PID != 0 {
+			err = fmt.Errorf("no program has started, so its process ID is not known; write comm=NAME, or use %s on", r.app)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--at %v: %w", a, err))
+			advice := r.moreCards(rule.Card)
+			if rule.Action != nil && advice == "" {
+				advice = r.moreCards(rule.Action.Card)
+			}
+			errs = append(errs, fmt.Errorf("--on %v: %w%s", rule, err, advice))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// moreCards returns advice for a card that does not exist.
+func (r *runner) moreCards(label string) string {
+	if label == "" {
+		return ""
+	}
+	if _, err := r.machine.KnownCard(label); err == nil {
+		return ""
+	}
+	return fmt.Sprintf("; make more cards with --cards, or plug it in with --at TIME:plug=%s", label)
 }
 
 // startActions starts the actions of --at, each in a goroutine of its own: none

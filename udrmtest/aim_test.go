@@ -27,6 +27,24 @@ func TestAim(t *testing.T) {
 	fourth.Wait()
 }
 
+// TestAimFaults makes requests fail. modetest gives
+// up at the first error.
+func TestAimFaults(t *testing.T) {
+	t.Parallel()
+	m := udrmtest.New(t, udrmtest.Options{})
+	m.Aim("mmap#1:error=ENOMEM")
+	p := m.Start("modetest", modetest...)
+	p.CloseStdin()
+	p.WaitOutput("failed to map buffer")
+	p.Exit()
+	busy := m.Aim("MODE_PAGE_FLIP#1:error=EBUSY")
+	p = m.Start("modetest", modetest...)
+	p.WaitOutput("failed to page flip: Device or resource busy")
+	busy.Wait()
+	p.CloseStdin()
+	p.Exit()
+}
+
 // TestAimFunc looks at the machine in the middle of a modeset.
 func TestAimFunc(t *testing.T) {
 	t.Parallel()

@@ -35,6 +35,13 @@ func TestAim(t *testing.T) {
 		{"CRTC", "SETCRTC:crtc=38:error=EIO", nil, modetest, 0, "failed to set mode"},
 		{"unknown CRTC", "SETCRTC:crtc=1:error=EIO", nil, modetest, 125, "udrm: --on SETCRTC:crtc=1:error=EIO: there is no CRTC 1; the ids are [38]\n"},
 		{"unknown connector", "SETCRTC:disconnect=DP-9", nil, modetest, 125, "udrm: --on SETCRTC:disconnect=DP-9: card0 has no connector DP-9; it has Virtual-1\n"},
+		{"unknown card", "SETCRTC:card=card7:error=EIO", nil, modetest, 125, "udrm: --on SETCRTC:card=card7:error=EIO: there is no card7: only card0 is described; make more cards with --cards, or plug it in with --at TIME:plug=card7\n"},
+		{"unknown card of an action", "SETCRTC:unplug=card7", nil, modetest, 125, "udrm: --on SETCRTC:unplug=card7: there is no card7"},
+		{"card plugged later", "open:card=card1:delay=1us", []string{"--on", "start:plug=card1"}, []string{"sh", "-c", "exec </dev/dri/card1"}, 0, ""},
+		{"process", "SETCRTC:pid=1:error=EIO", nil, modetest, 125, "no program has started, so its process ID is not known; write comm=NAME, or use udrm on\n"},
+		{"mmap", "mmap#1:error=ENOMEM", nil, modetest, 0, "failed to map buffer"},
+		{"busy", "SETCRTC#1..2:error=EBUSY", nil, []string{"sh", "-c", strings.Repeat("modetest -M vkms -s "+connector+":1024x768 >/dev/null; ", 3)}, 0, "failed to set mode"},
+		{"without a display", "frame:unplug", []string{"--driver", "vgem"}, []string{"true"}, 125, "udrm: --on frame:unplug: frame never happens: card0 has no display\n"},
 		{"unknown request", "SETCRCT:unplug", nil, modetest, 125, "udrm: --on: \"SETCRCT:unplug\": unknown event \"SETCRCT\""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,35 @@ wait
 		if err != nil || !errnos["ENOSPC"] || !errnos["ENODEV"] {
 			t.Errorf("%s: %d records, %v, the errors are %v", name, len(records), err, errnos)
 		}
+	}
+}
+
+// TestControlFaults adds each kind of fault with the command fault.
+func TestControlFaults(t *testing.T) {
+	t.Parallel()
+	r := finish(t, script(t, `
+udrm fault MODE_PAGE_FLIP EBUSY --times 3
+udrm fault MODE_ATOMIC:planes=3+ ENOSPC
+udrm fault frame#2 lost
+udrm fault event#3 short=8
+udrm fault mmap#2 ENOMEM
+udrm fault MODE_ATOMIC:flag=TEST_ONLY retval=0
+udrm fault ADDFB2 nonsense
+udrm fault ADDFB2:card=card7 ENOMEM
+udrm on list
+for rule in 1 2 3 4 5 6; do udrm on remove $rule; done
+`))
+	want := []string{
+		"MODE_PAGE_FLIP:when=1..3:error=EBUSY", "MODE_ATOMIC:planes=3+:error=ENOSPC", "frame#2:lost", "event#3:short=8",
+		"mmap#2:error=ENOMEM", "MODE_ATOMIC:flag=TEST_ONLY:retval=0",
+	}
+	for i, rule := range want {
+		if !strings.Contains(r.stdout, fmt.Sprintf("%d   0      %s ", i+1, rule)) {
+			t.Errorf("the rules lack %s:\n%s", rule, r.stdout)
+		}
+	}
+	if r.exit != 0 || !strings.Contains(r.stderr, `unknown word "nonsense"`) || !strings.Contains(r.stderr, "there is no card7") {
+		t.Errorf("exit %d\n%s", r.exit, r.stderr)
 	}
 }
 

@@ -29,6 +29,8 @@ type crtcCommit struct {
 
 	// Guarded by vblank.mu.
 	started bool        // waits for its vblank
+	lost    bool        // no vblank shows it: see vblank.show
+	giveUp  func()      // stops the timer of a lost commit
 	device  *drm.Device // set with started
 	target  uint64      // the vblank that shows it
 	cancel  func()      // called at completion; nil for none
@@ -38,7 +40,11 @@ type crtcCommit struct {
 // will be, which only its fence tells. complete is called once, with vblank.mu
 // held.
 func (c *crtcCommit) complete(now vblankTime, err error) {
-	if c.event != nil {
+	switch {
+	case c.event == nil:
+	case c.lost:
+		c.event.pending.Cancel()
+	default:
 		c.event.pending.Send(vblankEvent(uapi.EventTypeFlipComplete, c.event.userData, c.crtc.id, now))
 	}
 	if c.fence != nil {

@@ -50,3 +50,18 @@ func (m *ModeConfig) FramebufferInfos() (list []FramebufferInfo) {
 	}
 	return list
 }
+
+// BlobData returns the bytes of the blob of that id. ok is false if there is no
+// such blob. The bytes must not be changed.
+func (m *ModeConfig) BlobData(id uint32) (data []byte, ok bool) {
+	blob, ok := findAs[*Blob](&m.objects, id, uapi.ModeObjectBlob)
+	if !ok {
+		return nil, false
+	}
+	defer m.objects.put(blob)
+	return blob.data, true
+}
+
+// LegacyPlanes returns the planes that the legacy requests use; cursor may be
+// nil.
+func (c *CRTC) LegacyPlanes() (primary, cursor *Plane) { return c.config.Primary, c.config.Cursor }

@@ -103,13 +103,17 @@ func (v *vblank) flush() {
 func (v *vblank) finishCommit(now vblankTime) {
 	if v.current != nil {
 		err := v.current.err
+		if v.current.lost {
+			v.current.giveUp()
+			err = v.current.notShown()
+		}
 		if v.gone {
 			err = drm.ErrUnplugged
 		}
 		if !v.current.started {
 			drop(v.current.writebacks)
 		}
-		if v.time.running && v.current.started && !v.gone {
+		if v.time.running && v.current.started && !v.current.lost && !v.gone {
 			v.frames++
 			v.current.device.Tracepoint(drm.TraceEvent{Kind: drm.EventFrame, CRTC: v.crtc.id, Sequence: now.count})
 		}
@@ -156,7 +160,7 @@ func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 	}
 	c.started, c.target, c.device = true, now.count+1, dev.Device
 	if c.async {
-		v.finishCommit(now)
+		v.show(now)
 		return
 	}
 	v.pull(c.state)
@@ -210,7 +214,7 @@ func (v *vblank) longestFrame(state *State) (longest time.Duration) {
 
 // need reports whether the next vblank has anything to do. The caller holds mu.
 func (v *vblank) need() bool {
-	return v.current != nil && v.current.started || len(v.waiters) > 0 || v.capture.wanted()
+	return v.current != nil && v.current.started && !v.current.lost || len(v.waiters) > 0 || v.capture.wanted()
 }
 
 // arm starts the timer for the next vblank. The caller holds mu.
@@ -339,7 +343,7 @@ func (v *vblank) deliver(now vblankTime) {
 // deliverCommit completes the commit under way if vblank number count shows it.
 func (v *vblank) deliverCommit(count uint64) {
 	if v.current != nil && v.current.started && passed(count, v.current.target) {
-		v.finishCommit(v.time.at(v.current.target))
+		v.show(v.time.at(v.current.target))
 	}
 }
 

@@ -271,7 +271,11 @@ func (a *Action) Check(m *machine.Machine) error {
 	if a.Card == "" {
 		return nil
 	}
-	card, err := m.Card(a.Card)
+	find := m.KnownCard
+	if a.Kind.Name == "plug" {
+		find = m.Card
+	}
+	card, err := find(a.Card)
 	if err == nil && a.Connector != "" && card.Plugged() {
 		err = card.CheckConnector(a.Connector)
 	}

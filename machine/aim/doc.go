@@ -37,11 +37,14 @@
 //
 // A close and a read have only the point "after".
 //
-// The filters are card=LABEL, comm=NAME, pid=N, crtc=ID, property=NAME and
-// flag=NAME or flag=!NAME, of MODE_ATOMIC.
+// The filters are card=LABEL, comm=NAME, pid=N, crtc=ID, property=NAME,
+// flag=NAME or flag=!NAME, of MODE_ATOMIC, and planes=N and bandwidth=N: what the
+// displays use once the request has succeeded, in planes and in megabytes a
+// second. N is a number, "3+" for 3 and more, or "3..5".
 //
 // The effects are error=ERRNO, retval=0 (the request succeeds without being
-// handled), lost, doubled and short=BYTES of an event, delay=TIME (delay_enter=TIME and
+// handled), lost, doubled and short=BYTES of an event, lost of a frame (its commit
+// never completes), delay=TIME (delay_enter=TIME and
 // delay_exit=TIME include the points "entered" and "after"), signal=SIG for the
 // program that causes the event, and one action on a card, which is the last
 // word; see [Actions].

@@ -97,6 +97,22 @@ func (e *Event) late() bool {
 // sent reports whether the event is one that the card sends to a program.
 func (e *Event) sent() bool { return e.kind == kindDevice && e.device == drm.EventSent }
 
+// frame reports whether the event is a commit that is on the screen.
+func (e *Event) frame() bool { return e.kind == kindDevice && e.device == drm.EventFrame }
+
+// canHave reports whether a request of the event is one of those.
+func (e *Event) canHave(is func(*uapi.Request) bool) bool {
+	if e.kind != kindIoctl {
+		return false
+	}
+	for r := range uapi.Requests() {
+		if (e.requests == nil || e.requests[r.Cmd&typeAndNumber]) && is(r) {
+			return true
+		}
+	}
+	return false
+}
+
 // byProgram reports whether a program causes the event, by a call.
 func (e *Event) byProgram() bool { return e.kind == kindIoctl || e.kind == kindCall }
 

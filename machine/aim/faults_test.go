@@ -1,7 +1,9 @@
 package aim_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +11,8 @@ import (
 
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
+	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/config"
 )
 
 // lit opens a card, shows a framebuffer, and returns what flips need.
@@ -63,6 +67,29 @@ func TestEventFaults(t *testing.T) {
 	}
 }
 
+// TestBusy answers EBUSY to three flips, and none of the others.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	m := newFastMachine(t)
+	k, d, _, fb := lit(t, newClient(t, card(t, m, "card0")))
+	attach(t, m, "MODE_PAGE_FLIP#2..4:error=EBUSY")
+	attach(t, m, "mmap#1:error=ENOMEM")
+	for n, want := range []error{nil, unix.EBUSY, unix.EBUSY, unix.EBUSY, nil} {
+		if err := k.PageFlip(d.CRTC, fb, 0); !errors.Is(err, want) {
+			t.Errorf("flip %d answers %v, want %v", n+1, err, want)
+		}
+		if err := waitVblank(k); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := k.NewBuffer(64, 64); !errors.Is(err, unix.ENOMEM) {
+		t.Errorf("the first mmap answers %v", err)
+	}
+	if _, err := k.NewBuffer(64, 64); err != nil {
+		t.Errorf("the second mmap answers %v", err)
+	}
+}
+
 // TestCommitFails lets tests of commits pass and the commits fail.
 func TestCommitFails(t *testing.T) {
 	t.Parallel()
@@ -112,5 +139,100 @@ func TestBadLink(t *testing.T) {
 	}
 	if s := status(); s != uapi.ModeLinkStatusGood {
 		t.Errorf("link-status is %d after a modeset", s)
+	}
+}
+
+// TestLostFlip loses the frame of a flip: no event comes, and the CRTC is busy
+// until ten seconds of its clock have passed, or the card is unplugged.
+func TestLostFlip(t *testing.T) {
+	t.Parallel()
+	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{Clock: machine.ClockStep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	c := card(t, m, "card0")
+	lost := attach(t, m, "frame#2+2:lost")
+	step := func() {
+		t.Helper()
+		if err := m.StepClock(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.StepClockLater(1) // of the modeset
+	k, d, _, fb := lit(t, newClient(t, c))
+	flip := func(user uint64, want error) {
+		t.Helper()
+		if err := k.PageFlip(d.CRTC, fb, user); !errors.Is(err, want) {
+			t.Errorf("flip %d answers %v, want %v", user, err, want)
+		}
+	}
+	flip(1, nil)
+	step() // the second frame, which is lost
+	flip(2, unix.EBUSY)
+	step() // until the flip is given up
+	flip(3, nil)
+	step()
+	if events, err := k.ReadEvents(time.Minute); err != nil || len(events) != 1 || events[0].UserData != 3 {
+		t.Errorf("the events are %v, %v; want that of flip 3", events, err)
+	}
+	if frames, err := c.Frames(""); err != nil || frames != 2 {
+		t.Errorf("%d frames, %v; want 2", frames, err)
+	}
+	flip(4, nil)
+	step() // lost, too
+	if err := c.Unplug(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := lost.Close(); err != nil || lost.Fired() != 2 {
+		t.Errorf("fired %d times, %v", lost.Fired(), err)
+	}
+}
+
+// TestPlaneLimits refuses commits by what the displays would use.
+func TestPlaneLimits(t *testing.T) {
+	t.Parallel()
+	description := config.DefaultCard()
+	description.VKMS.Overlay = true
+	m, err := machine.New([]config.Card{description}, machine.Options{Clock: machine.ClockFast})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	k, d, _, fb := lit(t, newClient(t, card(t, m, "card0")))
+	overlay, err := k.FindPlane(d, uapi.PlaneTypeOverlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	width, height := uint64(d.Mode.HDisplay), uint64(d.Mode.VDisplay)
+	var sets []kmsclient.Set
+	for name, value := range map[string]uint64{
+		"FB_ID": uint64(fb), "CRTC_ID": uint64(d.CRTC), "SRC_W": width << 16, "SRC_H": height << 16, "CRTC_W": width, "CRTC_H": height,
+	} {
+		sets = append(sets, kmsclient.Set{Object: overlay, ObjectType: uapi.ModeObjectPlane, Property: name, Value: value})
+	}
+	screen := width * height * 4 * uint64(d.Mode.VRefresh) / 1_000_000
+	for _, tc := range []struct {
+		rule string
+		want error
+	}{
+		{"MODE_ATOMIC:planes=3+:error=ENOSPC", nil},
+		{"MODE_ATOMIC:planes=2+:error=ENOSPC", unix.ENOSPC},
+		{fmt.Sprintf("MODE_ATOMIC:bandwidth=%d+:error=ENOSPC", 2*screen+2), nil},
+		{fmt.Sprintf("MODE_ATOMIC:bandwidth=%d+:error=ENOSPC", 2*screen-2), unix.ENOSPC},
+	} {
+		trigger := attach(t, m, tc.rule)
+		if err := k.Commit(uapi.ModeAtomicTestOnly, sets...); !errors.Is(err, tc.want) {
+			t.Errorf("%s: the commit answers %v, want %v", tc.rule, err, tc.want)
+		}
+		_ = trigger.Close() // some do not fire
 	}
 }

@@ -2,7 +2,6 @@ package aim
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -20,11 +19,12 @@ func (r *Rule) matches(c *drm.Call, card *machine.Card) bool {
 	if (r.Comm != "" || r.PID != 0) && !r.isProgram(clientOf(c)) {
 		return false
 	}
-	if r.CRTC == 0 && r.Property == "" && r.Flag == "" {
+	if r.CRTC == 0 && r.Property == "" && r.Flag == "" && r.Planes == nil && r.Bandwidth == nil {
 		return true
 	}
 	a := readArgument(c)
-	return a != nil && (r.Flag == "" || a.hasFlag(r.Flag)) && (r.CRTC == 0 || a.concerns(r.CRTC)) && (r.Property == "" || a.sets(r.Property))
+	return a != nil && (r.Flag == "" || a.hasFlag(r.Flag)) && (r.CRTC == 0 || a.concerns(r.CRTC)) &&
+		(r.Property == "" || a.sets(r.Property)) && r.uses(a)
 }
 
 // isProgram reports whether the filters let the program pass.
@@ -62,6 +62,7 @@ type argument struct {
 
 // A setting is one property that MODE_ATOMIC sets.
 type setting struct {
+	object   uint32
 	property uint32
 	value    uint64
 }
@@ -105,8 +106,14 @@ func (a *argument) readAtomic(m drm.Memory) bool {
 	if total > maxSettings || !read32(m, a.field("props_ptr"), total, &properties) || m.CopyFromUser(values, a.field("prop_values_ptr")) != nil {
 		return false
 	}
+	object, left := -1, uint32(0)
 	for i, id := range properties {
-		a.set = append(a.set, setting{id, binary.NativeEndian.Uint64(values[8*i:])})
+		for left == 0 {
+			object++
+			left = counts[object]
+		}
+		left--
+		a.set = append(a.set, setting{a.objects[object], id, binary.NativeEndian.Uint64(values[8*i:])})
 	}
 	return true
 }
@@ -142,7 +149,7 @@ func (a *argument) field(name string) uint64 {
 // concerns reports whether the request names the CRTC, or a plane or connector
 // that the CRTC uses or will use.
 func (a *argument) concerns(crtc uint32) bool {
-	if a.field("crtc_id") == uint64(crtc) || slices.Contains(a.objects, crtc) {
+	if a.field("crtc_id") == uint64(crtc) || a.field("obj_id") == uint64(crtc) || slices.Contains(a.objects, crtc) {
 		return true
 	}
 	for _, s := range a.set {
@@ -178,103 +185,3 @@ func (a *argument) property(id uint32) string {
 	info, _ := a.display.PropertyInfo(id)
 	return info.Name
 }
-
-// Check returns an error if the rule names a card, connector or CRTC that the
-// machine does not have.
-func (r *Rule) Check(m *machine.Machine) error {
-	if r.Card != "" {
-		if _, err := m.Card(r.Card); err != nil {
-			return err
-		}
-	}
-	if r.Action != nil {
-		if err := r.checkAction(m); err != nil {
-			return err
-		}
-	}
-	if r.Property != "" {
-		if err := r.checkProperty(m); err != nil {
-			return err
-		}
-	}
-	if r.CRTC == 0 {
-		return nil
-	}
-	var ids []uint32
-	for _, card := range m.Cards() {
-		dev := card.Device()
-		if r.Card != "" && card.Label() != r.Card {
-			continue
-		}
-		if dev == nil {
-			return nil // unknown until the card is plugged
-		}
-		if display, ok := drm.PartOf[*kms.ModeConfig](dev); ok {
-			for _, c := range display.CRTCs() {
-				ids = append(ids, c.ID())
-			}
-		}
-	}
-	if slices.Contains(ids, r.CRTC) {
-		return nil
-	}
-	slices.Sort(ids)
-	return fmt.Errorf("there is no CRTC %d; the ids are %v", r.CRTC, slices.Compact(ids))
-}
-
-// checkAction checks the action, whose card may be that of any event.
-func (r *Rule) checkAction(m *machine.Machine) error {
-	action := *r.Action
-	if action.Card == "" {
-		action.Card = r.Card
-	}
-	if action.Card != "" || action.Connector == "" {
-		return action.Check(m)
-	}
-	var first error
-	for _, card := range m.Cards() {
-		action.Card = card.Label()
-		switch err := action.Check(m); {
-		case err == nil:
-			return nil
-		case first == nil:
-			first = err
-		}
-	}
-	return first
-}
-
-// checkProperty returns an error if no object of the cards has the property.
-func (r *Rule) checkProperty(m *machine.Machine) error {
-	var near []string
-	for _, card := range m.Cards() {
-		dev := card.Device()
-		if r.Card != "" && card.Label() != r.Card {
-			continue
-		}
-		if dev == nil {
-			return nil // unknown until the card is plugged
-		}
-		display, ok := drm.PartOf[*kms.ModeConfig](dev)
-		if !ok {
-			continue
-		}
-		for id := range uint32(maxPropertyID) {
-			info, ok := display.PropertyInfo(id)
-			switch {
-			case ok && info.Name == r.Property:
-				return nil
-			case ok && strings.EqualFold(info.Name, r.Property):
-				near = append(near, info.Name)
-			}
-		}
-	}
-	if len(near) > 0 {
-		return fmt.Errorf("there is no property %s; did you mean %s?", r.Property, near[0])
-	}
-	return fmt.Errorf("there is no property %s; udrm run -- modetest -M vkms -p -c lists them", r.Property)
-}
-
-// maxPropertyID bounds the ids of properties. They are created before all
-// objects of clients, so that they are small.
-const maxPropertyID = 4096

@@ -199,6 +199,8 @@ func TestAttachRefuses(t *testing.T) {
 		"frame:badlink=X-1":                    "card0 has no connector X-1; it has Virtual-1",
 		"MODE_ATOMIC:property=fb_id:error=EIO": "there is no property fb_id; did you mean FB_ID?",
 		"frame:card=card1:connect=X-1":         "card1 has no connector X-1; it has Virtual-2",
+		"ADDFB2:unplug=card5":                  "there is no card5: card0 to card1 are described",
+		"ADDFB2:pid=2147483647:error=EIO":      "there is no process 2147483647",
 	} {
 		rule, err := aim.Parse(text)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,13 +29,17 @@ type Rule struct {
 	CRTC     uint32
 	Property string
 	Flag     string // of MODE_ATOMIC, such as "TEST_ONLY", or "!TEST_ONLY"
+	// Planes and Bandwidth are what the displays use once the request has
+	// succeeded: the number of planes, and the megabytes a second that they read.
+	Planes, Bandwidth *Span
 
 	Error  unix.Errno // effects
 	Delay  time.Duration
 	Signal unix.Signal
 	// Succeed is retval=0: the request is not handled, and succeeds.
 	Succeed bool
-	// Lost, Doubled and Short say what becomes of an event that is sent.
+	// Lost, Doubled and Short say what becomes of an event that is sent. A frame
+	// can be lost, too: its commit never completes.
 	Lost, Doubled bool
 	Short         int // the number of bytes that are delivered
 	Action        *Action
@@ -69,7 +74,7 @@ const Usage = "EVENT[#WHEN][:POINT][:FILTER=…]:EFFECT, such as MODE_ATOMIC#3:u
 func Parse(text string) (*Rule, error) {
 	r, err := ParseEvent(text)
 	if err == nil && r.Error == 0 && r.Delay == 0 && r.Signal == 0 && r.Action == nil && !r.Succeed && !r.changesEvent() {
-		err = refuse(text, "there is no effect: add an action, error=, retval=0, delay= or signal=")
+		err = refuse(text, "there is no effect: add an action, error=, retval=0, delay=, signal= or, for events, lost")
 	}
 	if err != nil {
 		return nil, err
@@ -164,6 +169,9 @@ func (r *Rule) add(word string) (err error) {
 	case "comm":
 		set = r.Comm != ""
 		r.Comm = value[:min(len(value), maxComm)]
+		if strings.HasPrefix(value, "/") || strings.HasPrefix(value, "./") {
+			err = fmt.Errorf("comm=%s is a path; write the name of the program, comm=%s", value, filepath.Base(value))
+		}
 	case "pid":
 		set = r.PID != 0
 		r.PID, err = strconv.Atoi(value)
@@ -188,8 +196,14 @@ func (r *Rule) add(word string) (err error) {
 	case "retval":
 		set = r.Succeed
 		if r.Succeed = value == "0"; !r.Succeed {
-			err = fmt.Errorf("retval=%s: a request can only return 0 or an error, as with error=EIO", value)
+			err = fmt.Errorf("retval=%s: a DRM request returns 0 or an error, and no program reads anything else; write retval=0 or %s", value, errorFor(value))
 		}
+	case "planes":
+		set = r.Planes != nil
+		r.Planes, err = parseSpan(word)
+	case "bandwidth":
+		set = r.Bandwidth != nil
+		r.Bandwidth, err = parseSpan(word)
 	case "short":
 		set = r.Short != 0
 		if r.Short, err = strconv.Atoi(value); err != nil || r.Short <= 0 {
@@ -255,28 +269,41 @@ func (r *Rule) contradiction() string {
 		return "an error comes too late after the answer"
 	case r.Succeed && (e.kind != kindIoctl || r.Error != 0 || r.Point != Entered):
 		return "retval=0 is for a request at the point entered, and excludes error="
-	case r.changesEvent() && !e.sent():
-		return "lost, doubled and short= are for the event \"event\""
+	case r.changesEvent() && !e.sent() && !(e.frame() && !r.Doubled && r.Short == 0):
+		return "lost, doubled and short= are for the event \"event\", and lost for frame"
 	case r.Lost && (r.Doubled || r.Short > 0 || r.Delay > 0):
 		return "an event that is lost is neither doubled, short nor delayed"
-	case r.Flag != "" && e.kind != kindIoctl:
+	case r.Flag != "" && !e.canHave(isAtomic):
 		return fmt.Sprintf("%s has no flag", e)
+	case (r.Planes != nil || r.Bandwidth != nil) && !e.canHave(setsPlanes):
+		return fmt.Sprintf("%s changes no planes: planes= and bandwidth= are for MODE_ATOMIC, MODE_SETCRTC, MODE_SETPLANE, MODE_CURSOR and MODE_CURSOR2", e)
 	case r.CRTC != 0 && e.sent():
 		return "event has no CRTC"
 	case r.Delay != 0 && e.kind == kindDevice && !e.sent():
 		return fmt.Sprintf("%s cannot be delayed", e)
 	case !e.byProgram() && !e.sent() && (r.Signal != 0 || r.Comm != "" || r.PID != 0):
 		return fmt.Sprintf("no program causes %s: signal=, comm= and pid= are not possible", e)
-	case r.CRTC != 0 && e.kind != kindDevice && e.kind != kindIoctl:
+	case r.CRTC != 0 && e.kind != kindDevice && !e.canHave(namesCRTC):
 		return fmt.Sprintf("%s has no CRTC", e)
-	case r.Property != "" && e.kind != kindIoctl:
-		return fmt.Sprintf("%s has no property", e)
+	case r.Property != "" && !e.canHave(setsProperties):
+		return fmt.Sprintf("%s sets no property", e)
 	case r.Card != "" && e.kind == kindStart:
 		return "start has no card"
 	case r.Action != nil && r.Action.Card == "" && !r.Action.Kind.ofMachine() && e.kind == kindStart:
 		return "start has no card: write " + r.Action.Kind.Form
 	}
 	return ""
+}
+
+// errorFor returns the word for a return value that stands for an error: -28 is
+// what strace calls ENOSPC.
+func errorFor(value string) string {
+	if n, err := strconv.Atoi(value); err == nil && n < 0 {
+		if name := unix.ErrnoName(unix.Errno(-n)); name != "" {
+			return "error=" + name
+		}
+	}
+	return "an error, as with error=EIO"
 }
 
 // parseErrno parses the name of an errno.

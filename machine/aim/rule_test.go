@@ -1,6 +1,7 @@
 package aim
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,12 @@ func TestParse(t *testing.T) {
 		"frame#2:clock=step":                  func(r *Rule) bool { return r.Action.Kind.Name == "clock" && r.Action.Argument == "step" },
 		"ADDFB2:step=3":                       func(r *Rule) bool { return r.Action.String() == "step=3" },
 		"frame:badlink=DP-1":                  func(r *Rule) bool { return r.Action.Connector == "DP-1" },
-		"start#2:unplug=card0":                func(r *Rule) bool { return r.When == When{2, 2, 1} },
+		"frame#2:lost":                        func(r *Rule) bool { return r.Lost && r.When == When{2, 2, 1} },
+		"ATOMIC:planes=3+:error=ENOSPC":       func(r *Rule) bool { return *r.Planes == Span{3, math.MaxUint64} && r.Bandwidth == nil },
+		"SETPLANE:planes=2:bandwidth=5..9:error=ENOSPC": func(r *Rule) bool {
+			return *r.Planes == Span{2, 2} && *r.Bandwidth == Span{5, 9}
+		},
+		"start#2:unplug=card0": func(r *Rule) bool { return r.When == When{2, 2, 1} },
 	} {
 		r, err := Parse(text)
 		if err != nil {
@@ -79,10 +85,20 @@ func TestParse(t *testing.T) {
 		"close:entered:unplug":               "close has no point entered",
 		"read:before:unplug":                 "read has no point before",
 		"open:crtc=38:unplug":                "open has no CRTC",
-		"open:property=FB_ID:unplug":         "open has no property",
+		"open:property=FB_ID:unplug":         "open sets no property",
+		"ADDFB2:property=FB_ID:unplug":       "ADDFB2 sets no property",
+		"ADDFB2:crtc=38:unplug":              "ADDFB2 has no CRTC",
+		"ADDFB2:planes=3+:error=ENOSPC":      "ADDFB2 changes no planes",
+		"ATOMIC:planes=3-:error=ENOSPC":      "planes=3- is no number: write planes=3",
+		"ATOMIC:bandwidth=5..3:error=ENOSPC": "bandwidth=5..3 is no number",
+		"ATOMIC:planes=1:planes=2:error=EIO": "planes is given twice",
+		"PAGE_FLIP:flag=NONBLOCK:error=EIO":  "PAGE_FLIP has no flag",
+		"ADDFB2:comm=/usr/bin/weston:unplug": "is a path; write the name of the program, comm=weston",
+		"ADDFB2:retval=-28":                  "write retval=0 or error=ENOSPC",
+		"frame:doubled":                      "and lost for frame",
 		"frame:delay=1s:unplug":              "frame cannot be delayed",
 		"vblank:signal=TERM":                 "no program causes vblank",
-		"ADDFB2:retval=1":                    "can only return 0",
+		"ADDFB2:retval=1":                    "returns 0 or an error",
 		"ADDFB2:retval=0:error=EIO":          "excludes error=",
 		"ATOMIC:flag=TEST:error=EIO":         "is not a flag of MODE_ATOMIC; the flags are ALLOW_MODESET",
 		"ADDFB2:lost":                        "are for the event \"event\"",

@@ -245,7 +245,11 @@ func (t *tracer) Begin(c *drm.Call) func(drm.Point) {
 // is left to another goroutine.
 func (t *tracer) Event(e *drm.TraceEvent) {
 	r := t.rule
-	if r.Event.kind != kindDevice || e.Kind != r.Event.device || r.CRTC != 0 && e.CRTC != r.CRTC || t.card != nil && !t.card.Owns(e.Device) {
+	kind := r.Event.device
+	if r.Lost && r.Event.frame() {
+		kind = drm.EventFlip
+	}
+	if r.Event.kind != kindDevice || e.Kind != kind || r.CRTC != 0 && e.CRTC != r.CRTC || t.card != nil && !t.card.Owns(e.Device) {
 		return
 	}
 	if e.File != nil && !r.isProgram(e.File.Client()) {
@@ -259,8 +263,8 @@ func (t *tracer) Event(e *drm.TraceEvent) {
 	var pid int
 	if e.File != nil {
 		pid, where = e.File.Client().PID, fmt.Sprintf("for %s (%d)", e.File.Client().Comm, e.File.Client().PID)
-		r.change(e)
 	}
+	r.change(e)
 	dev := e.Device
 	go func() {
 		t := (*Trigger)(t)

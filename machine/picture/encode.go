@@ -10,18 +10,16 @@ import (
 	"hash/crc32"
 	"image"
 	"io"
-	"os"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/udrm/udrm/internal/wholefile"
 )
 
-// Write writes a picture to a PNG file.
+// Write writes a picture to a PNG file, which has either its old content or the
+// whole picture at any time.
 func Write(name string, picture image.Image) error {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(Encode(f, picture), f.Close())
+	return wholefile.Write(name, func(w io.Writer) error { return Encode(w, picture) })
 }
 
 // stripBytes is about how much of a picture is compressed at once. Strips are
