@@ -166,3 +166,38 @@ func TestConnectorNumbers(t *testing.T) {
 		t.Errorf("exit %d, %s%s\nwant %s", r.exit, r.stdout, r.stderr, want)
 	}
 }
+
+// TestDescribedHardware runs modetest on a card that a file describes. Its
+// constraints refuse what the hardware would, with the reason in the log.
+func TestDescribedHardware(t *testing.T) {
+	const file = "../../machine/config/testdata/hardware.yaml"
+	r := run(t, "run", "--like", file, "--", "modetest", "-M", "i915", "-c", "-p")
+	find := func(pattern string) string {
+		m := regexp.MustCompile(pattern).FindStringSubmatch(r.stdout)
+		if m == nil {
+			t.Fatalf("exit %d: no %s in\n%s%s", r.exit, pattern, r.stdout, r.stderr)
+		}
+		return m[1]
+	}
+	connector, crtc := find(`(?m)^(\d+)\t\d+\tconnected\teDP-1`), find(`(?m)^CRTCs:\nid.*\n(\d+)`)
+	planes := regexp.MustCompile(`(?m)^(\d+)\t0\t0\t0,0\t\t0,0`).FindAllStringSubmatch(r.stdout, -1)
+	if len(planes) != 5 {
+		t.Fatalf("%d planes in\n%s", len(planes), r.stdout)
+	}
+	video, window := planes[1][1], planes[2][1]
+	for _, tc := range []struct{ scale, want string }{
+		{"*1", ""},
+		{"*2", "constraint scalers: plane " + window + " scales and would need scaler 2 (limit 1)"},
+	} {
+		r := run(t, "run", "-v", "--config", file, "--", "sh", "-c", fmt.Sprintf(
+			"modetest -M i915 -s %s@%s:1920x1200 -P %s@%s:400x300*2@XR24 -P %s@%s:400x300%s@XR24 </dev/null",
+			connector, crtc, video, crtc, window, crtc, tc.scale))
+		failed := strings.Contains(r.stderr, "failed to enable plane: No space left on device")
+		if failed != (tc.want != "") || !strings.Contains(r.stderr, tc.want) {
+			t.Errorf("scale %s: exit %d\n%s\n%s", tc.scale, r.exit, r.stdout, r.stderr)
+		}
+	}
+	if r := run(t, "run", "--config", "../../machine/config/testdata/bad/hardware-rules.yaml", "--", "true"); r.exit != 125 || !strings.Contains(r.stderr, "hardware-rules.yaml:2: cards/a: ") {
+		t.Errorf("a wrong file: exit %d: %s", r.exit, r.stderr)
+	}
+}

@@ -34,7 +34,7 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 			m.DetachProperty(crtc, "GAMMA_LUT")
 			m.DetachProperty(crtc, "GAMMA_LUT_SIZE")
 		}
-		made.attachAll(crtc, c.Properties, c.Only)
+		made.attachCRTC(crtc, c)
 	}
 	var encoders []*kms.Encoder
 	for _, e := range config.Encoders {
@@ -51,7 +51,7 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 		for _, e := range c.PossibleEncoders {
 			connector.AttachEncoder(encoders[e])
 		}
-		made.attachAll(connector, c.Properties, c.Only)
+		made.attachConnector(connector, c)
 	}
 	return m
 }

@@ -59,6 +59,14 @@ func (m *properties) attachPlane(plane *kms.Plane, p *Plane) {
 			}
 		case "COLOR_ENCODING":
 			m.attachColor(plane, p, property)
+		case "SCALING_FILTER":
+			if filters, ok := property.begins(scalingFilters); ok {
+				plane.CreateScalingFilterProperty(filters)
+			}
+		case "FB_DAMAGE_CLIPS":
+			if property.kind() == uapi.ModePropBlob {
+				plane.EnableFBDamageClips()
+			}
 		}
 	}
 	m.attachAll(plane, p.Properties, p.Only)
@@ -87,6 +95,7 @@ var (
 	blendModes     = []string{kms.BlendPremultiplied: "Pre-multiplied", kms.BlendCoverage: "Coverage", kms.BlendPixelNone: "None"}
 	colorEncodings = []string{"ITU-R BT.601 YCbCr", "ITU-R BT.709 YCbCr", "ITU-R BT.2020 YCbCr"}
 	colorRanges    = []string{"YCbCr limited range", "YCbCr full range"}
+	scalingFilters = []string{"Default", "Nearest Neighbor"}
 )
 
 // mask returns one bit for each value of an enum or bitmask. ok is false if a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -120,8 +121,9 @@ func (r *reader) card(e entry) (Card, int) {
 	card, count := DefaultCard(), 1
 	card.Name = e.name
 	t := newTopologyReader(r, e)
+	t.like()
 	config := &card.VKMS
-	r.mapping(e.value, e.path, fields{
+	attributes := fields{
 		"driver": func(n *yaml.Node, path string) {
 			choose(r, n, path, &card.Driver, r.driverNames())
 		},
@@ -137,11 +139,14 @@ func (r *reader) card(e entry) (Card, int) {
 		"crtcs":      t.list,
 		"encoders":   t.list,
 		"connectors": t.list,
-	})
+	}
+	maps.Copy(attributes, t.hardwareFields())
+	r.mapping(e.value, e.path, attributes)
 	t.check(card.Driver)
 	if card.Driver != VGEM {
 		config.Topology = t.topology(config)
 	}
+	t.finish(&card)
 	return card, count
 }
 

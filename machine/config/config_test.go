@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,7 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/lookalike"
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/edid"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -258,7 +262,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range append(files, "testdata/everything.yaml", "testdata/two-monitors.yaml") {
+	for _, file := range append(files, "testdata/everything.yaml", "testdata/two-monitors.yaml", "testdata/hardware.yaml") {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
@@ -266,7 +270,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if bytes.Contains(data, []byte("edid")) {
+		if bytes.Contains(data, []byte("edid")) || bytes.Contains(data, []byte("like")) {
 			return // such input could read any file
 		}
 		cards, err := parse("fuzz", data, nil)
@@ -281,8 +285,24 @@ func FuzzParse(f *testing.F) {
 			if d := c.VKMS.Topology; d != nil && d.Validate() != nil {
 				t.Errorf("invalid topology: %v", d.Validate())
 			}
+			if l := c.Lookalike; l != nil {
+				if err := probe(l); err != nil {
+					t.Errorf("invalid card: %v", err)
+				}
+			}
 		}
 	})
+}
+
+// probe makes the card.
+func probe(l *lookalike.Config) error {
+	place := l.Bus.Place(l.Info.Name, 0)
+	dev, err := bus.New(place.Bus).AddDescribed(place.Name, place.Description)
+	if err != nil {
+		return err
+	}
+	err = dev.Bind(lookalike.NewDriver(drm.NewClass(drm.ClassOptions{}), *l).BusDriver())
+	return errors.Join(err, dev.Remove(context.Background()))
 }
 
 func FuzzParseMonitor(f *testing.F) {

@@ -79,6 +79,75 @@
 // damaged EDID is repaired or ignored, as in the kernel. A connector with neither
 // has a monitor without EDID, as in the kernel's vkms.
 //
+// # Cards that look like hardware
+//
+// The attributes below make a card look like given hardware. A card with any of
+// them is not the kernel's vkms any more: what it has is what the file says, and
+// the defaults that follow. docs/cards.md has a complete example.
+//
+//	like         a file that drm_info -j has printed: the card begins as in the
+//	             snapshot, and cannot list objects of its own
+//	identity     driver, version (1.6.0), date and description; default: those
+//	             of vkms
+//	bus          type: platform (the default), pci, usb, faux, virtio or host1x;
+//	             name on the bus; driver on the bus; vendor, device,
+//	             subsystem_vendor, subsystem_device, class, revision; boot_vga: 1
+//	             if the firmware has used the card; compatible: the names of a
+//	             device in the device tree
+//	module       name, and parameters with their values
+//	caps         atomic, modifiers, dumb: 0 for a card without; timeline: 0 for
+//	             sync objects without timelines; async_flips, cursor_hotspot,
+//	             prefer_shadow: 1; preferred_depth: 24; cursor: 256x256
+//	limits       min and max: sizes of framebuffers, 1x1 and 8192x8192
+//	constraints  what the hardware refuses, see below
+//
+// Objects have more attributes:
+//
+//	plane       formats: default: XR24, AR24, RG16 and the formats of the card,
+//	            AR24 for cursors; modifiers: a list of linear, x-tiled,
+//	            vivante-tiled and numbers, or a mapping from each to its formats;
+//	            enlarge, shrink: up to how many times each way, default: 1;
+//	            must_cover: 1 if the plane must cover the CRTC; properties
+//	CRTC        gamma, lut, degamma: entries of the legacy gamma table (default:
+//	            256), of GAMMA_LUT (default: gamma) and of DEGAMMA_LUT (default:
+//	            0); ctm: 1 for a colour matrix; properties
+//	encoder     type: TMDS, DAC, LVDS, TV, Virtual, DSI, DP MST, DPI, None;
+//	            default: what the connector needs; possible_clones
+//	connector   subpixel: horizontal-rgb, …; allow: kinds of modes beyond the
+//	            usual ones, a list of interlace, doublescan, 3d; properties
+//
+// The attribute properties maps names to values. A standard property needs none:
+// "alpha:" is the property that the kernel makes. A list restricts the values, a
+// word or a number is the first value, and zpos: 3 is a plane that stays there.
+// Any other property says what it is; it keeps what clients set:
+//
+//	properties:
+//	  rotation: [rotate-0, rotate-180]
+//	  panel orientation: Left Side Up
+//	  max bpc: {range: [8, 12], value: 12}
+//	  gain: {signed_range: [-10, 10], value: -3, immutable: 0}
+//	  dithering: {enum: [auto, off, on], value: auto}
+//
+// Types are range, signed_range, enum, bitmask and blob. Standard are, for planes,
+// rotation, alpha, pixel blend mode, zpos, COLOR_ENCODING, COLOR_RANGE,
+// SCALING_FILTER and FB_DAMAGE_CLIPS; for CRTCs, SCALING_FILTER and
+// BACKGROUND_COLOR; for connectors, HDR_OUTPUT_METADATA, Colorspace, max bpc,
+// content type, Broadcast RGB, aspect ratio, panel orientation, scaling mode,
+// underscan and its borders, the margins, TV mode, vrr_capable, privacy-screen
+// sw-state and hw-state, Content Protection, HDCP Content Type, suggested X and
+// Y, and PATH.
+//
+// Constraints are what hardware cannot do although its properties do not say so.
+// A commit beyond them fails, also as a test, and the trace has the reason:
+//
+//	planes_per_crtc  visible planes of a CRTC: ENOSPC
+//	scalers          planes of the card that scale at the same time: ENOSPC;
+//	                 0 for a card that does not scale
+//	bandwidth        bytes of framebuffers that all CRTCs together read in a
+//	                 second: ENOSPC; with k, M, G or T
+//	cursor_formats   formats of cursor planes: EINVAL
+//	cursor_sizes     sizes of framebuffers of cursor planes, as [64x64]: EINVAL
+//
 // # Directories
 //
 // A directory can replace the file: /config/vkms itself, as scripts prepare it

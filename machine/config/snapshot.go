@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -240,8 +241,19 @@ func (list snapshotProperties) value(name string) uint64 {
 func (list snapshotProperties) size(name string) int { return int(min(list.value(name), 1<<20)) }
 
 // ReadSnapshot reads cards that look like those of which drm_info -j has printed
-// the file. It fails unless the file has a card.
+// the file. It fails unless the file has a card. A file as for [ReadFile] is
+// read as such.
 func ReadSnapshot(path string) ([]Card, error) {
+	if data, err := os.ReadFile(path); err == nil && yamlCards.Match(data) {
+		return ReadFile(path)
+	}
+	return readSnapshot(path)
+}
+
+// yamlCards matches files that describe cards as those of [ReadFile] do.
+var yamlCards = regexp.MustCompile(`(?m)^cards:`)
+
+func readSnapshot(path string) ([]Card, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -20,6 +21,9 @@ type topologyReader struct {
 
 	lists map[string]entry // by kind: planes, crtcs, encoders, connectors
 	notes []condition
+
+	hardware *hardware
+	before   int // errors before those of the card
 }
 
 // A condition is a rule for an attribute: the driver must have a display, and
@@ -31,7 +35,7 @@ type condition struct {
 }
 
 func newTopologyReader(r *reader, card entry) *topologyReader {
-	return &topologyReader{reader: r, card: card, lists: make(map[string]entry)}
+	return &topologyReader{reader: r, card: card, lists: make(map[string]entry), hardware: newHardware(), before: len(r.errs)}
 }
 
 // display records that only displays have the attribute.
@@ -111,8 +115,8 @@ func (t *topologyReader) topology(config *vkms.Config) *vkms.Topology {
 	d := vkms.NewTopology(count, plugs, config)
 	if crtcs.listed {
 		d.CRTCs = nil
-		for _, e := range crtcs.entries {
-			d.CRTCs = append(d.CRTCs, t.crtc(e))
+		for i, e := range crtcs.entries {
+			d.CRTCs = append(d.CRTCs, t.crtc(e, i))
 		}
 	} else {
 		for _, c := range d.CRTCs {
@@ -121,14 +125,14 @@ func (t *topologyReader) topology(config *vkms.Config) *vkms.Topology {
 	}
 	if planes.listed {
 		d.Planes = nil
-		for _, e := range planes.entries {
-			d.Planes = append(d.Planes, t.plane(e, crtcs))
+		for i, e := range planes.entries {
+			d.Planes = append(d.Planes, t.plane(e, i, crtcs))
 		}
 	}
 	if encoders.listed {
 		d.Encoders = nil
-		for _, e := range encoders.entries {
-			d.Encoders = append(d.Encoders, t.encoder(e, crtcs))
+		for i, e := range encoders.entries {
+			d.Encoders = append(d.Encoders, t.encoder(e, i, crtcs, encoders))
 		}
 	} else {
 		for _, e := range d.Encoders {
@@ -177,11 +181,11 @@ func (t *topologyReader) validate(d *vkms.Topology, all map[string]*names) {
 	}
 }
 
-func (t *topologyReader) crtc(e entry) vkms.CRTC {
+func (t *topologyReader) crtc(e entry, index int) vkms.CRTC {
 	c := vkms.CRTC{Name: e.name}
-	t.mapping(e.value, e.path, fields{
-		"writeback": func(n *yaml.Node, path string) { t.bool(n, path, &c.Writeback) },
-	})
+	attributes := t.hardwareCRTC(index)
+	attributes["writeback"] = func(n *yaml.Node, path string) { t.bool(n, path, &c.Writeback) }
+	t.mapping(e.value, e.path, attributes)
 	return c
 }
 
@@ -190,20 +194,20 @@ var planeTypes = choices[int]{
 	{"0", uapi.PlaneTypeOverlay}, {"1", uapi.PlaneTypePrimary}, {"2", uapi.PlaneTypeCursor},
 }
 
-func (t *topologyReader) plane(e entry, crtcs *names) vkms.Plane {
+func (t *topologyReader) plane(e entry, index int, crtcs *names) vkms.Plane {
 	p := vkms.Plane{Name: e.name, Type: uapi.PlaneTypeOverlay, PossibleCRTCs: crtcs.all()}
-	t.mapping(e.value, e.path, fields{
-		"type":           func(n *yaml.Node, path string) { choose(t.reader, n, path, &p.Type, planeTypes) },
-		"possible_crtcs": func(n *yaml.Node, path string) { p.PossibleCRTCs = t.mask(n, path, "CRTC", crtcs) },
-	})
+	attributes := t.hardwarePlane(index)
+	attributes["type"] = func(n *yaml.Node, path string) { choose(t.reader, n, path, &p.Type, planeTypes) }
+	attributes["possible_crtcs"] = func(n *yaml.Node, path string) { p.PossibleCRTCs = t.mask(n, path, "CRTC", crtcs) }
+	t.mapping(e.value, e.path, attributes)
 	return p
 }
 
-func (t *topologyReader) encoder(e entry, crtcs *names) vkms.Encoder {
+func (t *topologyReader) encoder(e entry, index int, crtcs, encoders *names) vkms.Encoder {
 	c := vkms.Encoder{Name: e.name, PossibleCRTCs: crtcs.all()}
-	t.mapping(e.value, e.path, fields{
-		"possible_crtcs": func(n *yaml.Node, path string) { c.PossibleCRTCs = t.mask(n, path, "CRTC", crtcs) },
-	})
+	attributes := t.hardwareEncoder(index, encoders)
+	attributes["possible_crtcs"] = func(n *yaml.Node, path string) { c.PossibleCRTCs = t.mask(n, path, "CRTC", crtcs) }
+	t.mapping(e.value, e.path, attributes)
 	return c
 }
 
@@ -217,7 +221,8 @@ var statuses = choices[uint32]{
 func (t *topologyReader) connector(e entry, index int) vkms.Connector {
 	c := vkms.Connector{Name: e.name}
 	var source *yaml.Node // of the monitor
-	t.mapping(e.value, e.path, fields{
+	attributes := t.hardwareConnector(index)
+	maps.Copy(attributes, fields{
 		"type":              func(n *yaml.Node, path string) { choose(t.reader, n, path, &c.Type, connectorTypes) },
 		"status":            func(n *yaml.Node, path string) { choose(t.reader, n, path, &c.Status, statuses) },
 		"possible_encoders": func(*yaml.Node, string) {}, // see possibleEncoders
@@ -242,6 +247,7 @@ func (t *topologyReader) connector(e entry, index int) vkms.Connector {
 			}
 		},
 	})
+	t.mapping(e.value, e.path, attributes)
 	return c
 }
 
