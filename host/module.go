@@ -91,10 +91,14 @@ func (c *call) deleteModule() {
 }
 
 // mayUnload reports whether the program may unload drivers: root may, and under
-// the host of another user that user.
+// the host of another user that user, and with EveryUser all users.
 func (c *call) mayUnload() bool {
+	if c.host.everyUser || c.capable(unix.CAP_SYS_MODULE) {
+		return true
+	}
+	program, err := c.tid().Credentials()
 	self := os.Geteuid()
-	return c.capable(unix.CAP_SYS_MODULE) || self != 0 && c.client().UID == self
+	return err == nil && self != 0 && program.UID == self
 }
 
 // unload unbinds the devices of a module. Errors: EPERM; ENOENT when it has

@@ -17,8 +17,16 @@ func TestUnloadAndLoad(t *testing.T) {
 		t.Run(user.name, func(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
 			drmtest.Bind(t, bus.New("platform"), "vgem", vgem.NewDriver(class).BusDriver())
-			h := newHost(t, class, host.Options{})
+			h, err := host.New(class, host.Options{Logger: logger})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
 			run(t, h, asUser(exec.Command(client, "unload"), user.attr))
+			if user.attr != nil {
+				every := newHost(t, class, host.Options{EveryUser: true})
+				run(t, every, asUser(exec.Command(client, "unload", "permitted"), user.attr))
+			}
 		})
 	}
 }
