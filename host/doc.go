@@ -75,8 +75,9 @@
 // objects of the class, and internal/vfs walks a path through both. The content
 // of a virtual file is made when it is opened. A descriptor of a directory must
 // be that of a real one, for programs to list it. These are kept in a private
-// directory (internal/shadow) and have the right names and types, and nothing
-// else. Paths that start at such a descriptor are resolved by this process.
+// file system (internal/shadow) and have the right names and types, and nothing
+// else. It is mounted nowhere: calls that are not handed over, such as mkdirat,
+// could otherwise leave the root of a program by "..". Paths that start at such a descriptor are resolved by this process.
 // Directories such as /sys/class list real and virtual entries. A real /dev/dri
 // is hidden, and so is a real dri in debugfs. If no debugfs is mounted, there
 // seems to be one (debugfs.go).

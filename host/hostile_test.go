@@ -261,3 +261,16 @@ func TestHostileCalls(t *testing.T) {
 		})
 	}
 }
+
+// TestHostileJail has a client try to leave a root of its own.
+func TestHostileJail(t *testing.T) {
+	outside := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(outside), 0o755), os.Chmod(outside, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	a := newArena(t, host.Options{})
+	a.begin(nil, "jail", outside).end()
+	if _, err := os.Lstat(filepath.Join(outside, "made")); err == nil {
+		t.Error("the client has made a directory outside of its root")
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/thread"
+	"github.com/udrm/udrm/host/internal/vfs"
 )
 
 // mmap maps a buffer, of a node or a dma-buf. Neither can be mapped as what it
@@ -88,7 +89,7 @@ func (c *call) chdir() {
 		c.proceed()
 		return
 	case err != nil:
-	case p.Magic:
+	case p.Magic, p.Node != nil && p.Node.Kind != vfs.Dir:
 		err = unix.ENOTDIR
 	case p.Node == nil:
 		c.withPath(p.Path, func(x *thread.Tracee, path uint64) (int64, error) {
@@ -104,7 +105,7 @@ func (c *call) chdir() {
 		})
 		return
 	default:
-		fd, err = c.host.shadow.Open(p.Path, p.Node.Entries())
+		fd, err = c.copyOf(p.Path, p.Node.Entries())
 	}
 	if err != nil {
 		c.fail(err)
@@ -184,6 +185,11 @@ const callAgain = math.MinInt64
 // in pages mapped for that. The result of run becomes that of the call that
 // the thread waits in. It answers the call.
 func (c *call) withPath(path string, run func(x *thread.Tracee, path uint64) (int64, error)) {
+	c.withFileAndPath(-1, path, func(x *thread.Tracee, _ int, path uint64) (int64, error) { return run(x, path) })
+}
+
+// withFileAndPath is withPath and, unless fd is -1, inject.
+func (c *call) withFileAndPath(fd int, path string, run func(x *thread.Tracee, fd int, path uint64) (int64, error)) {
 	const size = 2 * unix.PathMax
 	if len(path) >= size {
 		c.fail(unix.ENAMETOOLONG)
@@ -192,6 +198,13 @@ func (c *call) withPath(path string, run func(x *thread.Tracee, path uint64) (in
 	x := c.trace()
 	if x == nil {
 		return
+	}
+	if fd >= 0 {
+		var err error
+		if fd, err = c.listener.AddFD(c.n.ID, fd, true); err != nil {
+			c.injected(x.Refuse(errnoOf(err), c.release))
+			return
+		}
 	}
 	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
 		c.injected(err)
@@ -208,11 +221,14 @@ func (c *call) withPath(path string, run func(x *thread.Tracee, path uint64) (in
 		if c.tid().Write(uint64(addr), append([]byte(path), 0)) != nil {
 			result = -int64(unix.EFAULT) // another thread has unmapped it
 		} else {
-			result, err = run(x, uint64(addr))
+			result, err = run(x, fd, uint64(addr))
 		}
 		if err == nil {
 			_, err = x.Syscall(unix.SYS_MUNMAP, [6]uint64{uint64(addr), size})
 		}
+	}
+	if fd >= 0 && err == nil {
+		_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
 	}
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/thread"
+	"github.com/udrm/udrm/host/internal/vfs"
 )
 
 // A program may restrict itself with Landlock. The kernel then checks each open
@@ -54,71 +55,101 @@ func (c *call) landlocked(path string, flags int) (answered bool) {
 	return true
 }
 
+// A landlockTest is a file for the test: the thread may open the virtual file if
+// it may open this one.
+type landlockTest struct {
+	copied bool // in the private directory
+	path   string
+}
+
 func (c *call) testLandlock(path string, flags int, open string) {
-	root := c.host.shadow.Root()
-	candidates := []string{root + path}
-	if n, _ := c.host.tree.Load().Lookup(filepath.Dir(path)); n != nil {
-		// The copy exists once its directory was listed.
-		if fd, err := c.host.shadow.Open(filepath.Dir(path), n.Entries()); err == nil {
-			_ = unix.Close(fd)
-		}
+	shadow := c.host.shadow
+	copies, err := shadow.OpenRoot()
+	if err != nil {
+		c.fail(err)
+		return
 	}
-	directory := flags&unix.O_DIRECTORY != 0
-	if n, _ := c.host.tree.Load().Lookup(path); n != nil && n.Own() {
-		directory = true
-		if fd, err := c.host.shadow.Open(path, n.Entries()); err == nil {
-			_ = unix.Close(fd)
-		}
-	}
-	switch {
-	case strings.HasPrefix(path, "/dev/") && directory:
-		candidates = append(candidates, "/dev")
-	case strings.HasPrefix(path, "/dev/"):
-		candidates = append(candidates, "/dev/null")
-	case strings.HasPrefix(path, "/sys/") && directory:
-		candidates = append(candidates, "/sys")
-	case strings.HasPrefix(path, "/sys/") && flags&unix.O_ACCMODE == unix.O_RDONLY:
-		candidates = append(candidates, "/sys/kernel/uevent_seqnum")
-	}
+	defer unix.Close(copies)
+	tests, directory := c.landlockTests(path, flags)
 	access := uint64(flags&(unix.O_ACCMODE) | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC)
 	if directory {
 		access |= unix.O_DIRECTORY
 	}
-	// The private directory may lie in /dev/shm: then a rule for /dev covers it,
-	// and the copy of a file of /sys proves nothing.
-	inDev := strings.HasPrefix(path, "/dev/")
-	candidates = append(candidates, root)
-	c.withPath(strings.Join(candidates, "\x00"), func(x *thread.Tracee, addr uint64) (int64, error) {
-		rootAddr := addr + uint64(len(strings.Join(candidates[:len(candidates)-1], "\x00"))) + 1
-		for i, candidate := range candidates[:len(candidates)-1] {
-			if i == 0 && !inDev {
-				fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{cookieCWD, rootAddr, unix.O_DIRECTORY | unix.O_CLOEXEC})
-				if err == nil && fd >= 0 {
-					_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
-				}
-				if err != nil {
-					return 0, err
-				}
-				if fd >= 0 {
-					addr += uint64(len(candidate)) + 1
-					continue
-				}
+	var paths []byte
+	for _, t := range tests {
+		paths = append(append(paths, t.path...), 0)
+	}
+	dot := uint64(len(paths))
+	// A private directory with a path may lie in /dev/shm: then a rule for /dev
+	// covers it, and the copy of a file of /sys proves nothing.
+	covered := shadow.Root() != "" && !strings.HasPrefix(path, "/dev/")
+	c.withFileAndPath(copies, string(paths)+".", func(x *thread.Tracee, copies int, addr uint64) (int64, error) {
+		copiesCookie := pathCookie<<32 | uint64(uint32(copies))
+		tryOpen := func(dir, path, flags uint64) (int64, error) {
+			fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{dir, path, flags})
+			if err == nil && fd >= 0 {
+				_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
 			}
-			fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{cookieCWD, addr, access})
+			return fd, err
+		}
+		if covered {
+			fd, err := tryOpen(copiesCookie, addr+dot, unix.O_DIRECTORY|unix.O_CLOEXEC)
 			if err != nil {
 				return 0, err
 			}
-			if fd >= 0 {
-				_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
+			covered = fd >= 0
+		}
+		for _, t := range tests {
+			dir := uint64(cookieCWD)
+			if t.copied {
+				dir = copiesCookie
 			}
-			if err != nil || fd != -int64(unix.EACCES) {
-				c.host.landlock.pass(c.tid(), open)
-				return callAgain, err
+			if !t.copied || !covered {
+				fd, err := tryOpen(dir, addr, access)
+				if err != nil {
+					return 0, err
+				}
+				if fd >= 0 || fd == -int64(unix.ENXIO) { // ENXIO: the copy of a device
+					c.host.landlock.pass(c.tid(), open)
+					return callAgain, nil
+				}
 			}
-			addr += uint64(len(candidate)) + 1
+			addr += uint64(len(t.path)) + 1
 		}
 		return -int64(unix.EACCES), nil
 	})
+}
+
+// landlockTests returns the tests for an open, and whether they are directories.
+func (c *call) landlockTests(path string, flags int) (tests []landlockTest, directory bool) {
+	tree, shadow := c.host.tree.Load(), c.host.shadow
+	if n, _ := tree.Lookup(filepath.Dir(path)); n != nil {
+		// The copy exists once its directory was listed.
+		if fd, err := shadow.Open(filepath.Dir(path), n.Entries()); err == nil {
+			_ = unix.Close(fd)
+		}
+	}
+	directory = flags&unix.O_DIRECTORY != 0
+	if n, _ := tree.Lookup(path); n != nil && n.Kind == vfs.Dir {
+		directory = true
+		if !n.Own() {
+			tests = append(tests, landlockTest{path: path})
+		} else if fd, err := shadow.Open(path, n.Entries()); err == nil {
+			_ = unix.Close(fd)
+		}
+	}
+	tests = append(tests, landlockTest{copied: true, path: strings.TrimPrefix(path, "/")})
+	switch {
+	case strings.HasPrefix(path, "/dev/") && directory:
+		tests = append(tests, landlockTest{path: "/dev"})
+	case strings.HasPrefix(path, "/dev/"):
+		tests = append(tests, landlockTest{path: "/dev/null"})
+	case strings.HasPrefix(path, "/sys/") && directory:
+		tests = append(tests, landlockTest{path: "/sys"})
+	case strings.HasPrefix(path, "/sys/") && flags&unix.O_ACCMODE == unix.O_RDONLY:
+		tests = append(tests, landlockTest{path: "/sys/kernel/uevent_seqnum"})
+	}
+	return tests, directory
 }
 
 // maxPassed bounds the passed tests whose calls have not come yet: threads may

@@ -69,7 +69,10 @@ func (c *call) reopen(path string, flags int) {
 	case err != nil:
 		c.fail(err)
 	case o.file != nil && flags&unix.O_PATH == 0:
-		c.openMinor(o.file.Node().Minor(), flags)
+		minor := o.file.Node().Minor()
+		if !c.landlocked("/dev/dri/"+minor.Name(), flags) {
+			c.openMinor(minor, flags)
+		}
 	case o.dmaBuf != nil:
 		c.fail(unix.ENXIO)
 	case o.file != nil:
@@ -94,7 +97,7 @@ func (c *call) openNode(p place, flags int) {
 		c.fail(unix.EEXIST)
 	case n.Kind == vfs.Dir && n.Own() && flags&unix.O_PATH == 0 && c.permit(p.Path, n, unix.R_OK) != nil:
 		c.fail(unix.EACCES)
-	case n.Kind != vfs.Link && n.Own() == (n.Kind == vfs.Dir) && c.landlocked(p.Path, flags):
+	case n.Kind != vfs.Link && c.landlocked(p.Path, flags):
 	case n.Kind == vfs.Dir:
 		c.openDir(p, flags)
 	case flags&unix.O_PATH != 0:
@@ -189,13 +192,27 @@ func (c *call) openDir(p place, flags int) {
 			return
 		}
 	}
-	fd, err := c.host.shadow.Open(p.Path, entries)
+	fd, err := c.copyOf(p.Path, entries)
+	if err == unix.EACCES {
+		c.fail(err)
+		return
+	}
 	if err != nil {
 		c.host.log.Error("host: a virtual directory could not be shown", "path", p.Path, "err", err)
 		c.fail(err)
 		return
 	}
 	c.retFD(fd, flags&unix.O_CLOEXEC != 0)
+}
+
+// copyOf returns a descriptor of the copy of a virtual directory. EACCES when
+// the copies lie in a directory of this process's root and the program has
+// another one: by ".." it could leave its own.
+func (c *call) copyOf(path string, entries []vfs.Entry) (int, error) {
+	if c.host.shadow.Root() != "" && !c.tid().InOurRoot() {
+		return -1, unix.EACCES
+	}
+	return c.host.shadow.Open(path, entries)
 }
 
 // listed reports whether virtual entries are added to the listing of a real

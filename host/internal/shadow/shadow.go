@@ -6,6 +6,7 @@
 package shadow
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,21 +23,34 @@ import (
 
 // Dirs are the copies of virtual directories. All methods but Close may be
 // called concurrently.
+//
+// Programs of the user of this process may change the copies: replace a
+// directory by a link to one of theirs, for example. Invariant: no method looks
+// at, changes or removes anything outside of the root. Why it holds: each path
+// is resolved from the descriptor of the root, beneath it, and by no link.
 type Dirs struct {
-	root string
-	lock *os.File // the root, locked with flock(2) while the owner lives
+	root string   // its path; "" when it is detached
+	dir  *os.File // the root; if it has a path, locked with flock(2) while the owner lives
 
 	mu   sync.Mutex
 	made map[string]pollfd.ID // the virtual directories that have a copy
 	byID map[pollfd.ID]string
 }
 
-// prefix begins the name of every root.
+func newDirs(root string, dir *os.File) *Dirs {
+	return &Dirs{root: root, dir: dir, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string)}
+}
+
+// prefix begins the name of every root that has a path.
 const prefix = "udrm-shadow-"
 
-// New makes a private directory in /dev/shm, or in the directory for temporary
-// files. It removes those of owners that were killed.
+// New makes a private directory: a detached one if this process may, otherwise
+// one in /dev/shm or in the directory for temporary files. It removes those of
+// owners that were killed.
 func New() (*Dirs, error) {
+	if d, err := newDetached(); err == nil {
+		return d, nil
+	}
 	var errs []error
 	for _, dir := range []string{"/dev/shm", os.TempDir()} {
 		s, err := newIn(dir)
@@ -69,7 +83,7 @@ func newIn(dir string) (*Dirs, error) {
 		if err != nil {
 			return nil, errors.Join(err, os.RemoveAll(root))
 		}
-		return &Dirs{root: root, lock: lock, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string)}, nil
+		return newDirs(root, lock), nil
 	}
 }
 
@@ -133,15 +147,34 @@ func removeStale(dir string) {
 func (d *Dirs) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return errors.Join(os.RemoveAll(d.root), d.lock.Close())
+	var err error
+	if d.root != "" {
+		err = os.RemoveAll(d.root)
+	}
+	return errors.Join(err, d.dir.Close())
 }
 
-// Root returns the path of the private directory.
+// Root returns the path of the private directory, or "" when it is detached:
+// no path leads to it, and none leads out of it.
 func (d *Dirs) Root() string { return d.root }
 
-// Path returns the virtual path of the directory with that identity, or "". A
-// path below the root proves nothing: a program with a mount namespace of its
-// own may have one like it.
+// OpenRoot returns a descriptor of the private directory. The caller closes it.
+// It is a new open file: that of d is locked.
+func (d *Dirs) OpenRoot() (int, error) { return openDir(int(d.dir.Fd()), ".") }
+
+// MayHave reports whether a link of /proc may be that of a copy. Path decides: a
+// program can have directories whose links are like that.
+func (d *Dirs) MayHave(link []byte) bool {
+	if d.root != "" {
+		return bytes.HasPrefix(link, []byte(d.root))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, made := d.made[string(link)]
+	return made
+}
+
+// Path returns the virtual path of the directory with that identity, or "".
 func (d *Dirs) Path(id pollfd.ID) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -157,7 +190,11 @@ func (d *Dirs) removeLocked(path string) {
 			delete(d.byID, id)
 		}
 	}
-	_ = os.RemoveAll(filepath.Join(d.root, path))
+	parent, name := filepath.Split(path)
+	if fd, err := d.walk(parent); err == nil {
+		_ = removeAll(fd, name)
+		_ = unix.Close(fd)
+	}
 }
 
 // Open returns a descriptor of the copy of the virtual directory at path, which
@@ -178,33 +215,77 @@ func (d *Dirs) Watch(inotify int, path string, entries []vfs.Entry, name string,
 		return -1, err
 	}
 	defer unix.Close(fd)
-	return unix.InotifyAddWatch(inotify, filepath.Join(d.root, path, name), mask)
+	watched := fmt.Sprintf("/proc/self/fd/%d", fd)
+	if name != "" {
+		watched, mask = watched+"/"+name, mask|unix.IN_DONT_FOLLOW
+	}
+	return unix.InotifyAddWatch(inotify, watched, mask)
 }
 
 func (d *Dirs) openLocked(path string, entries []vfs.Entry) (int, error) {
-	dir := filepath.Join(d.root, path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return -1, err
-	}
-	if err := syncDir(dir, entries); err != nil {
-		return -1, err
-	}
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := d.walk(path)
 	if err != nil {
 		return -1, err
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	if err := errors.Join(syncDir(fd, entries), unix.Fstat(fd, &st)); err != nil {
 		return -1, errors.Join(err, unix.Close(fd))
+	}
+	if old, made := d.made[path]; made {
+		delete(d.byID, old) // a program may have replaced the directory
 	}
 	id := pollfd.IDOf(&st)
 	d.made[path], d.byID[id] = id, path
 	return fd, nil
 }
 
+// walk returns a descriptor of a directory, which it makes if it is missing. It
+// removes what is in the way.
+func (d *Dirs) walk(path string) (int, error) {
+	fd, err := unix.FcntlInt(d.dir.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if err != nil {
+			return -1, err
+		}
+		if name == "" {
+			continue
+		}
+		parent := fd
+		fd, err = openDir(parent, name)
+		if err == unix.ENOENT {
+			if err = unix.Mkdirat(parent, name, 0o755); err == nil {
+				fd, err = openDir(parent, name)
+			}
+		} else if err == unix.ENOTDIR || err == unix.ELOOP {
+			if err = errors.Join(removeAll(parent, name), unix.Mkdirat(parent, name, 0o755)); err == nil {
+				fd, err = openDir(parent, name)
+			}
+		}
+		_ = unix.Close(parent)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("the copy of %s: %w", path, err)
+	}
+	return fd, nil
+}
+
+// openDir opens a directory in another one, if it is one.
+func openDir(parent int, name string) (int, error) {
+	return unix.Openat(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// removeAll removes a file, or a directory with all that is in it.
+func removeAll(parent int, name string) error {
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", parent))
+	if err != nil {
+		return err
+	}
+	return errors.Join(root.RemoveAll(name), root.Close())
+}
+
 // syncDir makes dir list entries.
-func syncDir(dir string, entries []vfs.Entry) error {
-	have, err := os.ReadDir(dir)
+func syncDir(dir int, entries []vfs.Entry) error {
+	have, err := os.ReadDir(fmt.Sprintf("/proc/self/fd/%d", dir))
 	if err != nil {
 		return err
 	}
@@ -217,12 +298,12 @@ func syncDir(dir string, entries []vfs.Entry) error {
 			delete(want, e.Name)
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(dir, h.Name())); err != nil {
+		if err := removeAll(dir, h.Name()); err != nil {
 			return err
 		}
 	}
 	for _, e := range want {
-		if err := placeholder(filepath.Join(dir, e.Name), e); err != nil {
+		if err := placeholder(dir, e); err != nil {
 			return fmt.Errorf("placeholder for %s: %w", e.Name, err)
 		}
 	}
@@ -241,23 +322,33 @@ func typeOf(e vfs.Entry) os.FileMode {
 	return 0
 }
 
-func placeholder(path string, e vfs.Entry) error {
+// placeholder makes what stands for a file in a copy.
+func placeholder(dir int, e vfs.Entry) error {
 	switch e.Kind {
 	case vfs.Dir:
-		return os.Mkdir(path, 0o755)
+		return unix.Mkdirat(dir, e.Name, 0o755)
 	case vfs.Link:
-		return os.Symlink(e.Target, path)
+		return unix.Symlinkat(e.Target, dir, e.Name)
 	case vfs.Char:
 		// Any user may make the device 0:0, except on an overlay.
-		if unix.Mknod(path, unix.S_IFCHR, 0) == nil && os.Chmod(path, 0o666) == nil {
-			return nil
+		if unix.Mknodat(dir, e.Name, unix.S_IFCHR, 0) == nil {
+			return openToAll(dir, e.Name)
 		}
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o644)
+	fd, err := unix.Openat(dir, e.Name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	return unix.Close(fd)
+}
+
+// openToAll lets all users open a file, whatever the umask. It follows no link.
+func openToAll(dir int, name string) error {
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), 0o666), unix.Close(fd))
 }
 
 // Prune removes the copies of directories that tree no longer has and updates
@@ -266,13 +357,14 @@ func (d *Dirs) Prune(tree *vfs.Tree) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for path := range d.made {
-		dir := filepath.Join(d.root, path)
 		n, _ := tree.Lookup(path)
 		switch {
 		case n == nil || n.Kind != vfs.Dir:
 			d.removeLocked(path)
 		case n.Own():
-			_ = syncDir(dir, n.Entries())
+			if fd, err := d.openLocked(path, n.Entries()); err == nil {
+				_ = unix.Close(fd)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,7 +31,7 @@ func TestStaleShadows(t *testing.T) {
 	} else if err := unix.Close(fd); err != nil {
 		t.Fatal(err)
 	}
-	if err := killed.lock.Close(); err != nil { // as the end of a process does
+	if err := killed.dir.Close(); err != nil { // as the end of a process does
 		t.Fatal(err)
 	}
 	fifo, link := filepath.Join(dir, prefix+"fifo"), filepath.Join(dir, prefix+"link")
@@ -50,6 +51,79 @@ func TestStaleShadows(t *testing.T) {
 		if _, err := os.Lstat(path); (err == nil) != want {
 			t.Errorf("%s: %v, want it to be there: %v", path, err, want)
 		}
+	}
+}
+
+// TestReplaced replaces copies by links to a directory of others, as a program of
+// the same user can. Nothing happens to that.
+func TestReplaced(t *testing.T) {
+	for name, open := range map[string]func() (*Dirs, error){
+		"detached": newDetached,
+		"path":     func() (*Dirs, error) { return newIn(t.TempDir()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			others := t.TempDir()
+			if err := os.WriteFile(filepath.Join(others, "precious"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			entries := []vfs.Entry{{Name: "card0", Kind: vfs.Char}, {Name: "by-path", Kind: vfs.Dir}}
+			tree := vfs.New()
+			tree.AddDir("/dev/dri/by-path")
+			for _, name := range []string{"dev/dri/by-path", "dev/dri", "dev"} {
+				for _, path := range []string{"/dev/dri/by-path", "/dev/dri"} {
+					fd, err := s.Open(path, entries)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_ = unix.Close(fd)
+				}
+				if err := removeAll(int(s.dir.Fd()), name); err != nil {
+					t.Fatal(err)
+				}
+				if err := unix.Symlinkat(others, int(s.dir.Fd()), name); err != nil {
+					t.Fatal(err)
+				}
+				s.Prune(tree)
+				fd, err := s.Open("/dev/dri/by-path", entries)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if names, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(fd)); err != nil || len(names) != len(entries) {
+					t.Errorf("the copy lists %v, %v", names, err)
+				}
+				_ = unix.Close(fd)
+				s.Prune(vfs.New())
+				if names, err := os.ReadDir(others); err != nil || len(names) != 1 || names[0].Name() != "precious" {
+					t.Fatalf("the directory of others has %v, %v", names, err)
+				}
+			}
+		})
+	}
+}
+
+// TestDetached checks that no path leads out of a detached directory.
+func TestDetached(t *testing.T) {
+	s, err := newDetached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	fd, err := s.Open("/dev/dri", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	var root, up unix.Stat_t
+	if err := errors.Join(unix.Fstat(int(s.dir.Fd()), &root), unix.Fstatat(fd, "../../../../..", &up, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if root != up {
+		t.Errorf("up from the copy is %+v, want the root, %+v", up, root)
 	}
 }
 
@@ -97,7 +171,7 @@ func TestStartTogether(t *testing.T) {
 				} else {
 					_ = unix.Close(fd)
 				}
-				if !isAt(s.lock, s.root) {
+				if !isAt(s.dir, s.root) {
 					t.Errorf("%s was removed while its owner lived", s.root)
 				}
 				if err := s.Close(); err != nil {

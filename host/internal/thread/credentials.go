@@ -20,6 +20,9 @@ type Credentials struct {
 	Capabilities uint64 // effective, in our user namespace
 }
 
+// Has reports whether a capability is effective.
+func (c *Credentials) Has(capability uint) bool { return c.Capabilities&(1<<capability) != 0 }
+
 // Credentials returns those of the thread, in our user namespace.
 func (t ID) Credentials() (Credentials, error) {
 	text, err := os.ReadFile(t.path("status"))
@@ -57,12 +60,21 @@ func (t ID) Credentials() (Credentials, error) {
 // InOurUserNamespace reports whether the thread is in our user namespace, so
 // that its capabilities count here. Any user has all capabilities in a
 // namespace of their own.
-func (t ID) InOurUserNamespace() bool {
-	ours, err := os.Readlink("/proc/self/ns/user")
+func (t ID) InOurUserNamespace() bool { return t.inOurNamespace("user") }
+
+// InOurRoot reports whether the thread has our root directory and our mounts.
+func (t ID) InOurRoot() bool {
+	var buf [unix.PathMax]byte
+	root, err := t.RootLink(buf[:])
+	return err == nil && string(root) == "/" && t.inOurNamespace("mnt")
+}
+
+func (t ID) inOurNamespace(kind string) bool {
+	ours, err := os.Readlink("/proc/self/ns/" + kind)
 	if err != nil {
 		return false
 	}
-	theirs, err := os.Readlink(t.path("ns/user"))
+	theirs, err := os.Readlink(t.path("ns/" + kind))
 	return err == nil && theirs == ours
 }
 

@@ -25,6 +25,7 @@ var attacks = map[string]func(args []string){
 	"int80":    int80,
 	"bypass":   bypass,
 	"jump":     jump,
+	"jail":     jail,
 	"jumper":   jumper,
 	"fault":    fault,
 	"take":     take,
