@@ -43,7 +43,7 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 		return o
 	}
 	snapshot := h.snapshots.Named(link)
-	if !snapshot && !bytes.HasPrefix(link, []byte(h.shadow.Root())) && !(gem.DMABufs() > 0 && isTerminal(link)) {
+	if !snapshot && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link)) {
 		return o
 	}
 	var st unix.Stat_t
@@ -129,7 +129,7 @@ func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error)
 	if !private && !relevant(tree, full) && !(!rules.NoFollow && c.linkedTo(tree, full)) {
 		return place{}, errNative
 	}
-	if !private && !c.seesDevices() {
+	if !private && (!c.seesDevices() || raw[0] != '/' && !c.isDirectory(dirfd)) {
 		return place{}, errNative
 	}
 	at, err := tree.Walk(base, string(raw), rules, c)
@@ -226,6 +226,9 @@ func (c *call) base(dirfd int32) (base string, private bool, err error) {
 	}
 	o := c.host.openedAs(link, at, identify)
 	if o.path != "" {
+		if c.host.snapshots.Named(link) {
+			return "", false, unix.ENOTDIR
+		}
 		return o.path, true, nil
 	}
 	// The link is a path in the root of this process.
@@ -245,6 +248,12 @@ func (c *call) base(dirfd int32) (base string, private bool, err error) {
 		}
 	}
 	return string(link), false, nil
+}
+
+// isDirectory reports whether relative paths can start at dirfd.
+func (c *call) isDirectory(dirfd int32) bool {
+	var st unix.Stat_t
+	return dirfd == unix.AT_FDCWD || c.tid().IdentifyFD(dirfd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
 // relevant reports whether a path may lead through virtual files. It is called

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -62,12 +63,18 @@ func (t *perms) prune(tree *vfs.Tree) {
 	}
 }
 
-// A permChange applies a chmod or chown to p. EPERM when the client may not.
-type permChange func(p *perm, owner, privileged bool) error
+// A permChange applies a chmod or chown to p. EPERM when the program may not.
+type permChange func(p *perm, program *thread.Credentials) error
+
+// owns reports whether the program counts as the owner of a file: it is, or has
+// CAP_FOWNER.
+func (p *perm) owns(program *thread.Credentials) bool {
+	return uint32(program.UID) == p.uid || program.Has(unix.CAP_FOWNER)
+}
 
 func changeBits(bits uint64) permChange {
-	return func(p *perm, owner, privileged bool) error {
-		if !owner && !privileged {
+	return func(p *perm, program *thread.Credentials) error {
+		if !p.owns(program) {
 			return unix.EPERM
 		}
 		p.bits = uint16(bits & permMask)
@@ -77,7 +84,7 @@ func changeBits(bits uint64) permChange {
 
 func changeOwner(uid, gid uint64) permChange {
 	const keep = ^uint32(0)
-	return func(p *perm, owner, privileged bool) error {
+	return func(p *perm, program *thread.Credentials) error {
 		to := *p
 		if uint32(uid) != keep {
 			to.uid = uint32(uid)
@@ -85,7 +92,7 @@ func changeOwner(uid, gid uint64) permChange {
 		if uint32(gid) != keep {
 			to.gid = uint32(gid)
 		}
-		if to != *p && !privileged {
+		if to != *p && !program.Has(unix.CAP_CHOWN) {
 			return unix.EPERM
 		}
 		*p = to
@@ -171,8 +178,11 @@ func (c *call) changeOpened(o opened, change permChange) {
 func (c *call) change(path string, n *vfs.Node, change permChange) error {
 	st := c.host.statOf(path, n)
 	p := perm{bits: st.Mode & permMask, uid: st.Uid, gid: st.Gid, atime: st.Atime, mtime: st.Mtime}
-	client := c.client()
-	if err := change(&p, uint32(client.UID) == p.uid, client.Admin || client.UID == 0); err != nil {
+	program, err := c.tid().Credentials()
+	if err != nil {
+		return unix.EPERM
+	}
+	if err := change(&p, &program); err != nil {
 		return err
 	}
 	c.host.perms.set(path, p)

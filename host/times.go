@@ -151,13 +151,12 @@ func (c *call) changeTimes(path string, n *vfs.Node, times newTimes) error {
 	} else if times.atime == nil && times.mtime == nil {
 		return nil
 	}
-	return c.change(path, n, func(p *perm, owner, privileged bool) error {
-		if !owner && !privileged {
+	return c.change(path, n, func(p *perm, program *thread.Credentials) error {
+		if !p.owns(program) {
 			if !times.now {
 				return unix.EPERM
 			}
-			program, err := c.tid().Credentials()
-			if st := c.host.statOf(path, n); err != nil || !mayAccess(&program, &st, unix.W_OK) {
+			if st := c.host.statOf(path, n); !mayAccess(program, &st, unix.W_OK) {
 				return unix.EACCES
 			}
 		}

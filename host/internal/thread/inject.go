@@ -228,7 +228,11 @@ func (x *Tracee) lost(why error) error {
 		if _, err := x.wait(); err != nil {
 			return err
 		}
-		_ = unix.PtraceCont(int(x.id), 0) // stopped while it is being killed
+		// It has stopped, so it may not have been killed: its id may belong to
+		// another thread by now, which must run on.
+		if unix.PtraceDetach(int(x.id)) == nil {
+			return fmt.Errorf("thread %d: it does not wait any more: %w", x.id, unix.ESRCH)
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package thread
 
 import (
+	"io"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,6 +45,55 @@ func (t ID) mayInspect(path string) bool {
 	sameIDs := own.uid == own.fsuid && other.uids == [3]string{own.fsuid, own.fsuid, own.fsuid}
 	return own.effective&(1<<unix.CAP_SYS_PTRACE) != 0 || sameIDs && other.permitted&^own.effective == 0
 }
+
+// isOurs reports whether the directory at path, from the directory fd of a
+// procfs, is that of this process or of a thread of it. No file that a program
+// has mounted there is opened.
+func isOurs(fd int, path string) bool {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS}
+	dir, err := unix.Openat2(fd, path, &how)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(dir)
+	how.Flags = unix.O_RDONLY | unix.O_CLOEXEC
+	status, err := unix.Openat2(dir, "status", &how)
+	if err != nil {
+		return false
+	}
+	file := os.NewFile(uintptr(status), "status")
+	defer file.Close()
+	text, err := io.ReadAll(file)
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		if ids, ok := strings.CutPrefix(line, "NStgid:"); ok {
+			fields := strings.Fields(ids)
+			if len(fields) == 0 || fields[len(fields)-1] != ownID() {
+				return false
+			}
+		}
+	}
+	// Processes of other pid namespaces may have the same id.
+	how.Flags = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	how.Resolve = unix.RESOLVE_NO_XDEV
+	link, err := unix.Openat2(dir, "ns/pid", &how)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(link)
+	var buf [64]byte
+	n, err := unix.Readlinkat(link, "", buf[:])
+	if err != nil {
+		return false
+	}
+	ours, err := os.Readlink("/proc/self/ns/pid")
+	return err == nil && ours == string(buf[:n])
+}
+
+// ownID returns the id of this process in its own pid namespace.
+var ownID = sync.OnceValue(func() string { return strconv.Itoa(os.Getpid()) })
 
 // inspected is what mayInspect compares.
 type inspected struct {

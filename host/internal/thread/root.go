@@ -97,7 +97,8 @@ func (t ID) Entries(path string) (entries []os.DirEntry, err error) {
 
 // ProcLink reads the link at path, which names a working directory or an open
 // file below /proc. The kernel checks that the credentials of the thread may
-// look at that process. EINVAL when no procfs is mounted there.
+// look at that process. EINVAL when no procfs is mounted there. EACCES for this
+// process, at which the kernel lets us look with any credentials.
 func (t ID) ProcLink(path string) (text string, err error) {
 	err = t.lookProc(path, func(dir int, name string) error {
 		var buf [unix.PathMax]byte
@@ -136,6 +137,13 @@ func (t ID) lookProcBy(path string, as func(func() error) error, f func(dir int,
 		}
 		if fs.Type != unix.PROC_SUPER_MAGIC {
 			return unix.EINVAL
+		}
+		process := "."
+		if name != "cwd" {
+			process = ".." // of the directory fd
+		}
+		if isOurs(fd, process) {
+			return unix.EACCES
 		}
 		return f(fd, name)
 	})

@@ -9,18 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// real is a small real file tree: it maps paths to the targets of links; other
-// entries are "".
+// real is a small real file tree: it maps paths to the targets of links.
+// Directories are "", and other files "file".
 type real map[string]string
 
 func (r real) Readlink(p string) (string, error) {
-	target, ok := r[p]
+	dir, isDir := strings.CutSuffix(p, "/.")
+	target, ok := r[dir]
 	switch {
 	case !ok:
 		return "", unix.ENOENT
 	case target == "magic":
 		return "", ErrMagic
-	case target == "":
+	case target == "file" && isDir:
+		return "", unix.ENOTDIR
+	case target == "", target == "file":
 		return "", unix.EINVAL
 	}
 	return target, nil
@@ -55,7 +58,7 @@ var testReal = real{
 	"/sys/devices/pci/net/eth0":        "",
 	"/sys/devices/pci/net/eth0/device": "../../../pci",
 	"/sys/bus":                         "", "/sys/bus/platform": "", "/sys/bus/platform/devices": "", "/sys/bus/platform/drivers": "",
-	"/dev": "", "/dev/null": "", "/dev/fd": "/proc/self/fd", "/etc": "", "/etc/passwd": "",
+	"/dev": "", "/dev/null": "file", "/dev/fd": "/proc/self/fd", "/etc": "", "/etc/passwd": "file",
 	"/proc": "", "/proc/self": "12", "/proc/12": "", "/proc/12/fd": "", "/proc/12/fd/3": "magic", "/proc/12/fd/4": "/dev/dri",
 	"/home": "", "/home/link": "/dev", "/home/a": "b", "/home/b": "a",
 	"/sys/dev": "", "/sys/dev/char": "", "/sys/dev/char/226:128": "../../real", "/sys/dev/char/1:3": "../../mem",
@@ -78,6 +81,11 @@ func TestWalk(t *testing.T) {
 		{"/dev/dri", "..", true, "/dev", "dir", true, nil},
 		{"/dev/dri", "../null", true, "/dev/null", "real", true, nil},
 		{"/", "/dev/null", true, "/dev/null", "real", false, nil},
+		{"/", "/dev/null/../dri/card0", true, "", "", false, unix.ENOTDIR},
+		{"/dev/null", "../dri/card0", true, "", "", false, unix.ENOTDIR},
+		{"/", "/etc/passwd/../../dev/dri/card0", true, "", "", false, unix.ENOTDIR},
+		{"/", "/no/../dev/dri/card0", true, "", "", false, unix.ENOENT},
+		{"/", "/etc/../dev/dri/card0", true, "/dev/dri/card0", "char", false, nil},
 		{"/", "/dev//./dri/../dri/card0", true, "/dev/dri/card0", "char", true, nil},
 		{"/", "/run/udev/data/../data", true, "/run/udev/data", "dir", true, nil},
 		{"/", "/sys/class/../class", true, "/sys/class", "dir", false, nil},

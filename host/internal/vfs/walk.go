@@ -74,7 +74,14 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 				rest = after
 				continue
 			}
-			if n, _ := t.Lookup(cur); n != nil && !virtual {
+			n, _ := t.Lookup(cur)
+			if n == nil {
+				// A file has no parent, and one must be able to enter a
+				// directory to leave it.
+				if _, err := real.Readlink(join(cur, ".")); err != unix.EINVAL {
+					return Place{Path: cur, Virtual: virtual}, err
+				}
+			} else if !virtual {
 				// Out of a directory that is not really there?
 				virtual = n.own
 				if !n.own && cur != "/" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,6 +59,8 @@ func chrooted([]string) {
 // what it can open then.
 func landlocked(args []string) {
 	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
+	node := fmt.Sprintf("/proc/self/fd/%d", must(unix.Open("/dev/dri/card0", unix.O_RDWR, 0)))
+	found := fmt.Sprintf("/proc/self/fd/%d", must(unix.Open("/dev/dri/card0", unix.O_PATH, 0)))
 	check(restrict(args))
 	allowed := func(dir string) unix.Errno {
 		for _, a := range args {
@@ -83,7 +86,10 @@ func landlocked(args []string) {
 	open(unix.AT_FDCWD, "/dev/dri/card0", unix.O_RDWR, dev)
 	open(unix.AT_FDCWD, "/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, dev)
 	open(unix.AT_FDCWD, "/sys/class/drm/card0/dev", unix.O_RDONLY, sys)
+	open(unix.AT_FDCWD, "/sys/class", unix.O_RDONLY|unix.O_DIRECTORY, sys)
 	open(dri, "card0", unix.O_RDWR, dev)
+	open(unix.AT_FDCWD, node, unix.O_RDWR, dev)
+	open(unix.AT_FDCWD, found, unix.O_RDWR, dev)
 	open(dri, "../../etc/passwd", unix.O_RDONLY, unix.EACCES)
 	open(unix.AT_FDCWD, "/dev/dri/../../etc/passwd", unix.O_RDONLY, unix.EACCES)
 	open(unix.AT_FDCWD, "/dev/dri/card0", unix.O_PATH, 0)
@@ -117,6 +123,66 @@ func resolved([]string) {
 			check(unix.Close(fd))
 		}
 	}
+}
+
+// strayed starts paths at files, and leads them through files and through a
+// directory that it may not enter.
+func strayed([]string) {
+	null := must(unix.Open("/dev/null", unix.O_RDONLY, 0))
+	attribute := must(unix.Open("/sys/class/drm/card0/dev", unix.O_RDONLY, 0))
+	node := must(unix.Open("/dev/dri/card0", unix.O_RDWR, 0))
+	for _, c := range []struct {
+		dirfd int
+		path  string
+	}{
+		{null, "../dri/card0"}, {null, "."}, {attribute, "."}, {attribute, ".."}, {attribute, "../uevent"},
+		{node, ".."}, {node, "card0"}, {unix.AT_FDCWD, "/dev/null/../dri/card0"}, {unix.AT_FDCWD, "/etc/passwd/../../dev/dri"},
+	} {
+		_, err := unix.Openat(c.dirfd, c.path, unix.O_RDONLY, 0)
+		want(err, unix.ENOTDIR, fmt.Sprintf("opening %s at %d", c.path, c.dirfd))
+		var st unix.Stat_t
+		want(unix.Fstatat(c.dirfd, c.path, &st, 0), unix.ENOTDIR, fmt.Sprintf("stat of %s at %d", c.path, c.dirfd))
+	}
+	closed := must(os.MkdirTemp("", "udrm-closed-"))
+	defer os.RemoveAll(closed)
+	check(os.Chmod(closed, 0))
+	_, err := unix.Open(closed+"/../../dev/dri/card0", unix.O_RDWR, 0)
+	if os.Getuid() == 0 {
+		want(err, 0, "a path through a directory of another user, for root")
+	} else {
+		want(err, unix.EACCES, "a path through a directory that may not be entered")
+	}
+}
+
+// spy looks at the descriptors of the host, which is the parent. It has cards
+// open, as this process has.
+func spy([]string) {
+	_ = must(unix.Open("/dev/dri/card0", unix.O_RDWR, 0))
+	for fd := range 200 {
+		for _, dir := range []string{fmt.Sprintf("/proc/%d/fd", unix.Getppid()), fmt.Sprintf("/proc/%d/task/%[1]d/fd", unix.Getppid())} {
+			path := fmt.Sprintf("%s/%d", dir, fd)
+			var buf [unix.PathMax]byte
+			n, err := unix.Readlink(path, buf[:])
+			if err == nil && strings.HasPrefix(string(buf[:n]), "/dev/dri") {
+				failf("%s is a card", path)
+			}
+			if os.Getuid() == 0 {
+				continue
+			}
+			want(err, unix.EACCES, "reading "+path)
+			var st unix.Stat_t
+			want(unix.Stat(path, &st), unix.EACCES, "stat of "+path)
+			_, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+			want(err, unix.EACCES, "opening "+path)
+		}
+	}
+}
+
+// dropped is a thread of root that acts as another user.
+func dropped([]string) {
+	check(unix.Setfsuid(65534))
+	want(unix.Chmod("/dev/dri/card0", 0o666), unix.EPERM, "chmod of a card")
+	want(unix.Chown("/dev/dri/card0", 65534, -1), unix.EPERM, "chown of a card")
 }
 
 // exchange opens a file by a path through a virtual directory while a directory
