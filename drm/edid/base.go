@@ -79,6 +79,9 @@ func (m *Monitor) encodeBase(modes []mode.Mode) (b block, err error) {
 	}
 	b[gammaAt] = byte(math.Round(gamma*100 - 100))
 	b[featuresAt] = featureSRGB | featureNative
+	if m.variable() {
+		b[featuresAt] |= featureContinuous
+	}
 	encodeColors(b[colorsAt:], srgb)
 	for i := range 16 {
 		b[standardAt+i] = unusedStandard
@@ -89,6 +92,10 @@ func (m *Monitor) encodeBase(modes []mode.Mode) (b block, err error) {
 		descriptors = append(descriptors, m.encodeDetailed(&modes[i]))
 	}
 	if limits := encodeLimits(m.Modes); limits != nil {
+		if m.variable() {
+			encodeRate(limits, 5, float64(m.MinRefresh), minVertical)
+			encodeRate(limits, 6, float64(m.MaxRefresh), maxVertical)
+		}
 		descriptors = append(descriptors, limits)
 	}
 	if m.Name != "" {
@@ -216,25 +223,15 @@ func encodeLimits(modes []mode.Mode) []byte {
 		loV, hiV, loH, hiH = min(loV, v), max(hiV, v), min(loH, h), max(hiH, h)
 		clock = max(clock, m.Clock)
 	}
-	const top = 2 * 255
-	if hiV > top || hiH > top {
+	if hiV > maxRate || hiH > maxRate {
 		return nil
 	}
 	d := make([]byte, descriptorSize)
 	d[3] = tagLimits
-	// Each rate has a byte, and a bit in d[4] that adds 255 to it.
-	rate := func(i int, v float64, bit byte) {
-		n := max(int(v), 1)
-		if n > 255 {
-			d[4] |= bit
-			n -= 255
-		}
-		d[i] = byte(n)
-	}
-	rate(5, math.Floor(loV), minVertical)
-	rate(6, math.Ceil(hiV), maxVertical)
-	rate(7, math.Floor(loH), minHorizontal)
-	rate(8, math.Ceil(hiH), maxHorizontal)
+	encodeRate(d, 5, math.Floor(loV), minVertical)
+	encodeRate(d, 6, math.Ceil(hiV), maxVertical)
+	encodeRate(d, 7, math.Floor(loH), minHorizontal)
+	encodeRate(d, 8, math.Ceil(hiH), maxHorizontal)
 	d[9] = byte(min((clock+9999)/10000, 255)) // 10 MHz
 	d[10] = limitsOnly
 	d[11] = '\n'
@@ -242,4 +239,19 @@ func encodeLimits(modes []mode.Mode) []byte {
 		d[i] = descriptorFiller
 	}
 	return d
+}
+
+// maxRate is the highest rate that range limits can have, in Hz or kHz.
+const maxRate = 2 * 255
+
+// encodeRate writes a rate of range limits. Each has a byte, and a bit in d[4]
+// that adds 255 to it.
+func encodeRate(d []byte, i int, v float64, bit byte) {
+	n := max(int(v), 1)
+	d[4] &^= bit
+	if n > 255 {
+		d[4] |= bit
+		n -= 255
+	}
+	d[i] = byte(n)
 }

@@ -22,6 +22,9 @@ const (
 
 // Extended tags.
 const (
+	ctaVideoCapability   = 0
+	ctaColorimetry       = 5
+	ctaHDR               = 6  // static metadata
 	ctaVideo420          = 14 // VICs that need YCbCr 4:2:0
 	ctaExtensionOverride = 0x78
 )
@@ -105,6 +108,8 @@ func (p *parser) parseCTA() {
 			for _, code := range d.data {
 				p.vics = append(p.vics, vicOf(code))
 			}
+		default:
+			p.parseDisplay(d)
 		}
 	}
 }

@@ -25,6 +25,16 @@ type Monitor struct {
 
 	NonDesktop bool  // a headset or the like, which is not part of a desktop
 	Tile       *Tile // if the monitor is a tile of a larger one; or nil
+
+	// MinRefresh and MaxRefresh limit a refresh rate that can vary, in Hz; 0
+	// stands for a fixed one. Readers take the monitor for one with continuous
+	// frequencies, and add the modes of VESA DMT within the limits of Modes.
+	MinRefresh, MaxRefresh int
+
+	// HDR and Colorimetry need a CTA block. Readers of one add to the modes of
+	// television those whose rate is a thousandth higher or lower.
+	HDR         *HDR // or nil
+	Colorimetry Colorimetry
 }
 
 // A Tile is the place of a monitor in a group of tiles, which show one picture.
@@ -68,6 +78,9 @@ func (m *Monitor) Encode() ([]byte, error) {
 	if len(m.Modes) == 0 {
 		return nil, errors.New("edid: monitor without modes: give it at least one")
 	}
+	if err := m.checkRefresh(); err != nil {
+		return nil, err
+	}
 	encoder := m.displayID()
 	first, rest, err := divide(m.Modes, &encoder)
 	if err != nil {
@@ -78,14 +91,23 @@ func (m *Monitor) Encode() ([]byte, error) {
 		return nil, err
 	}
 	blocks := []block{base}
+	display, err := m.displayBlock()
+	if err != nil {
+		return nil, err
+	}
+	if display != nil {
+		blocks = append(blocks, *display)
+	}
+	data := false // a DisplayID block with data blocks
 	if m.Tile != nil {
 		b, err := encoder.tileBlock(m.Tile)
 		if err != nil {
 			return nil, err
 		}
 		blocks = append(blocks, b)
+		data = true
 	}
-	if m.NonDesktop && len(blocks) == 1 && len(rest) == 0 {
+	if m.NonDesktop && !data && len(rest) == 0 {
 		// Readers look at the use only if there are data blocks.
 		blocks = append(blocks, encoder.productBlock(m))
 	}

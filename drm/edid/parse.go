@@ -38,7 +38,9 @@ func Parse(data []byte) (*Monitor, error) {
 	if p.digital() && p.revision() >= 3 {
 		p.parseCTA()
 		m.NonDesktop = m.NonDesktop || p.headMounted || displayIDHeadMounted(p.sections)
+		m.HDR, m.Colorimetry = p.hdr, p.colorimetry
 	}
+	m.MinRefresh, m.MaxRefresh = p.parseRefresh()
 	m.Tile = parseTile(p.sections)
 	p.addModes()
 	m.Modes = merge(p.modes)
@@ -57,6 +59,8 @@ type parser struct {
 	vics        []uint8        // of all video data blocks; 0 for unknown ones
 	only420     map[uint8]bool // VICs that need YCbCr 4:2:0
 	headMounted bool
+	hdr         *HDR
+	colorimetry Colorimetry
 
 	modes []mode.Mode // in the order of their discovery
 }

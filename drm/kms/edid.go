@@ -14,8 +14,16 @@ func MonitorFromEDID(data []byte) (*Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Monitor{
+	m := &Monitor{
 		EDID: data, WidthMM: uint32(parsed.WidthMM), HeightMM: uint32(parsed.HeightMM), Modes: parsed.Modes,
 		NonDesktop: parsed.NonDesktop, Tile: parsed.Tile,
-	}, nil
+	}
+	if parsed.MaxRefresh-parsed.MinRefresh > minVariation {
+		m.MinRefresh, m.MaxRefresh = uint32(parsed.MinRefresh), uint32(parsed.MaxRefresh)
+	}
+	return m, nil
 }
+
+// minVariation is how many Hz drivers want between the limits of a refresh rate
+// before they take it for a variable one.
+const minVariation = 10

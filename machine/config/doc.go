@@ -74,8 +74,11 @@
 //	            possible_encoders; monitor or edid
 //
 // The attribute monitor is a word as in [ParseMonitor], or a mapping of name,
-// size, modes, manufacturer, serial and non-desktop (1 for a headset, which no
-// compositor uses by itself). The attribute edid names a file with an EDID. A
+// size, modes, manufacturer, serial, non-desktop (1 for a headset, which no
+// compositor uses by itself), hdr (1 for HDR metadata and wide colours), vrr (the
+// limits of a variable refresh rate: 48-144) and tile (2x1+1+0: the second of two
+// tiles, side by side). Tiles of monitors with the same name, or with the same
+// tile-group, belong together. The attribute edid names a file with an EDID. A
 // damaged EDID is repaired or ignored, as in the kernel. A connector with neither
 // has a monitor without EDID, as in the kernel's vkms.
 //

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"os"
 	"regexp"
@@ -23,7 +24,7 @@ import (
 )
 
 // MonitorUsage describes the argument of [ParseMonitor].
-const MonitorUsage = `[NAME:]ITEM,ITEM…, where an ITEM is a mode (2560x1440@60 or 1920x1080, the preferred one first), a size (600x340mm), a connector type (DP, HDMI-A, eDP, …) or "disconnected"; edid=FILE replaces name, modes and size`
+const MonitorUsage = `[NAME:]ITEM,ITEM…, where an ITEM is a mode (2560x1440@60 or 1920x1080, the preferred one first), a size (600x340mm), hdr, vrr=48-144, non-desktop, tile=2x1+0+0 (columns, rows and place in a monitor of several tiles), a connector type (DP, HDMI-A, eDP, …) or disconnected; edid=FILE replaces name, modes and size`
 
 // ParseMonitor parses a monitor, and the connector that it is plugged into,
 // written as one word:
@@ -59,6 +60,14 @@ func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 			m.size = item
 		case item == "disconnected" && c.Status == 0:
 			c.Status = uapi.ModeDisconnected
+		case item == "hdr" && !m.hdr:
+			m.hdr = true
+		case item == "non-desktop" && !m.nonDesktop:
+			m.nonDesktop = true
+		case strings.HasPrefix(item, "vrr=") && m.vrr == "":
+			m.vrr = strings.TrimPrefix(item, "vrr=")
+		case strings.HasPrefix(item, "tile=") && m.tile == "":
+			m.tile = strings.TrimPrefix(item, "tile=")
 		case connectorTypes.of(item) != 0 && c.Type == 0:
 			c.Type = connectorTypes.of(item)
 		default:
@@ -68,8 +77,8 @@ func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 	var err error
 	if file == "" {
 		c.Monitor, err = m.monitor()
-	} else if m.name != "" || m.size != "" || m.modes != nil {
-		err = errors.New("the EDID has the name, the size and the modes; do not give them too")
+	} else if m.name != "" || m.size != "" || m.modes != nil || m.hdr || m.nonDesktop || m.vrr != "" || m.tile != "" {
+		err = errors.New("the EDID has the name, the size, the modes and the like; do not give them too")
 	} else {
 		c.Monitor, err = readEDID(file)
 	}
@@ -106,7 +115,11 @@ type description struct {
 	size               string // as "600x340mm"; "" for the default
 	modes              []mode.Mode
 	serial             int
-	nonDesktop         bool // a headset or the like
+	nonDesktop         bool   // a headset or the like
+	hdr                bool   // a high dynamic range
+	vrr                string // limits of a variable refresh rate, as "48-144"; "" for a fixed one
+	tile               string // as "2x1+0+0"; "" for a whole monitor
+	group              string // of the tile; "" for the name of the monitor
 }
 
 // Defaults of a monitor.
@@ -120,6 +133,9 @@ const (
 func (d *description) monitor() (*kms.Monitor, error) {
 	m := edid.Monitor{
 		Manufacturer: d.manufacturer, Name: cmp.Or(d.name, defaultName), Serial: uint32(d.serial), Modes: d.modes, NonDesktop: d.nonDesktop,
+	}
+	if err := d.abilities(&m); err != nil {
+		return nil, err
 	}
 	if len(d.modes) == 0 {
 		return nil, errors.New("the monitor has no mode; give it one, such as 1920x1080@60")
@@ -144,7 +160,47 @@ func (d *description) monitor() (*kms.Monitor, error) {
 var (
 	modeSpec = regexp.MustCompile(`^(\d+)x(\d+)(?:@(\d+(?:\.\d+)?))?$`)
 	sizeSpec = regexp.MustCompile(`^(\d+)x(\d+)mm$`)
+	vrrSpec  = regexp.MustCompile(`^(\d{1,9})-(\d{1,9})$`)
+	tileSpec = regexp.MustCompile(`^(\d{1,9})x(\d{1,9})\+(\d{1,9})\+(\d{1,9})$`)
 )
+
+// The luminances of a monitor with a high dynamic range, in cd/m².
+const hdrMax, hdrAverage, hdrMin = 1000, 400, 0.05
+
+// abilities sets what the monitor can do beyond modes.
+func (d *description) abilities(m *edid.Monitor) error {
+	if d.hdr {
+		m.HDR = &edid.HDR{MaxLuminance: hdrMax, MaxFrameAverage: hdrAverage, MinLuminance: hdrMin, HLG: true}
+		m.Colorimetry = edid.BT2020RGB | edid.BT2020YCC
+	}
+	if d.vrr != "" {
+		limits := vrrSpec.FindStringSubmatch(d.vrr)
+		if limits == nil {
+			return fmt.Errorf("%q are not the limits of a refresh rate; write them in Hz, as in 48-144", d.vrr)
+		}
+		m.MinRefresh, m.MaxRefresh = number(limits[1]), number(limits[2])
+		if m.MinRefresh == 0 {
+			return fmt.Errorf("a refresh rate cannot vary from 0 Hz")
+		}
+	}
+	if d.tile != "" {
+		at := tileSpec.FindStringSubmatch(d.tile)
+		switch {
+		case at == nil:
+			return fmt.Errorf("%q is not a tile; write COLUMNSxROWS+COLUMN+ROW, as in 2x1+1+0", d.tile)
+		case len(d.modes) == 0:
+			return errors.New("the tile has no mode; give it one, such as 2560x2880@60")
+		}
+		m.Tile = &edid.Tile{
+			SingleMonitor: true, Columns: number(at[1]), Rows: number(at[2]), Column: number(at[3]), Row: number(at[4]),
+			Width: int(d.modes[0].HDisplay), Height: int(d.modes[0].VDisplay),
+		}
+		hash := fnv.New64a()
+		fmt.Fprintf(hash, "%s %dx%d", cmp.Or(d.group, d.name, defaultName), m.Tile.Columns, m.Tile.Rows)
+		hash.Sum(m.Tile.Group[:0])
+	}
+	return nil
+}
 
 // number converts digits. A number out of range becomes the largest one.
 func number(digits string) int {
@@ -199,6 +255,10 @@ func (r *reader) monitor(n *yaml.Node, path string, serial int) *kms.Monitor {
 		"manufacturer": text(&d.manufacturer),
 		"size":         text(&d.size),
 		"non-desktop":  func(n *yaml.Node, path string) { r.bool(n, path, &d.nonDesktop) },
+		"hdr":          func(n *yaml.Node, path string) { r.bool(n, path, &d.hdr) },
+		"vrr":          text(&d.vrr),
+		"tile":         text(&d.tile),
+		"tile-group":   text(&d.group),
 		"serial":       func(n *yaml.Node, path string) { r.int(n, path, &d.serial, 0, math.MaxInt32) },
 		"modes": func(n *yaml.Node, path string) {
 			for _, item := range r.items(n, path) {

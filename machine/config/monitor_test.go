@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/udrm/udrm/drm/edid"
 )
 
 // TestMonitorKinds reads a headset, and EDIDs that are damaged.
@@ -39,5 +41,38 @@ cards:
 		if m := c.Monitor; m == nil || m.EDID != nil || len(m.Modes) != 0 {
 			t.Errorf("monitor with a damaged EDID: %+v", m)
 		}
+	}
+}
+
+// TestMonitorAbilities checks the words for what a monitor can do beyond modes.
+func TestMonitorAbilities(t *testing.T) {
+	wide, err := ParseMonitor("Wide:2560x1440@144,hdr,vrr=48-144", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := wide.Monitor; m.MinRefresh != 48 || m.MaxRefresh != 144 || m.Modes[0].Name != "2560x1440" {
+		t.Errorf("%+v", m)
+	}
+	if m, err := edid.Parse(wide.Monitor.EDID); err != nil || m.HDR == nil || m.HDR.MaxLuminance < 900 || m.Colorimetry&edid.BT2020RGB == 0 {
+		t.Errorf("%v: %+v", err, m)
+	}
+	headset, err := ParseMonitor("2160x1200@90,non-desktop", 1)
+	if err != nil || !headset.Monitor.NonDesktop {
+		t.Errorf("%v: %+v", err, headset.Monitor)
+	}
+	cards, err := parse("test", []byte(`cards: {card: {connectors: {
+		a: {monitor: {name: Wall, modes: [2560x2880], tile: 2x1+0+0}},
+		b: {monitor: {name: Wall, modes: [2560x2880], tile: 2x1+1+0, hdr: 1}},
+		c: {monitor: {name: Other, tile-group: Wall, modes: [2560x2880], tile: 2x1+1+0, vrr: 40-60}},
+		d: {monitor: "Other:2560x2880,tile=2x1+1+0"}}}}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tiles []*edid.Tile
+	for _, c := range cards[0].VKMS.Topology.Connectors {
+		tiles = append(tiles, c.Monitor.Tile)
+	}
+	if tiles[0].Group != tiles[1].Group || tiles[0].Group != tiles[2].Group || tiles[0].Group == tiles[3].Group || tiles[1].Column != 1 || tiles[1].Width != 2560 {
+		t.Errorf("tiles %+v %+v %+v %+v", tiles[0], tiles[1], tiles[2], tiles[3])
 	}
 }
