@@ -20,12 +20,16 @@ const (
 	// Objects are what takes memory of this process only: framebuffers and
 	// sync objects.
 	Objects
+	// Threads are the threads of this process that serve calls of programs.
+	Threads
+	// Copies are threads that wait for memory of programs.
+	Copies
 
 	resources
 )
 
 func (r Resource) String() string {
-	return [...]string{"descriptors", "bytes of buffers", "objects"}[r]
+	return [...]string{"descriptors", "bytes of buffers", "objects", "threads", "slow copies"}[r]
 }
 
 // A Quota bounds what all clients together may use, and keeps one client from

@@ -21,6 +21,9 @@ type accounts struct {
 // Limits for all programs of a host together.
 const (
 	maxObjects = 1 << 22
+	maxServed  = 256 // calls
+	// maxSlowCopies bounds the threads that wait for memory of programs.
+	maxSlowCopies = 128
 	// ownDescriptors is a reserve for what this process opens for itself.
 	ownDescriptors = 256
 	// minSweep keeps sweeps rare.
@@ -28,7 +31,7 @@ const (
 )
 
 func newAccounts() *accounts {
-	limits := map[drm.Resource]int64{drm.Objects: maxObjects}
+	limits := map[drm.Resource]int64{drm.Objects: maxObjects, drm.Threads: maxServed, drm.Copies: maxSlowCopies}
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
 		limits[drm.Descriptors] = max(int64(files.Cur)-ownDescriptors, ownDescriptors)

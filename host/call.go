@@ -62,8 +62,10 @@ func makeFilter() *seccomp.Filter {
 // methods below.
 type call struct {
 	host     *Host
+	server   *server // whose programs make the call
 	listener *seccomp.Listener
 	worker   *worker
+	account  *drm.Account
 	n        seccomp.Notification
 	name     string // of the system call
 	answered bool
@@ -165,7 +167,7 @@ func memoryError(err error) error {
 // client returns the process that makes the call.
 func (c *call) client() drm.Client {
 	client := clientOf(c.tid())
-	client.Account = c.host.accounts.of(client.PID)
+	client.Account = c.account
 	return client
 }
 

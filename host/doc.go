@@ -30,6 +30,7 @@
 //	program         ioctl(fd, DRM_IOCTL_…, &arg)
 //	kernel          the filter hands the call over; the thread waits
 //	server.go       a worker receives it; if no other worker is idle, one starts (workers.go)
+//	turns.go        it waits for its turn, if its process group has used up its share
 //	call.go         the number leads to the handler; a panic there is EIO for this call
 //	ioctl.go        fd → inode → file; closed files are released first (internal/files)
 //	drm             File.Ioctl: guard, checks, copy in, handler, copy out (drm/dispatch.go)
@@ -129,19 +130,19 @@
 //
 // # Lock order
 //
-//	files.Attributes.storing → files.Table.reaping, drm's and bus's locks (storing a write)
-//	files.Table.reaping → drm's locks (closing a file)
 //	drm's and bus's locks → Host.treeMu → shadow.Dirs.mu (a device comes or goes)
 //	drm's and bus's locks → udev.Monitors.mu
 //	request.mu → watcher.mu (a wait begins or ends)
 //	drm's locks → files.Table.mu (a hang-up) and those of pipes (an event)
+//	files.Table.mu → files.File.mu
 //	files.Table.mu, files.File.reading → those of pipes
 //
-// files.Attributes.mu, files.File.mu, server.mu, watcher.mu, workerLimit.mu,
-// udev.Monitors.mu and that of internal/child are leaves, except that the last
-// is held while a program is started. No lock is held while a program's memory
-// is read or written, as that may block on the program, except
-// files.File.reading: only readers of the same file wait for it.
+// files.Attributes.mu, files.File.mu, server.mu, watcher.mu, turns.mu,
+// workerLimit.mu, udev.Monitors.mu and that of internal/child are leaves, except
+// that the last is held while a program is started. No lock is held while a file
+// is released or a write to sysfs is stored, or while a program's memory is read
+// or written, as that may block on the program, except files.File.reading: only
+// readers of the same file wait for it.
 //
 // # Traps for maintainers
 //

@@ -15,3 +15,15 @@ func (h *Host) Watched() int {
 	defer h.watcher.mu.Unlock()
 	return h.watcher.requests.Len()
 }
+
+// Served returns the number of calls that are served, and of those that wait for
+// their turn.
+func (h *Host) Served() (serving, postponed int) {
+	h.turns.mu.Lock()
+	defer h.turns.mu.Unlock()
+	for _, g := range h.turns.groups {
+		serving += len(g.serving)
+		postponed += len(g.queue)
+	}
+	return serving, postponed
+}

@@ -138,6 +138,7 @@ type Host struct {
 	accounts *accounts
 	slow     slowCopies
 	workers  *workerLimit
+	turns    *turns
 	watcher  watcher
 	busy     atomic.Int64 // calls that are being answered and do not wait
 
@@ -197,7 +198,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		}
 	}
 	h.accounts = newAccounts()
-	h.slow.byGroup = make(map[*drm.Account]int)
+	h.turns = newTurns(h)
 	var err error
 	if h.files, err = files.NewTable(h.log, opts.HangUp); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
@@ -311,7 +312,7 @@ func (h *Host) firstSeen(object any) time.Duration {
 
 // spareProcs is the difference between the raised GOMAXPROCS and the number of
 // CPUs.
-const spareProcs = 4
+const spareProcs = 10
 
 var raiseGOMAXPROCS = sync.OnceFunc(func() {
 	if os.Getenv("GOMAXPROCS") == "" {

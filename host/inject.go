@@ -18,7 +18,7 @@ import (
 // thread is made to call mmap again, with a descriptor of the buffer that it is
 // given for that moment.
 func (c *call) mmap() {
-	c.host.attributes.Drain() // what was written before is done before
+	c.host.attributes.Drain(c) // what was written before is done before
 	length, offset := c.arg(1), c.arg(5)
 	var m drm.Mapping
 	var openFlags int

@@ -22,16 +22,13 @@ func (c *call) ioctl() {
 		c.terminalIoctl()
 		return
 	}
-	c.host.attributes.Drain() // earlier writes take effect first
+	c.host.attributes.Drain(c) // earlier writes take effect first
 	f := c.file(c.fd(0))
 	if f == nil {
 		c.dmaBufIoctl()
 		return
 	}
-	if c.host.files.Count() > 1 {
-		// The release of one file can change what another may do.
-		c.host.files.Drain()
-	}
+	c.settle(f, uint32(c.arg(1)))
 	r := c.request()
 	err := c.host.class.Ioctl(r, f.Client(), r, uint32(c.arg(1)), c.arg(2))
 	r.end()
@@ -101,7 +98,7 @@ func (r *request) DupFD(fd int32) (int, error) {
 }
 
 func (r *request) InstallFile(flags int, open func(drm.EventSink) (drm.ClientFile, error)) (int32, error) {
-	readEnd, err := r.host.files.Open(r.call.client().Account, flags, open)
+	readEnd, err := r.host.files.Open(r.call.opener(), flags, open)
 	if err != nil {
 		return -1, err
 	}

@@ -87,6 +87,8 @@ func (c *call) deleteModule() {
 		c.proceed()
 		return
 	}
+	c.host.attributes.Drain(c)
+	c.host.files.AwaitAll(c)
 	c.finish(c.host.unload(buses, name, c.mayUnload()))
 }
 
@@ -107,8 +109,6 @@ func (h *Host) unload(buses []*bus.Bus, module string, permitted bool) error {
 	if !permitted {
 		return unix.EPERM
 	}
-	h.attributes.Drain()
-	h.files.Drain()
 	devices := boundTo(buses, module)
 	if len(devices) == 0 {
 		return unix.ENOENT

@@ -139,7 +139,7 @@ func accessOf(flags int) uint32 {
 
 // openMinor opens a node.
 func (c *call) openMinor(minor *drm.Minor, flags int) {
-	readEnd, err := c.host.files.OpenMinor(minor, c.client(), flags)
+	readEnd, err := c.host.files.OpenMinor(c, minor, c.opener(), flags)
 	if err != nil {
 		c.fail(err)
 		return
@@ -157,7 +157,7 @@ func (c *call) openAttribute(p place, flags int) {
 		}
 		content = p.Node.Show()
 	}
-	theirs, err := c.host.attributes.Open(c.client().Account, p.Path, flags, content, p.Node.Store)
+	theirs, err := c.host.attributes.Open(c.opener(), p.Path, flags, content, p.Node.Store)
 	if err != nil {
 		c.fail(err)
 		return

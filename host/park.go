@@ -29,7 +29,7 @@ func (c *call) park() {
 	}
 	c.fds.Close()
 	c.buffers = nil
-	c.host.busy.Add(-1)
+	w.endTurn()
 	w.leave()
 	runtime.UnlockOSThread()
 }

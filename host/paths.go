@@ -116,7 +116,7 @@ func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error)
 		return place{}, errNative // the kernel knows the right error
 	}
 	// Earlier writes take effect before this call is answered.
-	c.host.attributes.Drain()
+	c.host.attributes.Drain(c)
 	tree := c.host.tree.Load()
 	base, private := "/", false
 	full := raw

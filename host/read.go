@@ -72,7 +72,7 @@ func (c *call) readEvents(f *files.File, addr uint64, size int) (n int, err erro
 // of its fence ends. A kernel does so before close returns, this process here.
 func (c *call) poll() {
 	if c.host.files.Count() > 1 {
-		c.host.files.Drain()
+		c.host.files.Drain(c)
 	}
 	c.proceed()
 }

@@ -15,7 +15,8 @@ import (
 
 // A server answers the calls that arrive at one listener. Each of its workers
 // receives and answers one call after another. When all of them are busy,
-// another one starts, up to a limit (workers.go). A worker whose request waits
+// another one starts, up to a limit (workers.go), as long as the process group of
+// the caller has not used up its share (turns.go). A worker whose request waits
 // gives up its thread and receives no further calls (park.go), so requests that
 // wait hold up no other and hold no thread.
 type server struct {
@@ -54,6 +55,7 @@ func (s *server) awaitEnd() {
 		s.host.log.Error("host: waiting for programs to end", "err", err)
 	}
 	s.host.workers.stop(s)
+	s.host.turns.drop(s)
 	s.host.watcher.hungUp(s.listener)
 	ended := make(chan struct{})
 	go func() {
@@ -73,8 +75,8 @@ func (s *server) awaitEnd() {
 			_ = s.listener.Close()
 			<-s.ended
 			child.AwaitEnding()
-			s.host.attributes.Drain()
-			s.host.files.Drain()
+			s.host.attributes.Await(s)
+			s.host.files.Await(s)
 			s.host.log.Info("host: the program and everything that it started have ended")
 			close(s.done)
 			return
@@ -100,34 +102,55 @@ type worker struct {
 	server *server
 	tid    int
 	mask   unix.Sigset_t // the thread's signal mask before blockSignals
+	turn   *turn         // of the call that it serves
 	left   atomic.Bool   // see leave
 }
 
 func (w *worker) work() {
 	s := w.server
+	idle := true // counted in s.idle
+	defer func() {
+		if idle {
+			s.idle.Add(-1)
+		}
+	}()
 	// A signal between two steps of an answer spoils it (see package seccomp),
 	// and the Go runtime sends itself many.
 	if err := w.blockSignals(); err != nil {
-		s.host.log.Error("host: blocking signals", "err", err)
+		s.failed("blocking signals", err)
 		return
 	}
 	s.mu.Lock()
 	s.workers[w.tid] = struct{}{}
 	s.mu.Unlock()
-	c := &call{host: s.host, listener: s.listener, worker: w, buffers: new(buffers)}
+	c := &call{host: s.host, server: s, listener: s.listener, worker: w, buffers: new(buffers)}
 	defer func() { c.fds.Close() }()
-	for !s.stopping.Load() {
-		err := s.listener.Receive(&c.n)
+	busy := func() {
+		idle = false
 		if s.idle.Add(-1) == 0 {
 			s.host.workers.start(s)
 		}
+	}
+	for !s.stopping.Load() && !w.left.Load() {
+		if p, ok := s.host.turns.next(w); ok {
+			if idle {
+				busy()
+			}
+			c.n = p.n
+			w.serve(c)
+			s.wg.Done()
+			continue
+		}
+		if !idle && !s.becomeIdle() {
+			return
+		}
+		err := s.listener.Receive(&c.n)
+		busy()
 		switch {
 		case err == nil:
 			s.host.callers.Note(c.n.PID)
-			s.host.busy.Add(1)
-			c.answer()
-			if !w.left.Load() { // park has counted it already
-				s.host.busy.Add(-1)
+			if account := s.host.accounts.of(int(c.n.PID)); s.host.turns.begin(w, account, &c.n) {
+				w.serve(c)
 			}
 		case errors.Is(err, unix.EINTR):
 			// The stop signal.
@@ -137,13 +160,37 @@ func (w *worker) work() {
 				return
 			}
 		default:
-			s.host.log.Error("host: receiving calls", "err", err)
-			return
-		}
-		if w.left.Load() || !s.becomeIdle() {
+			s.failed("receiving calls", err)
 			return
 		}
 	}
+}
+
+// serve answers a call whose turn has begun.
+func (w *worker) serve(c *call) {
+	c.account = w.turn.group.account
+	c.host.busy.Add(1)
+	defer func() {
+		if !w.left.Load() { // otherwise park has done it
+			w.endTurn()
+		}
+	}()
+	c.answer()
+}
+
+func (w *worker) endTurn() {
+	w.server.host.busy.Add(-1)
+	w.server.host.turns.end(w)
+}
+
+// retryAfter is when a worker is replaced that could not work.
+const retryAfter = time.Second
+
+// failed reports that a worker cannot work. Another one starts later: without
+// workers the programs would wait for ever.
+func (s *server) failed(what string, err error) {
+	s.host.log.Error("host: "+what, "err", err)
+	time.AfterFunc(retryAfter, func() { s.host.workers.start(s) })
 }
 
 // leave stops counting the worker as one. It may be called again.
@@ -156,6 +203,7 @@ func (w *worker) leave() {
 	delete(s.workers, w.tid)
 	s.mu.Unlock()
 	s.host.workers.ended()
+	s.host.turns.resume()
 }
 
 // becomeIdle counts the worker as idle again. It returns false when enough

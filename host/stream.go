@@ -39,8 +39,8 @@ func (s *stream) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg u
 // openStream opens a virtual file that is a stream. Closed files are released
 // first: a stream may allow only one reader.
 func (c *call) openStream(p place, flags int) {
-	c.host.files.Drain()
-	readEnd, err := c.host.files.OpenPackets(c.client().Account, flags, streamPipeSize, func(sink drm.EventSink) (drm.ClientFile, error) {
+	c.host.files.AwaitStreams(c)
+	readEnd, err := c.host.files.OpenPackets(c.opener(), flags, streamPipeSize, func(sink drm.EventSink) (drm.ClientFile, error) {
 		closer, err := p.Node.Open(sink)
 		if err != nil {
 			return nil, err

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -21,38 +20,41 @@ import (
 // A program that removes a page between the look and the copy still makes one
 // request wait, and with it an unplug.
 
-// maxSlowCopies bounds the goroutines, and with them the threads, that wait for
-// memory of programs: in all, and for each process group. Beyond it a copy is
-// EFAULT.
-const (
-	maxSlowCopies      = 128
-	maxSlowCopiesGroup = 16
-)
-
-// slowCopies counts the copies that wait.
+// slowCopies limits the copies that wait, and with them the threads, by the
+// quota. The zero value is ready.
 type slowCopies struct {
-	mu      sync.Mutex
-	all     int
-	byGroup map[*drm.Account]int
+	mu    sync.Mutex
+	ended chan struct{} // closed when a copy ends; nil if none is awaited
 }
 
-func (s *slowCopies) begin(group *drm.Account) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all >= maxSlowCopies || s.byGroup[group] >= maxSlowCopiesGroup {
-		return false
+// begin waits until a further copy may wait, or until ctx ends.
+func (s *slowCopies) begin(ctx context.Context, account *drm.Account) error {
+	for {
+		s.mu.Lock()
+		err := account.Charge(drm.Copies, 1, unix.EFAULT)
+		if err != nil && s.ended == nil {
+			s.ended = make(chan struct{})
+		}
+		ended := s.ended
+		s.mu.Unlock()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	s.all++
-	s.byGroup[group]++
-	return true
 }
 
-func (s *slowCopies) end(group *drm.Account) {
+func (s *slowCopies) end(account *drm.Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all--
-	if s.byGroup[group]--; s.byGroup[group] == 0 {
-		delete(s.byGroup, group)
+	account.Refund(drm.Copies, 1)
+	if s.ended != nil {
+		close(s.ended)
+		s.ended = nil
 	}
 }
 
@@ -63,13 +65,13 @@ const atOnce = 20 * time.Millisecond
 // copySlowly runs copy, which may wait for the program, until ctx ends. It may
 // still run then, so copy must use neither c nor memory of its caller.
 func (c *call) copySlowly(ctx context.Context, copy func() error) error {
-	group := c.client().Account
-	if !c.host.slow.begin(group) {
-		return fmt.Errorf("host: too many copies wait for memory of programs: %w", unix.EFAULT)
+	slow, account := &c.host.slow, c.account
+	if err := slow.begin(ctx, account); err != nil {
+		return err
 	}
 	done := make(chan error, 1)
 	go func() {
-		defer c.host.slow.end(group)
+		defer slow.end(account)
 		done <- copy()
 	}()
 	select {

@@ -7,7 +7,9 @@ import (
 
 // maxWorkers bounds the workers of all servers in the process, each of which is
 // a thread. Requests that wait hold none (park.go), so few are busy at a time.
-const maxWorkers = 256
+// There are more than the calls that are served at a time (maxServed), so that
+// one is left to receive calls of groups that are below their share.
+const maxWorkers = maxServed + 64
 
 // A workerLimit bounds the workers of all servers together. A server always
 // gets its first worker: without one its program could not even start. At the
@@ -74,7 +76,7 @@ func (l *workerLimit) ended() {
 			return
 		}
 		delete(l.refused, s)
-		if s.idle.Load() == 0 { // otherwise it asks again
+		if s.idle.Load() == 0 || s.host.turns.count.Load() > 0 { // otherwise it asks again
 			l.count++
 			s.startWorker()
 		}

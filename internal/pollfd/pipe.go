@@ -127,6 +127,16 @@ func (p *Pipe) HasReader() bool {
 	return err != nil || n == 0 || fds[0].Revents&unix.POLLERR == 0
 }
 
+// Abandoned reports whether the last copy of the read end is closed. It returns
+// false after HangUp: see HasReader.
+func (p *Pipe) Abandoned() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fds := []unix.PollFd{{Fd: int32(p.w)}} // -1 is ignored
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0
+}
+
 // OpenReader opens the read end again; reads of it do not block. While it is
 // open, a close by the client goes unnoticed.
 func (p *Pipe) OpenReader() (int, error) {

@@ -1,13 +1,9 @@
 package files
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,9 +16,9 @@ import (
 // programs have nothing to do with them. So a program that opens such a file
 // for writing gets the write end of a pipe in which each write stays a packet,
 // or, for reading and writing, one end of a socket that keeps packets. What is
-// written is stored when it arrives, and in any case before the next call that
-// is handed over. The program thus sees its writes done, but each write has
-// returned success before it is checked.
+// written is stored when it arrives, and the next call that is handed over waits
+// for it. The program thus sees its writes done, but each write has returned
+// success before it is checked.
 
 // Attributes are the virtual files that programs have open for writing. All
 // methods but Close may be called concurrently.
@@ -31,29 +27,26 @@ type Attributes struct {
 	files *Table
 	count atomic.Int32
 
-	epoll int // our ends
+	epoll int // those of the writers
 
-	storing sync.Mutex // held while a packet is taken and stored
-
-	mu     sync.Mutex
-	open   map[uint64]*attribute // by the inode of the program's end
-	byFD   map[int]*attribute    // by our end
-	opened uint64
-	wg     sync.WaitGroup
+	mu      sync.Mutex
+	open    map[uint64]*attribute // by the inode of the program's end
+	writers map[int]*writer       // by process id
+	byEpoll map[int]*writer       // by writer.epoll
+	busy    map[*writer]struct{}  // those that store
+	opened  uint64
+	wg      sync.WaitGroup
 }
 
 // An attribute is one open file.
 type attribute struct {
 	path  string
-	fd    int // of end
+	fd    int // our end
 	inode uint64
 	order uint64
 	store func(data string) error
-	end   *os.File // ours
 
 	account *drm.Account // charged for our end
-
-	ended bool // the program's end is closed; guarded by Attributes.storing
 }
 
 // maxWrite bounds the data of one write, as the page of a sysfs file does.
@@ -68,14 +61,17 @@ func NewAttributes(log *slog.Logger, files *Table) (*Attributes, error) {
 	}
 	return &Attributes{
 		log: log, files: files, epoll: epoll,
-		open: make(map[uint64]*attribute), byFD: make(map[int]*attribute),
+		open: make(map[uint64]*attribute), writers: make(map[int]*writer),
+		byEpoll: make(map[int]*writer), busy: make(map[*writer]struct{}),
 	}, nil
 }
 
 // Open returns the program's end of a new file, which the caller passes on and
 // closes. With O_RDWR in flags, the program reads content from it. The file
-// stays open, and charged to account, until the last copy of that end is closed.
-func (t *Attributes) Open(account *drm.Account, path string, flags int, content string, store func(string) error) (theirs int, err error) {
+// stays open, and charged to the account of opener, until the last copy of that
+// end is closed.
+func (t *Attributes) Open(opener *Opener, path string, flags int, content string, store func(string) error) (theirs int, err error) {
+	account := opener.Account
 	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
 		return -1, err
 	}
@@ -98,20 +94,32 @@ func (t *Attributes) Open(account *drm.Account, path string, flags int, content 
 		err = unix.SetNonblock(theirs, true)
 	}
 	if err == nil {
-		err = unix.EpollCtl(t.epoll, unix.EPOLL_CTL_ADD, ours, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(ours)})
+		err = t.add(opener, &attribute{fd: ours, path: path, inode: st.Ino, store: store, account: account})
 	}
 	if err != nil {
 		return -1, errors.Join(err, unix.Close(ours), unix.Close(theirs))
 	}
-	a := &attribute{fd: ours, path: path, inode: st.Ino, store: store, account: account, end: os.NewFile(uintptr(ours), path)}
+	return theirs, nil
+}
+
+func (t *Attributes) add(opener *Opener, a *attribute) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	w, err := t.writerLocked(opener)
+	if err != nil {
+		return err
+	}
+	if err := unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, a.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(a.fd)}); err != nil {
+		if t.dropLocked(w) {
+			go w.end.Close() // its goroutine may wait for the lock
+		}
+		return err
+	}
 	t.opened++
 	a.order = t.opened
-	t.open[a.inode], t.byFD[ours] = a, a
+	t.open[a.inode], w.open[a.fd] = a, a
 	t.count.Add(1)
-	t.wg.Go(func() { t.follow(a) })
-	return theirs, nil
+	return nil
 }
 
 // pipeEnds makes the ends of a pipe of packets; ours does not block.
@@ -159,120 +167,4 @@ func (t *Attributes) Path(inode uint64) string {
 		return a.path
 	}
 	return ""
-}
-
-// A drain stores up to this many writes: more than a program can have written
-// and not yet see done, fewer than one needs to delay the calls of others.
-const (
-	maxDrained      = 64 // files
-	maxDrainedEach  = 16 // writes; a pipe holds no more
-	maxDrainedWrite = 256
-)
-
-// Drain stores what is written by now, file by file in the order of opening. It
-// looks only at files that have something to store.
-func (t *Attributes) Drain() {
-	if t.count.Load() == 0 {
-		return
-	}
-	t.storing.Lock()
-	defer t.storing.Unlock()
-	var events [maxDrained]unix.EpollEvent
-	n, err := unix.EpollWait(t.epoll, events[:], 0)
-	if err != nil || n <= 0 {
-		return
-	}
-	var ready []*attribute
-	t.mu.Lock()
-	for _, e := range events[:n] {
-		if a := t.byFD[int(e.Fd)]; a != nil {
-			ready = append(ready, a)
-		}
-	}
-	t.mu.Unlock()
-	slices.SortFunc(ready, func(a, b *attribute) int { return cmp.Compare(a.order, b.order) })
-	left := maxDrainedWrite
-	for _, a := range ready {
-		left -= t.take(a, min(left, maxDrainedEach))
-	}
-}
-
-// follow stores what is written to a, until the program's end is closed.
-func (t *Attributes) follow(a *attribute) {
-	raw, err := a.end.SyscallConn()
-	if err == nil {
-		err = raw.Read(func(uintptr) (done bool) {
-			for more := true; more && !done; done = t.ended(a) {
-				t.storing.Lock()
-				more = t.take(a, maxDrainedEach) == maxDrainedEach
-				t.storing.Unlock()
-			}
-			return done
-		})
-	}
-	if err != nil && !errors.Is(err, os.ErrClosed) {
-		t.log.Error("host: waiting for writes to a virtual file", "path", a.path, "err", err)
-	}
-	_ = a.end.Close()
-}
-
-func (t *Attributes) ended(a *attribute) bool {
-	t.storing.Lock()
-	defer t.storing.Unlock()
-	return a.ended
-}
-
-// take stores up to limit writes to a, and returns how many. The caller holds
-// storing.
-func (t *Attributes) take(a *attribute, limit int) (taken int) {
-	var buf [maxWrite]byte
-	for taken < limit && !a.ended {
-		n, err := unix.Read(a.fd, buf[:])
-		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
-			return taken
-		case n > 0:
-			taken++
-			t.files.Drain() // files closed before the write are released before it
-			if err := store(a.store, string(buf[:n])); err != nil {
-				t.log.Warn("host: write to virtual file rejected after it was acknowledged",
-					"path", a.path, "data", string(buf[:min(n, maxLogged)]), "err", err)
-			}
-		default:
-			a.ended = true
-			t.mu.Lock()
-			delete(t.open, a.inode)
-			delete(t.byFD, a.fd)
-			t.mu.Unlock()
-			_ = unix.EpollCtl(t.epoll, unix.EPOLL_CTL_DEL, a.fd, nil)
-			t.count.Add(-1)
-			a.account.Refund(drm.Descriptors, 1)
-		}
-	}
-	return taken
-}
-
-// maxLogged bounds how much of a write is logged.
-const maxLogged = 64
-
-func store(f func(string) error, data string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return f(data)
-}
-
-// Close ends the files that are still open. No program may be running.
-func (t *Attributes) Close() {
-	t.Drain()
-	t.mu.Lock()
-	for _, a := range t.open {
-		_ = a.end.Close()
-	}
-	t.mu.Unlock()
-	t.wg.Wait()
-	_ = unix.Close(t.epoll)
 }

@@ -16,12 +16,12 @@
 //
 // Lock order:
 //
-//	Attributes.storing → Table.reaping, locks of what stores
-//	Table.reaping → locks of drm (closing a file)
 //	locks of drm → Table.mu (a hang-up), those of pipes (an event)
+//	Table.mu → File.mu
 //	Table.mu, File.reading → those of pipes
 //
-// Attributes.mu and File.mu are leaves. No lock is held while memory of a
-// program is written, except File.reading: only readers of the same file wait
-// for it.
+// Attributes.mu and File.mu are leaves. No lock is held while a file is released
+// (release.go) or a write is stored (writer.go), which may take long. None is
+// held while memory of a program is written, except File.reading: only readers
+// of the same file wait for it.
 package files

@@ -22,6 +22,7 @@ type File struct {
 	sink   *sink
 
 	account *drm.Account // charged for the write end
+	owner   *owner
 
 	reading sync.Mutex // held while TakeEvents looks and takes
 
@@ -39,14 +40,30 @@ func (f *File) Node() *drm.File { return f.node }
 // Flags returns the flags that the file was opened with.
 func (f *File) Flags() int { return f.flags }
 
-// Put ends a use that Acquire began.
+// use keeps the file from being released until Put. It returns false if the file
+// is released, or will be.
+func (f *File) use() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.released {
+		return false
+	}
+	f.users++
+	return true
+}
+
+// Put ends a use that Acquire began. The last use of a closed file releases it.
 func (f *File) Put() {
 	f.mu.Lock()
 	f.users--
 	last := f.released && f.users == 0
 	f.mu.Unlock()
 	if last {
-		f.end()
+		r := newRelease(f)
+		f.table.mu.Lock()
+		f.table.beginLocked(r)
+		f.table.mu.Unlock()
+		f.table.run(r)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -25,15 +27,20 @@ type Table struct {
 	done    chan struct{}
 	count   atomic.Int32 // includes files that are being released
 
-	reaping sync.Mutex // held while closed files are looked for and released
+	busy atomic.Int32 // processes in releasing
+
+	numHungUp atomic.Int32 // files in hungUp
 
 	unwatched sync.Once // warns
 
-	mu      sync.Mutex
-	closing bool
-	byInode map[uint64]*File
-	byWatch map[int]*File
-	hungUp  map[*File]struct{} // their write ends are closed: see sink.HangUp
+	mu        sync.Mutex
+	closing   bool
+	byInode   map[uint64]*File
+	byWatch   map[int]*File
+	hungUp    map[*File]struct{} // their write ends are closed: see sink.HangUp
+	owners    map[int]*owner     // by process id
+	releasing map[*owner]struct{}
+	awaited   []*release // in progress: see release.done
 }
 
 // pipeSize holds the event budget wherever in a page the reader is.
@@ -49,6 +56,9 @@ func NewTable(log *slog.Logger, hangUp bool) (*Table, error) {
 		byWatch: make(map[int]*File),
 		hungUp:  make(map[*File]struct{}),
 		done:    make(chan struct{}),
+
+		owners:    make(map[int]*owner),
+		releasing: make(map[*owner]struct{}),
 	}
 	var err error
 	if t.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -70,14 +80,17 @@ func NewTable(log *slog.Logger, hangUp bool) (*Table, error) {
 // Count returns how many files are open or being released.
 func (t *Table) Count() int { return int(t.count.Load()) }
 
-// OpenMinor opens a node for client, as Open does. Files that are closed by
-// now are released first.
-func (t *Table) OpenMinor(minor *drm.Minor, client drm.Client, flags int) (readEnd int, err error) {
-	t.Drain()
-	readEnd, err = t.Open(client.Account, flags, func(sink drm.EventSink) (drm.ClientFile, error) {
-		return minor.Open(client, flags, sink)
+// OpenMinor opens a node, as Open does. What was closed by now is released
+// first, see release.go.
+func (t *Table) OpenMinor(c Caller, minor *drm.Minor, opener *Opener, flags int) (readEnd int, err error) {
+	t.Drain(c)
+	if minor.Type() == drm.Primary {
+		t.AwaitMaster(c, minor.Device())
+	}
+	readEnd, err = t.Open(opener, flags, func(sink drm.EventSink) (drm.ClientFile, error) {
+		return minor.Open(opener.Client, flags, sink)
 	})
-	about := []any{"node", minor.Name(), "pid", client.PID, "comm", client.Comm}
+	about := []any{"node", minor.Name(), "pid", opener.PID, "comm", opener.Comm}
 	if err != nil {
 		about = append(about, "err", err)
 	}
@@ -87,32 +100,32 @@ func (t *Table) OpenMinor(minor *drm.Minor, client drm.Client, flags int) (readE
 
 // Open makes a file and returns the read end of its pipe, which the caller
 // passes on and closes. The file stays open until the last copy of the read
-// end is closed. Until then it is charged to account.
+// end is closed. Until then it is charged to the account of opener.
 //
 // Open releases no other file: requests call it with locks held.
-func (t *Table) Open(account *drm.Account, flags int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	return t.open(account, flags, 0, open)
+func (t *Table) Open(opener *Opener, flags int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
+	return t.open(opener, flags, 0, open)
 }
 
 // OpenPackets is Open for a file each read of which returns one delivery. The
 // program may leave size bytes unread.
-func (t *Table) OpenPackets(account *drm.Account, flags, size int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	return t.open(account, flags, size, open)
+func (t *Table) OpenPackets(opener *Opener, flags, size int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
+	return t.open(opener, flags, size, open)
 }
 
-func (t *Table) open(account *drm.Account, flags, packets int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
+func (t *Table) open(opener *Opener, flags, packets int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
+	if err := opener.Account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
 		return -1, err
 	}
 	pipe, readEnd, err := pollfd.NewPipe(flags|unix.O_CLOEXEC, pipeSize)
 	if err != nil {
-		account.Refund(drm.Descriptors, 1)
+		opener.Account.Refund(drm.Descriptors, 1)
 		return -1, err
 	}
-	f := &File{table: t, account: account, flags: flags, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
+	f := &File{table: t, account: opener.Account, flags: flags, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
 	fail := func(err error) (int, error) {
 		pipe.Close()
-		account.Refund(drm.Descriptors, 1)
+		opener.Account.Refund(drm.Descriptors, 1)
 		return -1, errors.Join(err, unix.Close(readEnd))
 	}
 	if packets > 0 {
@@ -136,10 +149,14 @@ func (t *Table) open(account *drm.Account, flags, packets int, open func(drm.Eve
 		t.byWatch[f.watch] = f
 	}
 	t.byInode[f.inode] = f
+	f.owner = t.ownerLocked(opener)
+	f.owner.open[f] = struct{}{}
 	t.mu.Unlock()
 	t.count.Add(1)
 	if err := pipe.Watch(t.epoll); err != nil {
-		t.release(f)
+		if r := t.claim(f); r != nil {
+			t.run(r)
+		}
 		return -1, errors.Join(err, unix.Close(readEnd))
 	}
 	return readEnd, nil
@@ -166,73 +183,84 @@ func (t *Table) byNumber(inode uint64) *File {
 // puts it.
 func (t *Table) Acquire(inode uint64, path string) *File {
 	f := t.Lookup(inode, path)
-	if f == nil {
+	if f == nil || !f.use() {
 		return nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.released {
-		return nil
-	}
-	f.users++
 	return f
 }
 
-// release ends the file once its requests are done. Releasing again does
-// nothing.
-func (t *Table) release(f *File) {
-	t.mu.Lock()
-	known := t.byInode[f.inode] == f
-	if known {
-		delete(t.byInode, f.inode)
-		delete(t.hungUp, f)
-		if f.watch >= 0 {
-			delete(t.byWatch, f.watch)
-			t.unwatchPipe(f.watch)
-		}
+// Drain releases the files that are closed by now, and waits for these releases
+// as release.go says. The kernel reports a close here before close(2) returns to
+// the program. So a request that is served after Drain sees the closes that its
+// process has made before.
+func (t *Table) Drain(c Caller) {
+	if !t.reap(c) {
+		t.reapOwn(c)
 	}
-	t.mu.Unlock()
-	if !known {
-		return
-	}
-	f.mu.Lock()
-	f.released = true
-	idle := f.users == 0
-	if !idle {
-		f.sink.Forget(t.epoll) // it would report its error all the time
-	}
-	f.mu.Unlock()
-	if idle {
-		f.end()
+	if t.busy.Load() > 0 {
+		t.await(c)
 	}
 }
 
-// Drain releases the files that are closed by now. The kernel reports a close
-// here before close(2) returns to the program. So a request that is served
-// after Drain sees the closes that the program has made before.
-func (t *Table) Drain() {
-	t.reaping.Lock()
-	defer t.reaping.Unlock()
-	t.drainHungUp()
+// maxReaped bounds the closed files that one call looks at, apart from its own:
+// a process that is killed may leave very many.
+const maxReaped = 64
+
+// reap begins the releases of closed files. It releases files of the calling
+// process at once. It returns false if it may have missed some.
+func (t *Table) reap(c Caller) (all bool) {
+	t.reapHungUp(c)
 	var events [16]unix.EpollEvent
-	for {
+	for range maxReaped / len(events) {
 		n, err := unix.EpollWait(t.epoll, events[:], 0)
-		if err != nil || n <= 0 {
-			return
+		if err != nil {
+			return err != unix.EINTR
 		}
-		some := false
-		for _, e := range events[:n] {
+		for _, e := range events[:max(n, 0)] {
 			if int(e.Fd) == t.wake {
 				continue
 			}
-			some = true
 			if f := t.byNumber(uint64(uint32(e.Pad))); f != nil {
-				t.release(f)
+				t.releaseFor(c, f)
 			}
 		}
-		if !some {
-			return
+		if n < len(events) {
+			return true
 		}
+	}
+	return false
+}
+
+func (t *Table) releaseFor(c Caller, f *File) {
+	r := t.claim(f)
+	switch {
+	case r == nil:
+	case c != nil && c.Within(f.owner.pid):
+		t.run(r)
+	default:
+		t.later(r)
+	}
+}
+
+// reapOwn releases the closed files of the calling process. It looks at each
+// file of the process.
+func (t *Table) reapOwn(c Caller) {
+	t.mu.Lock()
+	var open []*File
+	if p := t.owners[c.PID()]; p != nil {
+		open = slices.Collect(maps.Keys(p.open))
+	}
+	t.mu.Unlock()
+	for _, f := range open {
+		if f.sink.Abandoned() {
+			t.releaseFor(c, f)
+		}
+	}
+}
+
+// reapAll begins the releases of all files that are closed by now.
+func (t *Table) reapAll() {
+	for !t.reap(nil) {
 	}
 }
 
@@ -241,22 +269,43 @@ func (t *Table) Drain() {
 func (t *Table) noteHangUp(f *File) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.released {
+		return
+	}
 	t.hungUp[f] = struct{}{}
+	t.numHungUp.Add(1)
 	_, _ = unix.Write(t.wake, eventfdOne) // watch must poll it
 }
 
-// drainHungUp releases the files that have hung up and are closed.
-func (t *Table) drainHungUp() {
+// reapHungUp begins the releases of the files of the calling process that have
+// hung up and are closed; without a caller, of all such files.
+func (t *Table) reapHungUp(c Caller) {
+	if t.numHungUp.Load() == 0 {
+		return
+	}
+	pid := 0
+	if c != nil {
+		pid = c.PID()
+	}
 	t.mu.Lock()
-	var closed []*File
+	var hungUp []*File
 	for f := range t.hungUp {
-		if !f.sink.HasReader() {
-			closed = append(closed, f)
+		if c == nil || f.owner.pid == pid {
+			hungUp = append(hungUp, f)
 		}
 	}
 	t.mu.Unlock()
-	for _, f := range closed {
-		t.release(f)
+	for _, f := range hungUp {
+		if !f.use() {
+			continue
+		}
+		closed := !f.sink.HasReader()
+		if closed {
+			t.releaseFor(nil, f)
+		}
+		f.Put()
 	}
 }
 
@@ -264,7 +313,7 @@ func (t *Table) drainHungUp() {
 // polled: nothing reports their release.
 const hungUpInterval = 200
 
-// watch drains whenever a file is closed, until Close.
+// watch begins the release of each file that is closed, until Close.
 func (t *Table) watch() {
 	defer close(t.done)
 	for {
@@ -281,13 +330,14 @@ func (t *Table) watch() {
 		var events [1]unix.EpollEvent
 		n, err := unix.EpollWait(t.epoll, events[:], timeout)
 		if err != nil && err != unix.EINTR {
+			t.log.Error("host: waiting for files to be closed; files are released with the next call only", "err", err)
 			return
 		}
 		if n == 1 && int(events[0].Fd) == t.wake {
 			var count [8]byte
 			_, _ = unix.Read(t.wake, count[:])
 		}
-		t.Drain()
+		t.reap(nil)
 	}
 }
 
@@ -307,7 +357,10 @@ func (t *Table) Close() {
 	}
 	t.mu.Unlock()
 	for _, f := range files {
-		t.release(f)
+		t.releaseFor(nil, f)
+	}
+	for _, p := range t.inProgress() {
+		<-p.idle
 	}
 	_ = unix.Close(t.epoll)
 	_ = unix.Close(t.wake)

@@ -44,6 +44,26 @@ func reads(args []string) {
 	hold()
 }
 
+// stuck has threads pass a path in memory that this process provides only after
+// another call of it was served; with a second argument, never.
+func stuck(args []string) {
+	faults, page := missingPage()
+	debug.SetMaxThreads(manyThreads)
+	var all sync.WaitGroup
+	for range must(strconv.Atoi(args[0])) {
+		all.Go(func() { _ = accessAt(page) })
+	}
+	_, err := unix.Read(faults, make([]byte, 32)) // the host waits
+	check(err)
+	if len(args) > 1 {
+		hold()
+		os.Exit(0)
+	}
+	check(unix.Access("/dev/dri/card0", unix.F_OK))
+	providePage(faults, page)
+	all.Wait()
+}
+
 // monitors listens for events on many sockets and reads none until its standard
 // input ends. A socket that missed an event must say so.
 func monitors(args []string) {

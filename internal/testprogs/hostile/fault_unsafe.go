@@ -11,6 +11,7 @@ import (
 const (
 	uffdioAPI      = 0xc018aa3f
 	uffdioRegister = 0xc020aa00
+	uffdioCopy     = 0xc028aa03
 	uffdAPI        = 0xaa
 	modeMissing    = 1
 )
@@ -33,4 +34,24 @@ func missingPage() (faults int, page uintptr) {
 		failf("UFFDIO_REGISTER: %v", errno)
 	}
 	return int(fd), page
+}
+
+// providePage makes the page a path of no file.
+func providePage(faults int, page uintptr) {
+	content := make([]byte, 2*os.Getpagesize())
+	skip := -int(uintptr(unsafe.Pointer(&content[0]))) & (os.Getpagesize() - 1)
+	copy(content[skip:], "/none\x00")
+	request := struct {
+		dst, src, length, mode uint64
+		copied                 int64
+	}{uint64(page), uint64(uintptr(unsafe.Pointer(&content[skip]))), uint64(os.Getpagesize()), 0, 0}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(faults), uffdioCopy, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		failf("UFFDIO_COPY: %v", errno)
+	}
+}
+
+// accessAt calls access(2) with a path at an address.
+func accessAt(path uintptr) unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_ACCESS, path, unix.F_OK, 0)
+	return errno
 }

@@ -19,10 +19,15 @@ import (
 
 // honest does what a program must always be able to do: it opens files of its
 // own and the second card, shows a picture and flips, the given number of times.
-// The attacks are masters of the first card.
+// The attacks are masters of the first card. The second argument names another
+// card.
 func honest(args []string) {
 	n := must(strconv.Atoi(args[0]))
-	display(func(flipped int) bool { return flipped < n })
+	card := "/dev/dri/card1"
+	if len(args) > 1 {
+		card = args[1]
+	}
+	displayOn(card, func(flipped int) bool { return flipped < n })
 	if file := must(os.ReadFile("/etc/passwd")); len(file) == 0 {
 		failf("/etc/passwd is empty")
 	}
@@ -69,9 +74,14 @@ func measure(args []string) {
 		float64(intervals[len(intervals)*99/100])/1e3, float64(opens[len(opens)/2])/1e3)
 }
 
-// display flips as long as goOn says, and returns how often it did.
+// display flips on the second card as long as goOn says, and returns how often
+// it did.
 func display(goOn func(flipped int) bool) (flipped int) {
-	card := must(kmsclient.Open("/dev/dri/card1"))
+	return displayOn("/dev/dri/card1", goOn)
+}
+
+func displayOn(path string, goOn func(flipped int) bool) (flipped int) {
+	card := must(kmsclient.Open(path))
 	defer card.Close()
 	d := must(card.Display())
 	var buffers [2]*kmsclient.Buffer

@@ -1,0 +1,26 @@
+package files
+
+import (
+	"time"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// A Caller is a call of a program that this process serves.
+type Caller interface {
+	// Within reports whether the process with that id makes the call.
+	Within(pid int) bool
+
+	// PID returns the id of the process that makes the call.
+	PID() int
+
+	// Wait returns when done is closed, when limit has passed, or when nothing
+	// waits for the answer to the call any more. A limit of 0 is none.
+	Wait(done <-chan struct{}, limit time.Duration)
+}
+
+// An Opener is the client that a file belongs to.
+type Opener struct {
+	drm.Client
+	Program any // what the client is a part of: see Table.Await
+}

@@ -1,0 +1,245 @@
+package host
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/thread"
+)
+
+// Turns decide which calls are served at once. Calls of one process group beyond
+// its share are postponed, in order, until another one of the group is answered.
+// So a group takes neither all workers nor all processors of the Go scheduler,
+// and calls of other groups are served at once.
+//
+// A call that blocks does not count against the share, because the call that
+// would end the wait may be one of the same group, for example that of a FUSE
+// file system. The quota of threads bounds calls that block.
+type turns struct {
+	host  *Host
+	share int // calls of a group that are served at a time and do not block
+
+	count atomic.Int32 // postponed calls
+
+	mu       sync.Mutex
+	groups   map[*drm.Account]*group
+	waiting  []*group // those with postponed calls, next one first
+	watching bool
+}
+
+// A group is a process group with calls that are served or postponed.
+type group struct {
+	account *drm.Account
+	serving map[*worker]*turn
+	blocked int // of serving
+	queue   []postponed
+}
+
+// A turn is a call that is served.
+type turn struct {
+	group   *group // nil when the call is answered
+	asleep  bool   // when watch looked last
+	blocked bool
+}
+
+// A postponed is a call that waits for its turn.
+type postponed struct {
+	server *server
+	n      seccomp.Notification
+}
+
+func newTurns(h *Host) *turns {
+	// Two thirds, as of other resources (drm.Quota).
+	return &turns{host: h, share: max(2, runtime.GOMAXPROCS(0)*2/3), groups: make(map[*drm.Account]*group)}
+}
+
+// begin reports whether the worker is to serve the call now. Otherwise the call
+// is postponed.
+func (t *turns) begin(w *worker, account *drm.Account, n *seccomp.Notification) bool {
+	s := w.server
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.groups[account]
+	if g == nil {
+		g = &group{account: account, serving: make(map[*worker]*turn)}
+		t.groups[account] = g
+	}
+	if len(g.queue) == 0 && t.admitLocked(g, w) {
+		return true
+	}
+	if s.stopping.Load() {
+		return false // no thread waits for an answer
+	}
+	s.wg.Add(1) // keeps the listener open
+	t.count.Add(1)
+	if g.queue = append(g.queue, postponed{s, *n}); len(g.queue) == 1 {
+		t.waiting = append(t.waiting, g)
+	}
+	if !t.watching {
+		t.watching = true
+		go t.watch()
+	}
+	return false
+}
+
+func (t *turns) admitLocked(g *group, w *worker) bool {
+	if len(g.serving)-g.blocked >= t.share || g.account.Charge(drm.Threads, 1, unix.EAGAIN) != nil {
+		return false
+	}
+	w.turn = &turn{group: g}
+	g.serving[w] = w.turn
+	return true
+}
+
+// end ends the turn of a worker.
+func (t *turns) end(w *worker) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := w.turn.group
+	delete(g.serving, w)
+	if w.turn.blocked {
+		g.blocked--
+	}
+	w.turn.group, w.turn = nil, nil
+	g.account.Refund(drm.Threads, 1)
+	if len(g.serving) == 0 && len(g.queue) == 0 {
+		delete(t.groups, g.account)
+	}
+}
+
+// next begins the turn of a postponed call of the worker's server and returns
+// the call. It reports false if none can be served now. Groups take turns.
+func (t *turns) next(w *worker) (p postponed, ok bool) {
+	if t.count.Load() == 0 {
+		return p, false
+	}
+	if p, ok = t.nextOwn(w); !ok {
+		t.resume() // of other servers
+	}
+	return p, ok
+}
+
+func (t *turns) nextOwn(w *worker) (p postponed, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, g := range t.waiting {
+		if g.queue[0].server != w.server || !t.admitLocked(g, w) {
+			continue
+		}
+		p, g.queue = g.queue[0], g.queue[1:]
+		t.count.Add(-1)
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+		if len(g.queue) > 0 {
+			t.waiting = append(t.waiting, g)
+		}
+		return p, true
+	}
+	return p, false
+}
+
+// resume starts a worker if a postponed call can be served.
+func (t *turns) resume() {
+	if t.count.Load() == 0 {
+		return
+	}
+	t.mu.Lock()
+	var s *server
+	for _, g := range t.waiting {
+		if len(g.serving)-g.blocked < t.share && g.account.Charge(drm.Threads, 1, unix.EAGAIN) == nil {
+			g.account.Refund(drm.Threads, 1)
+			s = g.queue[0].server
+			break
+		}
+	}
+	t.mu.Unlock()
+	if s != nil {
+		t.host.workers.start(s)
+	}
+}
+
+// drop forgets the postponed calls of a server that stops.
+func (t *turns) drop(s *server) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, g := range t.waiting {
+		g.queue = slices.DeleteFunc(g.queue, func(p postponed) bool {
+			if p.server == s {
+				t.count.Add(-1)
+				s.wg.Done()
+			}
+			return p.server == s
+		})
+		if len(g.queue) == 0 && len(g.serving) == 0 {
+			delete(t.groups, g.account)
+		}
+	}
+	t.waiting = slices.DeleteFunc(t.waiting, func(g *group) bool { return len(g.queue) == 0 })
+}
+
+// A call counts as blocked when its worker sleeps at two looks in a row. Of the
+// calls that count, some are looked at again each time.
+const (
+	lookInterval = 10 * time.Millisecond
+	lookAgain    = 16
+)
+
+// watch looks for calls that block, as long as calls are postponed.
+func (t *turns) watch() {
+	ticker := time.NewTicker(lookInterval)
+	defer ticker.Stop()
+	for range ticker.C {
+		t.mu.Lock()
+		if t.watching = len(t.waiting) > 0; !t.watching {
+			t.mu.Unlock()
+			return
+		}
+		look := make(map[*turn]int) // thread ids
+		for _, g := range t.waiting {
+			again := lookAgain
+			for w, turn := range g.serving { // in random order
+				if turn.blocked {
+					again--
+				}
+				if !turn.blocked || again >= 0 {
+					look[turn] = w.tid
+				}
+			}
+		}
+		t.mu.Unlock()
+		for turn, tid := range look {
+			t.note(turn, asleep(thread.ID(tid)))
+		}
+		t.resume()
+	}
+}
+
+// note notes whether the worker of a turn sleeps.
+func (t *turns) note(turn *turn, asleep bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if turn.group == nil {
+		return
+	}
+	blocked := asleep && turn.asleep
+	switch turn.asleep = asleep; {
+	case blocked == turn.blocked:
+	case blocked:
+		turn.group.blocked++
+	default:
+		turn.group.blocked--
+	}
+	turn.blocked = blocked
+}
+
+// asleep reports whether a thread waits in the kernel.
+func asleep(tid thread.ID) bool {
+	state := tid.Status()["State"]
+	return state != "" && state[0] != 'R'
+}

@@ -1,0 +1,135 @@
+package host_test
+
+import (
+	"testing"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/host"
+)
+
+// A gate is a tracer that keeps calls waiting in a device.
+type gate struct {
+	match func(*drm.Call) bool
+	held  chan struct{} // receives one for each call that waits
+	open  chan struct{} // closed when they may go on
+}
+
+// keep makes the calls wait for which match holds, until the gate is opened.
+func (a *arena) keep(match func(*drm.Call) bool) *gate {
+	g := &gate{match, make(chan struct{}, 1000), make(chan struct{})}
+	a.t.Cleanup(a.class.Trace(g))
+	return g
+}
+
+// Begin implements [drm.Tracer].
+func (g *gate) Begin(c *drm.Call) func(drm.Point) {
+	if !g.match(c) {
+		return nil
+	}
+	if c.Op == drm.OpClose {
+		g.wait()
+		return nil
+	}
+	return func(p drm.Point) {
+		if p == drm.PointGuarded {
+			g.wait()
+		}
+	}
+}
+
+func (g *gate) wait() {
+	g.held <- struct{}{}
+	<-g.open
+}
+
+// Event implements [drm.Tracer].
+func (*gate) Event(*drm.TraceEvent) {}
+
+// next returns a channel for the next line of the output.
+func (a *attack) next() <-chan string {
+	lines := make(chan string, 1)
+	go func() { lines <- a.line() }()
+	return lines
+}
+
+// TestSlowRelease has the release of a file take long. Other programs notice
+// nothing, unless they want to become master of the card in its place.
+func TestSlowRelease(t *testing.T) {
+	a := newArena(t, host.Options{})
+	card0 := a.class.Minor(0).Device()
+	g := a.keep(func(c *drm.Call) bool { return c.Op == drm.OpClose && c.Minor.Device() == card0 })
+	closing := a.begin(nobody, "closing")
+	if line := closing.line(); line != "closed" {
+		t.Fatal(line)
+	}
+	<-g.held
+	answered := closing.next()
+	a.honest()
+	successor := a.begin(nobody, "honest", "3", "/dev/dri/card0")
+	a.honest()
+	if len(answered) > 0 {
+		t.Error("the program went on before its file was released")
+	}
+	select {
+	case <-successor.Exited():
+		t.Error("a program became master before the file of the last one was released")
+	default:
+	}
+	close(g.open)
+	if line := <-answered; line != "answered" {
+		t.Error(line)
+	}
+	closing.end()
+	successor.end()
+}
+
+// TestSlowStore has an unbind wait for a request. Other programs can do all but
+// unbind the same device, and the next call of the writer waits.
+func TestSlowStore(t *testing.T) {
+	a := newArena(t, host.Options{EveryUser: true})
+	card0 := a.class.Minor(0).Device()
+	g := a.keep(func(c *drm.Call) bool {
+		return c.Op == drm.OpIoctl && c.Cmd == uapi.IoctlVersion && c.Minor != nil && c.Minor.Device() == card0
+	})
+	version := a.begin(nobody, "version")
+	<-g.held
+	unbind := a.begin(nobody, "unbind")
+	if line := unbind.line(); line != "written" {
+		t.Fatal(line)
+	}
+	gone := unbind.next()
+	waitFor(t, "the unbind has begun", func() bool { return card0.State() != drm.Live })
+	a.honest()
+	a.begin(nobody, "status").end()
+	a.honest()
+	if len(gone) > 0 {
+		t.Error("the program went on before the unbind was done")
+	}
+	close(g.open)
+	if line := <-gone; line != "card0: no such file or directory" {
+		t.Error(line)
+	}
+	version.end()
+	unbind.end()
+}
+
+// TestTurns has more calls of one program block than may be served at a time.
+func TestTurns(t *testing.T) {
+	t.Run("others", func(t *testing.T) {
+		a := newArena(t, host.Options{})
+		stuck := a.begin(nil, "stuck", "600", "hold").holding()
+		waitFor(t, "the share is used up", func() bool {
+			serving, postponed := a.Served()
+			return serving >= 100 && postponed >= 300
+		})
+		a.honest()
+		stuck.kill()
+		a.honest()
+	})
+	// The call that ends the wait of the others must not wait for its turn.
+	t.Run("own", func(t *testing.T) {
+		a := newArena(t, host.Options{})
+		a.begin(nil, "stuck", "60").end()
+	})
+}
