@@ -33,7 +33,11 @@ func (e *StartError) Error() string {
 	case errors.As(err, &lookup):
 		err = lookup.Err
 	}
-	return fmt.Sprintf("cannot start %s: %v", e.Program, err)
+	name := e.Program
+	if name == "" {
+		name = `""`
+	}
+	return fmt.Sprintf("cannot start %s: %v", name, err)
 }
 
 func (e *StartError) Unwrap() error { return e.Err }

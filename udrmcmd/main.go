@@ -154,7 +154,8 @@ func (a *app) parser() *kong.Kong {
 func (a *app) run(args []string) error {
 	ctx, err := a.parser().Parse(args)
 	if err != nil {
-		return err
+		err = a.explain(err)
+		return errors.Join(err, a.reportParseError(args, err))
 	}
 	return ctx.Run(ctx)
 }

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/udrm/udrm/machine/report"
 )
@@ -50,6 +53,7 @@ type runReport struct {
 	recorder *report.Recorder
 	program  []string
 	stop     func() // detaches the recorder
+	startErr error  // why the program could not be started, or nil
 
 	mu      sync.Mutex
 	actions []report.Action
@@ -110,6 +114,13 @@ func (r *runner) writeReport(content *report.Report) error {
 	return errors.Join(errs...)
 }
 
+// notStarted notes that the program could not be started.
+func (r *runReport) notStarted(err error) {
+	if r != nil {
+		r.startErr = err
+	}
+}
+
 // happened notes that something was asked for, and when it happened.
 func (r *runReport) happened(asked string, times ...time.Time) {
 	if r == nil {
@@ -149,7 +160,7 @@ func (r *runner) endReport(status int, err error) error {
 	content := r.report.recorder.Report(r.machine, true)
 	content.Program = r.report.program
 	content.Actions = append(content.Actions, r.report.actions...)
-	if err != nil {
+	if err = errors.Join(err, r.report.startErr); err != nil {
 		content.Error = err.Error()
 	} else {
 		content.Exit = &status
@@ -162,5 +173,48 @@ func (r *runner) endReport(status int, err error) error {
 			r.count()
 		}
 	}
+	r.reported = true
 	return r.writeReport(content)
+}
+
+// writeFailure writes the reports of a run that failed before its program
+// started.
+func writeFailure(files []reportFile, program []string, err error) error {
+	content := report.Failure(program, err)
+	var errs []error
+	for _, f := range files {
+		if err := content.Write(f.name, f.format); err != nil {
+			errs = append(errs, fmt.Errorf("--report: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reportParseError writes the reports of a run whose command line is wrong. args
+// are all arguments of the command.
+func (a *app) reportParseError(args []string, err error) error {
+	if len(args) == 0 || args[0] != "run" {
+		return nil
+	}
+	parser := a.parser()
+	i := slices.IndexFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == "run" })
+	flags := parser.Model.Children[i].Flags
+	var files []reportFile
+	rest := args[1:]
+	for len(rest) > 0 && strings.HasPrefix(rest[0], "-") && rest[0] != "--" {
+		name, value, hasValue := strings.Cut(strings.TrimLeft(rest[0], "-"), "=")
+		rest = rest[1:]
+		known := slices.IndexFunc(flags, func(f *kong.Flag) bool { return f.Name == name || f.Short != 0 && string(f.Short) == name })
+		if known >= 0 && !hasValue && !flags[known].IsBool() && len(rest) > 0 {
+			value, rest = rest[0], rest[1:]
+		}
+		var file reportFile
+		if name == "report" && file.UnmarshalText([]byte(value)) == nil {
+			files = append(files, file)
+		}
+	}
+	if len(rest) > 0 && rest[0] == "--" {
+		rest = rest[1:]
+	}
+	return writeFailure(files, rest, err)
 }

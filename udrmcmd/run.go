@@ -1,10 +1,12 @@
 package udrmcmd
 
 import (
+	"bytes"
 	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -42,10 +44,30 @@ type runCmd struct {
 	View      viewFlag      `placeholder:"ADDR" help:"Show the machine in a browser: print the URL of a page with its screens, cards and requests. ADDR is where to serve it, such as --view=127.0.0.1:8080; default: any port of 127.0.0.1."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
 	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
+
+	reported bool // the reports of the run are written
 }
 
-// Run runs the program. Its error is nil or the status to exit with.
-func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
+// Run runs the program. Its error is nil or the status to exit with. If it fails
+// without a report, the reports say so.
+func (cmd *runCmd) Run(ctx *kong.Context, a *app) error {
+	err := cmd.start(ctx, a)
+	var status ExitStatus
+	if err != nil && !errors.As(err, &status) && !cmd.reported {
+		err = errors.Join(err, writeFailure(cmd.Report, cmd.program(), err))
+	}
+	return err
+}
+
+// program returns the program and its arguments.
+func (cmd *runCmd) program() []string {
+	if len(cmd.Program) > 0 && cmd.Program[0] == "--" {
+		return cmd.Program[1:]
+	}
+	return cmd.Program
+}
+
+func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 	if err := checkProc(); err != nil {
 		return err
 	}
@@ -61,10 +83,7 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	program := cmd.Program
-	if program[0] == "--" {
-		program = program[1:]
-	}
+	program := cmd.program()
 	if len(program) == 0 {
 		return errors.New("there is no program to run; write it after --")
 	}
@@ -219,7 +238,7 @@ func (r *runner) run(args []string) (status int, err error) {
 	if err := errors.Join(r.aimRules(), r.aimStorm()); err != nil {
 		return 0, err
 	}
-	program := exec.Command(args[0], args[1:]...)
+	program := command(args)
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, os.Stdout, os.Stderr
 	program.Env = append(os.Environ(), control.Environment+"="+r.socket())
 	forward := catchSignals()
@@ -228,6 +247,7 @@ func (r *runner) run(args []string) (status int, err error) {
 	if err != nil {
 		if status := startStatus(err); status != statusFailure {
 			r.log.Error(err.Error())
+			r.report.notStarted(err)
 			return status, nil
 		}
 		return 0, err
@@ -239,6 +259,36 @@ func (r *runner) run(args []string) (status int, err error) {
 	r.waitForLeftovers(forward, p)
 	r.endRules()
 	return status, err
+}
+
+// shell runs scripts without a "#!" line.
+const shell = "/bin/sh"
+
+// scriptHead is how much of a file is looked at to tell a script from data.
+const scriptHead = 512
+
+// command returns the command of a program. A script without a "#!" line is run
+// by the shell, as env and execvp do.
+func command(args []string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	if cmd.Err != nil || unix.Access(cmd.Path, unix.X_OK) != nil {
+		return cmd
+	}
+	file, err := os.Open(cmd.Path)
+	if err != nil {
+		return cmd
+	}
+	defer file.Close()
+	head := make([]byte, scriptHead)
+	n, err := io.ReadFull(file, head)
+	head = head[:n]
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) { // a directory
+		return cmd
+	}
+	if bytes.HasPrefix(head, []byte("#!")) || bytes.IndexByte(head, 0) >= 0 {
+		return cmd
+	}
+	return exec.Command(shell, append([]string{cmd.Path}, args[1:]...)...)
 }
 
 // startStatus returns the exit status for a program that could not be started:

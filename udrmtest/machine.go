@@ -47,9 +47,10 @@ type Options struct {
 type Machine struct {
 	*machine.Machine
 
-	t       testing.TB
-	timeout time.Duration
-	started []*Process
+	t        testing.TB
+	timeout  time.Duration
+	started  []*Process
+	expected []func() // what Expect checks at the end
 }
 
 // New returns a machine that ends with the test.
@@ -127,6 +128,9 @@ func (m *Machine) end() {
 	for _, p := range m.started {
 		p.CloseStdin()
 		<-p.logged // the log takes no lines after the end of the test
+	}
+	for _, check := range m.expected {
+		check()
 	}
 	if err := m.Close(context.Background()); err != nil {
 		m.t.Errorf("udrmtest: %v", err)

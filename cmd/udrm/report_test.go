@@ -51,6 +51,34 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestReportFailure writes reports of runs that fail before the program starts.
+func TestReportFailure(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		`--cards: `:             {"--cards", "x", "--", "true", "-a"},
+		`unknown flag --crads`:  {"--crads", "2", "--", "true", "-a"},
+		`no such file`:          {"--config", "/missing", "--", "true", "-a"},
+		`there is no card7`:     {"--on", "SETCRTC:card=card7:error=EIO", "--", "true", "-a"},
+		`no connector DP-9`:     {"--expect", "frames:card0:DP-9>=1", "--", "true", "-a"},
+		`cannot start /missing`: {"--", "/missing", "-a"},
+		`there is no program to run`:   {},
+	} {
+		file := filepath.Join(t.TempDir(), "run.json")
+		r := run(t, append([]string{"run", "--report", file, "--report=" + file + ".xml"}, args...)...)
+		var got report.Report
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(data, &got)
+		}
+		if err != nil || !strings.Contains(got.Error, name) || !got.Complete || got.Exit != nil || len(args) > 0 && got.Program[len(got.Program)-1] != "-a" {
+			t.Errorf("%q: %v, exit status %d\n%s%s", args, err, r.exit, r.stderr, data)
+		}
+		if data, err := os.ReadFile(file + ".xml"); err != nil || !strings.Contains(string(data), `failures="1"`) {
+			t.Errorf("%q: %s, %v", args, data, err)
+		}
+	}
+}
+
 // TestExpect runs programs with rules that hold, or are wrong.
 func TestExpect(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,14 @@ import (
 // through udrm run, and the messages of udrm itself.
 func TestRunIsTransparent(t *testing.T) {
 	dir := t.TempDir()
+	for name, content := range map[string]string{"script": "echo $0 has $*\n", "data": "\x7f\x00data"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/no/such/program", filepath.Join(dir, "dangling")); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name   string
 		args   []string
@@ -40,6 +48,12 @@ func TestRunIsTransparent(t *testing.T) {
 		{"no such program", []string{"--", "/no/such/program"}, "", "", "udrm: cannot start /no/such/program: no such file or directory\n", 127},
 		{"not in PATH", []string{"--", "no-such-program"}, "", "", "udrm: cannot start no-such-program: executable file not found in $PATH\n", 127},
 		{"not executable", []string{"--", "/etc/passwd"}, "", "", "udrm: cannot start /etc/passwd: permission denied\n", 126},
+		{"no name", []string{"--", ""}, "", "", "udrm: cannot start \"\": no such file or directory\n", 127},
+		{"directory", []string{"--", "/etc"}, "", "", "udrm: cannot start /etc: permission denied\n", 126},
+		{"below a file", []string{"--", "/etc/passwd/x"}, "", "", "udrm: cannot start /etc/passwd/x: not a directory\n", 126},
+		{"dangling link", []string{"--", "./dangling"}, "", "", "udrm: cannot start ./dangling: no such file or directory\n", 127},
+		{"script without #!", []string{"--", "./script", "a"}, "", "./script has a\n", "", 0},
+		{"data", []string{"--", "./data"}, "", "", "udrm: cannot start ./data: exec format error\n", 126},
 		{"unknown flag", []string{"--frobnicate", "--", "true"}, "", "", "udrm: unknown flag --frobnicate", 125},
 		{"bad action", []string{"--at", "1s:explode=card0", "--", "true"}, "", "", "udrm: --at: \"1s:explode=card0\"", 125},
 		{"too many cards", []string{"--cards", "65", "--", "true"}, "", "", "udrm: --cards=65", 125},

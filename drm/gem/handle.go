@@ -20,7 +20,7 @@ func (m *Manager) Lookup(f *drm.File, handle uint32) (*Object, error) {
 	if o, ok := m.handles(f).Lookup(handle); ok {
 		return o, nil
 	}
-	return nil, fmt.Errorf("gem: no handle %d: %w", handle, unix.ENOENT)
+	return nil, &drm.MissingError{Kind: "handle", ID: handle, Text: fmt.Sprintf("gem: no handle %d", handle), Errno: unix.ENOENT}
 }
 
 // createHandle gives the file a handle of o, which takes over the caller's
@@ -39,7 +39,7 @@ func (m *Manager) gemClose(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 func (m *Manager) CloseHandle(f *drm.File, handle uint32) error {
 	o, ok := m.handles(f).Remove(handle)
 	if !ok {
-		return fmt.Errorf("gem: closing handle %d: no such handle: %w", handle, unix.EINVAL)
+		return &drm.MissingError{Kind: "handle", ID: handle, Text: fmt.Sprintf("gem: closing handle %d: no such handle", handle), Errno: unix.EINVAL}
 	}
 	o.endHandle()
 	return nil

@@ -68,7 +68,7 @@ func (m *ModeConfig) findBlob(id uint32) (*Blob, error) {
 	if b, ok := findAs[*Blob](&m.objects, id, uapi.ModeObjectBlob); ok {
 		return b, nil
 	}
-	return nil, notFound("property blob", id)
+	return nil, notFound(blobKind, id)
 }
 
 func (m *ModeConfig) getPropBlob(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetBlob) error {

@@ -4,10 +4,18 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+)
+
+// Kinds of objects that clients create, in a [drm.MissingError].
+const (
+	framebufferKind = "framebuffer"
+	blobKind        = "property blob"
 )
 
 func notFound(what string, id uint32) error {
-	return fmt.Errorf("kms: no %s with id %d: %w", what, id, unix.ENOENT)
+	return &drm.MissingError{Kind: what, ID: id, Text: fmt.Sprintf("kms: no %s with id %d", what, id), Errno: unix.ENOENT}
 }
 
 // invalid returns the EINVAL of a request.

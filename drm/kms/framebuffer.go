@@ -66,7 +66,7 @@ func (m *ModeConfig) findFB(id uint32) (*Framebuffer, error) {
 	if fb, ok := findAs[*Framebuffer](&m.objects, id, uapi.ModeObjectFB); ok {
 		return fb, nil
 	}
-	return nil, notFound("framebuffer", id)
+	return nil, notFound(framebufferKind, id)
 }
 
 // createFB creates the framebuffer that a client requests, with one reference

@@ -1,6 +1,9 @@
 package kms
 
 import (
+	"fmt"
+	"math"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
@@ -13,7 +16,7 @@ import (
 func (a *AtomicState) setProperty(f *drm.File, o Object, p *Property, value uint64) error {
 	ref, ok := p.allows(&a.m.objects, value)
 	if !ok {
-		return invalid("property %s of object %d cannot be set to %#x", p.name, o.ID(), value)
+		return p.refuses(o, value)
 	}
 	if c, ok := ref.(counted); ok {
 		a.hold(c)
@@ -32,6 +35,22 @@ func (a *AtomicState) setProperty(f *drm.File, o Object, p *Property, value uint
 		return a.setAttached(o, at, value, ref)
 	}
 	return o.set(&a.m.standard, a, p, value, ref)
+}
+
+// refuses returns the error for a value of o that is not valid.
+func (p *Property) refuses(o Object, value uint64) error {
+	text := fmt.Sprintf("property %s of object %d cannot be set to %#x", p.name, o.ID(), value)
+	kind := ""
+	switch {
+	case p.is(uapi.ModePropBlob):
+		kind = blobKind
+	case p.is(uapi.ModePropObject) && p.values[0] == uapi.ModeObjectFB:
+		kind = framebufferKind
+	}
+	if kind == "" || value > math.MaxUint32 {
+		return invalid("%s", text)
+	}
+	return &drm.MissingError{Kind: kind, ID: uint32(value), Text: "kms: " + text, Errno: unix.EINVAL}
 }
 
 // flips reports whether an async flip may change the property of o.

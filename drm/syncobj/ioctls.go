@@ -39,7 +39,7 @@ func (m *Manager) destroy(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	}
 	s, ok := m.handles(req.File).Remove(arg.Handle)
 	if !ok {
-		return invalid("SYNCOBJ_DESTROY: no handle %d", arg.Handle)
+		return &drm.MissingError{Kind: "syncobj", ID: arg.Handle, Text: fmt.Sprintf("syncobj: SYNCOBJ_DESTROY: no handle %d", arg.Handle), Errno: unix.EINVAL}
 	}
 	s.Put()
 	return nil

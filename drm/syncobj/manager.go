@@ -54,7 +54,7 @@ func (m *Manager) Lookup(f *drm.File, handle uint32) (*Syncobj, error) {
 	if s, ok := m.handles(f).Lookup(handle); ok {
 		return s, nil
 	}
-	return nil, fmt.Errorf("syncobj: no handle %d: %w", handle, unix.ENOENT)
+	return nil, &drm.MissingError{Kind: "syncobj", ID: handle, Text: fmt.Sprintf("syncobj: no handle %d", handle), Errno: unix.ENOENT}
 }
 
 // CreateHandle gives the file a handle of s, with a reference of its own

@@ -22,7 +22,7 @@ type Expectation struct {
 	text string
 
 	// A number is compared.
-	what      string // frames, errors, leaks, unplugs, requests-after-unplug, exit
+	what      string // frames, errors, leaks, unplugs, requests-after-unplug, stale-objects, exit
 	card      string // of frames and unplugs; "": all
 	connector string // of frames; "": all
 	request   string // of errors; "": all
@@ -44,7 +44,7 @@ type Expectation struct {
 func (e *Expectation) String() string { return e.text }
 
 // usage lists the forms of rules.
-const usage = "write frames>=60, frames:card0:DP-1>=60, errors=0, errors:MODE_ATOMIC<=2, unplugs:card0=1, no-errors, no-leaks, no-requests-after-unplug, exit=0 or matches:card0:DP-1=FILE"
+const usage = "write frames>=60, frames:card0:DP-1>=60, errors=0, errors:MODE_ATOMIC<=2, unplugs:card0=1, no-errors, no-leaks, no-requests-after-unplug, no-stale-objects, exit=0 or matches:card0:DP-1=FILE"
 
 var numberRule = regexp.MustCompile(`^([a-z-]+)((?::[A-Za-z0-9_-]+)*)(>=|<=|=|>|<)([0-9]+)$`)
 
@@ -75,7 +75,7 @@ func Parse(text string) (*Expectation, error) {
 		return refuse("the number is too large")
 	}
 	places := strings.Split(parts[2], ":")[1:]
-	most := map[string]int{"frames": 2, "unplugs": 1, "errors": 1, "leaks": 0, "requests-after-unplug": 0, "exit": 0}
+	most := map[string]int{"frames": 2, "unplugs": 1, "errors": 1, "leaks": 0, "requests-after-unplug": 0, "stale-objects": 0, "exit": 0}
 	n, known := most[e.what]
 	switch {
 	case !known:
@@ -314,6 +314,11 @@ func (e *Expectation) count(r *Report) (n uint64, detail string) {
 		for _, request := range r.AfterUnplug {
 			n += request.Count
 			details = append(details, fmt.Sprintf("%d × %s", request.Count, request.Name))
+		}
+	case "stale-objects":
+		for _, use := range r.StaleObjects {
+			n += use.Count
+			details = append(details, fmt.Sprintf("%d × %s: %s", use.Count, use.Request, use.Object))
 		}
 	case "exit":
 		if r.Exit != nil {

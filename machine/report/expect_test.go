@@ -50,6 +50,7 @@ func sample() *Report {
 			{Name: "MODE_RMFB", Count: 1, Errors: []Error{{"ENOENT", "kms: no such", 1}}},
 		},
 		AfterUnplug:  []Request{{Name: "MODE_RMFB", Count: 2}},
+		StaleObjects: []Stale{{"MODE_ATOMIC", "framebuffer 41", 3}},
 		LeakedGuards: []Leak{},
 	}
 }
@@ -66,6 +67,8 @@ func TestCheck(t *testing.T) {
 		{"no-leaks", ""},
 		{"no-requests-after-unplug", "requests-after-unplug: 2: 2 × MODE_RMFB"},
 		{"unplugs:card1=1", ""},
+		{"no-stale-objects", "stale-objects: 3: 3 × MODE_ATOMIC: framebuffer 41"},
+		{"stale-objects<=3", ""},
 		{"unplugs:card0=1", "unplugs:card0: 0"},
 		{"exit=3", ""},
 		{"exit=0", "exit: 3"},

@@ -32,6 +32,8 @@ type Recorder struct {
 	requests map[string]uint64
 	after    map[string]uint64 // requests that found their device unplugged
 	errors   map[failure]uint64
+	objects  map[object]bool // that clients have created: see stale.go
+	stale    map[staleUse]uint64
 	frames   map[screen]uint64
 	unplugs  []*unplug
 	devices  []*drm.Device // that were registered
@@ -58,6 +60,7 @@ func NewRecorder() *Recorder {
 	return &Recorder{
 		start: time.Now(), requests: make(map[string]uint64), after: make(map[string]uint64),
 		errors: make(map[failure]uint64), frames: make(map[screen]uint64),
+		objects: make(map[object]bool), stale: make(map[staleUse]uint64),
 	}
 }
 
@@ -99,6 +102,8 @@ func (r *Recorder) Begin(c *drm.Call) func(drm.Point) {
 		case drm.PointGuarded:
 			test = c.Op == drm.OpIoctl && c.Cmd == uapi.IoctlModeAtomic && len(c.Argument) >= 4 &&
 				binary.NativeEndian.Uint32(c.Argument)&uapi.ModeAtomicTestOnly != 0
+		case drm.PointHandled:
+			r.noteObject(c)
 		case drm.PointDone:
 			r.done(c, test)
 		}
@@ -139,6 +144,7 @@ func (r *Recorder) done(c *drm.Call, test bool) {
 	if c.Err == nil {
 		return
 	}
+	r.noteStale(c, name)
 	f := failure{name, errnoName(c.Err), c.Err.Error()}
 	if r.errors[f] == 0 && len(r.errors) >= maxReasons {
 		f.reason = "other reasons"
@@ -237,13 +243,14 @@ func labelOf(m *machine.Machine, dev *drm.Device) string {
 func (r *Recorder) Report(m *machine.Machine, ended bool) *Report {
 	report := &Report{
 		Version: Version, Start: r.start, Duration: time.Since(r.start).Seconds(), Complete: ended, Actions: []Action{},
-		Unplugs: []Unplug{}, LeakedGuards: []Leak{}, Expectations: []Checked{}, Cards: []Card{},
+		Unplugs: []Unplug{}, StaleObjects: []Stale{}, LeakedGuards: []Leak{}, Expectations: []Checked{}, Cards: []Card{},
 	}
 	if ended {
 		report.LeakedGuards = r.leaks(context.Background(), m)
 	}
 	r.mu.Lock()
 	shown, counts, after, failures := maps.Clone(r.frames), maps.Clone(r.requests), maps.Clone(r.after), maps.Clone(r.errors)
+	report.StaleObjects = r.staleUses()
 	var unplugs []unplug
 	for _, u := range r.unplugs {
 		unplugs = append(unplugs, *u)

@@ -9,6 +9,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -41,6 +42,7 @@ type Report struct {
 	Unplugs      []Unplug  `json:"unplugs"`
 	Requests     []Request `json:"requests"`
 	AfterUnplug  []Request `json:"requests_after_unplug"`
+	StaleObjects []Stale   `json:"stale_objects"`
 	LeakedGuards []Leak    `json:"leaked_guards"`
 	Expectations []Checked `json:"expectations"`
 }
@@ -88,6 +90,14 @@ type Error struct {
 	Count  uint64 `json:"count"`
 }
 
+// A Stale is how often a kind of request has named an object that its client had
+// created, and that was gone: removed, or gone with its card.
+type Stale struct {
+	Request string `json:"request"`
+	Object  string `json:"object"` // such as "framebuffer 41"
+	Count   uint64 `json:"count"`
+}
+
 // A Leak is a device whose guards were not exited after its clients had gone.
 type Leak struct {
 	Card   string `json:"card"`
@@ -98,6 +108,15 @@ type Leak struct {
 type Checked struct {
 	Rule   string `json:"rule"`
 	Failed string `json:"failed,omitempty"` // what happened instead
+}
+
+// Failure returns the report of a run that failed before its program started.
+func Failure(program []string, err error) *Report {
+	return &Report{
+		Version: Version, Program: append([]string{}, program...), Start: time.Now(), Complete: true, Error: err.Error(),
+		Cards: []Card{}, Actions: []Action{}, Unplugs: []Unplug{}, Requests: []Request{}, AfterUnplug: []Request{},
+		StaleObjects: []Stale{}, LeakedGuards: []Leak{}, Expectations: []Checked{},
+	}
 }
 
 // A Format is the format of a file.
@@ -156,7 +175,7 @@ type (
 
 // junit returns the report as tests: the program, each action, each expectation.
 func (r *Report) junit() *testSuite {
-	s := &testSuite{Name: strings.Join(r.Program, " "), Time: r.Duration, Start: r.Start.UTC().Format("2006-01-02T15:04:05")}
+	s := &testSuite{Name: cmp.Or(strings.Join(r.Program, " "), "udrm"), Time: r.Duration, Start: r.Start.UTC().Format("2006-01-02T15:04:05")}
 	add := func(kind, name, failure string) {
 		c := testCase{Class: "udrm." + kind, Name: name}
 		if kind == "program" {

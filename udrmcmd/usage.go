@@ -1,0 +1,71 @@
+package udrmcmd
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// wordings are the messages of the parser, and what the command says instead.
+var wordings = []struct {
+	parser *regexp.Regexp
+	say    string
+}{
+	{regexp.MustCompile(`^expected one of ("run".*)$`), `there is no command`},
+	{regexp.MustCompile(`^unexpected argument (\S+), did you mean (?:one of )?(.*)\?$`), `there is no command $1; did you mean $2?`},
+	{regexp.MustCompile(`^unexpected argument (.*)$`), `the argument $1 is too much`},
+	{regexp.MustCompile(`^expected "(<program>) \.\.\."$`), `there is no program to run`},
+	{regexp.MustCompile(`^expected "(<[^>]*>)[^"]*"$`), `$1 is missing`},
+	{regexp.MustCompile(`^(?:missing positional arguments|expected) (.*)$`), `$1 is missing`},
+	{regexp.MustCompile(`^missing flags: (.*)$`), `a flag is missing: $1`},
+	{regexp.MustCompile(`^(.*): expected (\w+) value but got "EOL" \(<EOL>\)$`), `$1 has no value: it takes one, of type $2`},
+	{regexp.MustCompile(`^(.*): expected an? (?:valid \d+ bit )?(?:u?int|float) but got (".*")$`), `$1: $2 is not a number`},
+	{regexp.MustCompile(`^(.*): expected duration but got (".*?").*$`), `$1: $2 is not a time; write it as in 1500ms or 2m`},
+	{regexp.MustCompile(`^(\S+) must be one of (.*) but got (".*")$`), `$1: there is no $3; write one of $2`},
+	{regexp.MustCompile(`^(unknown flag \S+), did you mean (?:one of )?(.*)\?$`), `$1; did you mean $2?`},
+}
+
+// explain returns an error of the parser as the command says it: what was
+// refused, and how to write it.
+func (a *app) explain(err error) error {
+	var refused *kong.ParseError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	text := err.Error()
+	for _, w := range wordings {
+		if w.parser.MatchString(text) {
+			text = w.parser.ReplaceAllString(text, w.say)
+			break
+		}
+	}
+	text = strings.ReplaceAll(text, `","`, `", "`)
+	node := refused.Context.Selected()
+	switch {
+	case strings.Contains(text, "see \""): // it has advice
+		return errors.New(text)
+	case node != nil && (strings.Contains(text, "write ") || strings.Contains(text, "did you mean")):
+		return fmt.Errorf("%s; see \"%s help %s\"", text, a.Name, node.Name)
+	case node == nil:
+		if argument, ok := strings.CutSuffix(text, " is too much"); ok {
+			text = "there is no command " + strings.TrimPrefix(argument, "the argument ")
+		}
+		return fmt.Errorf("%s; write %s COMMAND, such as %s run -- PROGRAM; see \"%s help\"", text, a.Name, a.Name, a.Name)
+	}
+	return fmt.Errorf("%s; write %s; see \"%s help %s\"", text, usageOf(a, node), a.Name, node.Name)
+}
+
+// usageOf returns a command with its arguments.
+func usageOf(a *app, node *kong.Node) string {
+	words := []string{a.Name, node.Name, "[FLAGS]"}
+	for _, arg := range node.Positional {
+		words = append(words, strings.TrimSuffix(strings.TrimPrefix(arg.Summary(), "["), "]"))
+		if !arg.Required {
+			words[len(words)-1] = "[" + words[len(words)-1] + "]"
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,33 @@
+package udrmcmd
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestWrongCommandLines checks what wrong command lines are answered with: what
+// is wrong, and how to write it.
+func TestWrongCommandLines(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                             `there is no command; write udrm COMMAND, such as udrm run -- PROGRAM; see "udrm help"`,
+		"rnu -- true":                  `there is no command rnu; did you mean "run", "on"?; write udrm COMMAND, such as udrm run -- PROGRAM; see "udrm help"`,
+		"completion":                   `there is no command completion; write udrm COMMAND, such as udrm run -- PROGRAM; see "udrm help"`,
+		"run":                          `there is no program to run; write udrm run [FLAGS] <program> ...; see "udrm help run"`,
+		"run --cards":                  `--cards has no value: it takes one, of type int; write udrm run [FLAGS] <program> ...; see "udrm help run"`,
+		"run --cards x -- true":        `--cards: "x" is not a number; write udrm run [FLAGS] <program> ...; see "udrm help run"`,
+		"run --crads 2 -- true":        `unknown flag --crads; did you mean "--cards", "--crtcs"?; see "udrm help run"`,
+		"run --clock slow -- a":        `--clock: there is no "slow"; write one of "real", "step", "fast"; see "udrm help run"`,
+		"run --driver nv -- true":      `--driver: there is no "nv"; write one of "vkms", "vgem"; see "udrm help run"`,
+		"unplug":                       `<card> is missing; write udrm unplug [FLAGS] <card>; see "udrm help unplug"`,
+		"unplug card0 card1":           `the argument card1 is too much; write udrm unplug [FLAGS] <card>; see "udrm help unplug"`,
+		"wait card0":                   `a flag is missing: --frames=N or --lit or --matches=FILE; write udrm wait [FLAGS] <card[:connector]>; see "udrm help wait"`,
+		"wait card0 --lit --timeout x": `--timeout: "x" is not a time; write it as in 1500ms or 2m; see "udrm help wait"`,
+		"clock step x":                 `[<steps>]: "x" is not a number; write udrm clock [FLAGS] <do> [<steps>]; see "udrm help clock"`,
+		"trace shwo x":                 `<view>: there is no "shwo"; write one of "show", "chrome", "diff", "coverage", "stats", "start", "stop"; see "udrm help trace"`,
+		"screenshot card0":             `<file> is missing; write udrm screenshot [FLAGS] <card[:connector]> <file>; see "udrm help screenshot"`,
+	} {
+		if err := newApp(Options{}).run(strings.Fields(line)); err == nil || err.Error() != want {
+			t.Errorf("udrm %s: %v\nwant %s", line, err, want)
+		}
+	}
+}
