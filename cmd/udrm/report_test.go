@@ -55,13 +55,13 @@ func TestReport(t *testing.T) {
 func TestReportFailure(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
-		`--cards: `:             {"--cards", "x", "--", "true", "-a"},
-		`unknown flag --crads`:  {"--crads", "2", "--", "true", "-a"},
-		`no such file`:          {"--config", "/missing", "--", "true", "-a"},
-		`there is no card7`:     {"--on", "SETCRTC:card=card7:error=EIO", "--", "true", "-a"},
-		`no connector DP-9`:     {"--expect", "frames:card0:DP-9>=1", "--", "true", "-a"},
-		`cannot start /missing`: {"--", "/missing", "-a"},
-		`there is no program to run`:   {},
+		`--cards: `:                  {"--cards", "x", "--", "true", "-a"},
+		`unknown flag --crads`:       {"--crads", "2", "--", "true", "-a"},
+		`no such file`:               {"--config", "/missing", "--", "true", "-a"},
+		`there is no card7`:          {"--on", "SETCRTC:card=card7:error=EIO", "--", "true", "-a"},
+		`no connector DP-9`:          {"--expect", "frames:card0:DP-9>=1", "--", "true", "-a"},
+		`cannot start /missing`:      {"--", "/missing", "-a"},
+		`there is no program to run`: {},
 	} {
 		file := filepath.Join(t.TempDir(), "run.json")
 		r := run(t, append([]string{"run", "--report", file, "--report=" + file + ".xml"}, args...)...)

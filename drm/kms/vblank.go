@@ -422,8 +422,9 @@ func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uin
 	return r.now, r.err
 }
 
-// enqueue adds w, and has expire called after [sleepLimit] unless stop is. ok
-// is false when w need not wait.
+// enqueue adds w, and has expire called after [sleepLimit] unless stop is, or the
+// device is being unplugged: Unplug ends all waits. ok is false when w need not
+// wait.
 func (v *vblank) enqueue(dev *drm.RegisteredDevice, w *waiter, expire func()) (stop func(), now vblankTime, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -433,6 +434,11 @@ func (v *vblank) enqueue(dev *drm.RegisteredDevice, w *waiter, expire func()) (s
 	}
 	v.waiters = append(v.waiters, w)
 	v.arm(dev)
-	clock := v.m.config.Clock
-	return clock.At(clock.Now()+sleepLimit, expire), now, true
+	clock, device := v.m.config.Clock, dev.Device
+	return clock.At(clock.Now()+sleepLimit, func() {
+		_ = device.WithGuard(func(*drm.RegisteredDevice) error {
+			expire()
+			return nil
+		})
+	}), now, true
 }
