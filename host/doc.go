@@ -130,7 +130,7 @@
 //
 // # Lock order
 //
-//	drm's and bus's locks → Host.treeMu → shadow.Dirs.mu (a device comes or goes)
+//	drm's and bus's locks → Host.events → Host.treeMu → shadow.Dirs.mu (a device comes or goes)
 //	drm's and bus's locks → udev.Monitors.mu
 //	request.mu → watcher.mu (a wait begins or ends)
 //	drm's locks → files.Table.mu (a hang-up) and those of pipes (an event)

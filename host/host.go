@@ -149,6 +149,9 @@ type Host struct {
 	launcher *launcher.Launcher // nil: none
 	confined sync.Once
 
+	events sync.RWMutex // held while an event is handled
+	closed bool         // guarded by events
+
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
@@ -225,11 +228,13 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		}
 	}
 	unsubscribe := class.Subscribe(func(e drm.Uevent) {
-		h.renew()
-		h.classEvent(e)
-		if e.Action == "remove" {
-			h.seen.Delete(e.Kobject)
-		}
+		h.unlessClosed(func() {
+			h.renew()
+			h.classEvent(e)
+			if e.Action == "remove" {
+				h.seen.Delete(e.Kobject)
+			}
+		})
 	})
 	h.renew()
 	h.treeMu.Lock()
@@ -246,6 +251,9 @@ func (h *Host) Close() error {
 }
 
 func (h *Host) close() error {
+	h.events.Lock() // waits for an event that is being handled
+	h.closed = true
+	h.events.Unlock()
 	h.treeMu.Lock()
 	unsubscribe := h.unsubscribe
 	h.treeMu.Unlock()
@@ -260,6 +268,16 @@ func (h *Host) close() error {
 		h.cleaner.Stop()
 	}
 	return err
+}
+
+// unlessClosed calls handle, for an event, before the host is closed. The sender
+// of an event may still call a subscriber that was removed.
+func (h *Host) unlessClosed(handle func()) {
+	h.events.RLock()
+	defer h.events.RUnlock()
+	if !h.closed {
+		handle()
+	}
 }
 
 // Abandon makes the cleaner let the programs live when this process ends. They

@@ -33,12 +33,14 @@ func (h *Host) busEvent(e bus.Event) {
 	default:
 		return // "release": of a managed resource
 	}
-	h.renew()
-	d := e.Device
-	if e.Action == "remove" {
-		h.seen.Delete(d)
-	}
-	h.sendBusEvent(d, e.Action, nil)
+	h.unlessClosed(func() {
+		h.renew()
+		d := e.Device
+		if e.Action == "remove" {
+			h.seen.Delete(d)
+		}
+		h.sendBusEvent(d, e.Action, nil)
+	})
 }
 
 // sendBusEvent sends the event of a device on a bus, with env as further keys.

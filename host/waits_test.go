@@ -1,9 +1,14 @@
 package host_test
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host"
 )
@@ -132,4 +137,36 @@ func TestTurns(t *testing.T) {
 		a := newArena(t, host.Options{})
 		a.begin(nil, "stuck", "60").end()
 	})
+}
+
+// TestCloseDuringEvents closes hosts while a driver is bound and unbound.
+func TestCloseDuringEvents(t *testing.T) {
+	class := drm.NewClass(drm.ClassOptions{})
+	device := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !done.Load() {
+			if err := device.Unbind(t.Context()); err != nil {
+				t.Error(err)
+				return
+			}
+			if err := device.Rebind("vkms"); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 30 {
+		h, err := host.New(class, testOptions(host.Options{}))
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	done.Store(true)
+	wg.Wait()
 }

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -56,8 +57,9 @@ func (m *Machine) Abandon() error { return m.host.Abandon() }
 const killInterval = 10 * time.Millisecond
 
 // Kill kills all programs of the machine and everything that they have left
-// behind, and waits until they have ended.
-func (m *Machine) Kill() {
+// behind, and waits until they have ended. If ctx ends before, because a process
+// hangs in the kernel for example, Kill returns an error that names a program.
+func (m *Machine) Kill(ctx context.Context) error {
 	m.mu.Lock()
 	processes := slices.Clone(m.processes)
 	m.mu.Unlock()
@@ -67,17 +69,24 @@ func (m *Machine) Kill() {
 	ticker := time.NewTicker(killInterval)
 	defer ticker.Stop()
 	for _, p := range processes {
-		<-p.Exited()
-		for done := false; !done; {
+		select {
+		case <-p.Exited():
+		case <-ctx.Done():
+		}
+		for waited := false; !waited; {
 			for _, pid := range m.Leftovers() {
 				_ = unix.Kill(pid, unix.SIGKILL)
 			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("machine: %s was killed and has not ended: %w", p.name, context.Cause(ctx))
+			}
 			select {
-			case <-p.Done():
-				done = true
+			case <-p.waited():
+				waited = true
+			case <-ctx.Done():
 			case <-ticker.C:
 			}
 		}
-		p.Wait()
 	}
+	return nil
 }

@@ -22,7 +22,9 @@ func newMachine(t *testing.T, cards []config.Card, opts machine.Options) *machin
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		m.Kill()
+		if err := m.Kill(context.Background()); err != nil {
+			t.Error(err)
+		}
 		if err := m.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -196,7 +198,14 @@ func TestLeftovers(t *testing.T) {
 	if len(first) != 1 || len(second) != 1 || first[0] == second[0] {
 		t.Errorf("the leftovers are %d and %d", first, second)
 	}
-	machines[0].Kill()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := machines[0].Kill(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Kill with a context that has ended: %v", err)
+	}
+	if err := machines[0].Kill(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if first, second := machines[0].Leftovers(), machines[1].Leftovers(); len(first) != 0 || len(second) != 1 {
 		t.Errorf("after a Kill, the leftovers are %d and %d", first, second)
 	}

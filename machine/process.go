@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/udrm/udrm/host"
 )
@@ -16,6 +17,9 @@ type Process struct {
 	*host.Process
 	cmd  *exec.Cmd
 	name string
+
+	waitOnce sync.Once
+	ended    chan struct{} // see waited
 }
 
 // Name returns the base name of the program.
@@ -34,12 +38,26 @@ func (m *Machine) Start(cmd *exec.Cmd) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{Process: hp, cmd: cmd, name: filepath.Base(cmd.Path)}
+	p := &Process{Process: hp, cmd: cmd, name: filepath.Base(cmd.Path), ended: make(chan struct{})}
 	m.mu.Lock()
 	m.processes = append(m.processes, p)
 	m.mu.Unlock()
 	go m.releaseFiles(p)
 	return p, nil
+}
+
+// waited waits for the program. It returns a channel that is closed when the
+// program and everything that it has started have ended, its output is copied and
+// its files are released.
+func (p *Process) waited() <-chan struct{} {
+	p.waitOnce.Do(func() {
+		go func() {
+			_, _ = p.Wait()
+			<-p.Done()
+			close(p.ended)
+		}()
+	})
+	return p.ended
 }
 
 // releaseFiles steps a clock that is stopped, once the last program has exited:

@@ -122,9 +122,18 @@ func (o *Options) cards() ([]config.Card, error) {
 	return cards, nil
 }
 
+// endTimeout is how long killed programs may take to end. Only one that hangs in
+// the kernel needs more.
+const endTimeout = 2 * time.Minute
+
 // end ends the programs and the machine.
 func (m *Machine) end() {
-	m.Kill()
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	if err := m.Kill(ctx); err != nil {
+		m.t.Errorf("udrmtest: %v", err)
+		return
+	}
 	for _, p := range m.started {
 		p.CloseStdin()
 		<-p.logged // the log takes no lines after the end of the test

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -55,6 +56,7 @@ var Adopt = sync.OnceValue(func() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("PR_SET_CHILD_SUBREAPER: %w", err)
 	}
+	adopts.Store(true)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGCHLD)
 	go func() {
@@ -64,6 +66,9 @@ var Adopt = sync.OnceValue(func() error {
 	}()
 	return nil
 })
+
+// adopts is set once this process adopts orphans.
+var adopts atomic.Bool
 
 // reap waits for the orphans that have ended.
 func reap() {

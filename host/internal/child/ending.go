@@ -18,8 +18,11 @@ import (
 // go.
 const maxPasses = 100
 
-// AwaitEnding waits for the orphans that are ending.
+// AwaitEnding waits for the orphans that are ending, and removes them.
 func AwaitEnding() {
+	if adopts.Load() {
+		defer reap()
+	}
 	waited := make(map[int]bool)
 	for range maxPasses {
 		again := false
