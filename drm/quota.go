@@ -17,9 +17,13 @@ const (
 	Descriptors Resource = iota
 	// BufferBytes are the sizes of the buffers.
 	BufferBytes
-	// Objects are what takes memory of this process only: framebuffers and
-	// sync objects.
+	// Objects are what takes memory of this process only: framebuffers, sync
+	// objects and pending points of timelines.
 	Objects
+	// BlobBytes are the sizes of property blobs.
+	BlobBytes
+	// DMABufs are the dma-bufs.
+	DMABufs
 	// Threads are the threads of this process that serve calls of programs.
 	Threads
 	// Copies are threads that wait for memory of programs.
@@ -29,7 +33,7 @@ const (
 )
 
 func (r Resource) String() string {
-	return [...]string{"descriptors", "bytes of buffers", "objects", "threads", "slow copies"}[r]
+	return [...]string{"descriptors", "bytes of buffers", "objects", "bytes of property blobs", "dma-bufs", "threads", "slow copies"}[r]
 }
 
 // A Quota bounds what all clients together may use, and keeps one client from

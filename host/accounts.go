@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/gem"
 )
 
 // accounts are charged for what programs use: one for each process group, as a
@@ -31,7 +32,7 @@ const (
 )
 
 func newAccounts() *accounts {
-	limits := map[drm.Resource]int64{drm.Objects: maxObjects, drm.Threads: maxServed, drm.Copies: maxSlowCopies}
+	limits := map[drm.Resource]int64{drm.Objects: maxObjects, drm.DMABufs: gem.MaxDMABufs, drm.Threads: maxServed, drm.Copies: maxSlowCopies}
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
 		limits[drm.Descriptors] = max(int64(files.Cur)-ownDescriptors, ownDescriptors)
@@ -40,6 +41,7 @@ func newAccounts() *accounts {
 	if err := unix.Sysinfo(&memory); err == nil {
 		// Twice the memory: most pages of most buffers are never written.
 		limits[drm.BufferBytes] = 2 * int64(memory.Totalram) * int64(memory.Unit)
+		limits[drm.BlobBytes] = int64(memory.Totalram) * int64(memory.Unit) / 8
 	}
 	return &accounts{quota: drm.NewQuota(limits), byGroup: make(map[int]*drm.Account), sweepAt: minSweep}
 }

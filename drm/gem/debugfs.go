@@ -2,8 +2,6 @@ package gem
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/udrm/udrm/drm"
@@ -20,8 +18,7 @@ func (m *Manager) showNames() string {
 	defer m.mu.Unlock()
 	var out strings.Builder
 	out.WriteString("  name     size handles refcount\n")
-	for _, name := range slices.Sorted(maps.Keys(m.names)) {
-		o := m.names[name]
+	for name, o := range m.names.All() {
 		fmt.Fprintf(&out, "%6d %8d %7d %8d\n", name, o.size, o.handles.Load(), o.refs.Load())
 	}
 	return out.String()

@@ -61,9 +61,9 @@ func LookupDMABuf(st *unix.Stat_t) *DMABuf {
 	return dmaBufs.byID[pollfd.IDOf(st)]
 }
 
-// maxDMABufs leaves a quarter of the pseudoterminals that a machine has by
-// default for logins.
-const maxDMABufs = 3072
+// MaxDMABufs is the largest number of dma-bufs of a process. It leaves a quarter
+// of the pseudoterminals that a machine has by default for logins.
+const MaxDMABufs = 3072
 
 // descriptorsOfDMABuf is how many descriptors a dma-buf takes: both ends of the
 // pseudoterminal.
@@ -71,17 +71,17 @@ const descriptorsOfDMABuf = 2
 
 // newDMABuf makes a dma-buf of o, with one reference.
 func newDMABuf(o *Object, flags int) (*DMABuf, error) {
-	if DMABufs() >= maxDMABufs {
-		if endClosed(); DMABufs() >= maxDMABufs {
-			return nil, fmt.Errorf("gem: too many dma-bufs (limit %d): %w", maxDMABufs, unix.ENOSPC)
+	if DMABufs() >= MaxDMABufs {
+		if endClosed(); DMABufs() >= MaxDMABufs {
+			return nil, fmt.Errorf("gem: too many dma-bufs (limit %d): %w", MaxDMABufs, unix.ENOSPC)
 		}
 	}
-	if err := o.account.Charge(drm.Descriptors, descriptorsOfDMABuf, unix.EMFILE); err != nil {
+	if err := chargeDMABuf(o.account); err != nil {
 		return nil, err
 	}
 	file, err := pollfd.NewTerminal()
 	if err != nil {
-		o.account.Refund(drm.Descriptors, descriptorsOfDMABuf)
+		refundDMABuf(o.account)
 		return nil, fmt.Errorf("gem: making a dma-buf: %w", err)
 	}
 	o.Get()
@@ -93,6 +93,22 @@ func newDMABuf(o *Object, flags int) (*DMABuf, error) {
 	o.fences.attach(d)
 	go d.watch()
 	return d, nil
+}
+
+func chargeDMABuf(account *drm.Account) error {
+	if err := account.Charge(drm.DMABufs, 1, unix.ENOSPC); err != nil {
+		return err
+	}
+	err := account.Charge(drm.Descriptors, descriptorsOfDMABuf, unix.EMFILE)
+	if err != nil {
+		account.Refund(drm.DMABufs, 1)
+	}
+	return err
+}
+
+func refundDMABuf(account *drm.Account) {
+	account.Refund(drm.DMABufs, 1)
+	account.Refund(drm.Descriptors, descriptorsOfDMABuf)
 }
 
 // get takes a reference. EBADF when the dma-buf has ended; EMFILE and the like
@@ -146,7 +162,7 @@ func (d *DMABuf) end() bool {
 	dmaBufs.count.Add(-1)
 	dmaBufs.mu.Unlock()
 	d.file.Close()
-	d.account.Refund(drm.Descriptors, descriptorsOfDMABuf)
+	refundDMABuf(d.account)
 	return true
 }
 

@@ -23,16 +23,10 @@ func (m *Manager) createDumb(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return fmt.Errorf("gem: CREATE_DUMB of %dx%d at %d bits a pixel: a zero, or over 4 GiB: %w",
 			arg.Width, arg.Height, arg.BPP, unix.EINVAL)
 	}
-	account, err := charge(req.File, size)
+	o, err := m.NewObjectOf(req.File, size)
 	if err != nil {
 		return err
 	}
-	o, err := m.NewObject(size)
-	if err != nil {
-		refund(account, size)
-		return err
-	}
-	o.account = account
 	arg.Pitch, arg.Size = pitch, size
 	arg.Handle = m.createHandle(req.File, o)
 	return nil

@@ -18,10 +18,10 @@ type createBO struct{ Size, Offset, Handle, Fill uint64 }
 var ioctlCreateBO = uapi.IOWR(uapi.CommandBase, 32)
 
 // A driver with buffers of its own.
-func ExampleManager_NewObject() {
+func ExampleManager_NewObjectOf() {
 	buffers := gem.New()
 	create := func(_ *drm.RegisteredDevice, req *drm.Request, arg *createBO) error {
-		o, err := buffers.NewObject(arg.Size)
+		o, err := buffers.NewObjectOf(req.File, arg.Size)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/internal/handle"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -20,11 +21,11 @@ type Manager struct {
 	noDumb    bool   // see RefuseDumb
 
 	mu      sync.Mutex
-	count   int                 // number of objects
-	imports map[*DMABuf]*Object // objects imported from other devices
-	offsets map[uint64]*Object  // by fake offset
-	names   map[uint32]*Object  // by GEM name
-	next    uint64              // the next fake offset to try
+	count   int                   // number of objects
+	imports map[*DMABuf]*Object   // objects imported from other devices
+	offsets map[uint64]*Object    // by fake offset
+	names   handle.Slots[*Object] // by GEM name
+	next    uint64                // the next fake offset to try
 }
 
 // managers counts the managers of this process. It is global to make the names
@@ -37,7 +38,6 @@ func New() *Manager {
 		memfdName: fmt.Sprintf("drm gem object %d.%d", os.Getpid(), managers.Add(1)),
 		imports:   make(map[*DMABuf]*Object),
 		offsets:   make(map[uint64]*Object),
-		names:     make(map[uint32]*Object),
 		next:      drm.FakeOffsetMin,
 	}
 }
@@ -87,7 +87,7 @@ func (m *Manager) forget(o *Object) {
 		delete(m.offsets, o.offset)
 	}
 	if o.name != 0 {
-		delete(m.names, o.name)
+		m.names.Free(o.name)
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 // GEM names are the older way to share buffers: small numbers that every
 // authenticated client of the device can open.
 
+// maxHandles is the number of handles beyond which a file gets no further ones of
+// buffers that it has not made. Each buffer can have any number of handles.
+const maxHandles = 1 << 20
+
 // flink returns the name of a buffer, which gets one if it has none.
 func (m *Manager) flink(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.GEMFlink) error {
 	o, err := m.Lookup(req.File, arg.Handle)
@@ -22,9 +26,7 @@ func (m *Manager) flink(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.G
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if o.name == 0 {
-		for o.name = 1; m.names[o.name] != nil; o.name++ {
-		}
-		m.names[o.name] = o
+		o.name = m.names.Add(o)
 	}
 	arg.Name = o.name
 	return nil
@@ -33,13 +35,15 @@ func (m *Manager) flink(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.G
 // gemOpen makes a handle of the buffer with that name.
 func (m *Manager) gemOpen(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.GEMOpen) error {
 	m.mu.Lock()
-	o := m.names[arg.Name]
-	if o != nil && !o.tryGet() {
-		o = nil
-	}
+	o, ok := m.names.At(arg.Name)
+	ok = ok && o.tryGet()
 	m.mu.Unlock()
-	if o == nil {
+	if !ok {
 		return fmt.Errorf("gem: GEM_OPEN: no buffer with name %d: %w", arg.Name, unix.ENOENT)
+	}
+	if m.handles(req.File).Len() >= maxHandles {
+		o.Put()
+		return fmt.Errorf("gem: GEM_OPEN: the file has %d handles: %w", maxHandles, unix.ENOMEM)
 	}
 	arg.Handle = m.createHandle(req.File, o)
 	arg.Size = o.size

@@ -25,6 +25,7 @@ type Object struct {
 	fences  *reservation // shared by all objects on this memory
 	foreign bool         // another device made it
 	account *drm.Account // charged for the object; nil for none
+	charged uint64       // bytes
 
 	mu     sync.Mutex
 	pixels []byte // the object mapped into this process, nil before Pixels
@@ -46,7 +47,8 @@ const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 // Its pages are allocated when they are first written. Errors: EINVAL for a size
 // of 0 or beyond what an int holds, ENOMEM without a descriptor or memory.
 //
-// [Manager.CreateHandle] gives it to a client.
+// [Manager.CreateHandle] gives it to a client. No client is charged for it: see
+// [Manager.NewObjectOf].
 func (m *Manager) NewObject(size uint64) (*Object, error) {
 	page := uint64(os.Getpagesize())
 	if size == 0 || size > math.MaxInt-page {
@@ -131,14 +133,22 @@ func (o *Object) Put() {
 	unix.Close(o.fd)
 	if o.foreign {
 		o.dmaBuf.put()
+		o.account.Refund(drm.Descriptors, 1)
 		return
 	}
-	refund(o.account, o.size)
+	if o.account != nil {
+		refund(o.account, o.charged)
+	}
 }
 
-// charge charges the client of f for a buffer.
-func charge(f *drm.File, size uint64) (*drm.Account, error) {
+// NewObjectOf makes a buffer that the client of f asks for, as NewObject does, and
+// charges the client for it. Errors: those of NewObject; ENOMEM if the client has
+// too many buffers.
+func (m *Manager) NewObjectOf(f *drm.File, size uint64) (*Object, error) {
 	account := f.Client().Account
+	if size > math.MaxInt64 {
+		return m.NewObject(size) // which refuses it
+	}
 	if err := account.Charge(drm.BufferBytes, int64(size), unix.ENOMEM); err != nil {
 		return nil, err
 	}
@@ -146,7 +156,13 @@ func charge(f *drm.File, size uint64) (*drm.Account, error) {
 		account.Refund(drm.BufferBytes, int64(size))
 		return nil, err
 	}
-	return account, nil
+	o, err := m.NewObject(size)
+	if err != nil {
+		refund(account, size)
+		return nil, err
+	}
+	o.account, o.charged = account, size
+	return o, nil
 }
 
 func refund(account *drm.Account, size uint64) {

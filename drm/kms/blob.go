@@ -14,11 +14,12 @@ import (
 type Blob struct {
 	objectBase
 	refCount
-	data []byte
+	data    []byte
+	account *drm.Account // charged for cost; nil for none
 }
 
 func (*Blob) objectType() uint32 { return uapi.ModeObjectBlob }
-func (*Blob) free()              {}
+func (b *Blob) free()            { b.account.Refund(drm.BlobBytes, int64(b.cost())) }
 
 // Data returns the bytes of the blob. The caller must not change them.
 func (b *Blob) Data() []byte { return b.data }
@@ -97,7 +98,11 @@ func (m *ModeConfig) createPropBlob(dev *drm.RegisteredDevice, req *drm.Request,
 		return err
 	}
 	f := m.file(req.File)
-	b := m.newBlob(data)
+	b := &Blob{data: data, account: req.File.Client().Account}
+	if err := b.account.Charge(drm.BlobBytes, int64(b.cost()), unix.ENOMEM); err != nil {
+		return err
+	}
+	m.objects.add(&b.objectBase, b)
 	if !f.addBlob(b) {
 		m.objects.put(b)
 		return refuse(unix.ENOMEM, "CREATEPROPBLOB: %d more bytes would exceed the limit of %d bytes per client; destroy some blobs first", len(data), maxBlobsPerFile)

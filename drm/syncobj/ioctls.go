@@ -2,6 +2,7 @@ package syncobj
 
 import (
 	"fmt"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -74,6 +75,10 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return err
 }
 
+// maxImports is the number of handles beyond which a file can import no sync
+// objects. Each import makes a new handle.
+const maxImports = 1 << 20
+
 // fdToHandle imports an object under a new handle or, with IMPORT_SYNC_FILE, the
 // fence of a sync file into an object.
 func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjHandle) error {
@@ -90,6 +95,10 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		}
 		if !f.object.tryGet() {
 			return invalid("SYNCOBJ_FD_TO_HANDLE: descriptor %d is being closed", arg.FD)
+		}
+		if m.handles(req.File).Len() >= maxImports {
+			f.object.Put()
+			return fmt.Errorf("syncobj: SYNCOBJ_FD_TO_HANDLE: the file has %d handles: %w", maxImports, unix.ENOMEM)
 		}
 		arg.Handle = m.handles(req.File).Create(f.object)
 		return nil
@@ -128,8 +137,23 @@ func (m *Manager) transfer(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 	if arg.DstPoint == 0 {
 		dst.Replace(f)
 	} else {
-		dst.AddPoint(fence.Merge(f), arg.DstPoint)
+		return addPoint(req.File.Client().Account, dst, fence.Merge(f), arg.DstPoint)
 	}
+	return nil
+}
+
+// addPoint is Syncobj.AddPoint at the request of a client, who is charged for a
+// point that is not signalled. Such points can be as many as the client likes.
+func addPoint(account *drm.Account, s *Syncobj, f *fence.Fence, point uint64) error {
+	if f.Signaled() || account == nil {
+		s.AddPoint(f, point)
+		return nil
+	}
+	if err := account.Charge(drm.Objects, 1, unix.ENOMEM); err != nil {
+		return err
+	}
+	// Nothing but the garbage collector knows when it goes.
+	runtime.AddCleanup(s.AddPoint(f, point), func(account *drm.Account) { account.Refund(drm.Objects, 1) }, account)
 	return nil
 }
 

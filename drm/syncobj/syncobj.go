@@ -55,13 +55,14 @@ func (s *Syncobj) Replace(f *fence.Fence) {
 }
 
 // AddPoint appends a point to the timeline. The point is signalled when f and
-// all earlier points are.
-func (s *Syncobj) AddPoint(f *fence.Fence, point uint64) {
+// all earlier points are. AddPoint returns the fence of the point.
+func (s *Syncobj) AddPoint(f *fence.Fence, point uint64) *fence.Fence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	node := fence.NewChain(s.fence, f, point)
 	s.replace(node)
 	node.Collect()
+	return node
 }
 
 // replace sets the fence and serves the waiters whose points it has. The caller

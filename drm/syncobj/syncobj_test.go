@@ -577,3 +577,26 @@ func TestEventfdQuota(t *testing.T) {
 		t.Error("after the end, the account is charged")
 	}
 }
+
+// TestPointQuota checks that pending points are counted, until they are gone.
+func TestPointQuota(t *testing.T) {
+	f := newFixture(t, timelines)
+	client := drmtest.Self()
+	client.Account = drm.NewQuota(map[drm.Resource]int64{drm.Objects: 12}).NewAccount() // 8 for one account
+	c, err := drmtest.OpenAs(f.File.Minor(), client)
+	f.ok(err)
+	f.Client = c
+	pending, s := f.create(0), f.create(0)
+	f.attach(pending, fence.NewContext("test", "pending").New())
+	add := func(point uint64) error { return f.transfer(pending, 0, s, point, 0) }
+	for point := range uint64(6) { // and the two objects
+		f.ok(add(1 + point))
+	}
+	if err := add(7); !errors.Is(err, unix.ENOMEM) {
+		t.Errorf("one more than the quota: %v, want ENOMEM", err)
+	}
+	f.ok(f.File.Close())
+	for client.Account.InUse() {
+		runtime.GC()
+	}
+}

@@ -123,6 +123,13 @@ func (t *Table[T]) Has(o T) bool {
 	return slices.Contains(t.objects.values, o)
 }
 
+// Len returns the number of handles.
+func (t *Table[T]) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.objects.Len()
+}
+
 // Remove frees the handle and returns its object, whose reference is the
 // caller's now.
 func (t *Table[T]) Remove(handle uint32) (o T, ok bool) {

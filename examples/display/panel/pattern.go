@@ -38,7 +38,7 @@ func createPattern(buffers *gem.Manager) func(*drm.RegisteredDevice, *drm.Reques
 			return fmt.Errorf("panel: a pattern of %dx%d pixels in squares of %d: %w", arg.Width, arg.Height, arg.Square, unix.EINVAL)
 		}
 		arg.Pitch = 4 * arg.Width
-		o, err := buffers.NewObject(uint64(arg.Pitch) * uint64(arg.Height))
+		o, err := buffers.NewObjectOf(req.File, uint64(arg.Pitch)*uint64(arg.Height))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,83 @@
+package gem_test
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/internal/kmsclient"
+)
+
+// TestQuota checks that the client is charged for what its requests make, until
+// that is gone.
+func TestQuota(t *testing.T) {
+	_, first, _ := newDevice(t)
+	_, second, _ := newDevice(t)
+	account := drm.NewQuota(map[drm.Resource]int64{drm.Descriptors: 15, drm.DMABufs: 6}).NewAccount() // 10 and 4 for one
+	process := drmtest.Self()
+	process.Account = account
+	open := func(d *drm.Device) (*drmtest.Client, *kmsclient.Client) {
+		t.Helper()
+		c, err := drmtest.OpenAs(d.Primary(), process)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, kmsclient.New(c.Process())
+	}
+	a, exporter := open(first)
+	b, importer := open(second)
+	want := func(what string, err error, want unix.Errno) {
+		t.Helper()
+		if want == 0 && err != nil || want != 0 && !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	var fds []int32
+	for range 3 { // of three descriptors each
+		fd, err := exporter.Export(createDumb(t, a, 8, 8, 32).Handle, 0)
+		want("an export", err, 0)
+		fds = append(fds, fd)
+	}
+	_, err := importer.Import(fds[0])
+	want("an import", err, 0)
+	_, err = importer.Import(fds[1])
+	want("an import beyond the quota of descriptors", err, unix.EMFILE)
+	_, err = exporter.CreateDumb(8, 8, 32)
+	want("a buffer beyond the quota of descriptors", err, unix.ENOMEM)
+	b.File.Close()
+	dumb := createDumb(t, a, 8, 8, 32)
+	_, err = exporter.Export(dumb.Handle, 0)
+	want("an export beyond the quota of descriptors", err, unix.EMFILE)
+	for _, fd := range fds {
+		want("closing a dma-buf", drmtest.CloseFD(fd), 0)
+	}
+	a.File.Close()
+	for account.InUse() {
+		first.InUse() // ends the closed dma-bufs
+	}
+}
+
+// TestDMABufQuota has a client make more dma-bufs than its share.
+func TestDMABufQuota(t *testing.T) {
+	_, dev, _ := newDevice(t)
+	process := drmtest.Self()
+	process.Account = drm.NewQuota(map[drm.Resource]int64{drm.DMABufs: 6}).NewAccount() // 4 for one
+	c, err := drmtest.OpenAs(dev.Primary(), process)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.File.Close()
+	client := kmsclient.New(c.Process())
+	for i := range 5 {
+		fd, err := client.Export(createDumb(t, c, 8, 8, 32).Handle, 0)
+		if err == nil {
+			defer drmtest.CloseFD(fd)
+		}
+		if i < 4 && err != nil || i == 4 && !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("export %d: %v", i, err)
+		}
+	}
+}
