@@ -73,7 +73,13 @@ func (a *AtomicState) CRTCs() iter.Seq[*CRTC] { return touched(a.m.crtcs, &a.crt
 
 // Connectors returns the connectors of the change, as Planes does.
 func (a *AtomicState) Connectors() iter.Seq[*Connector] {
-	return touched(a.m.connectors, &a.connectors)
+	return func(yield func(*Connector) bool) {
+		for _, c := range a.m.Connectors() {
+			if a.connectors&(1<<c.index) != 0 && !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // Async reports whether the change is an async flip: it is shown at once, not

@@ -128,7 +128,9 @@ func (l *propertyList) initial() []propertyValue {
 // (drm_object_attach_property). The value is part of the [State]: it changes
 // with a commit as a whole, or not at all.
 func (m *ModeConfig) AttachProperty(o Object, p *Property, config PropertyConfig) {
-	m.checkNotInUse()
+	if c, ok := o.(*Connector); !ok || !c.dynamic {
+		m.checkNotInUse()
+	}
 	l := o.props()
 	if l.lookup(p) != nil {
 		panic(fmt.Sprintf("kms: object %d has property %s already", o.ID(), p.name))
@@ -190,7 +192,11 @@ func (m *ModeConfig) property(o Object, s *State, at *attached) uint64 {
 	if at.slot < 0 {
 		return o.get(&m.standard, s, at.property)
 	}
-	value := (*o.values(s))[at.slot].value
+	values := *o.values(s)
+	if at.slot >= len(values) { // the connector is gone
+		return at.initial.value
+	}
+	value := values[at.slot].value
 	if at.config.Get != nil {
 		value = at.config.Get(s, value)
 	}

@@ -19,8 +19,8 @@ func (a *AtomicState) NeedsModeset(c *CRTC) bool {
 	if old.Enable != new.Enable || old.Active != new.Active || !old.Mode.SameTiming(&new.Mode) {
 		return true
 	}
-	for i, connector := range a.m.connectors {
-		o, n := &a.old.connectors[i], &a.new.connectors[i]
+	for _, connector := range a.m.Connectors() {
+		o, n := &a.old.connectors[connector.index], &a.new.connectors[connector.index]
 		if (o.CRTC == c || n.CRTC == c) && (o.CRTC != n.CRTC || o.BestEncoder != n.BestEncoder || o.LinkStatus != n.LinkStatus ||
 			connector.properties.interrupts(o.properties, n.properties)) {
 			return true
@@ -76,7 +76,7 @@ func (a *AtomicState) addAffected() {
 		if !a.NeedsModeset(c) {
 			continue
 		}
-		for _, connector := range a.m.connectors {
+		for _, connector := range a.m.Connectors() {
 			if a.old.connectors[connector.index].CRTC == c {
 				a.connector(connector)
 			}
@@ -117,12 +117,12 @@ func (a *AtomicState) checkModeset() error {
 // (drm_atomic_check_valid_clones). Writeback encoders can always be.
 func (a *AtomicState) checkClones(c *CRTC) error {
 	var mask uint32
-	for i := range a.new.connectors {
-		if s := &a.new.connectors[i]; s.CRTC == c && s.BestEncoder != nil && !a.m.connectors[i].writeback() {
+	for _, connector := range a.m.Connectors() {
+		if s := &a.new.connectors[connector.index]; s.CRTC == c && s.BestEncoder != nil && !connector.writeback() {
 			mask |= 1 << s.BestEncoder.index
 		}
 	}
-	for _, e := range a.m.encoders {
+	for _, e := range a.m.allEncoders() {
 		if mask&(1<<e.index) != 0 && mask&^e.config.PossibleClones != 0 {
 			return invalid("CRTC %d feeds encoders %#x, and encoder %d can be cloned with %#x only", c.id, mask, e.id, e.config.PossibleClones)
 		}
@@ -139,10 +139,13 @@ func (a *AtomicState) routeConnectors() error {
 		if s.CRTC == nil {
 			continue
 		}
+		if c.unregistered.Load() && a.new.crtcs[s.CRTC.index].Active {
+			return invalid("connector %d is gone; it can only be switched off", c.id)
+		}
 		if len(c.encoders) == 0 {
 			return invalid("connector %d has no encoder", c.id)
 		}
-		e := c.encoders[0]
+		e := c.bestEncoder(s.CRTC)
 		switch {
 		case !e.possible(s.CRTC):
 			return invalid("connector %d: its encoder %d cannot show CRTC %d", c.id, e.id, s.CRTC.id)
@@ -153,7 +156,7 @@ func (a *AtomicState) routeConnectors() error {
 	}
 	// A connector that is not part of the change may hold an encoder that is
 	// needed.
-	for _, c := range a.m.connectors {
+	for _, c := range a.m.Connectors() {
 		s := a.new.connectors[c.index]
 		if a.connectors&(1<<c.index) != 0 || s.BestEncoder == nil || taken[s.BestEncoder] == nil {
 			continue

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -29,12 +30,25 @@ type EncoderConfig struct {
 
 // AddEncoder adds an encoder.
 func (m *ModeConfig) AddEncoder(config EncoderConfig) *Encoder {
-	m.checkAdd("encoders", len(m.encoders))
-	e := &Encoder{index: len(m.encoders), config: config}
+	m.checkAdd("encoders", len(m.allEncoders()))
+	return m.newEncoder(config)
+}
+
+func (m *ModeConfig) newEncoder(config EncoderConfig) *Encoder {
+	list := m.allEncoders()
+	e := &Encoder{index: len(list), config: config}
 	e.config.PossibleClones |= 1 << e.index
 	m.objects.add(&e.objectBase, e)
-	m.encoders = append(m.encoders, e)
+	list = append(slices.Clip(list), e)
+	m.encoders.Store(&list)
 	return e
+}
+
+func (m *ModeConfig) allEncoders() []*Encoder {
+	if list := m.encoders.Load(); list != nil {
+		return *list
+	}
+	return nil
 }
 
 func (*Encoder) objectType() uint32 { return uapi.ModeObjectEncoder }
@@ -56,6 +70,12 @@ type Connector struct {
 	display    *ModeConfig
 	fences     *fence.Context // of its writebacks, or nil; guarded by ModeConfig.mu
 	kobject    *drm.Kobject   // set when the device is registered
+
+	// Of connectors that come and go: see dynamic.go.
+	dynamic      bool
+	unregistered atomic.Bool // it is gone, but a CRTC may still feed it
+	freed        bool        // guarded by ModeConfig.mu
+	named        atomic.Bool // it has a number of its class
 
 	// Standard properties that the driver has attached, else nil.
 	vrrCapable *Property
@@ -92,10 +112,17 @@ type ConnectorConfig struct {
 // AddConnector adds a connector. It needs an encoder, see
 // [Connector.AttachEncoder]. Its monitor may change, see [Connector.Hotplug].
 func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
-	m.checkAdd("connectors", len(m.connectors))
-	c := &Connector{index: len(m.connectors), config: config, display: m}
+	m.checkAdd("connectors", len(m.Connectors()))
+	c := m.newConnector(config, len(m.Connectors()))
+	m.addToList(c)
+	return c
+}
+
+// newConnector makes a connector with an index that no other one has.
+func (m *ModeConfig) newConnector(config ConnectorConfig, index int) *Connector {
+	c := &Connector{index: index, config: config, display: m}
 	c.typeID.Store(1)
-	for _, other := range m.connectors {
+	for _, other := range m.Connectors() {
 		if other.config.Type == config.Type {
 			c.typeID.Add(1)
 		}
@@ -131,8 +158,13 @@ func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 		c.properties.attach(s.writebackFBID, 0)
 		c.properties.attach(s.writebackPixelFormats, blobID(formats))
 	}
-	m.connectors = append(m.connectors, c)
 	return c
+}
+
+// addToList adds a connector to those that clients find.
+func (m *ModeConfig) addToList(c *Connector) {
+	list := append(slices.Clip(m.Connectors()), c)
+	m.connectors.Store(&list)
 }
 
 // AttachEncoder says that e can feed the connector. The first encoder is used.
@@ -147,7 +179,7 @@ func (c *Connector) Config() ConnectorConfig { return c.config }
 func (*Connector) objectType() uint32 { return uapi.ModeObjectConnector }
 
 func (c *Connector) props() *propertyList             { return &c.properties }
-func (c *Connector) values(s *State) *[]propertyValue { return &s.connectors[c.index].properties }
+func (c *Connector) values(s *State) *[]propertyValue { return &s.connector(c).properties }
 func (c *Connector) touch(a *AtomicState)             { a.connector(c) }
 
 // Index returns the position of the connector among those of its device.
@@ -179,15 +211,26 @@ func (c *Connector) typeName() string { return cmp.Or(ConnectorTypeName(c.config
 // class, as the kernel does: the second card of two has Virtual-2. Before, they
 // have the numbers of a device that is alone.
 func (m *ModeConfig) nameConnectors(class *drm.Class) {
-	for _, c := range m.connectors {
-		c.typeID.Store(uint32(class.IDs(c.typeName()).Get()))
+	for _, c := range m.Connectors() {
+		c.name(class)
 	}
 }
 
 // unnameConnectors frees the numbers of the connectors of an unplugged device, so
 // that the card has the same names when it is plugged in again.
 func (m *ModeConfig) unnameConnectors(class *drm.Class) {
-	for _, c := range m.connectors {
+	for _, c := range m.Connectors() {
+		c.unname(class)
+	}
+}
+
+func (c *Connector) name(class *drm.Class) {
+	c.typeID.Store(uint32(class.IDs(c.typeName()).Get()))
+	c.named.Store(true)
+}
+
+func (c *Connector) unname(class *drm.Class) {
+	if c.named.CompareAndSwap(true, false) {
 		class.IDs(c.typeName()).Put(int(c.typeID.Load()))
 	}
 }

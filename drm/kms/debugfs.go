@@ -19,12 +19,12 @@ func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 	for _, c := range m.crtcs {
 		files = append(files, c.crcFiles(dev)...)
 	}
-	for _, e := range m.encoders {
+	for _, e := range m.allEncoders() {
 		files = append(files, drm.DebugfsFile{
 			Path: fmt.Sprintf("encoder-%d/bridges", e.index), Show: func() string { return "" },
 		})
 	}
-	for _, c := range m.connectors {
+	for _, c := range m.Connectors() {
 		files = append(files, c.debugfsFiles()...)
 	}
 	return files
@@ -95,9 +95,9 @@ func (m *ModeConfig) showState(class *drm.Class) string {
 		line("\tencoder_mask=%x", encoders)
 		line("\tmode: %s", debugMode(&cs.Mode))
 	}
-	for i, c := range m.connectors {
+	for _, c := range m.Connectors() {
 		line("connector[%d]: %s", c.id, c.Name())
-		line("\tcrtc=%s", crtcName(s.connectors[i].CRTC))
+		line("\tcrtc=%s", crtcName(s.connector(c).CRTC))
 		line("\tself_refresh_aware=0")
 		line("\tmax_requested_bpc=%d", c.standardValue(s, "max bpc"))
 		line("\tcolorspace=%s", colorspaces[c.standardValue(s, "Colorspace")])

@@ -31,7 +31,8 @@
 //
 // A [Connector] has a [Monitor] or none, which a driver may change at any time.
 // Clients see the result of the last probe (monitor.go). What is shown does not
-// depend on it: clients switch off a display whose monitor is gone.
+// depend on it: clients switch off a display whose monitor is gone. Connectors
+// themselves come and go as those of DisplayPort MST do (dynamic.go).
 //
 // # Mechanism and policy
 //
@@ -66,7 +67,7 @@
 //
 // # Lock order
 //
-//	ModeConfig.mu (commits) → vblank.mu, in the order of the CRTCs → composer.mu → objectTable.mu
+//	ModeConfig.topologyMu → ModeConfig.mu (commits) → vblank.mu, in the order of the CRTCs → composer.mu → objectTable.mu
 //	vblank.mu → the driver's locks, File; vblank.mu, ModeConfig.mu → the locks of fences
 //	vblank.mu → Connector.mu → objectTable.mu
 //	fileState.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves

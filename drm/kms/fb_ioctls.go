@@ -103,7 +103,7 @@ func (a *AtomicState) withdraw(fb *Framebuffer, withCRTCs bool) {
 			continue
 		}
 		if crtc := s.CRTC; withCRTCs && crtc.config.Primary == p {
-			for _, c := range a.m.connectors {
+			for _, c := range a.m.Connectors() {
 				if a.new.connectors[c.index].CRTC == crtc {
 					a.setConnectorCRTC(c, nil)
 				}

@@ -133,7 +133,7 @@ func (a *AtomicState) checkEvents() error {
 	}
 	for i, r := range a.writebacks {
 		if r.fb == nil && r.fbSet && r.out != nil {
-			return invalid("connector %d: fence requested without a framebuffer to write", a.m.connectors[i].id)
+			return invalid("connector %d: fence requested without a framebuffer to write", a.m.connectorAt(i).id)
 		}
 	}
 	return nil
@@ -150,7 +150,7 @@ func (a *AtomicState) installOutFences(dev *drm.RegisteredDevice) error {
 			requested = append(requested, o)
 		}
 	}
-	for _, c := range a.m.connectors {
+	for _, c := range a.m.Connectors() {
 		if r := a.writebacks[c.index]; r != nil && r.fb != nil && r.out != nil {
 			r.out.fence = c.newFence(dev)
 			requested = append(requested, r.out)
@@ -255,7 +255,7 @@ func (m *ModeConfig) mixed(new, old *State, held uint32) *State {
 			s.colorops[i] = old.colorops[i]
 		}
 	}
-	for i := range s.connectors {
+	for i := range min(len(s.connectors), len(old.connectors)) {
 		if isHeld(old.connectors[i].CRTC, new.connectors[i].CRTC) {
 			s.connectors[i] = old.connectors[i]
 		}

@@ -43,11 +43,17 @@ type ModeConfig struct {
 	hasZpos  bool                 // a plane has the property
 
 	// Constant once the device is registered.
-	planes     []*Plane
-	crtcs      []*CRTC
-	encoders   []*Encoder
-	connectors []*Connector
-	colorops   []*Colorop
+	planes   []*Plane
+	crtcs    []*CRTC
+	colorops []*Colorop
+
+	// The lists are never changed in place: connectors come and go, see
+	// dynamic.go. They are replaced with mu held.
+	encoders   atomic.Pointer[[]*Encoder]
+	connectors atomic.Pointer[[]*Connector]
+	leaving    atomic.Int32 // connectors that are gone but not freed
+	topologyMu sync.Mutex   // serialises AddDynamicConnector and RemoveConnector
+	streams    []*Encoder   // of dynamic connectors; guarded by mu
 
 	frozen  sync.Once // see freeze
 	unnamed sync.Once // see unnameConnectors
@@ -103,7 +109,7 @@ func (m *ModeConfig) checkNotInUse() {
 func (m *ModeConfig) freeze(class *drm.Class) {
 	m.frozen.Do(func() {
 		m.nameConnectors(class)
-		for _, c := range m.connectors {
+		for _, c := range m.Connectors() {
 			if !c.writeback() {
 				c.probe()
 			}
@@ -122,8 +128,15 @@ func (m *ModeConfig) Planes() []*Plane { return m.planes }
 // CRTCs returns the CRTCs in the order in which they were added.
 func (m *ModeConfig) CRTCs() []*CRTC { return m.crtcs }
 
-// Connectors returns the connectors in the order in which they were added.
-func (m *ModeConfig) Connectors() []*Connector { return m.connectors }
+// Connectors returns the connectors in the order in which they were added. Those
+// that are gone are among them as long as a CRTC feeds them: see
+// [Connector.Registered].
+func (m *ModeConfig) Connectors() []*Connector {
+	if list := m.connectors.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
 
 // Colorops returns the operations of colour pipelines in the order in which they
 // were added.
@@ -191,7 +204,7 @@ func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File) {
 // Register implements [drm.RegisterPart]. It announces the connectors.
 func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 	m.freeze(dev.Class())
-	for _, c := range m.connectors {
+	for _, c := range m.Connectors() {
 		c.register(dev)
 	}
 	return nil
@@ -201,7 +214,7 @@ func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 // (drm_atomic_helper_shutdown). It does not wait for a vblank.
 func (m *ModeConfig) Shutdown(dev *drm.RegisteredDevice) error {
 	return m.commit(dev, commitOptions{unsynced: true}, func(a *AtomicState) error {
-		for _, c := range m.connectors {
+		for _, c := range m.Connectors() {
 			a.setConnectorCRTC(c, nil)
 		}
 		for _, p := range m.planes {
@@ -225,7 +238,7 @@ func (m *ModeConfig) Unplug(*drm.Device) {
 
 // Unregister implements [drm.RegisterPart]. It removes the connectors from sysfs.
 func (m *ModeConfig) Unregister(dev *drm.Device) {
-	for _, c := range m.connectors {
+	for _, c := range m.Connectors() {
 		c.unregister(dev)
 	}
 	if m.inUse.Load() {

@@ -43,6 +43,9 @@ func (c *Connector) probe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := probeResult{connection: c.forced.connection(c.connection)}
+	if c.unregistered.Load() {
+		now.connection = uapi.ModeDisconnected
+	}
 	var data []byte
 	var tile *edid.Tile
 	if m := cmp.Or(c.override, c.monitor, &Monitor{}); now.connection != uapi.ModeDisconnected {
@@ -100,14 +103,13 @@ func (c *Connector) LoseLink(dev *drm.RegisteredDevice) {
 func (m *ModeConfig) loseLink(c *Connector) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if c.freed {
+		return
+	}
 	old := m.state.Load()
 	next := old.clone()
 	next.connectors[c.index].LinkStatus = uapi.ModeLinkStatusBad
-	next.references(func(r counted) bool { m.objects.get(r); return true })
-	m.objects.mu.Lock() // so that compositions see both or neither
-	m.state.Store(next)
-	m.objects.mu.Unlock()
-	old.references(func(r counted) bool { m.objects.put(r); return true })
+	m.replaceState(old, next)
 }
 
 // announce sends the uevent of a hot-plug.

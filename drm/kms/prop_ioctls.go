@@ -105,7 +105,7 @@ func (m *ModeConfig) objSetProperty(dev *drm.RegisteredDevice, req *drm.Request,
 		return invalid("object %d has no property %d", arg.ObjID, arg.PropID)
 	}
 	return m.commit(dev, commitOptions{ctx: req.Context()}, func(a *AtomicState) error {
-		if c, ok := o.(*Connector); ok && p == m.standard.dpms {
+		if c, ok := o.(*Connector); ok && p == m.standard.dpms && !c.freed {
 			a.setDPMS(c, arg.Value)
 			return nil
 		}

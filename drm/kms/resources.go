@@ -10,7 +10,7 @@ import (
 
 func (m *ModeConfig) getResources(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeCardRes) error {
 	var connectors []uint32
-	for _, c := range held(req.File, m.connectors) {
+	for _, c := range held(req.File, m.Connectors()) {
 		if !c.writeback() || req.File.Caps().WritebackConnectors {
 			connectors = append(connectors, c.id)
 		}
@@ -24,7 +24,7 @@ func (m *ModeConfig) getResources(dev *drm.RegisteredDevice, req *drm.Request, a
 	if err := drm.PutSome(req, arg.CRTCIDPtr, &arg.CountCRTCs, ids(held(req.File, m.crtcs))); err != nil {
 		return err
 	}
-	if err := drm.PutSome(req, arg.EncoderIDPtr, &arg.CountEncoders, ids(m.encoders)); err != nil {
+	if err := drm.PutSome(req, arg.EncoderIDPtr, &arg.CountEncoders, ids(m.allEncoders())); err != nil {
 		return err
 	}
 	return drm.PutSome(req, arg.ConnectorIDPtr, &arg.CountConnectors, connectors)

@@ -65,6 +65,11 @@ func (m *ModeConfig) setCRTC(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		if bad != nil {
 			return bad
 		}
+		for _, connector := range connectors {
+			if connector.freed {
+				return notFound("connector", connector.id)
+			}
+		}
 		a.setConfig(c, &timing, fb, arg.X, arg.Y, connectors)
 		return nil
 	})
@@ -75,8 +80,8 @@ func (m *ModeConfig) readConnectors(req *drm.Request, arg *uapi.ModeCRTC) ([]*Co
 	switch {
 	case arg.CountConnectors == 0:
 		return nil, invalid("SETCRTC: a mode, but no connectors")
-	case uint64(arg.CountConnectors) > uint64(len(m.connectors)):
-		return nil, invalid("SETCRTC: %d connectors, but the device has %d", arg.CountConnectors, len(m.connectors))
+	case uint64(arg.CountConnectors) > uint64(len(m.Connectors())):
+		return nil, invalid("SETCRTC: %d connectors, but the device has %d", arg.CountConnectors, len(m.Connectors()))
 	}
 	list := userArray[uint32]{req: req, size: 4, addr: arg.SetConnectorsPtr}
 	var connectors []*Connector
@@ -129,7 +134,7 @@ func (a *AtomicState) setConfig(c *CRTC, timing *mode.Mode, fb *Framebuffer, x, 
 		}
 		s.SrcX, s.SrcY, s.SrcW, s.SrcH = x<<16, y<<16, w<<16, h<<16
 	}
-	for _, connector := range a.m.connectors {
+	for _, connector := range a.m.Connectors() {
 		if a.new.connectors[connector.index].CRTC == c {
 			a.setConnectorCRTC(connector, nil)
 			a.connector(connector).LinkStatus = uapi.ModeLinkStatusGood

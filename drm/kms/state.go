@@ -75,7 +75,15 @@ func (s *State) Plane(p *Plane) PlaneState { return s.planes[p.index] }
 func (s *State) CRTC(c *CRTC) CRTCState { return s.crtcs[c.index] }
 
 // Connector returns the state of c.
-func (s *State) Connector(c *Connector) ConnectorState { return s.connectors[c.index] }
+func (s *State) Connector(c *Connector) ConnectorState { return *s.connector(c) }
+
+// connector returns the state of c. A connector that was added later is off.
+func (s *State) connector(c *Connector) *ConnectorState {
+	if c.index < len(s.connectors) {
+		return &s.connectors[c.index]
+	}
+	return new(ConnectorState)
+}
 
 func (s *State) clone() *State {
 	return &State{
@@ -96,7 +104,7 @@ func (m *ModeConfig) initialState() *State {
 	s := &State{
 		planes:     make([]PlaneState, len(m.planes)),
 		crtcs:      make([]CRTCState, len(m.crtcs)),
-		connectors: make([]ConnectorState, len(m.connectors)),
+		connectors: make([]ConnectorState, m.connectorSlots()),
 		colorops:   make([][]propertyValue, len(m.colorops)),
 	}
 	for i, p := range m.planes {
@@ -105,8 +113,8 @@ func (m *ModeConfig) initialState() *State {
 	for i, c := range m.crtcs {
 		s.crtcs[i] = CRTCState{BackgroundColor: backgroundBlack, properties: c.properties.initial()}
 	}
-	for i, c := range m.connectors {
-		s.connectors[i].properties = c.properties.initial()
+	for _, c := range m.Connectors() {
+		s.connectors[c.index].properties = c.properties.initial()
 	}
 	for i, o := range m.colorops {
 		s.colorops[i] = o.properties.initial()

@@ -14,6 +14,9 @@ import (
 // (drm_atomic_set_property). Errors: EINVAL for a value that is not valid, EACCES
 // for an object that the client does not lease.
 func (a *AtomicState) setProperty(f *drm.File, o Object, p *Property, value uint64) error {
+	if c, ok := o.(*Connector); ok && c.freed {
+		return notFound("connector", c.id)
+	}
 	ref, ok := p.allows(&a.m.objects, value)
 	if !ok {
 		return p.refuses(o, value)
@@ -266,7 +269,7 @@ func (c *CRTC) set(std *standardProperties, a *AtomicState, property *Property, 
 }
 
 func (c *Connector) get(std *standardProperties, s *State, property *Property) uint64 {
-	cs := &s.connectors[c.index]
+	cs := s.connector(c)
 	switch property {
 	case std.edid:
 		return blobID(c.lastProbe().edid)

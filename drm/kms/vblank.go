@@ -194,8 +194,8 @@ func (v *vblank) longestFrame(state *State) (longest time.Duration) {
 	if !crtc.VRREnabled {
 		return 0
 	}
-	for _, c := range v.m.connectors {
-		if state.connectors[c.index].CRTC != v.crtc || c.writeback() {
+	for _, c := range v.m.Connectors() {
+		if state.connector(c).CRTC != v.crtc || c.writeback() {
 			continue
 		}
 		refresh := c.lastProbe().refresh

@@ -46,7 +46,7 @@ func (a *AtomicState) writeback(c *Connector) *writebackRequest {
 // fits (drm_atomic_connector_check, vkms_wb_atomic_check).
 func (a *AtomicState) checkWritebacks() error {
 	for i, r := range a.writebacks {
-		c, s := a.m.connectors[i], &a.new.connectors[i]
+		c, s := a.m.connectorAt(i), &a.new.connectors[i]
 		switch {
 		case r.fb == nil:
 			continue
