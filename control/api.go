@@ -46,6 +46,19 @@ type ConnectRequest struct {
 	EDID    []byte `json:"edid,omitempty"`    // of the monitor, instead of Monitor
 }
 
+// An AddConnectorRequest describes a connector to add, and the monitor that is
+// plugged into it; without one, the connector is disconnected.
+type AddConnectorRequest struct {
+	Type    string `json:"type"`              // such as "DP"
+	Monitor string `json:"monitor,omitempty"` // as in ConnectRequest
+	EDID    []byte `json:"edid,omitempty"`
+}
+
+// An AddedConnector is a connector that was added.
+type AddedConnector struct {
+	Name string `json:"name"` // such as "DP-2"
+}
+
 // A WaitRequest says what to wait for: Frames, Lit or Matches.
 type WaitRequest struct {
 	// Connector is the connector to look at. "" is the only one of the card

@@ -83,6 +83,19 @@ func (c *Client) Disconnect(ctx context.Context, card, connector string) (*Card,
 	return c.post(ctx, cardPath(card, "connectors", connector, "disconnect"), nil)
 }
 
+// AddConnector adds a connector to a card and returns its name.
+func (c *Client) AddConnector(ctx context.Context, card string, request AddConnectorRequest) (name string, err error) {
+	var answer AddedConnector
+	err = c.call(ctx, "POST", cardPath(card, "connectors"), request, &answer)
+	return answer.Name, err
+}
+
+// RemoveConnector removes a connector that AddConnector has added.
+func (c *Client) RemoveConnector(ctx context.Context, card, connector string) (*Card, error) {
+	answer := new(Card)
+	return answer, c.call(ctx, "DELETE", cardPath(card, "connectors", connector), nil, answer)
+}
+
 // Wait waits for what the request says.
 func (c *Client) Wait(ctx context.Context, card string, request WaitRequest) (*Card, error) {
 	return c.post(ctx, cardPath(card, "wait"), request)

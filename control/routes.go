@@ -28,6 +28,8 @@ var routes = []route{
 	{"POST", "/v1/cards/{card}/unplug", act("unplug", (*machine.Card).Unplug)},
 	{"POST", "/v1/cards/{card}/bind", act("bind", (*machine.Card).Bind)},
 	{"POST", "/v1/cards/{card}/unbind", act("unbind", (*machine.Card).Unbind)},
+	{"POST", "/v1/cards/{card}/connectors", (*Server).addConnector},
+	{"DELETE", "/v1/cards/{card}/connectors/{connector}", (*Server).removeConnector},
 	{"POST", "/v1/cards/{card}/connectors/{connector}/connect", (*Server).connect},
 	{"POST", "/v1/cards/{card}/connectors/{connector}/disconnect", (*Server).disconnect},
 	{"GET", "/v1/cards/{card}/screenshot", (*Server).screenshot},
@@ -115,6 +117,40 @@ func (s *Server) disconnect(_ http.ResponseWriter, r *http.Request) (any, error)
 		return nil, err
 	}
 	return finish("disconnect", "disconnect "+c.Label()+":"+connector, c, c.Disconnect(r.Context(), connector))
+}
+
+func (s *Server) addConnector(w http.ResponseWriter, r *http.Request) (any, error) {
+	c, err := s.card("add-connector", r)
+	if err != nil {
+		return nil, err
+	}
+	asked := "add-connector " + c.Label()
+	var request AddConnectorRequest
+	if err := decode(w, r, asked, &request); err != nil {
+		return nil, err
+	}
+	asked += ":" + request.Type
+	connectorType, err := config.ParseConnectorType(request.Type)
+	if err != nil {
+		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: err.Error()}
+	}
+	monitor, err := (&ConnectRequest{Monitor: request.Monitor, EDID: request.EDID}).monitor()
+	if err != nil {
+		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: err.Error()}
+	}
+	name, err := c.AddConnector(r.Context(), connectorType, monitor)
+	if err != nil {
+		return nil, refuse("add-connector", asked, c, err)
+	}
+	return AddedConnector{Name: name}, nil
+}
+
+func (s *Server) removeConnector(_ http.ResponseWriter, r *http.Request) (any, error) {
+	c, connector, err := s.connector("remove-connector", r.PathValue("connector"), r)
+	if err != nil {
+		return nil, err
+	}
+	return finish("remove-connector", "remove-connector "+place(c, connector), c, c.RemoveConnector(r.Context(), connector))
 }
 
 func (s *Server) screenshot(_ http.ResponseWriter, r *http.Request) (any, error) {

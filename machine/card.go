@@ -26,6 +26,7 @@ type Card struct {
 	description config.Card
 
 	actions sync.Mutex // serialises Plug and Bind
+	hub     sync.Mutex // serialises AddConnector; taken inside a guard
 
 	mu      sync.Mutex
 	plugged bool

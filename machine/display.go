@@ -39,10 +39,11 @@ func (c *Card) Connectors() ([]string, error) {
 	return names, nil
 }
 
-// plugs returns the connectors that a monitor can be plugged into.
+// plugs returns the connectors that a monitor can be plugged into, without those
+// that are gone.
 func plugs(display *kms.ModeConfig) (list []*kms.Connector) {
 	for _, c := range display.Connectors() {
-		if c.Config().Type != uapi.ModeConnectorWriteback {
+		if c.Config().Type != uapi.ModeConnectorWriteback && c.Registered() {
 			list = append(list, c)
 		}
 	}

@@ -18,20 +18,22 @@ import (
 
 // controlCmds are the commands that steer a running machine.
 type controlCmds struct {
-	Ls         lsCmd         `cmd:"" help:"List the cards of a running machine, their connectors and what these show."`
-	Plug       plugCmd       `cmd:"" help:"Plug a card of a running machine in (again)."`
-	Unplug     unplugCmd     `cmd:"" help:"Pull a card of a running machine out. The driver is not asked."`
-	Bind       bindCmd       `cmd:"" help:"Bind the driver to a card of a running machine, after unbind."`
-	Unbind     unbindCmd     `cmd:"" help:"Unbind the driver from a card of a running machine, a planned removal."`
-	Connect    connectCmd    `cmd:"" help:"Plug a monitor into a connector of a running machine."`
-	Disconnect disconnectCmd `cmd:"" help:"Pull the monitor out of a connector of a running machine."`
-	Screenshot screenshotCmd `cmd:"" help:"Write the picture on a connector of a running machine to a PNG file."`
-	Compare    compareCmd    `cmd:"" help:"Compare the picture on a connector of a running machine with a PNG file."`
-	Clock      clockCmd      `cmd:"" help:"Step, stop or run the clock of a running machine, which makes vblanks happen."`
-	On         onCmd         `cmd:"" help:"Do something at a chosen event of a program on a running machine, as run --on does."`
-	Fault      faultCmd      `cmd:"" help:"Make requests to a running machine fail or wait. It adds a rule, as the command on does."`
-	Wait       waitCmd       `cmd:"" help:"Wait until a connector of a running machine has shown a picture or a number of frames."`
-	View       viewCmd       `cmd:"" help:"Show a running machine in a browser: print the URL of a page with its screens, cards and requests."`
+	Ls              lsCmd              `cmd:"" help:"List the cards of a running machine, their connectors and what these show."`
+	Plug            plugCmd            `cmd:"" help:"Plug a card of a running machine in (again)."`
+	Unplug          unplugCmd          `cmd:"" help:"Pull a card of a running machine out. The driver is not asked."`
+	Bind            bindCmd            `cmd:"" help:"Bind the driver to a card of a running machine, after unbind."`
+	Unbind          unbindCmd          `cmd:"" help:"Unbind the driver from a card of a running machine, a planned removal."`
+	Connect         connectCmd         `cmd:"" help:"Plug a monitor into a connector of a running machine."`
+	Disconnect      disconnectCmd      `cmd:"" help:"Pull the monitor out of a connector of a running machine."`
+	AddConnector    addConnectorCmd    `cmd:"" help:"Add a connector to a card of a running machine, as a hub of DisplayPort MST does."`
+	RemoveConnector removeConnectorCmd `cmd:"" help:"Remove a connector that add-connector has added."`
+	Screenshot      screenshotCmd      `cmd:"" help:"Write the picture on a connector of a running machine to a PNG file."`
+	Compare         compareCmd         `cmd:"" help:"Compare the picture on a connector of a running machine with a PNG file."`
+	Clock           clockCmd           `cmd:"" help:"Step, stop or run the clock of a running machine, which makes vblanks happen."`
+	On              onCmd              `cmd:"" help:"Do something at a chosen event of a program on a running machine, as run --on does."`
+	Fault           faultCmd           `cmd:"" help:"Make requests to a running machine fail or wait. It adds a rule, as the command on does."`
+	Wait            waitCmd            `cmd:"" help:"Wait until a connector of a running machine has shown a picture or a number of frames."`
+	View            viewCmd            `cmd:"" help:"Show a running machine in a browser: print the URL of a page with its screens, cards and requests."`
 }
 
 // Exit statuses of the commands that steer a running machine.
@@ -226,6 +228,37 @@ type disconnectCmd struct {
 func (cmd *disconnectCmd) Run(a *app) error {
 	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
 		_, err := c.Disconnect(ctx, cmd.Connector.card, cmd.Connector.connector)
+		return err
+	})
+}
+
+type addConnectorCmd struct {
+	machineFlag
+	Connector monitorArg `arg:"" name:"card:type[=monitor]" help:"The card and the type of the connector, such as card0:DP, and the monitor as in --monitor of run; default: none is plugged in."`
+}
+
+// Run adds the connector and prints its name.
+func (cmd *addConnectorCmd) Run(a *app) error {
+	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
+		name, err := c.AddConnector(ctx, cmd.Connector.card, control.AddConnectorRequest{
+			Type: cmd.Connector.connector, Monitor: cmd.Connector.monitor.Monitor, EDID: cmd.Connector.monitor.EDID,
+		})
+		if err == nil {
+			fmt.Fprintln(a.stdout, name)
+		}
+		return err
+	})
+}
+
+type removeConnectorCmd struct {
+	machineFlag
+	Connector connectorArg `arg:"" name:"card:connector" help:"The connector, such as card0:DP-2."`
+}
+
+// Run removes the connector.
+func (cmd *removeConnectorCmd) Run(a *app) error {
+	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
+		_, err := c.RemoveConnector(ctx, cmd.Connector.card, cmd.Connector.connector)
 		return err
 	})
 }

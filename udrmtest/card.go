@@ -75,6 +75,33 @@ func (c *Card) Disconnect(connector string) {
 	c.m.do(func(ctx context.Context) error { return c.card.Disconnect(ctx, connector) })
 }
 
+// AddConnector adds a connector of a type, such as "DP", as a hub of DisplayPort
+// MST does. The monitor is written as in udrm run --monitor; "" leaves it out.
+// AddConnector returns the name of the connector.
+func (c *Card) AddConnector(connectorType, monitor string) (name string) {
+	c.m.t.Helper()
+	kind, err := config.ParseConnectorType(connectorType)
+	c.m.check(err)
+	var m *kms.Monitor
+	if monitor != "" {
+		parsed, err := config.ParseMonitor(monitor, 1)
+		c.m.check(err)
+		m = parsed.Monitor
+	}
+	c.m.do(func(ctx context.Context) error {
+		name, err = c.card.AddConnector(ctx, kind, m)
+		return err
+	})
+	return name
+}
+
+// RemoveConnector removes a connector that AddConnector has added. What it shows
+// goes on until the program switches it off.
+func (c *Card) RemoveConnector(connector string) {
+	c.m.t.Helper()
+	c.m.do(func(ctx context.Context) error { return c.card.RemoveConnector(ctx, connector) })
+}
+
 // On returns the screen of a connector, such as "DP-1".
 func (c *Card) On(connector string) *Screen {
 	c.m.t.Helper()

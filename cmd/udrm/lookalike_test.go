@@ -201,3 +201,47 @@ func TestDescribedHardware(t *testing.T) {
 		t.Errorf("a wrong file: exit %d: %s", r.exit, r.stderr)
 	}
 }
+
+// TestConnectorsComeAndGo adds and removes connectors of a running machine, and
+// looks at them with modetest, in sysfs and as uevents.
+func TestConnectorsComeAndGo(t *testing.T) {
+	cmd := script(t, `set -e
+set -x
+udrm add-connector card0:DP="Hub:800x600"
+udrm add-connector card0:HDMI-A
+ls /sys/class/drm
+modetest -M vkms -c | grep -A1 connected
+modetest -M vkms -c | sed -n '/PATH/,/value/p' | head -2
+modetest -M vkms -e
+cat /sys/class/drm/card0-DP-2/modes
+udrm disconnect card0:DP-2
+cat /sys/class/drm/card0-DP-2/status
+udrm remove-connector card0:DP-2
+ls /sys/class/drm
+! udrm remove-connector card0:DP-1
+! udrm add-connector card0:Plug
+udrm ls
+`, "--monitor", "1024x768,DP", "--crtcs", "2")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	stdout := string(out)
+	for _, want := range []string{
+		"\nDP-2\n", "\nHDMI-A-1\n", "\ncard0-DP-2\n", "connected\tDP-2 ", "disconnected\tHDMI-A-1", "DPMST", "\n800x600\n", "\ndisconnected\n", "PATH",
+	} {
+		if !strings.Contains("\n"+stdout, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if strings.Count(stdout, "\ncard0-DP-2\n") != 1 || err != nil {
+		t.Errorf("it is listed after its removal, or %v", err)
+	}
+	for _, want := range []string{"connector DP-1 is part of the card and cannot be removed", `"Plug" is not a type of connector`} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("stderr has no %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s\n%s", stdout, stderr.String())
+	}
+}

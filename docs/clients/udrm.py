@@ -114,6 +114,17 @@ class Machine:
         """Pull the monitor out of a connector."""
         return self._call("POST", "cards", card, "connectors", connector, "disconnect")
 
+    def add_connector(self, card, type, monitor=None):
+        """Add a connector of a type, such as "DP", and return its name."""
+        body = {"type": type}
+        if monitor:
+            body["monitor"] = monitor
+        return self._call("POST", "cards", card, "connectors", body=body)["name"]
+
+    def remove_connector(self, card, connector):
+        """Remove a connector that add_connector has added."""
+        return self._call("DELETE", "cards", card, "connectors", connector)
+
     def screenshot(self, card, connector=None):
         """Return what a connector shows, as PNG.
 

@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock on fault wait view shrink trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -65,6 +65,16 @@ _udrm() {
 		esac
 		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
 	disconnect)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	add-connector)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine" -- "$word")) ;;
+	remove-connector)
 		case $previous in
 		--machine) return ;;
 		esac
@@ -159,7 +169,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock storm report cards control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock storm report cards control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

@@ -73,6 +73,7 @@ type Connector struct {
 
 	// Of connectors that come and go: see dynamic.go.
 	dynamic      bool
+	path         string
 	unregistered atomic.Bool // it is gone, but a CRTC may still feed it
 	freed        bool        // guarded by ModeConfig.mu
 	named        atomic.Bool // it has a number of its class

@@ -58,7 +58,7 @@ func (m *ModeConfig) insertConnector(class *drm.Class, config ConnectorConfig, p
 		return nil, fmt.Errorf("kms: a device has at most %d connectors: %w", maxObjects, unix.ENOSPC)
 	}
 	c := m.newConnector(config, index)
-	c.dynamic = true
+	c.dynamic, c.path = true, path
 	c.encoders = encoders
 	c.AttachPathProperty(path)
 	next := old.clone()
@@ -127,6 +127,9 @@ func (m *ModeConfig) replaceState(old, next *State) {
 	m.objects.mu.Unlock()
 	old.references(func(r counted) bool { m.objects.put(r); return true })
 }
+
+// Path returns where a dynamic connector is in the topology of MST, or "".
+func (c *Connector) Path() string { return c.path }
 
 // Registered reports whether the connector exists for clients: it is not one that
 // [ModeConfig.RemoveConnector] has removed.

@@ -16,7 +16,7 @@ import (
 type Action struct {
 	Kind      *ActionKind
 	Card      string // "card0"; "": the card of the event
-	Connector string // "HDMI-A-1"; "" for none
+	Connector string // "HDMI-A-1"; the type of a connector to add; "" for none
 	Argument  string // the file of a screenshot; the monitor to connect, "" for the connector's own
 }
 
@@ -79,6 +79,27 @@ var actions = []*ActionKind{
 				return err
 			}
 			return c.Connect(ctx, a.Connector, monitor)
+		},
+	}, {
+		Name: addConnector, Form: "add-connector=CARD:TYPE[=MONITOR]", connector: always, argument: optional,
+		Help: "Add a connector of the type, such as DP, with the monitor, as a hub of DisplayPort MST does.",
+		do: func(ctx context.Context, c *machine.Card, a *Action) error {
+			connectorType, err := config.ParseConnectorType(a.Connector)
+			if err != nil {
+				return err
+			}
+			monitor, err := a.monitor()
+			if err != nil {
+				return err
+			}
+			_, err = c.AddConnector(ctx, connectorType, monitor)
+			return err
+		},
+	}, {
+		Name: removeConnector, Form: "remove-connector=CARD:CONNECTOR", connector: always,
+		Help: "Remove a connector that add-connector has added.",
+		do: func(ctx context.Context, c *machine.Card, a *Action) error {
+			return c.RemoveConnector(ctx, a.Connector)
 		},
 	}, {
 		Name: "badlink", Form: "badlink=CARD:CONNECTOR", connector: always,
@@ -216,7 +237,12 @@ func newAction(kind *ActionKind, card, connector string, hasConnector bool, argu
 		return Action{}, fmt.Errorf("%s", why)
 	}
 	a := Action{Kind: kind, Card: card, Connector: connector, Argument: argument}
-	if kind.Name == "connect" {
+	if kind.Name == addConnector {
+		if _, err := config.ParseConnectorType(connector); err != nil {
+			return Action{}, err
+		}
+	}
+	if kind.argument == optional {
 		if _, err := a.monitor(); err != nil {
 			return Action{}, err
 		}
@@ -242,7 +268,11 @@ func (a *Action) monitor() (*kms.Monitor, error) {
 	}
 	c, err := config.ParseMonitor(a.Argument, 1)
 	if err == nil && (c.Type != 0 || c.Status != 0) {
-		err = fmt.Errorf("%q: connect changes the monitor; leave out the type of the connector and \"disconnected\"", a.Argument)
+		why := "connect changes the monitor"
+		if a.Kind.Name == addConnector {
+			why = "the type comes before the monitor"
+		}
+		err = fmt.Errorf("%q: %s; leave out the type of the connector and \"disconnected\"", a.Argument, why)
 	}
 	return c.Monitor, err
 }
@@ -265,8 +295,12 @@ func (a *Action) String() string {
 	return s
 }
 
+// The names of actions on connectors that come and go.
+const addConnector, removeConnector = "add-connector", "remove-connector"
+
 // Check returns an error if the action names a card or a connector that does
-// not exist. The connectors of a card that is not plugged yet are unknown.
+// not exist. The connectors of a card that is not plugged yet are unknown, and so
+// are those that another action may add.
 func (a *Action) Check(m *machine.Machine) error {
 	if a.Card == "" {
 		return nil
@@ -276,7 +310,7 @@ func (a *Action) Check(m *machine.Machine) error {
 		find = m.Card
 	}
 	card, err := find(a.Card)
-	if err == nil && a.Connector != "" && card.Plugged() {
+	if err == nil && a.Connector != "" && a.Kind.Name != addConnector && a.Kind.Name != removeConnector && card.Plugged() {
 		err = card.CheckConnector(a.Connector)
 	}
 	return err

@@ -99,6 +99,15 @@ var connectorTypes = func() (list choices[uint32]) {
 	return list
 }()
 
+// ParseConnectorType parses the name of a connector type that takes a monitor,
+// such as "DP".
+func ParseConnectorType(text string) (uint32, error) {
+	if t := connectorTypes.of(text); t != 0 {
+		return t, nil
+	}
+	return 0, fmt.Errorf("%q is not a type of connector; %s", text, suggest(text, connectorTypes.words()))
+}
+
 // of returns the value of a word, the zero value for an unknown word.
 func (c choices[T]) of(word string) (value T) {
 	for _, choice := range c {
