@@ -125,6 +125,7 @@ func (b *Bus) add(d *Device) (*Device, error) {
 		b.mu.Unlock()
 		return nil, fmt.Errorf("bus %s: cannot add %s: the name is taken: %w", b.name, d.name, unix.EEXIST)
 	}
+	d.left = make(chan struct{})
 	b.devices = append(b.devices, d)
 	b.mu.Unlock()
 	b.send(Event{Action: "add", Device: d})
@@ -136,4 +137,5 @@ func (b *Bus) drop(d *Device) {
 	defer b.mu.Unlock()
 	i := slices.Index(b.devices, d)
 	b.devices = slices.Delete(b.devices, i, i+1)
+	close(d.left)
 }

@@ -45,6 +45,7 @@ type Device struct {
 
 	mu    sync.Mutex  // the device lock, see the package comment
 	gone  atomic.Bool // removed from the bus; set with mu held
+	left  chan struct{}
 	bound atomic.Pointer[BoundDevice]
 	last  atomic.Pointer[Driver] // the driver of the last Bind, or nil; set with mu held
 }
@@ -70,6 +71,10 @@ func (d *Device) Bus() *Bus { return d.bus }
 
 // Removed reports whether the device has left its bus, or is about to leave it.
 func (d *Device) Removed() bool { return d.gone.Load() }
+
+// Left returns a channel that is closed when the device has left the bus: its
+// removal is complete, and another device can have its name.
+func (d *Device) Left() <-chan struct{} { return d.left }
 
 // Driver returns the name of the driver that the device is bound to, or "".
 func (d *Device) Driver() string {

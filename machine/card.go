@@ -136,22 +136,42 @@ func (c *Card) noteUnplug(dev *bus.Device) {
 }
 
 // Plug plugs the card in: it adds a new device to the bus and binds it to its
-// driver. It is an error if the card is plugged already.
+// driver. It waits for an unplug of the card that is under way. It is an error if
+// the card is plugged already.
 func (c *Card) Plug(ctx context.Context) error {
+	for {
+		if taken, err := c.plug(ctx); !taken {
+			return err
+		}
+		old := c.bus.Device(c.device)
+		switch {
+		case old == nil:
+			continue // it has left just now
+		case !old.Removed():
+			return fmt.Errorf("%s is already plugged", c.label)
+		}
+		select {
+		case <-old.Left():
+		case <-ctx.Done():
+			return fmt.Errorf("%s is still being unplugged: %w", c.label, context.Cause(ctx))
+		}
+	}
+}
+
+// plug plugs the card in, unless the bus has a device of the card.
+func (c *Card) plug(ctx context.Context) (taken bool, err error) {
 	c.actions.Lock()
 	defer c.actions.Unlock()
 	dev, err := c.bus.AddDescribed(c.device, c.shown)
-	if errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("%s is already plugged", c.label)
-	} else if err != nil {
-		return err
+	if err != nil {
+		return errors.Is(err, unix.EEXIST), err
 	}
 	if err := c.bind(dev); err != nil {
-		return errors.Join(err, dev.Remove(ctx))
+		return false, errors.Join(err, dev.Remove(ctx))
 	}
 	c.notePlug(dev)
 	c.machine.log.Info(fmt.Sprintf("%s: plugged as /dev/dri/%s, driver %s", c.label, c.Node(), c.description.Driver))
-	return nil
+	return false, nil
 }
 
 // Unplug pulls the card out: the device disappears without a word to its

@@ -130,6 +130,44 @@ func TestUnplugDuringPlug(t *testing.T) {
 	}
 }
 
+// TestPlugWaits plugs a card in while an unplug of it waits for a guard.
+func TestPlugWaits(t *testing.T) {
+	m := newMachine(t, []config.Card{config.DefaultCard()}, machine.Options{})
+	c := card(t, m, "card0")
+	dev := c.Device()
+	entered, begun, exit := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	guarded := make(chan error, 1)
+	go func() {
+		guarded <- dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+			close(entered)
+			<-dev.Context().Done()
+			close(begun)
+			<-exit
+			return nil
+		})
+	}()
+	<-entered
+	unplugged := make(chan error, 1)
+	go func() { unplugged <- c.Unplug(context.Background()) }()
+	<-begun
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Plug(over); err == nil || !strings.Contains(err.Error(), "card0 is still being unplugged") || !errors.Is(err, context.Canceled) {
+		t.Errorf("Plug gives up with %v", err)
+	}
+	plugged := make(chan error, 1)
+	go func() { plugged <- c.Plug(context.Background()) }()
+	close(exit)
+	for what, done := range map[string]chan error{"the request": guarded, "Unplug": unplugged, "Plug": plugged} {
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if !c.Plugged() || c.Device() == dev || c.Node() != "card0" {
+		t.Errorf("the card is %v, its node %q", c.State(), c.Node())
+	}
+}
+
 // TestCloseAgain closes a machine twice.
 func TestCloseAgain(t *testing.T) {
 	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{})
@@ -186,8 +224,20 @@ func TestLeftovers(t *testing.T) {
 	var machines [2]*machine.Machine
 	for i := range machines {
 		machines[i] = newMachine(t, nil, machine.Options{AdoptOrphans: true})
-		p, err := machines[i].Start(exec.Command("sh", "-c", "setsid sleep 1000 &"))
+		// A process that a program has just forked has no environment while it
+		// executes another one: wait until it says that it runs.
+		out, in, err := os.Pipe()
 		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("sh", "-c", "setsid sh -c 'echo ready; kill -STOP $$' &")
+		cmd.Stdout = in
+		p, err := machines[i].Start(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = out.Read(make([]byte, 100))
+		if err := errors.Join(err, out.Close(), in.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := p.Wait(); err != nil {

@@ -86,6 +86,14 @@ var faults = []struct {
 	{"all", []string{"EINTR", "EAGAIN"}},
 }
 
+// signals are those that a program ignores unless it asks for them. They interrupt
+// its requests.
+var signals = []string{"WINCH", "CHLD", "URG", "CONT"}
+
+// maxFrame bounds the numbers of frames, vblanks and events in steps: a program
+// sends some requests for each frame.
+const maxFrame = 20
+
 // inside are the points at which an unplug can begin, outside those at which a
 // request of an unplugged card still arrives.
 var (
@@ -97,6 +105,9 @@ var (
 // Without targets there are faults and delays only.
 func (s Spec) Steps(targets []Target) []string {
 	r := rand.New(rand.NewPCG(s.Seed, 0))
+	// A generator of its own lets a seed keep most of its storm when variants
+	// are added.
+	vary := rand.New(rand.NewPCG(s.Seed, 1))
 	type step struct {
 		at   int
 		text string
@@ -119,6 +130,7 @@ func (s Spec) Steps(targets []Target) []string {
 		which, wait := r.Uint64(), 1+r.IntN(30)
 		fault := faults[r.IntN(len(faults))]
 		errno := pick(r, fault.errors)
+		varied, signal := vary.IntN(4) == 0, pick(vary, signals)
 		if kind < 6 {
 			t := targets[which%uint64(len(targets))]
 			connector := ""
@@ -126,6 +138,15 @@ func (s Spec) Steps(targets []Target) []string {
 				connector = t.Connectors[which/64%uint64(len(t.Connectors))]
 			}
 			switch {
+			case varied && connector != "" && kind < 3: // at a frame
+				n := 1 + at%maxFrame
+				add(at, "frame#%d:unplug=%s", n, t.Card)
+				add(at+later, "all#%d:%s:plug=%s", at+later, back, t.Card)
+			case varied && connector != "" && kind == 3:
+				add(at, "vblank#%d:disconnect=%s:%s", 1+at%maxFrame, t.Card, connector)
+				add(at+later, "all#%d:%s:connect=%s:%s", at+later, back, t.Card, connector)
+			case varied && connector != "":
+				add(at, "all#%d:%s:badlink=%s:%s", at, point, t.Card, connector)
 			case kind < 3 || connector == "":
 				add(at, "all#%d:%s:unplug=%s", at, point, t.Card)
 				add(at+later, "all#%d:%s:plug=%s", at+later, back, t.Card)
@@ -135,7 +156,14 @@ func (s Spec) Steps(targets []Target) []string {
 			}
 			continue
 		}
-		if kind == 9 {
+		switch {
+		case varied && kind == 9:
+			add(at, "all#%d:%s:signal=%s", at, point, signal)
+			continue
+		case varied && kind == 8:
+			add(at, "event#%d:delay=%dms", 1+at%maxFrame, wait)
+			continue
+		case kind == 9:
 			add(at, "all#%d:%s:delay=%dms", at, point, wait)
 			continue
 		}

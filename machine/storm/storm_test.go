@@ -16,6 +16,7 @@ var targets = []storm.Target{{Card: "card0", Connectors: []string{"DP-1", "HDMI-
 // TestSteps makes storms: they are rules, and can be repeated.
 func TestSteps(t *testing.T) {
 	different := make(map[string]bool)
+	kinds := map[string]bool{"frame#": false, "vblank#": false, "event#": false, "badlink=": false, "signal=": false, "unplug=": false, "error=": false}
 	for seed := range uint64(100) {
 		spec := storm.Spec{Seed: seed, Count: 15, Span: 50}
 		steps := spec.Steps(targets)
@@ -30,6 +31,14 @@ func TestSteps(t *testing.T) {
 			if _, err := aim.Parse(step); err != nil {
 				t.Errorf("seed %d: %v", seed, err)
 			}
+			for kind := range kinds {
+				kinds[kind] = kinds[kind] || strings.Contains(step, kind)
+			}
+		}
+	}
+	for kind, found := range kinds {
+		if !found {
+			t.Errorf("no storm has %s", kind)
 		}
 	}
 	if len(different) != 100 {
