@@ -46,6 +46,9 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) (any, error) {
 	if request.Picture == nil {
 		return nil, bad(errors.New("there is no picture to compare with"))
 	}
+	if err := holdPictures(r, asked, request.Picture, request.Mask); err != nil {
+		return nil, err
+	}
 	want, err := decodePNG(request.Picture)
 	if err != nil {
 		return nil, bad(fmt.Errorf("picture: %w", err))

@@ -162,6 +162,9 @@ func (s *Server) screenshot(_ http.ResponseWriter, r *http.Request) (any, error)
 	if err != nil {
 		return nil, refuse("screenshot", "screenshot "+place(c, connector), c, err)
 	}
+	if err := hold(r, "screenshot "+place(c, connector), int64(len(picture.Pix))); err != nil {
+		return nil, err
+	}
 	return picture, nil
 }
 

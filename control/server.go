@@ -15,6 +15,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,7 @@ type Server struct {
 	http   http.Server
 	served chan error
 	end    context.CancelCauseFunc // of all requests
+	memory memory                  // that requests hold
 
 	mu       sync.Mutex
 	ended    bool
@@ -89,7 +91,7 @@ func Serve(m *machine.Machine, opts Options) (*Server, error) {
 		Handler:     s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnContext: withPeer,
 	}
-	go func() { s.served <- s.http.Serve(l) }()
+	go func() { s.served <- s.http.Serve(&limitedListener{UnixListener: l}) }()
 	return s, nil
 }
 
@@ -144,7 +146,7 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 // checkPeer returns an error if the client belongs to another user. Root may do
 // everything.
 func checkPeer(c net.Conn) error {
-	raw, err := c.(*net.UnixConn).SyscallConn()
+	raw, err := c.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -215,7 +217,9 @@ func (s *Server) handler() http.Handler {
 			s.answer(w, r, nil, &Error{Code: CodeForbidden, Asked: asked, Reason: err.Error(), Advice: "run the client as the user of the machine"})
 			return
 		}
-		mux.ServeHTTP(w, r)
+		ctx, release := s.memory.holding(r.Context())
+		defer release()
+		mux.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -246,14 +250,37 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result any, err 
 	_ = json.NewEncoder(w).Encode(result)
 }
 
+// readBody reads the body of a request as a whole, so that one that is too large
+// is refused fast.
+func readBody(w http.ResponseWriter, r *http.Request, asked string) ([]byte, error) {
+	limited := http.MaxBytesReader(w, r.Body, maxBody)
+	switch size := r.ContentLength; {
+	case size > maxBody: // it is read, so that the client gets the answer
+		_, err := io.Copy(io.Discard, limited)
+		return nil, err
+	case size < 0: // unknown
+		if err := hold(r, asked, 2*maxBody); err != nil {
+			return nil, err
+		}
+	case size > freeBody: // the body, and what is decoded from it
+		if err := hold(r, asked, 2*size); err != nil {
+			return nil, err
+		}
+	}
+	return io.ReadAll(limited)
+}
+
 // decode reads the body of a request into value. An empty body leaves value as
 // it is.
 func decode(w http.ResponseWriter, r *http.Request, asked string, value any) error {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(ioTimeout))
 	defer control.SetReadDeadline(time.Time{})
-	// The body is read first, so that one that is too large is refused fast.
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r, asked)
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		return refusal
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err == nil {

@@ -37,6 +37,9 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	asked := "wait " + place(c, request.Connector)
+	if err := holdPictures(r, asked, request.Matches, request.Mask); err != nil {
+		return nil, err
+	}
 	wait, timeout, err := request.parse()
 	if err != nil {
 		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: err.Error()}
@@ -114,6 +117,22 @@ func pictureOptions(want *image.NRGBA, tolerance int, mask []byte) (opts picture
 		return opts, fmt.Errorf("the mask has %dx%d pixels, the picture %dx%d", mask.X, mask.Y, size.X, size.Y)
 	}
 	return opts, nil
+}
+
+// holdPictures counts the memory that PNG pictures of a client need. What is no
+// picture needs none.
+func holdPictures(r *http.Request, asked string, pictures ...[]byte) error {
+	for _, data := range pictures {
+		c, err := png.DecodeConfig(bytes.NewReader(data))
+		if err != nil || c.Width*c.Height > maxPixels {
+			continue // decodePNG refuses it
+		}
+		// What png decodes can have 8 bytes a pixel, and its copy has 4.
+		if err := hold(r, asked, 12*int64(c.Width)*int64(c.Height)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decodePNG decodes a picture of a client.

@@ -96,6 +96,22 @@ func pythonClient(t *testing.T, dir string) {
 	}
 }
 
+// TestPythonClient runs a test of each method of the Python client.
+func TestPythonClient(t *testing.T) {
+	dir := workplace(t)
+	pythonClient(t, dir)
+	test, err := os.ReadFile("testdata/test_client.py")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "test_client.py"), test, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := run(t, dir, "pytest-3", "-q"); !strings.Contains(out, "4 passed") {
+		t.Errorf("not all tests ran:\n%s", out)
+	}
+}
+
 // TestSteering runs the tests that use the Python client.
 func TestSteering(t *testing.T) {
 	dir := workplace(t)

@@ -219,6 +219,13 @@ class Machine:
         finally:
             connection.close()
 
+    def view(self, address=None):
+        """Open the page of udrm view, and return its URL with its token.
+
+        address is one of the loopback interface, such as "127.0.0.1:8080".
+        """
+        return self._call("POST", "view", body={"address": address})["url"]
+
     def _call(self, method, *path, query=None, body=None):
         url = "/v1/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
         if query:
