@@ -7,8 +7,12 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/machine/config"
 )
 
@@ -65,6 +69,35 @@ func TestSwayHotplug(t *testing.T) {
 		t.Fatal(err)
 	}
 	shows("DP-1", 1280, 1024)
+	shows("HDMI-A-1", 1920, 1080)
+
+	// A hub of DisplayPort MST: a connector comes in place of DP-1, whose CRTC it
+	// needs, and goes.
+	if err := card.Disconnect(t.Context(), "DP-1"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "sway switches DP-1 off again", func() bool {
+		_, err := card.Screenshot("DP-1")
+		return err != nil
+	})
+	fourth, err := config.ParseMonitor("Fourth:1440x900", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		name, err := card.AddConnector(t.Context(), uapi.ModeConnectorDisplayPort, fourth.Monitor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shows(name, 1440, 900)
+		if err := card.RemoveConnector(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+		display, _ := drm.PartOf[*kms.ModeConfig](card.Device())
+		await(t, "sway lets the connector go", func() bool {
+			return !slices.ContainsFunc(display.Connectors(), func(c *kms.Connector) bool { return !c.Registered() })
+		})
+	}
 	shows("HDMI-A-1", 1920, 1080)
 	c.stdin.Close()
 	lines := <-said

@@ -65,9 +65,16 @@ func (c *Connector) showForce() string {
 	return forceNames[c.forced] + "\n"
 }
 
+// maxForce is the size of the longest write to the debugfs file force: the kernel
+// has no room for "unspecified" and a newline.
+const maxForce = 11
+
 // storeForce handles a write to the debugfs file force, which affects the next
 // probe.
 func (c *Connector) storeForce(data string) error {
+	if len(data) > maxForce {
+		return invalid("force of %s: %d bytes (limit %d); write unspecified without a newline", c.Name(), len(data), maxForce)
+	}
 	word := strings.TrimSuffix(data, "\n")
 	for f, name := range forceNames {
 		if word == name {
@@ -91,10 +98,11 @@ func (c *Connector) showOverride() string {
 }
 
 // storeOverride handles a write to the debugfs file edid_override: an EDID that
-// replaces that of the monitor, or "reset". It affects the next probe.
+// replaces that of the monitor, or "reset" without a newline. It affects the next
+// probe.
 func (c *Connector) storeOverride(data string) error {
 	var override *Monitor
-	if strings.TrimSuffix(data, "\n") != "reset" {
+	if data != "reset" {
 		err := edid.Check([]byte(data))
 		if err == nil {
 			override, err = MonitorFromEDID([]byte(data))

@@ -76,6 +76,8 @@ func TestForce(t *testing.T) {
 	probe()
 	check("off, after it", uapi.ModeDisconnected, nil, "off", false)
 	f.must(debugfs("force").Store("unspecified"))
+	want(t, "a word with a newline that has no room", debugfs("force").Store("unspecified\n"), unix.EINVAL)
+	want(t, "reset with a newline", debugfs("edid_override").Store("reset\n"), unix.EINVAL)
 	want(t, "a word for force", debugfs("force").Store("on-digital"), unix.EINVAL)
 
 	timing, err := mode.For(1280, 720, 60)
@@ -92,4 +94,19 @@ func TestForce(t *testing.T) {
 	f.must(debugfs("edid_override").Store("reset"))
 	probe()
 	check("its own EDID", uapi.ModeConnected, []byte("its own"), "unspecified", false)
+
+	// Without a monitor, there are fallback modes, not those of the monitor that
+	// was pulled out.
+	f.must(f.device.WithGuard(func(dev *drm.RegisteredDevice) error {
+		c.Hotplug(dev, uapi.ModeDisconnected, &kms.Monitor{EDID: other, Modes: []mode.Mode{timing}})
+		return nil
+	}))
+	heard = nil
+	f.must(status("on\n"))
+	check("forced on without a monitor", uapi.ModeConnected, nil, "on", true)
+	if v := f.view(c.ID()); v.widthMM != 0 || v.sysModes != "1024x768\n800x600\n800x600\n848x480\n640x480\n" {
+		t.Errorf("forced on without a monitor: %+v", v)
+	}
+	f.must(status("detect\n"))
+	check("detected", uapi.ModeDisconnected, nil, "unspecified", true)
 }

@@ -48,7 +48,7 @@ func (c *Connector) probe() {
 	}
 	var data []byte
 	var tile *edid.Tile
-	if m := cmp.Or(c.override, c.monitor, &Monitor{}); now.connection != uapi.ModeDisconnected {
+	if m := cmp.Or(c.override, c.readable(), &Monitor{}); now.connection != uapi.ModeDisconnected {
 		now.modes = c.usableModes(m.Modes)
 		now.widthMM, now.heightMM = m.WidthMM, m.HeightMM
 		now.nonDesktop = m.NonDesktop
@@ -60,6 +60,16 @@ func (c *Connector) probe() {
 	now.edid = c.display.replaceBlob(c.probed.edid, data)
 	now.tile = c.display.replaceBlob(c.probed.tile, c.display.tiles.property(c, tile))
 	c.probed = now
+}
+
+// readable returns the monitor that the driver finds, or nil. A connector that is
+// forced on without a monitor has none whose EDID could be read. The caller holds
+// mu.
+func (c *Connector) readable() *Monitor {
+	if c.connection == uapi.ModeDisconnected && c.monitor != nil && c.monitor.EDID != nil {
+		return nil
+	}
+	return c.monitor
 }
 
 // lastProbe returns the result of the last probe.
