@@ -42,16 +42,16 @@ type Caller interface {
 	// EMFILE if the process has too many descriptors.
 	InstallFD(fd int, cloexec bool) (int32, error)
 
-	// StatFD is fstat(2) of an open file of the calling process. It tells files
-	// of InstallFD from others. It fails with EBADF if the process has no such
+	// StatFD sets the device, the inode and the mode of an open file of the
+	// calling process. They tell files of InstallFD from others. It fails with EBADF if the process has no such
 	// descriptor, or has a character device open with O_PATH, which does not
 	// prove that the process may use it.
 	StatFD(fd int32, st *unix.Stat_t) error
 
-	// DupFD returns another descriptor for an open file of the calling process,
-	// such as an eventfd, which cannot be opened again. The caller of DupFD
-	// must close it. DupFD fails with EBADF if the process has no such
-	// descriptor.
+	// DupFD returns another descriptor for an eventfd of the calling process,
+	// which cannot be opened again. The caller of DupFD must close it. DupFD
+	// fails with EBADF if the process has no such descriptor. It may fail with
+	// EINVAL if the descriptor is no eventfd.
 	DupFD(fd int32) (int, error)
 
 	// InstallFile makes a file and gives the calling process a descriptor for

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -273,4 +274,27 @@ func TestHostileJail(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(outside, "made")); err == nil {
 		t.Error("the client has made a directory outside of its root")
 	}
+}
+
+// TestHostileLog has a client write what is refused, many bytes at a time. What
+// it makes the host log is short.
+func TestHostileLog(t *testing.T) {
+	class := drm.NewClass(drm.ClassOptions{})
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	lines := new(longest)
+	h := newHost(t, class, host.Options{Logger: slog.New(slog.NewTextHandler(lines, nil))})
+	cmd := asUser(exec.Command(hostileClient(), "refused"), nobody)
+	run(t, h, cmd)
+	const most = 1024
+	if n := lines.bytes.Load(); n == 0 || n > most {
+		t.Errorf("the longest line of the log has %d bytes, want 1 to %d", n, most)
+	}
+}
+
+// longest remembers the length of the longest line that is written to it.
+type longest struct{ bytes atomic.Int64 }
+
+func (l *longest) Write(line []byte) (int, error) {
+	l.bytes.Store(max(l.bytes.Load(), int64(len(line)))) // a handler writes one line at a time
+	return len(line), nil
 }

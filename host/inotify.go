@@ -43,7 +43,7 @@ func (c *call) inotifyAddWatch() {
 
 // watch adds a watch on the copy of a virtual directory or file.
 func (c *call) watch(p place, mask uint32) (wd int, err error) {
-	inotify, err := c.tid().DupFD(int(c.fd(0)))
+	inotify, err := c.tid().DupFD(int(c.fd(0)), thread.Inotify)
 	if err != nil {
 		return -1, err
 	}

@@ -89,7 +89,7 @@ func (r *request) StatFD(fd int32, st *unix.Stat_t) error {
 }
 
 func (r *request) DupFD(fd int32) (int, error) {
-	dup, err := r.tid.DupFD(int(fd))
+	dup, err := r.tid.DupFD(int(fd), thread.EventFD)
 	if err == nil && !r.listener.Valid(r.id) {
 		_ = unix.Close(dup)
 		return -1, unix.EBADF

@@ -27,7 +27,32 @@ func (c *call) openat2() {
 		return
 	}
 	flags, mode, resolve := binary.NativeEndian.Uint64(how[0:]), binary.NativeEndian.Uint64(how[8:]), binary.NativeEndian.Uint64(how[16:])
+	if !validOpenHow(flags, mode, resolve) {
+		c.proceed() // EINVAL
+		return
+	}
 	c.openBy(c.fd(0), c.arg(1), int(flags), uint32(mode), resolve)
+}
+
+// validOpenHow reports whether openat2 accepts a struct open_how.
+func validOpenHow(flags, mode, resolve uint64) bool {
+	const (
+		largeFile = 0o100000 // O_LARGEFILE of the kernel
+		cached    = 0x20     // RESOLVE_CACHED
+		makes     = unix.O_CREAT | unix.O_TMPFILE&^unix.O_DIRECTORY
+		path      = unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+		known     = path | makes | unix.O_ACCMODE | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND | unix.O_NONBLOCK |
+			unix.O_SYNC | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME | largeFile
+		resolves = unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT | cached
+		both     = unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT
+	)
+	switch {
+	case flags&^known != 0, resolve&^resolves != 0, resolve&both == both, mode&^permMask != 0:
+		return false
+	case flags&unix.O_PATH != 0:
+		return flags&^path == 0 && mode == 0
+	}
+	return flags&makes != 0 || mode == 0
 }
 
 func (c *call) openPath(dirfd int32, addr uint64, flags int, mode uint32) {
@@ -49,6 +74,8 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 		c.proceed()
 	case err != nil:
 		c.fail(err)
+	case resolve&unix.RESOLVE_NO_XDEV != 0 && !p.native && c.crossesMount(dirfd, addr, p.Path):
+		c.fail(unix.EXDEV)
 	case p.Magic:
 		c.reopen(p.Path, flags)
 	case p.Node != nil:
@@ -60,6 +87,19 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 	default:
 		c.openReal(p.Path, flags, mode)
 	}
+}
+
+// crossesMount reports whether the virtual file at the end of a path is in
+// another file system than the start of it.
+func (c *call) crossesMount(dirfd int32, addr uint64, to string) bool {
+	from := "/"
+	if raw, err := c.readString(addr); err == nil && raw[0] != '/' {
+		if from, _, err = c.base(dirfd); err != nil {
+			return false
+		}
+	}
+	var start, end unix.Stat_t
+	return c.tid().Identify(fileSystem(from), &start) == nil && c.tid().Identify(fileSystem(to), &end) == nil && start.Dev != end.Dev
 }
 
 // reopen opens the file behind a link of /proc again.

@@ -196,8 +196,20 @@ func Wait(done <-chan struct{}, limit time.Duration, stop <-chan struct{}) {
 	}
 }
 
-// maxLogged bounds how much of a write is logged.
-const maxLogged = 64
+// maxLogged bounds how much of a write is logged, and maxLoggedError how much of
+// an error, which may quote it.
+const (
+	maxLogged      = 64
+	maxLoggedError = 256
+)
+
+// shortened returns an error whose text is not too long for the log.
+func shortened(err error) error {
+	if err == nil || len(err.Error()) <= maxLoggedError {
+		return err
+	}
+	return errors.New(err.Error()[:maxLoggedError] + "…")
+}
 
 func store(f func(string) error, data string) (err error) {
 	defer func() {
@@ -205,7 +217,7 @@ func store(f func(string) error, data string) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return f(data)
+	return shortened(f(data))
 }
 
 // Bounds of what one call waits for.

@@ -28,6 +28,8 @@ var opening = map[string][]string{
 var allowed = map[string]string{
 	"internal/thread/root.go": "the paths of programs, confined",
 
+	"internal/thread/prompt.go": "what root.go looks at, confined; /proc/TID",
+
 	"internal/thread/credentials.go": "/proc/TID",
 	"internal/thread/fds.go":         "/proc/TID",
 	"internal/thread/inspect.go":     "/proc/TID",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,11 +74,11 @@ func parseMask(text []byte) uint64 {
 	return mask
 }
 
-// StatFD is fstat(2) of an open file of the thread. EBADF when the descriptor
-// is not open. EBADF also for an O_PATH descriptor of a character device: any
+// StatFD returns the identity and type of an open file of the thread. EBADF when the
+// descriptor is not open. EBADF also for an O_PATH descriptor of a character device: any
 // user can make one of a device that they may not open.
 func (t ID) StatFD(fd int32, st *unix.Stat_t) error {
-	switch err := unix.Stat(t.FDPath(fd), st); {
+	switch err := statCached(unix.AT_FDCWD, t.FDPath(fd), 0, st); {
 	case err == unix.ENOENT:
 		return unix.EBADF
 	case err != nil:
@@ -93,7 +94,7 @@ func (t ID) StatFD(fd int32, st *unix.Stat_t) error {
 // about it must be of the same file.
 func (t ID) isOpen(fd int32, st *unix.Stat_t) bool {
 	var stx unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, t.FDPath(fd), 0, unix.STATX_INO|unix.STATX_MNT_ID, &stx)
+	err := unix.Statx(unix.AT_FDCWD, t.FDPath(fd), unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID, &stx)
 	if err != nil || stx.Ino != st.Ino || unix.Mkdev(stx.Dev_major, stx.Dev_minor) != st.Dev {
 		return false
 	}
@@ -101,10 +102,47 @@ func (t ID) isOpen(fd int32, st *unix.Stat_t) bool {
 	return err == nil && info.flags&unix.O_PATH == 0 && info.mount == stx.Mnt_id && info.inode == stx.Ino
 }
 
-// DupFD returns another descriptor of an open file of the thread. EBADF when
-// the descriptor is not open; EPERM when the kernel or a container's profile
+// Links of /proc to files without a path.
+const (
+	EventFD = "anon_inode:[eventfd]"
+	Inotify = "anon_inode:inotify"
+)
+
+// DupFD returns another descriptor of an open file of the thread, whose link in
+// /proc must be the given one. EBADF when the descriptor is not open; EINVAL
+// when it is something else; EPERM when the kernel or a container's profile
 // forbids it.
-func (t ID) DupFD(fd int) (int, error) {
+//
+// To close a file of FUSE can take for ever, and a program can replace its
+// descriptor at any time. What turns out to be another file is left open.
+func (t ID) DupFD(fd int, link string) (int, error) {
+	var buf [64]byte
+	switch text, err := t.FD(fd, buf[:]); {
+	case err != nil:
+		return -1, unix.EBADF
+	case string(text) != link:
+		return -1, unix.EINVAL
+	case strays.Load() >= maxStrays:
+		return -1, unix.EMFILE
+	}
+	dup, err := t.dupFD(fd)
+	if err != nil {
+		return -1, err
+	}
+	n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(dup), buf[:])
+	if err != nil || string(buf[:n]) != link {
+		strays.Add(1)
+		return -1, unix.EINVAL
+	}
+	return dup, nil
+}
+
+// strays counts the descriptors that DupFD has left open.
+var strays atomic.Int32
+
+const maxStrays = 64
+
+func (t ID) dupFD(fd int) (int, error) {
 	process, err := t.process()
 	if err != nil {
 		return -1, err

@@ -17,7 +17,8 @@ import (
 // cannot leave it (RESOLVE_IN_ROOT). It follows no link (RESOLVE_NO_SYMLINKS),
 // so a link exchanged during the walk cannot redirect it, neither to
 // /proc/self, which would be this process, nor to an open file
-// (RESOLVE_NO_MAGICLINKS). It runs with the credentials of the thread. The
+// (RESOLVE_NO_MAGICLINKS). It waits for no server of a file system (prompt.go):
+// EAGAIN when it had to. It runs with the credentials of the thread. The
 // descriptor that was checked is the one that is used.
 
 const resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
@@ -38,7 +39,7 @@ func (t ID) lookBy(path string, flags int, resolve uint64, as func(func() error)
 	}
 	defer unix.Close(root)
 	return as(func() error {
-		fd, err := unix.Openat2(root, path, &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve})
+		fd, err := t.openPromptly(root, path, flags, resolve)
 		if err != nil {
 			return err
 		}
@@ -61,11 +62,17 @@ func (t ID) LinkHint(path string) (target string, err error) {
 
 func (t ID) readlink(path string, resolve uint64) (target string, err error) {
 	err = t.lookBy(path, unix.O_PATH|unix.O_NOFOLLOW, resolve, t.as, func(fd int) error {
+		var st unix.Stat_t
+		switch err := statCached(fd, "", unix.AT_EMPTY_PATH, &st); {
+		case err != nil:
+			return err
+		case st.Mode&unix.S_IFMT != unix.S_IFLNK:
+			return unix.EINVAL
+		case !t.isPrompt(fd):
+			return unix.EAGAIN
+		}
 		var buf [unix.PathMax]byte
 		n, err := unix.Readlinkat(fd, "", buf[:])
-		if err == unix.ENOENT {
-			return unix.EINVAL // readlinkat(2) says so of an O_PATH descriptor
-		}
 		target = string(buf[:max(n, 0)])
 		return err
 	})
@@ -82,12 +89,15 @@ func (t ID) Identify(path string, st *unix.Stat_t) error {
 
 // Entries lists the directory at path, as the program sees it.
 func (t ID) Entries(path string) (entries []os.DirEntry, err error) {
-	err = t.look(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, func(fd int) error {
-		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	err = t.look(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, func(fd int) error {
+		if !t.isPrompt(fd) {
+			return unix.EAGAIN
+		}
+		opened, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
-		dir := os.NewFile(uintptr(dup), path)
+		dir := os.NewFile(uintptr(opened), path)
 		defer dir.Close()
 		entries, err = dir.ReadDir(-1)
 		return err
@@ -131,6 +141,9 @@ func asOurselves(f func() error) error { return f() }
 func (t ID) lookProcBy(path string, as func(func() error) error, f func(dir int, name string) error) error {
 	dir, name := filepath.Split(path)
 	return t.lookBy(dir, unix.O_PATH|unix.O_DIRECTORY, resolve, as, func(fd int) error {
+		if !t.isPrompt(fd) {
+			return unix.EINVAL
+		}
 		var fs unix.Statfs_t
 		if err := unix.Fstatfs(fd, &fs); err != nil {
 			return err

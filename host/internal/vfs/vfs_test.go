@@ -10,7 +10,7 @@ import (
 )
 
 // real is a small real file tree: it maps paths to the targets of links.
-// Directories are "", and other files "file".
+// Directories are "", other files "file", and "unknown" cannot be looked at.
 type real map[string]string
 
 func (r real) Readlink(p string) (string, error) {
@@ -21,6 +21,8 @@ func (r real) Readlink(p string) (string, error) {
 		return "", unix.ENOENT
 	case target == "magic":
 		return "", ErrMagic
+	case target == "unknown":
+		return "", ErrUnknown
 	case target == "file" && isDir:
 		return "", unix.ENOTDIR
 	case target == "", target == "file":
@@ -60,7 +62,7 @@ var testReal = real{
 	"/sys/bus":                         "", "/sys/bus/platform": "", "/sys/bus/platform/devices": "", "/sys/bus/platform/drivers": "",
 	"/dev": "", "/dev/null": "file", "/dev/fd": "/proc/self/fd", "/etc": "", "/etc/passwd": "file",
 	"/proc": "", "/proc/self": "12", "/proc/12": "", "/proc/12/fd": "", "/proc/12/fd/3": "magic", "/proc/12/fd/4": "/dev/dri",
-	"/home": "", "/home/link": "/dev", "/home/a": "b", "/home/b": "a",
+	"/mnt": "", "/mnt/slow": "unknown", "/home": "", "/home/link": "/dev", "/home/a": "b", "/home/b": "a",
 	"/sys/dev": "", "/sys/dev/char": "", "/sys/dev/char/226:128": "../../real", "/sys/dev/char/1:3": "../../mem",
 }
 
@@ -85,6 +87,9 @@ func TestWalk(t *testing.T) {
 		{"/dev/null", "../dri/card0", true, "", "", false, unix.ENOTDIR},
 		{"/", "/etc/passwd/../../dev/dri/card0", true, "", "", false, unix.ENOTDIR},
 		{"/", "/no/../dev/dri/card0", true, "", "", false, unix.ENOENT},
+		{"/", "/mnt/slow", true, "/mnt/slow", "real", false, nil},
+		{"/", "/mnt/slow/x/../y", true, "/mnt/slow/x/../y", "real", false, nil},
+		{"/dev/dri", "../../mnt/slow/x", true, "/mnt/slow/x", "real", true, nil},
 		{"/", "/etc/../dev/dri/card0", true, "/dev/dri/card0", "char", false, nil},
 		{"/", "/dev//./dri/../dri/card0", true, "/dev/dri/card0", "char", true, nil},
 		{"/", "/run/udev/data/../data", true, "/run/udev/data", "dir", true, nil},

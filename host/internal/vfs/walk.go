@@ -9,14 +9,18 @@ import (
 
 // Real is what is really there, as the program sees it.
 type Real interface {
-	// Readlink reads a symbolic link. EINVAL when path is something else, and
-	// [ErrMagic] for a link of /proc that leads to a virtual file that is
+	// Readlink reads a symbolic link. EINVAL when path is something else,
+	// [ErrUnknown] when it cannot be known, and [ErrMagic] for a link of /proc that leads to a virtual file that is
 	// open and not to a path.
 	Readlink(path string) (string, error)
 }
 
 // ErrMagic is what [Real].Readlink returns for the link of an open file.
 var ErrMagic = errors.New("vfs: the link leads to an open file")
+
+// ErrUnknown is what [Real].Readlink returns for a path at which it cannot look.
+// The walk ends there: the rest of the path is taken for real.
+const ErrUnknown = unix.EAGAIN
 
 // Rules restrict a walk, as flags of open(2) and openat2(2) do.
 type Rules struct {
@@ -78,7 +82,7 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 			if n == nil {
 				// A file has no parent, and one must be able to enter a
 				// directory to leave it.
-				if _, err := real.Readlink(join(cur, ".")); err != unix.EINVAL {
+				if _, err := real.Readlink(join(cur, ".")); err != unix.EINVAL && err != ErrUnknown {
 					return Place{Path: cur, Virtual: virtual}, err
 				}
 			} else if !virtual {
@@ -123,6 +127,9 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 				return at, nil
 			case errors.Is(err, ErrMagic):
 				return at, unix.ENOTDIR
+			case err == ErrUnknown:
+				at.Path = join(p, strings.TrimLeft(after, "/"))
+				return at, nil
 			case err != nil:
 				return at, err
 			}

@@ -116,6 +116,10 @@ func resolved([]string) {
 		{sys, "class/drm/card0/dev", unix.RESOLVE_BENEATH, 0},
 		{sys, "class/drm/card0/dev", unix.RESOLVE_NO_SYMLINKS, unix.ELOOP},
 		{unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d/card0", dri), unix.RESOLVE_NO_MAGICLINKS, unix.ELOOP},
+		{dri, "card0", unix.RESOLVE_NO_XDEV, 0},
+		{unix.AT_FDCWD, "/sys/class/drm/card0/dev", unix.RESOLVE_NO_XDEV, unix.EXDEV},
+		{dri, "card0", unix.RESOLVE_BENEATH | unix.RESOLVE_IN_ROOT, unix.EINVAL},
+		{dri, "card0", 1 << 20, unix.EINVAL},
 	} {
 		fd, err := unix.Openat2(c.dirfd, c.path, &unix.OpenHow{Flags: unix.O_RDONLY, Resolve: c.resolve})
 		want(err, c.errno, fmt.Sprintf("%s with resolve %#x", c.path, c.resolve))
