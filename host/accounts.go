@@ -39,8 +39,7 @@ func newAccounts() *accounts {
 	}
 	var memory unix.Sysinfo_t
 	if err := unix.Sysinfo(&memory); err == nil {
-		// Twice the memory: most pages of most buffers are never written.
-		limits[drm.BufferBytes] = 2 * int64(memory.Totalram) * int64(memory.Unit)
+		limits[drm.BufferBytes] = int64(memory.Totalram) * int64(memory.Unit)
 		limits[drm.BlobBytes] = int64(memory.Totalram) * int64(memory.Unit) / 8
 	}
 	return &accounts{quota: drm.NewQuota(limits), byGroup: make(map[int]*drm.Account), sweepAt: minSweep}

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/files"
 )
@@ -20,6 +21,9 @@ func (c *call) Within(pid int) bool {
 
 // PID implements files.Caller.
 func (c *call) PID() int { return c.client().PID }
+
+// Account implements files.Caller.
+func (c *call) Account() *drm.Account { return c.account }
 
 // Wait implements files.Caller.
 func (c *call) Wait(done <-chan struct{}, limit time.Duration) {

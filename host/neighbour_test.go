@@ -20,8 +20,12 @@ import (
 //	go test -run - -bench Neighbour -benchtime 1x ./host
 func BenchmarkNeighbour(b *testing.B) {
 	var alone float64 // an open, in µs
-	for _, beside := range []string{"", "flood spin 4", "flood ioctl 4", "flood stat 4", "flood open 4", "flood map 4", "flood close 2", "flood fbclose 2",
-		"flood socket 4", "reads 4200", "more dumb", "more file", "more control", "more dmabuf", "more lease", "more blob"} {
+	for _, beside := range []string{
+		"", "flood spin 4", "flood ioctl 4", "flood stat 4", "flood open 4", "flood map 4", "flood close 2", "flood fbclose 2", "flood socket 4",
+		"flood fill 2", "flood many 4", "flood links 4", "flood write 2", "reads 4200",
+		"more dumb", "more dumbmap", "more fb", "more blob", "more name", "more syncobj", "more timeline", "more file", "more dmabuf", "more lease",
+		"more control", "more snapshot",
+	} {
 		name := beside
 		if beside == "" {
 			name = "alone"
@@ -32,7 +36,7 @@ func BenchmarkNeighbour(b *testing.B) {
 			first := drmtest.Bind(b, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 			drmtest.Bind(b, platform, "vkms.1", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
 			// As the command does.
-			h := newHost(b, class, host.Options{RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true})
+			h := newHost(b, class, host.Options{RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true, EveryUser: true})
 			a := &arena{h, b, class, first}
 			var flood *attack
 			if beside != "" {

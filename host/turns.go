@@ -56,8 +56,9 @@ type postponed struct {
 }
 
 func newTurns(h *Host) *turns {
-	// Two thirds, as of other resources (drm.Quota).
-	return &turns{host: h, share: max(2, runtime.GOMAXPROCS(0)*2/3), groups: make(map[*drm.Account]*group)}
+	// More would not be served faster, and the Go scheduler would make calls of
+	// other groups wait.
+	return &turns{host: h, share: max(2, runtime.NumCPU()), groups: make(map[*drm.Account]*group)}
 }
 
 // begin reports whether the worker is to serve the call now. Otherwise the call

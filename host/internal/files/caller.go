@@ -14,6 +14,9 @@ type Caller interface {
 	// PID returns the id of the process that makes the call.
 	PID() int
 
+	// Account returns the account of the process group that makes the call.
+	Account() *drm.Account
+
 	// Wait returns when done is closed, when limit has passed, or when nothing
 	// waits for the answer to the call any more. A limit of 0 is none.
 	Wait(done <-chan struct{}, limit time.Duration)

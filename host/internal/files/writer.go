@@ -23,7 +23,9 @@ import (
 //   - without limit if its own process has the attribute open, as write(2) does
 //     in the kernel;
 //   - for storeWait at most in all other cases. So a program that is told of a
-//     write nearly always finds that it has taken effect.
+//     write nearly always finds that it has taken effect. Programs of other
+//     process groups wait that long in all while the process goes on writing, so
+//     that they do not wait all the time.
 type writer struct {
 	pid     int
 	program any
@@ -35,6 +37,8 @@ type writer struct {
 	// Guarded by Attributes.mu.
 	open  map[int]*attribute // by our end
 	since time.Time          // when the pass began
+	burst time.Time          // when the first pass began after a rest
+	rest  time.Time          // when the last pass ended
 	done  chan struct{}      // closed at the end of the pass, or of the next one
 }
 
@@ -117,6 +121,9 @@ const (
 func (t *Attributes) pass(w *writer) (stored, last bool) {
 	t.mu.Lock()
 	w.since = time.Now()
+	if w.since.Sub(w.rest) > storeWait {
+		w.burst = w.since
+	}
 	t.busy[w] = struct{}{} // before the data is taken: a call finds one or the other
 	t.mu.Unlock()
 	var events [maxPass]unix.EpollEvent
@@ -137,6 +144,7 @@ func (t *Attributes) pass(w *writer) (stored, last bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.busy, w)
+	w.rest = time.Now()
 	close(w.done)
 	w.done = make(chan struct{})
 	return n != 0, len(ready) > 0 && t.dropLocked(w)
@@ -174,6 +182,9 @@ func (t *Attributes) take(w *writer, a *attribute, limit int) (taken int) {
 
 // Within, PID and Wait implement Caller for what is done before a store.
 func (w *writer) Within(pid int) bool { return pid == w.pid }
+
+// Account implements Caller.
+func (w *writer) Account() *drm.Account { return w.account }
 
 // PID implements Caller.
 func (w *writer) PID() int { return w.pid }
@@ -258,6 +269,15 @@ type unstored struct {
 	done  <-chan struct{}
 }
 
+// unstoredLocked returns what call c must know of w. since is when the pass began
+// or will begin.
+func (w *writer) unstoredLocked(c Caller, since time.Time) unstored {
+	if c.Account() != w.account && since.Sub(w.rest) <= storeWait {
+		since = w.burst
+	}
+	return unstored{w.pid, since, w.done}
+}
+
 // unstored returns the processes that a call may have to wait for.
 func (t *Attributes) unstored(c Caller) (list []unstored) {
 	var events [maxDrained]unix.EpollEvent
@@ -269,28 +289,28 @@ func (t *Attributes) unstored(c Caller) (list []unstored) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for w := range t.busy {
-		list = append(list, unstored{w.pid, w.since, w.done})
+		list = append(list, w.unstoredLocked(c, w.since))
 	}
 	for _, e := range events[:max(n, 0)] {
 		if w := t.byEpoll[int(e.Fd)]; w != nil && w.pid != pid {
-			list = t.appendWaiting(list, w)
+			list = t.appendWaiting(list, c, w)
 		}
 	}
 	if w := t.writers[pid]; w != nil {
-		list = t.appendWaiting(list, w)
+		list = t.appendWaiting(list, c, w)
 	}
 	return list
 }
 
 // appendWaiting appends a process to list if the next pass is sure to come: data
 // waits, and none is in progress. The caller holds t.mu.
-func (t *Attributes) appendWaiting(list []unstored, w *writer) []unstored {
+func (t *Attributes) appendWaiting(list []unstored, c Caller, w *writer) []unstored {
 	if _, busy := t.busy[w]; busy {
 		return list
 	}
 	var event [1]unix.EpollEvent
 	if n, _ := unix.EpollWait(w.epoll, event[:], 0); n > 0 {
-		list = append(list, unstored{w.pid, time.Now(), w.done})
+		list = append(list, w.unstoredLocked(c, time.Now()))
 	}
 	return list
 }
@@ -307,7 +327,7 @@ func (t *Attributes) Await(program any) {
 			if _, busy := t.busy[w]; busy {
 				list = append(list, unstored{done: w.done})
 			} else {
-				list = t.appendWaiting(list, w)
+				list = t.appendWaiting(list, w, w)
 			}
 		}
 		t.mu.Unlock()

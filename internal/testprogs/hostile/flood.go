@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/fence/swsync"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
 )
@@ -51,11 +53,68 @@ var floods = map[string]func(card *kmsclient.Card){
 			}
 		})
 	},
+	// Memory that is written, and freed.
+	"fill": func(card *kmsclient.Card) {
+		b, err := card.NewBuffer(1024, 1024)
+		if err != nil {
+			return
+		}
+		fillPixels(b.Pixels, 1)
+		_ = unix.Munmap(b.Pixels)
+		_ = card.RemoveFB(b.FB)
+		_ = card.DestroyDumb(b.Handle)
+	},
+	// Requests that look at many objects.
+	"many": func(*kmsclient.Card) {
+		withCard(func(card *kmsclient.Card) {
+			dumb, err := card.CreateDumb(16, 16, 32)
+			for i := 0; i < 5000 && err == nil; i++ {
+				_, err = card.AddFB(&dumb, uapi.FormatXRGB8888)
+			}
+			for range 100 {
+				_, _ = card.Resources()
+			}
+		})
+	},
+	// A path with many links on the way, real and virtual.
+	"links": func(*kmsclient.Card) {
+		path := "/sys/class/drm/" + strings.Repeat("card0/subsystem/", 19) + "card0/dev"
+		_ = unix.Stat(path, new(unix.Stat_t))
+	},
+	"write": func(*kmsclient.Card) {
+		fd, err := open("/sys/class/drm/card0-Virtual-1/status", unix.O_WRONLY)
+		if err != nil {
+			failf("%v", err)
+		}
+		for range 10 {
+			_, _ = unix.Write(fd, []byte("detect"))
+		}
+		_ = unix.Close(fd)
+	},
 	"socket": func(*kmsclient.Card) {
 		if s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT); err == nil {
 			_ = unix.Close(s)
 		}
 	},
+}
+
+// morePoints returns a maker of points that are never signalled, on one timeline.
+func morePoints() func(card *kmsclient.Card) error {
+	var pending, timeline uapi.SyncobjCreate
+	var point uint64
+	return func(card *kmsclient.Card) error {
+		if point++; point == 1 {
+			check(kmsclient.Ioctl(card, uapi.IoctlSyncobjCreate, &pending))
+			check(kmsclient.Ioctl(card, uapi.IoctlSyncobjCreate, &timeline))
+			sync := must(open("/sys/kernel/debug/sync/sw_sync", unix.O_RDWR))
+			create := swsync.CreateFence{Value: 1}
+			check(kmsclient.Ioctl(kmsclient.FromFD(sync), swsync.IocCreateFence, &create))
+			check(kmsclient.Ioctl(card, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{
+				Handle: pending.Handle, FD: create.Fence, Flags: uapi.SyncobjFDToHandleFlagsImportSyncFile,
+			}))
+		}
+		return kmsclient.Ioctl(card, uapi.IoctlSyncobjTransfer, &uapi.SyncobjTransfer{SrcHandle: pending.Handle, DstHandle: timeline.Handle, DstPoint: point})
+	}
 }
 
 func withCard(f func(*kmsclient.Card)) {
@@ -90,6 +149,36 @@ var makers = map[string]func(card *kmsclient.Card) error{
 		_, err := card.CreateDumb(16, 16, 32)
 		return err
 	},
+	"dumbmap": func(card *kmsclient.Card) error {
+		dumb, err := card.CreateDumb(16, 16, 32)
+		if err == nil {
+			_, err = card.MapDumb(dumb.Handle)
+		}
+		return err
+	},
+	"fb": func(card *kmsclient.Card) error {
+		dumb := uapi.ModeCreateDumb{Handle: 1, Width: 16, Height: 16, Pitch: 64} // the first, or the next fails
+		_, err := card.AddFB(&dumb, uapi.FormatXRGB8888)
+		if errors.Is(err, unix.ENOENT) {
+			_, err = card.CreateDumb(16, 16, 32)
+		}
+		return err
+	},
+	"name": func(card *kmsclient.Card) error {
+		dumb, err := card.CreateDumb(16, 16, 32)
+		if err == nil {
+			err = kmsclient.Ioctl(card, uapi.IoctlGEMFlink, &uapi.GEMFlink{Handle: dumb.Handle})
+		}
+		return err
+	},
+	"syncobj": func(card *kmsclient.Card) error {
+		return kmsclient.Ioctl(card, uapi.IoctlSyncobjCreate, &uapi.SyncobjCreate{})
+	},
+	"snapshot": func(*kmsclient.Card) error {
+		_, err := open("/sys/class/drm/card0/dev", unix.O_RDONLY)
+		return err
+	},
+	"timeline": morePoints(),
 	"file": func(*kmsclient.Card) error {
 		_, err := open("/dev/dri/card0", unix.O_RDWR)
 		return err
