@@ -115,11 +115,13 @@ type ConnectorConfig struct {
 func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 	m.checkAdd("connectors", len(m.Connectors()))
 	c := m.newConnector(config, len(m.Connectors()))
+	m.objects.add(&c.objectBase, c)
 	m.addToList(c)
 	return c
 }
 
-// newConnector makes a connector with an index that no other one has.
+// newConnector makes a connector with an index that no other one has. The caller
+// gives it an id: then clients can find it.
 func (m *ModeConfig) newConnector(config ConnectorConfig, index int) *Connector {
 	c := &Connector{index: index, config: config, display: m}
 	c.typeID.Store(1)
@@ -141,7 +143,6 @@ func (m *ModeConfig) newConnector(config ConnectorConfig, index int) *Connector 
 		}
 		formats = m.newBlob(data)
 	}
-	m.objects.add(&c.objectBase, c)
 	s := &m.standard
 	hasEDID := config.Monitor != nil && config.Monitor.EDID != nil
 	virtual := writeback || config.Type == uapi.ModeConnectorVirtual

@@ -69,6 +69,7 @@ func (m *ModeConfig) insertConnector(class *drm.Class, config ConnectorConfig, p
 	m.replaceState(old, next)
 	c.name(class)
 	c.probe()
+	m.objects.add(&c.objectBase, c)
 	m.addToList(c)
 	return c, nil
 }
