@@ -10,15 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/gate"
 )
 
 // Writes to virtual files cannot be served as calls: too many writes of
 // programs have nothing to do with them. So a program that opens such a file
-// for writing gets the write end of a pipe in which each write stays a packet,
-// or, for reading and writing, one end of a socket that keeps packets. What is
-// written is stored when it arrives, and the next call that is handed over waits
-// for it. The program thus sees its writes done, but each write has returned
-// success before it is checked.
+// for writing gets a gate, whose writes are answered (package gate).
+//
+// With O_NONBLOCK, and when a gate had to be opened, it has the write end of a
+// pipe in which each write stays a packet, or, to read as well, one end of a
+// socket that keeps packets. What is written there is stored when it arrives,
+// and the next call that is handed over waits for it. The program thus sees its
+// writes done, but each write has returned success before it is checked.
 
 // Attributes are the virtual files that programs have open for writing. All
 // methods but Close may be called concurrently.
@@ -28,9 +31,11 @@ type Attributes struct {
 	count atomic.Int32
 
 	epoll int // those of the writers
+	gates *gate.Set
 
 	mu      sync.Mutex
 	open    map[uint64]*attribute // by the inode of the program's end
+	gated   map[uint64]string     // paths of gates, by the inode of the program's end
 	writers map[int]*writer       // by process id
 	byEpoll map[int]*writer       // by writer.epoll
 	busy    map[*writer]struct{}  // those that store
@@ -46,6 +51,8 @@ type attribute struct {
 	order uint64
 	store func(data string) error
 
+	stored string // a write that comes from the program's end, but was stored; "": none
+
 	account *drm.Account // charged for our end
 }
 
@@ -60,8 +67,8 @@ func NewAttributes(log *slog.Logger, files *Table) (*Attributes, error) {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	return &Attributes{
-		log: log, files: files, epoll: epoll,
-		open: make(map[uint64]*attribute), writers: make(map[int]*writer),
+		log: log, files: files, epoll: epoll, gates: gate.NewSet(),
+		open: make(map[uint64]*attribute), gated: make(map[uint64]string), writers: make(map[int]*writer),
 		byEpoll: make(map[int]*writer), busy: make(map[*writer]struct{}),
 	}, nil
 }
@@ -80,6 +87,9 @@ func (t *Attributes) Open(opener *Opener, path string, flags int, content string
 			account.Refund(drm.Descriptors, 1)
 		}
 	}()
+	if flags&unix.O_NONBLOCK == 0 {
+		return t.openGate(opener, path, flags&unix.O_ACCMODE == unix.O_RDWR, content, store)
+	}
 	var ours int
 	if flags&unix.O_ACCMODE == unix.O_RDWR {
 		ours, theirs, err = socketEnds(content)
@@ -90,7 +100,7 @@ func (t *Attributes) Open(opener *Opener, path string, flags int, content string
 		return -1, err
 	}
 	var st unix.Stat_t
-	if err = unix.Fstat(theirs, &st); err == nil && flags&unix.O_NONBLOCK != 0 {
+	if err = unix.Fstat(theirs, &st); err == nil {
 		err = unix.SetNonblock(theirs, true)
 	}
 	if err == nil {
@@ -120,6 +130,48 @@ func (t *Attributes) add(opener *Opener, a *attribute) error {
 	t.open[a.inode], w.open[a.fd] = a, a
 	t.count.Add(1)
 	return nil
+}
+
+// openGate is Open for a file whose writes are answered.
+func (t *Attributes) openGate(opener *Opener, path string, read bool, content string, store func(string) error) (theirs int, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var inode uint64
+	ended := func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.gated, inode)
+		t.count.Add(-1)
+	}
+	theirs, inode, err = t.gates.Open(gate.File{
+		PID: opener.PID, Read: read, Content: content,
+		Store: func(data string) error {
+			t.files.Drain(&writer{pid: opener.PID}) // files closed before the write are released before it
+			return store(data)
+		},
+		Refused: func(data string, err error) {
+			t.log.Debug("host: write to virtual file refused", "path", path, "data", data[:min(len(data), maxLogged)], "err", err)
+		},
+		Opened: func(fd int, stored string) {
+			a := &attribute{fd: fd, path: path, inode: inode, store: store, stored: stored, account: opener.Account}
+			err := t.add(opener, a)
+			ended()
+			if err != nil {
+				t.log.Error("host: writes to a virtual file are lost", "path", path, "err", err)
+				_ = unix.Close(fd)
+				opener.Account.Refund(drm.Descriptors, 1)
+			}
+		},
+		Ended: func() {
+			ended()
+			opener.Account.Refund(drm.Descriptors, 1)
+		},
+	})
+	if err == nil {
+		t.gated[inode] = path
+		t.count.Add(1)
+	}
+	return theirs, err
 }
 
 // pipeEnds makes the ends of a pipe of packets; ours does not block.
@@ -166,5 +218,5 @@ func (t *Attributes) Path(inode uint64) string {
 	if a := t.open[inode]; a != nil {
 		return a.path
 	}
-	return ""
+	return t.gated[inode]
 }

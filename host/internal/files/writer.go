@@ -156,9 +156,12 @@ func (t *Attributes) take(w *writer, a *attribute, limit int) (taken int) {
 	for taken < limit {
 		n, err := unix.Read(a.fd, buf[:])
 		switch {
-		case err == unix.EINTR:
+		case err == unix.EINTR, err == unix.ECONNRESET: // the program has not read all
 		case err == unix.EAGAIN:
 			return taken
+		case n > 0 && string(buf[:n]) == a.stored:
+			taken++
+			a.stored = ""
 		case n > 0:
 			taken++
 			t.files.Drain(w) // files closed before the write are released before it
@@ -342,6 +345,7 @@ func (t *Attributes) Await(program any) {
 
 // Close ends the files that are still open. No program may be running.
 func (t *Attributes) Close() {
+	t.gates.Close()
 	t.mu.Lock()
 	writers := slices.Collect(maps.Values(t.writers))
 	t.mu.Unlock()

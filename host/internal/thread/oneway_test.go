@@ -31,6 +31,8 @@ var allowed = map[string]string{
 	"internal/thread/prompt.go": "what root.go looks at, confined; /proc/TID",
 
 	"internal/thread/credentials.go": "/proc/TID",
+	"internal/thread/blocked.go":     "/proc/TID",
+	"internal/gate/gate.go":          "/proc, /proc/PID/task",
 	"internal/thread/fds.go":         "/proc/TID",
 	"internal/thread/inspect.go":     "/proc/TID",
 	"internal/thread/proc.go":        "/proc/TID",

@@ -40,3 +40,11 @@ func (r *registers) restart(nr int) {
 	r.Rip -= syscallSize
 	r.Rax, r.Orig_rax = uint64(nr), notInSyscall
 }
+
+// sleptIn reports whether the thread is leaving call b because it was
+// interrupted while it slept there.
+func (r *registers) sleptIn(b Blocked) bool {
+	const restartSys = 512 // ERESTARTSYS
+	args := [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}
+	return r.Rip == b.IP && r.Rsp == b.SP && r.Orig_rax == uint64(b.NR) && args == b.Args && int64(r.Rax) == -restartSys
+}

@@ -18,6 +18,12 @@ func busFiles([]string) {
 		equal(must(unix.Write(fd, []byte(data))), len(data), "bytes written to "+path)
 		check(unix.Close(fd))
 	}
+	refused := func(at int, path, data string, errno unix.Errno) {
+		fd := must(unix.Openat(at, path, unix.O_WRONLY|unix.O_CLOEXEC, 0))
+		_, err := unix.Write(fd, []byte(data))
+		want(err, errno, "writing "+data+" to "+path)
+		check(unix.Close(fd))
+	}
 	exists := func(at int, path string) bool { return unix.Faccessat(at, path, unix.F_OK, 0) == nil }
 	nodes := func() string {
 		entries, err := os.ReadDir("/dev/dri")
@@ -39,10 +45,10 @@ func busFiles([]string) {
 	check(unix.Close(dev))
 
 	// Wrong values change nothing.
-	put(driver, "unbind", "nothing")
-	put(driver, "bind", "vkms") // it is bound
+	refused(driver, "unbind", "nothing", unix.ENODEV)
+	refused(driver, "bind", "vkms", unix.EBUSY) // it is bound
 	put(devices, "vkms/remove", "0")
-	put(devices, "vkms/remove", "yes")
+	refused(devices, "vkms/remove", "yes", unix.EINVAL)
 	equal(nodes(), "by-path card0", "nodes")
 
 	put(driver, "unbind", "vkms\n")

@@ -29,11 +29,23 @@ func control([]string) {
 	equal(stored(), "\"one\"\n\"two\\n\"\n\"three\"\n", "the stored lines after close")
 
 	// A rejected write stores nothing.
-	for _, bad := range []string{"refuse", "panic"} {
-		w = must(unix.Open(ctl, unix.O_WRONLY, 0))
-		put(w, bad)
-		check(unix.Close(w))
+	for bad, errno := range map[string]unix.Errno{"refuse": unix.EINVAL, "panic": unix.EIO} {
+		for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR} {
+			w = must(unix.Open(ctl, flags, 0))
+			_, err := unix.Write(w, []byte(bad))
+			want(err, errno, "a write that is rejected")
+			check(unix.Close(w))
+		}
+		// With O_NONBLOCK it succeeds.
+		for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR} {
+			w = must(unix.Open(ctl, flags|unix.O_NONBLOCK, 0))
+			put(w, bad)
+			check(unix.Close(w))
+		}
 	}
+	w = must(unix.Open(ctl, unix.O_WRONLY, 0))
+	_, _, errno := unix.Syscall(unix.SYS_WRITE, uintptr(w), 8, 5)
+	want(errno, unix.EFAULT, "a write of memory that is not there")
 	equal(strings.Count(stored(), "\n"), 3, "lines stored")
 
 	// An attribute open for reading and writing.
@@ -44,6 +56,7 @@ func control([]string) {
 	equal(string(buf[:n]), "\"one\"\n\"two\\n\"\n\"three\"\n", "the lines read")
 	equal(must(unix.Read(rw, buf)), 0, "a read at the end")
 	put(rw, "four")
+	equal(must(unix.Writev(rw, [][]byte{[]byte("fo"), nil, []byte("ur")})), 4, "bytes written")
 	equal(strings.HasSuffix(stored(), "\"four\"\n"), true, "a write to it is stored")
 	check(unix.Close(rw))
 

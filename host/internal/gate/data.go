@@ -1,0 +1,68 @@
+package gate
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/thread"
+)
+
+// errNoWrite says that a thread waits in a call whose data cannot be read.
+var errNoWrite = errors.New("gate: the call has no data in memory")
+
+// written returns what the thread writes, as far as a file of sysfs takes it.
+// EFAULT when the data is not in its memory.
+func written(id thread.ID, b thread.Blocked) (string, error) {
+	var buf [maxWrite]byte
+	switch b.NR {
+	case unix.SYS_WRITE:
+		n := min(b.Args[2], maxWrite)
+		err := id.Read(buf[:n], b.Args[1])
+		return string(buf[:n]), err
+	case unix.SYS_WRITEV, unix.SYS_PWRITEV2:
+		var vec [16]byte // struct iovec: base, length
+		n := uint64(0)
+		for i := uint64(0); i < b.Args[2] && n < maxWrite; i++ {
+			if err := id.Read(vec[:], b.Args[1]+i*uint64(len(vec))); err != nil {
+				return "", err
+			}
+			base, length := binary.NativeEndian.Uint64(vec[:]), binary.NativeEndian.Uint64(vec[8:])
+			length = min(length, maxWrite-n)
+			if err := id.Read(buf[n:n+length], base); err != nil {
+				return "", err
+			}
+			n += length
+		}
+		return string(buf[:n]), nil
+	case unix.SYS_SENDFILE:
+		n, err := sent(buf[:min(b.Args[3], maxWrite)], id, int(int32(b.Args[1])), b.Args[2])
+		return string(buf[:n]), err
+	}
+	return "", errNoWrite
+}
+
+// sent reads what sendfile(2) sends from a descriptor of the thread: at the
+// offset at addr, or with 0 at the position of the file.
+func sent(p []byte, id thread.ID, fd int, addr uint64) (n int, err error) {
+	file, err := id.DupFD(fd)
+	if err != nil {
+		return 0, errNoWrite
+	}
+	defer unix.Close(file)
+	var offset int64
+	if addr != 0 {
+		var raw [8]byte
+		if err := id.Read(raw[:], addr); err != nil {
+			return 0, err
+		}
+		offset = int64(binary.NativeEndian.Uint64(raw[:]))
+	} else if offset, err = unix.Seek(file, 0, unix.SEEK_CUR); err != nil {
+		return 0, errNoWrite
+	}
+	if n, err = unix.Pread(file, p, offset); err != nil {
+		return 0, errNoWrite
+	}
+	return n, nil
+}
