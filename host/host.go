@@ -15,6 +15,7 @@ import (
 
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/child"
 	"github.com/udrm/udrm/host/internal/cleaner"
 	"github.com/udrm/udrm/host/internal/confine"
@@ -135,6 +136,7 @@ type Host struct {
 	everyUser bool
 	landlock  landlock
 
+	memory   *gem.Memory
 	accounts *accounts
 	slow     slowCopies
 	workers  *workerLimit
@@ -177,6 +179,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		marker:    opts.Marker,
 		launcher:  opts.Launcher,
 
+		memory:  gem.NewMemory(),
 		workers: processWorkers,
 	}
 	var st unix.Stat_t

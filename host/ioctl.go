@@ -39,7 +39,7 @@ func (c *call) ioctl() {
 		c.fail(drm.Errno(err))
 		return
 	}
-	c.ret(0)
+	c.ret(r.result)
 }
 
 func (c *call) request() *request {
@@ -56,6 +56,7 @@ type request struct {
 	listener *seccomp.Listener
 	id       uint64
 	tid      thread.ID
+	result   int64 // what the ioctl returns if it succeeds
 
 	mu      sync.Mutex
 	done    chan struct{} // nil until the context is used
@@ -90,6 +91,16 @@ func (r *request) StatFD(fd int32, st *unix.Stat_t) error {
 
 func (r *request) DupFD(fd int32) (int, error) {
 	dup, err := r.tid.DupFD(int(fd), thread.EventFD)
+	if err == nil && !r.listener.Valid(r.id) {
+		_ = unix.Close(dup)
+		return -1, unix.EBADF
+	}
+	return dup, err
+}
+
+// DupMemfd is DupFD for a memfd: see [gem.Memory.Wrap].
+func (r *request) DupMemfd(fd int32) (int, error) {
+	dup, err := r.tid.DupMemfd(int(fd))
 	if err == nil && !r.listener.Valid(r.id) {
 		_ = unix.Close(dup)
 		return -1, unix.EBADF

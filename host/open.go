@@ -144,6 +144,8 @@ func (c *call) openNode(p place, flags int) {
 		c.openSnapshot(p.Path, "", flags)
 	case n.Kind == vfs.Link: // and it is not to be followed
 		c.fail(unix.ELOOP)
+	case n.Kind == vfs.Char && n.Open != nil:
+		c.openStream(p, flags)
 	case n.Kind == vfs.Char:
 		minor := c.host.class.Minor(n.Minor)
 		if minor == nil {

@@ -142,6 +142,9 @@ func makeStat(path string, n *vfs.Node) unix.Statx_t {
 		st.Mode |= unix.S_IFCHR
 		st.Gid = videoGroup()
 		st.Rdev_major, st.Rdev_minor = drm.Major, uint32(n.Minor)
+		if n.Open != nil {
+			st.Rdev_major = uint32(n.Major)
+		}
 	case vfs.File:
 		st.Mode |= unix.S_IFREG
 		switch {

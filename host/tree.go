@@ -41,6 +41,7 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 		h.addBus(t, b)
 	}
 	h.addModules(t)
+	h.addMemoryDevices(t)
 	var devices []*drm.Device
 	for _, k := range kobjects {
 		if k.Minor != nil && k.Minor.Type() == drm.Primary {

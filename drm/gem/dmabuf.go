@@ -203,11 +203,11 @@ func (d *DMABuf) retry() {
 const updateRetry = 10 * time.Millisecond
 
 // install gives the client a descriptor.
-func (d *DMABuf) install(req *drm.Request, cloexec bool) (int32, error) {
+func (d *DMABuf) install(caller drm.Caller, cloexec bool) (int32, error) {
 	d.mu.Lock()
 	end := d.file.FD() // held open by the caller's reference
 	d.mu.Unlock()
-	return req.InstallFD(end, cloexec)
+	return caller.InstallFD(end, cloexec)
 }
 
 // Size returns the size in bytes, a multiple of the page size.
@@ -229,7 +229,7 @@ func (d *DMABuf) Mmap(offset, length uint64) (drm.Mapping, error) {
 	case !d.object.tryGet():
 		return drm.Mapping{}, fmt.Errorf("gem: mapping: the dma-buf is closed: %w", unix.EBADF)
 	}
-	return drm.Mapping{FD: d.object.fd, Offset: int64(offset), Release: d.object.Put}, nil
+	return drm.Mapping{FD: d.object.fd, Offset: int64(d.object.base + offset), Release: d.object.Put}, nil
 }
 
 // Seek is lseek(2), which returns the size and does nothing else.

@@ -76,5 +76,5 @@ func (m *Manager) Mmap(dev *drm.RegisteredDevice, f *drm.File, offset, length ui
 	case !m.handles(f).Has(o):
 		return refuse("the file has no handle of the buffer", unix.EACCES)
 	}
-	return drm.Mapping{FD: o.fd, Release: o.Put}, true, nil
+	return drm.Mapping{FD: o.fd, Offset: int64(o.base), Release: o.Put}, true, nil
 }

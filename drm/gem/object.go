@@ -15,7 +15,8 @@ import (
 // An Object is a buffer: struct drm_gem_object. All methods may be called
 // concurrently by holders of a reference.
 type Object struct {
-	fd   int // a memfd, sealed against shrinking and growing
+	fd   int    // a memfd, sealed against shrinking
+	base uint64 // where the buffer begins in the memfd
 	size uint64
 	refs atomic.Int64
 
@@ -70,12 +71,18 @@ func (m *Manager) NewObject(size uint64) (*Object, error) {
 		unix.Close(fd)
 		return nil, refuse("sealing", err)
 	}
-	o := &Object{fd: fd, size: size, manager: m, fences: new(reservation)}
+	return m.newObject(fd, 0, size), nil
+}
+
+// newObject makes an object of size bytes at base in the memfd fd, which it
+// takes over.
+func (m *Manager) newObject(fd int, base, size uint64) *Object {
+	o := &Object{fd: fd, base: base, size: size, manager: m, fences: new(reservation)}
 	o.refs.Store(1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count++
-	return o, nil
+	return o
 }
 
 // Size returns the size in bytes, a multiple of the page size.
@@ -88,7 +95,7 @@ func (o *Object) Pixels() ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.pixels == nil {
-		pixels, err := unix.Mmap(o.fd, 0, int(o.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		pixels, err := unix.Mmap(o.fd, int64(o.base), int(o.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 		if err != nil {
 			return nil, fmt.Errorf("gem: mapping a buffer of %d bytes: %v: %w", o.size, err, unix.ENOMEM)
 		}
@@ -145,9 +152,14 @@ func (o *Object) Put() {
 // charges the client for it. Errors: those of NewObject; ENOMEM if the client has
 // too many buffers.
 func (m *Manager) NewObjectOf(f *drm.File, size uint64) (*Object, error) {
-	account := f.Client().Account
+	return charged(f.Client().Account, size, func() (*Object, error) { return m.NewObject(size) })
+}
+
+// charged charges account for size bytes and a descriptor, and runs create, whose
+// object refunds them when it is freed.
+func charged(account *drm.Account, size uint64, create func() (*Object, error)) (*Object, error) {
 	if size > math.MaxInt64 {
-		return m.NewObject(size) // which refuses it
+		return nil, fmt.Errorf("gem: a buffer of %d bytes: %w", size, unix.EINVAL)
 	}
 	if err := account.Charge(drm.BufferBytes, int64(size), unix.ENOMEM); err != nil {
 		return nil, err
@@ -156,7 +168,7 @@ func (m *Manager) NewObjectOf(f *drm.File, size uint64) (*Object, error) {
 		account.Refund(drm.BufferBytes, int64(size))
 		return nil, err
 	}
-	o, err := m.NewObject(size)
+	o, err := create()
 	if err != nil {
 		refund(account, size)
 		return nil, err

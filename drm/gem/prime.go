@@ -138,7 +138,7 @@ func (m *Manager) findOrImport(d *DMABuf, account *drm.Account) (o *Object, crea
 		account.Refund(drm.Descriptors, 1)
 		return nil, false, err
 	}
-	o = &Object{account: account, manager: m, fd: fd, size: d.object.size, fences: d.object.fences, foreign: true, dmaBuf: d}
+	o = &Object{account: account, manager: m, fd: fd, base: d.object.base, size: d.object.size, fences: d.object.fences, foreign: true, dmaBuf: d}
 	o.refs.Store(1)
 	m.imports[d] = o
 	m.count++

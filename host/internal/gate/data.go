@@ -36,33 +36,6 @@ func written(id thread.ID, b thread.Blocked) (string, error) {
 			n += length
 		}
 		return string(buf[:n]), nil
-	case unix.SYS_SENDFILE:
-		n, err := sent(buf[:min(b.Args[3], maxWrite)], id, int(int32(b.Args[1])), b.Args[2])
-		return string(buf[:n]), err
 	}
 	return "", errNoWrite
-}
-
-// sent reads what sendfile(2) sends from a descriptor of the thread: at the
-// offset at addr, or with 0 at the position of the file.
-func sent(p []byte, id thread.ID, fd int, addr uint64) (n int, err error) {
-	file, err := id.DupFD(fd)
-	if err != nil {
-		return 0, errNoWrite
-	}
-	defer unix.Close(file)
-	var offset int64
-	if addr != 0 {
-		var raw [8]byte
-		if err := id.Read(raw[:], addr); err != nil {
-			return 0, err
-		}
-		offset = int64(binary.NativeEndian.Uint64(raw[:]))
-	} else if offset, err = unix.Seek(file, 0, unix.SEEK_CUR); err != nil {
-		return 0, errNoWrite
-	}
-	if n, err = unix.Pread(file, p, offset); err != nil {
-		return 0, errNoWrite
-	}
-	return n, nil
 }

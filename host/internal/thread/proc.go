@@ -137,7 +137,30 @@ func (t ID) DupFD(fd int, link string) (int, error) {
 	return dup, nil
 }
 
-// strays counts the descriptors that DupFD has left open.
+// DupMemfd is DupFD for a memfd. EINVAL when the descriptor is something else.
+func (t ID) DupMemfd(fd int) (int, error) {
+	var buf [unix.PathMax]byte
+	switch text, err := t.FD(fd, buf[:]); {
+	case err != nil:
+		return -1, unix.EBADF
+	case !bytes.HasPrefix(text, []byte("/memfd:")): // a file can be called so as well
+		return -1, unix.EINVAL
+	case strays.Load() >= maxStrays:
+		return -1, unix.EMFILE
+	}
+	dup, err := t.dupFD(fd)
+	if err != nil {
+		return -1, err
+	}
+	// Only files in memory have seals. To ask for them waits for nothing.
+	if _, err := unix.FcntlInt(uintptr(dup), unix.F_GET_SEALS, 0); err != nil {
+		strays.Add(1)
+		return -1, unix.EINVAL
+	}
+	return dup, nil
+}
+
+// strays counts the descriptors that DupFD and DupMemfd have left open.
 var strays atomic.Int32
 
 const maxStrays = 64

@@ -24,7 +24,8 @@ type Node struct {
 	Kind   Kind
 	Perm   uint32 // permission bits
 	Target string // Link: what it says
-	Minor  int    // Char
+	Minor  int    // Char: with Open nil, a node of a card
+	Major  int    // Char with Open
 	Content
 
 	own      bool // Dir: hides what is really there
@@ -90,6 +91,11 @@ func (t *Tree) AddLink(path, target string) {
 // AddChar adds a character device.
 func (t *Tree) AddChar(path string, perm uint32, minor int) {
 	t.add(path, &Node{Kind: Char, Perm: perm, Minor: minor})
+}
+
+// AddDevice adds a character device that open serves.
+func (t *Tree) AddDevice(path string, perm uint32, major, minor int, open func(drm.EventSink) (io.Closer, error)) {
+	t.add(path, &Node{Kind: Char, Perm: perm, Major: major, Minor: minor, Content: Content{Open: open}})
 }
 
 // Hide hides real entries of a directory that only adds.

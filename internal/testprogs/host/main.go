@@ -52,6 +52,7 @@ var parts = map[string]func(args []string){
 	"unload":      unload,
 	"dmabuf":      dmaBuf,
 	"dmabufchild": dmaBufChild,
+	"memory":      memoryDevices,
 	"dmabufstorm": dmaBufStorm,
 
 	"spoof":        spoof,
