@@ -110,7 +110,7 @@ func (g *gate) hasEnded() bool {
 	return err == nil && n == 1 && fds[0].Revents&unix.POLLHUP != 0
 }
 
-// serve answers one thread that waits. It returns false when there is none.
+// serve answers one thread that waits, and reports whether one did.
 // It looks into all processes if everywhere is true.
 func (g *gate) serve(everywhere bool) bool {
 	id, b, ok := g.find(everywhere)
