@@ -231,23 +231,32 @@ func (c *call) base(dirfd int32) (base string, private bool, err error) {
 		}
 		return o.path, true, nil
 	}
-	// The link is a path in the root of this process.
+	link, ok := c.inRoot(link)
+	if !ok {
+		return "", false, errNative
+	}
+	return string(link), false, nil
+}
+
+// inRoot turns a path in the root of this process, as a link of /proc has it, into
+// one in the program's root. ok is false if it is outside of that.
+func (c *call) inRoot(path []byte) (inside []byte, ok bool) {
 	var buf [unix.PathMax]byte
 	root, err := c.tid().RootLink(buf[:])
 	if err != nil {
-		return "", false, errNative
+		return nil, false
 	}
-	if len(root) > 1 {
-		rest, ok := bytes.CutPrefix(link, root)
-		if !ok || len(rest) > 0 && rest[0] != '/' {
-			return "", false, errNative // outside of the program's root
-		}
-		link = rest
-		if len(link) == 0 {
-			link = []byte("/")
-		}
+	if len(root) <= 1 {
+		return path, true
 	}
-	return string(link), false, nil
+	rest, ok := bytes.CutPrefix(path, root)
+	switch {
+	case !ok, len(rest) > 0 && rest[0] != '/':
+		return nil, false
+	case len(rest) == 0:
+		return []byte("/"), true
+	}
+	return rest, true
 }
 
 // isDirectory reports whether relative paths can start at dirfd.
@@ -357,7 +366,11 @@ func (c *call) Readlink(path string) (string, error) {
 	case !strings.HasPrefix(text, "/"), strings.HasSuffix(text, " (deleted)"):
 		return "", unix.EINVAL // not a path: only the kernel knows the file
 	}
-	return text, nil
+	inside, ok := c.inRoot([]byte(text))
+	if !ok {
+		return "", unix.EINVAL
+	}
+	return string(inside), nil
 }
 
 // readReal reads the real link at path.

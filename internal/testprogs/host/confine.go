@@ -37,8 +37,26 @@ func chrooted([]string) {
 	defer os.RemoveAll(jail) // fails in the jail; the test removes it
 	dri := must(unix.Open("/dev/dri", unix.O_RDONLY|unix.O_DIRECTORY, 0))
 	check(os.WriteFile(filepath.Join(jail, "inside"), nil, 0o644))
+	proc := filepath.Join(jail, "proc")
+	check(os.Mkdir(proc, 0o755))
+	// A container may not let us mount anything.
+	check(unix.Unshare(unix.CLONE_FS))
+	mounted := unix.Unshare(unix.CLONE_NEWNS) == nil && unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") == nil &&
+		unix.Mount("/proc", proc, "", unix.MS_BIND|unix.MS_REC, "") == nil
+	outside := must(unix.Open("/etc/passwd", unix.O_RDONLY, 0))
 	check(unix.Chroot(jail))
 	check(unix.Chdir("/"))
+	if mounted {
+		inside := must(unix.Open("/inside", unix.O_RDONLY, 0))
+		for _, fd := range []int{inside, outside} {
+			_, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY, 0)
+			want(err, 0, "a file by its link in /proc")
+		}
+		_, err := unix.Open("/proc/self/cwd/inside", unix.O_RDONLY, 0)
+		want(err, 0, "a file by the link to the working directory")
+		check(unix.Unmount("/proc", unix.MNT_DETACH))
+	}
+	check(unix.Rmdir("/proc"))
 	_, err := unix.Open("/dev/dri/card0", unix.O_RDWR, 0)
 	want(err, unix.ENOENT, "a card in a root without /dev")
 	_, err = unix.Openat(dri, "card0", unix.O_RDWR, 0)
