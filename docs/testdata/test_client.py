@@ -30,6 +30,10 @@ def test_cards(udrm_run):
     assert m.connect("card0", "DP-1", "Other:800x600")["connectors"][0]["monitor"] == "Other"
     assert m.connect("card0", "DP-1", edid=edid)["connectors"][0]["connected"]
     assert m.connect("card0", "DP-1")["connectors"][0]["connected"]
+    added = m.add_connector("card0", "DP", "Hub:800x600")
+    assert added in [c["name"] for c in m.card("card0")["connectors"]]
+    m.remove_connector("card0", added)
+    assert added not in [c["name"] for c in m.card("card0")["connectors"]]
     assert m.unbind("card0")["state"] == "unbound"
     assert m.bind("card0")["state"] == "plugged"
     assert m.unplug("card0")["state"] == "unplugged"
