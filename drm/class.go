@@ -20,6 +20,7 @@ type Class struct {
 	subscribers []*func(Uevent)
 	ids         map[string]*IDs
 	options     ClassOptions
+	files       atomic.Uint64             // that were opened
 	tracers     atomic.Pointer[[]*Tracer] // nil when no one traces; changed with mu held
 }
 

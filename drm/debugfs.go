@@ -88,10 +88,19 @@ func (d *Device) showClients() string {
 		return "n"
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "%20s %5s %3s master a %5s %10s\n", "command", "tgid", "dev", "uid", "magic")
+	newer := d.driver.Kernel == Linux72
+	fmt.Fprintf(&out, "%20s %5s %3s master a %5s %10s", "command", "tgid", "dev", "uid", "magic")
+	if newer {
+		fmt.Fprintf(&out, " %64s %20s", "name", "id")
+	}
+	out.WriteByte('\n')
 	for _, f := range files {
-		fmt.Fprintf(&out, "%20s %5d %3d   %s    %s %5d %10d\n", f.client.Comm, f.client.PID, f.minor.number,
+		fmt.Fprintf(&out, "%20s %5d %3d   %s    %s %5d %10d", f.client.Comm, f.client.PID, f.minor.number,
 			yesNo(f.IsMaster()), yesNo(f.authenticated.Load()), f.client.UID, f.magic)
+		if newer {
+			fmt.Fprintf(&out, " %64s %20d", cmp.Or(f.ClientName(), "<unset>"), f.id)
+		}
+		out.WriteByte('\n')
 	}
 	return out.String()
 }

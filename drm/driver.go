@@ -9,6 +9,9 @@ type Driver struct {
 	// Features says which parts of the uAPI the driver offers.
 	Features Features
 
+	// Kernel is the version of Linux whose reports in debugfs the device has.
+	Kernel Kernel
+
 	// Ioctls are the driver's own requests, numbered from
 	// uapi.CommandBase.
 	Ioctls []Ioctl

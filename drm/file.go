@@ -17,6 +17,7 @@ import (
 // file is closed, and the last of them releases the file, as in the kernel.
 type File struct {
 	minor  *Minor
+	id     uint64 // counts the files of the class, from 1
 	client Client
 	flags  int   // of open(2)
 	states []any // of the parts, in the order of Device.parts
@@ -112,7 +113,7 @@ func (f *File) guardedOpen(call *Call) error {
 }
 
 func (m *Minor) newFile(client Client, flags int, sink EventSink) *File {
-	f := &File{minor: m, client: client, flags: flags}
+	f := &File{minor: m, id: m.dev.class.files.Add(1), client: client, flags: flags}
 	f.authenticated.Store(client.Admin)
 	f.users.Store(1)
 	f.records.free = &f.spare
@@ -211,6 +212,7 @@ func (f *File) guardedRelease(call *Call) {
 	}
 	d.fileMu.Lock()
 	delete(d.files, f)
+	last := len(d.files) == 0
 	d.fileMu.Unlock()
 	f.releaseParts(dev)
 	if f.minor.typ == Primary && d.releaseMaster(f) && dev != nil {
@@ -218,6 +220,9 @@ func (f *File) guardedRelease(call *Call) {
 	}
 	if d.driver.PostClose != nil {
 		d.callPart("PostClose", d.driver, func() { d.driver.PostClose(d, f) })
+	}
+	if last && dev != nil {
+		d.lastClose(dev)
 	}
 	d.Put()
 }
@@ -228,6 +233,15 @@ func (f *File) releaseParts(dev *RegisteredDevice) {
 	for _, p := range d.parts[:len(f.states)] {
 		if p, ok := p.(FilePart); ok {
 			d.callPart("Release", p, func() { p.Release(dev, f) })
+		}
+	}
+}
+
+// lastClose tells the parts that no file is left.
+func (d *Device) lastClose(dev *RegisteredDevice) {
+	for _, p := range d.parts {
+		if p, ok := p.(LastClosePart); ok {
+			d.callPart("LastClose", p, func() { p.LastClose(dev) })
 		}
 	}
 }

@@ -82,6 +82,9 @@ func (f *File) IsMaster() bool {
 	return f.isMaster.Load() && f.minor.dev.master.Load() == f.master.Load().owner()
 }
 
+// HasMaster reports whether a client is the current master of the device.
+func (d *Device) HasMaster() bool { return d.master.Load() != nil }
+
 // Authenticated reports whether the client may send requests of [IoctlAuth].
 func (f *File) Authenticated() bool { return f.authenticated.Load() }
 

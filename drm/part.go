@@ -5,7 +5,7 @@ package drm
 // driver attaches its parts in the order in which a file must release their
 // states: framebuffers before buffers.
 //
-// Optional methods: [FilePart], [RegisterPart], [UnplugPart], [CapPart],
+// Optional methods: [FilePart], [LastClosePart], [RegisterPart], [UnplugPart], [CapPart],
 // [DebugfsPart], [LeasePart], [MmapPart], [UsePart].
 type Part interface {
 	// Ioctls returns the requests that the part answers.
@@ -21,6 +21,14 @@ type FilePart interface {
 	// Release gives up what the file owned. dev is nil when the device is
 	// unplugged: then only software objects are left to release.
 	Release(dev *RegisteredDevice, f *File)
+}
+
+// A LastClosePart is a [Part] with something to do when no file is left.
+type LastClosePart interface {
+	// LastClose is called when the last open file of the device was closed and
+	// everything that it owned is gone. A new file may be open meanwhile. It is
+	// not called on an unplugged device.
+	LastClose(dev *RegisteredDevice)
 }
 
 // A RegisterPart is a [Part] with objects that it announces, such as

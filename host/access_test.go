@@ -17,7 +17,7 @@ import (
 // on a machine, other users as users there.
 func TestAccess(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
-	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	h, err := host.New(class, host.Options{Logger: logger})
 	if err != nil {
 		t.Fatal(err)

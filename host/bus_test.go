@@ -20,14 +20,14 @@ func TestBus(t *testing.T) {
 		t.Run(user.name, func(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
 			platform := bus.New("platform")
-			drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+			drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 			platform.OnRescan(func() error {
 				dev, err := platform.Add("vkms")
 				if err != nil {
 					return err
 				}
 				t.Cleanup(func() { _ = dev.Remove(context.Background()) }) // a program may have done it
-				return dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+				return dev.Bind(vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 			})
 			h := newHost(t, class, host.Options{})
 			run(t, h, asUser(exec.Command(client, "bus"), user.attr))

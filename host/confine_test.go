@@ -23,7 +23,7 @@ func TestConfined(t *testing.T) {
 			}
 			t.Run(user.name+"/"+part, func(t *testing.T) {
 				class := drm.NewClass(drm.ClassOptions{})
-				drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+				drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 				h := newHost(t, class, host.Options{})
 				cmd := asUser(exec.Command(client, strings.Fields(part)...), user.attr)
 				cmd.Env = append(cmd.Environ(), "TMPDIR=/tmp")

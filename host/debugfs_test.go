@@ -121,7 +121,7 @@ func TestControls(t *testing.T) {
 // TestRenderNode checks how programs see a card with a render node.
 func TestRenderNode(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	config.Render = true
 	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, config).BusDriver())
 	h := newHost(t, class, host.Options{})

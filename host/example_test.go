@@ -20,7 +20,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	if err := dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver()); err != nil {
+	if err := dev.Bind(vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver()); err != nil {
 		fmt.Println(err)
 		return
 	}

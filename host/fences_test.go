@@ -16,7 +16,7 @@ func TestFences(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
-			config := vkms.DefaultConfig()
+			config := vkms.ConfigOf(drm.Linux612)
 			config.Syncobj = true
 			driver := vkms.NewDriver(class, config)
 			drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())

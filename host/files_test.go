@@ -21,7 +21,7 @@ import (
 // sizes of virtual files.
 func TestFileCalls(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
-	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	h := newHost(t, class, host.Options{})
 	run(t, h, exec.Command(client, "filecalls", filepath.Join(t.TempDir(), "real")))
 }
@@ -31,7 +31,7 @@ func TestWatchNodes(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
-			dev := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+			dev := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 			h := newHost(t, class, host.Options{})
 			cmd := asUser(exec.Command(client, "watchnodes"), user.attr)
 			stdout, err := cmd.StdoutPipe()
@@ -61,7 +61,7 @@ func TestWatchNodes(t *testing.T) {
 // file uevent, with the keys that it gives.
 func TestWrittenUevent(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
-	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	h := newHost(t, class, host.Options{})
 	cmd := exec.Command("sh", "-c", `
 		udevadm monitor --kernel --property |

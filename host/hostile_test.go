@@ -51,8 +51,8 @@ func newArena(t *testing.T, opts host.Options) *arena {
 	drmtest.NoLeaks(t)
 	class := drm.NewClass(drm.ClassOptions{})
 	platform := bus.New("platform")
-	first := drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
-	drmtest.Bind(t, platform, "vkms.1", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	first := drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
+	drmtest.Bind(t, platform, "vkms.1", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	opts.Logger = slog.New(slog.NewTextHandler(failing{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	h, err := host.New(class, opts)
 	if err != nil {

@@ -24,7 +24,7 @@ var kills = flag.Int("kills", 100, "how many programs TestKill kills")
 //	go test -run Kill ./host -args -kills 10000
 func TestKill(t *testing.T) {
 	a := newArena(t, host.Options{})
-	driver := vkms.NewDriver(a.class, vkms.DefaultConfig())
+	driver := vkms.NewDriver(a.class, vkms.ConfigOf(drm.Linux612))
 	if err := a.first.Unbind(t.Context()); err != nil { // its number goes to the card of the driver
 		t.Fatal(err)
 	}

@@ -33,8 +33,8 @@ func BenchmarkNeighbour(b *testing.B) {
 		b.Run(strings.ReplaceAll(name, " ", "_"), func(b *testing.B) {
 			class := drm.NewClass(drm.ClassOptions{})
 			platform := bus.New("platform")
-			first := drmtest.Bind(b, platform, "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
-			drmtest.Bind(b, platform, "vkms.1", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+			first := drmtest.Bind(b, platform, "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
+			drmtest.Bind(b, platform, "vkms.1", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 			// As the command does.
 			h := newHost(b, class, host.Options{RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true, EveryUser: true})
 			a := &arena{h, b, class, first}

@@ -22,7 +22,7 @@ func TestPerms(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
-			parent := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+			parent := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 			h := newHost(t, class, host.Options{})
 			sh := func(command string) string {
 				t.Helper()

@@ -101,7 +101,7 @@ func (s *soak) Event(e *drm.TraceEvent) {
 
 func newSoak(t *testing.T, a *arena, name string) *soak {
 	s := &soak{T: t, a: a, name: name, bus: bus.New("platform"), clock: new(kms.ManualClock)}
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	config.Clock = s.clock
 	s.driver = vkms.NewDriver(a.class, config)
 	return s

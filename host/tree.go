@@ -147,6 +147,9 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 	t.AddLink(dir+"/subsystem", up(dir)+"class/drm")
 	addPower(t, dir)
 	t.AddLink("/sys/class/drm/"+k.Name, "../.."+strings.TrimPrefix(dir, "/sys"))
+	if k.Minor != nil && k.Minor.Type() == drm.Primary && k.Minor.Device().Driver().Kernel == drm.Linux72 {
+		t.AddLink(fmt.Sprintf("%s/drm/controlD%d", sysPath(k.Parent), controlMinors+k.Minor.Number()), k.Name)
+	}
 	if k.Minor != nil {
 		number := fmt.Sprintf("%d:%d", drm.Major, k.Minor.Number())
 		t.AddChar("/dev/dri/"+k.Name, 0o660, k.Minor.Number())
@@ -158,6 +161,10 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 	}
 	h.addRecord(t, k)
 }
+
+// controlMinors is the first number of the control nodes, which old programs
+// knew. Their names in sysfs are left.
+const controlMinors = 64
 
 // addRecord adds what udev's database holds about an object.
 func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {

@@ -19,7 +19,7 @@ import (
 func newVKMS(t *testing.T, attr *syscall.SysProcAttr) func(program string, args ...string) string {
 	t.Helper()
 	class := drm.NewClass(drm.ClassOptions{})
-	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	h := newHost(t, class, host.Options{})
 	return func(program string, args ...string) string {
 		t.Helper()

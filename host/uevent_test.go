@@ -80,7 +80,7 @@ func plugAndUnplug(t *testing.T, class *drm.Class, platform *bus.Bus) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver()); err != nil {
+	if err := dev.Bind(vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver()); err != nil {
 		t.Fatal(err)
 	}
 	if err := dev.Remove(context.Background()); err != nil {

@@ -44,7 +44,10 @@ func (m *Machine) newCard(label string, description config.Card, predecessors in
 	if description.VKMS.Clock == nil {
 		description.VKMS.Clock = m.clock
 	}
-	c := &Card{machine: m, label: label, bus: m.busOf("platform"), device: device, description: description}
+	c := &Card{machine: m, label: label, bus: m.Bus("platform"), device: device, description: description}
+	if description.Driver == config.VKMS {
+		c.bus, c.shown = m.Bus(description.VKMS.Bus()), description.VKMS.Description()
+	}
 	if l := description.Lookalike; l != nil {
 		clocked := *l
 		if clocked.Clock == nil {
@@ -61,7 +64,7 @@ func (m *Machine) newCard(label string, description config.Card, predecessors in
 func (c *Card) setPlace(l *lookalike.Config) {
 	for n := 0; ; n++ {
 		place := l.Bus.Place(l.Info.Name, n)
-		c.bus, c.device, c.shown = c.machine.busOf(place.Bus), place.Name, place.Description
+		c.bus, c.device, c.shown = c.machine.Bus(place.Bus), place.Name, place.Description
 		taken := false
 		for _, other := range c.machine.cards {
 			taken = taken || other.bus == c.bus && other.device == c.device

@@ -217,8 +217,23 @@ func CheckLabel(label string) error {
 // Class returns the class that the DRM devices of the cards belong to.
 func (m *Machine) Class() *drm.Class { return m.class }
 
-// Bus returns the platform bus, which the cards of most drivers are plugged into.
-func (m *Machine) Bus() *bus.Bus { return m.busOf("platform") }
+// Bus returns the bus of that name. vkms cards are on the bus faux, those of Linux
+// 6.12 and of most other drivers on the bus platform.
+func (m *Machine) Bus(name string) *bus.Bus { return m.buses[name] }
+
+// SubscribeBuses calls f for every event on any bus, until cancel is called: see
+// [bus.Bus.Subscribe].
+func (m *Machine) SubscribeBuses(f func(bus.Event)) (cancel func()) {
+	var cancels []func()
+	for _, b := range m.buses {
+		cancels = append(cancels, b.Subscribe(f))
+	}
+	return func() {
+		for _, cancel := range cancels {
+			cancel()
+		}
+	}
+}
 
 // newBuses returns the buses of a machine.
 func newBuses() map[string]*bus.Bus {
@@ -228,8 +243,6 @@ func newBuses() map[string]*bus.Bus {
 	}
 	return buses
 }
-
-func (m *Machine) busOf(name string) *bus.Bus { return m.buses[name] }
 
 // Denied returns an error if the machine was not allowed to look into a program,
 // so that the program cannot use the cards. The log has the reason.

@@ -50,7 +50,7 @@ func TestLabels(t *testing.T) {
 	for _, c := range m.Cards() {
 		labels = append(labels, c.Label()+"="+c.Node())
 	}
-	for _, dev := range m.Bus().Devices() {
+	for _, dev := range m.Bus("platform").Devices() {
 		devices = append(devices, dev.Name())
 	}
 	slices.Sort(devices)
@@ -75,7 +75,7 @@ func TestLabels(t *testing.T) {
 	if c.Plugged() || c.Node() != "" || c.Device() != nil {
 		t.Error("a card of the template is plugged")
 	}
-	if err := c.Plug(t.Context()); err != nil || c.Node() != "card0" || c.String() != "card7 (/dev/dri/card0)" || with.Bus().Device("vkms.7") == nil {
+	if err := c.Plug(t.Context()); err != nil || c.Node() != "card0" || c.String() != "card7 (/dev/dri/card0)" || with.Bus("platform").Device("vkms.7") == nil {
 		t.Errorf("%s: %v", c, err)
 	}
 	if again := card(t, with, "card7"); again != c {
@@ -90,14 +90,14 @@ func TestRescan(t *testing.T) {
 	if err := card(t, m, "card1").Unplug(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Bus().Device("vkms").Remove(t.Context()); err != nil {
+	if err := m.Bus("platform").Device("vkms").Remove(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Bus().Rescan(); err != nil {
+	if err := m.Bus("platform").Rescan(); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Bus().Devices()) != 1 || card(t, m, "card0").Node() != "card0" || card(t, m, "card1").Node() != "" {
-		t.Errorf("after a rescan the bus has %d devices", len(m.Bus().Devices()))
+	if len(m.Bus("platform").Devices()) != 1 || card(t, m, "card0").Node() != "card0" || card(t, m, "card1").Node() != "" {
+		t.Errorf("after a rescan the bus has %d devices", len(m.Bus("platform").Devices()))
 	}
 }
 
@@ -111,7 +111,7 @@ func TestUnplugDuringPlug(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	removed := make(chan struct{})
-	m.Bus().Subscribe(func(e bus.Event) {
+	m.Bus("platform").Subscribe(func(e bus.Event) {
 		switch e.Action {
 		case "bind": // Plug waits for this function, and the removal for Plug
 			if err := c.Unplug(over); !errors.Is(err, context.Canceled) {
@@ -193,7 +193,7 @@ func TestOwnDriver(t *testing.T) {
 	if err := card(t, m, "card1").Plug(t.Context()); err == nil || err.Error() != `card1: there is no driver "unknown"` {
 		t.Errorf("an unknown driver: %v", err)
 	}
-	if len(m.Bus().Devices()) != 0 {
+	if len(m.Bus("platform").Devices()) != 0 {
 		t.Error("a card that could not be bound stays plugged")
 	}
 	if _, err := machine.New([]config.Card{{Driver: "unknown", Enabled: true}}, machine.Options{}); err == nil {

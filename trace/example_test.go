@@ -28,7 +28,7 @@ func ExampleRecorder() {
 	class := drm.NewClass(drm.ClassOptions{})
 	detach := class.Trace(recorder)
 
-	driver := vkms.NewDriver(class, vkms.DefaultConfig())
+	driver := vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612))
 	card, err := bus.New("platform").Add("vkms")
 	if err != nil {
 		log.Fatal(err)

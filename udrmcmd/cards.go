@@ -7,24 +7,28 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/machine/config"
 )
 
 // cardFlags describe the cards: all of them alike, or each in a file.
 type cardFlags struct {
-	Config    string   `placeholder:"FILE" help:"Read the cards from a file, or from a directory laid out as /config/vkms. Excludes the other flags of this group. For the format see \"${name} help config\"."`
-	Like      string   `placeholder:"FILE" help:"Make cards that look like those of which drm_info -j has printed FILE. Excludes the other flags of this group. See \"${name} help cards\"."`
-	Cards     int      `placeholder:"N" default:"1" help:"Number of cards: card0, card1 and so on; default: ${default}."`
-	Driver    string   `placeholder:"NAME" default:"${driver}" enum:"${drivers}" help:"Driver of the cards: ${driver_list}; default: ${default}."`
-	Monitor   []string `sep:"none" placeholder:"MONITOR" help:"${monitor_help}"`
-	CRTCs     int      `name:"crtcs" placeholder:"N" help:"Number of CRTCs of each card; default: one per monitor. Without --monitor, each card gets one connector for each CRTC."`
-	Format    []string `placeholder:"CODE" help:"Add pixel formats to those of the kernel's vkms, by their codes in drm_fourcc.h: XR30,NV12."`
-	Cursor    bool     `default:"true" negatable:"" help:"Give each CRTC a cursor plane (default)."`
-	Overlay   bool     `help:"Give each card eight overlay planes."`
-	Writeback bool     `default:"true" negatable:"" help:"Give each CRTC a writeback connector (default)."`
-	Syncobj   bool     `help:"Give each card sync objects and timelines. The kernel's vkms has none."`
-	Render    bool     `help:"Give each card a render node. The kernel's vkms has none."`
-	VGEM      int      `name:"vgem" placeholder:"N" default:"0" help:"Add N vgem cards after the others: buffers and fences, without displays; default: 0."`
+	Config        string   `placeholder:"FILE" help:"Read the cards from a file, or from a directory laid out as /config/vkms. Excludes the other flags of this group. For the format see \"${name} help config\"."`
+	Like          string   `placeholder:"FILE" help:"Make cards that look like those of which drm_info -j has printed FILE. Excludes the other flags of this group. See \"${name} help cards\"."`
+	Cards         int      `placeholder:"N" default:"1" help:"Number of cards: card0, card1 and so on; default: ${default}."`
+	Driver        string   `placeholder:"NAME" default:"${driver}" enum:"${drivers}" help:"Driver of the cards: ${driver_list}; default: ${default}."`
+	Monitor       []string `sep:"none" placeholder:"MONITOR" help:"${monitor_help}"`
+	CRTCs         int      `name:"crtcs" placeholder:"N" help:"Number of CRTCs of each card; default: one per monitor. Without --monitor, each card gets one connector for each CRTC."`
+	Format        []string `placeholder:"CODE" help:"Add pixel formats to those of the kernel's vkms, by their codes in drm_fourcc.h: XR30,NV12."`
+	VKMS          string   `name:"vkms" placeholder:"VERSION" default:"6.12" enum:"7.2,6.12" help:"Linux version whose vkms the cards are: 7.2 or 6.12; default: ${default}."`
+	Console       bool     `default:"true" negatable:"" help:"Light the cards while no program is master, as the kernel's console does (default for --vkms 7.2)."`
+	Cursor        bool     `default:"true" negatable:"" help:"Give each CRTC a cursor plane (default)."`
+	Overlay       bool     `help:"Give each card eight overlay planes."`
+	PlanePipeline bool     `help:"Give each plane a colour pipeline; needs --vkms 7.2."`
+	Writeback     bool     `default:"true" negatable:"" help:"Give each CRTC a writeback connector (default)."`
+	Syncobj       bool     `help:"Give each card sync objects and timelines. The kernel's vkms has none."`
+	Render        bool     `help:"Give each card a render node. The kernel's vkms has none."`
+	VGEM          int      `name:"vgem" placeholder:"N" default:"0" help:"Add N vgem cards after the others: buffers and fences, without displays; default: 0."`
 }
 
 // monitorHelp is the help of --monitor.
@@ -80,6 +84,10 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 	}
 	card := config.DefaultCard()
 	card.Name, card.Driver = f.Driver, config.Driver(f.Driver)
+	card.VKMS = vkms.ConfigOf(drm.Kernel(f.VKMS))
+	if slices.Contains(given, "console") {
+		card.VKMS.Console = f.Console
+	}
 	if err := f.display(&card.VKMS); err != nil {
 		return nil, nil, err
 	}
@@ -93,6 +101,10 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 // display sets the display of each card.
 func (f *cardFlags) display(c *vkms.Config) error {
 	c.Cursor, c.Overlay, c.Writeback, c.Syncobj, c.Render = f.Cursor, f.Overlay, f.Writeback, f.Syncobj, f.Render
+	c.PlanePipeline = f.PlanePipeline
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("--plane-pipeline: %w", err)
+	}
 	for _, text := range f.Format {
 		code, err := config.ParseFormat(text)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
 )
@@ -24,8 +25,14 @@ type Options struct {
 	// Monitors are the monitors of each card, as in udrm run --monitor. nil: the
 	// monitor of the kernel's vkms, on the connector Virtual-1.
 	Monitors []string
+	// VKMS is the version of Linux whose vkms the cards are, as in udrm run
+	// --vkms; "": the default.
+	VKMS drm.Kernel
+	// NoConsole leaves the cards dark while no program is master, as in udrm run
+	// --no-console.
+	NoConsole bool
 	// Config is the name of a file that describes the cards; see package
-	// config. It replaces Cards and Monitors.
+	// config. It replaces all the above.
 	Config string
 	// Described are descriptions of the cards. They replace all the above.
 	Described []config.Card
@@ -100,6 +107,11 @@ func (o *Options) cards() ([]config.Card, error) {
 		return config.ReadFile(o.Config, names...)
 	}
 	card := config.DefaultCard()
+	card.VKMS = vkms.ConfigOf(cmp.Or(o.VKMS, vkms.DefaultKernel))
+	if err := card.VKMS.Check(); err != nil {
+		return nil, err
+	}
+	card.VKMS.Console = card.VKMS.Console && !o.NoConsole
 	if len(o.Drivers) > 0 {
 		card.Driver = o.Drivers[0].Name
 	}

@@ -211,7 +211,7 @@ func (v *viewer) send(ctx context.Context) {
 	o := &observer{poke: v.poke, unplugs: make(map[*drm.Device]unplugTimes)}
 	defer class.Trace(o)()
 	defer class.Subscribe(func(drm.Uevent) { v.poke() })()
-	defer v.server.machine.Bus().Subscribe(func(bus.Event) { v.poke() })()
+	defer v.server.machine.SubscribeBuses(func(bus.Event) { v.poke() })()
 	var last []byte
 	for {
 		message, err := json.Marshal(update{Tree: v.tree(o)})

@@ -219,7 +219,7 @@ func TestConfigOfManyCards(t *testing.T) {
 	}
 	s := newSessionOf(t, cards)
 	var names []string
-	for _, dev := range s.Bus().Devices() {
+	for _, dev := range s.Bus("platform").Devices() {
 		names = append(names, dev.Name())
 	}
 	slices.Sort(names)
@@ -227,7 +227,7 @@ func TestConfigOfManyCards(t *testing.T) {
 		t.Errorf("devices %q, want %q", names, want)
 	}
 	s.plug(t, "card3")
-	if s.Bus().Device("vkms.3") == nil {
+	if s.Bus("platform").Device("vkms.3") == nil {
 		t.Error("card3 is not the device vkms.3")
 	}
 	_, noCard := s.Card("card5")

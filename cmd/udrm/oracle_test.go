@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,7 +60,7 @@ func TestOracle(t *testing.T) {
 			if !hasHeader {
 				command = tc.command
 			}
-			args := []string{"run", "--"}
+			args := []string{"run", "--vkms", "6.12", "--"}
 			if !tc.dark {
 				args = append(args, lit, "/dev/dri/card0")
 			}
@@ -80,6 +81,87 @@ func TestOracle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// newOracleTests are the recordings in testdata/oracle/7.2, of Linux 7.2. The card
+// there is lit by the console, as it is here.
+var newOracleTests = []struct {
+	file      string
+	flags     []string
+	command   string
+	normalise func(string) string
+}{
+	{file: "modetest", command: "modetest -M vkms", normalise: anyLibdrm},
+	{file: "modetest-pipeline", flags: []string{"--overlay", "--plane-pipeline"}, command: "modetest -M vkms", normalise: anyLibdrm},
+	{file: "proptest", command: "proptest -M vkms", normalise: anyLibdrm},
+	{file: "drm_info-j", command: "drm_info -j /dev/dri/card0 2>/dev/null", normalise: anyDevice},
+	{file: "sysfs-tree", command: `cd /sys/devices/faux/vkms; find . -type d -printf '%p/\n' -o -type l -printf '%p -> %l\n' -o -printf '%p\n'`, normalise: newSysfsTree},
+	{file: "sysfs", command: sysfsContents, normalise: newSysfsContents},
+	{file: "module", command: `for f in /sys/module/vkms/parameters/*; do echo "$f:$(cat $f)"; done`},
+}
+
+func TestNewOracle(t *testing.T) {
+	for _, tc := range newOracleTests {
+		t.Run(tc.file, func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(filepath.Join("testdata", "oracle", "7.2", tc.file+".txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := slices.Concat([]string{"run", "--vkms", "7.2"}, tc.flags, []string{"--", "sh", "-c", tc.command})
+			r := run(t, args...)
+			recorded, got := string(data), r.stdout+r.stderr
+			if tc.normalise != nil {
+				recorded, got = tc.normalise(recorded), tc.normalise(got)
+			}
+			if diff := lineDiff(recorded, got); diff != "" {
+				t.Errorf("differs from the kernel (-) in:\n%s", diff)
+			}
+		})
+	}
+}
+
+// anyLibdrm removes what later versions of libdrm's programs print.
+func anyLibdrm(said string) string {
+	said = replace(said, "^opened device .*\n", "")
+	return replace(said, `LINEAR\(0x0\)$`, "LINEAR")
+}
+
+// anyDevice returns JSON in one form, without what drm_info finds through libdrm,
+// which must know the faux bus, and what it says of the kernel.
+func anyDevice(said string) string {
+	var nodes map[string]map[string]any
+	if json.Unmarshal([]byte(said), &nodes) != nil {
+		return said
+	}
+	for _, node := range nodes {
+		delete(node, "device")
+		if driver, ok := node["driver"].(map[string]any); ok {
+			delete(driver, "kernel")
+		}
+	}
+	text, err := json.MarshalIndent(nodes, "", " ")
+	if err != nil {
+		return said
+	}
+	return string(text)
+}
+
+// newSysfsTree sorts the names and removes those that differ: udrm has no fbdev,
+// and the kernel's faux devices cannot be removed.
+func newSysfsTree(names string) string {
+	return sortedLines(replace(names, `^\./(graphics/.*|remove)\n`, ""))
+}
+
+// sysfsContents prints the files below the device, with their permissions.
+const sysfsContents = `cd /sys/devices/faux/vkms; find . -type f ! -name remove | LC_ALL=C sort | while read f; do
+	echo "== $f $(stat -c %A $f)"; cat $f; done`
+
+// newSysfsContents removes the files of fbdev, and one whose content is an error in
+// the kernel.
+func newSysfsContents(said string) string {
+	said = replace(said, `(?s)== \./graphics/.*?== \./uevent`, "== ./uevent")
+	return replace(said, `^head: .*: Input/output error\n`, "")
 }
 
 // replace replaces all matches of a pattern.

@@ -22,6 +22,7 @@ _udrm() {
 		--monitor) return ;;
 		--crtcs) return ;;
 		--format) return ;;
+		--vkms) COMPREPLY=($(compgen -W "7.2 6.12" -- "$word")); return ;;
 		--vgem) return ;;
 		--at) return ;;
 		--on) return ;;
@@ -33,7 +34,7 @@ _udrm() {
 		--expect) return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -143,6 +144,7 @@ _udrm() {
 		--monitor) return ;;
 		--crtcs) return ;;
 		--format) return ;;
+		--vkms) COMPREPLY=($(compgen -W "7.2 6.12" -- "$word")); return ;;
 		--vgem) return ;;
 		--at) return ;;
 		--on) return ;;
@@ -156,7 +158,7 @@ _udrm() {
 		--failing) return ;;
 		--timeout) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --cursor --no-cursor --overlay --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
 		--machine) return ;;

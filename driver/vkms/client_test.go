@@ -18,10 +18,16 @@ type client struct {
 	*kmsclient.Client
 }
 
+// bind makes the device of a new driver. No handler may panic.
+func bind(t *testing.T, config vkms.Config) (*vkms.Driver, *bus.Device) {
+	drmtest.NoLeaks(t)
+	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{Logger: drmtest.NoReports(t)}), config)
+	return driver, drmtest.Bind(t, bus.New(config.Bus()), "vkms", driver.BusDriver())
+}
+
 // newClient opens the device of a new driver.
 func newClient(t *testing.T, config vkms.Config) (client, *vkms.Driver, *bus.Device) {
-	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config)
-	parent := drmtest.Bind(t, bus.New("platform"), "vkms", driver.BusDriver())
+	driver, parent := bind(t, config)
 	return openClient(t, driver), driver, parent
 }
 

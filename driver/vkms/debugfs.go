@@ -13,8 +13,8 @@ func (d *Driver) debugfsFiles(*drm.Device) []drm.DebugfsFile {
 	return []drm.DebugfsFile{{Path: "vkms_config", Show: d.showConfig}}
 }
 
-// showConfig returns what the kernel shows: the module parameters of the
-// default device, and the objects of any other.
+// showConfig returns what the kernel shows: the objects. Linux 6.12 has only the
+// default device, and shows its module parameters.
 func (d *Driver) showConfig() string {
 	flag := func(b bool) int {
 		if b {
@@ -22,8 +22,8 @@ func (d *Driver) showConfig() string {
 		}
 		return 0
 	}
-	t := d.config.Topology
-	if t == nil {
+	t := d.config.topology()
+	if d.config.Topology == nil && d.config.old() {
 		return fmt.Sprintf("writeback=%d\ncursor=%d\noverlay=%d\n", flag(d.config.Writeback), flag(d.config.Cursor), flag(d.config.Overlay))
 	}
 	var out strings.Builder

@@ -5,12 +5,12 @@
 //
 // A [Driver] is bound to a device of any bus:
 //
-//	platform := bus.New("platform")
-//	dev, err := platform.Add("vkms")
+//	config := vkms.DefaultConfig()
+//	dev, err := bus.New(config.Bus()).AddDescribed("vkms", config.Description())
 //	…
-//	err = dev.Bind(vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+//	err = dev.Bind(vkms.NewDriver(class, config).BusDriver())
 //
-// That is the default device. A [Topology] describes any other: several CRTCs,
+// That is the default device; [ConfigOf] has those of other versions of Linux. A [Topology] describes any other: several CRTCs,
 // planes for some of them, connectors with or without a monitor.
 // [Driver.Hotplug] plugs and unplugs monitors while clients use the device.
 //

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/gem"
@@ -15,11 +17,20 @@ import (
 
 // A Config describes the display. [DefaultConfig] is the kernel's default.
 type Config struct {
+	// Kernel is the version of Linux whose vkms the device is: see [ConfigOf]. ""
+	// stands for 6.12.
+	Kernel drm.Kernel
+
 	// The default device has one CRTC and one connector. These are the kernel's
 	// module parameters:
-	Cursor    bool // a cursor plane
-	Overlay   bool // eight overlay planes
-	Writeback bool // a writeback connector
+	Cursor        bool // a cursor plane
+	Overlay       bool // eight overlay planes
+	Writeback     bool // a writeback connector
+	PlanePipeline bool // a colour pipeline for each plane; not on Linux 6.12
+
+	// Console has the device lit while no client is master: see
+	// [kms.Config.Console].
+	Console bool
 
 	// Topology describes any other device, for which the fields above do not
 	// count. nil is the default device.
@@ -39,9 +50,71 @@ type Config struct {
 	Misuse func(err error)
 }
 
-// DefaultConfig returns the display of the kernel's vkms with its default
-// parameters: a cursor plane and writeback.
-func DefaultConfig() Config { return Config{Cursor: true, Writeback: true} }
+// DefaultKernel is the version of Linux whose vkms [DefaultConfig] returns.
+const DefaultKernel = drm.Linux612
+
+// DefaultConfig returns the default display of the default vkms.
+func DefaultConfig() Config { return ConfigOf(DefaultKernel) }
+
+// ConfigOf returns the display of vkms on a version of Linux with its default
+// parameters. The one of 7.2 is on the faux bus, has 33 formats, colour
+// properties and a background colour, and is lit by the console. The one of
+// 6.12 is on the platform bus, has 5 formats, and is dark.
+func ConfigOf(kernel drm.Kernel) Config {
+	return Config{Kernel: kernel, Cursor: true, Writeback: true, Console: kernel == drm.Linux72}
+}
+
+// old reports whether the device is that of Linux 6.12.
+func (c *Config) old() bool { return c.Kernel != drm.Linux72 }
+
+// Check returns an error if the vkms of the kernel cannot be as c says. It does
+// not look at the topology: see [Topology.Validate].
+func (c *Config) Check() error {
+	switch {
+	case c.Kernel != "" && !slices.Contains(drm.Kernels, c.Kernel):
+		return fmt.Errorf("vkms: there is no vkms of Linux %q; use one of %q: %w", c.Kernel, drm.Kernels, unix.EINVAL)
+	case c.PlanePipeline && c.old():
+		return fmt.Errorf("vkms: planes have no colour pipelines on Linux %s: %w", c.Kernel, unix.EINVAL)
+	}
+	return nil
+}
+
+// Bus returns the name of the bus that the device is on: faux, or platform on
+// Linux 6.12.
+func (c *Config) Bus() string {
+	if c.old() {
+		return "platform"
+	}
+	return "faux"
+}
+
+// Description says what programs find of the device on its bus.
+func (c *Config) Description() (d bus.Description) {
+	if !c.old() {
+		d.Env = []string{} // a faux device has no MODALIAS
+	}
+	return d
+}
+
+// parameters returns the module parameters as files of sysfs.
+func (c *Config) parameters() []bus.Attr {
+	if c.old() {
+		return nil
+	}
+	attr := func(name string, value bool) bus.Attr {
+		if value {
+			return bus.Attr{Name: name, Content: "Y\n"}
+		}
+		return bus.Attr{Name: name, Content: "N\n"}
+	}
+	return []bus.Attr{
+		attr("create_default_dev", true),
+		attr("enable_cursor", c.Cursor),
+		attr("enable_overlay", c.Overlay),
+		attr("enable_plane_pipeline", c.PlanePipeline),
+		attr("enable_writeback", c.Writeback),
+	}
+}
 
 // A Driver drives one virtual display; each device needs a driver of its own.
 // All methods may be called concurrently.
@@ -51,7 +124,7 @@ type Driver struct {
 
 	mu       sync.Mutex
 	device   *drm.Device // the last one; nil before the first probe
-	display  *kms.ModeConfig
+	display  *display
 	buffers  *gem.Manager
 	acquired []string
 }
@@ -66,7 +139,11 @@ func NewDriver(class *drm.Class, config Config) *Driver {
 
 // BusDriver returns the driver for bus.Device.Bind.
 func (d *Driver) BusDriver() *bus.Driver {
-	return &bus.Driver{Name: "vkms", Probe: d.probe, Unbind: d.unbind}
+	name := "vkms"
+	if !d.config.old() {
+		name = "faux_driver" // of all devices on the faux bus
+	}
+	return &bus.Driver{Name: name, Module: "vkms", Parameters: d.config.parameters(), Probe: d.probe, Unbind: d.unbind}
 }
 
 // drmDriver returns the driver of the DRM device.
@@ -78,7 +155,11 @@ func (d *Driver) drmDriver() *drm.Driver {
 	if d.config.Render {
 		features |= drm.FeatureRender
 	}
+	if !d.config.old() {
+		features |= drm.FeatureColorPipeline
+	}
 	return &drm.Driver{
+		Kernel:       d.config.Kernel,
 		Info:         drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vkms", Desc: "Virtual Kernel Mode Setting", Date: "0"},
 		Features:     features,
 		DebugfsFiles: d.debugfsFiles,
@@ -101,7 +182,7 @@ func (d *Driver) probe(parent *bus.BoundDevice) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range []drm.Part{display, syncobj.NewManager(), buffers} {
+	for _, p := range []drm.Part{display.config, syncobj.NewManager(), buffers} {
 		if err := u.Attach(p); err != nil {
 			return err
 		}
@@ -137,7 +218,10 @@ func (d *Driver) Device() *drm.Device {
 func (d *Driver) ModeConfig() *kms.ModeConfig {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.display
+	if d.display == nil {
+		return nil
+	}
+	return d.display.config
 }
 
 // Buffers returns the buffers of the last probe, nil before the first.

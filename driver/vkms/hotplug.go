@@ -15,12 +15,12 @@ import (
 // such as "HDMI-A-1". A nil monitor is the one of the configuration. Errors:
 // ENODEV without a device, ENOENT for an unknown connector.
 func (d *Driver) Hotplug(connector string, connection uint32, monitor *kms.Monitor) error {
-	c, err := d.connector(connector)
+	c, index, err := d.connector(connector)
 	if err != nil {
 		return err
 	}
 	if monitor == nil {
-		monitor = d.config.topology().Connectors[c.Index()].monitor()
+		monitor = d.config.topology().Connectors[index].monitor()
 	}
 	return d.Device().WithGuard(func(dev *drm.RegisteredDevice) error {
 		c.Hotplug(dev, connection, monitor)
@@ -28,21 +28,23 @@ func (d *Driver) Hotplug(connector string, connection uint32, monitor *kms.Monit
 	})
 }
 
-// connector returns the connector with the given name. Writeback connectors,
-// which come after those of the topology, do not count.
-func (d *Driver) connector(name string) (*kms.Connector, error) {
-	display := d.ModeConfig()
+// connector returns the connector with the given name, and its position in the
+// topology. Writeback connectors do not count.
+func (d *Driver) connector(name string) (c *kms.Connector, index int, err error) {
+	d.mu.Lock()
+	display := d.display
+	d.mu.Unlock()
 	if display == nil {
-		return nil, fmt.Errorf("vkms: connector %s: the driver is not bound: %w", name, unix.ENODEV)
+		return nil, 0, fmt.Errorf("vkms: connector %s: the driver is not bound: %w", name, unix.ENODEV)
 	}
 	var names []string
-	for _, c := range display.Connectors()[:len(d.config.topology().Connectors)] {
+	for i, c := range display.connectors {
 		if c.Name() == name {
-			return c, nil
+			return c, i, nil
 		}
 		names = append(names, c.Name())
 	}
-	return nil, fmt.Errorf("vkms: no connector %s; the card has: %s: %w", name, strings.Join(names, ", "), unix.ENOENT)
+	return nil, 0, fmt.Errorf("vkms: no connector %s; the card has: %s: %w", name, strings.Join(names, ", "), unix.ENOENT)
 }
 
 // monitor returns the connector's monitor.

@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
-// An oracle is what drm_info -j printed of the kernel's vkms on Linux 6.12,
-// while the console showed a framebuffer.
+// An oracle is what drm_info -j printed of the kernel's vkms, while the console
+// showed a framebuffer.
 type oracle struct {
 	Driver struct {
 		Name, Desc string
@@ -127,17 +128,36 @@ func equalLists[T comparable](t *testing.T, what string, got, want []T) {
 // TestAnswersAsTheKernel checks that the device answers as the kernel's, to the
 // last object id.
 func TestAnswersAsTheKernel(t *testing.T) {
-	data, err := os.ReadFile("testdata/drm_info.json")
-	if err != nil {
-		t.Fatal(err)
+	overlays := vkms.ConfigOf(drm.Linux72)
+	overlays.Overlay, overlays.PlanePipeline = true, true
+	for _, tc := range []struct {
+		file   string
+		config vkms.Config
+	}{
+		{"6.12/drm_info.json", vkms.ConfigOf(drm.Linux612)},
+		{"7.2/drm_info.json", vkms.ConfigOf(drm.Linux72)},
+		{"7.2/drm_info-pipeline.json", overlays},
+	} {
+		t.Run(tc.file, func(t *testing.T) {
+			data, err := os.ReadFile("testdata/" + tc.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var nodes map[string]oracle
+			if err := json.Unmarshal(data, &nodes); err != nil {
+				t.Fatal(err)
+			}
+			console, driver, _ := newClient(t, tc.config)
+			if !tc.config.Console {
+				showConsole(console)
+			}
+			compareWithKernel(t, openClient(t, driver), driver, nodes["/dev/dri/card0"])
+		})
 	}
-	var kernel oracle
-	if err := json.Unmarshal(data, &kernel); err != nil {
-		t.Fatal(err)
-	}
-	console, driver, _ := newClient(t, vkms.DefaultConfig())
-	showConsole(console)
-	c := openClient(t, driver)
+}
+
+// compareWithKernel compares what a client finds with what drm_info found.
+func compareWithKernel(t *testing.T, c client, driver *vkms.Driver, kernel oracle) {
 	for _, capability := range []uint64{uapi.ClientCapAtomic, uapi.ClientCapWritebackConnectors, uapi.ClientCapStereo3D} {
 		c.must(c.SetClientCap(capability, 1))
 	}
@@ -219,17 +239,18 @@ func TestAnswersAsTheKernel(t *testing.T) {
 // TestProbeOfWriteback checks that a forced probe by the master makes the
 // writeback connector connected, with all modes and none of them preferred.
 func TestProbeOfWriteback(t *testing.T) {
-	c, driver, _ := newClient(t, vkms.DefaultConfig())
-	const writeback = 46
-	got, err := openClient(t, driver).GetConnector(writeback)
-	c.must(err)
-	if got.Connection != uapi.ModeUnknownConnection || len(got.Modes) != 0 {
-		t.Errorf("asked by another client: %+v", got)
-	}
-	got, err = c.GetConnector(writeback)
-	c.must(err)
-	if got.Connection != uapi.ModeConnected || len(got.Modes) != 34 || got.Modes[0].HDisplay != 4096 {
-		t.Errorf("asked by the master: %+v", got)
+	for kernel, writeback := range map[drm.Kernel]uint32{drm.Linux612: 46, drm.Linux72: 47} {
+		c, driver, _ := newClient(t, vkms.ConfigOf(kernel))
+		got, err := openClient(t, driver).GetConnector(writeback)
+		c.must(err)
+		if got.Connection != uapi.ModeUnknownConnection || len(got.Modes) != 0 {
+			t.Errorf("%s: asked by another client: %+v", kernel, got)
+		}
+		got, err = c.GetConnector(writeback)
+		c.must(err)
+		if got.Connection != uapi.ModeConnected || len(got.Modes) != 34 || got.Modes[0].HDisplay != 4096 {
+			t.Errorf("%s: asked by the master: %+v", kernel, got)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), vkms.DefaultConfig())
+	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), vkms.ConfigOf(drm.Linux612))
 	if err := dev.Bind(driver.BusDriver()); err != nil {
 		log.Fatal(err)
 	}

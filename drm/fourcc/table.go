@@ -30,6 +30,13 @@ func blocks(code, hsub, vsub uint32, alpha bool, bytes, widths, heights [4]uint3
 	return f
 }
 
+// bits returns a format of one plane with several pixels in a byte.
+func bits(code, depth, pixels uint32) Format {
+	f := packed(code, depth, 1, false)
+	f.BlockWidth, f.BlockHeight = [4]uint32{pixels}, [4]uint32{1}
+	return f
+}
+
 // withAlphaPlane returns an RGB format with a second plane for alpha.
 func withAlphaPlane(code, depth, bytes uint32) Format {
 	return Format{Code: code, Depth: depth, Planes: 2, BlockBytes: [4]uint32{bytes, 1}, HSub: 1, VSub: 1, Alpha: true}
@@ -39,6 +46,9 @@ func withAlphaPlane(code, depth, bytes uint32) Format {
 var formats = func() map[uint32]*Format {
 	all := []Format{
 		packed(uapi.FormatC8, 8, 1, false),
+		bits(uapi.FormatR1, 1, 8),
+		bits(uapi.FormatR2, 2, 4),
+		bits(uapi.FormatR4, 4, 2),
 		packed(uapi.FormatR8, 8, 1, false),
 		packed(uapi.FormatR10, 10, 2, false),
 		packed(uapi.FormatR12, 12, 2, false),

@@ -16,7 +16,7 @@ import (
 // the trap of a supervised program.
 func BenchmarkPageFlip(b *testing.B) {
 	clock := new(kms.ManualClock)
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	config.Clock = clock
 	driver := vkms.NewDriver(drm.NewClass(drm.ClassOptions{}), config)
 	drmtest.Bind(b, bus.New("platform"), "vkms", driver.BusDriver())

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -14,7 +15,7 @@ import (
 // TestColorProperties checks that a plane with YUV formats has COLOR_ENCODING
 // and COLOR_RANGE, and that they count.
 func TestColorProperties(t *testing.T) {
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	clock := new(kms.ManualClock)
 	config.Clock, config.Formats = clock, []uint32{uapi.FormatNV12}
 	f := newFixtureOf(t, config)

@@ -205,6 +205,14 @@ func (p *Plane) colors(s *State) (ops compose.Color) {
 	return ops
 }
 
+// pipelineID returns the id of the first operation of the plane's pipeline, or 0.
+func (p *Plane) pipelineID(s *State) uint64 {
+	if p.colorPipeline == nil {
+		return 0
+	}
+	return s.Property(p, p.colorPipeline)
+}
+
 // pipeline returns the first operation of the plane's pipeline, or nil.
 func (p *Plane) pipeline(s *State) *Colorop {
 	id := s.Property(p, p.colorPipeline)

@@ -115,7 +115,14 @@ type ConnectorConfig struct {
 func (m *ModeConfig) AddConnector(config ConnectorConfig) *Connector {
 	m.checkAdd("connectors", len(m.Connectors()))
 	c := m.newConnector(config, len(m.Connectors()))
+	early := m.config.Kernel != drm.Linux72 // the properties of writeback have lower ids
+	if c.writeback() && early {
+		c.attachWriteback()
+	}
 	m.objects.add(&c.objectBase, c)
+	if c.writeback() && !early {
+		c.attachWriteback()
+	}
 	m.addToList(c)
 	return c
 }
@@ -134,15 +141,6 @@ func (m *ModeConfig) newConnector(config ConnectorConfig, index int) *Connector 
 	c.monitor = config.Monitor
 
 	writeback := config.Type == uapi.ModeConnectorWriteback
-	var formats *Blob
-	if writeback {
-		m.createWritebackProperties()
-		var data []byte
-		for _, f := range config.WritebackFormats {
-			data = binary.NativeEndian.AppendUint32(data, f)
-		}
-		formats = m.newBlob(data)
-	}
 	s := &m.standard
 	hasEDID := config.Monitor != nil && config.Monitor.EDID != nil
 	virtual := writeback || config.Type == uapi.ModeConnectorVirtual
@@ -155,11 +153,6 @@ func (m *ModeConfig) newConnector(config ConnectorConfig, index int) *Connector 
 	if virtual && hasEDID {
 		c.properties.attach(s.edid, 0) // other virtual connectors have no EDID
 	}
-	if writeback {
-		c.properties.attach(s.writebackOutFencePtr, 0)
-		c.properties.attach(s.writebackFBID, 0)
-		c.properties.attach(s.writebackPixelFormats, blobID(formats))
-	}
 	return c
 }
 
@@ -167,6 +160,22 @@ func (m *ModeConfig) newConnector(config ConnectorConfig, index int) *Connector 
 func (m *ModeConfig) addToList(c *Connector) {
 	list := append(slices.Clip(m.Connectors()), c)
 	m.connectors.Store(&list)
+}
+
+// attachWriteback adds the properties of a writeback connector. The first call
+// makes them.
+func (c *Connector) attachWriteback() {
+	m := c.display
+	m.createWritebackProperties()
+	var data []byte
+	for _, f := range c.config.WritebackFormats {
+		data = binary.NativeEndian.AppendUint32(data, f)
+	}
+	formats := m.newBlob(data)
+	s := &m.standard
+	c.properties.attach(s.writebackOutFencePtr, 0)
+	c.properties.attach(s.writebackFBID, 0)
+	c.properties.attach(s.writebackPixelFormats, blobID(formats))
 }
 
 // AttachEncoder says that e can feed the connector. The first encoder is used.

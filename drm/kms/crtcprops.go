@@ -1,7 +1,5 @@
 package kms
 
-import "math"
-
 // CreateScalingFilterProperty lets clients choose the filter of the CRTC's own
 // scaler, if the driver has one: see [Plane.CreateScalingFilterProperty]. The
 // picture of this package is not scaled by CRTCs
@@ -18,7 +16,7 @@ func (c *CRTC) CreateScalingFilterProperty(filters uint32) {
 func (c *CRTC) AttachBackgroundColorProperty() {
 	s := &c.display.standard
 	if s.background == nil {
-		s.background = c.display.CreateRangeProperty("BACKGROUND_COLOR", 0, 0, math.MaxUint64)
+		s.background = c.display.newBackground()
 	}
 	c.background = s.background
 	c.properties.attach(c.background, 0)

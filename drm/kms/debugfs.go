@@ -7,13 +7,14 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fourcc"
 	"github.com/udrm/udrm/drm/mode"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // DebugfsFiles implements [drm.DebugfsPart].
 func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 	files := []drm.DebugfsFile{
 		{Path: "framebuffer", Show: m.showFramebuffers},
-		{Path: "internal_clients", Show: func() string { return "" }}, // a kernel lists its console
+		{Path: "internal_clients", Show: m.showInternalClients},
 		{Path: "state", Show: func() string { return m.showState(dev.Class()) }},
 	}
 	for _, c := range m.crtcs {
@@ -32,11 +33,21 @@ func (m *ModeConfig) DebugfsFiles(dev *drm.Device) []drm.DebugfsFile {
 
 // debugfsFiles returns the files that the kernel has for each connector.
 func (c *Connector) debugfsFiles() []drm.DebugfsFile {
-	return []drm.DebugfsFile{
+	files := []drm.DebugfsFile{
 		{Path: c.Name() + "/edid_override", Show: c.showOverride, Store: c.storeOverride},
 		{Path: c.Name() + "/force", Show: c.showForce, Store: c.storeForce},
 		{Path: c.Name() + "/output_bpc", Show: func() string { return "Maximum: 0\n" }},
 	}
+	if c.display.config.Kernel == drm.Linux72 {
+		files = append(files, drm.DebugfsFile{Path: c.Name() + "/vrr_range", Show: c.showVRRRange})
+	}
+	return files
+}
+
+// showVRRRange returns the limits of a variable refresh rate, or zeros.
+func (c *Connector) showVRRRange() string {
+	refresh := c.lastProbe().refresh
+	return fmt.Sprintf("Min: %d\nMax: %d\n", refresh[0], refresh[1])
 }
 
 // showState returns what drm_state_info prints.
@@ -45,10 +56,11 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 // mode_changed, active_changed, connectors_changed, self_refresh_active and
 // self_refresh_aware. The first four matter only during a commit in the kernel
 // too. planes_changed says that the CRTC has planes. The files
-// internal_clients, bridges and output_bpc are constants.
+// bridges and output_bpc are constants.
 func (m *ModeConfig) showState(class *drm.Class) string {
 	m.freeze(class) // in case no node has been opened yet
 	s := m.State()
+	newer := m.config.Kernel == drm.Linux72
 	var out strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	for i, p := range m.planes {
@@ -68,6 +80,9 @@ func (m *ModeConfig) showState(class *drm.Class) string {
 		line("\tcolor-encoding=%s", colorEncodings[ps.ColorEncoding])
 		line("\tcolor-range=%s", colorRanges[ps.ColorRange])
 		line("\tcolor_mgmt_changed=0")
+		if newer {
+			line("\tcolor-pipeline=%d", p.pipelineID(s))
+		}
 	}
 	for i, c := range m.crtcs {
 		cs := &s.crtcs[i]
@@ -94,11 +109,18 @@ func (m *ModeConfig) showState(class *drm.Class) string {
 		line("\tconnector_mask=%x", connectors)
 		line("\tencoder_mask=%x", encoders)
 		line("\tmode: %s", debugMode(&cs.Mode))
+		if newer {
+			line("\tbackground_color=%x", cs.BackgroundColor)
+		}
 	}
 	for _, c := range m.Connectors() {
 		line("connector[%d]: %s", c.id, c.Name())
 		line("\tcrtc=%s", crtcName(s.connector(c).CRTC))
 		line("\tself_refresh_aware=0")
+		if newer {
+			line("\tinterlace_allowed=%d", flag(c.config.ModeFlags&uapi.ModeFlagInterlace != 0))
+			line("\tycbcr_420_allowed=0")
+		}
 		line("\tmax_requested_bpc=%d", c.standardValue(s, "max bpc"))
 		line("\tcolorspace=%s", colorspaces[c.standardValue(s, "Colorspace")])
 	}

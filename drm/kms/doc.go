@@ -67,7 +67,7 @@
 //
 // # Lock order
 //
-//	ModeConfig.topologyMu → ModeConfig.mu (commits) → vblank.mu, in the order of the CRTCs → composer.mu → objectTable.mu
+//	ModeConfig.topologyMu, console.mu → ModeConfig.mu (commits) → vblank.mu, in the order of the CRTCs → composer.mu → objectTable.mu
 //	vblank.mu → the driver's locks, File; vblank.mu, ModeConfig.mu → the locks of fences
 //	vblank.mu → Connector.mu → objectTable.mu
 //	fileState.mu, CRCStream.mu, ModeConfig.fileMu, ManualClock.mu: leaves

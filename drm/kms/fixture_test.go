@@ -58,7 +58,7 @@ var displays = map[string]func(class *drm.Class, clock kms.Clock) display{
 }
 
 func newVKMS(class *drm.Class, clock kms.Clock) display {
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	config.Clock = clock
 	return vkms.NewDriver(class, config)
 }

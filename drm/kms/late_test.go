@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -29,7 +30,7 @@ func (c *lateClock) Now() time.Duration {
 // lateFixture returns an active display whose timers can be late.
 func lateFixture(t *testing.T) (*fixture, *lateClock) {
 	clock := new(lateClock)
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	config.Clock = clock
 	f := newFixtureOf(t, config)
 	f.clock = &clock.ManualClock

@@ -29,6 +29,15 @@ type Config struct {
 	Buffers *gem.Manager
 	Limits  Limits
 	Clock   Clock // nil stands for the real one
+
+	// Kernel is the version of Linux whose object ids and reports in debugfs
+	// the device has.
+	Kernel drm.Kernel
+
+	// Console has the device lit while no client is master, as the kernel's
+	// console does: when it is registered, at a hot-plug, and when the last file
+	// is closed. The picture is black, and has the preferred mode.
+	Console bool
 }
 
 // A ModeConfig is the modesetting of one device: struct drm_mode_config. It is
@@ -63,6 +72,7 @@ type ModeConfig struct {
 	shown atomic.Pointer[State] // what the hardware shows if it is not state, or nil; see fences.go
 	mu    sync.Mutex            // serialises commits
 
+	console console
 	changes changes // of the picture
 	tiles   tileGroups
 
@@ -201,12 +211,17 @@ func (m *ModeConfig) Release(dev *drm.RegisteredDevice, f *drm.File) {
 	m.dropState()
 }
 
+// LastClose implements [drm.LastClosePart]. It gives the display back to the
+// console.
+func (m *ModeConfig) LastClose(dev *drm.RegisteredDevice) { m.restoreConsole(dev) }
+
 // Register implements [drm.RegisterPart]. It announces the connectors.
 func (m *ModeConfig) Register(dev *drm.RegisteredDevice) error {
 	m.freeze(dev.Class())
 	for _, c := range m.Connectors() {
 		c.register(dev)
 	}
+	m.restoreConsole(dev)
 	return nil
 }
 
@@ -244,6 +259,7 @@ func (m *ModeConfig) Unregister(dev *drm.Device) {
 	if m.inUse.Load() {
 		m.unnamed.Do(func() { m.unnameConnectors(dev.Class()) })
 	}
+	m.endConsole()
 	m.fileMu.Lock()
 	m.unregistered = true
 	m.fileMu.Unlock()

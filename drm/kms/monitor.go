@@ -122,12 +122,13 @@ func (m *ModeConfig) loseLink(c *Connector) {
 	m.replaceState(old, next)
 }
 
-// announce sends the uevent of a hot-plug.
+// announce sends the uevent of a hot-plug, and tells the console.
 func (c *Connector) announce(dev *drm.RegisteredDevice) {
 	dev.Class().Send(drm.Uevent{
 		Action: "change", Kobject: dev.Primary().Kobject(),
 		Env: []string{"HOTPLUG=1", fmt.Sprintf("CONNECTOR=%d", c.id)},
 	})
+	c.display.restoreConsole(dev)
 }
 
 // The size up to which a monitor without modes has those of VESA DMT.

@@ -83,7 +83,7 @@ func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 	}
 	if len(config.AsyncModifiers) > 0 {
 		if s.inFormatsAsync == nil {
-			s.inFormatsAsync = m.CreateBlobProperty("IN_FORMATS_ASYNC", uapi.ModePropImmutable)
+			s.inFormatsAsync = m.newInFormatsAsync()
 		}
 		p.properties.attach(s.inFormatsAsync, blobID(m.newBlob(formatBlob(config.AsyncFormats, config.AsyncModifiers, config.allows))))
 	}

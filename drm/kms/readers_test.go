@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -16,7 +17,7 @@ import (
 // change it, until it is unplugged. Frames come in order, and nothing is left
 // behind.
 func TestReaders(t *testing.T) {
-	f := newFixtureOf(t, vkms.DefaultConfig())
+	f := newFixtureOf(t, vkms.ConfigOf(drm.Linux612))
 	objects := f.driver.ModeConfig().Objects()
 	fbs := []uint32{f.fb(640, 480, uapi.FormatXRGB8888), f.fb(640, 480, uapi.FormatXRGB8888)}
 	target, cursor := f.fb(640, 480, uapi.FormatRGB565), f.fb(64, 64, uapi.FormatARGB8888)

@@ -163,7 +163,7 @@ var soakMode = uapi.ModeInfo{
 
 func newSoak(t *testing.T, random *rand.Rand) *soak {
 	s := &soak{T: t, random: random, class: newClass(t), clock: new(kms.ManualClock), bus: bus.New("platform"), moments: make(map[string][2]int)}
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	config.Clock, config.Syncobj = s.clock, true
 	s.driver = vkms.NewDriver(s.class, config)
 	parent := drmtest.Bind(t, s.bus, "first", s.driver.BusDriver())

@@ -3,6 +3,7 @@ package kms
 import (
 	"math"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -17,12 +18,12 @@ type standardProperties struct {
 	active, modeID, vrrEnabled                                        *Property
 	degammaLUT, degammaLUTSize, ctm, gammaLUT, gammaLUTSize           *Property
 	inFormats, sizeHints                                              *Property
-	inFormatsAsync, background                                        *Property // nil unless an object has it
+	inFormatsAsync, background                                        *Property // nil unless an object has it, or on Linux 7.2
 	writebackFBID, writebackPixelFormats, writebackOutFencePtr        *Property // nil without a writeback connector
 }
 
 // createStandardProperties makes the properties in the kernel's order, so that
-// they have the kernel's ids, 1 to 31.
+// they have the kernel's ids: 1 to 31, or 1 to 34 on Linux 7.2.
 func (m *ModeConfig) createStandardProperties() {
 	const (
 		immutable = uapi.ModePropImmutable
@@ -34,6 +35,9 @@ func (m *ModeConfig) createStandardProperties() {
 	p.path = m.CreateBlobProperty("PATH", immutable)
 	p.tile = m.CreateBlobProperty("TILE", immutable)
 	p.linkStatus = m.newEnum("link-status", 0, "Good", "Bad")
+	if m.config.Kernel == drm.Linux72 {
+		m.newEnum("panel_type", immutable, "unknown", "OLED")
+	}
 	p.nonDesktop = m.CreateBoolProperty("non-desktop", immutable)
 	p.hdrOutputMetadata = m.CreateBlobProperty("HDR_OUTPUT_METADATA", 0)
 	p.planeType = m.newEnum("type", immutable, "Overlay", "Primary", "Cursor")
@@ -58,8 +62,22 @@ func (m *ModeConfig) createStandardProperties() {
 	p.ctm = m.CreateBlobProperty("CTM", 0)
 	p.gammaLUT = m.CreateBlobProperty("GAMMA_LUT", 0)
 	p.gammaLUTSize = m.CreateRangeProperty("GAMMA_LUT_SIZE", immutable, 0, math.MaxUint32)
+	if m.config.Kernel == drm.Linux72 {
+		p.background = m.newBackground()
+	}
 	p.inFormats = m.CreateBlobProperty("IN_FORMATS", immutable)
+	if m.config.Kernel == drm.Linux72 {
+		p.inFormatsAsync = m.newInFormatsAsync()
+	}
 	p.sizeHints = m.CreateBlobProperty("SIZE_HINTS", immutable)
+}
+
+func (m *ModeConfig) newBackground() *Property {
+	return m.CreateRangeProperty("BACKGROUND_COLOR", 0, 0, math.MaxUint64)
+}
+
+func (m *ModeConfig) newInFormatsAsync() *Property {
+	return m.CreateBlobProperty("IN_FORMATS_ASYNC", uapi.ModePropImmutable)
 }
 
 // createWritebackProperties makes the properties of writeback connectors.

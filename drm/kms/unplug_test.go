@@ -113,7 +113,7 @@ func TestConnectorsComeAndGo(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	var events []string
 	class.Subscribe(func(e drm.Uevent) { events = append(events, e.Action+" "+e.Kobject.Name+" "+e.Kobject.DevType) })
-	driver := vkms.NewDriver(class, vkms.DefaultConfig())
+	driver := vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612))
 	f := &fixture{T: t, driver: driver, parent: bindTo(t, driver)}
 	f.Client = drmtest.Open(t, driver.Device().Primary())
 	attrs := func() map[string]string {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
@@ -221,7 +222,7 @@ func TestWritebackFence(t *testing.T) {
 // same when it is shown, also in formats that the kernel does not have.
 func TestWritebackRoundTrip(t *testing.T) {
 	clock := new(kms.ManualClock)
-	config := vkms.DefaultConfig()
+	config := vkms.ConfigOf(drm.Linux612)
 	config.Clock, config.Formats = clock, []uint32{uapi.FormatXRGB2101010, uapi.FormatXBGR8888}
 	f := newFixtureOf(t, config)
 	f.clock = clock

@@ -385,9 +385,14 @@ const (
 	ClientCapCursorPlaneHotspot = 6 // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
 	ClientCapPlaneColorPipeline = 7 // DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE
 
-	ModeObjectColorop            = 0xfafafafa // DRM_MODE_OBJECT_COLOROP
-	CapAtomicAsyncPageFlip       = 0x15       // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
-	SyncobjWaitFlagsWaitDeadline = 0x8        // DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
+	ModeObjectColorop      = 0xfafafafa // DRM_MODE_OBJECT_COLOROP
+	CapAtomicAsyncPageFlip = 0x15       // DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+
+	FormatR1 = 0x20203152 // DRM_FORMAT_R1
+	FormatR2 = 0x20203252 // DRM_FORMAT_R2
+	FormatR4 = 0x20203452 // DRM_FORMAT_R4
+
+	SyncobjWaitFlagsWaitDeadline = 0x8 // DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
 )
 
 // Values of enum drm_vblank_seq_type of drm.h.

@@ -18,7 +18,7 @@ var headerDigests = map[string]string{
 	"drm_fourcc.h":      "e75cc7d5919954b6041293bcff374de8af72fef83337f1fb74ff88a3a80bb7d9",
 	"linux/dma-buf.h":   "01b82c25b8b8b5d287422010374e6f84082795af8d0a53d760aabda938681dd3",
 	"linux/sync_file.h": "9add15833c8c60ecfb4f029acd065fe0f024681e75d2bef8b49479c3c9c058ef",
-	"newer.h":           "166f050ab8889a55c79e5dc44d86bb317a6259d3fe069a32875375c6ef4a6beb",
+	"newer.h":           "8db305f465f58d8b3de623daeeaac443f26c1383a5f444d54c3e9971c3958182",
 }
 
 // structTable has every struct, and the C name of each of its fields, in order.
@@ -568,6 +568,9 @@ var constTable = []struct {
 	{"DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE", ClientCapPlaneColorPipeline},
 	{"DRM_MODE_OBJECT_COLOROP", ModeObjectColorop},
 	{"DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP", CapAtomicAsyncPageFlip},
+	{"DRM_FORMAT_R1", FormatR1},
+	{"DRM_FORMAT_R2", FormatR2},
+	{"DRM_FORMAT_R4", FormatR4},
 	{"DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE", SyncobjWaitFlagsWaitDeadline},
 	{"_DRM_VBLANK_ABSOLUTE", VblankAbsolute},
 	{"_DRM_VBLANK_RELATIVE", VblankRelative},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/udrm/udrm/driver/lookalike"
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 )
 
 // A Driver names the driver of a card. A command with drivers of its own adds
@@ -123,12 +124,25 @@ func (r *reader) card(e entry) (Card, int) {
 	t := newTopologyReader(r, e)
 	t.like()
 	config := &card.VKMS
+	var console *bool // nil: as in the kernel
+	var pipelines *yaml.Node
 	attributes := fields{
 		"driver": func(n *yaml.Node, path string) {
 			choose(r, n, path, &card.Driver, r.driverNames())
 		},
-		"enabled":    func(n *yaml.Node, path string) { r.bool(n, path, &card.Enabled) },
-		"count":      func(n *yaml.Node, path string) { r.int(n, path, &count, 1, MaxCards) },
+		"enabled": func(n *yaml.Node, path string) { r.bool(n, path, &card.Enabled) },
+		"count":   func(n *yaml.Node, path string) { r.int(n, path, &count, 1, MaxCards) },
+		"vkms":    func(n *yaml.Node, path string) { t.display(n, path); choose(r, n, path, &config.Kernel, kernels) },
+		"console": func(n *yaml.Node, path string) {
+			t.display(n, path)
+			console = new(bool)
+			r.bool(n, path, console)
+		},
+		"plane_pipeline": func(n *yaml.Node, path string) {
+			t.display(n, path)
+			r.bool(n, path, &config.PlanePipeline)
+			pipelines = n
+		},
 		"syncobj":    func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Syncobj) },
 		"render":     func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Render) },
 		"formats":    func(n *yaml.Node, path string) { t.display(n, path); r.formats(n, path, &config.Formats) },
@@ -143,12 +157,21 @@ func (r *reader) card(e entry) (Card, int) {
 	maps.Copy(attributes, t.hardwareFields())
 	r.mapping(e.value, e.path, attributes)
 	t.check(card.Driver)
+	config.Console = vkms.ConfigOf(config.Kernel).Console
+	if console != nil {
+		config.Console = *console
+	}
+	if err := config.Check(); err != nil {
+		r.fail(pipelines, e.path+"/plane_pipeline", "%v", err)
+	}
 	if card.Driver != VGEM {
 		config.Topology = t.topology(config)
 	}
 	t.finish(&card)
 	return card, count
 }
+
+var kernels = choices[drm.Kernel]{{string(drm.Linux72), drm.Linux72}, {string(drm.Linux612), drm.Linux612}}
 
 // driverNames returns the values of the attribute driver.
 func (r *reader) driverNames() choices[Driver] {

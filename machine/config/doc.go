@@ -48,12 +48,18 @@
 //	            driver that the command adds
 //	enabled     0 to leave the card unplugged at the start; default: 1
 //	count       the number of such cards; default: 1
+//	vkms        the version of Linux whose vkms the card is: 6.12 (the
+//	            default) or 7.2; see docs/cards.md
+//	console     0 to leave the card dark while no program is master; default:
+//	            1 for 7.2, 0 for 6.12
 //	syncobj     1 for sync objects and timelines
 //	render      1 for a render node
 //	formats     pixel formats in addition to the kernel's, by their codes in
 //	            drm_fourcc.h: [XR30, NV12]
 //	cursor      0 for no cursor planes; only without a list of planes
 //	overlay     1 for eight overlay planes; only without a list of planes
+//	plane_pipeline
+//	            1 for a colour pipeline of each plane; not for 6.12
 //	writeback   0 for no writeback connectors; only without a list of CRTCs
 //	planes, crtcs, encoders, connectors
 //	            the objects of the card, by name

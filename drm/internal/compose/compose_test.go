@@ -150,11 +150,11 @@ func TestConversions(t *testing.T) {
 	for code, read := range readers {
 		l := &Layer{Format: fourcc.Lookup(code)}
 		bytes := int(l.Format.BlockBytes[0])
-		pixel := make([]byte, bytes)
+		pixel := make([]byte, bytes+1)[:bytes]
 		var line [1]uint64
 		for v := range 1 << 16 {
 			for i := 0; i < bytes; i += 2 {
-				binary.LittleEndian.PutUint16(pixel[i:], uint16(v+i*0x1234))
+				binary.LittleEndian.PutUint16(pixel[i:i+2:bytes+1], uint16(v+i*0x1234))
 			}
 			l.Planes[0] = pixel
 			read(line[:], pixel, 0, bytes)
@@ -231,6 +231,45 @@ func TestTo8888(t *testing.T) {
 		want := slow(a)<<24 | slow(red)<<16 | slow(green)<<8 | slow(blue)
 		if got := to8888(argb(uint16(a), uint16(red), uint16(green), uint16(blue))); got != want {
 			t.Fatalf("%x, %x, %x, %x: %x, want %x", a, red, green, blue, got, want)
+		}
+	}
+}
+
+// TestGreyBits reads formats with several pixels in a byte, forwards, backwards
+// and downwards.
+func TestGreyBits(t *testing.T) {
+	const width, height = 16, 2
+	pixels := []byte{0b10110001, 0b00000111, 0b11100100, 0b00011011}
+	for _, tc := range []struct {
+		code uint32
+		want [height][4]uint16 // the first pixels of a line
+	}{
+		{uapi.FormatR1, [height][4]uint16{{0xffff, 0, 0xffff, 0xffff}, {0xffff, 0xffff, 0xffff, 0}}},
+		{uapi.FormatR2, [height][4]uint16{{0xaaaa, 0xffff, 0, 0x5555}, {0xffff, 0xaaaa, 0x5555, 0}}},
+		{uapi.FormatR4, [height][4]uint16{{0xbbbb, 0x1111, 0, 0x7777}, {0xeeee, 0x4444, 0x1111, 0xbbbb}}},
+	} {
+		format := fourcc.Lookup(tc.code)
+		l := Layer{Format: format, Pitches: [4]uint32{2}}
+		read := l.sampler([4][]byte{pixels})
+		for y := range height {
+			line := make([]uint64, 4)
+			read(line, image.Pt(0, y), image.Pt(1, 0))
+			for x, want := range tc.want[y] {
+				if line[x] != grey(want) {
+					t.Errorf("%v: pixel %d,%d is %#x, want %#x", format, x, y, line[x], grey(want))
+				}
+			}
+			read(line, image.Pt(3, y), image.Pt(-1, 0))
+			if line[3] != grey(tc.want[y][0]) {
+				t.Errorf("%v: backwards, pixel 0,%d is %#x", format, y, line[3])
+			}
+		}
+		column := make([]uint64, height)
+		read(column, image.Pt(1, 0), image.Pt(0, 1))
+		for y := range height {
+			if column[y] != grey(tc.want[y][1]) {
+				t.Errorf("%v: downwards, pixel 1,%d is %#x", format, y, column[y])
+			}
 		}
 	}
 }

@@ -214,7 +214,7 @@ func unrotate(p, size image.Point, rotation uint32) image.Point {
 // CanRead reports whether layers may have the format.
 func CanRead(code uint32) bool {
 	_, yuv := yuvLayouts[code]
-	return yuv || readers[code] != nil
+	return yuv || readers[code] != nil || code == uapi.FormatR1 || code == uapi.FormatR2 || code == uapi.FormatR4
 }
 
 // sampler returns the function that reads pixels of the layer.
@@ -223,6 +223,9 @@ func (l *Layer) sampler(planes [4][]byte) sampler {
 		return l.sampleYUV(planes, layout, &yuvMatrices[l.Encoding][l.Range])
 	}
 	read, pixels := readers[l.Format.Code], planes[0]
+	if read == nil {
+		return l.sampleBits(pixels)
+	}
 	bytes, pitch := int(l.Format.BlockBytes[0]), int(l.Pitches[0])
 	if tile, ok := l.Format.Tile(0, l.Modifier); ok {
 		return func(line []uint64, p, step image.Point) {

@@ -50,6 +50,19 @@ func readReference(l *Layer, x, y int) reference {
 	case uapi.FormatRGB565:
 		v := int(word(0))
 		return reference{0xffff, scaled(v>>11, 31), scaled(v>>5&63, 63), scaled(v&31, 31)}
+	case uapi.FormatBGR565:
+		v := int(word(0))
+		return reference{0xffff, scaled(v&31, 31), scaled(v>>5&63, 63), scaled(v>>11, 31)}
+	case uapi.FormatBGRA8888:
+		return reference{byte16(0), byte16(1), byte16(2), byte16(3)}
+	case uapi.FormatRGBA8888:
+		return reference{byte16(0), byte16(3), byte16(2), byte16(1)}
+	case uapi.FormatRGB888:
+		return reference{0xffff, byte16(2), byte16(1), byte16(0)}
+	case uapi.FormatBGR888:
+		return reference{0xffff, byte16(0), byte16(1), byte16(2)}
+	case uapi.FormatR8:
+		return reference{0xffff, byte16(0), byte16(0), byte16(0)}
 	}
 	panic("no reference for " + fourcc.String(l.Format.Code))
 }

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"encoding/binary"
+	"image"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -30,23 +31,84 @@ var readers = map[uint32]reader{
 	uapi.FormatABGR16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, true, 0) },
 	uapi.FormatXRGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, opaque) },
 	uapi.FormatARGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, 0) },
-	uapi.FormatRGB565:       readRGB565,
+	uapi.FormatBGRA8888:     func(line []uint64, p []byte, at, step int) { readFirstAlpha(line, p, at, step, false) },
+	uapi.FormatRGBA8888:     func(line []uint64, p []byte, at, step int) { readFirstAlpha(line, p, at, step, true) },
+	uapi.FormatRGB888:       func(line []uint64, p []byte, at, step int) { read888(line, p, at, step, false) },
+	uapi.FormatBGR888:       func(line []uint64, p []byte, at, step int) { read888(line, p, at, step, true) },
+	uapi.FormatRGB565:       func(line []uint64, p []byte, at, step int) { read565(line, p, at, step, false) },
+	uapi.FormatBGR565:       func(line []uint64, p []byte, at, step int) { read565(line, p, at, step, true) },
+	uapi.FormatR8:           readR8,
 }
 
 // read8888 reads bytes in the order blue, green, red, alpha, or with red and
 // blue swapped. It sets the bits of alpha in each pixel.
 func read8888(line []uint64, pixels []byte, at, step int, swapped bool, alpha uint64) {
 	for i := range line {
-		// Bytes are spread over 16 bits each, then doubled: v*257.
-		v := uint64(binary.BigEndian.Uint32(pixels[at:]))
-		v = (v | v<<16) & 0x0000ffff0000ffff
-		v = (v | v<<8) & 0x00ff00ff00ff00ff
-		v |= v << 8
+		v := spread(binary.BigEndian.Uint32(pixels[at:]))
 		if swapped {
 			v = swapRB(v)
 		}
 		line[i] = v | alpha
 		at += step
+	}
+}
+
+// spread widens the bytes of v to 16 bits each.
+func spread(bytes uint32) uint64 {
+	v := uint64(bytes)
+	v = (v | v<<16) & 0x0000ffff0000ffff
+	v = (v | v<<8) & 0x00ff00ff00ff00ff
+	return v | v<<8 // v*257
+}
+
+// readFirstAlpha reads bytes in the order alpha, red, green, blue, or with red
+// and blue swapped.
+func readFirstAlpha(line []uint64, pixels []byte, at, step int, swapped bool) {
+	for i := range line {
+		v := spread(binary.LittleEndian.Uint32(pixels[at:]))
+		if swapped {
+			v = swapRB(v)
+		}
+		line[i] = v
+		at += step
+	}
+}
+
+// read888 reads bytes in the order blue, green, red, or with red and blue
+// swapped.
+func read888(line []uint64, pixels []byte, at, step int, swapped bool) {
+	for i := range line {
+		p := pixels[at : at+3]
+		v := spread(uint32(p[0])<<24 | uint32(p[1])<<16 | uint32(p[2])<<8 | 0xff)
+		if swapped {
+			v = swapRB(v)
+		}
+		line[i] = v
+		at += step
+	}
+}
+
+func readR8(line []uint64, pixels []byte, at, step int) {
+	for i := range line {
+		line[i] = grey(uint16(pixels[at]) * 257)
+		at += step
+	}
+}
+
+func grey(v uint16) uint64 { return argb(opaque, v, v, v) }
+
+// sampleBits reads a format with several grey pixels in a byte, the first one in
+// the highest bits.
+func (l *Layer) sampleBits(pixels []byte) sampler {
+	perByte := int(l.Format.BlockWidth[0])
+	bits, pitch := 8/perByte, int(l.Pitches[0])
+	most := byte(1)<<bits - 1
+	return func(line []uint64, p, step image.Point) {
+		for i := range line {
+			b := pixels[p.Y*pitch+p.X/perByte] >> (8 - bits - p.X%perByte*bits)
+			line[i] = grey(uint16(b&most) * (opaque / uint16(most)))
+			p = p.Add(step)
+		}
 	}
 }
 
@@ -73,10 +135,14 @@ func read2101010(line []uint64, pixels []byte, at, step int, alpha uint64) {
 	}
 }
 
-func readRGB565(line []uint64, pixels []byte, at, step int) {
+func read565(line []uint64, pixels []byte, at, step int, swapped bool) {
 	for i := range line {
-		v := binary.LittleEndian.Uint16(pixels[at:])
-		line[i] = argb(opaque, from5[v>>11], from6[v>>5&0x3f], from5[v&0x1f])
+		w := binary.LittleEndian.Uint16(pixels[at:])
+		v := argb(opaque, from5[w>>11], from6[w>>5&0x3f], from5[w&0x1f])
+		if swapped {
+			v = swapRB(v)
+		}
+		line[i] = v
 		at += step
 	}
 }

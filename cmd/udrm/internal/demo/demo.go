@@ -167,7 +167,7 @@ func (d *demo) tell() error {
 
 // watch adds the events of udrm to the timeline.
 func (d *demo) watch() {
-	d.machine.Bus().Subscribe(func(e bus.Event) {
+	d.machine.SubscribeBuses(func(e bus.Event) {
 		if e.Action == "release" {
 			d.released = append(d.released, e.Device.Name()+": "+e.Resource)
 			d.timeline.add("devres", "%s: released %q", e.Device.Name(), e.Resource)

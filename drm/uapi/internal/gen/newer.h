@@ -60,6 +60,18 @@ struct drm_color_lut32 {
 #define DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP	0x15
 #endif
 
+#ifndef DRM_FORMAT_R1
+#define DRM_FORMAT_R1	fourcc_code('R', '1', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_R2
+#define DRM_FORMAT_R2	fourcc_code('R', '2', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_R4
+#define DRM_FORMAT_R4	fourcc_code('R', '4', ' ', ' ')
+#endif
+
 /*
  * A hint, which may be ignored. The deadline itself, deadline_nsec, stands
  * behind the end of the structs that the older headers declare.
