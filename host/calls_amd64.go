@@ -167,5 +167,12 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_UTIMES, name: "utimes", handle: (*call).utimes},
 	{nr: unix.SYS_FUTIMESAT, name: "futimesat", handle: (*call).futimesat},
 	{nr: unix.SYS_UTIME, name: "utime", handle: (*call).utime},
+	{nr: unix.SYS_MKDIR, name: "mkdir", handle: (*call).mkdir},
+	{nr: unix.SYS_MKDIRAT, name: "mkdirat", handle: (*call).mkdirat},
+	{nr: unix.SYS_RMDIR, name: "rmdir", handle: (*call).rmdir},
+	{nr: unix.SYS_UNLINK, name: "unlink", handle: (*call).unlink},
+	{nr: unix.SYS_UNLINKAT, name: "unlinkat", handle: (*call).unlinkat},
+	{nr: unix.SYS_SYMLINK, name: "symlink", handle: (*call).symlink},
+	{nr: unix.SYS_SYMLINKAT, name: "symlinkat", handle: (*call).symlinkat},
 	{nr: unix.SYS_TRUNCATE, name: "truncate", handle: (*call).truncate, conds: notOursUnused},
 }

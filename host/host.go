@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/configfs"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/child"
@@ -39,6 +40,10 @@ type Options struct {
 	// went wrong; Info tells of programs and devices, Debug of each open and
 	// close. nil: nothing is logged.
 	Logger *slog.Logger
+
+	// Configfs is what programs see, and change, below /sys/kernel/config. nil:
+	// what is really there.
+	Configfs *configfs.FS
 
 	// AdoptOrphans makes this process, from the first New on and for good, the
 	// parent of processes that programs leave behind (PR_SET_CHILD_SUBREAPER),
@@ -157,6 +162,8 @@ type Host struct {
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
+	configfs *configfs.FS // nil: none
+
 	unsubscribe []func()
 
 	closing  sync.Once
@@ -174,6 +181,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		perms: newPerms(),
 		buses: make(map[*bus.Bus]struct{}),
 
+		configfs:  opts.Configfs,
 		everyRoot: opts.EveryRoot,
 		everyUser: opts.EveryUser,
 		marker:    opts.Marker,

@@ -115,6 +115,11 @@ func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error)
 		c.host.deny(DenialMemory, c.n.PID, err)
 		return place{}, errNative // the kernel knows the right error
 	}
+	return c.placeOf(dirfd, raw, rules)
+}
+
+// placeOf resolves a path.
+func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err error) {
 	// Earlier writes take effect before this call is answered.
 	c.host.attributes.Drain(c)
 	tree := c.host.tree.Load()
@@ -144,7 +149,7 @@ func (c *call) placeBy(dirfd int32, addr uint64, rules vfs.Rules) (place, error)
 			return place{}, err
 		}
 	}
-	p := place{Place: at}
+	p = place{Place: at}
 	p.native = !private && !at.Virtual && !at.Magic && c.real(at)
 	if p.native && at.Node == nil && !isMagic(at.Path) {
 		return place{}, errNative

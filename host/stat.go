@@ -120,6 +120,9 @@ func makeStat(path string, n *vfs.Node) unix.Statx_t {
 	if inDebugfs(path) {
 		st.Dev_major, st.Dev_minor = 0, debugfsDev
 	}
+	if inConfigfs(path) {
+		st.Dev_major, st.Dev_minor = 0, configfsDev
+	}
 	st.Blocks, st.Size, st.Nlink = 0, 0, 1
 	st.Uid, st.Gid = 0, 0
 	st.Ino = inodeOf(path)
@@ -234,6 +237,9 @@ func (c *call) writeStatfs(path string, addr uint64) {
 	err := unix.Statfs(fileSystem(path), &st)
 	if inDebugfs(path) {
 		st.Type = unix.DEBUGFS_MAGIC
+	}
+	if inConfigfs(path) {
+		st.Type = configfsMagic
 	}
 	if err == nil {
 		err = c.write(addr, statfsBytes(&st))

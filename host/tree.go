@@ -50,6 +50,7 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 		h.addKobject(t, k)
 	}
 	addDebugfs(t, devices)
+	h.addConfigfs(t)
 	return t
 }
 

@@ -118,7 +118,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}
 	var err error
 	if m.host, err = host.New(m.class, host.Options{
-		Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
+		Configfs: m.newConfigfs(cards), Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
 		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot,
 	}); err != nil {

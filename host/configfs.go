@@ -1,0 +1,195 @@
+package host
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/configfs"
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+// Programs make directories and links below configfsRoot, and remove them. In all
+// other virtual directories they may not: EPERM, as in sysfs.
+
+const configfsRoot = "/sys/kernel/config"
+
+// configfsDev is the minor device number of the virtual configfs.
+const configfsDev = 0xfc0f6
+
+// configfsMagic is CONFIGFS_MAGIC.
+const configfsMagic = 0x62656570
+
+func inConfigfs(path string) bool {
+	rest, ok := strings.CutPrefix(path, configfsRoot)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// addConfigfs adds what is in the host's configfs.
+func (h *Host) addConfigfs(t *vfs.Tree) {
+	if h.configfs == nil {
+		return
+	}
+	t.AddDir(configfsRoot)
+	h.configfs.Walk(configfs.Visitor{
+		Dir: func(path string) { t.AddDir(configfsRoot + "/" + path) },
+		File: func(path string, a configfs.Attribute) {
+			t.AddContent(configfsRoot+"/"+path, 0o644, vfs.Content{Show: a.Show, Store: a.Store})
+		},
+		Link: func(path, target string) {
+			t.AddLink(configfsRoot+"/"+path, strings.Repeat("../", strings.Count(path, "/"))+target)
+		},
+	})
+}
+
+// configfsPath returns the path of a virtual file in configfs. EPERM for any
+// other.
+func (h *Host) configfsPath(path string) (string, error) {
+	if h.configfs == nil || !inConfigfs(path) {
+		return "", unix.EPERM
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(path, configfsRoot), "/"), nil
+}
+
+// changeConfigfs makes a change in the directory dir, and shows it.
+func (c *call) changeConfigfs(dir string, change func(dir string) error) error {
+	inside, err := c.host.configfsPath(dir)
+	if err != nil {
+		return err
+	}
+	n, _ := c.host.tree.Load().Lookup(dir)
+	if n == nil {
+		return unix.ENOENT
+	}
+	if !c.host.everyUser {
+		program, err := c.tid().Credentials()
+		if err != nil {
+			return unix.EACCES
+		}
+		if st := c.host.statOf(dir, n); !mayAccess(&program, &st, unix.W_OK|unix.X_OK) {
+			return unix.EACCES
+		}
+	}
+	if err := change(inside); err != nil {
+		c.host.log.Debug("host: a change of configfs is refused", "call", c.name, "dir", dir, "err", err)
+		return err
+	}
+	c.host.renew()
+	return nil
+}
+
+// A newName is where a path leads whose last name may be new.
+type newName struct{ dir, name string }
+
+// newName resolves a path whose last name a call is to make. errNative says that
+// the directory is real.
+func (c *call) newName(dirfd int32, addr uint64) (newName, error) {
+	raw, err := c.readString(addr)
+	if err != nil || len(raw) == 0 {
+		return newName{}, errNative // the kernel knows the right error
+	}
+	full := strings.TrimRight(string(raw), "/")
+	dir, name := path.Split(full)
+	if name == "" || name == "." || name == ".." {
+		return newName{}, errNative
+	}
+	if dir == "" {
+		dir = "."
+	}
+	p, err := c.placeOf(dirfd, []byte(dir), vfs.Rules{})
+	switch {
+	case err != nil:
+		return newName{}, err
+	case p.Node == nil:
+		return newName{}, errNative
+	case p.Node.Kind != vfs.Dir:
+		return newName{}, unix.ENOTDIR
+	}
+	child := strings.TrimSuffix(p.Path, "/") + "/" + name
+	n, _ := c.host.tree.Load().Lookup(child)
+	switch {
+	case n != nil && (n.Kind != vfs.Dir || n.Own() || !p.native):
+		return newName{}, unix.EEXIST
+	case p.native:
+		return newName{}, errNative
+	}
+	return newName{p.Path, name}, nil
+}
+
+func (c *call) makeName(dirfd int32, addr uint64, make func(n newName) error) {
+	n, err := c.newName(dirfd, addr)
+	if err == errNative {
+		c.proceed()
+		return
+	}
+	if err == nil {
+		err = make(n)
+	}
+	c.finish(err)
+}
+
+func (c *call) mkdir()   { c.mkdirPath(unix.AT_FDCWD, c.arg(0)) }
+func (c *call) mkdirat() { c.mkdirPath(c.fd(0), c.arg(1)) }
+
+func (c *call) mkdirPath(dirfd int32, addr uint64) {
+	c.makeName(dirfd, addr, func(n newName) error {
+		return c.changeConfigfs(n.dir, func(dir string) error { return c.host.configfs.Mkdir(dir, n.name) })
+	})
+}
+
+func (c *call) symlink()   { c.symlinkPath(c.arg(0), unix.AT_FDCWD, c.arg(1)) }
+func (c *call) symlinkat() { c.symlinkPath(c.arg(0), c.fd(1), c.arg(2)) }
+
+// symlinkPath makes a link. Its target is looked up now, as in the kernel's
+// configfs, from the working directory.
+func (c *call) symlinkPath(target uint64, dirfd int32, addr uint64) {
+	c.makeName(dirfd, addr, func(n newName) error {
+		return c.changeConfigfs(n.dir, func(dir string) error {
+			p, err := c.place(unix.AT_FDCWD, target, true)
+			switch {
+			case err == errNative, err == nil && p.Node == nil:
+				return unix.EPERM // a file of another file system, or of none
+			case err != nil:
+				return err
+			}
+			to, err := c.host.configfsPath(p.Path)
+			if err == nil && p.Node.Kind != vfs.Dir {
+				err = unix.EPERM
+			}
+			if err != nil {
+				return err
+			}
+			return c.host.configfs.Symlink(to, dir, n.name)
+		})
+	})
+}
+
+func (c *call) rmdir()  { c.remove(unix.AT_FDCWD, c.arg(0), true) }
+func (c *call) unlink() { c.remove(unix.AT_FDCWD, c.arg(0), false) }
+
+func (c *call) unlinkat() { c.remove(c.fd(0), c.arg(1), c.arg(2)&unix.AT_REMOVEDIR != 0) }
+
+// remove removes a directory or a link of configfs.
+func (c *call) remove(dirfd int32, addr uint64, directory bool) {
+	p, err := c.place(dirfd, addr, false)
+	switch {
+	case err == errNative, err == nil && (p.native || p.Node == nil):
+		c.proceed()
+		return
+	case err == nil && directory && p.Node.Kind != vfs.Dir:
+		err = unix.ENOTDIR
+	case err == nil && !directory && p.Node.Kind == vfs.Dir:
+		err = unix.EISDIR
+	}
+	if err == nil {
+		parent, name := path.Split(p.Path)
+		err = c.changeConfigfs(path.Clean(parent), func(dir string) error {
+			if directory {
+				return c.host.configfs.Rmdir(dir + "/" + name)
+			}
+			return c.host.configfs.Unlink(dir, name)
+		})
+	}
+	c.finish(err)
+}
