@@ -24,9 +24,6 @@ type gate struct {
 
 	event chan struct{} // a thread waits, or the program's end is closed
 
-	searched time.Time     // when all processes were looked at last
-	search   time.Duration // how long that took
-
 	fillings int  // what keeps writes out
 	opened   bool // Opened has our end
 }
@@ -217,12 +214,11 @@ func (g *gate) find(everywhere bool) (thread.ID, thread.Blocked, bool) {
 	if id, b, ok := g.findIn(g.PID); ok || !everywhere {
 		return id, b, ok
 	}
-	const others = 8 // of the time, at most an eighth goes into the search
-	start := time.Now()
-	if start.Sub(g.searched) < others*g.search {
+	end := g.set.beginSearch()
+	if end == nil {
 		return 0, thread.Blocked{}, false
 	}
-	defer func() { g.searched, g.search = time.Now(), time.Since(start) }()
+	defer end()
 	for _, pid := range numbers("/proc") {
 		if pid != g.PID && pid != os.Getpid() {
 			if id, b, ok := g.findIn(pid); ok {

@@ -17,6 +17,10 @@ type Set struct {
 	mu    sync.Mutex
 	gates map[int]*gate // by our descriptor
 	wg    sync.WaitGroup
+
+	searching sync.Mutex    // held while a gate looks at all processes
+	searched  time.Time     // when that was done last
+	search    time.Duration // how long it took
 }
 
 // NewSet returns a set without gates.
@@ -172,6 +176,25 @@ func (s *Set) wake(fd int) {
 		if fd < 0 {
 			g.wake()
 		}
+	}
+}
+
+// beginSearch lets a gate look at all processes until end is called. end is nil
+// while another one does so, and when that was done shortly before: all gates
+// together spend at most an eighth of the time on it.
+func (s *Set) beginSearch() (end func()) {
+	const share = 8
+	if !s.searching.TryLock() {
+		return nil
+	}
+	start := time.Now()
+	if start.Sub(s.searched) < share*s.search {
+		s.searching.Unlock()
+		return nil
+	}
+	return func() {
+		s.searched, s.search = time.Now(), time.Since(start)
+		s.searching.Unlock()
 	}
 }
 
