@@ -16,7 +16,7 @@ func (f *file) MustResources() *kmsclient.Resources {
 	return r
 }
 
-// Display returns the first connected display. The case ends if there is none.
+// Display returns the first connected display. The case ends without one.
 func (f *file) Display() *kmsclient.Display {
 	f.t.Helper()
 	d, err := f.Client.Display()

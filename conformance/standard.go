@@ -38,7 +38,7 @@ type holder struct {
 // ShowHolder enables the first display and finds the object that has the
 // property: a plane that its CRTC can use, the CRTC, or the connector. Of
 // planes, the primary comes first. The client has caps, if the device knows
-// them. The case ends if there is none.
+// them. The case ends without one.
 func (t *tester) ShowHolder(name string, caps ...uint64) holder {
 	t.Helper()
 	s := t.ShowScene()

@@ -71,7 +71,7 @@ func (m *ModeConfig) restoreConsole(dev *drm.RegisteredDevice) {
 }
 
 // makeConsoleFB makes the framebuffer, as large as the largest mode. It reports
-// false if there is none.
+// false if no monitor has a mode.
 func (m *ModeConfig) makeConsoleFB(outputs []output) bool {
 	var width, height uint32
 	for i := range outputs {

@@ -116,7 +116,7 @@ func (a *argument) usage() (planes, bandwidth uint64) {
 	return planes, bandwidth / 1_000_000
 }
 
-// bitsOf returns the bits of a pixel of a framebuffer, or 0 if there is none.
+// bitsOf returns the bits of a pixel of a framebuffer, or 0 if the framebuffer does not exist.
 func (a *argument) bitsOf(fb uint32) uint32 {
 	for _, info := range a.display.FramebufferInfos() {
 		if info.ID == fb {

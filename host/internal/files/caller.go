@@ -18,7 +18,7 @@ type Caller interface {
 	Account() *drm.Account
 
 	// Wait returns when done is closed, when limit has passed, or when nothing
-	// waits for the answer to the call any more. A limit of 0 is none.
+	// waits for the answer to the call any more. A limit of 0 waits without end.
 	Wait(done <-chan struct{}, limit time.Duration)
 }
 
