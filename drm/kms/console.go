@@ -70,8 +70,8 @@ func (m *ModeConfig) restoreConsole(dev *drm.RegisteredDevice) {
 	})
 }
 
-// makeConsoleFB makes the framebuffer, as large as the largest mode. It reports
-// false if no monitor has a mode.
+// makeConsoleFB makes the framebuffer, as large as the largest mode, and reports
+// whether it could.
 func (m *ModeConfig) makeConsoleFB(outputs []output) bool {
 	var width, height uint32
 	for i := range outputs {
