@@ -85,10 +85,8 @@ func (d *Device) Driver() string {
 }
 
 // LastDriver returns the name of the driver that the device is or was bound to,
-// or "". It waits for a Bind or Unbind in progress.
+// or "" before the first Bind.
 func (d *Device) LastDriver() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if last := d.last.Load(); last != nil {
 		return last.Name
 	}

@@ -37,7 +37,7 @@ func closing([]string) {
 }
 
 // status forces a connector of the second card off and back, and reads it each
-// time.
+// time. It also reads a file about the drivers of all cards.
 func status([]string) {
 	path := must(filepath.Glob("/sys/class/drm/card1-Virtual-*/status"))[0]
 	for _, force := range []struct{ write, read string }{{"off", "disconnected\n"}, {"on", "connected\n"}, {"detect", "connected\n"}} {
@@ -48,4 +48,5 @@ func status([]string) {
 		}
 		check(unix.Close(fd))
 	}
+	_ = must(os.ReadFile("/run/modprobe.d/udrm.conf"))
 }
