@@ -135,8 +135,8 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_FCHOWNAT, name: "fchownat", handle: (*call).fchownat, conds: notOurs},
 	{nr: unix.SYS_CHDIR, name: "chdir", handle: (*call).chdir},
 	{nr: unix.SYS_GETCWD, name: "getcwd", handle: (*call).getcwd},
-	{nr: unix.SYS_FCNTL, name: "fcntl", handle: (*call).getfl, conds: []seccomp.Cond{
-		{Arg: 1, Op: seccomp.Equal, Value: unix.F_GETFL},
+	{nr: unix.SYS_FCNTL, name: "fcntl", handle: (*call).fcntl, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.AtLeast, Value: unix.F_GETFL}, {Arg: 1, Op: seccomp.Less, Value: unix.F_SETFL + 1},
 	}},
 	// Sockets of libudev's monitors.
 	{nr: unix.SYS_SOCKET, name: "socket", handle: (*call).socket, conds: []seccomp.Cond{

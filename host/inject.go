@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
@@ -246,6 +248,26 @@ func (c *call) injected(err error) {
 	if err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: it was killed
 		c.host.log.Error("host: a thread could not be made to run a system call", "call", c.name, "tid", c.n.PID, "err", err)
 	}
+}
+
+func (c *call) fcntl() {
+	if c.arg(1) == unix.F_SETFL {
+		c.setfl()
+	} else {
+		c.getfl()
+	}
+}
+
+// setfl keeps O_NONBLOCK from the files whose writes are answered: in sysfs it
+// has no effect on them. Go's os.OpenFile sets it.
+func (c *call) setfl() {
+	link, err := c.tid().FD(int(c.fd(0)), c.linkBuf[:])
+	inode := cmp.Or(files.PipeInode(link), files.SocketInode(link))
+	if err == nil && inode != 0 && c.host.attributes.Path(inode) != "" {
+		c.ret(0)
+		return
+	}
+	c.proceed()
 }
 
 // getfl says how a node was opened, or a dma-buf exported, not how what stands

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -17,11 +16,10 @@ import (
 // programs have nothing to do with them. So a program that opens such a file
 // for writing gets a gate, whose writes are answered (package gate).
 //
-// With O_NONBLOCK, and when a gate had to be opened, it has the write end of a
-// pipe in which each write stays a packet, or, to read as well, one end of a
-// socket that keeps packets. What is written there is stored when it arrives,
-// and the next call that is handed over waits for it. The program thus sees its
-// writes done, but each write has returned success before it is checked.
+// When a gate had to be opened, each write stays a packet in it. What is written
+// there is stored when it arrives, and the next call that is handed over waits
+// for it. The program thus sees its writes done, but each write has returned
+// success before it is checked.
 
 // Attributes are the virtual files that programs have open for writing. All
 // methods but Close may be called concurrently.
@@ -87,29 +85,7 @@ func (t *Attributes) Open(opener *Opener, path string, flags int, content string
 			account.Refund(drm.Descriptors, 1)
 		}
 	}()
-	if flags&unix.O_NONBLOCK == 0 {
-		return t.openGate(opener, path, flags&unix.O_ACCMODE == unix.O_RDWR, content, store)
-	}
-	var ours int
-	if flags&unix.O_ACCMODE == unix.O_RDWR {
-		ours, theirs, err = socketEnds(content)
-	} else {
-		ours, theirs, err = pipeEnds()
-	}
-	if err != nil {
-		return -1, err
-	}
-	var st unix.Stat_t
-	if err = unix.Fstat(theirs, &st); err == nil {
-		err = unix.SetNonblock(theirs, true)
-	}
-	if err == nil {
-		err = t.add(opener, &attribute{fd: ours, path: path, inode: st.Ino, store: store, account: account})
-	}
-	if err != nil {
-		return -1, errors.Join(err, unix.Close(ours), unix.Close(theirs))
-	}
-	return theirs, nil
+	return t.openGate(opener, path, flags&unix.O_ACCMODE == unix.O_RDWR, content, store)
 }
 
 func (t *Attributes) add(opener *Opener, a *attribute) error {
@@ -172,40 +148,6 @@ func (t *Attributes) openGate(opener *Opener, path string, read bool, content st
 		t.count.Add(1)
 	}
 	return theirs, err
-}
-
-// pipeEnds makes the ends of a pipe of packets; ours does not block.
-func pipeEnds() (ours, theirs int, err error) {
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_DIRECT); err != nil {
-		return -1, -1, err
-	}
-	if err := unix.SetNonblock(p[0], true); err != nil {
-		return -1, -1, errors.Join(err, unix.Close(p[0]), unix.Close(p[1]))
-	}
-	return p[0], p[1], nil
-}
-
-// socketEnds makes the ends of a socket of packets, from which the program
-// reads content and then the end of the file; ours does not block.
-func socketEnds(content string) (ours, theirs int, err error) {
-	s, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, -1, err
-	}
-	if content != "" {
-		_, err = unix.Write(s[0], []byte(content))
-	}
-	if err == nil {
-		err = unix.Shutdown(s[0], unix.SHUT_WR)
-	}
-	if err == nil {
-		err = unix.SetNonblock(s[0], true)
-	}
-	if err != nil {
-		return -1, -1, errors.Join(err, unix.Close(s[0]), unix.Close(s[1]))
-	}
-	return s[0], s[1], nil
 }
 
 // Path returns the path of the file whose program's end has that inode, or "".

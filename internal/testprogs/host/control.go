@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 
@@ -30,17 +31,18 @@ func control([]string) {
 
 	// A rejected write stores nothing.
 	for bad, errno := range map[string]unix.Errno{"refuse": unix.EINVAL, "panic": unix.EIO} {
-		for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR} {
+		for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR, unix.O_WRONLY | unix.O_NONBLOCK, unix.O_RDWR | unix.O_NONBLOCK} {
 			w = must(unix.Open(ctl, flags, 0))
 			_, err := unix.Write(w, []byte(bad))
 			want(err, errno, "a write that is rejected")
+			check(unix.SetNonblock(w, true))
+			_, err = unix.Write(w, []byte(bad))
+			want(err, errno, "a write that is rejected, after O_NONBLOCK was set")
 			check(unix.Close(w))
 		}
-		// With O_NONBLOCK it succeeds.
-		for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR} {
-			w = must(unix.Open(ctl, flags|unix.O_NONBLOCK, 0))
-			put(w, bad)
-			check(unix.Close(w))
+		// Package os sets O_NONBLOCK and asks epoll for events.
+		if err := os.WriteFile(ctl, []byte(bad), 0); !errors.Is(err, errno) {
+			failf("os.WriteFile of what is rejected: %v, want %v", err, errno)
 		}
 	}
 	w = must(unix.Open(ctl, unix.O_WRONLY, 0))
