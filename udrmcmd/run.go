@@ -353,6 +353,9 @@ func (r *runner) moreCards(label string) string {
 	if _, err := r.machine.KnownCard(label); err == nil {
 		return ""
 	}
+	if r.Config != "" {
+		return "; describe it in " + r.Config
+	}
 	return fmt.Sprintf("; make more cards with --cards, or plug it in with --at TIME:plug=%s", label)
 }
 

@@ -196,8 +196,8 @@ func TestCardErrors(t *testing.T) {
 		{[]string{"--crtcs", "40"}, "udrm: --crtcs=40 is not a number from 1 to 31\n"},
 		{[]string{"--vgem", "64"}, "udrm: --vgem=64 is not a number from 0 to 63, what 1 cards leave of 64\n"},
 		{[]string{"--at", "0s:connect=card0:DP-2"}, "udrm: --at 0s:connect=card0:DP-2: card0 has no connector DP-2; it has Virtual-1\n"},
-		{[]string{"--at", "1s:unplug=card1"}, "udrm: --at 1s:unplug=card1: there is no card1; make more cards with --cards, or plug it in with --at TIME:plug=card1\n"},
-		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--at", "1s:plug=card1"}, "udrm: --at 1s:plug=card1: there is no card1: only card0 is described\n"},
+		{[]string{"--at", "1s:unplug=card1"}, "udrm: --at 1s:unplug=card1: there is no card1: only card0 is described; make more cards with --cards, or plug it in with --at TIME:plug=card1\n"},
+		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--at", "1s:plug=card1"}, "udrm: --at 1s:plug=card1: there is no card1: only card0 is described; describe it in ../../machine/config/testdata/two-monitors.yaml\n"},
 	} {
 		r := run(t, slices.Concat([]string{"run"}, tc.args, []string{"--", "echo", "it runs"})...)
 		if r.exit != 125 || !strings.HasPrefix(r.stderr, tc.want) || r.stdout != "" {
