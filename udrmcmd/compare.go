@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/udrm/udrm/control"
+	"github.com/udrm/udrm/internal/wholefile"
 )
 
 type compareCmd struct {
@@ -31,7 +32,7 @@ func (cmd *compareCmd) Run(a *app) error {
 		}
 		fmt.Fprintf(os.Stderr, "%s: compare %s: it does not show %s: %s\n", a.Name, cmd.Screen, cmd.File, comparison.Reason)
 		if cmd.Diff != "" && comparison.Difference != nil {
-			if err := os.WriteFile(cmd.Diff, comparison.Difference, 0o666); err != nil {
+			if err := wholefile.WriteData(cmd.Diff, comparison.Difference); err != nil {
 				return err
 			}
 		}

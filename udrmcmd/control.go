@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/control"
+	"github.com/udrm/udrm/internal/wholefile"
 	"github.com/udrm/udrm/machine"
 )
 
@@ -280,7 +281,7 @@ func (cmd *screenshotCmd) Run(a *app) error {
 			_, err = a.stdout.Write(png)
 			return err
 		}
-		return os.WriteFile(cmd.File, png, 0o666)
+		return wholefile.WriteData(cmd.File, png)
 	})
 }
 

@@ -60,6 +60,14 @@ func Write(name string, write func(io.Writer) error) error {
 	return nil
 }
 
+// WriteData creates or replaces a file as [Write] does.
+func WriteData(name string, data []byte) error {
+	return Write(name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
 func inPlace(name string, flags int, write func(io.Writer) error) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|flags, 0o666)
 	if err != nil {
