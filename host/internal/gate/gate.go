@@ -24,12 +24,18 @@ type gate struct {
 
 	event chan struct{} // a thread waits, or the program's end is closed
 
+	share time.Duration // how many times as long the delays are
+
 	fillings int  // what keeps writes out
 	opened   bool // Opened has our end
 }
 
 // maxWrite bounds the data of one write, as the page of a sysfs file does.
 const maxWrite = 4096
+
+// A process that has more files open than this waits longer for the writes of
+// which no signal tells, so that looking for them costs others nothing.
+const manyGates = 16
 
 // A thread that is about to wait is looked for after these times. The longest
 // bound how long a write can take of which no signal tells: that of sendfile(2)
@@ -67,6 +73,7 @@ func (g *gate) run() {
 	if g.Read {
 		longest = longestSocketDelay
 	}
+	delay, longest = delay*g.share, longest*g.share
 	searched := time.Duration(-1) // since the last signal; negative: there was none
 	timer := time.NewTimer(delay)
 	defer timer.Stop()

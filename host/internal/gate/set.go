@@ -16,6 +16,7 @@ type Set struct {
 
 	mu    sync.Mutex
 	gates map[int]*gate // by our descriptor
+	files map[int]int   // how many gates each process has opened
 	wg    sync.WaitGroup
 
 	searching sync.Mutex    // held while a gate looks at all processes
@@ -25,7 +26,7 @@ type Set struct {
 
 // NewSet returns a set without gates.
 func NewSet() *Set {
-	return &Set{closed: make(chan struct{}), gates: make(map[int]*gate)}
+	return &Set{closed: make(chan struct{}), gates: make(map[int]*gate), files: make(map[int]int)}
 }
 
 // A File says what a gate does.
@@ -84,6 +85,8 @@ func (s *Set) Open(f File) (theirs int, inode uint64, err error) {
 	}
 	g.inode = st.Ino
 	s.gates[g.fd] = g
+	s.files[f.PID]++
+	g.share = time.Duration(max(1, s.files[f.PID]/manyGates))
 	s.wg.Go(g.run)
 	return theirs, g.inode, nil
 }
@@ -203,6 +206,9 @@ func (s *Set) forget(g *gate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.gates, g.fd)
+	if s.files[g.PID]--; s.files[g.PID] == 0 {
+		delete(s.files, g.PID)
+	}
 }
 
 // Close ends all gates. It is called once.
