@@ -1,6 +1,6 @@
 // Package gate makes files whose writes are answered: a program that writes to
 // one waits until this process has looked at the data, and gets the error that
-// this process gives. No system call of the program is trapped for it.
+// this process gives. No write of the program is trapped for it.
 //
 // The program has the write end of a pipe that is full. Its thread sleeps in
 // write(2), and the kernel sends this process a signal (F_SETSIG) just before.
@@ -10,10 +10,10 @@
 //
 // A program that also reads has one end of a socket whose buffer is full. No
 // signal tells of a thread that sleeps there, so it is looked for again and
-// again: a write takes at most as long as the file is open, and never much more
-// than a tenth of a second.
+// again: a write takes at most as long as the file is open, and not much more
+// than a tenth of a second. A process with many open files waits longer.
 //
 // Where that fails, as for a thread that a debugger traces, the gate is opened:
-// the pipe or the socket takes the data, and the write succeeds before the data is looked at.
-// A gate that is open stays so.
+// the pipe or the socket takes the data, and the write succeeds before the data
+// is looked at. A gate that is open stays so.
 package gate
