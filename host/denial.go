@@ -28,7 +28,7 @@ type denial struct {
 
 var denialReports = [denialKinds]string{
 	DenialMemory: "may not read the memory of a program, so it will not see the devices; run udrm doctor",
-	DenialTrace:  "may not trace a program, so it cannot map buffers; if strace or a debugger is attached to it, detach that; otherwise run udrm doctor",
+	DenialTrace:  "may not trace a program, so it cannot map buffers; if a debugger or strace traces udrm too, start it inside instead: udrm run -- strace PROGRAM; otherwise run udrm doctor",
 }
 
 // deny notes that the host failed with err to do something to a thread, if it

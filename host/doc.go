@@ -43,7 +43,9 @@
 // call. So the thread itself maps: it is traced for a moment, gets a descriptor
 // of the buffer's memfd, and is made to call mmap again with that descriptor
 // and the real offset (inject.go, internal/thread/inject.go). This takes about
-// 0.1 ms. While a debugger or strace traces the program, it fails with EPERM.
+// 0.1 ms. If a debugger or strace traces the program already, the debugger's own
+// thread is traced instead, and made to send the requests to the program
+// (internal/thread/relay.go). It notices none of it.
 //
 // # Dma-bufs
 //

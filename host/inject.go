@@ -153,6 +153,9 @@ func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error))
 // If it cannot, it answers the call with the error and returns nil.
 func (c *call) trace() *thread.Tracee {
 	x, err := c.tid().Trace()
+	if errors.Is(err, unix.EPERM) {
+		x, err = c.tid().TraceRelayed()
+	}
 	if err != nil && c.listener.Valid(c.n.ID) { // otherwise the thread is about to end
 		c.host.deny(DenialTrace, c.n.PID, err)
 	}

@@ -25,6 +25,8 @@ type Tracee struct {
 	masked bool
 	alarm  alarm
 	halted bool // the stop by the alarm's SIGSTOP was seen
+
+	relay *relay // how a debugger's thread is used, if one traces the thread
 }
 
 // errRestart is ERESTARTNOINTR. A call that ends with it is made again, unseen
@@ -56,19 +58,23 @@ func (x *Tracee) Stop(nr int, ip uint64, release func(unix.Errno) error) error {
 	if err := x.stop(release, errRestart); err != nil {
 		return err
 	}
-	if err := getRegs(x.id, &x.saved); err != nil {
+	if err := x.getRegs(&x.saved); err != nil {
 		return x.lost(err)
 	}
 	if !x.saved.interrupted(nr, ip) {
 		return x.abandon(ErrMoved)
 	}
-	// Block all signals: a handler that runs between the injected calls would
-	// see their registers.
-	if err := sigmask(unix.PTRACE_GETSIGMASK, x.id, &x.mask); err != nil {
+	return x.blockSignals()
+}
+
+// blockSignals blocks all signals of the stopped thread: a handler that runs
+// between the injected calls would see their registers.
+func (x *Tracee) blockSignals() error {
+	if err := x.sigmask(unix.PTRACE_GETSIGMASK, &x.mask); err != nil {
 		return x.abandon(err)
 	}
 	all := ^uint64(0)
-	if err := sigmask(unix.PTRACE_SETSIGMASK, x.id, &all); err != nil {
+	if err := x.sigmask(unix.PTRACE_SETSIGMASK, &all); err != nil {
 		return x.abandon(err)
 	}
 	x.masked = true
@@ -78,6 +84,10 @@ func (x *Tracee) Stop(nr int, ip uint64, release func(unix.Errno) error) error {
 // Refuse ends the call with errno without running any call, in place of Stop
 // and Return.
 func (x *Tracee) Refuse(errno unix.Errno, release func(unix.Errno) error) error {
+	if x.relay != nil {
+		x.relay.end()
+		return release(errno)
+	}
 	if err := x.stop(release, errno); err != nil {
 		return err
 	}
@@ -85,6 +95,9 @@ func (x *Tracee) Refuse(errno unix.Errno, release func(unix.Errno) error) error 
 }
 
 func (x *Tracee) stop(release func(unix.Errno) error, errno unix.Errno) error {
+	if x.relay != nil {
+		return x.relay.stop(release, errno)
+	}
 	// Request the stop first, so that the thread cannot escape. It takes effect
 	// only when the call ends.
 	if err := unix.PtraceInterrupt(int(x.id)); err != nil {
@@ -116,17 +129,46 @@ func (x *Tracee) stop(release func(unix.Errno) error, errno unix.Errno) error {
 func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 	regs := x.saved
 	regs.prepare(nr, args)
-	if err := setRegs(x.id, &regs); err != nil {
+	if err := x.setRegs(&regs); err != nil {
 		return 0, x.lost(err)
 	}
-	signal := 0
-	for stops := 0; stops < 2; { // at entry and exit
-		if err := unix.PtraceSyscall(int(x.id), signal); err != nil {
+	if x.relay != nil {
+		if err := x.relay.passCall(); err != nil {
+			return 0, err
+		}
+		if err := x.getRegs(&regs); err != nil {
 			return 0, x.lost(err)
+		}
+		return regs.result(), nil
+	}
+	switch err := x.run(2); { // to entry and exit
+	case err == errNotRun:
+		x.saved.finish(-int64(unix.EINTR))
+		if err := setRegs(x.id, &x.saved); err != nil {
+			return 0, x.lost(err)
+		}
+		return 0, x.abandon(errNotRun)
+	case err != nil:
+		return 0, err
+	}
+	if err := getRegs(x.id, &regs); err != nil {
+		return 0, x.lost(err)
+	}
+	return regs.result(), nil
+}
+
+// run lets the stopped thread run until it has stopped at the entry or the exit
+// of a system call n times. errNotRun when it was stopped before; the thread is
+// not released then.
+func (x *Tracee) run(n int) error {
+	signal := 0
+	for stops := 0; stops < n; { // at entry or exit of a call
+		if err := unix.PtraceSyscall(int(x.id), signal); err != nil {
+			return x.lost(err)
 		}
 		status, err := x.wait()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		signal = 0
 		switch {
@@ -137,25 +179,22 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 			// now and follows the others when it is released.
 		case status.StopSignal() == unix.SIGSTOP && x.alarm.hasRung():
 			x.halted = true
-			x.saved.finish(-int64(unix.EINTR))
-			if err := setRegs(x.id, &x.saved); err != nil {
-				return 0, x.lost(err)
-			}
-			return 0, x.abandon(errNotRun)
+			return errNotRun
 		default:
 			signal = int(status.StopSignal()) // SIGSTOP cannot be blocked
 		}
 	}
-	if err := getRegs(x.id, &regs); err != nil {
-		return 0, x.lost(err)
-	}
-	return regs.result(), nil
+	return nil
 }
 
 // Return releases the thread as if its original call had returned result.
 func (x *Tracee) Return(result int64) error {
+	nr := x.saved.call()
 	x.saved.finish(result)
-	if err := setRegs(x.id, &x.saved); err != nil {
+	if x.relay != nil {
+		x.saved.keep(nr)
+	}
+	if err := x.setRegs(&x.saved); err != nil {
 		return x.lost(err)
 	}
 	return x.detach()
@@ -164,7 +203,7 @@ func (x *Tracee) Return(result int64) error {
 // Restart releases the thread so that it makes its original call nr again.
 func (x *Tracee) Restart(nr int) error {
 	x.saved.restart(nr)
-	if err := setRegs(x.id, &x.saved); err != nil {
+	if err := x.setRegs(&x.saved); err != nil {
 		return x.lost(err)
 	}
 	return x.detach()
@@ -180,9 +219,12 @@ func (x *Tracee) abandon(why error) error {
 
 func (x *Tracee) detach() error {
 	if x.masked {
-		if err := sigmask(unix.PTRACE_SETSIGMASK, x.id, &x.mask); err != nil {
+		if err := x.sigmask(unix.PTRACE_SETSIGMASK, &x.mask); err != nil {
 			return x.lost(err)
 		}
+	}
+	if x.relay != nil {
+		return x.relay.release()
 	}
 	if x.alarm.stop() && !x.halted {
 		// The SIGSTOP is pending. The thread must not run into it alone.
@@ -219,6 +261,10 @@ func (x *Tracee) halt() error {
 // lost handles a thread that does not obey. Nearly always it was killed. Then
 // it must be waited for, or its process could never be reaped.
 func (x *Tracee) lost(why error) error {
+	if x.relay != nil {
+		x.relay.end()
+		return fmt.Errorf("thread %d: tracing it through its debugger: %w", x.id, why)
+	}
 	defer x.alarm.stop()
 	if !errors.Is(why, unix.ESRCH) && !errors.Is(why, unix.ENOENT) {
 		_ = unix.PtraceDetach(int(x.id))
@@ -268,6 +314,28 @@ func (x *Tracee) waitID(options int) (info childInfo, err error) {
 		info, err = waitID(x.id, options|unix.WALL|unix.WNOTHREAD)
 	}
 	return info, err
+}
+
+// getRegs, setRegs and sigmask send a ptrace request to the stopped thread.
+func (x *Tracee) getRegs(r *registers) error {
+	if x.relay != nil {
+		return x.relay.getRegs(r)
+	}
+	return getRegs(x.id, r)
+}
+
+func (x *Tracee) setRegs(r *registers) error {
+	if x.relay != nil {
+		return x.relay.setRegs(r)
+	}
+	return setRegs(x.id, r)
+}
+
+func (x *Tracee) sigmask(request uintptr, mask *uint64) error {
+	if x.relay != nil {
+		return x.relay.sigmask(request, mask)
+	}
+	return sigmask(request, x.id, mask)
 }
 
 func isEventStop(status unix.WaitStatus) bool {

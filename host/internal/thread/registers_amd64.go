@@ -12,6 +12,10 @@ const syscallSize = 2
 // the call when it next checks for signals.
 const notInSyscall = ^uint64(0)
 
+// restartSys is ERESTARTSYS: the call is made again unless a handler without
+// SA_RESTART runs.
+const restartSys = 512
+
 func getRegs(t ID, r *registers) error { return unix.PtraceGetRegs(int(t), &r.PtraceRegs) }
 func setRegs(t ID, r *registers) error { return unix.PtraceSetRegs(int(t), &r.PtraceRegs) }
 
@@ -44,7 +48,50 @@ func (r *registers) restart(nr int) {
 // sleptIn reports whether the thread is leaving call b because it was
 // interrupted while it slept there.
 func (r *registers) sleptIn(b Blocked) bool {
-	const restartSys = 512 // ERESTARTSYS
 	args := [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}
 	return r.Rip == b.IP && r.Rsp == b.SP && r.Orig_rax == uint64(b.NR) && args == b.Args && int64(r.Rax) == -restartSys
+}
+
+// syscallInstruction is the code of the SYSCALL instruction.
+var syscallInstruction = []byte{0x0f, 0x05}
+
+// instruction returns where the SYSCALL instruction lies that the thread has
+// just run.
+func (r *registers) instruction() uint64 { return r.Rip - syscallSize }
+
+// inCall reports whether the thread was stopped in a system call.
+func (r *registers) inCall() bool { return int64(r.Orig_rax) >= 0 }
+
+// skip keeps the kernel from running the call that the thread has entered.
+func (r *registers) skip() { r.Orig_rax = notInSyscall }
+
+// interrupt makes it seem that the call was interrupted, and is to be restarted.
+func (r *registers) interrupt() { r.Rax = ^uint64(errRestart) + 1 }
+
+// call returns the number of the call that the thread was stopped in, and keep
+// puts it back, for a debugger that looks at it.
+func (r *registers) call() uint64   { return r.Orig_rax }
+func (r *registers) keep(nr uint64) { r.Orig_rax = nr }
+
+// continueCall makes a thread go on that was stopped while it left a call. The
+// kernel restarts an interrupted call only as part of the stop, so this does. A
+// call that a handler of a signal always ends is not made again if caught says
+// that one is about to run.
+func (r *registers) continueCall(caught bool) {
+	const (
+		restartNoHandler = 514 // ERESTARTNOHAND
+		restartBlock     = 516 // ERESTART_RESTARTBLOCK
+	)
+	again := r.Orig_rax
+	switch errno := -int64(r.Rax); {
+	case errno == restartBlock:
+		again = unix.SYS_RESTART_SYSCALL
+	case errno < restartSys || errno > restartNoHandler:
+		r.Orig_rax = notInSyscall
+		return
+	case errno == restartNoHandler && caught:
+		r.finish(-int64(unix.EINTR))
+		return
+	}
+	r.restart(int(again))
 }

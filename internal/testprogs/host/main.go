@@ -69,6 +69,8 @@ var parts = map[string]func(args []string){
 	"runasnobody":  runAsNobody,
 	"filecalls":    fileCalls,
 	"watchnodes":   watchNodes,
+	"debugger":     debugger,
+	"mappings":     mappings,
 }
 
 func main() {
