@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,9 +68,13 @@ type call struct {
 	worker   *worker
 	account  *drm.Account
 	n        seccomp.Notification
-	name     string // of the system call
+	received time.Time // zero: too long ago
+	name     string    // of the system call
 	answered bool
 	noMagic  bool // openat2 refuses links of /proc to open files
+
+	memory struct{ from, to uint64 } // can be read and written at once: see present
+	proofs [8]proof
 
 	fds      thread.FDs
 	*buffers // nil when the worker has parked
@@ -85,6 +90,7 @@ type buffers struct {
 // panic becomes the EIO of this one call and is logged.
 func (c *call) answer() {
 	c.answered, c.name = false, "?"
+	c.memory.from, c.memory.to = 0, 0
 	defer func() {
 		if p := recover(); p != nil {
 			c.host.log.Error("host: panic in a handler; its client gets EIO",
@@ -118,12 +124,21 @@ func (c *call) arg(i int) uint64 { return c.n.Data.Args[i] }
 // fd returns an argument that is a descriptor, or AT_FDCWD.
 func (c *call) fd(i int) int32 { return int32(c.n.Data.Args[i]) }
 
-func (c *call) ret(val int64) { c.sent(c.listener.Return(c.n.ID, val)) }
+func (c *call) ret(val int64) {
+	c.worker.answering()
+	c.sent(c.listener.Return(c.n.ID, val))
+}
 
 // proceed lets the kernel run the call.
-func (c *call) proceed() { c.sent(c.listener.Continue(c.n.ID)) }
+func (c *call) proceed() {
+	c.worker.answering()
+	c.sent(c.listener.Continue(c.n.ID))
+}
 
-func (c *call) fail(err error) { c.sent(c.listener.Fail(c.n.ID, errnoOf(err))) }
+func (c *call) fail(err error) {
+	c.worker.answering()
+	c.sent(c.listener.Fail(c.n.ID, errnoOf(err)))
+}
 
 // finish answers with 0 or the error.
 func (c *call) finish(err error) {

@@ -30,6 +30,7 @@
 //	program         ioctl(fd, DRM_IOCTL_…, &arg)
 //	kernel          the filter hands the call over; the thread waits
 //	server.go       a worker receives it; if no other worker is idle, one starts (workers.go)
+//	looks.go        if the kernel is to run the call (native.go), it does, and that is all
 //	turns.go        it waits for its turn, if its process group has used up its share
 //	call.go         the number leads to the handler; a panic there is EIO for this call
 //	ioctl.go        fd → inode → file; closed files are released first (internal/files)

@@ -201,6 +201,16 @@ func TestHostileMemory(t *testing.T) {
 	attack.end()
 }
 
+// TestHostilePaths has a client make calls whose paths cannot be read. Its other
+// calls must be answered.
+func TestHostilePaths(t *testing.T) {
+	a := newArena(t, host.Options{})
+	attack := a.begin(nil, "stall").holding()
+	a.honest()
+	attack.end()
+	a.honest()
+}
+
 // TestHostileMonitors has clients listen for events without reading them, and
 // close many sockets.
 func TestHostileMonitors(t *testing.T) {

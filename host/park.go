@@ -30,6 +30,7 @@ func (c *call) park() {
 	c.fds.Close()
 	c.buffers = nil
 	w.endTurn()
+	w.server.host.busy.Add(-1)
 	w.leave()
 	runtime.UnlockOSThread()
 }

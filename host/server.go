@@ -27,9 +27,10 @@ type server struct {
 
 	idle     atomic.Int32 // workers that wait for a call or are about to
 	stopping atomic.Bool
+	looks    looks
 
 	mu      sync.Mutex
-	workers map[int]struct{} // by thread id
+	workers map[int]*worker // by thread id
 	wg      sync.WaitGroup
 }
 
@@ -42,7 +43,7 @@ const maxIdle = 2
 const stopSignal = unix.Signal(64) // SIGRTMAX
 
 func startServer(h *Host, l *seccomp.Listener, ended <-chan struct{}) *server {
-	s := &server{host: h, listener: l, ended: ended, done: make(chan struct{}), workers: make(map[int]struct{})}
+	s := &server{host: h, listener: l, ended: ended, done: make(chan struct{}), workers: make(map[int]*worker)}
 	h.workers.startFirst(s)
 	go s.awaitEnd()
 	return s
@@ -103,14 +104,16 @@ type worker struct {
 	tid    int
 	mask   unix.Sigset_t // the thread's signal mask before blockSignals
 	turn   *turn         // of the call that it serves
+	idle   bool          // counted in server.idle
 	left   atomic.Bool   // see leave
+	look   look
 }
 
 func (w *worker) work() {
 	s := w.server
-	idle := true // counted in s.idle
+	w.idle = true
 	defer func() {
-		if idle {
+		if w.idle {
 			s.idle.Add(-1)
 		}
 	}()
@@ -121,66 +124,87 @@ func (w *worker) work() {
 		return
 	}
 	s.mu.Lock()
-	s.workers[w.tid] = struct{}{}
+	s.workers[w.tid] = w
 	s.mu.Unlock()
 	c := &call{host: s.host, server: s, listener: s.listener, worker: w, buffers: new(buffers)}
 	defer func() { c.fds.Close() }()
-	busy := func() {
-		idle = false
-		if s.idle.Add(-1) == 0 {
-			s.host.workers.start(s)
-		}
-	}
 	for !s.stopping.Load() && !w.left.Load() {
 		if p, ok := s.host.turns.next(w); ok {
-			if idle {
-				busy()
-			}
-			c.n = p.n
+			w.becomeBusy()
+			c.n, c.received = p.n, time.Time{}
+			s.host.busy.Add(1)
 			w.serve(c)
 			s.wg.Done()
 			continue
 		}
-		if !idle && !s.becomeIdle() {
+		if !w.becomeIdle() {
 			return
 		}
-		err := s.listener.Receive(&c.n)
-		busy()
-		switch {
+		switch err := s.listener.Receive(&c.n); {
 		case err == nil:
-			s.host.callers.Note(c.n.PID)
-			if account := s.host.accounts.of(int(c.n.PID)); s.host.turns.begin(w, account, &c.n) {
-				w.serve(c)
-			}
+			s.host.busy.Add(1)
+			w.received(c)
 		case errors.Is(err, unix.EINTR):
 			// The stop signal.
+			w.becomeBusy()
 		case errors.Is(err, unix.ENOENT):
 			// The caller was killed, or no process is left.
+			w.becomeBusy()
 			if s.listener.HungUp() {
 				return
 			}
 		default:
+			w.becomeBusy()
 			s.failed("receiving calls", err)
 			return
 		}
 	}
 }
 
+// received serves a call, or postpones it.
+func (w *worker) received(c *call) {
+	h := w.server.host
+	c.received = time.Now()
+	h.callers.Note(c.n.PID)
+	if w.tryNative(c) {
+		h.busy.Add(-1)
+		return
+	}
+	w.becomeBusy()
+	if account := h.accounts.of(int(c.n.PID)); h.turns.begin(w, account, &c.n) {
+		w.serve(c)
+	} else {
+		h.busy.Add(-1)
+	}
+}
+
 // serve answers a call whose turn has begun.
 func (w *worker) serve(c *call) {
 	c.account = w.turn.group.account
-	c.host.busy.Add(1)
 	defer func() {
 		if !w.left.Load() { // otherwise park has done it
 			w.endTurn()
+			w.server.host.busy.Add(-1)
 		}
 	}()
 	c.answer()
 }
 
+// endTurn ends the turn of the worker, unless it has ended already.
 func (w *worker) endTurn() {
-	w.server.host.busy.Add(-1)
-	w.server.host.turns.end(w)
+	if w.turn != nil {
+		w.server.host.turns.end(w)
+	}
+}
+
+// answering ends the turn of a call that is answered next, and makes the worker
+// idle. The program may make another call before this thread runs again, and a
+// further worker would start for it.
+func (w *worker) answering() {
+	if w.turn != nil && !w.left.Load() {
+		w.endTurn()
+		w.becomeIdle()
+	}
 }
 
 // retryAfter is when a worker is replaced that could not work.
@@ -206,17 +230,32 @@ func (w *worker) leave() {
 	s.host.turns.resume()
 }
 
-// becomeIdle counts the worker as idle again. It returns false when enough
-// workers are idle and this one must end.
-func (s *server) becomeIdle() bool {
-	for {
-		idle := s.idle.Load()
+// becomeIdle counts the worker as idle. It returns false when enough workers are
+// idle and this one must end.
+func (w *worker) becomeIdle() bool {
+	for !w.idle {
+		idle := w.server.idle.Load()
 		if idle >= maxIdle {
 			return false
 		}
-		if s.idle.CompareAndSwap(idle, idle+1) {
-			return true
-		}
+		w.idle = w.server.idle.CompareAndSwap(idle, idle+1)
+	}
+	return true
+}
+
+// becomeBusy no longer counts the worker as idle.
+func (w *worker) becomeBusy() {
+	if w.idle {
+		w.idle = false
+		w.server.becomeBusy()
+	}
+}
+
+// becomeBusy counts a worker less that is idle. If none is left, another one
+// starts.
+func (s *server) becomeBusy() {
+	if s.idle.Add(-1) == 0 {
+		s.host.workers.start(s)
 	}
 }
 

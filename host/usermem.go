@@ -87,9 +87,34 @@ func (c *call) copySlowly(ctx context.Context, copy func() error) error {
 	}
 }
 
+// fresh is how long what was found out about a thread stays right. A thread whose
+// call was received as shortly ago still waits, or was killed just now. No other
+// thread has its id yet, because ids are given out in turn.
+const fresh = time.Millisecond
+
+// isFresh reports whether the call was received no longer than fresh ago.
+func (c *call) isFresh() bool { return time.Since(c.received) < fresh }
+
+// waits reports whether the thread still waits for the answer, so that its id is
+// not that of another one.
+func (c *call) waits() bool { return c.isFresh() || c.listener.Valid(c.n.ID) }
+
+// present is [thread.FDs.Present]. Most requests write to where they have read,
+// so it remembers where that was.
+func (c *call) present(addr, n uint64, write bool) bool {
+	if c.isFresh() && c.memory.from <= addr && addr+n <= c.memory.to && addr+n >= addr {
+		return true
+	}
+	if c.fds.Present(c.tid(), addr, n, true) {
+		c.memory.from, c.memory.to = addr, addr+n
+		return true
+	}
+	return !write && c.fds.Present(c.tid(), addr, n, false)
+}
+
 // readFrom copies memory of the program to p, until ctx ends.
 func (c *call) readFrom(ctx context.Context, p []byte, addr uint64) error {
-	if c.fds.Present(c.tid(), addr, uint64(len(p)), false) {
+	if c.present(addr, uint64(len(p)), false) {
 		return c.tid().Read(p, addr)
 	}
 	late, tid := make([]byte, len(p)), c.tid()
@@ -104,10 +129,10 @@ func (c *call) readFrom(ctx context.Context, p []byte, addr uint64) error {
 // ends.
 func (c *call) writeTo(ctx context.Context, addr uint64, p []byte) error {
 	l, id, tid := c.listener, c.n.ID, c.tid()
-	if !l.Valid(id) {
+	if !c.waits() {
 		return unix.EFAULT // the thread id may belong to another process now
 	}
-	if c.fds.Present(tid, addr, uint64(len(p)), true) {
+	if c.present(addr, uint64(len(p)), true) {
 		return tid.Write(addr, p)
 	}
 	late := slices.Clone(p)
@@ -171,7 +196,7 @@ func (r *request) CopyFromUser(dst []byte, addr uint64) error {
 // CopyFromUserContext implements drm.ContextMemory.
 func (r *request) CopyFromUserContext(ctx context.Context, dst []byte, addr uint64) error {
 	err := r.call.readFrom(ctx, dst, addr)
-	if err == nil && !r.listener.Valid(r.id) {
+	if err == nil && !r.call.waits() {
 		err = unix.ESRCH
 	}
 	return requestMemoryError(ctx, err)

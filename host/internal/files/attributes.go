@@ -150,6 +150,9 @@ func (t *Attributes) openGate(opener *Opener, path string, read bool, content st
 	return theirs, err
 }
 
+// Count returns how many files are open.
+func (t *Attributes) Count() int { return int(t.count.Load()) }
+
 // Path returns the path of the file whose program's end has that inode, or "".
 func (t *Attributes) Path(inode uint64) string {
 	if t.count.Load() == 0 {

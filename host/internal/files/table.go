@@ -173,6 +173,9 @@ func (t *Table) Lookup(inode uint64, path string) *File {
 	return f
 }
 
+// Has reports whether a pipe with that inode may be a file of the table.
+func (t *Table) Has(inode uint64) bool { return t.byNumber(inode) != nil }
+
 func (t *Table) byNumber(inode uint64) *File {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -183,6 +186,15 @@ func (t *Table) byNumber(inode uint64) *File {
 // puts it.
 func (t *Table) Acquire(inode uint64, path string) *File {
 	f := t.Lookup(inode, path)
+	if f == nil || !f.use() {
+		return nil
+	}
+	return f
+}
+
+// AcquireProven is Acquire for a pipe that was proven to be that of a file.
+func (t *Table) AcquireProven(inode uint64) *File {
+	f := t.byNumber(inode)
 	if f == nil || !f.use() {
 		return nil
 	}

@@ -18,26 +18,75 @@ import (
 type FDs struct {
 	dirs [8]struct {
 		id      ID
+		kept    uint64 // see Kept
 		fd      int
 		pageMap int // /proc/TID/pagemap; 0 before it was opened
 	}
+	count uint64
+}
+
+// Kept identifies the thread that has the id t, if the last lookup by Link was
+// one of its descriptors: no other thread has the number. 0: unknown.
+func (f *FDs) Kept(t ID) uint64 {
+	if d := &f.dirs[int(t)%len(f.dirs)]; d.id == t {
+		return d.kept
+	}
+	return 0
 }
 
 // Link is [ID.FD], but faster for recent threads.
 func (f *FDs) Link(t ID, fd int, buf []byte) ([]byte, error) {
-	d := &f.dirs[int(t)%len(f.dirs)]
-	if d.id == t {
-		var name [24]byte
-		p := append(strconv.AppendInt(name[:0], int64(fd), 10), 0)
-		if n, err := readlink(d.fd, p, buf); err == nil {
-			return buf[:n], nil
-		}
+	var name [24]byte
+	p := append(strconv.AppendInt(name[:0], int64(fd), 10), 0)
+	if link, ok := f.link(t, p, buf); ok {
+		return link, nil
 	}
 	link, err := t.FD(fd, buf)
 	if err == nil {
 		f.keep(t)
 	}
 	return link, err
+}
+
+// CWD is [ID.CWD], but faster for recent threads.
+func (f *FDs) CWD(t ID, buf []byte) ([]byte, error) {
+	if link, ok := f.link(t, cwdName, buf); ok {
+		return link, nil
+	}
+	link, err := t.CWD(buf)
+	if err == nil {
+		f.keep(t)
+	}
+	return link, err
+}
+
+// RootLink is [ID.RootLink], but faster for recent threads.
+func (f *FDs) RootLink(t ID, buf []byte) ([]byte, error) {
+	if link, ok := f.link(t, rootName, buf); ok {
+		return link, nil
+	}
+	link, err := t.RootLink(buf)
+	if err == nil {
+		f.keep(t)
+	}
+	return link, err
+}
+
+// Links beside the directory of descriptors.
+var (
+	cwdName  = []byte("../cwd\x00")
+	rootName = []byte("../root\x00")
+)
+
+// link reads a link at a path, which ends with a NUL, from the kept directory of
+// descriptors.
+func (f *FDs) link(t ID, path, buf []byte) (link []byte, ok bool) {
+	d := &f.dirs[int(t)%len(f.dirs)]
+	if d.id != t {
+		return nil, false
+	}
+	n, err := readlink(d.fd, path, buf)
+	return buf[:max(n, 0)], err == nil
 }
 
 func (f *FDs) keep(t ID) {
@@ -49,7 +98,8 @@ func (f *FDs) keep(t ID) {
 	f.closePageMap(t)
 	dir, err := unix.Open(t.path("fd"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err == nil {
-		d.id, d.fd = t, dir
+		f.count++
+		d.id, d.fd, d.kept = t, dir, f.count
 	}
 }
 

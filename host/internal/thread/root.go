@@ -60,6 +60,30 @@ func (t ID) LinkHint(path string) (target string, err error) {
 	return t.readlink(path, resolve&^unix.RESOLVE_NO_SYMLINKS)
 }
 
+// MayBeLink reports whether a link may be at the end of path, or on the way. It is
+// quick, waits for nothing and errs on the side of true. start names the file of
+// /proc/TID at which the path starts: "root", "cwd" or "fd/N". An absolute path
+// starts at the root.
+//
+// It looks with the credentials of this process, but says only whether LinkHint is
+// worth asking.
+func (t ID) MayBeLink(start, path string) bool {
+	dir, err := unix.Open(t.path(start), unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return true
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS | resolveCached}
+	if start == "root" {
+		how.Resolve |= unix.RESOLVE_IN_ROOT
+	}
+	fd, err := unix.Openat2(dir, path, &how)
+	_ = unix.Close(dir)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err != nil && err != unix.ENOENT && err != unix.ENOTDIR
+}
+
 func (t ID) readlink(path string, resolve uint64) (target string, err error) {
 	err = t.lookBy(path, unix.O_PATH|unix.O_NOFOLLOW, resolve, t.as, func(fd int) error {
 		var st unix.Stat_t

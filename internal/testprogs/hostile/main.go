@@ -28,6 +28,7 @@ var attacks = map[string]func(args []string){
 	"jail":     jail,
 	"jumper":   jumper,
 	"fault":    fault,
+	"stall":    stall,
 	"stuck":    stuck,
 	"version":  version,
 	"unbind":   unbind,

@@ -108,3 +108,18 @@ func fault([]string) {
 	hold()
 	os.Exit(0)
 }
+
+// stall makes calls whose paths lie in memory that this process alone could
+// provide, and does not. After each, the host must still answer others.
+func stall([]string) {
+	for range 8 {
+		faults, page := missingPage()
+		go accessAt(page)
+		_, err := unix.Read(faults, make([]byte, 32)) // struct uffd_msg
+		check(err)
+		check(unix.Access("/usr", unix.F_OK))
+		check(unix.Access("/dev/dri/card0", unix.F_OK))
+	}
+	hold()
+	os.Exit(0)
+}
