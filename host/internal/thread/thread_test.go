@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,15 @@ func sleeper(t *testing.T, file *os.File) (id ID, page uint64) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	// It uses the page until it sleeps.
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		if b, ok := ID(cmd.Process.Pid).Blocked(); ok && b.NR == unix.SYS_CLOCK_NANOSLEEP {
+			break
+		}
+		if time.Since(start) > time.Minute {
+			t.Fatal("sleep does not sleep")
+		}
+	}
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
