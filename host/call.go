@@ -72,6 +72,7 @@ type call struct {
 	name     string    // of the system call
 	answered bool
 	noMagic  bool // openat2 refuses links of /proc to open files
+	noIoctl  bool // Landlock refuses requests to the file that is opened
 
 	memory struct{ from, to uint64 } // can be read and written at once: see present
 	proofs [8]proof
@@ -89,7 +90,7 @@ type buffers struct {
 // answer answers the call. Nothing that a program sends may end this process: a
 // panic becomes the EIO of this one call and is logged.
 func (c *call) answer() {
-	c.answered, c.name = false, "?"
+	c.answered, c.noIoctl, c.name = false, false, "?"
 	c.memory.from, c.memory.to = 0, 0
 	defer func() {
 		if p := recover(); p != nil {

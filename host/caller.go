@@ -43,7 +43,7 @@ func (c *call) Wait(done <-chan struct{}, limit time.Duration) {
 
 // opener returns the process that makes the call, as the owner of a file.
 func (c *call) opener() *files.Opener {
-	return &files.Opener{Client: c.client(), Program: c.server}
+	return &files.Opener{Client: c.client(), Program: c.server, NoIoctl: c.noIoctl}
 }
 
 // settle waits until what the program has done to f, and what it has closed, has

@@ -131,7 +131,7 @@ type Host struct {
 	attributes *files.Attributes
 	perms      *perms
 	shadow     *shadow.Dirs
-	snapshots  snapshot.Set
+	snapshots  *snapshot.Set
 	monitors   *udev.Monitors
 	tree       atomic.Pointer[vfs.Tree]
 	seen       sync.Map // *drm.Kobject, *bus.Device → when it was first seen, a time.Duration
@@ -187,6 +187,8 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		marker:    opts.Marker,
 		launcher:  opts.Launcher,
 
+		snapshots: snapshot.New(),
+
 		memory:  gem.NewMemory(),
 		workers: processWorkers,
 	}
@@ -211,6 +213,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 			h.log.Warn("host: daemons that programs leave behind may not be served", "err", err)
 		}
 	}
+	h.landlock.init(h.log)
 	h.accounts = newAccounts()
 	h.turns = newTurns(h)
 	var err error
@@ -272,6 +275,7 @@ func (h *Host) close() error {
 		f()
 	}
 	h.attributes.Close()
+	h.landlock.freeTexts()
 	h.monitors.Close()
 	h.files.Close()
 	err := h.shadow.Close()

@@ -286,6 +286,19 @@ func TestHostileJail(t *testing.T) {
 	}
 }
 
+// TestHostileLandlock has a client open a card that Landlock forbids, while its
+// other threads change what the thread sees.
+func TestHostileLandlock(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	class := drm.NewClass(drm.ClassOptions{})
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
+	h := newHost(t, class, host.Options{}) // which logs calls that were not run
+	run(t, h, asUser(exec.Command(hostileClient(), "landlock", dir), nobody))
+}
+
 // TestHostileLog has a client write what is refused, many bytes at a time. What
 // it makes the host log is short.
 func TestHostileLog(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -55,8 +56,9 @@ func (c *call) mmap() {
 	defer release()
 	fd := m.FD
 	if openFlags&unix.O_ACCMODE == unix.O_RDONLY {
-		// So that no mprotect makes the mapping writable.
-		if fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", m.FD), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		// So that no mprotect makes the mapping writable. A program can have a
+		// lease of the memfd (fcntl(2)), which the open must not wait for.
+		if fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", m.FD), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
 			c.fail(err)
 			return
 		}
@@ -187,14 +189,10 @@ func (c *call) onReal(path string, nr int, rest ...uint64) {
 const callAgain = math.MinInt64
 
 // withPath makes the thread run system calls while path stands in its memory,
-// in pages mapped for that. The result of run becomes that of the call that
-// the thread waits in. It answers the call.
+// in pages mapped for that. Other threads of the program can change it. The
+// result of run becomes that of the call that the thread waits in. It answers
+// the call.
 func (c *call) withPath(path string, run func(x *thread.Tracee, path uint64) (int64, error)) {
-	c.withFileAndPath(-1, path, func(x *thread.Tracee, _ int, path uint64) (int64, error) { return run(x, path) })
-}
-
-// withFileAndPath is withPath and, unless fd is -1, inject.
-func (c *call) withFileAndPath(fd int, path string, run func(x *thread.Tracee, fd int, path uint64) (int64, error)) {
 	const size = 2 * unix.PathMax
 	if len(path) >= size {
 		c.fail(unix.ENAMETOOLONG)
@@ -204,45 +202,45 @@ func (c *call) withFileAndPath(fd int, path string, run func(x *thread.Tracee, f
 	if x == nil {
 		return
 	}
-	if fd >= 0 {
-		var err error
-		if fd, err = c.listener.AddFD(c.n.ID, fd, true); err != nil {
-			c.injected(x.Refuse(errnoOf(err), c.release))
-			return
-		}
-	}
 	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
 		c.injected(err)
 		return
 	}
+	c.injected(c.runWithText(x, append([]byte(path), 0), func(path uint64) (int64, error) { return run(x, path) }))
+}
+
+// runWithText runs run while text stands in the memory of a stopped thread, and
+// releases the thread with the result.
+func (c *call) runWithText(x *thread.Tracee, text []byte, run func(text uint64) (int64, error)) error {
+	size := uint64(len(text)+os.Getpagesize()-1) &^ uint64(os.Getpagesize()-1)
 	addr, err := x.Syscall(unix.SYS_MMAP, [6]uint64{0, size,
 		unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS, ^uint64(0), 0})
 	if err != nil {
-		c.injected(err)
-		return
+		return err
 	}
 	result := addr // if it is an error
 	if addr >= 0 {
-		if c.tid().Write(uint64(addr), append([]byte(path), 0)) != nil {
+		if c.tid().Write(uint64(addr), text) != nil {
 			result = -int64(unix.EFAULT) // another thread has unmapped it
 		} else {
-			result, err = run(x, fd, uint64(addr))
+			result, err = run(uint64(addr))
 		}
 		if err == nil {
 			_, err = x.Syscall(unix.SYS_MUNMAP, [6]uint64{uint64(addr), size})
 		}
+		if err != nil {
+			return err
+		}
 	}
-	if fd >= 0 && err == nil {
-		_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
+	return c.resume(x, result)
+}
+
+// resume releases a stopped thread with the result of its call.
+func (c *call) resume(x *thread.Tracee, result int64) error {
+	if result == callAgain {
+		return x.Restart(int(c.n.Data.NR))
 	}
-	switch {
-	case err != nil:
-	case result == callAgain:
-		err = x.Restart(int(c.n.Data.NR))
-	default:
-		err = x.Return(result)
-	}
-	c.injected(err)
+	return x.Return(result)
 }
 
 func (c *call) release(errno unix.Errno) error { return c.listener.Fail(c.n.ID, errno) }

@@ -28,6 +28,11 @@ func (c *call) ioctl() {
 		c.dmaBufIoctl()
 		return
 	}
+	if f.NoIoctl() {
+		f.Put()
+		c.fail(unix.EACCES)
+		return
+	}
 	c.settle(f, uint32(c.arg(1)))
 	r := c.request()
 	err := c.host.class.Ioctl(r, f.Client(), r, uint32(c.arg(1)), c.arg(2))

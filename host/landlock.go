@@ -1,6 +1,7 @@
 package host
 
 import (
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -10,28 +11,67 @@ import (
 
 	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // A program may restrict itself with Landlock. The kernel then checks each open
 // of a real file, but not what this process gives to the program, and it does
 // not tell which threads are restricted. So from the first restriction by any
 // program on, a thread that opens a virtual file must first open a real one at
-// a similar place itself: the copy of the file in the private directory, to
+// a similar place itself: a new file beside the copy in the private directory, to
 // which a rule for /dev/dri applies, or a file of the same file system.
 //
 // The thread makes the call again after the test, which is then served.
+//
+// Invariant: a thread passes only if its rules allow the open.
+//
+// Why it holds: other threads of the program may change its memory, its code and
+// its descriptors during the test. But the calls are checked when the kernel has
+// taken their arguments (thread.Tracee.Syscall), the paths are in memory that
+// they cannot change (thread.Texts), and a file in the private directory counts
+// only if the thread's new descriptor is of a file that was made for this test.
+// Before Linux 6.10 the paths are in ordinary memory.
 
 // landlock is the state of these tests.
 type landlock struct {
 	used atomic.Bool
 
-	mu     sync.Mutex
-	passed map[thread.ID]string // the open that the thread may make next
+	texts     func() *thread.Texts // nil where the kernel does not have them
+	freeTexts func()
+
+	mu           sync.Mutex
+	restrictions int                      // of all programs
+	passed       map[thread.ID]passedOpen // the open that the thread may make next
 }
 
-// restrictSelf notes that a program restricts itself.
+// A passedOpen is an open that has passed its test.
+type passedOpen struct {
+	open    string
+	noIoctl bool // the rules allow no requests to the device
+}
+
+func (l *landlock) init(log *slog.Logger) {
+	l.freeTexts = func() {}
+	l.texts = sync.OnceValue(func() *thread.Texts {
+		t, err := thread.NewTexts()
+		if err != nil {
+			log.Debug("host: Landlock tests use memory that programs can change", "err", err)
+			return nil
+		}
+		l.freeTexts = t.Close
+		return t
+	})
+}
+
+// restrictSelf notes that a program restricts itself. What has passed a test
+// before passes no longer.
 func (c *call) restrictSelf() {
-	c.host.landlock.used.Store(true)
+	l := &c.host.landlock
+	l.used.Store(true)
+	l.mu.Lock()
+	l.restrictions++
+	clear(l.passed)
+	l.mu.Unlock()
 	c.proceed()
 }
 
@@ -45,79 +85,168 @@ func (c *call) landlocked(path string, flags int) (answered bool) {
 	}
 	open := path + " " + [...]string{"r", "w", "rw", "rw"}[flags&unix.O_ACCMODE]
 	l.mu.Lock()
-	passed := l.passed[c.tid()] == open
+	passed, restrictions := l.passed[c.tid()], l.restrictions
 	delete(l.passed, c.tid())
 	l.mu.Unlock()
-	if passed {
+	if passed.open == open {
+		c.noIoctl = passed.noIoctl
 		return false
 	}
-	c.testLandlock(path, flags, open)
+	c.testLandlock(path, flags, func(noIoctl bool) { l.pass(c.tid(), passedOpen{open, noIoctl}, restrictions) })
 	return true
 }
 
-// A landlockTest is a file for the test: the thread may open the virtual file if
-// it may open this one.
-type landlockTest struct {
-	copied bool // in the private directory
-	path   string
-}
-
-func (c *call) testLandlock(path string, flags int, open string) {
-	shadow := c.host.shadow
-	copies, err := shadow.OpenRoot()
+// testLandlock makes the thread make its tests. pass is called if it passes.
+func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
+	tests, directory := c.landlockTests(path, flags)
+	access := uint64(flags&unix.O_ACCMODE | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC)
+	beside := filepath.Dir(path)
+	if directory {
+		access |= unix.O_DIRECTORY
+		beside = path
+	}
+	copies, err := c.host.shadow.OpenRoot()
 	if err != nil {
 		c.fail(err)
 		return
 	}
 	defer unix.Close(copies)
-	tests, directory := c.landlockTests(path, flags)
-	access := uint64(flags&(unix.O_ACCMODE) | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC)
-	if directory {
-		access |= unix.O_DIRECTORY
+	fresh, err := c.host.shadow.Fresh(beside, directory)
+	if err != nil {
+		c.fail(err)
+		return
 	}
-	var paths []byte
-	for _, t := range tests {
-		paths = append(append(paths, t.path...), 0)
-	}
-	dot := uint64(len(paths))
+	defer fresh.Remove()
 	// A private directory with a path may lie in /dev/shm: then a rule for /dev
 	// covers it, and the copy of a file of /sys proves nothing.
-	covered := shadow.Root() != "" && !strings.HasPrefix(path, "/dev/")
-	c.withFileAndPath(copies, string(paths)+".", func(x *thread.Tracee, copies int, addr uint64) (int64, error) {
-		copiesCookie := pathCookie<<32 | uint64(uint32(copies))
-		tryOpen := func(dir, path, flags uint64) (int64, error) {
-			fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{dir, path, flags})
-			if err == nil && fd >= 0 {
-				_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
-			}
-			return fd, err
+	root := c.host.shadow.Root()
+	covered := root != "" && !strings.HasPrefix(path, "/dev/")
+	text := append([]byte(root), 0)
+	offsets := make([]uint64, len(tests))
+	for i, t := range tests {
+		offsets[i] = uint64(len(text))
+		if t.copied {
+			t.path = fresh.Path
+		}
+		text = append(append(text, t.path...), 0)
+	}
+	c.withText(text, copies, func(x *thread.Tracee, copies int, text uint64) (result int64, err error) {
+		var fd int64
+		open := func(dir, path, access uint64) error {
+			fd, err = x.Syscall(unix.SYS_OPENAT, [6]uint64{dir, path, access})
+			return err
+		}
+		closeFD := func() error {
+			_, err := x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
+			return err
 		}
 		if covered {
-			fd, err := tryOpen(copiesCookie, addr+dot, unix.O_DIRECTORY|unix.O_CLOEXEC)
-			if err != nil {
+			if err := open(cookieCWD, text, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC); err != nil {
 				return 0, err
 			}
-			covered = fd >= 0
+			if covered = fd >= 0; covered {
+				if err := closeFD(); err != nil {
+					return 0, err
+				}
+			}
 		}
-		for _, t := range tests {
+		for i, t := range tests {
 			dir := uint64(cookieCWD)
 			if t.copied {
-				dir = copiesCookie
+				dir = pathCookie<<32 | uint64(uint32(copies))
+				if covered {
+					continue
+				}
 			}
-			if !t.copied || !covered {
-				fd, err := tryOpen(dir, addr, access)
+			if err := open(dir, text+offsets[i], access); err != nil {
+				return 0, err
+			}
+			if fd < 0 {
+				continue
+			}
+			var st unix.Stat_t
+			passes := !t.copied || c.tid().IdentifyFD(int32(fd), &st) == nil && pollfd.IDOf(&st) == fresh.ID
+			noIoctl := false
+			if t.device {
+				// No device has this request, so it changes nothing.
+				answer, err := x.Syscall(unix.SYS_IOCTL, [6]uint64{uint64(fd), 0})
 				if err != nil {
 					return 0, err
 				}
-				if fd >= 0 || fd == -int64(unix.ENXIO) { // ENXIO: the copy of a device
-					c.host.landlock.pass(c.tid(), open)
-					return callAgain, nil
-				}
+				noIoctl = answer == -int64(unix.EACCES)
 			}
-			addr += uint64(len(t.path)) + 1
+			if err := closeFD(); err != nil {
+				return 0, err
+			}
+			if passes {
+				pass(noIoctl)
+				return callAgain, nil
+			}
 		}
 		return -int64(unix.EACCES), nil
 	})
+}
+
+// withText makes the thread run system calls while text stands in its memory,
+// which other threads cannot change if the kernel allows that, and while it has
+// a descriptor of the file behind fd. The result of run becomes that of the call
+// that the thread waits in. It answers the call.
+func (c *call) withText(content []byte, fd int, run func(x *thread.Tracee, fd int, text uint64) (int64, error)) {
+	give := []int{fd}
+	texts := c.host.landlock.texts()
+	var text *thread.Text
+	if texts != nil {
+		if text = texts.Take(content); text == nil {
+			c.fail(unix.ENOMEM)
+			return
+		}
+		defer text.Release()
+		give = append(give, texts.FD())
+	}
+	x := c.trace()
+	if x == nil {
+		return
+	}
+	var given []int
+	for _, fd := range give {
+		g, err := c.listener.AddFD(c.n.ID, fd, true)
+		if err != nil {
+			c.injected(x.Refuse(errnoOf(err), c.release))
+			return
+		}
+		given = append(given, g)
+	}
+	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
+		c.injected(err)
+		return
+	}
+	runAndClose := func(text uint64) (int64, error) {
+		result, err := run(x, given[0], text)
+		for i := 0; i < len(given) && err == nil; i++ {
+			_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(given[i])})
+		}
+		return result, err
+	}
+	if texts == nil {
+		c.injected(c.runWithText(x, content, runAndClose))
+		return
+	}
+	result, err := x.ShowTexts(texts, given[1])
+	if err == nil && result >= 0 {
+		result, err = runAndClose(uint64(result) + text.Offset())
+	}
+	if err == nil {
+		err = c.resume(x, result)
+	}
+	c.injected(err)
+}
+
+// A landlockTest is a file for the test: the thread may open the virtual file if
+// it may open this one.
+type landlockTest struct {
+	copied bool   // in the private directory
+	device bool   // its requests show whether those of the virtual file are allowed
+	path   string // of a real file
 }
 
 // landlockTests returns the tests for an open, and whether they are directories.
@@ -138,12 +267,12 @@ func (c *call) landlockTests(path string, flags int) (tests []landlockTest, dire
 			_ = unix.Close(fd)
 		}
 	}
-	tests = append(tests, landlockTest{copied: true, path: strings.TrimPrefix(path, "/")})
+	tests = append(tests, landlockTest{copied: true})
 	switch {
 	case strings.HasPrefix(path, "/dev/") && directory:
 		tests = append(tests, landlockTest{path: "/dev"})
 	case strings.HasPrefix(path, "/dev/"):
-		tests = append(tests, landlockTest{path: "/dev/null"})
+		tests = append(tests, landlockTest{path: "/dev/null", device: true})
 	case strings.HasPrefix(path, "/sys/") && directory:
 		tests = append(tests, landlockTest{path: "/sys"})
 	case strings.HasPrefix(path, "/sys/") && flags&unix.O_ACCMODE == unix.O_RDONLY:
@@ -156,11 +285,15 @@ func (c *call) landlockTests(path string, flags int) (tests []landlockTest, dire
 // have ended.
 const maxPassed = 1024
 
-func (l *landlock) pass(tid thread.ID, open string) {
+// pass lets a thread make an open, unless a program has restricted itself since.
+func (l *landlock) pass(tid thread.ID, open passedOpen, restrictions int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.restrictions != restrictions {
+		return // the thread is tested again
+	}
 	if l.passed == nil || len(l.passed) >= maxPassed {
-		l.passed = make(map[thread.ID]string)
+		l.passed = make(map[thread.ID]passedOpen)
 	}
 	l.passed[tid] = open
 }

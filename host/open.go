@@ -74,7 +74,7 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 		c.proceed()
 	case err != nil:
 		c.fail(err)
-	case resolve&unix.RESOLVE_NO_XDEV != 0 && !p.native && c.crossesMount(dirfd, addr, p.Path):
+	case resolve&unix.RESOLVE_NO_XDEV != 0 && !p.native && c.crossesMount(p.base, p.Path):
 		c.fail(unix.EXDEV)
 	case p.Magic:
 		c.reopen(p.Path, flags)
@@ -89,15 +89,9 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 	}
 }
 
-// crossesMount reports whether the virtual file at the end of a path is in
-// another file system than the start of it.
-func (c *call) crossesMount(dirfd int32, addr uint64, to string) bool {
-	from := "/"
-	if raw, err := c.readString(addr); err == nil && raw[0] != '/' {
-		if from, _, err = c.base(dirfd); err != nil {
-			return false
-		}
-	}
+// crossesMount reports whether the virtual file to is in another file system than
+// the start of the path that leads there.
+func (c *call) crossesMount(from, to string) bool {
 	var start, end unix.Stat_t
 	return c.tid().Identify(fileSystem(from), &start) == nil && c.tid().Identify(fileSystem(to), &end) == nil && start.Dev != end.Dev
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/files"
+	"github.com/udrm/udrm/host/internal/snapshot"
 	"github.com/udrm/udrm/host/internal/vfs"
 	"github.com/udrm/udrm/internal/pollfd"
 )
@@ -43,8 +44,8 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 		}
 		return o
 	}
-	snapshot := h.snapshots.Named(link)
-	if !snapshot && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link)) {
+	isSnapshot := snapshot.Named(link)
+	if !isSnapshot && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link)) {
 		return o
 	}
 	var st unix.Stat_t
@@ -52,8 +53,8 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 		return o
 	}
 	id := pollfd.IDOf(&st)
-	if snapshot {
-		o.path = h.snapshots.Path(id)
+	if isSnapshot {
+		o.path = h.snapshots.Path(link, &st)
 	} else if o.path = h.shadow.Path(id); o.path == "" {
 		o.dmaBuf = gem.LookupDMABuf(&st)
 	}
@@ -122,6 +123,7 @@ type place struct {
 	// holds for a directory that has virtual entries besides real ones, except
 	// that the kernel does not list them.
 	native bool
+	base   string // where the path starts
 }
 
 // errNative says that a path does not lead through virtual files.
@@ -175,7 +177,7 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 			return place{}, err
 		}
 	}
-	p = place{Place: at}
+	p = place{Place: at, base: base}
 	p.native = !private && !at.Virtual && !at.Magic && c.real(at)
 	if p.native && at.Node == nil && !isMagic(at.Path) {
 		return place{}, errNative
@@ -257,7 +259,7 @@ func (c *call) base(dirfd int32) (base string, private bool, err error) {
 	}
 	o := c.host.openedAs(link, at, identify)
 	if o.path != "" {
-		if c.host.snapshots.Named(link) {
+		if snapshot.Named(link) {
 			return "", false, unix.ENOTDIR
 		}
 		return o.path, true, nil

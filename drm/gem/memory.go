@@ -45,7 +45,7 @@ type memfdCaller interface {
 // Wrap makes a dma-buf of the memory in a memfd of the caller, without a copy,
 // and gives the caller a descriptor of it. flags are those of open(2). Errors:
 // EBADFD when the descriptor is not of a memfd; EINVAL when the range has no
-// whole pages or is not in the memfd, or when the memfd may shrink
+// whole pages or is not in the memfd, or when the memfd has huge pages, may shrink
 // (F_SEAL_SHRINK) or cannot be written.
 func (y *Memory) Wrap(caller drm.Caller, r Range, flags int) (fd int32, err error) {
 	refuse := func(why string, errno unix.Errno) (int32, error) {
@@ -74,9 +74,13 @@ func (y *Memory) Wrap(caller drm.Caller, r Range, flags int) (fd int32, err erro
 	}()
 	seals, err := unix.FcntlInt(uintptr(memfd), unix.F_GET_SEALS, 0)
 	var st unix.Stat_t
+	var fs unix.Statfs_t
 	switch {
 	case err != nil, unix.Fstat(memfd, &st) != nil:
 		return refuse("it is not a memfd", unix.EBADFD)
+	case unix.Fstatfs(memfd, &fs) != nil, fs.Type != unix.TMPFS_MAGIC:
+		// Huge pages can run out while the buffer is used: SIGBUS.
+		return refuse("it is in huge pages", unix.EINVAL)
 	case seals&unix.F_SEAL_SHRINK == 0:
 		return refuse("it may shrink; add F_SEAL_SHRINK", unix.EINVAL)
 	case seals&(unix.F_SEAL_WRITE|unix.F_SEAL_FUTURE_WRITE) != 0:

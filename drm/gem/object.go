@@ -39,6 +39,10 @@ type Object struct {
 	name   uint32 // the GEM name, 0 before GEM_FLINK
 }
 
+// A program that maps a buffer has a descriptor of the memfd for a moment. It
+// may keep a copy, so the mode of the memfd keeps other users from opening it
+// again for writing.
+
 // seals fix the size of every buffer, so that no client that has mapped it gets
 // a SIGBUS.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
@@ -70,6 +74,10 @@ func (m *Manager) NewObject(size uint64) (*Object, error) {
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
 		unix.Close(fd)
 		return nil, refuse("sealing", err)
+	}
+	if err := unix.Fchmod(fd, 0o400); err != nil {
+		unix.Close(fd)
+		return nil, refuse("fchmod", err)
 	}
 	return m.newObject(fd, 0, size), nil
 }

@@ -25,5 +25,6 @@ type Caller interface {
 // An Opener is the client that a file belongs to.
 type Opener struct {
 	drm.Client
-	Program any // what the client is a part of: see Table.Await
+	Program any  // what the client is a part of: see Table.Await
+	NoIoctl bool // the file takes no requests: see File.NoIoctl
 }

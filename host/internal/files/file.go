@@ -19,7 +19,9 @@ type File struct {
 	inode  uint64
 	watch  int // of Table.inotify; -1: none
 	flags  int // of open(2)
-	sink   *sink
+
+	noIoctl bool
+	sink    *sink
 
 	account *drm.Account // charged for the write end
 	owner   *owner
@@ -39,6 +41,10 @@ func (f *File) Node() *drm.File { return f.node }
 
 // Flags returns the flags that the file was opened with.
 func (f *File) Flags() int { return f.flags }
+
+// NoIoctl reports whether the program that opened the file may send it no
+// requests, because of Landlock. That stays with the file, as in the kernel.
+func (f *File) NoIoctl() bool { return f.noIoctl }
 
 // use keeps the file from being released until Put. It returns false if the file
 // is released, or will be.

@@ -122,7 +122,7 @@ func (t *Table) open(opener *Opener, flags, packets int, open func(drm.EventSink
 		opener.Account.Refund(drm.Descriptors, 1)
 		return -1, err
 	}
-	f := &File{table: t, account: opener.Account, flags: flags, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
+	f := &File{table: t, account: opener.Account, flags: flags, noIoctl: opener.NoIoctl, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
 	fail := func(err error) (int, error) {
 		pipe.Close()
 		opener.Account.Refund(drm.Descriptors, 1)

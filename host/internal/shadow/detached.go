@@ -22,8 +22,6 @@ func newDetached() (*Dirs, error) {
 	if err := unix.FsconfigCreate(context); err != nil {
 		return nil, os.NewSyscallError("fsconfig", err)
 	}
-	// With MOUNT_ATTR_NODEV, landlock.go of package host could not tell a
-	// device from one that a rule forbids.
 	mount, err := unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("fsmount", err)

@@ -35,10 +35,13 @@ type Dirs struct {
 	mu   sync.Mutex
 	made map[string]pollfd.ID // the virtual directories that have a copy
 	byID map[pollfd.ID]string
+
+	fresh     map[string]struct{} // names of Fresh files
+	nextFresh int
 }
 
 func newDirs(root string, dir *os.File) *Dirs {
-	return &Dirs{root: root, dir: dir, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string)}
+	return &Dirs{root: root, dir: dir, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string), fresh: make(map[string]struct{})}
 }
 
 // prefix begins the name of every root that has a path.
@@ -228,7 +231,7 @@ func (d *Dirs) openLocked(path string, entries []vfs.Entry) (int, error) {
 		return -1, err
 	}
 	var st unix.Stat_t
-	if err := errors.Join(syncDir(fd, entries), unix.Fstat(fd, &st)); err != nil {
+	if err := errors.Join(d.syncLocked(fd, entries), unix.Fstat(fd, &st)); err != nil {
 		return -1, errors.Join(err, unix.Close(fd))
 	}
 	if old, made := d.made[path]; made {
@@ -283,8 +286,8 @@ func removeAll(parent int, name string) error {
 	return errors.Join(root.RemoveAll(name), root.Close())
 }
 
-// syncDir makes dir list entries.
-func syncDir(dir int, entries []vfs.Entry) error {
+// syncLocked makes dir list entries, besides fresh files.
+func (d *Dirs) syncLocked(dir int, entries []vfs.Entry) error {
 	have, err := os.ReadDir(fmt.Sprintf("/proc/self/fd/%d", dir))
 	if err != nil {
 		return err
@@ -294,6 +297,9 @@ func syncDir(dir int, entries []vfs.Entry) error {
 		want[e.Name] = e
 	}
 	for _, h := range have {
+		if _, fresh := d.fresh[h.Name()]; fresh {
+			continue
+		}
 		if e, ok := want[h.Name()]; ok && typeOf(e) == h.Type() {
 			delete(want, e.Name)
 			continue

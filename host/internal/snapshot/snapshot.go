@@ -1,90 +1,114 @@
 // Package snapshot makes the files that programs get for virtual files: each
 // holds the content that the virtual file had when it was opened.
 //
-// A snapshot is a memfd. Its device and inode identify it: the kernel never
-// reuses the inode of a memfd, which has 64 bits. Its name only makes it likely
-// that a file is a snapshot, as any program may name a memfd alike.
+// A snapshot is a memfd. Its name tells the path of the virtual file. As any
+// program may name a memfd alike, the name proves nothing. The proof is the time
+// of modification: a code of the file's identity and name that only this process
+// can compute. So nothing is kept for a snapshot, however many programs have
+// open.
+//
+// Invariant: [Set.Path] returns a path only for a snapshot of the set.
+//
+// Why it holds: the kernel never reuses the inode of a memfd, which has 64 bits,
+// and does not change its name. So the code of one file fits no other, and to
+// compute one takes the key.
 package snapshot
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"sync"
+	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/udrm/udrm/internal/pollfd"
 )
 
-// maxKnown bounds the snapshots that are remembered. One that is forgotten is
-// an ordinary file from then on: its content stays right, and stat shows a
-// memfd.
-const maxKnown = 1 << 16
+// prefix begins the names of snapshots, and nameStart and nameEnd surround them
+// in links of /proc.
+const (
+	prefix    = "udrm:"
+	nameStart = "/memfd:" + prefix
+	nameEnd   = " (deleted)"
+)
 
-// prefix begins the names of snapshots, as links of /proc show them.
-const prefix = "udrm:"
+// seals keep the content as it is, for programs that pass the file on.
+const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
 
-// Set is a set of snapshots. The zero value is empty. All methods may be called
+// A Set recognizes the snapshots that it has made. Its methods may be called
 // concurrently.
-type Set struct {
-	mu    sync.Mutex
-	paths map[pollfd.ID]string
-	order []pollfd.ID // a ring: the oldest is at next once it is full
-	next  int
+type Set struct{ key []byte }
+
+// New returns a set.
+func New() *Set {
+	s := &Set{make([]byte, sha256.Size)}
+	rand.Read(s.key)
+	return s
 }
 
 // Open makes a snapshot of the virtual file at path and returns a descriptor of
 // it that can be read. The caller closes it.
 func (s *Set) Open(path, content string) (int, error) {
-	memfd, err := unix.MemfdCreate(prefix+path, unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	memfd, err := unix.MemfdCreate(prefix+path, flags|unix.MFD_NOEXEC_SEAL)
 	if err == unix.EINVAL { // before Linux 6.3
-		memfd, err = unix.MemfdCreate(prefix+path, unix.MFD_CLOEXEC)
+		memfd, err = unix.MemfdCreate(prefix+path, flags)
 	}
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(memfd)
-	if content != "" {
-		if _, err := unix.Write(memfd, []byte(content)); err != nil {
+	for rest := content; rest != ""; {
+		n, err := unix.Write(memfd, []byte(rest))
+		if err != nil {
 			return -1, err
 		}
+		rest = rest[n:]
+	}
+	if _, err := unix.FcntlInt(uintptr(memfd), unix.F_ADD_SEALS, seals); err != nil {
+		return -1, err
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(memfd, &st); err != nil {
 		return -1, err
 	}
-	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", memfd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == nil {
-		s.add(pollfd.IDOf(&st), path)
+	file := fmt.Sprintf("/proc/self/fd/%d", memfd)
+	code := s.code(&st, path)
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, file, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, code}, 0); err != nil {
+		return -1, err
 	}
-	return fd, err
+	return unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
 
-func (s *Set) add(id pollfd.ID, path string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.paths == nil {
-		s.paths = make(map[pollfd.ID]string)
+// code returns the time of modification of the snapshot with this identity.
+func (s *Set) code(st *unix.Stat_t, path string) unix.Timespec {
+	h := hmac.New(sha256.New, s.key)
+	var id [16]byte
+	binary.NativeEndian.PutUint64(id[0:], st.Dev)
+	binary.NativeEndian.PutUint64(id[8:], st.Ino)
+	h.Write(id[:])
+	h.Write([]byte(path))
+	sum := h.Sum(nil)
+	const second = 1e9
+	return unix.Timespec{
+		Sec:  int64(binary.NativeEndian.Uint64(sum[0:]) >> 1),
+		Nsec: int64(binary.NativeEndian.Uint64(sum[8:]) % second),
 	}
-	if len(s.order) < maxKnown {
-		s.order = append(s.order, id)
-	} else {
-		delete(s.paths, s.order[s.next])
-		s.order[s.next] = id
-		s.next = (s.next + 1) % maxKnown
-	}
-	s.paths[id] = path
 }
 
 // Named reports whether a link of /proc may be that of a snapshot. [Set.Path]
 // decides.
-func (s *Set) Named(link []byte) bool {
-	return bytes.HasPrefix(link, []byte("/memfd:"+prefix))
-}
+func Named(link []byte) bool { return bytes.HasPrefix(link, []byte(nameStart)) }
 
-// Path returns the virtual path of a snapshot, or "".
-func (s *Set) Path(id pollfd.ID) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.paths[id]
+// Path returns the path of the virtual file if a file is a snapshot of the set,
+// or "". link is the file's link in /proc, for which Named holds. st is its
+// status.
+func (s *Set) Path(link []byte, st *unix.Stat_t) string {
+	path := strings.TrimSuffix(strings.TrimPrefix(string(link), nameStart), nameEnd)
+	if s.code(st, path) != st.Mtim {
+		return ""
+	}
+	return path
 }

@@ -37,8 +37,8 @@ const errRestart = unix.Errno(513)
 // make the call again by itself.
 var ErrMoved = errors.New("thread: the thread has left its system call; it will make it again")
 
-// errNotRun reports that the thread did not run an injected call in time. The
-// program sees EINTR.
+// errNotRun reports that the thread did not run an injected call in time, or ran
+// another one. The program sees EINTR.
 var errNotRun = errors.New("thread: the thread does not run the call that it was given")
 
 // Trace attaches to the thread, which runs on. EPERM when a debugger or strace
@@ -173,7 +173,13 @@ func (x *Tracee) run(n int) error {
 		signal = 0
 		switch {
 		case status.StopSignal() == unix.SIGTRAP|0x80:
-			stops++
+			if stops++; stops == 1 && !x.makes(regs) {
+				x.saved.finish(-int64(unix.EINTR))
+				if err := setRegs(x.id, &x.saved); err != nil {
+					return 0, x.lost(err)
+				}
+				return 0, x.abandon(errNotRun)
+			}
 		case isEventStop(status):
 			// SIGSTOP or SIGCONT for the whole process. The thread runs on for
 			// now and follows the others when it is released.
@@ -185,6 +191,14 @@ func (x *Tracee) run(n int) error {
 		}
 	}
 	return nil
+}
+
+// makes reports whether the thread, which stops at the entry of a call, makes
+// the prepared one. Another thread can have changed the code, so that it makes
+// another.
+func (x *Tracee) makes(prepared registers) bool {
+	var now registers
+	return getRegs(x.id, &now) == nil && now.sameCall(&prepared)
 }
 
 // Return releases the thread as if its original call had returned result.

@@ -32,6 +32,13 @@ func (r *registers) prepare(nr int, args [6]uint64) {
 	r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9 = args[0], args[1], args[2], args[3], args[4], args[5]
 }
 
+// sameCall reports whether a thread with registers r, at the entry of a call,
+// makes the call that prepare has put into p.
+func (r *registers) sameCall(p *registers) bool {
+	return r.Rip == p.Rip+syscallSize && r.Orig_rax == p.Rax && r.Rsp == p.Rsp &&
+		[6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9} == [6]uint64{p.Rdi, p.Rsi, p.Rdx, p.R10, p.R8, p.R9}
+}
+
 func (r *registers) result() int64 { return int64(r.Rax) }
 
 // finish makes the original call return result.

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/internal/kmsclient"
 )
 
 // spoof names a memfd like a snapshot of the host and looks for files with it.
@@ -111,6 +113,35 @@ func landlocked(args []string) {
 	open(dri, "../../etc/passwd", unix.O_RDONLY, unix.EACCES)
 	open(unix.AT_FDCWD, "/dev/dri/../../etc/passwd", unix.O_RDONLY, unix.EACCES)
 	open(unix.AT_FDCWD, "/dev/dri/card0", unix.O_PATH, 0)
+}
+
+// landlockedIoctl checks that Landlock's right to send requests to devices holds
+// for cards, from the open on. Its argument is whether the right is granted.
+func landlockedIoctl(args []string) {
+	if landlockVersion() < 5 {
+		return // the kernel has no such right
+	}
+	before := must(unix.Open("/dev/dri/card0", unix.O_RDWR, 0))
+	allowed, errno := uint64(access), unix.EACCES
+	if args[0] == "granted" {
+		allowed, errno = access|ioctlDev, 0
+	}
+	check(restrictTo([]string{"/dev"}, access|ioctlDev, allowed))
+	card := must(unix.Open("/dev/dri/card0", unix.O_RDWR, 0))
+	again := must(unix.Open(fmt.Sprintf("/proc/self/fd/%d", before), unix.O_RDWR, 0))
+	for _, c := range []struct {
+		what  string
+		fd    int
+		errno unix.Errno
+	}{
+		{"a card that was opened before", before, 0},
+		{"a card", card, errno},
+		{"a copy of its descriptor", must(unix.Dup(card)), errno},
+		{"a card that was opened again", again, errno},
+	} {
+		_, err := kmsclient.FromFD(c.fd).Resources()
+		want(kmsclient.Errno(err), c.errno, "a request to "+c.what)
+	}
 }
 
 // resolved opens paths with the RESOLVE flags of openat2.

@@ -58,6 +58,8 @@ var parts = map[string]func(args []string){
 	"spoof":        spoof,
 	"chrooted":     chrooted,
 	"landlocked":   landlocked,
+	"ioctldev":     landlockedIoctl,
+	"crossing":     crossing,
 	"resolved":     resolved,
 	"exchange":     exchange,
 	"strayed":      strayed,

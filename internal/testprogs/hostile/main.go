@@ -26,6 +26,7 @@ var attacks = map[string]func(args []string){
 	"bypass":   bypass,
 	"jump":     jump,
 	"jail":     jail,
+	"landlock": landlock,
 	"jumper":   jumper,
 	"fault":    fault,
 	"stall":    stall,
