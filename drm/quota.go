@@ -18,7 +18,8 @@ const (
 	// BufferBytes are the sizes of the buffers.
 	BufferBytes
 	// Objects are what takes memory of this process only: framebuffers, sync
-	// objects and pending points of timelines.
+	// objects, pending points of timelines, and objects that a request waits
+	// for.
 	Objects
 	// BlobBytes are the sizes of property blobs.
 	BlobBytes
@@ -28,12 +29,14 @@ const (
 	Threads
 	// Copies are threads that wait for memory of programs.
 	Copies
+	// ConfigItems are the directories and links that programs make in configfs.
+	ConfigItems
 
 	resources
 )
 
 func (r Resource) String() string {
-	return [...]string{"descriptors", "bytes of buffers", "objects", "bytes of property blobs", "dma-bufs", "threads", "slow copies"}[r]
+	return [...]string{"descriptors", "bytes of buffers", "objects", "bytes of property blobs", "dma-bufs", "threads", "slow copies", "items in configfs"}[r]
 }
 
 // A Quota bounds what all clients together may use, and keeps one client from

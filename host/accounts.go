@@ -23,6 +23,8 @@ type accounts struct {
 const (
 	maxObjects = 1 << 22
 	maxServed  = 256 // calls
+	// maxConfigItems is small because each change looks at all of them.
+	maxConfigItems = 4096
 	// maxSlowCopies bounds the threads that wait for memory of programs.
 	maxSlowCopies = 128
 	// ownDescriptors is a reserve for what this process opens for itself.
@@ -32,7 +34,7 @@ const (
 )
 
 func newAccounts() *accounts {
-	limits := map[drm.Resource]int64{drm.Objects: maxObjects, drm.DMABufs: gem.MaxDMABufs, drm.Threads: maxServed, drm.Copies: maxSlowCopies}
+	limits := map[drm.Resource]int64{drm.Objects: maxObjects, drm.DMABufs: gem.MaxDMABufs, drm.Threads: maxServed, drm.Copies: maxSlowCopies, drm.ConfigItems: maxConfigItems}
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
 		limits[drm.Descriptors] = max(int64(files.Cur)-ownDescriptors, ownDescriptors)

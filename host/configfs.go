@@ -3,10 +3,12 @@ package host
 import (
 	"path"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/configfs"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -52,8 +54,16 @@ func (h *Host) configfsPath(path string) (string, error) {
 	return strings.TrimPrefix(strings.TrimPrefix(path, configfsRoot), "/"), nil
 }
 
-// changeConfigfs makes a change in the directory dir, and shows it.
-func (c *call) changeConfigfs(dir string, change func(dir string) error) error {
+// configItems are the directories and links that programs have made in configfs.
+type configItems struct {
+	mu       sync.Mutex              // held during a change
+	accounts map[string]*drm.Account // charged for them, by path
+}
+
+// changeConfigfs makes a change of name in the directory dir, and shows it: it
+// makes an item, or removes one. The worker is given up, as a change waits for
+// other changes, and for requests of a card that goes.
+func (c *call) changeConfigfs(dir, name string, makes bool, change func(dir string) error) error {
 	inside, err := c.host.configfsPath(dir)
 	if err != nil {
 		return err
@@ -71,7 +81,29 @@ func (c *call) changeConfigfs(dir string, change func(dir string) error) error {
 			return unix.EACCES
 		}
 	}
-	if err := change(inside); err != nil {
+	c.park()
+	items := &c.host.configItems
+	items.mu.Lock()
+	defer items.mu.Unlock()
+	path, account := dir+"/"+name, c.account
+	if makes {
+		err = account.Charge(drm.ConfigItems, 1, unix.ENOMEM)
+	} else {
+		account = items.accounts[path]
+	}
+	if err == nil {
+		err = change(inside)
+		switch {
+		case err == nil && makes:
+			items.accounts[path] = account
+		case err == nil:
+			delete(items.accounts, path)
+			account.Refund(drm.ConfigItems, 1)
+		case makes:
+			account.Refund(drm.ConfigItems, 1)
+		}
+	}
+	if err != nil {
 		c.host.log.Debug("host: a change of configfs is refused", "call", c.name, "dir", dir, "err", err)
 		return err
 	}
@@ -134,7 +166,7 @@ func (c *call) mkdirat() { c.mkdirPath(c.fd(0), c.arg(1)) }
 
 func (c *call) mkdirPath(dirfd int32, addr uint64) {
 	c.makeName(dirfd, addr, func(n newName) error {
-		return c.changeConfigfs(n.dir, func(dir string) error { return c.host.configfs.Mkdir(dir, n.name) })
+		return c.changeConfigfs(n.dir, n.name, true, func(dir string) error { return c.host.configfs.Mkdir(dir, n.name) })
 	})
 }
 
@@ -145,24 +177,29 @@ func (c *call) symlinkat() { c.symlinkPath(c.arg(0), c.fd(1), c.arg(2)) }
 // configfs, from the working directory.
 func (c *call) symlinkPath(target uint64, dirfd int32, addr uint64) {
 	c.makeName(dirfd, addr, func(n newName) error {
-		return c.changeConfigfs(n.dir, func(dir string) error {
-			p, err := c.place(unix.AT_FDCWD, target, true)
-			switch {
-			case err == errNative, err == nil && p.Node == nil:
-				return unix.EPERM // a file of another file system, or of none
-			case err != nil:
-				return err
-			}
-			to, err := c.host.configfsPath(p.Path)
-			if err == nil && p.Node.Kind != vfs.Dir {
-				err = unix.EPERM
-			}
-			if err != nil {
-				return err
+		to, refused := c.linkTarget(target)
+		return c.changeConfigfs(n.dir, n.name, true, func(dir string) error {
+			if refused != nil {
+				return refused
 			}
 			return c.host.configfs.Symlink(to, dir, n.name)
 		})
 	})
+}
+
+// linkTarget returns the path in configfs of the directory that a link is to
+// lead to.
+func (c *call) linkTarget(target uint64) (string, error) {
+	p, err := c.place(unix.AT_FDCWD, target, true)
+	switch {
+	case err == errNative, err == nil && p.Node == nil:
+		return "", unix.EPERM // a file of another file system, or of none
+	case err != nil:
+		return "", err
+	case p.Node.Kind != vfs.Dir:
+		return "", unix.EPERM
+	}
+	return c.host.configfsPath(p.Path)
 }
 
 func (c *call) rmdir()  { c.remove(unix.AT_FDCWD, c.arg(0), true) }
@@ -184,7 +221,7 @@ func (c *call) remove(dirfd int32, addr uint64, directory bool) {
 	}
 	if err == nil {
 		parent, name := path.Split(p.Path)
-		err = c.changeConfigfs(path.Clean(parent), func(dir string) error {
+		err = c.changeConfigfs(path.Clean(parent), name, false, func(dir string) error {
 			if directory {
 				return c.host.configfs.Rmdir(dir + "/" + name)
 			}

@@ -135,6 +135,7 @@
 //
 //	drm's and bus's locks → Host.events → Host.treeMu → shadow.Dirs.mu (a device comes or goes)
 //	drm's and bus's locks → udev.Monitors.mu
+//	configItems.mu → drm's and bus's locks (a change of configfs makes a card or removes one)
 //	request.mu → watcher.mu (a wait begins or ends)
 //	drm's locks → files.Table.mu (a hang-up) and those of pipes (an event)
 //	files.Table.mu → files.File.mu

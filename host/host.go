@@ -162,7 +162,8 @@ type Host struct {
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
-	configfs *configfs.FS // nil: none
+	configfs    *configfs.FS // nil: none
+	configItems configItems
 
 	unsubscribe []func()
 
@@ -188,6 +189,8 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		launcher:  opts.Launcher,
 
 		snapshots: snapshot.New(),
+
+		configItems: configItems{accounts: make(map[string]*drm.Account)},
 
 		memory:  gem.NewMemory(),
 		workers: processWorkers,

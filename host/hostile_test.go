@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/configfs"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
@@ -248,14 +249,20 @@ func TestHostileShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
-	for _, what := range []string{"dumb", "file", "control", "dmabuf", "lease", "blob"} {
+	for _, what := range []string{"dumb", "file", "control", "dmabuf", "lease", "blob", "config"} {
 		t.Run(what, func(t *testing.T) {
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3000, Max: before.Max}); err != nil {
 				t.Fatal(err)
 			}
-			a := newArena(t, host.Options{EveryUser: true})
+			shelf := configfs.New(configfs.NewItem("shelf", configfs.Type{Make: func(name string) (*configfs.Item, error) {
+				return configfs.NewItem(name, configfs.Type{}), nil
+			}}))
+			a := newArena(t, host.Options{EveryUser: true, Configfs: shelf})
 			attack := a.begin(nobody, "take", what).holding()
 			a.honest()
+			if what == "config" {
+				a.begin(nobody, "config").end()
+			}
 			attack.end()
 			a.honest()
 		})

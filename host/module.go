@@ -89,7 +89,9 @@ func (c *call) deleteModule() {
 	}
 	c.host.attributes.Drain(c)
 	c.host.files.AwaitAll(c)
-	c.finish(c.host.unload(buses, name, c.mayUnload()))
+	permitted := c.mayUnload()
+	c.park() // an unbind waits for requests that are in progress
+	c.finish(c.host.unload(buses, name, permitted))
 }
 
 // mayUnload reports whether the program may unload drivers: root may, and under

@@ -11,6 +11,7 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/snapshot"
 )
 
 // Most calls that are handed over have nothing to do with virtual files. A
@@ -186,5 +187,5 @@ func (c *call) foreign(link []byte) bool {
 	if inode := files.SocketInode(link); inode != 0 {
 		return h.attributes.Path(inode) == ""
 	}
-	return !h.snapshots.Named(link) && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link))
+	return !snapshot.Named(link) && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link))
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/udrm/udrm/bus"
+	"github.com/udrm/udrm/driver/vgem"
 	"github.com/udrm/udrm/driver/vkms"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
@@ -117,6 +118,29 @@ func TestSlowStore(t *testing.T) {
 	}
 	version.end()
 	unbind.end()
+}
+
+// TestSlowUnload has many threads of a program unload a driver whose device takes
+// long to go. They hold no threads of the host, and other programs notice
+// nothing.
+func TestSlowUnload(t *testing.T) {
+	a := newArena(t, host.Options{EveryUser: true})
+	begun, end := make(chan struct{}), make(chan struct{})
+	slow := *vgem.NewDriver(a.class).BusDriver()
+	slow.Unbind = func(*bus.BoundDevice) {
+		close(begun)
+		<-end
+	}
+	drmtest.Bind(t, a.first.Bus(), "vgem", &slow)
+	attack := a.begin(nobody, "unload", "30", "vgem").holding()
+	<-begun
+	waitFor(t, "no thread serves a call", func() bool {
+		serving, postponed := a.Served()
+		return serving == 0 && postponed == 0
+	})
+	a.honest()
+	close(end)
+	attack.end()
 }
 
 // TestTurns has more calls of one program block than may be served at a time.

@@ -179,7 +179,7 @@ func (m *Manager) wait(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.Sy
 		return err
 	}
 	defer putAll(objects)
-	first, err := waitFor(req.Context, objects, make([]uint64, len(objects)), arg.Flags, arg.TimeoutNsec)
+	first, err := waitFor(req, objects, make([]uint64, len(objects)), arg.Flags, arg.TimeoutNsec)
 	if err == nil {
 		arg.FirstSignaled = first
 	}
@@ -201,7 +201,7 @@ func (m *Manager) timelineWait(dev *drm.RegisteredDevice, req *drm.Request, arg 
 		return err
 	}
 	defer putAll(objects)
-	first, err := waitFor(req.Context, objects, points, arg.Flags, arg.TimeoutNsec)
+	first, err := waitFor(req, objects, points, arg.Flags, arg.TimeoutNsec)
 	if err == nil {
 		arg.FirstSignaled = first
 	}

@@ -52,12 +52,20 @@ func (w *wait) done() (first uint32, ok bool) {
 	return first, n == len(w.fences) || n > 0 && !w.all
 }
 
+// maxWaited limits the objects of one wait: the kernel cannot allocate the state
+// of more.
+const maxWaited = 1 << 16
+
 // waitFor waits for one point of each object until the deadline, a time of
 // CLOCK_MONOTONIC in nanoseconds. It returns the index of the first object that
 // is ready. It fails with EINVAL if a point is not submitted and flags do not
 // allow waiting for that, with ETIME at the deadline, with EINTR on a signal,
-// and with ENODEV when the device is unplugged.
-func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, flags uint32, deadline int64) (first uint32, err error) {
+// and with ENODEV when the device is unplugged. ENOMEM for too many objects:
+// while it waits, it is charged for them.
+func waitFor(req *drm.Request, objects []*Syncobj, points []uint64, flags uint32, deadline int64) (first uint32, err error) {
+	if len(objects) > maxWaited {
+		return 0, fmt.Errorf("syncobj: a wait for %d objects (limit %d): %w", len(objects), maxWaited, unix.ENOMEM)
+	}
 	w := &wait{
 		all:       flags&uapi.SyncobjWaitFlagsWaitAll != 0,
 		available: flags&uapi.SyncobjWaitFlagsWaitAvailable != 0,
@@ -80,6 +88,11 @@ func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, fl
 		return 0, errTimedOut
 	}
 
+	account := req.File.Client().Account
+	if err := account.Charge(drm.Objects, int64(len(objects)), unix.ENOMEM); err != nil {
+		return 0, err
+	}
+	defer account.Refund(drm.Objects, int64(len(objects)))
 	for i, s := range objects {
 		if f := w.fence(i); f != nil {
 			defer w.watch(f)()
@@ -109,7 +122,7 @@ func waitFor(ctx func() context.Context, objects []*Syncobj, points []uint64, fl
 
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	interrupted := ctx()
+	interrupted := req.Context()
 	for {
 		if first, ok := w.done(); ok {
 			return first, nil

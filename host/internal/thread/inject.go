@@ -141,7 +141,14 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 		}
 		return regs.result(), nil
 	}
-	switch err := x.run(2); { // to entry and exit
+	err := x.run(1) // to the entry
+	if err == nil && !x.makes(regs) {
+		err = errNotRun
+	}
+	if err == nil {
+		err = x.run(1) // to the exit
+	}
+	switch {
 	case err == errNotRun:
 		x.saved.finish(-int64(unix.EINTR))
 		if err := setRegs(x.id, &x.saved); err != nil {
@@ -173,13 +180,7 @@ func (x *Tracee) run(n int) error {
 		signal = 0
 		switch {
 		case status.StopSignal() == unix.SIGTRAP|0x80:
-			if stops++; stops == 1 && !x.makes(regs) {
-				x.saved.finish(-int64(unix.EINTR))
-				if err := setRegs(x.id, &x.saved); err != nil {
-					return 0, x.lost(err)
-				}
-				return 0, x.abandon(errNotRun)
-			}
+			stops++
 		case isEventStop(status):
 			// SIGSTOP or SIGCONT for the whole process. The thread runs on for
 			// now and follows the others when it is released.

@@ -30,6 +30,7 @@ var allowed = map[string]string{
 
 	"internal/thread/prompt.go": "what root.go looks at, confined; /proc/TID",
 
+	"internal/thread/alarm.go":       "/proc/TID",
 	"internal/thread/credentials.go": "/proc/TID",
 	"internal/thread/blocked.go":     "/proc/TID",
 	"internal/gate/gate.go":          "/proc, /proc/PID/task",
@@ -38,6 +39,7 @@ var allowed = map[string]string{
 	"internal/thread/proc.go":        "/proc/TID",
 	"internal/thread/relay.go":       "/proc/self",
 	"internal/thread/status.go":      "/proc/TID",
+	"internal/thread/texts.go":       "/proc/self/fd, /proc/TID",
 	"internal/thread/statx.go":       "/proc/TID, and what root.go opened",
 	"internal/child/adopt.go":        "/proc/PID",
 	"internal/child/ending.go":       "/proc/PID",
@@ -49,6 +51,7 @@ var allowed = map[string]string{
 	"internal/launcher/run.go":       "/proc/self, the working directory that the starter of a program chose",
 	"internal/shadow/detached.go":    "the private directory",
 	"internal/shadow/shadow.go":      "the private directory",
+	"internal/shadow/fresh.go":       "the private directory",
 	"internal/snapshot/snapshot.go":  "/proc/self/fd",
 	"debugfs.go":                     "/sys/kernel/debug of the host",
 	"descriptors_unsafe.go":          "/proc/sys",

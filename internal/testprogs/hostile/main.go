@@ -36,6 +36,8 @@ var attacks = map[string]func(args []string){
 	"closing":  closing,
 	"status":   status,
 	"take":     take,
+	"config":   config,
+	"unload":   unload,
 	"control":  control,
 	"refused":  refused,
 	"honest":   honest,

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +32,26 @@ func take(args []string) {
 		hold()
 		return
 	}
+}
+
+// config makes a directory in configfs and removes it, more often than one
+// process group could make directories.
+func config([]string) {
+	const dir, times = "/sys/kernel/config/shelf/mine", 100
+	for range times {
+		check(unix.Mkdir(dir, 0o755))
+		check(unix.Rmdir(dir))
+	}
+}
+
+// unload has many threads unload a driver, and waits for all of them.
+func unload(args []string) {
+	var all sync.WaitGroup
+	for range must(strconv.Atoi(args[0])) {
+		all.Go(func() { want("delete_module", unix.DeleteModule(args[1], 0), 0, unix.ENOENT, unix.ENODEV) })
+	}
+	fmt.Println("holding")
+	all.Wait()
 }
 
 // control tries to unbind, remove, rescan and force, as root may.
