@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/kong"
 
@@ -55,8 +56,9 @@ const (
 // app is a command with its options.
 type app struct {
 	Options
-	stdout     io.Writer
-	ownProcess bool // it may be changed, and replaced
+	stdout io.Writer
+	// confine changes this process, and replaces it; nil: it must not.
+	confine func() (*host.Launcher, error)
 }
 
 // cli is the command line of every command.
@@ -89,7 +91,10 @@ func Main(opts Options) {
 		}
 	}
 	a := newApp(opts)
-	a.ownProcess = true
+	a.confine = sync.OnceValues(confine)
+	if runsProgram(os.Args[1:]) {
+		_, _ = a.confine() // before the arguments are parsed, which the replaced process does again
+	}
 	err := a.run(os.Args[1:])
 	var status ExitStatus
 	switch {

@@ -59,6 +59,23 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) error {
 	return err
 }
 
+// runsProgram reports whether arguments are sure to be those of a run.
+func runsProgram(args []string) bool {
+	return len(args) > 1 && args[0] == "run" && slices.Contains(args, "--")
+}
+
+// confine is [host.Confine] for a run.
+func confine() (*host.Launcher, error) {
+	if err := checkProc(); err != nil {
+		return nil, err
+	}
+	launcher, err := host.Confine([]string{"/proc/self/exe", launcherArgument})
+	if err == nil {
+		runtime.UnlockOSThread() // see init
+	}
+	return launcher, err
+}
+
 // program returns the program and its arguments.
 func (cmd *runCmd) program() []string {
 	if len(cmd.Program) > 0 && cmd.Program[0] == "--" {
@@ -72,12 +89,11 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 		return err
 	}
 	var launcher *host.Launcher
-	if a.ownProcess {
-		if launcher, err = host.Confine([]string{"/proc/self/exe", launcherArgument}); err != nil {
+	if a.confine != nil {
+		if launcher, err = a.confine(); err != nil {
 			return err
 		}
 		defer launcher.Close()
-		runtime.UnlockOSThread() // see init
 	}
 	list, template, err := cmd.describe(a, givenCardFlags(ctx))
 	if err != nil {

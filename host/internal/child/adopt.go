@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -106,9 +105,8 @@ func Leftovers() []int {
 
 // childrenOf returns the children of all threads of a process.
 func childrenOf(pid int) (pids []int) {
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
+	for _, task := range tasks(pid) {
+		text, _ := os.ReadFile(task + "/children")
 		for field := range bytes.FieldsSeq(text) {
 			if pid, err := strconv.Atoi(string(field)); err == nil {
 				pids = append(pids, pid)
@@ -116,6 +114,21 @@ func childrenOf(pid int) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// tasks returns the directories of the threads of a process.
+func tasks(pid int) (paths []string) {
+	dir := fmt.Sprintf("/proc/%d/task", pid)
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil // it has ended
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	for _, name := range names {
+		paths = append(paths, dir+"/"+name)
+	}
+	return paths
 }
 
 // ownFilters returns how many filters this process had when it began to adopt.

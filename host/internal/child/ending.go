@@ -2,9 +2,7 @@ package child
 
 import (
 	"bytes"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -42,9 +40,8 @@ func AwaitEnding() {
 // ending reports whether all threads of a process are exiting.
 func ending(pid int) bool {
 	const exiting = 0x4 // PF_EXITING of include/linux/sched.h
-	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	for _, name := range stats {
-		stat, err := os.ReadFile(name)
+	for _, task := range tasks(pid) {
+		stat, err := os.ReadFile(task + "/stat")
 		if err != nil {
 			continue // the thread has ended
 		}
