@@ -94,8 +94,12 @@ func (g *gate) run() {
 		}
 		// Nearly always the process that has opened the file writes to it.
 		everywhere := searched > searchAlone || delay == longest
-		for !g.opened && g.serve(everywhere) {
-			delay, searched = shortestDelay, -1
+		age := time.Duration(0)
+		if searched < 0 {
+			age = delay / 2 // no thread is known to wait
+		}
+		for !g.opened && g.serve(everywhere, age) {
+			delay, searched, age = shortestDelay, -1, 0
 		}
 		if searched > searchTime {
 			g.open("")
@@ -115,9 +119,10 @@ func (g *gate) hasEnded() bool {
 }
 
 // serve answers one thread that waits, and reports whether one did.
-// It looks into all processes if everywhere is true.
-func (g *gate) serve(everywhere bool) bool {
-	id, b, ok := g.find(everywhere)
+// It looks into all processes if everywhere is true. What is known of the process
+// that has opened the file may be as old as age.
+func (g *gate) serve(everywhere bool, age time.Duration) bool {
+	id, b, ok := g.find(everywhere, age)
 	if !ok {
 		return false
 	}
@@ -217,8 +222,8 @@ func (g *gate) open(stored string) {
 }
 
 // find returns a thread that waits for the gate.
-func (g *gate) find(everywhere bool) (thread.ID, thread.Blocked, bool) {
-	if id, b, ok := g.findIn(g.PID); ok || !everywhere {
+func (g *gate) find(everywhere bool, age time.Duration) (thread.ID, thread.Blocked, bool) {
+	if id, b, ok := g.findAmong(g.set.writersOf(g.PID, age)); ok || !everywhere {
 		return id, b, ok
 	}
 	end := g.set.beginSearch()
@@ -228,7 +233,7 @@ func (g *gate) find(everywhere bool) (thread.ID, thread.Blocked, bool) {
 	defer end()
 	for _, pid := range numbers("/proc") {
 		if pid != g.PID && pid != os.Getpid() {
-			if id, b, ok := g.findIn(pid); ok {
+			if id, b, ok := g.findAmong(writersIn(pid)); ok {
 				return id, b, true
 			}
 		}
@@ -236,11 +241,13 @@ func (g *gate) find(everywhere bool) (thread.ID, thread.Blocked, bool) {
 	return 0, thread.Blocked{}, false
 }
 
-func (g *gate) findIn(pid int) (thread.ID, thread.Blocked, bool) {
-	for _, tid := range numbers("/proc/" + strconv.Itoa(pid) + "/task") {
-		id := thread.ID(tid)
-		if b, ok := id.Blocked(); ok && g.isWaiting(id, b) {
-			return id, b, true
+func (g *gate) findAmong(writers []blockedWriter) (thread.ID, thread.Blocked, bool) {
+	for _, w := range writers {
+		if !g.isWaiting(w.id, w.Blocked) {
+			continue
+		}
+		if now, ok := w.id.Blocked(); ok && now == w.Blocked { // as w may be old
+			return w.id, now, true
 		}
 	}
 	return 0, thread.Blocked{}, false
@@ -261,13 +268,6 @@ func numbers(dir string) []int {
 		}
 	}
 	return all
-}
-
-// outputs has, for each system call that waits for room in a pipe, the argument
-// that is the pipe.
-var outputs = map[int]int{
-	unix.SYS_WRITE: 0, unix.SYS_WRITEV: 0, unix.SYS_PWRITEV2: 0,
-	unix.SYS_SENDTO: 0, unix.SYS_SENDMSG: 0, unix.SYS_SENDMMSG: 0, unix.SYS_SENDFILE: 0, unix.SYS_SPLICE: 2, unix.SYS_TEE: 1, unix.SYS_VMSPLICE: 0,
 }
 
 // isWaiting reports whether a thread that sleeps in b waits for the gate.

@@ -19,6 +19,8 @@ type Set struct {
 	files map[int]int   // how many gates each process has opened
 	wg    sync.WaitGroup
 
+	writers map[int]*writers // of the processes in files
+
 	searching sync.Mutex    // held while a gate looks at all processes
 	searched  time.Time     // when that was done last
 	search    time.Duration // how long it took
@@ -26,7 +28,7 @@ type Set struct {
 
 // NewSet returns a set without gates.
 func NewSet() *Set {
-	return &Set{closed: make(chan struct{}), gates: make(map[int]*gate), files: make(map[int]int)}
+	return &Set{closed: make(chan struct{}), gates: make(map[int]*gate), files: make(map[int]int), writers: make(map[int]*writers)}
 }
 
 // A File says what a gate does.
@@ -208,6 +210,7 @@ func (s *Set) forget(g *gate) {
 	delete(s.gates, g.fd)
 	if s.files[g.PID]--; s.files[g.PID] == 0 {
 		delete(s.files, g.PID)
+		delete(s.writers, g.PID)
 	}
 }
 
