@@ -1,11 +1,6 @@
 package kms
 
-import (
-	"image"
-
-	"github.com/udrm/udrm/drm/internal/compose"
-	"github.com/udrm/udrm/drm/uapi"
-)
+import "image"
 
 // Screenshot returns what the CRTC shows now: its planes over black, then
 // gamma, rounded to 8 bits per component. It reads the clients' buffers as they
@@ -28,9 +23,6 @@ func (m *ModeConfig) ScreenshotInto(c *CRTC, picture *image.NRGBA) (*image.NRGBA
 	if size := image.Rect(0, 0, s.picture.Width, s.picture.Height); picture == nil || picture.Rect != size {
 		picture = image.NewNRGBA(size)
 	}
-	write := compose.WriterFor(uapi.FormatXBGR8888) // the bytes are red, green, blue and 0xff
-	s.compose(func(y int, line []uint64) {
-		write(picture.Pix[picture.PixOffset(0, y):], line)
-	})
+	s.picture.RGBA(s.crtc.grade(&s.shown), picture.Pix, picture.Stride)
 	return picture, nil
 }

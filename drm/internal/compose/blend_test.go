@@ -71,5 +71,6 @@ func TestBlendModes(t *testing.T) {
 				}
 			}
 		})
+		checkRGBA(t, p, nil)
 	}
 }

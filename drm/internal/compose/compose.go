@@ -26,15 +26,27 @@ type Picture struct {
 // lowest. They are valid during the call only. A nil grade leaves colours as
 // they are.
 func (p *Picture) Lines(grade Grade, line func(y int, pixels []uint64)) {
-	out, stage := make([]uint64, p.Width), make([]uint64, p.Width)
-	run := make([]uint64, p.longestRun())
+	s := p.newScratch()
 	for y := range p.Height {
-		p.compose(y, out, stage, run)
-		if grade != nil {
-			grade.apply(out)
-		}
-		line(y, out)
+		line(y, p.line(y, grade, s))
 	}
+}
+
+// scratch is memory for composing lines: the line, a layer of it, and a run of
+// pixels of a scaled layer.
+type scratch struct{ out, stage, run []uint64 }
+
+func (p *Picture) newScratch() *scratch {
+	return &scratch{make([]uint64, p.Width), make([]uint64, p.Width), make([]uint64, p.longestRun())}
+}
+
+// line composes one line. It is valid until the next call.
+func (p *Picture) line(y int, grade Grade, s *scratch) []uint64 {
+	p.compose(y, s.out, s.stage, s.run)
+	if grade != nil {
+		grade.apply(s.out)
+	}
+	return s.out
 }
 
 // compose composes one line into out. stage and run are scratch memory.

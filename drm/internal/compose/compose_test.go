@@ -109,6 +109,7 @@ func TestLines(t *testing.T) {
 		if lines != h {
 			t.Fatalf("%d lines, want %d", lines, h)
 		}
+		checkRGBA(t, p, gamma)
 	}
 }
 

@@ -99,5 +99,6 @@ func FuzzLayers(f *testing.F) {
 		if lines != p.Height {
 			t.Errorf("%d lines, want %d", lines, p.Height)
 		}
+		checkRGBA(t, p, nil)
 	})
 }

@@ -67,6 +67,11 @@ type layer struct {
 	run     int // pixels of the scratch memory that a line needs
 
 	smooth *smooth // or nil
+
+	// If lines of the picture are copies of its lines: its memory, or nil.
+	rows    []byte
+	pitch   int
+	swapped bool // red comes first
 }
 
 // A sampler reads len(line) pixels of a framebuffer. The first is at p, and
@@ -136,6 +141,7 @@ func (p *Picture) Add(l *Layer) error {
 		n.smoothly(rotated)
 	} else {
 		n.scan(rotated)
+		n.copyable(l, planes[0])
 	}
 	p.layers = append(p.layers, n)
 	return nil
