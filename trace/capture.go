@@ -18,19 +18,55 @@ const (
 // points to, to be decoded later.
 type argument struct {
 	layout  *layout
-	in, out []byte // nil: not known
-	arrays  []capture
-	spare   []byte // memory for copies
+	in, out []byte             // nil: not known
+	arrays  []capture          // nil: not known
+	all     [maxArrays]capture // memory of arrays
+	memory  memory             // of the copies
+}
+
+// maxArrays is the largest number of arrays of a request.
+const maxArrays = 4
+
+// memory is memory for the copies of one argument.
+type memory struct {
+	free []byte // of the last block
+	used int    // in all blocks
+	last []byte // block
+}
+
+const (
+	leastBlock = 1 << 10
+	keptBlock  = 1 << 14 // larger ones are not used again
+)
+
+// room returns n bytes.
+func (m *memory) room(n int) []byte {
+	if n > len(m.free) || m.free == nil {
+		m.last = make([]byte, max(n, leastBlock, min(2*len(m.last), keptBlock)))
+		m.free = m.last
+	}
+	m.used += n
+	b := m.free[:n:n]
+	m.free = m.free[n:]
+	return b
+}
+
+// size returns the bytes that are kept, about.
+func (m *memory) size() int { return m.used + len(m.free) }
+
+// reset returns memory to use again for another argument.
+func (m *memory) reset() memory {
+	if len(m.last) > keptBlock {
+		return memory{}
+	}
+	return memory{free: m.last, last: m.last}
 }
 
 // keep returns a copy of b.
-func (a *argument) keep(b []byte) []byte {
-	if free := cap(a.spare) - len(a.spare); len(b) > free {
-		return append([]byte{}, b...)
-	}
-	n := len(a.spare)
-	a.spare = append(a.spare, b...)
-	return a.spare[n:len(a.spare):len(a.spare)]
+func (m *memory) keep(b []byte) []byte {
+	kept := m.room(len(b))
+	copy(kept, b)
+	return kept
 }
 
 // A capture is a copy of an array.
@@ -51,7 +87,7 @@ const (
 
 // captureIn copies the argument that the client sent.
 func (a *argument) captureIn(m drm.Memory, arg []byte) {
-	a.in = a.keep(arg)
+	a.in = a.memory.keep(arg)
 	l := a.layout
 	if l == nil {
 		return
@@ -63,17 +99,17 @@ func (a *argument) captureIn(m drm.Memory, arg []byte) {
 	if len(l.arrays) == 0 {
 		return
 	}
-	a.arrays = make([]capture, len(l.arrays))
+	a.arrays = a.all[:len(l.arrays)]
 	for i := range l.arrays {
 		if l.arrays[i].direction == fromClient {
-			a.arrays[i] = l.arrays[i].read(m, a.in, l.arrays[i].countOf(a.in))
+			a.arrays[i] = a.read(m, &l.arrays[i], l.arrays[i].countOf(a.in))
 		}
 	}
 }
 
 // captureOut copies the argument that the client gets back.
 func (a *argument) captureOut(m drm.Memory, arg []byte, failed bool) {
-	a.out = a.keep(arg)
+	a.out = a.memory.keep(arg)
 	if a.layout == nil || failed || a.in == nil {
 		return
 	}
@@ -82,10 +118,10 @@ func (a *argument) captureOut(m drm.Memory, arg []byte, failed bool) {
 		room, count := b.countOf(a.in), b.countOf(a.out)
 		switch b.direction {
 		case toClientCut:
-			a.arrays[i] = b.read(m, a.in, min(room, count))
+			a.arrays[i] = a.read(m, b, min(room, count))
 		case toClient:
 			if count <= room {
-				a.arrays[i] = b.read(m, a.in, count)
+				a.arrays[i] = a.read(m, b, count)
 			}
 		}
 	}
@@ -93,12 +129,12 @@ func (a *argument) captureOut(m drm.Memory, arg []byte, failed bool) {
 
 func (b *boundArray) countOf(arg []byte) uint64 { return number(arg, b.countAt, b.countSize) }
 
-// read copies the array of count elements.
-func (b *boundArray) read(m drm.Memory, arg []byte, count uint64) capture {
-	return readArray(m, number(arg, b.addressAt, 8), count, b.element)
+// read copies an array of count elements.
+func (a *argument) read(m drm.Memory, b *boundArray, count uint64) capture {
+	return a.readArray(m, number(a.in, b.addressAt, 8), count, b.element)
 }
 
-func readArray(m drm.Memory, addr, count uint64, e element) capture {
+func (a *argument) readArray(m drm.Memory, addr, count uint64, e element) capture {
 	if addr == 0 || count == 0 {
 		return capture{}
 	}
@@ -106,7 +142,7 @@ func readArray(m drm.Memory, addr, count uint64, e element) capture {
 	if e == text || e == blob {
 		limit = maxBytes
 	}
-	data := make([]byte, min(count, limit)*uint64(e.size()))
+	data := a.memory.room(int(min(count, limit)) * e.size())
 	if m.CopyFromUser(data, addr) != nil {
 		return capture{}
 	}
@@ -114,22 +150,28 @@ func readArray(m drm.Memory, addr, count uint64, e element) capture {
 }
 
 func (a *argument) captureAtomic(m drm.Memory) {
-	at := func(name string, size int) uint64 {
-		return number(a.in, findField(atomicLayout, name).Offset, size)
-	}
-	objects := at("count_objs", 4)
-	a.arrays = make([]capture, atomicArrays)
-	a.arrays[atomicObjects] = readArray(m, at("objs_ptr", 8), objects, numbers32)
-	a.arrays[atomicCounts] = readArray(m, at("count_props_ptr", 8), objects, numbers32)
+	objects := number(a.in, atomicAt.objects, 4)
+	a.arrays = a.all[:atomicArrays]
+	a.arrays[atomicObjects] = a.readArray(m, number(a.in, atomicAt.objectsPtr, 8), objects, numbers32)
+	a.arrays[atomicCounts] = a.readArray(m, number(a.in, atomicAt.countsPtr, 8), objects, numbers32)
 	total := uint64(0)
 	for counts := a.arrays[atomicCounts].data; len(counts) >= 4; counts = counts[4:] {
 		total += uint64(binary.NativeEndian.Uint32(counts))
 	}
-	a.arrays[atomicProperties] = readArray(m, at("props_ptr", 8), total, numbers32)
-	a.arrays[atomicValues] = readArray(m, at("prop_values_ptr", 8), total, numbers64)
+	a.arrays[atomicProperties] = a.readArray(m, number(a.in, atomicAt.propertiesPtr, 8), total, numbers32)
+	a.arrays[atomicValues] = a.readArray(m, number(a.in, atomicAt.valuesPtr, 8), total, numbers64)
 }
 
-var atomicLayout = uapi.LookupStruct("drm_mode_atomic")
+// atomicAt has the offsets of fields of MODE_ATOMIC.
+var atomicAt = func() (at struct{ objects, objectsPtr, countsPtr, propertiesPtr, valuesPtr int }) {
+	s := uapi.LookupStruct("drm_mode_atomic")
+	at.objects = findField(s, "count_objs").Offset
+	at.objectsPtr = findField(s, "objs_ptr").Offset
+	at.countsPtr = findField(s, "count_props_ptr").Offset
+	at.propertiesPtr = findField(s, "props_ptr").Offset
+	at.valuesPtr = findField(s, "prop_values_ptr").Offset
+	return at
+}()
 
 // number reads the unsigned number of size bytes at offset, or 0 if arg ends
 // before it.

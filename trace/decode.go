@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -59,10 +60,10 @@ func (d *decoder) input(w *writer, a *argument) {
 	for i := range l.in {
 		f := &l.in[i]
 		switch {
-		case l.atomic && strings.HasSuffix(f.Name, "_ptr"):
+		case l.atomic && f.meaning.kind == address && strings.HasSuffix(f.Name, "_ptr"):
 		case f.array >= 0 && a.arrays != nil && l.arrays[f.array].direction == fromClient && a.arrays[f.array].taken:
 			d.array(w, f.Name, a, f.array)
-		case l.sets && f.Name == "value":
+		case l.sets != nil && f.Name == "value":
 		default:
 			d.field(w, f, a.in, nil)
 		}
@@ -70,9 +71,8 @@ func (d *decoder) input(w *writer, a *argument) {
 	if l.atomic && a.arrays != nil {
 		d.atomic(w, a)
 	}
-	if l.sets {
-		id := findIn(l.in, "prop_id")
-		d.setting(w, uint32(number(a.in, id.Offset, id.Size)), number(a.in, findIn(l.in, "value").Offset, 8))
+	if at := l.sets; at != nil {
+		d.setting(w, uint32(number(a.in, at.property, 4)), number(a.in, at.value, 8))
 	}
 }
 
@@ -105,7 +105,7 @@ func (d *decoder) output(w *writer, a *argument, failed bool) {
 		}
 		d.field(w, f, a.out, a.in)
 	}
-	if !failed {
+	if l.modes && !failed {
 		d.learn(a)
 	}
 }
@@ -138,7 +138,7 @@ func (d *decoder) field(w *writer, f *field, arg, before []byte) {
 	if f.meaning.kind == padding && isZero(value) {
 		return
 	}
-	w.key(f.Name)
+	w.name(f.quoted)
 	switch {
 	case f.Kind == uapi.KindChar:
 		w.string(unix.ByteSliceToString(value))
@@ -221,24 +221,33 @@ func (d *decoder) number(w *writer, f *field, v uint64) {
 // flags writes the names of the bits of v, as in C: "A|B". Bits without a name
 // come last, in hexadecimal.
 func (w *writer) flags(names nameSet, v uint64) {
-	var parts []string
-	for _, c := range names {
-		if c.Value != 0 && v&c.Value == c.Value {
-			parts = append(parts, c.Name)
+	w.separate()
+	w.b = append(w.b, '"')
+	first := true
+	for i := range names {
+		if c := &names[i]; c.Value != 0 && v&c.Value == c.Value {
+			if !first {
+				w.b = append(w.b, '|')
+			}
+			w.b = appendText(w.b, c.Name)
+			first = false
 			v &^= c.Value
 		}
 	}
-	if v != 0 || len(parts) == 0 {
-		parts = append(parts, hexText(v))
+	if v != 0 || first {
+		if !first {
+			w.b = append(w.b, '|')
+		}
+		w.b = append(w.b, hexText(v)...)
 	}
-	w.string(strings.Join(parts, "|"))
+	w.b = append(w.b, '"')
 }
 
 func hexText(v uint64) string {
 	if v == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("0x%x", v)
+	return "0x" + strconv.FormatUint(v, 16)
 }
 
 func (w *writer) format(code uint32) {
@@ -359,7 +368,9 @@ func (w *writer) cut(c *capture, size int) {
 // layout writes an element that is a struct; a mode by its name.
 func (w *writer) layout(d *decoder, e element, data []byte) {
 	if e == modes {
-		w.string(modeName(data))
+		w.separate()
+		w.b = append(w.b, '"')
+		w.b = append(appendMode(w.b, data), '"')
 		return
 	}
 	fields := elementFields[e]
@@ -379,13 +390,23 @@ var elementFields = map[element][]field{
 }
 
 // modeName returns the name of a mode, with its refresh rate: "1024x768@60".
-func modeName(data []byte) string {
-	at := func(name string, size int) uint64 { return number(data, findField(modeLayout, name).Offset, size) }
-	interlace := ""
-	if at("flags", 4)&uapi.ModeFlagInterlace != 0 {
-		interlace = "i"
+func modeName(data []byte) string { return string(appendMode(nil, data)) }
+
+func appendMode(b, data []byte) []byte {
+	b = strconv.AppendUint(b, number(data, modeAt.width, 2), 10)
+	b = append(b, 'x')
+	b = strconv.AppendUint(b, number(data, modeAt.height, 2), 10)
+	if number(data, modeAt.flags, 4)&uapi.ModeFlagInterlace != 0 {
+		b = append(b, 'i')
 	}
-	return fmt.Sprintf("%dx%d%s@%d", at("hdisplay", 2), at("vdisplay", 2), interlace, at("vrefresh", 4))
+	b = append(b, '@')
+	return strconv.AppendUint(b, number(data, modeAt.refresh, 4), 10)
+}
+
+// modeAt has the offsets of fields of struct drm_mode_modeinfo.
+var modeAt = struct{ width, height, flags, refresh int }{
+	findField(modeLayout, "hdisplay").Offset, findField(modeLayout, "vdisplay").Offset,
+	findField(modeLayout, "flags").Offset, findField(modeLayout, "vrefresh").Offset,
 }
 
 // bytes writes raw bytes, the first of them.
@@ -499,15 +520,15 @@ func (d *decoder) object(w *writer, id uint32) {
 // setting writes a property and its value.
 func (d *decoder) setting(w *writer, id uint32, value uint64) {
 	p := d.property(id)
-	w.key("property")
+	w.name(`"property":`)
 	if p == nil {
 		w.uint(uint64(id))
-		w.key("value")
+		w.name(`"value":`)
 		w.uint(value)
 		return
 	}
 	w.string(p.Name)
-	w.key("value")
+	w.name(`"value":`)
 	d.propertyValue(w, p, value)
 }
 

@@ -60,7 +60,7 @@ func (e *encoder) forget(d *drm.Device) {
 func (e *encoder) header(w *writer) {
 	w.open('{')
 	w.member("type", "trace")
-	w.key("version")
+	w.name(`"version":`)
 	w.int(Version)
 	w.member("start", e.start.UTC().Format(time.RFC3339Nano))
 	w.close('}')
@@ -68,18 +68,18 @@ func (e *encoder) header(w *writer) {
 }
 
 func (w *writer) member(key, value string) {
-	w.key(key)
+	w.plainKey(key)
 	w.string(value)
 }
 
 func (w *writer) memberInt(key string, value int64) {
-	w.key(key)
+	w.plainKey(key)
 	w.int(value)
 }
 
 // micros writes a duration in microseconds.
 func (w *writer) micros(key string, d time.Duration) {
-	w.key(key)
+	w.plainKey(key)
 	ns := int64(d)
 	if ns < 0 {
 		ns = 0
@@ -93,14 +93,14 @@ func (w *writer) micros(key string, d time.Duration) {
 func (w *writer) begin(kind string, seq uint64, at time.Duration) {
 	w.open('{')
 	w.member("type", kind)
-	w.key("seq")
+	w.name(`"seq":`)
 	w.uint(seq)
 	w.micros("t", at)
 }
 
 func (w *writer) client(file uint64, client drm.Client, tid int) {
 	if file != 0 {
-		w.key("file")
+		w.name(`"file":`)
 		w.uint(file)
 	}
 	w.memberInt("pid", int64(client.PID))
@@ -127,20 +127,20 @@ func (c *call) encode(w *writer, e *encoder) {
 	case drm.OpIoctl:
 		e.ioctl(w, c)
 	case drm.OpOpen:
-		w.key("in")
+		w.name(`"in":`)
 		w.open('{')
 		w.member("flags", openFlags(c.flags))
 		w.close('}')
 	case drm.OpMmap:
-		w.key("in")
+		w.name(`"in":`)
 		w.open('{')
-		w.key("length")
+		w.name(`"length":`)
 		w.uint(c.length)
-		w.key("offset")
+		w.name(`"offset":`)
 		w.hex(c.offset)
 		w.close('}')
 	case drm.OpRead:
-		w.key("out")
+		w.name(`"out":`)
 		w.open('{')
 		w.memberInt("bytes", int64(c.n))
 		w.close('}')
@@ -164,12 +164,12 @@ func (e *encoder) ioctl(w *writer, c *call) {
 	}
 	a := &c.argument
 	if a.in != nil && uapi.IOCDir(c.cmd)&uapi.IOCWrite != 0 {
-		w.key("in")
+		w.name(`"in":`)
 		d.input(w, a)
 	}
 	if a.out != nil {
 		n := len(w.b)
-		w.key("out")
+		w.name(`"out":`)
 		d.output(w, a, c.err != nil)
 		if w.b[len(w.b)-2] == '{' { // empty
 			w.b = w.b[:n]
@@ -205,7 +205,7 @@ func (v *event) encode(w *writer, e *encoder) {
 		e.forget(v.Device)
 	case drm.EventVblank, drm.EventFrame:
 		w.memberInt("crtc", int64(v.CRTC))
-		w.key("sequence")
+		w.name(`"sequence":`)
 		w.uint(v.Sequence)
 	case drm.EventSent:
 		w.client(v.file, v.client, 0)
@@ -214,7 +214,7 @@ func (v *event) encode(w *writer, e *encoder) {
 			name = hexText(number(v.Data, 0, 4))
 		}
 		w.member("event", name)
-		w.key("data")
+		w.name(`"data":`)
 		e.decoder(v.Device).event(w, v.Data)
 	}
 	w.close('}')

@@ -32,6 +32,20 @@ func (w *writer) key(name string) {
 	w.b = append(w.b, ':')
 }
 
+// plainKey is key for a name that needs no quoting.
+func (w *writer) plainKey(name string) {
+	w.separate()
+	w.b = append(w.b, '"')
+	w.b = append(w.b, name...)
+	w.b = append(w.b, '"', ':')
+}
+
+// name is key for a name in the form "name":.
+func (w *writer) name(quoted string) {
+	w.separate()
+	w.b = append(w.b, quoted...)
+}
+
 func (w *writer) string(s string) {
 	w.separate()
 	w.b = appendString(w.b, s)
@@ -78,4 +92,12 @@ func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// appendText appends s as a part of a string in quotes.
+func appendText(b []byte, s string) []byte {
+	n := len(b)
+	b = appendString(b, s)
+	copy(b[n:], b[n+1:len(b)-1])
+	return b[:len(b)-2]
 }

@@ -13,12 +13,17 @@ type layout struct {
 	in, out []field
 	arrays  []boundArray
 	atomic  bool
-	sets    bool // it sets one property: fields prop_id and value
+	sets    *setsAt // it sets one property; nil: it does not
+	modes   bool    // it makes or removes blobs, which may be modes
 }
+
+// setsAt has the offsets of the fields prop_id and value.
+type setsAt struct{ property, value int }
 
 // A field is a field of an argument with its meaning.
 type field struct {
 	*uapi.Field
+	quoted  string // the name as a JSON key, with its colon
 	meaning meaning
 	names   nameSet
 	array   int // index of the array whose address the field is, or -1
@@ -44,7 +49,10 @@ func layoutOf(cmd uint32) *layout { return layouts()[cmd&0xffff] }
 
 func newLayout(r *uapi.Request) *layout {
 	l := &layout{name: r.Name, atomic: r.Cmd == uapi.IoctlModeAtomic}
-	l.sets = r.Cmd == uapi.IoctlModeObjSetProperty || r.Cmd == uapi.IoctlModeSetProperty
+	l.modes = r.Cmd == uapi.IoctlModeCreatePropBlob || r.Cmd == uapi.IoctlModeDestroyPropBlob
+	if r.Cmd == uapi.IoctlModeObjSetProperty || r.Cmd == uapi.IoctlModeSetProperty {
+		l.sets = &setsAt{findField(r.In, "prop_id").Offset, findField(r.In, "value").Offset}
+	}
 	if r.In == nil {
 		if scalar := scalarArguments[r.Name]; scalar != nil {
 			l.in = fieldsOf(scalar, r.Name, nil)
@@ -74,6 +82,7 @@ func fieldsOf(s *uapi.Struct, request string, arrays []boundArray) []field {
 	var fields []field
 	for i := range s.Fields {
 		f := field{Field: &s.Fields[i], array: -1}
+		f.quoted = `"` + f.Name + `":`
 		if f.Name == "pad" || f.Name == "reserved" {
 			f.meaning.kind = padding
 		}

@@ -23,9 +23,10 @@ type Recorder struct {
 	start time.Time
 	seq   atomic.Uint64
 
-	files   sync.Map // *drm.File → uint64, its number
+	files   sync.Map // *drm.File → *openFile
 	fileSeq atomic.Uint64
-	clients sync.Map // thread → drm.Client
+	noFile  openFile  // of sync files and dma-bufs
+	spare   sync.Pool // of *call: records that were written
 
 	mu     sync.Mutex
 	queue  []item
@@ -39,10 +40,17 @@ type Recorder struct {
 	err  error // of writing; read after done
 }
 
-// A thread is a thread that uses a file. Its client is looked up once.
+// An openFile is what is known of an open file. The client of each thread that
+// uses it is looked up once, since that takes longer than most requests.
+type openFile struct {
+	number  uint64
+	last    atomic.Pointer[thread]
+	threads sync.Map // id → *thread
+}
+
 type thread struct {
-	file *drm.File // nil for sync files and dma-bufs
-	tid  int
+	id     int
+	client drm.Client
 }
 
 // Limits on the records that wait to be written. A hostile client makes large
@@ -60,6 +68,7 @@ const batchTime = 10 * time.Millisecond
 type item interface {
 	size() int // in memory, about
 	encode(w *writer, e *encoder)
+	release() // the item is used no more
 }
 
 // NewRecorder returns a recorder that writes JSON lines to output. Close ends
@@ -67,6 +76,7 @@ type item interface {
 func NewRecorder(output io.Writer) *Recorder {
 	r := &Recorder{start: time.Now(), wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), done: make(chan struct{})}
 	r.room = sync.NewCond(&r.mu)
+	r.spare.New = func() any { return newCall(r) }
 	layouts() // now, not in the first request
 	go r.write(output)
 	return r
@@ -145,6 +155,7 @@ func (r *Recorder) write(output io.Writer) {
 		items, closed = r.take(items)
 		for _, i := range items {
 			i.encode(w, e)
+			i.release()
 			w.b = append(w.b, '\n')
 			if _, err := out.Write(w.b); err != nil && r.err == nil {
 				r.err = fmt.Errorf("trace: %w", err)
@@ -158,8 +169,17 @@ func (r *Recorder) write(output io.Writer) {
 	}
 }
 
-// A call is the record of a call.
+// A call is the record of a call. It is used again once it is written, since
+// allocating it would cost as much as filling it.
 type call struct {
+	recorder *Recorder
+	observe  func(drm.Point) // at
+	source   *drm.Call       // until PointDone
+
+	callRecord
+}
+
+type callRecord struct {
 	seq        uint64
 	op         drm.Op
 	minor      *drm.Minor
@@ -176,35 +196,47 @@ type call struct {
 	begun, end time.Time
 	entered    time.Time
 	exited     time.Time
-	memory     [128]byte // for a short argument, in and out
 }
 
-func (c *call) size() int {
-	n := 512 + len(c.argument.in) + len(c.argument.out)
-	for i := range c.argument.arrays {
-		n += len(c.argument.arrays[i].data)
-	}
-	return n
+func newCall(r *Recorder) *call {
+	c := &call{recorder: r}
+	c.observe = c.at
+	return c
 }
+
+// release implements item.
+func (c *call) release() {
+	kept := c.argument.memory.reset()
+	c.callRecord = callRecord{}
+	c.argument.memory = kept
+	c.recorder.spare.Put(c)
+}
+
+func (c *call) size() int { return 512 + c.argument.memory.size() }
 
 // Begin implements [drm.Tracer].
 func (r *Recorder) Begin(c *drm.Call) func(drm.Point) {
-	record := &call{seq: r.seq.Add(1), op: c.Op, minor: c.Minor, cmd: c.Cmd, flags: c.Flags, offset: c.Offset, length: c.Length}
+	record := r.spare.Get().(*call)
+	record.source, record.seq = c, r.seq.Add(1)
+	record.op, record.minor, record.cmd, record.flags, record.offset, record.length = c.Op, c.Minor, c.Cmd, c.Flags, c.Offset, c.Length
+	file := &r.noFile
 	if c.File != nil {
-		record.file = r.fileNumber(c.File)
+		file = r.file(c.File)
+		record.file = file.number
 	}
-	record.client, record.tid = r.client(c)
+	record.client, record.tid = file.client(c)
 	if c.Op == drm.OpIoctl {
 		record.argument.layout = layoutOf(c.Cmd)
-		record.argument.spare = record.memory[:0]
 		if c.Minor == nil {
 			record.argument.fetch(c.Caller, c.Cmd, c.Addr)
 		}
 	}
-	return func(p drm.Point) { r.at(record, c, p) }
+	return record.observe
 }
 
-func (r *Recorder) at(record *call, c *drm.Call, p drm.Point) {
+// at is called at each point that the call reaches.
+func (record *call) at(p drm.Point) {
+	c := record.source
 	switch p {
 	case drm.PointGuarded:
 		if c.Argument != nil {
@@ -223,63 +255,52 @@ func (r *Recorder) at(record *call, c *drm.Call, p drm.Point) {
 			record.argument.fetch(c.Caller, c.Cmd, c.Addr)
 		}
 		if c.Op == drm.OpClose || c.Op == drm.OpOpen && c.Err != nil {
-			r.forget(c.File)
+			record.recorder.files.Delete(c.File)
 		}
 		record.n, record.err = c.N, c.Err
 		record.begun, record.entered, record.exited, record.end = c.Begun, c.Entered, c.Exited, time.Now()
-		r.enqueue(record, true)
+		record.source = nil
+		record.recorder.enqueue(record, true)
 	}
 }
 
 // fetch reads the argument of a request that drm has not copied in: one that
 // was refused before its handler, or is not on a device.
 func (a *argument) fetch(m drm.Memory, cmd uint32, addr uint64) {
-	if arg := readArgument(m, cmd, addr, uapi.IOCWrite); arg != nil {
+	if arg := a.readArgument(m, cmd, addr, uapi.IOCWrite); arg != nil {
 		a.captureIn(m, arg)
 	}
 }
 
 // fetchOut does the same for what the client got back.
 func (a *argument) fetchOut(m drm.Memory, cmd uint32, addr uint64, failed bool) {
-	if arg := readArgument(m, cmd, addr, uapi.IOCRead); arg != nil {
+	if arg := a.readArgument(m, cmd, addr, uapi.IOCRead); arg != nil {
 		a.captureOut(m, arg, failed)
 	}
 }
 
-func readArgument(m drm.Memory, cmd uint32, addr uint64, direction uint32) []byte {
+func (a *argument) readArgument(m drm.Memory, cmd uint32, addr uint64, direction uint32) []byte {
 	size := uapi.IOCSize(cmd)
 	if size == 0 || uapi.IOCDir(cmd)&direction == 0 {
 		return nil
 	}
-	arg := make([]byte, size)
+	arg := a.memory.room(int(size))
 	if m.CopyFromUser(arg, addr) != nil {
 		return nil
 	}
 	return arg
 }
 
-func (r *Recorder) fileNumber(f *drm.File) uint64 {
-	if n, ok := r.files.Load(f); ok {
-		return n.(uint64)
+func (r *Recorder) file(f *drm.File) *openFile {
+	known, ok := r.files.Load(f)
+	if !ok {
+		known, _ = r.files.LoadOrStore(f, &openFile{number: r.fileSeq.Add(1)})
 	}
-	n, _ := r.files.LoadOrStore(f, r.fileSeq.Add(1))
-	return n.(uint64)
+	return known.(*openFile)
 }
 
-// forget drops what is known of a file that was closed.
-func (r *Recorder) forget(f *drm.File) {
-	r.files.Delete(f)
-	r.clients.Range(func(key, _ any) bool {
-		if key.(thread).file == f {
-			r.clients.Delete(key)
-		}
-		return true
-	})
-}
-
-// client returns the process of a call, and its thread if it is known. Looking
-// a process up takes longer than most requests, so it is done once.
-func (r *Recorder) client(c *drm.Call) (client drm.Client, tid int) {
+// client returns the process of a call, and its thread if it is known.
+func (f *openFile) client(c *drm.Call) (client drm.Client, tid int) {
 	caller, ok := c.Caller.(interface{ ThreadID() int })
 	switch {
 	case !ok && c.File != nil:
@@ -287,13 +308,17 @@ func (r *Recorder) client(c *drm.Call) (client drm.Client, tid int) {
 	case !ok:
 		return c.Caller.Client(), 0
 	}
-	key := thread{c.File, caller.ThreadID()}
-	if known, ok := r.clients.Load(key); ok {
-		return known.(drm.Client), key.tid
+	tid = caller.ThreadID()
+	if last := f.last.Load(); last != nil && last.id == tid {
+		return last.client, tid
 	}
-	client = c.Caller.Client()
-	r.clients.Store(key, client)
-	return client, key.tid
+	known, ok := f.threads.Load(tid)
+	if !ok {
+		known, _ = f.threads.LoadOrStore(tid, &thread{tid, c.Caller.Client()})
+	}
+	t := known.(*thread)
+	f.last.Store(t)
+	return t.client, tid
 }
 
 // An event is the record of an event on a device.
@@ -306,6 +331,8 @@ type event struct {
 
 func (v *event) size() int { return 256 }
 
+func (v *event) release() {}
+
 // Event implements [drm.Tracer].
 func (r *Recorder) Event(e *drm.TraceEvent) {
 	if e.Kind == drm.EventFlip { // EventFrame follows, unless it is lost
@@ -314,7 +341,7 @@ func (r *Recorder) Event(e *drm.TraceEvent) {
 	record := &event{seq: r.seq.Add(1), TraceEvent: *e}
 	record.Data = append([]byte(nil), e.Data...)
 	if e.File != nil {
-		record.file, record.client = r.fileNumber(e.File), e.File.Client()
+		record.file, record.client = r.file(e.File).number, e.File.Client()
 	}
 	r.enqueue(record, false)
 }

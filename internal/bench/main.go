@@ -5,7 +5,8 @@
 // A shared machine is noisy. So the contenders take short turns, in another
 // order each round. A turn in which another program got a processor is
 // repeated. Ratios are taken within a round, and the table has the medians of
-// all rounds. Nothing here is an assertion.
+// all rounds. Nothing here is an assertion. Last come requests of another
+// process, with and without a trace.
 //
 //	go run ./internal/bench -o bin/bench.txt    # as make bench; two minutes
 //	go run ./internal/bench -rounds 5           # a glance
@@ -13,7 +14,8 @@
 // With -o, the ratios are compared with those of the last run that wrote the
 // file, which has the format of Go benchmarks.
 //
-// Start reading at pairLoads (what is run) and pairs (who runs it).
+// Start reading at pairLoads (what is run) and pairs (who runs it), or at
+// hostedRequests.
 package main
 
 import (
@@ -26,6 +28,10 @@ import (
 )
 
 func main() {
+	if os.Getenv(hostedClient) != "" {
+		must(serveHosted())
+		return
+	}
 	rounds := flag.Int("rounds", 150, "how often each contender has its turn")
 	most := flag.Int("most", 8*runtime.NumCPU(), "leave out settings of GOMAXPROCS above this")
 	file := flag.String("o", "", "compare the results with those in `FILE`, and write them there")
@@ -42,8 +48,9 @@ func main() {
 
 // report measures everything, writes the table, and returns its figures.
 func report(w io.Writer, rounds, most int) (results results) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	machine(w)
+	procs := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(procs)
+	processor(w)
 	var goals goals
 	var disturbances disturbances
 	for _, procs := range settings() {
@@ -56,6 +63,8 @@ func report(w io.Writer, rounds, most int) (results results) {
 		reportLatencies(w, procs, rounds, &results, &goals)
 		reportSizes(w)
 	}
+	runtime.GOMAXPROCS(procs)
+	reportHosted(w, procs, rounds, &results, &goals)
 	fmt.Fprintf(w, "\n%d of %d turns of pairs were disturbed by other programs and taken again\n", disturbances.disturbed, disturbances.turns)
 	goals.report(w)
 	return results
@@ -64,9 +73,9 @@ func report(w io.Writer, rounds, most int) (results results) {
 // settings are the values of GOMAXPROCS that everything is measured at.
 func settings() []int { return []int{1, 2, 8 * runtime.NumCPU()} }
 
-// machine writes the processor and its load, which is the first reason for
+// processor writes the processor and its load, which is the first reason for
 // strange figures.
-func machine(w io.Writer) {
+func processor(w io.Writer) {
 	model := "unknown processor"
 	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(cpuinfo)) {

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/kmsclient"
+	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/config"
+	"github.com/udrm/udrm/trace"
+)
+
+// hostedClient is the environment variable that makes this program a client of a
+// card: it reads the numbers of requests, and prints how long each lot took.
+const hostedClient = "UDRM_BENCH_CLIENT"
+
+// hostedRequests are the requests of another process that are measured, with
+// and without a trace.
+var hostedRequests = []struct {
+	name    string
+	prepare func(c *kmsclient.Client, d *kmsclient.Display) (send func() error, err error)
+}{
+	{"GET_CAP", func(c *kmsclient.Client, _ *kmsclient.Display) (func() error, error) {
+		return func() error { _, err := c.Cap(uapi.CapDumbBuffer); return err }, nil
+	}},
+	{"MODE_GETCRTC", func(c *kmsclient.Client, d *kmsclient.Display) (func() error, error) {
+		return func() error { _, err := c.GetCRTC(d.CRTC); return err }, nil
+	}},
+	{"MODE_GETRESOURCES, twice", func(c *kmsclient.Client, _ *kmsclient.Display) (func() error, error) {
+		return func() error { _, err := c.Resources(); return err }, nil
+	}},
+	{"MODE_ATOMIC, TEST_ONLY", prepareAtomic},
+}
+
+// prepareAtomic returns a function that tests a commit of one property.
+func prepareAtomic(c *kmsclient.Client, d *kmsclient.Display) (send func() error, err error) {
+	properties, err := c.Properties(d.CRTC, uapi.ModeObjectCRTC)
+	if err != nil {
+		return nil, err
+	}
+	active, ok := properties.Get("ACTIVE")
+	if !ok {
+		return nil, errors.New("the CRTC has no property ACTIVE")
+	}
+	pin := new(runtime.Pinner) // for as long as the process lives
+	arg := uapi.ModeAtomic{
+		Flags: uapi.ModeAtomicTestOnly, CountObjs: 1,
+		ObjsPtr:       kmsclient.Address(pin, []uint32{d.CRTC}),
+		CountPropsPtr: kmsclient.Address(pin, []uint32{1}),
+		PropsPtr:      kmsclient.Address(pin, []uint32{active.ID}),
+		PropValuesPtr: kmsclient.Address(pin, []uint64{0}),
+	}
+	return func() error { return kmsclient.Ioctl(c, uapi.IoctlModeAtomic, &arg) }, nil
+}
+
+// hostedTurn is how many requests a client sends in a turn.
+const hostedTurn = 100
+
+// serveHosted is the client.
+func serveHosted() error {
+	card, err := kmsclient.Open("/dev/dri/card0")
+	if err != nil {
+		return err
+	}
+	defer card.Close()
+	if err := card.SetClientCap(uapi.ClientCapAtomic, 1); err != nil {
+		return err
+	}
+	display, err := card.Display()
+	if err != nil {
+		return err
+	}
+	var sends []func() error
+	for _, request := range hostedRequests {
+		send, err := request.prepare(card.Client, display)
+		if err != nil {
+			return fmt.Errorf("%s: %w", request.name, err)
+		}
+		sends = append(sends, send)
+	}
+	for {
+		var which, n int
+		if _, err := fmt.Scanln(&which, &n); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		start := time.Now()
+		for range n {
+			if err := sends[which](); err != nil {
+				return err
+			}
+		}
+		fmt.Println(time.Since(start).Nanoseconds())
+	}
+}
+
+// A hosted client is a process on a machine of its own.
+type hosted struct {
+	machine  *machine.Machine
+	recorder *trace.Recorder // or nil
+	process  *machine.Process
+	in       io.WriteCloser
+	out      *bufio.Reader
+}
+
+func newHosted(traced bool) *hosted {
+	h := new(hosted)
+	opts := machine.Options{RaiseGOMAXPROCS: true} // as the command does
+	if traced {
+		h.recorder = trace.NewRecorder(io.Discard)
+		opts.Tracer = drm.Tracer(h.recorder)
+	}
+	var err error
+	h.machine, err = machine.New([]config.Card{config.DefaultCard()}, opts)
+	must(err)
+	program, err := os.Executable()
+	must(err)
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), hostedClient+"=1")
+	cmd.Stderr = os.Stderr
+	h.in, err = cmd.StdinPipe()
+	must(err)
+	out, err := cmd.StdoutPipe()
+	must(err)
+	h.out = bufio.NewReader(out)
+	h.process, err = h.machine.Start(cmd)
+	must(err)
+	return h
+}
+
+// take returns the time of a request.
+func (h *hosted) take(which int) float64 {
+	_, err := fmt.Fprintln(h.in, which, hostedTurn)
+	must(err)
+	var ns float64
+	_, err = fmt.Fscanln(h.out, &ns)
+	must(err)
+	return ns / hostedTurn
+}
+
+func (h *hosted) close() {
+	must(h.in.Close())
+	_, err := h.process.Wait()
+	must(err)
+	must(h.machine.Close(context.Background()))
+	if h.recorder != nil {
+		must(h.recorder.Close())
+	}
+}
+
+// reportHosted writes what requests of another process cost, and what a trace of
+// them adds.
+func reportHosted(w io.Writer, procs, rounds int, results *results, goals *goals) {
+	clients := []*hosted{newHosted(false), newHosted(true)}
+	fmt.Fprintf(w, "\n  %-38s%17s %17s\n", "request of another process", "without a trace", "traced")
+	for which, request := range hostedRequests {
+		taken := takeTurns(rounds, len(clients), func(i int) float64 { return clients[i].take(which) })
+		ratio := taken[1].over(taken[0])
+		fmt.Fprintf(w, "    %-38s%12.0f ns %14.0f ns %9.2f×\n", request.name, taken[0].median(), taken[1].median(), ratio)
+		results.add(procs, taken[1].median(), ratio, "Hosted", request.name, "traced")
+		goals.add(request.name+" of another process, traced over not", ratio, 1.5, "×")
+	}
+	for _, c := range clients {
+		c.close()
+	}
+}
