@@ -100,66 +100,113 @@ func (a *argument) captureIn(m drm.Memory, arg []byte) {
 		return
 	}
 	a.arrays = a.all[:len(l.arrays)]
+	var list wantedArrays
 	for i := range l.arrays {
-		if l.arrays[i].direction == fromClient {
-			a.arrays[i] = a.read(m, &l.arrays[i], l.arrays[i].countOf(a.in))
+		if b := &l.arrays[i]; b.direction == fromClient {
+			list[i] = a.wanted(b, b.countOf(a.in))
 		}
 	}
+	a.readArrays(m, 0, list[:len(l.arrays)])
 }
 
 // captureOut copies the argument that the client gets back.
 func (a *argument) captureOut(m drm.Memory, arg []byte, failed bool) {
 	a.out = a.memory.keep(arg)
-	if a.layout == nil || failed || a.in == nil {
+	if a.layout == nil || failed || a.in == nil || len(a.layout.arrays) == 0 {
 		return
 	}
+	var list wantedArrays
 	for i := range a.layout.arrays {
 		b := &a.layout.arrays[i]
 		room, count := b.countOf(a.in), b.countOf(a.out)
 		switch b.direction {
 		case toClientCut:
-			a.arrays[i] = a.read(m, b, min(room, count))
+			list[i] = a.wanted(b, min(room, count))
 		case toClient:
 			if count <= room {
-				a.arrays[i] = a.read(m, b, count)
+				list[i] = a.wanted(b, count)
 			}
 		}
 	}
+	a.readArrays(m, 0, list[:len(a.layout.arrays)])
 }
 
 func (b *boundArray) countOf(arg []byte) uint64 { return number(arg, b.countAt, b.countSize) }
 
-// read copies an array of count elements.
-func (a *argument) read(m drm.Memory, b *boundArray, count uint64) capture {
-	return a.readArray(m, number(a.in, b.addressAt, 8), count, b.element)
+// A wantedArray is an array to read; one without bytes is none.
+type wantedArray struct {
+	addr, count uint64
+	bytes       int
 }
 
-func (a *argument) readArray(m drm.Memory, addr, count uint64, e element) capture {
+type wantedArrays [maxArrays]wantedArray
+
+// wanted describes an array of count elements.
+func (a *argument) wanted(b *boundArray, count uint64) wantedArray {
+	return wantArray(number(a.in, b.addressAt, 8), count, b.element)
+}
+
+func wantArray(addr, count uint64, e element) wantedArray {
 	if addr == 0 || count == 0 {
-		return capture{}
+		return wantedArray{}
 	}
 	limit := uint64(maxElements)
 	if e == text || e == blob {
 		limit = maxBytes
 	}
-	data := a.memory.room(int(min(count, limit)) * e.size())
-	if m.CopyFromUser(data, addr) != nil {
-		return capture{}
+	return wantedArray{addr, count, int(min(count, limit)) * e.size()}
+}
+
+// together is how far apart arrays may be that are read at once. Reading memory
+// of a client is what most of a trace costs.
+const together = 4096
+
+// readArrays copies arrays to a.arrays[first:], unless they have no bytes or
+// cannot be read.
+func (a *argument) readArrays(m drm.Memory, first int, list []wantedArray) {
+	low, high, n, wraps := ^uint64(0), uint64(0), 0, false
+	for i := range list {
+		if w := &list[i]; w.bytes > 0 {
+			end := w.addr + uint64(w.bytes)
+			low, high, n, wraps = min(low, w.addr), max(high, end), n+1, wraps || end < w.addr
+		}
 	}
-	return capture{data, count, true}
+	if n > 1 && !wraps && high-low <= together {
+		if all := a.memory.room(int(high - low)); m.CopyFromUser(all, low) == nil {
+			for i := range list {
+				if w := &list[i]; w.bytes > 0 {
+					a.arrays[first+i] = capture{all[w.addr-low:][:w.bytes], w.count, true}
+				}
+			}
+			return
+		}
+	}
+	for i := range list {
+		w := &list[i]
+		if w.bytes == 0 {
+			continue
+		}
+		if data := a.memory.room(w.bytes); m.CopyFromUser(data, w.addr) == nil {
+			a.arrays[first+i] = capture{data, w.count, true}
+		}
+	}
 }
 
 func (a *argument) captureAtomic(m drm.Memory) {
 	objects := number(a.in, atomicAt.objects, 4)
 	a.arrays = a.all[:atomicArrays]
-	a.arrays[atomicObjects] = a.readArray(m, number(a.in, atomicAt.objectsPtr, 8), objects, numbers32)
-	a.arrays[atomicCounts] = a.readArray(m, number(a.in, atomicAt.countsPtr, 8), objects, numbers32)
+	a.readArrays(m, atomicObjects, []wantedArray{
+		wantArray(number(a.in, atomicAt.objectsPtr, 8), objects, numbers32),
+		wantArray(number(a.in, atomicAt.countsPtr, 8), objects, numbers32),
+	})
 	total := uint64(0)
 	for counts := a.arrays[atomicCounts].data; len(counts) >= 4; counts = counts[4:] {
 		total += uint64(binary.NativeEndian.Uint32(counts))
 	}
-	a.arrays[atomicProperties] = a.readArray(m, number(a.in, atomicAt.propertiesPtr, 8), total, numbers32)
-	a.arrays[atomicValues] = a.readArray(m, number(a.in, atomicAt.valuesPtr, 8), total, numbers64)
+	a.readArrays(m, atomicProperties, []wantedArray{
+		wantArray(number(a.in, atomicAt.propertiesPtr, 8), total, numbers32),
+		wantArray(number(a.in, atomicAt.valuesPtr, 8), total, numbers64),
+	})
 }
 
 // atomicAt has the offsets of fields of MODE_ATOMIC.

@@ -374,3 +374,34 @@ func BenchmarkIoctl(b *testing.B) {
 }
 
 var _ drm.Tracer = (*trace.Recorder)(nil)
+
+// TestHostileArrays records requests whose arrays cannot be read, overlap, or
+// reach beyond the end of memory.
+func TestHostileArrays(t *testing.T) {
+	f := newFixture(t)
+	f.must(f.SetClientCap(uapi.ClientCapAtomic, 1))
+	numbers := drmtest.PutSlice(f.file.Arena, []uint32{1, 2, 3, 4})
+	const end = ^uint64(0) - 3
+	addresses := []uint64{0, 1, numbers, numbers + 4, numbers - together, end, end - 2}
+	n := 0
+	for _, objects := range addresses {
+		for _, counts := range addresses {
+			for _, count := range []uint32{1, 3, 1 << 20, ^uint32(0)} {
+				arg := uapi.ModeAtomic{Flags: uapi.ModeAtomicTestOnly, CountObjs: count, ObjsPtr: objects, CountPropsPtr: counts, PropsPtr: objects, PropValuesPtr: counts}
+				_ = drmtest.Ioctl(f.file, uapi.IoctlModeAtomic, &arg) // most fail
+				n++
+			}
+		}
+	}
+	for _, r := range f.records() {
+		if r.Request == "MODE_ATOMIC" {
+			n--
+		}
+	}
+	if n != 0 {
+		t.Errorf("%d requests were not recorded", n)
+	}
+}
+
+// together is the distance up to which arrays are read at once.
+const together = 4096
