@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -35,12 +34,12 @@ func (m *Machine) Leftovers() []int {
 // foreign reports whether a process belongs to another machine. A process
 // whose environment cannot be read, or has no marker, belongs to every one.
 func (m *Machine) foreign(pid int) bool {
-	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	text, err := environ(pid)
 	if err != nil {
 		return false
 	}
 	prefix := []byte(MarkerVariable + "=")
-	for variable := range bytes.SplitSeq(environ, []byte{0}) {
+	for variable := range bytes.SplitSeq(text, []byte{0}) {
 		if bytes.HasPrefix(variable, prefix) {
 			return string(variable) != m.marker
 		}

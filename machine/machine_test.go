@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -258,6 +259,31 @@ func TestLeftovers(t *testing.T) {
 	}
 	if first, second := machines[0].Leftovers(), machines[1].Leftovers(); len(first) != 0 || len(second) != 1 {
 		t.Errorf("after a Kill, the leftovers are %d and %d", first, second)
+	}
+}
+
+// TestExecutingLeftover never takes a leftover for one of another machine, though
+// it has no environment while it executes a program, which it does all the time.
+func TestExecutingLeftover(t *testing.T) {
+	first, second := newMachine(t, nil, machine.Options{AdoptOrphans: true}), newMachine(t, nil, machine.Options{AdoptOrphans: true})
+	script := filepath.Join(t.TempDir(), "again.sh")
+	if err := os.WriteFile(script, []byte(`exec sh "$0"`), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p, err := first.Start(exec.Command("sh", "-c", `setsid sh "$0" &`, script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if own, other := first.Leftovers(), second.Leftovers(); len(own) != 1 || len(other) != 0 {
+			t.Fatalf("the leftovers are %d, and %d of a machine without programs", own, other)
+		}
+	}
+	if err := first.Kill(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
