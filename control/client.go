@@ -136,6 +136,18 @@ func (c *Client) StepClock(ctx context.Context, request StepRequest) (*Clock, er
 	return answer, c.call(ctx, "POST", "/v1/clock/step", request, answer)
 }
 
+// Seat describes the seat of the machine.
+func (c *Client) Seat(ctx context.Context) (*Seat, error) {
+	answer := new(Seat)
+	return answer, c.call(ctx, "GET", "/v1/seat", nil, answer)
+}
+
+// SteerSeat tells the seat what to do: see [SeatRequest].
+func (c *Client) SteerSeat(ctx context.Context, do string) (*Seat, error) {
+	answer := new(Seat)
+	return answer, c.call(ctx, "POST", "/v1/seat", SeatRequest{Do: do}, answer)
+}
+
 // Rules returns the rules that clients have added.
 func (c *Client) Rules(ctx context.Context) (rules []Rule, err error) {
 	return rules, c.call(ctx, "GET", "/v1/rules", nil, &rules)

@@ -38,6 +38,8 @@ var routes = []route{
 	{"GET", "/v1/clock", (*Server).getClock},
 	{"POST", "/v1/clock", (*Server).setClock},
 	{"POST", "/v1/clock/step", (*Server).stepClock},
+	{"GET", "/v1/seat", (*Server).getSeat},
+	{"POST", "/v1/seat", (*Server).steerSeat},
 	{"GET", "/v1/rules", (*Server).getRules},
 	{"POST", "/v1/rules", (*Server).addRule},
 	{"DELETE", "/v1/rules/{rule}", (*Server).removeRule},

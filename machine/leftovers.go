@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,7 +50,7 @@ func (m *Machine) foreign(pid int) bool {
 
 // Abandon lets the programs that run now live on when this process ends. They
 // lose their cards then.
-func (m *Machine) Abandon() error { return m.host.Abandon() }
+func (m *Machine) Abandon() error { return errors.Join(m.seating.close(), m.host.Abandon()) }
 
 // killInterval is how often Kill looks for processes that were started
 // meanwhile.

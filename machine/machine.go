@@ -61,6 +61,10 @@ type Options struct {
 	// EveryUser and EveryRoot widen who sees and controls the cards: see
 	// [host.Options].
 	EveryUser, EveryRoot bool
+
+	// Seat gives the machine a seat, from which compositors get the cards:
+	// see package seat. Programs find it by their environment.
+	Seat bool
 }
 
 // maxRecords is how many records of one message and client are logged in a
@@ -78,6 +82,7 @@ type Machine struct {
 	drivers map[config.Driver]Driver
 	marker  string // see leftovers.go
 	clock   *clock
+	seating *seating // nil: no seat
 
 	mu        sync.Mutex
 	described int              // the number of described cards
@@ -124,6 +129,11 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}); err != nil {
 		m.clock.end()
 		return nil, err
+	}
+	if opts.Seat {
+		if m.seating, err = m.newSeating(); err != nil {
+			return nil, errors.Join(fmt.Errorf("machine: %w", err), m.Close(context.Background()))
+		}
 	}
 	for _, c := range m.Cards() {
 		if !c.description.Enabled {
@@ -263,7 +273,7 @@ func (m *Machine) Close(ctx context.Context) error {
 			return fmt.Errorf("machine: %s has not ended: %w", p.name, context.Cause(ctx))
 		}
 	}
-	err := m.host.Close()
+	err := errors.Join(m.seating.close(), m.host.Close())
 	for _, b := range m.buses {
 		for _, dev := range b.Devices() {
 			err = errors.Join(err, dev.Remove(ctx))

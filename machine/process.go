@@ -34,6 +34,9 @@ func (m *Machine) Start(cmd *exec.Cmd) (*Process, error) {
 	for _, f := range starts {
 		(*f)(filepath.Base(cmd.Path))
 	}
+	if m.seating != nil {
+		cmd.Env = append(cmd.Environ(), m.seating.environ()...)
+	}
 	hp, err := m.host.Start(cmd)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ type controlCmds struct {
 	Screenshot      screenshotCmd      `cmd:"" help:"Write the picture on a connector of a running machine to a PNG file."`
 	Compare         compareCmd         `cmd:"" help:"Compare the picture on a connector of a running machine with a PNG file."`
 	Clock           clockCmd           `cmd:"" help:"Step, stop or run the clock of a running machine, which makes vblanks happen."`
+	Seat            seatCmd            `cmd:"" help:"Pause or resume the seat of a running machine, as a switch of the virtual terminal does."`
 	On              onCmd              `cmd:"" help:"Do something at a chosen event of a program on a running machine, as run --on does."`
 	Fault           faultCmd           `cmd:"" help:"Make requests to a running machine fail or wait. It adds a rule, as the command on does."`
 	Wait            waitCmd            `cmd:"" help:"Wait until a connector of a running machine has shown a picture or a number of frames."`

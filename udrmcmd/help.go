@@ -38,6 +38,7 @@ func topics() []topic {
 		{"report", "the files of --report and the rules of --expect", fileTopic("report")},
 		{"cards", "cards that look like given hardware", fileTopic("cards")},
 		{"control", "how to steer a running machine", fileTopic("control")},
+		{"seat", "a seat for compositors, and how to pause it", fileTopic("seat")},
 		{"trace-format", "the format of the files of --trace", func(*app) string { return trace.Format() }},
 		{"environment", "environment variables", fileTopic("environment")},
 		{"exit-status", "exit statuses", fileTopic("exit-status")},

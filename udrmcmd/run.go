@@ -35,6 +35,7 @@ type runCmd struct {
 	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at or --on failed or was missed, or if the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
+	Seat      bool          `help:"Give the program a seat, from which compositors get the cards, as seatd does; see \"${name} help seat\"."`
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace\"."`
@@ -128,7 +129,7 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
 		Cleaner: []string{"/proc/self/exe", cleanerArgument}, Launcher: launcher,
 		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true,
-		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot,
+		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot, Seat: cmd.Seat,
 	})
 	if err != nil {
 		return err

@@ -42,6 +42,9 @@ type Options struct {
 	// StepClock stops the clock of the displays: vblanks happen only in
 	// [Machine.Step].
 	StepClock bool
+	// Seat gives the machine a seat, as udrm run --seat does. The method Seat of
+	// the machine steers it.
+	Seat bool
 	// HangUp delivers POLLHUP to programs when a card is unplugged.
 	HangUp bool
 	// Timeout is how long methods wait; 0: DefaultTimeout.
@@ -73,7 +76,7 @@ func New(t testing.TB, opts Options) *Machine {
 		level = slog.LevelDebug
 	}
 	mopts := machine.Options{
-		Drivers: opts.Drivers, HangUp: opts.HangUp, AdoptOrphans: true,
+		Drivers: opts.Drivers, HangUp: opts.HangUp, AdoptOrphans: true, Seat: opts.Seat,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTime})),
 	}
 	if opts.StepClock {

@@ -4,7 +4,10 @@ package main
 
 import (
 	"fmt"
+	"image"
 	"image/color"
+	"image/draw"
+	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,4 +129,54 @@ func TestXorg(t *testing.T) {
 		t.Errorf("exit status %d\n%s", status, &server.stderr)
 	}
 	s.end(t)
+}
+
+// TestSwaySeat starts sway by "udrm run --seat" alone, and pauses and resumes the
+// seat while sway is told to show another colour.
+func TestSwaySeat(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("sway must not be root, and the test changes the user: run this test as root")
+	}
+	dir, err := os.MkdirTemp("", "udrm-sway-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	config := "output * bg #102030 solid_color\nexec touch " + dir + "/ready\n"
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf(`
+		export XDG_RUNTIME_DIR=$1 HOME=$1 WLR_LIBINPUT_NO_DEVICES=1 WLR_RENDERER=pixman
+		nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+		$nobody sway -c $1/config 2>$1/log & sway=$!
+		until [ -e $1/ready ]; do kill -0 $sway || { cat $1/log; exit 1; }; sleep .01; done
+		udrm wait card0 --lit --timeout 60s && udrm seat pause || exit
+		until udrm seat | grep -q inactive; do sleep .01; done
+		udrm seat
+		$nobody swaymsg -s $1/sway-ipc.* output '*' bg '#%02x%02x%02x' solid_color
+		udrm seat resume
+		udrm wait card0 --matches $1/blue.png --timeout 60s || { cat $1/log; exit 1; }
+		udrm seat
+		kill $sway
+		wait $sway`, blue.R, blue.G, blue.B)
+	picture := image.NewNRGBA(image.Rect(0, 0, 1024, 768))
+	draw.Draw(picture, picture.Rect, image.NewUniform(blue), image.Point{}, draw.Src)
+	file, err := os.Create(filepath.Join(dir, "blue.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := png.Encode(file, picture); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, "run", "--seat", "--expect", "no-leaks", "--", "sh", "-c", script, "sh", dir)
+	cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(udrm)+":"+os.Getenv("PATH"))
+	r := finish(t, cmd)
+	if r.exit != 0 || !strings.Contains(r.stdout, "is inactive, has /dev/dri/card0\n") || !strings.Contains(r.stdout, "is active, has /dev/dri/card0\n") {
+		t.Errorf("exit status %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
 }

@@ -164,6 +164,13 @@ class Machine:
             return self._call("GET", "clock")
         return self._call("POST", "clock", body={"mode": mode})
 
+    def seat(self, do=None):
+        """Describe the seat of --seat, after it was told to do something: pause,
+        resume, revoke or restore."""
+        if do is None:
+            return self._call("GET", "seat")
+        return self._call("POST", "seat", body={"do": do})
+
     def step_clock(self, steps=1, timeout=10):
         """Let vblanks happen. The mode of the clock must be step. Raises Timeout
         if no program waits for a vblank within timeout seconds."""

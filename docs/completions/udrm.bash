@@ -3,7 +3,7 @@ _udrm() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} i
 	COMPREPLY=()
 	if [ $COMP_CWORD = 1 ]; then
-		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock on fault wait view shrink trace doctor help demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock seat on fault wait view shrink trace doctor help demo --help --version" -- "$word"))
 		return
 	fi
 	case ${COMP_WORDS[1]} in
@@ -34,7 +34,7 @@ _udrm() {
 		--expect) return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --seat --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -99,6 +99,11 @@ _udrm() {
 		--timeout) return ;;
 		esac
 		COMPREPLY=($(compgen -W "--machine --timeout step stop run fast" -- "$word")) ;;
+	seat)
+		case $previous in
+		--machine) return ;;
+		esac
+		COMPREPLY=($(compgen -W "--machine show pause resume revoke restore" -- "$word")) ;;
 	on)
 		case $previous in
 		--machine) return ;;
@@ -158,7 +163,7 @@ _udrm() {
 		--failing) return ;;
 		--timeout) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --seat --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
 		--machine) return ;;
@@ -171,7 +176,7 @@ _udrm() {
 	help)
 		case $previous in
 		esac
-		COMPREPLY=($(compgen -W "config at on clock storm report cards control trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock on fault wait view shrink trace doctor help demo" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "config at on clock storm report cards control seat trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock seat on fault wait view shrink trace doctor help demo" -- "$word")) ;;
 	demo)
 		case $previous in
 		--dir) return ;;

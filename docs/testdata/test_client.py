@@ -24,7 +24,8 @@ def test_pictures(udrm_run):
 def test_cards(udrm_run):
     edid = udrm_run("sh", "-c", "cat /sys/class/drm/card0-DP-1/edid; read line", args=DP, stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE).process.communicate(b"\n")[0]
-    m = udrm_run("cat", args=DP, stdin=subprocess.PIPE)
+    m = udrm_run("cat", args=[*DP, "--seat"], stdin=subprocess.PIPE)
+    assert m.seat() == {"paused": False, "sessions": []} and m.seat("pause")["paused"]
     assert [c["label"] for c in m.info()["cards"]] == ["card0"]
     assert not m.disconnect("card0", "DP-1")["connectors"][0]["connected"]
     assert m.connect("card0", "DP-1", "Other:800x600")["connectors"][0]["monitor"] == "Other"

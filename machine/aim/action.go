@@ -10,6 +10,7 @@ import (
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
 	"github.com/udrm/udrm/machine/picture"
+	"github.com/udrm/udrm/seat"
 )
 
 // An Action is something to do to a card.
@@ -136,8 +137,19 @@ var actions = []*ActionKind{
 			return err
 		},
 		doMachine: func(m *machine.Machine, argument string) { m.SetClock(machine.ClockMode(argument)) },
+	}, {
+		Name: seatAction, Form: "seat=DO",
+		Help:  "Steer the seat of --seat: pause switches to an empty terminal, resume switches back, revoke takes the cards away from the active session without a word, restore gives them back.",
+		check: seat.CheckAction,
+		doMachine: func(m *machine.Machine, argument string) {
+			if s := m.Seat(); s != nil { // Check has checked both
+				_ = s.Do(argument)
+			}
+		},
 	},
 }
+
+const seatAction = "seat"
 
 // parseSteps parses the number of steps of the clock.
 func parseSteps(text string) (int, error) {
@@ -302,6 +314,9 @@ const addConnector, removeConnector = "add-connector", "remove-connector"
 // not exist. The connectors of a card that is not plugged yet are unknown, and so
 // are those that another action may add.
 func (a *Action) Check(m *machine.Machine) error {
+	if a.Kind.Name == seatAction && m.Seat() == nil {
+		return fmt.Errorf("the machine has no seat; add --seat")
+	}
 	if a.Card == "" {
 		return nil
 	}

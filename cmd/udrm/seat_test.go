@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A seatRun is a run with a seat, and the program internal/testprogs/seat on it.
+// The program is no root, if the test is.
+type seatRun struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	lines   *bufio.Scanner
+	control string // the socket
+	seatd   string // the socket
+}
+
+func startSeat(t *testing.T, flags ...string) *seatRun {
+	t.Helper()
+	script := `echo "$UDRM_CONTROL"; echo "$SEATD_SOCK"; exec "$0"`
+	args := append(append([]string{"run", "--seat"}, flags...), "--", "sh", "-c", script, seat)
+	if os.Geteuid() == 0 {
+		args = append(append([]string{"run", "--seat"}, flags...), "--",
+			"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "sh", "-c", script, seat)
+	}
+	r := &seatRun{t: t, cmd: command(t, args...)}
+	r.cmd.Stderr = os.Stderr
+	var err error
+	if r.stdin, err = r.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.lines = bufio.NewScanner(stdout)
+	r.control, r.seatd = r.next(), r.next()
+	return r
+}
+
+// next returns the next line of the program.
+func (r *seatRun) next() string {
+	r.t.Helper()
+	if !r.lines.Scan() {
+		r.t.Fatalf("the program has ended: %v", r.lines.Err())
+	}
+	return r.lines.Text()
+}
+
+func (r *seatRun) want(lines ...string) {
+	r.t.Helper()
+	for _, want := range lines {
+		if got := r.next(); got != want {
+			r.t.Errorf("the program says %q, want %q", got, want)
+		}
+	}
+}
+
+// do tells the program to do something, and checks the result.
+func (r *seatRun) do(what, want string) {
+	r.t.Helper()
+	if _, err := fmt.Fprintln(r.stdin, what); err != nil {
+		r.t.Fatal(err)
+	}
+	r.want(what + ": " + want)
+}
+
+// steer runs udrm seat.
+func (r *seatRun) steer(args ...string) string {
+	r.t.Helper()
+	cmd := command(r.t, append([]string{"seat"}, args...)...)
+	cmd.Env = append(cmd.Env, "UDRM_CONTROL="+r.control)
+	got := finish(r.t, cmd)
+	if got.exit != 0 || got.stderr != "" {
+		r.t.Errorf("seat %q: exit status %d, %s", args, got.exit, got.stderr)
+	}
+	return got.stdout
+}
+
+// end ends the program, and checks that udrm leaves nothing behind.
+func (r *seatRun) end(status int) {
+	r.t.Helper()
+	r.stdin.Close()
+	for r.lines.Scan() {
+		r.t.Errorf("the program says %q", r.lines.Text())
+	}
+	_ = r.cmd.Wait()
+	if got := r.cmd.ProcessState.ExitCode(); got != status {
+		r.t.Errorf("exit status %d, want %d", got, status)
+	}
+	if _, err := os.Stat(filepath.Dir(r.seatd)); !os.IsNotExist(err) {
+		r.t.Errorf("%s: %v, want that it is gone", filepath.Dir(r.seatd), err)
+	}
+}
+
+// TestSeat has two runs side by side, each with a compositor on a seat of its own.
+// What happens to one seat does not happen to the other.
+func TestSeat(t *testing.T) {
+	one, other := startSeat(t), startSeat(t)
+	for _, r := range []*seatRun{one, other} {
+		r.want("enabled")
+		r.do("commit", "done")
+	}
+	if shown := one.steer(); !strings.HasPrefix(shown, "session 1 of process ") || !strings.HasSuffix(shown, " is active, has /dev/dri/card0\n") {
+		t.Errorf("udrm seat prints %q", shown)
+	}
+
+	one.steer("pause")
+	one.want("disabled")
+	one.do("commit", "EACCES")
+	if os.Geteuid() == 0 { // otherwise udrm and the program are the same user
+		one.do("master", "EACCES")
+	}
+	one.do("open /dev/dri/card0", "EPERM")
+	other.do("commit", "done")
+	if shown := one.steer(); !strings.HasPrefix(shown, "seat0 is paused\nsession 1 ") {
+		t.Errorf("udrm seat prints %q", shown)
+	}
+	one.steer("resume")
+	one.want("enabled")
+	one.do("commit", "done")
+
+	one.steer("revoke")
+	one.do("commit", "EACCES")
+	one.steer("restore")
+	one.do("commit", "done")
+
+	// The program switches itself, by the number of a terminal.
+	one.do("switch 0", "EINVAL")
+	one.do("switch 2", "done")
+	one.want("disabled")
+	one.do("commit", "EACCES")
+	one.steer("resume")
+	one.want("enabled")
+	one.do("commit", "done")
+
+	for path, want := range map[string]string{
+		"/dev/dri/../dri/card0": "done", "/dev/dri/by-path/platform-vkms-card": "done",
+		"/dev/dri/card1": "ENOENT", "/dev/null": "ENOENT", "/dev/udmabuf": "ENOENT", "card0": "ENOENT", "": "ENOENT", "/proc/self/fd/0": "ENOENT",
+	} {
+		one.do("open "+path, want)
+	}
+	one.do("commit", "done")
+	one.end(0)
+	other.do("commit", "done")
+	other.end(0)
+}
+
+// TestSeatActions steers the seat at chosen events.
+func TestSeatActions(t *testing.T) {
+	r := startSeat(t, "--on", "MODE_SETCRTC#2:seat=revoke", "--on", "MODE_SETCRTC#3:seat=restore",
+		"--on", "SET_MASTER#3:seat=pause", "--at", "0s:seat=resume")
+	r.want("enabled")
+	r.do("commit", "done")
+	r.do("commit", "EACCES")
+	r.do("commit", "done") // and here is SET_MASTER#2
+	r.steer("pause")
+	r.want("disabled")
+	r.steer("resume") // SET_MASTER#3, inside which the seat pauses again
+	r.do("commit", "EACCES")
+	r.steer("resume")
+	r.want("enabled")
+	r.do("commit", "done")
+	r.end(0)
+}
+
+// TestSeatKilled kills udrm. The next run removes the sockets.
+func TestSeatKilled(t *testing.T) {
+	killed := startSeat(t)
+	killed.want("enabled")
+	if err := killed.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = killed.cmd.Wait()
+	next := startSeat(t)
+	next.want("enabled")
+	if _, err := os.Stat(filepath.Dir(killed.seatd)); !os.IsNotExist(err) {
+		t.Errorf("%s: %v, want that it is gone", filepath.Dir(killed.seatd), err)
+	}
+	next.end(0)
+}
+
+// TestWithoutSeat checks that nothing is different without --seat.
+func TestWithoutSeat(t *testing.T) {
+	r := run(t, "run", "--", "sh", "-c", `echo "<$SEATD_SOCK$LIBSEAT_BACKEND>"; exec "$0" seat pause`, udrm)
+	if r.exit != 1 || r.stdout != "<>\n" || r.stderr != "udrm: seat pause: this machine has no seat; start it with udrm run --seat\n" {
+		t.Errorf("%+v", r)
+	}
+	r = run(t, "run", "--at", "1s:seat=pause", "--", "true")
+	if r.exit != 125 || r.stderr != "udrm: --at 1s:seat=pause: the machine has no seat; add --seat\n" {
+		t.Errorf("%+v", r)
+	}
+	r = run(t, "run", "--seat", "--at", "1s:seat=hide", "--", "true")
+	if r.exit != 125 || !strings.Contains(r.stderr, "pause, resume, revoke, restore") {
+		t.Errorf("%+v", r)
+	}
+}

@@ -1,0 +1,67 @@
+package machine
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/udrm/udrm/seat"
+	"github.com/udrm/udrm/seat/seatd"
+)
+
+// A seating is the seat of a machine, and what serves it to programs.
+type seating struct {
+	seat  *seat.Seat
+	dir   *seat.Directory
+	seatd *seatd.Server
+
+	once sync.Once // for close
+	err  error
+}
+
+// newSeating makes a seat and begins to serve it.
+func (m *Machine) newSeating() (*seating, error) {
+	dir, err := seat.NewDirectory()
+	if err != nil {
+		return nil, err
+	}
+	s := &seating{dir: dir, seat: seat.New(m.openForSeat, m.log)}
+	socket, err := dir.Listen()
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	s.seatd = seatd.Serve(socket, s.seat, m.log)
+	return s, nil
+}
+
+func (m *Machine) openForSeat(path string, pid int) (fd int, d seat.Device, err error) {
+	fd, opened, err := m.host.OpenForSeat(path, pid)
+	if err != nil {
+		return -1, nil, err
+	}
+	return fd, opened, nil
+}
+
+// Seat returns the seat of the machine, or nil if it has none.
+func (m *Machine) Seat() *seat.Seat {
+	if m.seating == nil {
+		return nil
+	}
+	return m.seating.seat
+}
+
+// environ returns the variables that lead programs to the seat.
+func (s *seating) environ() []string {
+	if s == nil {
+		return nil
+	}
+	return s.seatd.Environ()
+}
+
+// close ends the sessions and removes the sockets. It may be called again.
+func (s *seating) close() error {
+	if s == nil {
+		return nil
+	}
+	s.once.Do(func() { s.err = errors.Join(s.seatd.Close(), s.dir.Close()) })
+	return s.err
+}
