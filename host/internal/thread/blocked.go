@@ -2,7 +2,6 @@ package thread
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ type Blocked struct {
 // Blocked returns the system call in which the thread sleeps. It returns false
 // when the thread runs, has ended or is out of reach.
 func (t ID) Blocked() (b Blocked, ok bool) {
-	text, err := os.ReadFile(t.path("syscall"))
+	text, err := t.readFile("syscall")
 	if err != nil {
 		return Blocked{}, false
 	}

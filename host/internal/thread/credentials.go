@@ -25,7 +25,7 @@ func (c *Credentials) Has(capability uint) bool { return c.Capabilities&(1<<capa
 
 // Credentials returns those of the thread, in our user namespace.
 func (t ID) Credentials() (Credentials, error) {
-	text, err := os.ReadFile(t.path("status"))
+	text, err := t.readFile("status")
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -49,8 +49,8 @@ func (t ID) Credentials() (Credentials, error) {
 				c.Groups = append(c.Groups, int(number(g, 10)))
 			}
 		case key == "CapEff" && len(values) == 1:
-			if t.InOurUserNamespace() {
-				c.Capabilities = number(values[0], 16)
+			if c.Capabilities = number(values[0], 16); c.Capabilities != 0 && !t.InOurUserNamespace() {
+				c.Capabilities = 0
 			}
 		}
 	}
@@ -70,13 +70,21 @@ func (t ID) InOurRoot() bool {
 }
 
 func (t ID) inOurNamespace(kind string) bool {
-	ours, err := os.Readlink("/proc/self/ns/" + kind)
-	if err != nil {
-		return false
-	}
-	theirs, err := os.Readlink(t.path("ns/" + kind))
-	return err == nil && theirs == ours
+	ours := ownNamespaces()[kind]
+	var buf [64]byte
+	n, err := readlink(unix.AT_FDCWD, []byte(t.path("ns/"+kind+"\x00")), buf[:])
+	return err == nil && ours != "" && ours == string(buf[:n])
 }
+
+// ownNamespaces returns the links in /proc of the namespaces of this process,
+// which stays in them.
+var ownNamespaces = sync.OnceValue(func() map[string]string {
+	links := make(map[string]string)
+	for _, kind := range []string{"user", "mnt"} {
+		links[kind], _ = os.Readlink("/proc/self/ns/" + kind)
+	}
+	return links
+})
 
 // same reports whether both credentials allow to open the same files.
 func (c Credentials) same(o Credentials) bool {

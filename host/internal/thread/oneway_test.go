@@ -32,13 +32,11 @@ var allowed = map[string]string{
 
 	"internal/thread/alarm.go":       "/proc/TID",
 	"internal/thread/credentials.go": "/proc/TID",
-	"internal/thread/blocked.go":     "/proc/TID",
 	"internal/gate/gate.go":          "/proc, /proc/PID/task",
 	"internal/thread/fds.go":         "/proc/TID",
 	"internal/thread/inspect.go":     "/proc/TID",
 	"internal/thread/proc.go":        "/proc/TID",
 	"internal/thread/relay.go":       "/proc/self",
-	"internal/thread/status.go":      "/proc/TID",
 	"internal/thread/texts.go":       "/proc/self/fd, /proc/TID",
 	"internal/thread/statx.go":       "/proc/TID, and what root.go opened",
 	"internal/child/adopt.go":        "/proc/PID",

@@ -1,13 +1,10 @@
 package thread
 
-import (
-	"os"
-	"strings"
-)
+import "strings"
 
 // Status reads /proc/TID/status. It returns nil when the thread has ended.
 func (t ID) Status() map[string]string {
-	text, err := os.ReadFile(t.path("status"))
+	text, err := t.readFile("status")
 	if err != nil {
 		return nil
 	}
