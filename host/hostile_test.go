@@ -293,6 +293,26 @@ func TestHostileJail(t *testing.T) {
 	}
 }
 
+// TestHostileStorms disturbs a client in the calls that the host makes it run:
+// its descriptors change, it is stopped, it calls exec.
+func TestHostileStorms(t *testing.T) {
+	for _, what := range []string{"files", "stops", "execs"} {
+		t.Run(what, func(t *testing.T) {
+			a := newArena(t, host.Options{})
+			attack := a.begin(nobody, "storm", what)
+			a.honest()
+			attack.end()
+			a.honest()
+		})
+	}
+}
+
+// TestHostileKeep has a client keep the descriptor that it has during an mmap.
+func TestHostileKeep(t *testing.T) {
+	a := newArena(t, host.Options{})
+	a.begin(nobody, "keep").end()
+}
+
 // TestHostileLandlock has a client open a card that Landlock forbids, while its
 // other threads change what the thread sees.
 func TestHostileLandlock(t *testing.T) {

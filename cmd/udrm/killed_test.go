@@ -101,6 +101,70 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestLauncherKilled kills only the launcher. The program runs on and is served,
+// and everything ends with udrm: as planned, or when udrm is killed as well.
+func TestLauncherKilled(t *testing.T) {
+	for _, kill := range []bool{false, true} {
+		t.Run(fmt.Sprintf("udrm too=%v", kill), func(t *testing.T) {
+			cmd := command(t, "run", "--", "sh", "-c", "echo $$; read line; test -c /dev/dri/card0 && echo served; read line")
+			if os.Geteuid() == 0 {
+				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			}
+			stdin, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(stdout)
+			lines.Scan()
+			program, err := strconv.Atoi(lines.Text())
+			if err != nil {
+				t.Fatal(err)
+			}
+			dirs := directoriesOf(t, cmd.Process.Pid)
+			processes := helpersOf(t, cmd.Process.Pid)
+			processes["program"] = program
+			pidfds := make(map[string]int)
+			for name, pid := range processes {
+				if pidfds[name], err = unix.PidfdOpen(pid, 0); err != nil {
+					t.Fatal(err)
+				}
+				defer unix.Close(pidfds[name])
+			}
+			if err := unix.Kill(processes["launcher"], unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			awaitEnd(t, pidfds["launcher"], "the launcher")
+			fmt.Fprintln(stdin)
+			if lines.Scan(); lines.Text() != "served" {
+				t.Errorf("the program says %q after the launcher was killed", lines.Text())
+			}
+			if kill {
+				_ = cmd.Process.Kill()
+			} else {
+				fmt.Fprintln(stdin)
+			}
+			for name, fd := range pidfds {
+				awaitEnd(t, fd, "the "+name)
+			}
+			if err := cmd.Wait(); err != nil && !kill {
+				t.Error(err)
+			}
+			for _, dir := range dirs {
+				if _, err := os.Lstat(dir); err == nil {
+					t.Errorf("%s is left", dir)
+				}
+			}
+		})
+	}
+}
+
 // awaitEnd waits for the end of the process that pidfd refers to.
 func awaitEnd(t *testing.T, pidfd int, what string) {
 	t.Helper()

@@ -21,11 +21,10 @@ type Manager struct {
 	noDumb    bool   // see RefuseDumb
 
 	mu      sync.Mutex
-	count   int                   // number of objects
-	imports map[*DMABuf]*Object   // objects imported from other devices
-	offsets map[uint64]*Object    // by fake offset
+	count   int                 // number of objects
+	imports map[*DMABuf]*Object // objects imported from other devices
+	offsets *offsetSpace
 	names   handle.Slots[*Object] // by GEM name
-	next    uint64                // the next fake offset to try
 }
 
 // managers counts the managers of this process. It is global to make the names
@@ -37,8 +36,7 @@ func New() *Manager {
 	return &Manager{
 		memfdName: fmt.Sprintf("drm gem object %d.%d", os.Getpid(), managers.Add(1)),
 		imports:   make(map[*DMABuf]*Object),
-		offsets:   make(map[uint64]*Object),
-		next:      drm.FakeOffsetMin,
+		offsets:   newOffsetSpace(drm.FakeOffsetMin, drm.FakeOffsetMax),
 	}
 }
 
@@ -83,9 +81,7 @@ func (m *Manager) forget(o *Object) {
 	if o.foreign && m.imports[o.dmaBuf] == o { // otherwise it was imported again meanwhile
 		delete(m.imports, o.dmaBuf)
 	}
-	if o.offset != 0 {
-		delete(m.offsets, o.offset)
-	}
+	m.offsets.take(o)
 	if o.name != 0 {
 		m.names.Free(o.name)
 	}

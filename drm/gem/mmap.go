@@ -18,41 +18,17 @@ func (m *Manager) MmapOffset(o *Object) (uint64, error) {
 	if o.offset != 0 {
 		return o.offset, nil
 	}
-	for wrapped := false; ; {
-		if m.next+o.size > drm.FakeOffsetMax {
-			if wrapped {
-				return 0, fmt.Errorf("gem: no fake offset left for %d bytes: %w", o.size, unix.ENOSPC)
-			}
-			m.next, wrapped = drm.FakeOffsetMin, true
-		}
-		if next := m.overlap(m.next, o.size); next != 0 {
-			m.next = next
-			continue
-		}
-		break
+	if !m.offsets.give(o) {
+		return 0, fmt.Errorf("gem: no fake offset left for %d bytes: %w", o.size, unix.ENOSPC)
 	}
-	o.offset = m.next
-	m.offsets[o.offset] = o
-	m.next += o.size
 	return o.offset, nil
-}
-
-// overlap returns the end of an object whose range overlaps the given one, or
-// 0.
-func (m *Manager) overlap(offset, size uint64) uint64 {
-	for start, o := range m.offsets {
-		if start < offset+size && offset < start+o.size {
-			return start + o.size
-		}
-	}
-	return 0
 }
 
 // find returns a reference to the object with that fake offset, or nil.
 func (m *Manager) find(offset uint64) *Object {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	o := m.offsets[offset]
+	o := m.offsets.objects[offset]
 	if o == nil || !o.tryGet() {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package gem
 
 import (
+	"container/list"
 	"fmt"
 	"math"
 	"os"
@@ -35,8 +36,9 @@ type Object struct {
 	dmaBuf *DMABuf
 
 	// Guarded by Manager.mu.
-	offset uint64 // the fake offset, 0 before MmapOffset
-	name   uint32 // the GEM name, 0 before GEM_FLINK
+	offset  uint64        // the fake offset, 0 before MmapOffset
+	inOrder *list.Element // in Manager.offsets, nil without an offset
+	name    uint32        // the GEM name, 0 before GEM_FLINK
 }
 
 // A program that maps a buffer has a descriptor of the memfd for a moment. It

@@ -8,6 +8,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
@@ -79,5 +80,36 @@ func TestDMABufQuota(t *testing.T) {
 		if i < 4 && err != nil || i == 4 && !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("export %d: %v", i, err)
 		}
+	}
+}
+
+// TestManyHandles opens a buffer by its name until the file has as many handles
+// as it may. Buffers that the file makes have no such limit, and all handles go
+// with the file.
+func TestManyHandles(t *testing.T) {
+	const limit = 1 << 20
+	m, dev, _ := newDevice(t)
+	c := drmtest.Open(t, dev.Primary())
+	flink := uapi.GEMFlink{Handle: createDumb(t, c, 8, 8, 32).Handle}
+	if err := drmtest.Ioctl(c, uapi.IoctlGEMFlink, &flink); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	handles := 1
+	for ; handles <= limit; handles++ {
+		if err = drmtest.Ioctl(c, uapi.IoctlGEMOpen, &uapi.GEMOpen{Name: flink.Name}); err != nil {
+			break
+		}
+	}
+	if handles != limit || !errors.Is(err, unix.ENOMEM) {
+		t.Errorf("with %d handles: %v, want ENOMEM with %d", handles, err, limit)
+	}
+	createDumb(t, c, 8, 8, 32)
+	if got := m.Objects(); got != 2 {
+		t.Errorf("%d objects, want 2", got)
+	}
+	c.File.Close()
+	if got := m.Objects(); got != 0 {
+		t.Errorf("%d objects after the close of the file", got)
 	}
 }

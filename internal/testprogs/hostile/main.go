@@ -47,6 +47,9 @@ var attacks = map[string]func(args []string){
 	"flips":    flips,
 	"cycles":   cycles,
 	"use":      use,
+	"uses":     uses,
+	"storm":    storm,
+	"keep":     keep,
 }
 
 func main() {
