@@ -13,7 +13,8 @@ import (
 )
 
 // A Handler passes on at most a number of records of each message and client in
-// each second. The attribute "pid" of a record is the client. At the first record after that second, it tells how many it has
+// each second, and allFactor times as many of all. The attribute "pid" of a record
+// is the client. At the first record after that second, it tells how many it has
 // dropped. All methods may be called concurrently.
 type Handler struct {
 	next slog.Handler
@@ -27,7 +28,11 @@ type counts struct {
 
 	mu       sync.Mutex
 	messages map[key]*count
+	all      count
 }
+
+// allFactor keeps a client from logging much by many messages or processes.
+const allFactor = 10
 
 // A key is what is counted.
 type key struct {
@@ -98,7 +103,16 @@ func (c *counts) count(k key) (pass bool, dropped int) {
 		m.dropped++
 		return false, 0
 	}
+	if now.Sub(c.all.since) >= time.Second {
+		dropped += c.all.dropped
+		c.all = count{since: now}
+	}
+	if c.all.passed >= allFactor*c.limit {
+		c.all.dropped += 1 + dropped
+		return false, 0
+	}
 	m.passed++
+	c.all.passed++
 	return true, dropped
 }
 

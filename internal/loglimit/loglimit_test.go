@@ -36,3 +36,23 @@ func TestHandler(t *testing.T) {
 		t.Error("debug records are enabled")
 	}
 }
+
+// TestAll logs as a client does that starts a process for each record.
+func TestAll(t *testing.T) {
+	var out bytes.Buffer
+	h := New(slog.NewTextHandler(&out, nil), 3)
+	now := time.Unix(1000, 0)
+	h.now = func() time.Time { return now }
+	log := slog.New(h)
+	for pid := range 100 {
+		log.Info("refused", "pid", 1+pid)
+	}
+	if n := strings.Count(out.String(), "msg=refused"); n != 3*allFactor {
+		t.Errorf("%d records were passed on, want %d", n, 3*allFactor)
+	}
+	now = now.Add(time.Second)
+	log.Info("other")
+	if want := "msg=other dropped=70"; !strings.Contains(out.String(), want) {
+		t.Errorf("the last records do not have %q:\n%s", want, out.String()[max(0, out.Len()-200):])
+	}
+}
