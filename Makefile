@@ -8,7 +8,7 @@
 # make race          the tests under the race detector, with the other Go version
 # make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus,
 #                    and the host with random system calls
-# make bench         the benchmarks, each beside its reference; five minutes
+# make bench         the benchmarks, each beside its reference; seven minutes
 # make compositors   sway and Xorg, unplugged while they run; installs 300 MB
 # make browser       the page of udrm view in Chromium; installs 500 MB
 
@@ -103,6 +103,8 @@ fuzz:
 bench:
 	$(GO) run ./internal/bench -o bin/bench.txt
 	$(GO) test -tags srcu_membarrier -run '^$$' -bench Pair ./srcu
+	$(GO) test -run '^$$' -bench 'Message|Call' -benchtime 1x ./host
+	$(GO) test -run '^$$' -bench Programs -benchtime 1x ./cmd/udrm
 	$(GO) test -run '^$$' -bench Neighbour -benchtime 1x ./host
 
 compositors:
