@@ -4,8 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,7 +17,11 @@ import (
 //
 //	go test -run - -bench Programs -benchtime 1x ./cmd/udrm
 func BenchmarkPrograms(b *testing.B) {
-	tree := filepath.Join(runtime.GOROOT(), "src")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	tree := filepath.Join(strings.TrimSpace(string(root)), "src")
 	for _, tc := range []struct {
 		name    string
 		program []string
