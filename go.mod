@@ -8,6 +8,8 @@ require go.yaml.in/yaml/v3 v3.0.6
 
 require github.com/coder/websocket v1.8.14
 
+require github.com/hanwen/go-fuse/v2 v2.12.1 // indirect
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/anishathalye/porcupine v1.3.1

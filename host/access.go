@@ -19,6 +19,10 @@ import (
 // permit checks an access of the program to a virtual file: want is made of
 // R_OK, W_OK and X_OK.
 func (c *call) permit(path string, n *vfs.Node, want uint32) error {
+	return c.host.permit(c.tid(), path, n, want)
+}
+
+func (h *Host) permit(tid thread.ID, path string, n *vfs.Node, want uint32) error {
 	writable := n != nil && (n.Store != nil || n.Open != nil)
 	switch {
 	case n == nil, n.Kind == vfs.Link, want == 0:
@@ -29,14 +33,14 @@ func (c *call) permit(path string, n *vfs.Node, want uint32) error {
 		n.Kind == vfs.Dir && want&unix.W_OK != 0,
 		n.Kind != vfs.Dir && want&unix.W_OK != 0 && !writable:
 		return unix.EACCES
-	case c.host.everyUser:
+	case h.everyUser:
 		return nil
 	}
-	program, err := c.tid().Credentials()
+	program, err := tid.Credentials()
 	if err != nil {
 		return unix.EACCES
 	}
-	if st := c.host.statOf(path, n); !mayAccess(&program, &st, want) {
+	if st := h.statOf(path, n); !mayAccess(&program, &st, want) {
 		return unix.EACCES
 	}
 	return nil

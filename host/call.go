@@ -28,10 +28,11 @@ type sysCall struct {
 	handle func(*call)
 }
 
-// filter and handlers are sysCalls as the kernel and as a worker use them.
+// The filters and handlers are sysCalls as the kernel and as a worker use them.
 var (
-	filter   = makeFilter()
-	handlers [512]*sysCall
+	filterCalls  = makeFilter(sysCalls) // all calls on paths are handed over
+	filterMounts = makeFilter(mountedCalls())
+	handlers     [512]*sysCall
 )
 
 func init() { // a handler can start a worker, which looks here
@@ -40,7 +41,7 @@ func init() { // a handler can start a worker, which looks here
 	}
 }
 
-func makeFilter() *seccomp.Filter {
+func makeFilter(sysCalls []sysCall) *seccomp.Filter {
 	f := &seccomp.Filter{Arch: seccomp.NativeArch, Limit: seccomp.NativeLimit}
 	for _, s := range sysCalls {
 		f.Traps = append(f.Traps, seccomp.Trap{NR: s.nr, Conds: s.conds})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/udrm/udrm/configfs"
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
@@ -64,29 +65,45 @@ type configItems struct {
 // makes an item, or removes one. The worker is given up, as a change waits for
 // other changes, and for requests of a card that goes.
 func (c *call) changeConfigfs(dir, name string, makes bool, change func(dir string) error) error {
-	inside, err := c.host.configfsPath(dir)
+	by := configChange{c.tid(), c.account, dir, name, makes}
+	return c.host.changeConfigfs(by, c.park, change)
+}
+
+// A configChange is a change of configfs by a thread: it makes an item, or removes
+// one.
+type configChange struct {
+	tid       thread.ID
+	account   *drm.Account
+	dir, name string
+	makes     bool
+}
+
+// changeConfigfs makes a change. It calls wait before it may wait.
+func (h *Host) changeConfigfs(by configChange, wait func(), change func(dir string) error) error {
+	dir := by.dir
+	inside, err := h.configfsPath(dir)
 	if err != nil {
 		return err
 	}
-	n, _ := c.host.tree.Load().Lookup(dir)
+	n, _ := h.tree.Load().Lookup(dir)
 	if n == nil {
 		return unix.ENOENT
 	}
-	if !c.host.everyUser {
-		program, err := c.tid().Credentials()
+	if !h.everyUser {
+		program, err := by.tid.Credentials()
 		if err != nil {
 			return unix.EACCES
 		}
-		if st := c.host.statOf(dir, n); !mayAccess(&program, &st, unix.W_OK|unix.X_OK) {
+		if st := h.statOf(dir, n); !mayAccess(&program, &st, unix.W_OK|unix.X_OK) {
 			return unix.EACCES
 		}
 	}
-	c.park()
-	items := &c.host.configItems
+	wait()
+	items := &h.configItems
 	items.mu.Lock()
 	defer items.mu.Unlock()
-	path, account := dir+"/"+name, c.account
-	if makes {
+	path, account := dir+"/"+by.name, by.account
+	if by.makes {
 		err = account.Charge(drm.ConfigItems, 1, unix.ENOMEM)
 	} else {
 		account = items.accounts[path]
@@ -94,20 +111,20 @@ func (c *call) changeConfigfs(dir, name string, makes bool, change func(dir stri
 	if err == nil {
 		err = change(inside)
 		switch {
-		case err == nil && makes:
+		case err == nil && by.makes:
 			items.accounts[path] = account
 		case err == nil:
 			delete(items.accounts, path)
 			account.Refund(drm.ConfigItems, 1)
-		case makes:
+		case by.makes:
 			account.Refund(drm.ConfigItems, 1)
 		}
 	}
 	if err != nil {
-		c.host.log.Debug("host: a change of configfs is refused", "call", c.name, "dir", dir, "err", err)
+		h.log.Debug("host: a change of configfs is refused", "dir", dir, "err", err)
 		return err
 	}
-	c.host.renew()
+	h.renew()
 	return nil
 }
 

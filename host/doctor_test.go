@@ -14,7 +14,7 @@ func TestDoctor(t *testing.T) {
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
 			findings := doctor.Examine(asUser(exec.Command(client, "doctorclient"), user.attr))
-			if len(findings) != 9 {
+			if len(findings) != 10 {
 				t.Errorf("%d findings", len(findings))
 			}
 			for _, f := range findings {

@@ -82,6 +82,12 @@ type Options struct {
 	// nil: this process starts the programs and stays as it is.
 	Launcher *Launcher
 
+	// FileServer, if not nil, shows the virtual files in mounts of a namespace
+	// of the programs, so that the kernel serves most calls on paths by itself.
+	// It takes CAP_SYS_ADMIN; New fails without it. nil: the calls are handed
+	// over.
+	FileServer FileServer
+
 	// RaiseGOMAXPROCS raises GOMAXPROCS to a few more than there are CPUs,
 	// unless the environment sets it. Threads that wait for requests hold
 	// processors of the Go scheduler until it notices, so requests are served
@@ -155,6 +161,8 @@ type Host struct {
 
 	launcher *launcher.Launcher // nil: none
 	confined sync.Once
+
+	mounts *mounted // nil: calls on paths are handed over
 
 	events sync.RWMutex // held while an event is handled
 	closed bool         // guarded by events
@@ -244,6 +252,11 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 			h.callers = h.cleaner.Callers
 		}
 	}
+	if opts.FileServer != nil {
+		if err := h.startMounts(opts.FileServer); err != nil {
+			return nil, errors.Join(fmt.Errorf("host: the virtual files cannot be mounted: %w", err), h.close())
+		}
+	}
 	unsubscribe := class.Subscribe(func(e drm.Uevent) {
 		h.unlessClosed(func() {
 			h.renew()
@@ -277,11 +290,15 @@ func (h *Host) close() error {
 	for _, f := range unsubscribe {
 		f()
 	}
+	var err error
+	if h.mounts != nil {
+		err = h.mounts.close()
+	}
 	h.attributes.Close()
 	h.landlock.freeTexts()
 	h.monitors.Close()
 	h.files.Close()
-	err := h.shadow.Close()
+	err = errors.Join(err, h.shadow.Close())
 	if h.cleaner != nil {
 		h.cleaner.Stop()
 	}
@@ -333,7 +350,8 @@ func (h *Host) renew() {
 		}
 	}
 	tree := h.makeTree(kobjects)
-	h.tree.Store(tree)
+	old := h.tree.Swap(tree)
+	h.remount(old, tree)
 	h.shadow.Prune(tree)
 	h.perms.prune(tree)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host"
+	"github.com/udrm/udrm/machine/fusefs"
 )
 
 func contextCause(ctx context.Context) error { return context.Cause(ctx) }
@@ -52,10 +53,14 @@ func runTests(m *testing.M) int {
 }
 
 // testOptions completes opts for tests: programs that daemonize are served,
-// those of nobody may do what root may, and reports go to standard error.
+// those of nobody may do what root may, and reports go to standard error. With
+// UDRM_FILES=mounts in the environment, the virtual files are mounted.
 func testOptions(opts host.Options) host.Options {
 	opts.AdoptOrphans = true
 	opts.EveryUser = true
+	if os.Getenv("UDRM_FILES") == "mounts" {
+		opts.FileServer = fusefs.Serve
+	}
 	if opts.Logger == nil {
 		opts.Logger = logger
 	}

@@ -12,10 +12,10 @@ var nativeChecks = [512]func(*call) bool{
 	unix.SYS_POLL:  func(c *call) bool { return c.host.files.Count() <= 1 },
 
 	unix.SYS_OPENAT: func(c *call) bool {
-		return c.nativePath(c.fd(0), c.arg(1), followed(int(c.arg(2))))
+		return !isOpening(int(c.n.Data.NR), c.n.Data.Args) && c.nativePath(c.fd(0), c.arg(1), followed(int(c.arg(2))))
 	},
 	unix.SYS_OPEN: func(c *call) bool {
-		return c.nativePath(unix.AT_FDCWD, c.arg(0), followed(int(c.arg(1))))
+		return !isOpening(int(c.n.Data.NR), c.n.Data.Args) && c.nativePath(unix.AT_FDCWD, c.arg(0), followed(int(c.arg(1))))
 	},
 	unix.SYS_CREAT: nativeFollowed,
 
@@ -32,7 +32,7 @@ var nativeChecks = [512]func(*call) bool{
 		return c.nativeAt(c.fd(0), c.arg(1), unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 	},
 	unix.SYS_STATFS:  nativeFollowed,
-	unix.SYS_FSTATFS: func(c *call) bool { return c.nativeFD(c.fd(0)) },
+	unix.SYS_FSTATFS: func(c *call) bool { return c.nativeFD(c.fd(0)) && c.mountedPath(c.fd(0)) == "" },
 	unix.SYS_CHDIR:   nativeFollowed,
 	unix.SYS_GETCWD: func(c *call) bool {
 		link := c.base0(unix.AT_FDCWD)

@@ -13,7 +13,7 @@ import (
 
 func (c *call) openat() { c.openPath(c.fd(0), c.arg(1), int(c.arg(2)), uint32(c.arg(3))) }
 
-func (c *call) open() { c.openPath(unix.AT_FDCWD, c.arg(0), int(c.arg(1)), uint32(c.arg(2))) }
+func (c *call) open() { c.openPath(unix.AT_FDCWD, c.arg(0), int(uint32(c.arg(1))), uint32(c.arg(2))) }
 
 func (c *call) creat() {
 	c.openPath(unix.AT_FDCWD, c.arg(0), unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC, uint32(c.arg(1)))
@@ -70,6 +70,7 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 		InRoot:     resolve&unix.RESOLVE_IN_ROOT != 0,
 	})
 	switch {
+	case c.host.mounts != nil && c.openMounted(&p, err, flags):
 	case err == errNative:
 		c.proceed()
 	case err != nil:

@@ -176,15 +176,19 @@ func (c *call) changeOpened(o opened, change permChange) {
 }
 
 func (c *call) change(path string, n *vfs.Node, change permChange) error {
-	st := c.host.statOf(path, n)
+	return c.host.change(c.tid(), path, n, change)
+}
+
+func (h *Host) change(tid thread.ID, path string, n *vfs.Node, change permChange) error {
+	st := h.statOf(path, n)
 	p := perm{bits: st.Mode & permMask, uid: st.Uid, gid: st.Gid, atime: st.Atime, mtime: st.Mtime}
-	program, err := c.tid().Credentials()
+	program, err := tid.Credentials()
 	if err != nil {
 		return unix.EPERM
 	}
 	if err := change(&p, &program); err != nil {
 		return err
 	}
-	c.host.perms.set(path, p)
+	h.perms.set(path, p)
 	return nil
 }

@@ -84,6 +84,10 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
 		}
 	}
+	if err := h.cover(); err != nil {
+		close(p.ended)
+		return nil, &StartError{cmd.Path, err}
+	}
 	h.confine()
 	started := make(chan error)
 	err := child.Start(func() (int, error) {
@@ -148,7 +152,12 @@ func (p *Process) start(h *Host) error {
 		}
 		cmd.Dir = ""
 	}
-	listener, err := seccomp.Install(filter)
+	if h.mounts != nil {
+		if err := h.mounts.namespace.Enter(); err != nil {
+			return err
+		}
+	}
+	listener, err := seccomp.Install(h.filter())
 	if err != nil {
 		return err
 	}
@@ -158,7 +167,7 @@ func (p *Process) start(h *Host) error {
 
 // launch has the launcher start the program.
 func (p *Process) launch(h *Host) error {
-	err := h.launcher.Start(p.cmd, filter, func(l *seccomp.Listener) { p.serve(h, l) })
+	err := h.launcher.Start(p.cmd, h.filter(), h.mounts != nil, func(l *seccomp.Listener) { p.serve(h, l) })
 	if err != nil {
 		return err
 	}

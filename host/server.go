@@ -259,15 +259,19 @@ func (s *server) becomeBusy() {
 	}
 }
 
-func (w *worker) blockSignals() error {
+func (w *worker) blockSignals() error { return blockSignals(&w.mask, stopSignal) }
+
+// blockSignals blocks all signals for the thread except those of faults and the
+// given ones. old receives the mask before.
+func blockSignals(old *unix.Sigset_t, except ...unix.Signal) error {
 	var set unix.Sigset_t
 	for i := range set.Val {
 		set.Val[i] = ^uint64(0)
 	}
 	// With the signals of faults blocked, a nil pointer in a handler would end
 	// the whole process instead of becoming a panic.
-	for _, s := range []unix.Signal{stopSignal, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP} {
+	for _, s := range append(except, unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP) {
 		set.Val[(s-1)/64] &^= 1 << ((s - 1) % 64)
 	}
-	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, &w.mask)
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &set, old)
 }

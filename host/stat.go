@@ -195,8 +195,11 @@ func (c *call) writeStat(addr uint64) statWriter {
 // statfs and fstatfs: libudev checks that /sys is a sysfs.
 func (c *call) statfs() {
 	p, err := c.place(unix.AT_FDCWD, c.arg(0), true)
+	mounted := c.host.mounts != nil
 	switch {
-	case err == errNative, err == nil && p.native:
+	case err == nil && mounted && p.Node != nil && p.Path != "/":
+		c.writeStatfs(p.Path, c.arg(1))
+	case err == errNative, err == nil && p.native, mounted && !p.Magic:
 		c.proceed()
 	case err != nil:
 		c.fail(err)
@@ -228,8 +231,28 @@ func (c *call) fstatfs() {
 	case o.path != "":
 		c.writeStatfs(o.path, c.arg(1))
 	default:
+		if path := c.mountedPath(c.fd(0)); path != "" {
+			c.writeStatfs(path, c.arg(1))
+			return
+		}
 		c.proceed()
 	}
+}
+
+// mountedPath returns the path of a descriptor of a mounted virtual file, or "".
+func (c *call) mountedPath(fd int32) string {
+	if c.host.mounts == nil {
+		return ""
+	}
+	link, err := c.tid().FD(int(fd), c.linkBuf[:])
+	if err != nil {
+		return ""
+	}
+	path, ok := c.inRoot(link)
+	if n, _ := c.host.tree.Load().Lookup(string(path)); !ok || n == nil || len(path) == 0 || path[0] != '/' || len(path) == 1 {
+		return ""
+	}
+	return string(path)
 }
 
 func (c *call) writeStatfs(path string, addr uint64) {

@@ -145,18 +145,22 @@ func (c *call) setTimesOpened(o opened, times newTimes) {
 // changeTimes changes the times that stat reports. Only the owner may set a time
 // of choice; all who may write to the file may set the present time.
 func (c *call) changeTimes(path string, n *vfs.Node, times newTimes) error {
+	return c.host.changeTimes(c.tid(), path, n, times)
+}
+
+func (h *Host) changeTimes(tid thread.ID, path string, n *vfs.Node, times newTimes) error {
 	if times.now {
 		times.atime = present()
 		times.mtime = times.atime
 	} else if times.atime == nil && times.mtime == nil {
 		return nil
 	}
-	return c.change(path, n, func(p *perm, program *thread.Credentials) error {
+	return h.change(tid, path, n, func(p *perm, program *thread.Credentials) error {
 		if !p.owns(program) {
 			if !times.now {
 				return unix.EPERM
 			}
-			if st := c.host.statOf(path, n); !mayAccess(program, &st, unix.W_OK) {
+			if st := h.statOf(path, n); !mayAccess(program, &st, unix.W_OK) {
 				return unix.EACCES
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/udrm/udrm/host"
 	"github.com/udrm/udrm/internal/loglimit"
 	"github.com/udrm/udrm/machine/config"
+	"github.com/udrm/udrm/machine/fusefs"
 )
 
 // Options are the options of a [Machine]. The zero value is ready for use.
@@ -57,6 +58,10 @@ type Options struct {
 	// [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
 	// processes that a program leaves behind.
 	AdoptOrphans, RaiseGOMAXPROCS, RaiseDescriptorLimit bool
+
+	// Mounts shows the cards in mounts of a namespace of the programs, instead of
+	// answering all calls on paths. It takes CAP_SYS_ADMIN.
+	Mounts bool
 
 	// EveryUser and EveryRoot widen who sees and controls the cards: see
 	// [host.Options].
@@ -121,11 +126,15 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 		m.cards[label] = m.newCard(label, description, count[description.Driver])
 		count[description.Driver]++
 	}
+	var files host.FileServer
+	if opts.Mounts {
+		files = fusefs.Serve
+	}
 	var err error
 	if m.host, err = host.New(m.class, host.Options{
 		Configfs: m.newConfigfs(cards), Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
-		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot,
+		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: files,
 	}); err != nil {
 		m.clock.end()
 		return nil, err

@@ -29,12 +29,13 @@ _udrm() {
 		--storm) return ;;
 		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
+		--files) COMPREPLY=($(compgen -W "calls mounts" -- "$word")); return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--report) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--expect) return ;;
 		--name) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --seat --every-user --every-root --trace --report --expect --name --view --verbose" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --seat --every-user --every-root --files --trace --report --expect --name --view --verbose" -- "$word")) ;;
 	ls)
 		case $previous in
 		--machine) return ;;
@@ -156,6 +157,7 @@ _udrm() {
 		--storm) return ;;
 		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
+		--files) COMPREPLY=($(compgen -W "calls mounts" -- "$word")); return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--report) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--expect) return ;;
@@ -163,7 +165,7 @@ _udrm() {
 		--failing) return ;;
 		--timeout) return ;;
 		esac
-		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --seat --every-user --every-root --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
+		COMPREPLY=($(compgen -W "--config --like --cards --driver --monitor --crtcs --format --vkms --console --no-console --cursor --no-cursor --overlay --plane-pipeline --writeback --no-writeback --syncobj --render --vgem --at --on --storm --clock --lenient --leftovers --hang-up --seat --every-user --every-root --files --trace --report --expect --name --view --verbose --failing --timeout" -- "$word")) ;;
 	trace)
 		case $previous in
 		--machine) return ;;

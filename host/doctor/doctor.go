@@ -41,7 +41,7 @@ func Examine(client *exec.Cmd) []Finding {
 	if !listener.OK {
 		return findings
 	}
-	return append(append(findings, checkDMABuf()), checkProgram(client)...)
+	return append(append(findings, checkDMABuf(), checkMounts()), checkProgram(client)...)
 }
 
 func checkArch() Finding {
@@ -108,6 +108,16 @@ func checkDMABuf() Finding {
 	}
 	t.Release()
 	t.Close()
+	return f
+}
+
+// checkMounts finds out whether the files of cards could be mounted. A host does
+// without.
+func checkMounts() Finding {
+	f := Finding{Name: "files", OK: true, Seen: "calls on paths are answered; the files of cards can be mounted, too (--files=mounts)"}
+	if err := host.CheckMounts(); err != nil {
+		f.Seen = "calls on paths are answered; the files of cards cannot be mounted: " + err.Error()
+	}
 	return f
 }
 

@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/confine"
+	"github.com/udrm/udrm/host/internal/mounts"
 	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // A Launcher is a launcher process, as the host sees it. Its methods may be
@@ -103,10 +105,11 @@ func replacedBy(state string) (*Launcher, error) {
 func (l *Launcher) PID() int { return l.pid }
 
 // Start starts a program under the filter. The files of cmd must be [os.File]s.
-// served is called with the listener before the program runs. Start sets
-// cmd.Process, so that cmd.Wait can be called.
-func (l *Launcher) Start(cmd *exec.Cmd, filter *seccomp.Filter, served func(*seccomp.Listener)) error {
-	r := request{Path: cmd.Path, Args: cmd.Args, Env: cmd.Environ(), Dir: cmd.Dir, Filter: *filter}
+// inside starts it in the mount namespace. served is called with the listener
+// before the program runs. Start sets cmd.Process, so that cmd.Wait can be
+// called.
+func (l *Launcher) Start(cmd *exec.Cmd, filter *seccomp.Filter, inside bool, served func(*seccomp.Listener)) error {
+	r := request{Path: cmd.Path, Args: cmd.Args, Env: cmd.Environ(), Dir: cmd.Dir, Filter: *filter, Inside: inside}
 	if cmd.SysProcAttr != nil {
 		r.Attr = *cmd.SysProcAttr
 		r.Attr.PidFD = nil
@@ -135,6 +138,33 @@ func (l *Launcher) Start(cmd *exec.Cmd, filter *seccomp.Filter, served func(*sec
 	}
 	cmd.Process, err = os.FindProcess(second.PID)
 	return err
+}
+
+// NewNamespace makes the mount namespace of the programs, and returns the
+// connection and the root of its file system.
+func (l *Launcher) NewNamespace() (connection, root int, err error) {
+	var r reply
+	fds, err := l.ask(request{Namespace: true}, &r)
+	if err != nil {
+		return -1, -1, err
+	}
+	return fds[0], fds[1], nil
+}
+
+// Cover mounts over directories in the namespace: see [mounts.Namespace.Cover].
+func (l *Launcher) Cover(covers []mounts.Cover) (dev pollfd.ID, err error) {
+	var r reply
+	_, err = l.ask(request{Covers: covers}, &r)
+	return r.Dev, err
+}
+
+func (l *Launcher) ask(r request, answer *reply) (fds []int, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := send(l.socket, r); err != nil {
+		return nil, fmt.Errorf("asking the launcher: %w", err)
+	}
+	return l.reply(answer, "")
 }
 
 // reply receives a reply, or the error in it.

@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/host/internal/mounts"
 	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // A request asks the launcher to start a program. Its standard files and further
@@ -23,13 +25,18 @@ type request struct {
 	Dir       string
 	Attr      syscall.SysProcAttr
 	Filter    seccomp.Filter
+
+	Namespace bool           // make the mount namespace, and start nothing
+	Covers    []mounts.Cover // mount over directories in it, and start nothing
+	Inside    bool           // start the program in it
 }
 
 // A reply is the launcher's. There are two for each program: one with the
 // listener, and one with the process id. An error ends them.
 type reply struct {
 	PID   int
-	Text  string // of an error
+	Dev   pollfd.ID // of /dev, after covers
+	Text  string    // of an error
 	Errno unix.Errno
 	Start bool // the error is the program's: it could not be executed
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/confine"
+	"github.com/udrm/udrm/host/internal/mounts"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/thread"
 )
@@ -25,6 +26,7 @@ func Run() error {
 		return err
 	}
 	var programs programs
+	var namespace namespace
 	for {
 		var r request
 		files, err := receive(socket, &r)
@@ -35,8 +37,14 @@ func Run() error {
 		if err != nil {
 			return fmt.Errorf("launcher: %w", err)
 		}
+		if r.Namespace || len(r.Covers) > 0 {
+			if err := namespace.serve(socket, &r); err != nil {
+				return fmt.Errorf("launcher: %w", err)
+			}
+			continue
+		}
 		done := make(chan reply)
-		thread.Go(func() { done <- r.start(socket, files) })
+		thread.Go(func() { done <- r.start(socket, files, namespace.Namespace) })
 		last := <-done
 		programs.add(last.PID, r.Attr.Pdeathsig)
 		closeAll(files)
@@ -49,9 +57,17 @@ func Run() error {
 // start runs on a thread of its own, which ends afterwards: the program inherits
 // what the thread does to itself. It sends the listener and returns the second
 // reply.
-func (r *request) start(socket int, files []int) reply {
+func (r *request) start(socket int, files []int, namespace *mounts.Namespace) reply {
 	if r.Dir != "" {
 		if err := ownDirectory(r.Dir); err != nil {
+			return newReply(err)
+		}
+	}
+	if r.Inside {
+		if namespace == nil {
+			return newReply(errors.New("there is no mount namespace"))
+		}
+		if err := namespace.Enter(); err != nil {
 			return newReply(err)
 		}
 	}

@@ -55,13 +55,23 @@ func (t ID) Trace() (*Tracee, error) {
 // Stop stops the thread in system call nr, whose instruction ends at ip.
 // release must end the call with the error that it is given.
 func (x *Tracee) Stop(nr int, ip uint64, release func(unix.Errno) error) error {
-	if err := x.stop(release, errRestart); err != nil {
+	return x.stopIn(nr, ip, errRestart, release)
+}
+
+// StopEnding is Stop for a call that the thread does not make again by itself:
+// release must end it with EINTR.
+func (x *Tracee) StopEnding(nr int, ip uint64, release func(unix.Errno) error) error {
+	return x.stopIn(nr, ip, unix.EINTR, release)
+}
+
+func (x *Tracee) stopIn(nr int, ip uint64, errno unix.Errno, release func(unix.Errno) error) error {
+	if err := x.stop(release, errno); err != nil {
 		return err
 	}
 	if err := x.getRegs(&x.saved); err != nil {
 		return x.lost(err)
 	}
-	if !x.saved.interrupted(nr, ip) {
+	if !x.saved.leaving(nr, ip, errno) {
 		return x.abandon(ErrMoved)
 	}
 	return x.blockSignals()
@@ -219,6 +229,16 @@ func (x *Tracee) Return(result int64) error {
 func (x *Tracee) Restart(nr int) error {
 	x.saved.restart(nr)
 	if err := x.setRegs(&x.saved); err != nil {
+		return x.lost(err)
+	}
+	return x.detach()
+}
+
+// RestartAs releases the thread so that it makes call nr with these arguments. The
+// registers keep them.
+func (x *Tracee) RestartAs(nr int, args [6]uint64) error {
+	x.saved.prepare(nr, args)
+	if err := setRegs(x.id, &x.saved); err != nil {
 		return x.lost(err)
 	}
 	return x.detach()

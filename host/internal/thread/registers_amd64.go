@@ -19,10 +19,9 @@ const restartSys = 512
 func getRegs(t ID, r *registers) error { return unix.PtraceGetRegs(int(t), &r.PtraceRegs) }
 func setRegs(t ID, r *registers) error { return unix.PtraceSetRegs(int(t), &r.PtraceRegs) }
 
-// interrupted reports whether the thread is leaving call nr at ip with the
-// error that restarts it.
-func (r *registers) interrupted(nr int, ip uint64) bool {
-	return r.Rip == ip && r.Orig_rax == uint64(nr) && int64(r.Rax) == -int64(errRestart)
+// leaving reports whether the thread is leaving call nr at ip with an error.
+func (r *registers) leaving(nr int, ip uint64, errno unix.Errno) bool {
+	return r.Rip == ip && r.Orig_rax == uint64(nr) && int64(r.Rax) == -int64(errno)
 }
 
 // prepare makes the thread run the SYSCALL instruction again, for another call.

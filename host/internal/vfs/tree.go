@@ -210,3 +210,6 @@ func components(path string) func(yield func(string) bool) {
 		}
 	}
 }
+
+// Hides reports whether the directory may hide real entries by their names.
+func (n *Node) Hides() bool { return n.hides != nil }

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/udrm/udrm/host"
+)
+
+// withMounts returns false where the files of cards cannot be mounted, after
+// checking that udrm says so.
+func withMounts(t *testing.T) bool {
+	t.Helper()
+	if host.CheckMounts() == nil {
+		return true
+	}
+	r := run(t, "run", "--files=mounts", "--", "true")
+	if r.exit != statusFailure || !strings.Contains(r.stderr, "the virtual files cannot be mounted: ") {
+		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+	return false
+}
+
+const statusFailure = 125
+
+// TestMounts checks what a program sees of the files of a card that are mounts.
+func TestMounts(t *testing.T) {
+	if !withMounts(t) {
+		return
+	}
+	dir := t.TempDir()
+	link := filepath.Join(dir, "dri")
+	if err := os.Symlink("/dev/dri", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ what, script, want string }{
+		{"the status of a node", "stat -c '%F %t:%T' /dev/dri/card0", "character special file e2:0"},
+		{"an open for reading and writing", "exec 5<>/dev/dri/card0; readlink /proc/$$/fd/5", "/dev/dri/card0"},
+		{"an open for reading", "exec 5</dev/dri/card0; readlink /proc/$$/fd/5", "/dev/dri/card0"},
+		{"an open by a link to the directory", "exec 5<>" + link + "/card0; readlink /proc/$$/fd/5", "/dev/dri/card0"},
+		{"an open for reading by a link", "exec 5<" + link + "/card0; readlink /proc/$$/fd/5", "/dev/dri/card0"},
+		{"an open from the directory", "cd /dev/dri; exec 5<card0; readlink /proc/$$/fd/5", "/dev/dri/card0"},
+		{"a node that is not there", "(exec 5</dev/dri/card7) 2>&1 | grep -c No.such", "1"},
+		{"a file", "cat /sys/class/drm/card0/dev", "226:0"},
+		{"a working directory", "cd /sys/class/drm/card0 && pwd -P", "/sys/devices/platform/vkms/drm/card0"},
+		{"a real directory beside it", "test -e /sys/class/net/lo/mtu && echo yes", "yes"},
+		{"the real file of another name", "cat /sys/devices/virtual/net/lo/ifindex", "1"},
+		{"a write that is refused", "echo garbage >/sys/class/drm/card0/uevent || echo refused", "refused"},
+		{"a write", "echo change >/sys/class/drm/card0/uevent && echo taken", "taken"},
+		{"the file system", "stat -f -c %T /sys/class/drm", "sysfs"},
+		{"the file system of a union", "stat -f -c %T /sys/class", "sysfs"},
+		{"a bind mount", "touch " + dir + "/node && mount --bind /sys/class/drm/card0/dev " + dir + "/node && cat " + dir + "/node", "226:0"},
+		{"a bind mount of the directory", "mkdir " + dir + "/bound && mount --bind /dev/dri " + dir + "/bound && exec 5<>" + dir + "/bound/card0 && readlink /proc/$$/fd/5", "/dev/dri/card0"},
+		{"a client", "modetest -M vkms -c | grep -c Virtual-1", "1"},
+		{"udev", "udevadm info -q name /dev/dri/card0", "dri/card0"},
+		{"a card that comes and goes", udrm + " plug card1 && exec 5</dev/dri/card1 && " + udrm + " unplug card1 && ls /dev/dri && ls /sys/class/drm | grep -c card1", "by-path\ncard0\n0"},
+		{"the last card that goes", udrm + " unplug card0 && ls -A /dev/dri; " + udrm + " plug card0 && ls /dev/dri", "by-path\ncard0"},
+	} {
+		t.Run(tc.what, func(t *testing.T) {
+			r := run(t, "run", "--files=mounts", "--", "sh", "-c", tc.script)
+			if got := strings.TrimSpace(r.stdout); got != tc.want {
+				t.Errorf("got %q, want %q\n%s", got, tc.want, r.stderr)
+			}
+		})
+	}
+}
+
+// TestMountsOfTheKilled kills udrm. Its programs end, and no mount is left.
+func TestMountsOfTheKilled(t *testing.T) {
+	if !withMounts(t) {
+		return
+	}
+	cmd := command(t, "run", "--files=mounts", "--", "sh", "-c", "ls /sys/class/drm; kill -KILL $PPID; exec sleep 1000")
+	if out, err := cmd.Output(); !strings.Contains(string(out), "card0\n") || err == nil {
+		t.Errorf("got %q, %v", out, err)
+	}
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "fuse.udrm") {
+		t.Errorf("a mount is left:\n%s", text)
+	}
+}
+
+// TestMountsWatched checks that inotify tells of a node that comes and goes.
+func TestMountsWatched(t *testing.T) {
+	if !withMounts(t) {
+		return
+	}
+	const watch = `
+import ctypes, os, struct, subprocess
+libc = ctypes.CDLL(None)
+fd = libc.inotify_init1(0)
+assert libc.inotify_add_watch(fd, b"/dev/dri", 0x100 | 0x200) > 0
+subprocess.run(["UDRM", "plug", "card1"], check=True)
+subprocess.run(["UDRM", "unplug", "card1"], check=True)
+seen = []
+while len(seen) < 2:
+    data = os.read(fd, 4096)
+    while data:
+        _, mask, _, size = struct.unpack_from("iIII", data)
+        seen.append((hex(mask), data[16:16 + size].rstrip(b"\0").decode()))
+        data = data[16 + size:]
+print(seen)
+`
+	r := finish(t, exec.Command(udrm, "run", "--files=mounts", "--", "python3", "-c", strings.ReplaceAll(watch, "UDRM", udrm)))
+	if want := "[('0x100', 'card1'), ('0x200', 'card1')]\n"; r.stdout != want {
+		t.Errorf("got %q, want %q\n%s", r.stdout, want, r.stderr)
+	}
+}

@@ -1,0 +1,25 @@
+package launcher
+
+import "github.com/udrm/udrm/host/internal/mounts"
+
+// A namespace is the mount namespace of the programs, once it is made.
+type namespace struct{ *mounts.Namespace }
+
+// serve answers a request that is about the namespace.
+func (n *namespace) serve(socket int, r *request) (err error) {
+	if !r.Namespace {
+		answer := reply{}
+		if answer.Dev, err = n.Cover(r.Covers); err != nil {
+			answer = newReply(err)
+		}
+		return send(socket, answer)
+	}
+	made, connection, err := mounts.New()
+	if err != nil {
+		return send(socket, newReply(err))
+	}
+	n.Namespace = made
+	err = send(socket, reply{}, connection, made.Root())
+	closeAll([]int{connection})
+	return err
+}

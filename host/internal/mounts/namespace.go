@@ -1,0 +1,134 @@
+package mounts
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Namespace is a mount namespace with a FUSE file system.
+type Namespace struct {
+	ns   int // the namespace
+	root int // the root of the file system
+}
+
+// New makes a namespace. It returns the connection of the file system too, which
+// the caller passes to a server and closes. It takes CAP_SYS_ADMIN.
+func New() (n *Namespace, connection int, err error) {
+	connection = -1
+	err = onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return os.NewSyscallError("unshare", err)
+		}
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+			return os.NewSyscallError("mount", err)
+		}
+		ns, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &os.PathError{Op: "open", Path: "/proc/thread-self/ns/mnt", Err: err}
+		}
+		root, conn, err := newFUSE()
+		if err != nil {
+			return errors.Join(err, unix.Close(ns))
+		}
+		n, connection = &Namespace{ns: ns, root: root}, conn
+		return nil
+	})
+	return n, connection, err
+}
+
+// Root returns the root of the file system, an O_PATH descriptor. It belongs to
+// the namespace.
+func (n *Namespace) Root() int { return n.root }
+
+// Close closes the descriptors of the namespace. Programs keep it.
+func (n *Namespace) Close() error { return errors.Join(unix.Close(n.ns), unix.Close(n.root)) }
+
+// newFUSE returns the root of a new file system, and the connection.
+func newFUSE() (root, connection int, err error) {
+	connection, err = unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, &os.PathError{Op: "open", Path: "/dev/fuse", Err: err}
+	}
+	root, err = newMount("fuse", unix.MOUNT_ATTR_NODEV, [][2]string{
+		{"fd", fmt.Sprint(connection)}, {"rootmode", "40000"}, {"user_id", "0"}, {"group_id", "0"},
+		{"allow_other", ""}, {"source", "udrm"}, {"subtype", "udrm"},
+	})
+	if err != nil {
+		return -1, -1, errors.Join(err, unix.Close(connection))
+	}
+	return root, connection, nil
+}
+
+// newMount returns a descriptor of a new file system that is mounted nowhere.
+func newMount(kind string, attributes int, options [][2]string) (int, error) {
+	context, err := unix.Fsopen(kind, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("fsopen of %s: %w", kind, err)
+	}
+	defer unix.Close(context)
+	for _, o := range options {
+		if o[1] == "" {
+			err = unix.FsconfigSetFlag(context, o[0])
+		} else {
+			err = unix.FsconfigSetString(context, o[0], o[1])
+		}
+		if err != nil {
+			return -1, fmt.Errorf("fsconfig of %s, %s=%s: %w", kind, o[0], o[1], err)
+		}
+	}
+	if err := unix.FsconfigCreate(context); err != nil {
+		return -1, fmt.Errorf("fsconfig of %s: %w", kind, err)
+	}
+	mount, err := unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC|attributes)
+	if err != nil {
+		return -1, fmt.Errorf("fsmount of %s: %w", kind, err)
+	}
+	return mount, nil
+}
+
+// Enter moves the calling thread into the namespace, which keeps its working
+// directory by name. The thread must be locked to its goroutine and end with it.
+func (n *Namespace) Enter() error {
+	var before, after unix.Stat_t
+	dir, err := unix.Getwd()
+	if err == nil {
+		err = unix.Stat("/", &before)
+	}
+	if err == nil {
+		err = unix.Unshare(unix.CLONE_FS)
+	}
+	if err != nil {
+		return fmt.Errorf("entering the mount namespace: %w", err)
+	}
+	if err := unix.Setns(n.ns, unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("entering the mount namespace: setns: %w", err)
+	}
+	if err := unix.Stat("/", &after); err != nil || before.Dev != after.Dev || before.Ino != after.Ino {
+		return errors.New("entering the mount namespace: this process has another root than its mount namespace")
+	}
+	if err := unix.Chdir(dir); err != nil {
+		return fmt.Errorf("entering the mount namespace: %w", &os.PathError{Op: "chdir", Path: dir, Err: err})
+	}
+	return nil
+}
+
+// onThread runs f on a thread that ends afterwards.
+func onThread(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good
+		if unix.Gettid() == unix.Getpid() {
+			// The main thread cannot end: use another one.
+			err := onThread(f)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}

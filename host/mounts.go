@@ -1,0 +1,225 @@
+package host
+
+import (
+	"errors"
+	"os"
+	"path"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/mounts"
+	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/vfs"
+	"github.com/udrm/udrm/internal/pollfd"
+)
+
+// With a [FileServer], the virtual files are mounts in a namespace of the
+// programs, and the kernel serves calls on their paths. What still is handed
+// over: opens that may be of a card's node, and calls on descriptors, because
+// that of a card is a pipe.
+//
+// Most programs open a node for writing, which the filter sees. An open for
+// reading only looks like all others. It is recognized when the kernel asks the
+// file server for the node (handover.go).
+//
+// No thread of this process that serves a program walks into the mounts: it
+// would wait for the file server, and so for this process. They look at files
+// with RESOLVE_CACHED (internal/thread/root.go).
+
+// A FileServer begins to serve the virtual files at a FUSE connection, which it
+// takes over. It serves until the file system is gone, which is after Close.
+type FileServer func(connection *os.File, files *VirtualFiles) error
+
+// mounted is what a host needs to show its files in mounts.
+type mounted struct {
+	namespace namespace
+	files     *VirtualFiles
+
+	mu      sync.Mutex // held while directories are covered
+	covered map[string]bool
+	started bool // programs are in the namespace
+}
+
+// A namespace is the mount namespace of the programs: one that this process made,
+// or the launcher.
+type namespace interface {
+	Cover(covers []mounts.Cover) (dev pollfd.ID, err error)
+	Enter() error
+	Root() int
+	Close() error
+}
+
+// inLauncher is a namespace that the launcher made. Only the launcher enters it.
+type inLauncher struct {
+	*Launcher
+	root int
+}
+
+func (l inLauncher) Enter() error { return nil }
+func (l inLauncher) Root() int    { return l.root }
+func (l inLauncher) Close() error { return unix.Close(l.root) }
+
+// startMounts makes the namespace and starts the file server.
+func (h *Host) startMounts(serve FileServer) (err error) {
+	m := &mounted{covered: make(map[string]bool)}
+	var connection int
+	if h.launcher != nil {
+		var root int
+		connection, root, err = h.launcher.NewNamespace()
+		m.namespace = inLauncher{h.launcher, root}
+	} else {
+		m.namespace, connection, err = mounts.New()
+	}
+	if err != nil {
+		return err
+	}
+	m.files = &VirtualFiles{host: h, announcer: newAnnouncer(m.namespace.Root())}
+	m.files.openings.traced = make(chan struct{}, maxTraced)
+	h.tree.Store(h.makeTree(h.class.Kobjects()))
+	if err = serve(os.NewFile(uintptr(connection), "/dev/fuse"), m.files); err != nil {
+		return errors.Join(err, m.namespace.Close())
+	}
+	m.files.announcer.start(h)
+	h.mounts = m
+	h.log.Info("host: the virtual files are mounted in a namespace of the programs")
+	return nil
+}
+
+// CheckMounts reports why the virtual files cannot be mounted, or nil.
+func CheckMounts() error {
+	n, connection, err := mounts.New()
+	if err != nil {
+		return err
+	}
+	return errors.Join(n.Close(), unix.Close(connection))
+}
+
+func (m *mounted) close() error {
+	m.files.announcer.stop()
+	return m.namespace.Close()
+}
+
+// filter returns the filter of programs.
+func (h *Host) filter() *seccomp.Filter {
+	if h.mounts != nil {
+		return filterMounts
+	}
+	return filterCalls
+}
+
+// cover mounts the virtual files before the first program starts.
+func (h *Host) cover() error {
+	if h.mounts == nil {
+		return nil
+	}
+	h.treeMu.Lock()
+	defer h.treeMu.Unlock()
+	h.mounts.started = true
+	return h.mounts.cover(h, h.tree.Load())
+}
+
+// remount shows a new tree to the programs that run: it covers the real
+// directories that get virtual files now, and announces what has changed. The
+// caller holds treeMu.
+func (h *Host) remount(old, tree *vfs.Tree) {
+	if h.mounts == nil || !h.mounts.started {
+		return
+	}
+	if err := h.mounts.cover(h, tree); err != nil {
+		h.log.Error("host: programs do not see some virtual files", "err", err)
+	}
+	h.mounts.files.announcer.changed(old)
+}
+
+func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	covers := slices.DeleteFunc(coversOf(tree), func(c mounts.Cover) bool { return m.covered[c.Path] })
+	if len(covers) == 0 {
+		return nil
+	}
+	dev, err := m.namespace.Cover(covers)
+	if err != nil {
+		return err
+	}
+	for _, c := range covers {
+		m.covered[c.Path] = true
+	}
+	h.dev = dev
+	return nil
+}
+
+// dri is a directory of the machine as long as there is a card. As a mount point
+// it stays, and cannot be opened without a card.
+const dri = "/dev/dri"
+
+// writableTops are the directories in which programs make files of their own.
+var writableTops = []string{"/dev", "/run"}
+
+// coversOf returns what to mount so that the files of the tree show, parents
+// first.
+func coversOf(t *vfs.Tree) (covers []mounts.Cover) {
+	isDir := func(path string) bool {
+		st, err := os.Lstat(path)
+		return err == nil && st.IsDir()
+	}
+	var walk func(dir string)
+	walk = func(dir string) {
+		n, _ := t.Lookup(dir)
+		c := mounts.Cover{Path: dir, Tmpfs: slices.Contains(writableTops, dir), Virtual: make(map[string]bool)}
+		needed := n.Hides()
+		var whole []mounts.Cover
+		var unions []string
+		for _, e := range n.Entries() {
+			at := path.Join(dir, e.Name)
+			child, _ := t.Lookup(at)
+			switch {
+			case child.Kind == vfs.Dir && !child.Own() && isDir(at):
+				unions = append(unions, at)
+				continue
+			case child.Kind == vfs.Dir && isDir(at):
+				whole = append(whole, mounts.Cover{Path: at, Whole: true})
+			default:
+				needed = true
+			}
+			c.Virtual[e.Name] = child.Kind == vfs.Dir
+		}
+		if dir == "/dev" && !isDir(dri) {
+			needed, c.Virtual["dri"] = true, true // also before the first card comes
+		}
+		switch {
+		case needed && dir != "/":
+			covers = append(covers, c)
+		default:
+			covers = append(covers, whole...)
+		}
+		for _, at := range unions {
+			walk(at)
+		}
+	}
+	walk("/")
+	return covers
+}
+
+// openMounted serves an open that was handed over although the files are mounted.
+// It returns false for one of a node: the rest of the open is as ever.
+func (c *call) openMounted(p *place, err error, flags int) (answered bool) {
+	noted, isNoted := c.host.mounts.files.openings.take(c.tid())
+	if err == nil && (p.Magic || p.Node != nil && isNode(p.Node)) {
+		return false
+	}
+	// A path of which only the kernel knows that it leads to a node?
+	n, _ := c.host.tree.Load().Lookup(noted)
+	if !isNoted || !isOpening(int(c.n.Data.NR), c.n.Data.Args) || n == nil || !isNode(n) {
+		c.proceed()
+		return true
+	}
+	*p = place{Place: vfs.Place{Path: noted, Node: n, Virtual: true}}
+	c.openNode(*p, flags)
+	return true
+}
+
+// isNode reports whether an open of the file is handed over.
+func isNode(n *vfs.Node) bool { return n.Kind == vfs.Char || n.Open != nil }

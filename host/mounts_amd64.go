@@ -1,0 +1,118 @@
+package host
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/seccomp"
+)
+
+// openCookie marks an open for reading only that is handed over because the file
+// server has seen that it is one of a node. It stands in the upper half of an
+// argument that is an int.
+const openCookie = 0x7564726f
+
+// atEmptyPath matches calls whose flags have AT_EMPTY_PATH: they may be on a
+// descriptor.
+func atEmptyPath(flags int) []seccomp.Cond {
+	return []seccomp.Cond{{Arg: flags, Mask: unix.AT_EMPTY_PATH, Op: seccomp.Equal, Value: unix.AT_EMPTY_PATH}}
+}
+
+// opensForWriting matches opens that are not read-only, and openings those with
+// the cookie.
+func opensForWriting(flags int) []seccomp.Cond {
+	return []seccomp.Cond{{Arg: flags, Mask: unix.O_ACCMODE, Op: seccomp.NotEqual, Value: unix.O_RDONLY}}
+}
+
+func opening(arg int) []seccomp.Cond {
+	return []seccomp.Cond{{Arg: arg, High: true, Op: seccomp.Equal, Value: openCookie}}
+}
+
+// pathRules are the rules for calls on paths when the virtual files are mounted.
+// A call with no rule is not handed over.
+var pathRules = map[uint32][][]seccomp.Cond{
+	unix.SYS_OPENAT:    {slices.Concat(notOurs, opensForWriting(2)), opening(0)},
+	unix.SYS_OPEN:      {opensForWriting(1), opening(1)},
+	unix.SYS_CREAT:     {nil},
+	unix.SYS_OPENAT2:   {nil},
+	unix.SYS_STAT:      nil,
+	unix.SYS_LSTAT:     nil,
+	unix.SYS_ACCESS:    nil,
+	unix.SYS_FACCESSAT: nil,
+
+	unix.SYS_NEWFSTATAT:        {slices.Concat(notOurs, atEmptyPath(3))},
+	unix.SYS_STATX:             {slices.Concat(notOurs, atEmptyPath(2))},
+	unix.SYS_FACCESSAT2:        {slices.Concat(notOurs, atEmptyPath(3))},
+	unix.SYS_FCHOWNAT:          {slices.Concat(notOurs, atEmptyPath(4))},
+	unix.SYS_FCHMODAT2:         {slices.Concat(notOurs, atEmptyPath(3))},
+	unix.SYS_NAME_TO_HANDLE_AT: {slices.Concat(notOurs, atEmptyPath(4))},
+
+	unix.SYS_CHMOD:             nil,
+	unix.SYS_FCHMODAT:          nil,
+	unix.SYS_CHOWN:             nil,
+	unix.SYS_LCHOWN:            nil,
+	unix.SYS_CHDIR:             nil,
+	unix.SYS_GETCWD:            nil,
+	unix.SYS_GETXATTR:          nil,
+	unix.SYS_LGETXATTR:         nil,
+	unix.SYS_LISTXATTR:         nil,
+	unix.SYS_LLISTXATTR:        nil,
+	unix.SYS_SETXATTR:          nil,
+	unix.SYS_LSETXATTR:         nil,
+	unix.SYS_REMOVEXATTR:       nil,
+	unix.SYS_LREMOVEXATTR:      nil,
+	unix.SYS_SETXATTRAT:        nil,
+	unix.SYS_GETXATTRAT:        nil,
+	unix.SYS_LISTXATTRAT:       nil,
+	unix.SYS_REMOVEXATTRAT:     nil,
+	unix.SYS_OPEN_TREE:         nil,
+	unix.SYS_INOTIFY_ADD_WATCH: nil,
+	unix.SYS_UTIMENSAT:         nil,
+	unix.SYS_UTIMES:            nil,
+	unix.SYS_FUTIMESAT:         nil,
+	unix.SYS_UTIME:             nil,
+	unix.SYS_MKDIR:             nil,
+	unix.SYS_MKDIRAT:           nil,
+	unix.SYS_RMDIR:             nil,
+	unix.SYS_UNLINK:            nil,
+	unix.SYS_UNLINKAT:          nil,
+	unix.SYS_SYMLINK:           nil,
+	unix.SYS_SYMLINKAT:         nil,
+	unix.SYS_TRUNCATE:          nil,
+}
+
+// mountedCalls are the calls that are handed over when the virtual files are
+// mounted.
+func mountedCalls() (calls []sysCall) {
+	for _, s := range sysCalls {
+		rules, onPath := pathRules[s.nr]
+		if !onPath {
+			calls = append(calls, s)
+			continue
+		}
+		for _, conds := range rules {
+			s.conds = conds
+			calls = append(calls, s)
+		}
+	}
+	return calls
+}
+
+// cookieArg returns the argument of an open that has the cookie.
+func cookieArg(nr int) int {
+	if nr == unix.SYS_OPEN {
+		return 1
+	}
+	return 0
+}
+
+// openingArgs returns the arguments of an open with the cookie.
+func openingArgs(nr int, args [6]uint64) [6]uint64 {
+	i := cookieArg(nr)
+	args[i] = args[i]&0xffffffff | openCookie<<32
+	return args
+}
+
+// isOpening reports whether an open has the cookie.
+func isOpening(nr int, args [6]uint64) bool { return args[cookieArg(nr)]>>32 == openCookie }

@@ -1,0 +1,266 @@
+package host
+
+import (
+	"os"
+	"path"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/files"
+	"github.com/udrm/udrm/host/internal/thread"
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+// VirtualFiles are the virtual files of a host, as a [FileServer] shows them.
+// Paths are absolute and clean. Directories that hold real files too, such as
+// /sys/class, have the names of both. All methods may be called concurrently.
+// Errors are errno values. tid is the thread that asks.
+type VirtualFiles struct {
+	host     *Host
+	openings openings
+
+	announcer *announcer
+}
+
+// Lookup returns the status of the file at path, for which the thread tid looks.
+// known says that the kernel knows a file of that path.
+func (v *VirtualFiles) Lookup(tid int, path string, known bool) (unix.Statx_t, error) {
+	if v.Announces(tid) {
+		return v.announcer.lookup(v, path, known)
+	}
+	return v.Stat(path)
+}
+
+// Stat returns the status of a file.
+func (v *VirtualFiles) Stat(path string) (unix.Statx_t, error) {
+	n, hidden := v.host.tree.Load().Lookup(path)
+	if n != nil && (n.Kind != vfs.Dir || n.Own()) {
+		return v.host.statOf(path, n), nil
+	}
+	if path == dri {
+		return v.host.statOf(path, &vfs.Node{Kind: vfs.Dir, Perm: 0o755}), nil
+	}
+	if !hidden && (n != nil || v.isUnion(path)) {
+		var st unix.Statx_t
+		if unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st) == nil {
+			return st, nil
+		}
+	}
+	if n == nil {
+		return unix.Statx_t{}, unix.ENOENT
+	}
+	return v.host.statOf(path, n), nil
+}
+
+// isUnion reports whether the directory of a file has real files too.
+func (v *VirtualFiles) isUnion(file string) bool {
+	n, _ := v.host.tree.Load().Lookup(path.Dir(file))
+	return n != nil && n.Kind == vfs.Dir && !n.Own() && n.Shows(path.Base(file))
+}
+
+// A VirtualEntry is a name in a directory, with the type bits of its mode.
+type VirtualEntry struct {
+	Name string
+	Mode uint32
+}
+
+var kindModes = map[vfs.Kind]uint32{
+	vfs.Dir: unix.S_IFDIR, vfs.File: unix.S_IFREG, vfs.Link: unix.S_IFLNK, vfs.Char: unix.S_IFCHR,
+}
+
+// OpenDir checks that a thread may list a directory. The directory stays charged to
+// the account of the program until it is closed.
+func (v *VirtualFiles) OpenDir(tid int, path string) (closed func(), err error) {
+	if err := v.Access(tid, path, unix.R_OK); err != nil {
+		return nil, err
+	}
+	account := v.host.accounts.of(tid)
+	if err := account.Charge(drm.Descriptors, 1, unix.ENFILE); err != nil {
+		return nil, errnoOf(err)
+	}
+	return func() { account.Refund(drm.Descriptors, 1) }, nil
+}
+
+// Entries lists a directory.
+func (v *VirtualFiles) Entries(dir string) ([]VirtualEntry, error) {
+	n, _ := v.host.tree.Load().Lookup(dir)
+	if n == nil || n.Kind != vfs.Dir {
+		return nil, nil // removed, or one of the machine that is new
+	}
+	var entries []VirtualEntry
+	for _, e := range n.Entries() {
+		entries = append(entries, VirtualEntry{e.Name, kindModes[e.Kind]})
+	}
+	if n.Own() {
+		return entries, nil
+	}
+	real, _ := os.ReadDir(dir)
+	for _, e := range real {
+		if !n.Shows(e.Name()) {
+			continue
+		}
+		mode := uint32(unix.S_IFREG)
+		switch t := e.Type(); {
+		case t.IsDir():
+			mode = unix.S_IFDIR
+		case t&os.ModeSymlink != 0:
+			mode = unix.S_IFLNK
+		}
+		entries = append(entries, VirtualEntry{e.Name(), mode})
+	}
+	return entries, nil
+}
+
+// Readlink returns what a link says.
+func (v *VirtualFiles) Readlink(path string) (string, error) {
+	if n, _ := v.host.tree.Load().Lookup(path); n != nil {
+		if n.Kind != vfs.Link {
+			return "", unix.EINVAL
+		}
+		return n.Target, nil
+	}
+	if !v.isUnion(path) {
+		return "", unix.ENOENT
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return "", errnoOf(err)
+	}
+	return target, nil
+}
+
+// Access checks an access by a thread: want is made of R_OK, W_OK and X_OK.
+func (v *VirtualFiles) Access(tid int, path string, want uint32) error {
+	n, _ := v.host.tree.Load().Lookup(path)
+	return v.host.permit(thread.ID(tid), path, n, want)
+}
+
+// An OpenFile is a virtual file that a program has opened: its content at that
+// moment, and what stores a write, or nil. Close must be called once.
+type OpenFile struct {
+	Content string
+	Store   func(data string) error
+	Close   func()
+}
+
+// maxRealFile bounds what is read of a real file.
+const maxRealFile = 1 << 16
+
+// Open opens a file that is no node. It stays charged to the account of the
+// program until it is closed.
+func (v *VirtualFiles) Open(tid int, path string, flags int) (f OpenFile, err error) {
+	account := v.host.accounts.of(tid)
+	if err := account.Charge(drm.Descriptors, 1, unix.ENFILE); err != nil {
+		return OpenFile{}, errnoOf(err)
+	}
+	refund := func() { account.Refund(drm.Descriptors, 1) }
+	if f, err = v.open(tid, path, flags); err != nil {
+		refund()
+		return OpenFile{}, err
+	}
+	f.Close = refund
+	return f, nil
+}
+
+func (v *VirtualFiles) open(tid int, path string, flags int) (OpenFile, error) {
+	t, want := thread.ID(tid), accessOf(flags)
+	n, _ := v.host.tree.Load().Lookup(path)
+	switch {
+	case n == nil:
+		return v.openReal(path, want)
+	case n.Kind != vfs.File || n.Open != nil || n.Socket():
+		return OpenFile{}, unix.ENXIO
+	}
+	if err := v.host.permit(t, path, n, want); err != nil {
+		return OpenFile{}, err
+	}
+	var f OpenFile
+	if want&unix.R_OK != 0 {
+		if n.Show == nil {
+			return OpenFile{}, unix.EACCES
+		}
+		f.Content = n.Show()
+	}
+	if want&unix.W_OK != 0 {
+		if n.Store == nil {
+			return OpenFile{}, unix.EACCES
+		}
+		f.Store = func(data string) error {
+			v.host.files.Drain(fileCaller{v.host, t}) // files closed before the write are released before it
+			if err := n.Store(data); err != nil {
+				v.host.log.Debug("host: write to virtual file refused", "path", path, "err", err)
+				return errnoOf(err)
+			}
+			return nil
+		}
+	}
+	return f, nil
+}
+
+// openReal opens a record of udev's real database. Real files elsewhere are
+// mounted.
+func (v *VirtualFiles) openReal(path string, want uint32) (OpenFile, error) {
+	if want != unix.R_OK || !v.isUnion(path) {
+		return OpenFile{}, unix.EACCES
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return OpenFile{}, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o004 == 0 {
+		return OpenFile{}, unix.EACCES
+	}
+	content := make([]byte, min(st.Size, maxRealFile))
+	k, err := unix.Pread(fd, content, 0)
+	return OpenFile{Content: string(content[:max(k, 0)])}, err
+}
+
+// Chmod changes the permissions that Stat reports.
+func (v *VirtualFiles) Chmod(tid int, path string, mode uint32) error {
+	return v.change(tid, path, changeBits(uint64(mode)))
+}
+
+// Chown changes the owner that Stat reports. ^0 changes nothing.
+func (v *VirtualFiles) Chown(tid int, path string, uid, gid uint32) error {
+	return v.change(tid, path, changeOwner(uint64(uid), uint64(gid)))
+}
+
+// SetTimes changes the times that Stat reports. nil keeps a time; now says that
+// both are the present time.
+func (v *VirtualFiles) SetTimes(tid int, path string, atime, mtime *unix.StatxTimestamp, now bool) error {
+	n, _ := v.host.tree.Load().Lookup(path)
+	if n == nil {
+		return unix.EPERM
+	}
+	return v.host.changeTimes(thread.ID(tid), path, n, newTimes{atime, mtime, now})
+}
+
+func (v *VirtualFiles) change(tid int, path string, change permChange) error {
+	n, _ := v.host.tree.Load().Lookup(path)
+	if n == nil {
+		return unix.EPERM
+	}
+	return v.host.change(thread.ID(tid), path, n, change)
+}
+
+// fileCaller is a thread that waits for the file server, as a files.Caller.
+type fileCaller struct {
+	host *Host
+	tid  thread.ID
+}
+
+// Within implements files.Caller.
+func (c fileCaller) Within(pid int) bool { return unix.Tgkill(pid, int(c.tid), 0) != unix.ESRCH }
+
+// PID implements files.Caller.
+func (c fileCaller) PID() int { return clientOf(c.tid).PID }
+
+// Account implements files.Caller.
+func (c fileCaller) Account() *drm.Account { return c.host.accounts.of(int(c.tid)) }
+
+// Wait implements files.Caller.
+func (c fileCaller) Wait(done <-chan struct{}, limit time.Duration) { files.Wait(done, limit, nil) }

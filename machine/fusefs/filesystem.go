@@ -1,0 +1,367 @@
+package fusefs
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host"
+)
+
+// A fileSystem answers the kernel's requests. A node id stands for a path and a
+// type of file for as long as the kernel knows it.
+type fileSystem struct {
+	fuse.RawFileSystem
+	files *host.VirtualFiles
+
+	mu      sync.Mutex
+	nodes   map[uint64]*node
+	byKey   map[key]*node
+	handles map[uint64]*handle
+	last    uint64 // the last id of a node or a handle
+}
+
+type key struct {
+	path string
+	kind uint16 // type bits of the mode
+}
+
+type node struct {
+	key
+	id      uint64
+	lookups uint64
+}
+
+// A handle is an open file or directory.
+type handle struct {
+	host.OpenFile
+	entries []host.VirtualEntry
+}
+
+func newFileSystem(files *host.VirtualFiles) *fileSystem {
+	root := &node{key: key{"/", unix.S_IFDIR}, id: fuse.FUSE_ROOT_ID, lookups: 1}
+	return &fileSystem{
+		RawFileSystem: fuse.NewDefaultRawFileSystem(),
+		files:         files,
+		nodes:         map[uint64]*node{root.id: root},
+		byKey:         map[key]*node{root.key: root},
+		handles:       make(map[uint64]*handle),
+		last:          root.id,
+	}
+}
+
+// String implements fuse.RawFileSystem.
+func (fs *fileSystem) String() string { return "udrm" }
+
+// status returns the error of a request as the kernel takes it.
+func status(err error) fuse.Status {
+	var errno unix.Errno
+	switch {
+	case err == nil:
+		return fuse.OK
+	case errors.As(err, &errno):
+		return fuse.Status(errno)
+	}
+	return fuse.EIO
+}
+
+// path returns the path of a node, or "".
+func (fs *fileSystem) path(id uint64) string {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if n := fs.nodes[id]; n != nil {
+		return n.path
+	}
+	return ""
+}
+
+// Lookup implements fuse.RawFileSystem.
+func (fs *fileSystem) Lookup(_ <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	at := path.Join(fs.path(header.NodeId), name)
+	if !path.IsAbs(at) {
+		return fuse.ENOENT
+	}
+	st, err := fs.files.Lookup(int(header.Pid), at, fs.known(at))
+	if err != nil {
+		return status(err)
+	}
+	if fs.files.Opening(int(header.Pid), at) {
+		return fuse.EINTR
+	}
+	fs.found(at, &st, out)
+	return fuse.OK
+}
+
+// kinds are the types of virtual files.
+var kinds = []uint16{unix.S_IFDIR, unix.S_IFREG, unix.S_IFLNK, unix.S_IFCHR, unix.S_IFSOCK}
+
+// known reports whether the kernel knows a file of that path.
+func (fs *fileSystem) known(at string) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return slices.ContainsFunc(kinds, func(kind uint16) bool { return fs.byKey[key{at, kind}] != nil })
+}
+
+// found answers with the file at a path, and counts that the kernel knows it.
+func (fs *fileSystem) found(at string, st *unix.Statx_t, out *fuse.EntryOut) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	k := key{at, st.Mode & unix.S_IFMT}
+	n := fs.byKey[k]
+	if n == nil {
+		fs.last++
+		n = &node{key: k, id: fs.last}
+		fs.nodes[n.id], fs.byKey[k] = n, n
+	}
+	n.lookups++
+	out.NodeId = n.id
+	fill(&out.Attr, st)
+}
+
+// Forget implements fuse.RawFileSystem.
+func (fs *fileSystem) Forget(id, lookups uint64) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	n := fs.nodes[id]
+	if n == nil || id == fuse.FUSE_ROOT_ID {
+		return
+	}
+	if n.lookups -= min(n.lookups, lookups); n.lookups == 0 {
+		delete(fs.nodes, id)
+		if fs.byKey[n.key] == n {
+			delete(fs.byKey, n.key)
+		}
+	}
+}
+
+func fill(a *fuse.Attr, st *unix.Statx_t) {
+	a.Ino, a.Size, a.Blocks = st.Ino, st.Size, st.Blocks
+	a.Atime, a.Atimensec = uint64(st.Atime.Sec), st.Atime.Nsec
+	a.Mtime, a.Mtimensec = uint64(st.Mtime.Sec), st.Mtime.Nsec
+	a.Ctime, a.Ctimensec = uint64(st.Ctime.Sec), st.Ctime.Nsec
+	a.Mode, a.Nlink = uint32(st.Mode), st.Nlink
+	a.Uid, a.Gid = st.Uid, st.Gid
+	a.Rdev = uint32(unix.Mkdev(st.Rdev_major, st.Rdev_minor))
+	a.Blksize = st.Blksize
+}
+
+// GetAttr implements fuse.RawFileSystem.
+func (fs *fileSystem) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	return fs.attributes(in.NodeId, out)
+}
+
+func (fs *fileSystem) attributes(id uint64, out *fuse.AttrOut) fuse.Status {
+	at := fs.path(id)
+	st, err := fs.files.Stat(at)
+	if err != nil {
+		return status(err)
+	}
+	fill(&out.Attr, &st)
+	return fuse.OK
+}
+
+// SetAttr implements fuse.RawFileSystem. The size of a file does not change.
+func (fs *fileSystem) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+	at, tid := fs.path(in.NodeId), int(in.Pid)
+	if mode, ok := in.GetMode(); ok {
+		if err := fs.files.Chmod(tid, at, mode); err != nil {
+			return status(err)
+		}
+	}
+	uid, setUID := in.GetUID()
+	gid, setGID := in.GetGID()
+	if setUID || setGID {
+		if err := fs.files.Chown(tid, at, uid, gid); err != nil {
+			return status(err)
+		}
+	}
+	if err := fs.setTimes(in, at); err != nil {
+		return status(err)
+	}
+	return fs.attributes(in.NodeId, out)
+}
+
+func (fs *fileSystem) setTimes(in *fuse.SetAttrIn, at string) error {
+	timestamp := func(t time.Time, ok bool) *unix.StatxTimestamp {
+		if !ok {
+			return nil
+		}
+		return &unix.StatxTimestamp{Sec: t.Unix(), Nsec: uint32(t.Nanosecond())}
+	}
+	const now = fuse.FATTR_ATIME_NOW | fuse.FATTR_MTIME_NOW
+	return fs.files.SetTimes(int(in.Pid), at, timestamp(in.GetATime()), timestamp(in.GetMTime()), in.Valid&now == now)
+}
+
+// StatFs implements fuse.RawFileSystem. What programs see of it, a host answers.
+func (fs *fileSystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	out.Bsize, out.Frsize, out.NameLen = 4096, 4096, 255
+	return fuse.OK
+}
+
+// GetXAttr implements fuse.RawFileSystem. No virtual file has an attribute.
+func (fs *fileSystem) GetXAttr(_ <-chan struct{}, _ *fuse.InHeader, name string, _ []byte) (uint32, fuse.Status) {
+	if !strings.Contains(name, ".") {
+		return 0, fuse.Status(unix.EOPNOTSUPP)
+	}
+	return 0, fuse.ENODATA
+}
+
+// ListXAttr implements fuse.RawFileSystem.
+func (fs *fileSystem) ListXAttr(<-chan struct{}, *fuse.InHeader, []byte) (uint32, fuse.Status) {
+	return 0, fuse.OK
+}
+
+// SetXAttr implements fuse.RawFileSystem.
+func (fs *fileSystem) SetXAttr(<-chan struct{}, *fuse.SetXAttrIn, string, []byte) fuse.Status {
+	return fuse.Status(unix.EOPNOTSUPP)
+}
+
+// RemoveXAttr implements fuse.RawFileSystem.
+func (fs *fileSystem) RemoveXAttr(<-chan struct{}, *fuse.InHeader, string) fuse.Status {
+	return fuse.Status(unix.EOPNOTSUPP)
+}
+
+// Readlink implements fuse.RawFileSystem.
+func (fs *fileSystem) Readlink(_ <-chan struct{}, header *fuse.InHeader) ([]byte, fuse.Status) {
+	target, err := fs.files.Readlink(fs.path(header.NodeId))
+	return []byte(target), status(err)
+}
+
+// Access implements fuse.RawFileSystem.
+func (fs *fileSystem) Access(_ <-chan struct{}, in *fuse.AccessIn) fuse.Status {
+	return status(fs.files.Access(int(in.Pid), fs.path(in.NodeId), in.Mask))
+}
+
+// Open implements fuse.RawFileSystem.
+func (fs *fileSystem) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	f, err := fs.files.Open(int(in.Pid), fs.path(in.NodeId), int(in.Flags))
+	if err != nil {
+		return status(err)
+	}
+	out.Fh = fs.open(&handle{OpenFile: f})
+	out.OpenFlags = fuse.FOPEN_DIRECT_IO | fuse.FOPEN_NOFLUSH
+	return fuse.OK
+}
+
+func (fs *fileSystem) open(h *handle) uint64 {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.last++
+	fs.handles[fs.last] = h
+	return fs.last
+}
+
+func (fs *fileSystem) handle(id uint64) *handle {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.handles[id]
+}
+
+func (fs *fileSystem) release(id uint64) {
+	fs.mu.Lock()
+	h := fs.handles[id]
+	delete(fs.handles, id)
+	fs.mu.Unlock()
+	if h != nil {
+		h.Close()
+	}
+}
+
+// Read implements fuse.RawFileSystem.
+func (fs *fileSystem) Read(_ <-chan struct{}, in *fuse.ReadIn, _ []byte) (fuse.ReadResult, fuse.Status) {
+	h := fs.handle(in.Fh)
+	if h == nil {
+		return nil, fuse.EBADF
+	}
+	size := uint64(len(h.Content))
+	from := min(in.Offset, size)
+	return fuse.ReadResultData([]byte(h.Content[from:min(from+uint64(in.Size), size)])), fuse.OK
+}
+
+// Write implements fuse.RawFileSystem.
+func (fs *fileSystem) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
+	h := fs.handle(in.Fh)
+	if h == nil || h.Store == nil {
+		return 0, fuse.EBADF
+	}
+	data = data[:min(len(data), maxStored)]
+	if err := h.Store(string(data)); err != nil {
+		return 0, status(err)
+	}
+	return uint32(len(data)), fuse.OK
+}
+
+// maxStored bounds the data of one write, as the page of a sysfs file does.
+const maxStored = 4096
+
+// Writev implements fuse.RawFileSystem.
+func (fs *fileSystem) Writev(<-chan struct{}, *fuse.WriteIn, [][]byte) (uint32, fuse.Status) {
+	return 0, fuse.ENOSYS
+}
+
+// Release implements fuse.RawFileSystem.
+func (fs *fileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) { fs.release(in.Fh) }
+
+// Flush implements fuse.RawFileSystem.
+func (fs *fileSystem) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.OK }
+
+// Fsync implements fuse.RawFileSystem. Files of sysfs have nothing to write back.
+func (fs *fileSystem) Fsync(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.EINVAL }
+
+// OpenDir implements fuse.RawFileSystem.
+func (fs *fileSystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	at := fs.path(in.NodeId)
+	closed, err := fs.files.OpenDir(int(in.Pid), at)
+	if err != nil {
+		return status(err)
+	}
+	out.Fh = fs.open(&handle{OpenFile: host.OpenFile{Close: closed}})
+	return fuse.OK
+}
+
+// ReadDir implements fuse.RawFileSystem. A read from the beginning lists the
+// directory as it is then.
+func (fs *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	h := fs.handle(in.Fh)
+	if h == nil {
+		return fuse.EBADF
+	}
+	at := fs.path(in.NodeId)
+	fs.mu.Lock()
+	entries := h.entries
+	fs.mu.Unlock()
+	if in.Offset == 0 || entries == nil {
+		real, err := fs.files.Entries(at)
+		if err != nil {
+			return status(err)
+		}
+		entries = append([]host.VirtualEntry{{Name: ".", Mode: unix.S_IFDIR}, {Name: "..", Mode: unix.S_IFDIR}}, real...)
+		fs.mu.Lock()
+		h.entries = entries
+		fs.mu.Unlock()
+	}
+	for i := min(in.Offset, uint64(len(entries))); i < uint64(len(entries)); i++ {
+		e := fuse.DirEntry{Name: entries[i].Name, Mode: entries[i].Mode, Off: i + 1}
+		if e.Name != "." && e.Name != ".." {
+			if st, err := fs.files.Stat(path.Join(at, e.Name)); err == nil {
+				e.Ino = st.Ino
+			}
+		}
+		if !out.AddDirEntry(e) {
+			break
+		}
+	}
+	return fuse.OK
+}
+
+// ReleaseDir implements fuse.RawFileSystem.
+func (fs *fileSystem) ReleaseDir(in *fuse.ReleaseIn) { fs.release(in.Fh) }
+
+// FsyncDir implements fuse.RawFileSystem.
+func (fs *fileSystem) FsyncDir(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.OK }
