@@ -246,7 +246,11 @@ func (c *call) resume(x *thread.Tracee, result int64) error {
 func (c *call) release(errno unix.Errno) error { return c.listener.Fail(c.n.ID, errno) }
 
 func (c *call) injected(err error) {
-	if err != nil && !errors.Is(err, unix.ESRCH) { // ESRCH: it was killed
+	switch {
+	case err == nil, errors.Is(err, unix.ESRCH): // it was killed
+	case errors.Is(err, thread.ErrNotRun): // a program can stop its own threads
+		c.host.log.Info("host: a thread did not run a system call in time", "call", c.name, "tid", c.n.PID, "err", err)
+	default:
 		c.host.log.Error("host: a thread could not be made to run a system call", "call", c.name, "tid", c.n.PID, "err", err)
 	}
 }

@@ -37,9 +37,9 @@ const errRestart = unix.Errno(513)
 // make the call again by itself.
 var ErrMoved = errors.New("thread: the thread has left its system call; it will make it again")
 
-// errNotRun reports that the thread did not run an injected call in time, or ran
+// ErrNotRun reports that the thread did not run an injected call in time, or ran
 // another one. The program sees EINTR.
-var errNotRun = errors.New("thread: the thread does not run the call that it was given")
+var ErrNotRun = errors.New("thread: the thread does not run the call that it was given")
 
 // Trace attaches to the thread, which runs on. EPERM when a debugger or strace
 // traces it, or when we may not.
@@ -153,18 +153,18 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 	}
 	err := x.run(1) // to the entry
 	if err == nil && !x.makes(regs) {
-		err = errNotRun
+		err = ErrNotRun
 	}
 	if err == nil {
 		err = x.run(1) // to the exit
 	}
 	switch {
-	case err == errNotRun:
+	case err == ErrNotRun:
 		x.saved.finish(-int64(unix.EINTR))
 		if err := setRegs(x.id, &x.saved); err != nil {
 			return 0, x.lost(err)
 		}
-		return 0, x.abandon(errNotRun)
+		return 0, x.abandon(ErrNotRun)
 	case err != nil:
 		return 0, err
 	}
@@ -175,7 +175,7 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 }
 
 // run lets the stopped thread run until it has stopped at the entry or the exit
-// of a system call n times. errNotRun when it was stopped before; the thread is
+// of a system call n times. ErrNotRun when it was stopped before; the thread is
 // not released then.
 func (x *Tracee) run(n int) error {
 	signal := 0
@@ -196,7 +196,7 @@ func (x *Tracee) run(n int) error {
 			// now and follows the others when it is released.
 		case status.StopSignal() == unix.SIGSTOP && x.alarm.hasRung():
 			x.halted = true
-			return errNotRun
+			return ErrNotRun
 		default:
 			signal = int(status.StopSignal()) // SIGSTOP cannot be blocked
 		}

@@ -199,7 +199,7 @@ func (x *Tracee) leavesCall() bool {
 func (x *Tracee) skipCall() error {
 	run := func() error {
 		err := x.run(1)
-		if err == errNotRun {
+		if err == ErrNotRun {
 			return x.abandon(err)
 		}
 		return err
@@ -278,7 +278,7 @@ func (r *relay) passCall() error {
 		}
 		_ = isEventStop(status) || r.isOwnStop(status)
 	}
-	return r.x.lost(errNotRun)
+	return r.x.lost(ErrNotRun)
 }
 
 // release lets the thread go on as the debugger wants it, whose own thread then
