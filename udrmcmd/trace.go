@@ -32,7 +32,7 @@ func startTrace(name string) (tracer drm.Tracer, end func() error, err error) {
 // traceCmd records and presents traces.
 type traceCmd struct {
 	machineFlag
-	View  string   `arg:"" enum:"show,chrome,diff,coverage,stats,start,stop" help:"What to do. show prints each call; chrome the same for ui.perfetto.dev; diff how the second trace differs from the first; coverage which requests, errors, properties and formats there are; stats how often each request was sent and how long it took. start begins to record a trace of a running machine, and stop ends it."`
+	View  string   `arg:"" enum:"show,chrome,diff,coverage,stats,start,stop" help:"What to do. show prints each call; chrome the same for ui.perfetto.dev; diff how the second trace differs from the first; coverage which requests, errors, properties and formats there are; stats how often each request was sent and how long it took. start FILE begins to record a trace of a running machine, and stop FILE ends it."`
 	Files []string `arg:"" help:"Traces: two for diff, any number for coverage, one for the others. start - writes to the standard output until the machine ends."`
 }
 
