@@ -144,10 +144,12 @@ func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 	if err != nil {
 		return err
 	}
+	if len(m.covered) == 0 { // no program runs yet, so no worker reads it
+		h.dev = dev
+	}
 	for _, c := range covers {
 		m.covered[c.Path] = true
 	}
-	h.dev = dev
 	return nil
 }
 
