@@ -7,13 +7,16 @@ import (
 )
 
 // A Kobject is an object of the class in sysfs: a node of a device, or a
-// connector of it. Its fields do not change once it is added.
+// connector of it; or one of another class, such as fb0 of the class graphics.
+// Its fields do not change once it is added.
 type Kobject struct {
 	Name          string
-	DevType       string      // "drm_minor" or "drm_connector"
+	Class         string      // "" stands for "drm"
+	DevType       string      // "drm_minor" or "drm_connector"; "" for other classes
 	Parent        *bus.Device // the device below which it appears
-	ParentKobject *Kobject    // the node that a connector belongs to, nil for nodes
-	Minor         *Minor      // nil for connectors
+	ParentKobject *Kobject    // the node that a connector belongs to, nil for others
+	Minor         *Minor      // nil for all but nodes of DRM
+	Chardev       *Chardev    // the device below /dev of an object of another class
 	Attrs         []Attr
 }
 

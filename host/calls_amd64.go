@@ -72,6 +72,9 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: dmaHeapMagic << 8},
 	}},
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: fbdevMagic << 8},
+	}},
 	// Mappings at the offsets that package drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", handle: (*call).mmap, conds: []seccomp.Cond{
 		{Arg: 5, High: true, Op: seccomp.AtLeast, Value: fakeOffsetMin >> 32},

@@ -138,6 +138,7 @@ type Host struct {
 	perms      *perms
 	shadow     *shadow.Dirs
 	snapshots  *snapshot.Set
+	chardevs   chardevs
 	monitors   *udev.Monitors
 	tree       atomic.Pointer[vfs.Tree]
 	seen       sync.Map // *drm.Kobject, *bus.Device → when it was first seen, a time.Duration
@@ -263,6 +264,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 			h.classEvent(e)
 			if e.Action == "remove" {
 				h.seen.Delete(e.Kobject)
+				h.chardevs.forget(e.Kobject.Chardev)
 			}
 		})
 	})

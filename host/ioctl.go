@@ -23,6 +23,10 @@ func (c *call) ioctl() {
 		return
 	}
 	c.host.attributes.Drain(c) // earlier writes take effect first
+	if uapi.IOCType(uint32(c.arg(1))) == fbdevMagic {
+		c.chardevIoctl()
+		return
+	}
 	f := c.file(c.fd(0))
 	if f == nil {
 		c.dmaBufIoctl()

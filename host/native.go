@@ -187,5 +187,5 @@ func (c *call) foreign(link []byte) bool {
 	if inode := files.SocketInode(link); inode != 0 {
 		return h.attributes.Path(inode) == ""
 	}
-	return !snapshot.Named(link) && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link))
+	return !snapshot.Named(link) && !h.chardevs.mayHave(link) && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link))
 }

@@ -141,6 +141,8 @@ func (c *call) openNode(p place, flags int) {
 		c.fail(unix.ELOOP)
 	case n.Kind == vfs.Char && n.Open != nil:
 		c.openStream(p, flags)
+	case n.Chardev != nil:
+		c.openChardev(p, flags)
 	case n.Kind == vfs.Char:
 		minor := c.host.class.Minor(n.Minor)
 		if minor == nil {

@@ -45,7 +45,7 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 		return o
 	}
 	isSnapshot := snapshot.Named(link)
-	if !isSnapshot && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link)) {
+	if !isSnapshot && !h.chardevs.mayHave(link) && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link)) {
 		return o
 	}
 	var st unix.Stat_t
@@ -55,6 +55,8 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 	id := pollfd.IDOf(&st)
 	if isSnapshot {
 		o.path = h.snapshots.Path(link, &st)
+	} else if f, ok := h.chardevs.find(id); ok {
+		o.path = f.path
 	} else if o.path = h.shadow.Path(id); o.path == "" {
 		o.dmaBuf = gem.LookupDMABuf(&st)
 	}

@@ -145,7 +145,7 @@ func makeStat(path string, n *vfs.Node) unix.Statx_t {
 		st.Mode |= unix.S_IFCHR
 		st.Gid = videoGroup()
 		st.Rdev_major, st.Rdev_minor = drm.Major, uint32(n.Minor)
-		if n.Open != nil {
+		if n.Open != nil || n.Chardev != nil {
 			st.Rdev_major = uint32(n.Major)
 		}
 	case vfs.File:

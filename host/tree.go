@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"os/user"
 	"strconv"
@@ -59,8 +60,11 @@ func kobjectPath(k *drm.Kobject) string {
 	if k.ParentKobject != nil {
 		return kobjectPath(k.ParentKobject) + "/" + k.Name
 	}
-	return sysPath(k.Parent) + "/drm/" + k.Name
+	return sysPath(k.Parent) + "/" + kobjectClass(k) + "/" + k.Name
 }
+
+// kobjectClass returns the class of an object, which is its subsystem.
+func kobjectClass(k *drm.Kobject) string { return cmp.Or(k.Class, "drm") }
 
 func sysPath(d *bus.Device) string {
 	if path := d.Description().Path; path != "" {
@@ -145,9 +149,13 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 		}),
 	})
 	t.AddLink(dir+"/device", device)
-	t.AddLink(dir+"/subsystem", up(dir)+"class/drm")
+	class := kobjectClass(k)
+	t.AddLink(dir+"/subsystem", up(dir)+"class/"+class)
 	addPower(t, dir)
-	t.AddLink("/sys/class/drm/"+k.Name, "../.."+strings.TrimPrefix(dir, "/sys"))
+	if class != "drm" {
+		t.AddDir("/sys/class/" + class)
+	}
+	t.AddLink("/sys/class/"+class+"/"+k.Name, "../.."+strings.TrimPrefix(dir, "/sys"))
 	if k.Minor != nil && k.Minor.Type() == drm.Primary && k.Minor.Device().Driver().Kernel == drm.Linux72 {
 		t.AddLink(fmt.Sprintf("%s/drm/controlD%d", sysPath(k.Parent), controlMinors+k.Minor.Number()), k.Name)
 	}
@@ -160,6 +168,12 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 		t.AddLink("/dev/char/"+number, "../dri/"+k.Name)
 		t.AddLink("/sys/dev/char/"+number, "../.."+strings.TrimPrefix(dir, "/sys"))
 	}
+	if dev := k.Chardev; dev != nil {
+		number := fmt.Sprintf("%d:%d", dev.Major, dev.Minor)
+		t.AddChardev("/dev/"+k.Name, 0o660, dev)
+		t.AddLink("/dev/char/"+number, "../"+k.Name)
+		t.AddLink("/sys/dev/char/"+number, "../.."+strings.TrimPrefix(dir, "/sys"))
+	}
 	h.addRecord(t, k)
 }
 
@@ -170,10 +184,13 @@ const controlMinors = 64
 // addRecord adds what udev's database holds about an object.
 func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
 	record := udev.Record{Initialized: h.firstSeen(k), Properties: udevIDs(k), Tags: kobjectTags(k)}
-	id := "+drm:" + k.Name
-	if k.Minor != nil {
+	id := "+" + kobjectClass(k) + ":" + k.Name
+	switch {
+	case k.Minor != nil:
 		id = fmt.Sprintf("c%d:%d", drm.Major, k.Minor.Number())
 		record.Links = byPath(k)
+	case k.Chardev != nil:
+		id = fmt.Sprintf("c%d:%d", k.Chardev.Major, k.Chardev.Minor)
 	}
 	t.AddFile("/run/udev/data/"+id, 0o644, constant(record.String()))
 	for _, tag := range record.Tags {
@@ -185,7 +202,14 @@ func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
 // object and into its file uevent.
 func kobjectEnv(k *drm.Kobject) []string {
 	devtype := "DEVTYPE=" + k.DevType
-	if k.Minor == nil {
+	switch {
+	case k.Chardev != nil:
+		return []string{
+			fmt.Sprintf("MAJOR=%d", k.Chardev.Major),
+			fmt.Sprintf("MINOR=%d", k.Chardev.Minor),
+			"DEVNAME=" + k.Name,
+		}
+	case k.Minor == nil:
 		return []string{devtype}
 	}
 	return []string{
@@ -213,12 +237,15 @@ func udevIDs(k *drm.Kobject) []string {
 	if ids == nil {
 		return nil
 	}
-	return append(ids, "ID_FOR_SEAT=drm-"+udev.PathTag(idPath(k.Parent)))
+	return append(ids, "ID_FOR_SEAT="+kobjectClass(k)+"-"+udev.PathTag(idPath(k.Parent)))
 }
 
 // kobjectTags returns the tags that udev's rules give to an object.
 func kobjectTags(k *drm.Kobject) []string {
-	if k.Minor == nil {
+	switch {
+	case k.Class != "":
+		return []string{"seat"}
+	case k.Minor == nil:
 		return []string{"master-of-seat", "seat"}
 	}
 	return []string{"master-of-seat", "seat", "uaccess"}

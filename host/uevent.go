@@ -19,7 +19,7 @@ func (h *Host) classEvent(e drm.Uevent) {
 	h.sendEvent(&udev.Event{
 		Action:     e.Action,
 		DevPath:    strings.TrimPrefix(kobjectPath(k), "/sys"),
-		Subsystem:  "drm",
+		Subsystem:  kobjectClass(k),
 		Env:        slices.Concat(e.Env, kobjectEnv(k)),
 		Properties: h.udevProperties(k),
 		Tags:       kobjectTags(k),

@@ -14,7 +14,7 @@ import (
 )
 
 // These binaries are built once for all tests.
-var udrm, lit, bad, storm, gone, stale, seat string
+var udrm, lit, bad, storm, gone, stale, seat, fbdev string
 
 // programs maps the programs that the tests run to their Debian packages.
 var programs = map[string]string{
@@ -47,7 +47,9 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			udrm, err = build(dir, "./", raceEnabled)
 		}
-		for name, client := range map[string]*string{"lit": &lit, "bad": &bad, "storm": &storm, "gone": &gone, "stale": &stale, "seat": &seat} {
+		for name, client := range map[string]*string{
+			"lit": &lit, "bad": &bad, "storm": &storm, "gone": &gone, "stale": &stale, "seat": &seat, "fbdev": &fbdev,
+		} {
 			if err == nil {
 				*client, err = build(dir, "../../internal/testprogs/"+name, false)
 			}

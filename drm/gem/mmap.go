@@ -54,3 +54,10 @@ func (m *Manager) Mmap(dev *drm.RegisteredDevice, f *drm.File, offset, length ui
 	}
 	return drm.Mapping{FD: o.fd, Offset: int64(o.base), Release: o.Put}, true, nil
 }
+
+// Mapping returns the memory of the object for a client that has no handle of
+// it.
+func (o *Object) Mapping() drm.Mapping {
+	o.Get()
+	return drm.Mapping{FD: o.fd, Offset: int64(o.base), Release: o.Put}
+}

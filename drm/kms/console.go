@@ -1,9 +1,10 @@
 package kms
 
 import (
-	"errors"
 	"slices"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/fourcc"
@@ -13,10 +14,11 @@ import (
 
 // A console is a client inside the kernel, as fbcon and the fbdev emulation are:
 // it shows a framebuffer on all connectors while no other client is master. Its
-// framebuffer is black.
+// framebuffer is black until a program draws through /dev/fb0.
 type console struct {
-	mu sync.Mutex // held during a commit of the console; before ModeConfig.mu
-	fb *Framebuffer
+	mu    sync.Mutex // held during a commit of the console; before ModeConfig.mu
+	fb    *Framebuffer
+	fbdev *fbdev // of fb; nil as long as fb is
 	// ended: the device is unplugged, and the framebuffer released.
 	ended bool
 }
@@ -31,25 +33,43 @@ type output struct {
 	crtc      *CRTC // nil: all CRTCs that can feed it are taken
 }
 
-// errMaster says that another client is master.
-var errMaster = errors.New("kms: the console waits for the master")
-
 // restoreConsole lights the connectors, unless a client is master. The first
-// call with a monitor makes the framebuffer, and fixes its size
+// call with a monitor makes the framebuffer, which fixes its size, and /dev/fb0
 // (drm_client_modeset_commit). What cannot be lit stays dark, as in the kernel.
 func (m *ModeConfig) restoreConsole(dev *drm.RegisteredDevice) {
 	if !m.config.Console {
 		return
 	}
+	if f := m.lightConsole(dev); f != nil {
+		f.publish(dev)
+	}
+}
+
+// lightConsole is restoreConsole without fbdev: it returns the one that has to be
+// published, or nil.
+func (m *ModeConfig) lightConsole(dev *drm.RegisteredDevice) (made *fbdev) {
 	m.console.mu.Lock()
 	defer m.console.mu.Unlock()
-	if m.console.ended || m.console.fb == nil && !m.makeConsoleFB(m.consoleOutputs()) {
-		return
+	if m.console.ended {
+		return nil
 	}
-	fb := m.console.fb
-	_ = m.commit(dev, commitOptions{unsynced: true}, func(a *AtomicState) error {
+	if m.console.fb == nil {
+		if !m.makeConsoleFB(m.consoleOutputs()) {
+			return nil
+		}
+		made = m.console.fbdev
+	}
+	_ = m.showConsole(dev, true)
+	return made
+}
+
+// showConsole shows the framebuffer, or switches the displays off and keeps it.
+// EBUSY if a client is master. The caller holds console.mu.
+func (m *ModeConfig) showConsole(dev *drm.RegisteredDevice, active bool) error {
+	fb, at := m.console.fb, &m.console.fbdev.screen
+	return m.commit(dev, commitOptions{unsynced: true}, func(a *AtomicState) error {
 		if dev.HasMaster() {
-			return errMaster
+			return errHasMaster
 		}
 		outputs := m.consoleOutputs() // with ModeConfig.mu held: no connector goes meanwhile
 		for _, p := range m.planes {
@@ -63,20 +83,29 @@ func (m *ModeConfig) restoreConsole(dev *drm.RegisteredDevice) {
 			if i < 0 {
 				a.setConfig(c, nil, nil, 0, 0, nil)
 			} else {
-				a.setConfig(c, &outputs[i].mode, fb, 0, 0, []*Connector{outputs[i].connector})
+				a.setConfig(c, &outputs[i].mode, fb, at.XOffset, at.YOffset, []*Connector{outputs[i].connector})
+				a.crtc(c).Active = active
 			}
 		}
 		return nil
 	})
 }
 
+// errHasMaster refuses what the console and fbdev want to show.
+var errHasMaster = refuse(unix.EBUSY, "another client is the master of the card, so the console is not shown")
+
 // makeConsoleFB makes the framebuffer, as large as the largest mode, and reports
 // whether it could.
 func (m *ModeConfig) makeConsoleFB(outputs []output) bool {
 	var width, height uint32
+	var visible struct{ width, height uint32 } // on each monitor
 	for i := range outputs {
 		w, h := outputs[i].mode.Size()
 		width, height = max(width, w), max(height, h)
+		if i == 0 {
+			visible.width, visible.height = w, h
+		}
+		visible.width, visible.height = min(visible.width, w), min(visible.height, h)
 	}
 	if width == 0 || !m.anyPlaneSupports(consoleFormat, uapi.FormatModLinear) {
 		return false
@@ -94,12 +123,19 @@ func (m *ModeConfig) makeConsoleFB(outputs []output) bool {
 	fb := &Framebuffer{width: width, height: height, format: format, comm: "[fbcon]"}
 	fb.buffers[0], fb.pitches[0] = buffer, pitch
 	m.objects.add(&fb.objectBase, fb)
-	m.console.fb = fb
+	m.console.fb, m.console.fbdev = fb, newFbdev(m, fb, visible.width, visible.height)
 	return true
 }
 
-// endConsole releases the framebuffer of an unplugged device.
-func (m *ModeConfig) endConsole() {
+// endConsole removes /dev/fb0 and releases the framebuffer of an unplugged
+// device.
+func (m *ModeConfig) endConsole(dev *drm.Device) {
+	m.console.mu.Lock()
+	f := m.console.fbdev
+	m.console.mu.Unlock()
+	if f != nil {
+		f.withdraw(dev)
+	}
 	m.console.mu.Lock()
 	defer m.console.mu.Unlock()
 	m.console.ended = true

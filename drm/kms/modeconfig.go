@@ -36,7 +36,8 @@ type Config struct {
 
 	// Console has the device lit while no client is master, as the kernel's
 	// console does: when it is registered, at a hot-plug, and when the last file
-	// is closed. The picture is black, and has the preferred mode.
+	// is closed. The picture has the preferred mode. It is black until a program
+	// draws on it through /dev/fb0, which the device has then.
 	Console bool
 }
 
@@ -251,15 +252,16 @@ func (m *ModeConfig) Unplug(*drm.Device) {
 	}
 }
 
-// Unregister implements [drm.RegisterPart]. It removes the connectors from sysfs.
+// Unregister implements [drm.RegisterPart]. It removes /dev/fb0, and the
+// connectors from sysfs.
 func (m *ModeConfig) Unregister(dev *drm.Device) {
+	m.endConsole(dev)
 	for _, c := range m.Connectors() {
 		c.unregister(dev)
 	}
 	if m.inUse.Load() {
 		m.unnamed.Do(func() { m.unnameConnectors(dev.Class()) })
 	}
-	m.endConsole()
 	m.fileMu.Lock()
 	m.unregistered = true
 	m.fileMu.Unlock()

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -387,7 +388,7 @@ const sleepLimit = 3 * time.Second
 // sleep waits until a vblank reaches sequence, the CRTC is switched off or the
 // device is unplugged. It returns the vblank of that moment. Errors: EBUSY
 // after sleepLimit, EINTR if the request is interrupted.
-func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uint64) (vblankTime, error) {
+func (v *vblank) sleep(ctx context.Context, dev *drm.RegisteredDevice, sequence uint64) (vblankTime, error) {
 	type result struct {
 		now vblankTime
 		err error
@@ -413,9 +414,9 @@ func (v *vblank) sleep(dev *drm.RegisteredDevice, req *drm.Request, sequence uin
 	select {
 	case r := <-ended:
 		return r.now, r.err
-	case <-req.Context().Done():
+	case <-ctx.Done():
 	}
-	if !unplugged(req.Context()) { // Unplug ends all waits
+	if !unplugged(ctx) { // Unplug ends all waits
 		fail(unix.EINTR)
 	}
 	r := <-ended

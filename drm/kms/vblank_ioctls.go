@@ -59,7 +59,7 @@ func (m *ModeConfig) waitVblank(dev *drm.RegisteredDevice, req *drm.Request, arg
 	if sequence != now.count {
 		// If it is interrupted, the client repeats the request with what arg
 		// says now: for the same vblank.
-		if now, err = v.sleep(dev, req, sequence); errors.Is(err, unix.EINTR) {
+		if now, err = v.sleep(req.Context(), dev, sequence); errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

@@ -25,8 +25,9 @@ type Node struct {
 	Perm   uint32 // permission bits
 	Target string // Link: what it says
 	Minor  int    // Char: with Open nil, a node of a card
-	Major  int    // Char with Open
+	Major  int    // Char that is none
 	Content
+	Chardev *drm.Chardev // Char that is neither
 
 	own      bool // Dir: hides what is really there
 	hides    func(name string) bool
@@ -96,6 +97,11 @@ func (t *Tree) AddChar(path string, perm uint32, minor int) {
 // AddDevice adds a character device that open serves.
 func (t *Tree) AddDevice(path string, perm uint32, major, minor int, open func(drm.EventSink) (io.Closer, error)) {
 	t.add(path, &Node{Kind: Char, Perm: perm, Major: major, Minor: minor, Content: Content{Open: open}})
+}
+
+// AddChardev adds a character device that dev serves.
+func (t *Tree) AddChardev(path string, perm uint32, dev *drm.Chardev) {
+	t.add(path, &Node{Kind: Char, Perm: perm, Major: dev.Major, Minor: dev.Minor, Chardev: dev})
 }
 
 // Hide hides real entries of a directory that only adds.

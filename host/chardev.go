@@ -1,0 +1,139 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/host/internal/vfs"
+	"github.com/udrm/udrm/internal/pollfd"
+)
+
+// A drm.Chardev is opened as the memfd that holds its content. So the kernel
+// reads, writes, seeks and maps it, and only ioctls and questions about the
+// descriptor are served here. The kernel does not tell when it is closed.
+
+// fbdevMagic is the type of the requests of linux/fb.h.
+const fbdevMagic = 'F'
+
+// chardevs are the character devices that programs have opened, by the memfd of
+// their content. The kernel never reuses the inode of a memfd. The zero value is
+// empty.
+type chardevs struct {
+	mu    sync.Mutex
+	known map[pollfd.ID]chardevFile
+}
+
+// A chardevFile is an open character device. It is a type for [drm.Class.Ioctl].
+type chardevFile struct {
+	path string
+	dev  *drm.Chardev // nil when it is removed
+}
+
+// Ioctl serves one request.
+func (f chardevFile) Ioctl(ctx context.Context, caller drm.Caller, cmd uint32, arg uint64) error {
+	if f.dev == nil {
+		return fmt.Errorf("host: request %#x on %s: the device is removed: %w", cmd, f.path, unix.ENODEV)
+	}
+	return f.dev.Ioctl(ctx, caller, cmd, arg)
+}
+
+func (s *chardevs) add(id pollfd.ID, f chardevFile) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil {
+		s.known = make(map[pollfd.ID]chardevFile)
+	}
+	s.known[id] = f
+}
+
+// mayHave reports whether a link of /proc may be that of a character device. find
+// decides.
+func (s *chardevs) mayHave(link []byte) bool {
+	if !bytes.HasPrefix(link, []byte("/memfd:")) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.known) > 0
+}
+
+func (s *chardevs) find(id pollfd.ID) (f chardevFile, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok = s.known[id]
+	return f, ok
+}
+
+// forget notes that a device is removed: requests on its open files fail from
+// then on.
+func (s *chardevs) forget(dev *drm.Chardev) {
+	if dev == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, f := range s.known {
+		if f.dev == dev {
+			s.known[id] = chardevFile{path: f.path}
+		}
+	}
+}
+
+// openChardev gives the program the content of a character device.
+func (c *call) openChardev(p place, flags int) {
+	fd, err := c.host.openChardev(p.Path, p.Node, flags)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.retFD(fd, flags&unix.O_CLOEXEC != 0)
+}
+
+func (h *Host) openChardev(path string, n *vfs.Node, flags int) (fd int, err error) {
+	m, err := n.Chardev.Memory()
+	if err != nil {
+		return -1, err
+	}
+	defer m.Release()
+	var st unix.Stat_t
+	if err := unix.Fstat(m.FD, &st); err != nil {
+		return -1, err
+	}
+	fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", m.FD), flags&unix.O_ACCMODE|unix.O_CLOEXEC, 0)
+	if err == nil {
+		h.chardevs.add(pollfd.IDOf(&st), chardevFile{path, n.Chardev})
+	}
+	return fd, err
+}
+
+// chardevIoctl serves a request on a character device.
+func (c *call) chardevIoctl() {
+	link, err := c.tid().FD(int(c.fd(0)), c.linkBuf[:])
+	if err != nil || !c.host.chardevs.mayHave(link) {
+		c.proceed()
+		return
+	}
+	var st unix.Stat_t
+	if c.tid().IdentifyFD(c.fd(0), &st) != nil {
+		c.proceed()
+		return
+	}
+	f, ok := c.host.chardevs.find(pollfd.IDOf(&st))
+	if !ok {
+		c.proceed()
+		return
+	}
+	r := c.request()
+	err = c.host.class.Ioctl(r, f, r, uint32(c.arg(1)), c.arg(2))
+	r.end()
+	if err != nil {
+		c.fail(drm.Errno(err))
+		return
+	}
+	c.ret(0)
+}
