@@ -10,6 +10,8 @@ require github.com/coder/websocket v1.8.14
 
 require github.com/hanwen/go-fuse/v2 v2.12.1 // indirect
 
+require github.com/godbus/dbus/v5 v5.2.4
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/anishathalye/porcupine v1.3.1

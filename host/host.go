@@ -55,6 +55,9 @@ type Options struct {
 	// its own, can be taken for an orphan: that code may not learn its status.
 	AdoptOrphans bool
 
+	// Files are further virtual files, by path, with what they show at each open.
+	Files map[string]func() string
+
 	// EveryRoot shows the devices also to programs whose /dev is not that of
 	// this process, such as those in a chroot or a container. Without it they
 	// see no devices, unless that /dev is a bind mount.
@@ -173,6 +176,7 @@ type Host struct {
 
 	configfs    *configfs.FS // nil: none
 	configItems configItems
+	extra       map[string]func() string
 
 	unsubscribe []func()
 
@@ -192,6 +196,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		buses: make(map[*bus.Bus]struct{}),
 
 		configfs:  opts.Configfs,
+		extra:     opts.Files,
 		everyRoot: opts.EveryRoot,
 		everyUser: opts.EveryUser,
 		marker:    opts.Marker,

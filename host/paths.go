@@ -317,6 +317,7 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 	case bytes.HasPrefix(p, []byte("/dev")):
 	case bytes.HasPrefix(p, []byte("/run/udev")), bytes.HasPrefix(p, []byte("/var/run/udev")), bytes.HasPrefix(p, []byte("/run/modprobe.d")):
 		return true
+	case bytes.HasPrefix(p, []byte("/run/systemd")):
 	case bytes.HasPrefix(p, []byte("/proc/")):
 		return bytes.Contains(p, []byte("/fd/")) || bytes.Contains(p, []byte("/cwd"))
 	default:

@@ -20,7 +20,7 @@ import (
 // program has closed the last of them.
 type SeatDevice struct {
 	host   *Host
-	node   *drm.File
+	file   *files.File
 	caller seatCaller
 }
 
@@ -61,14 +61,18 @@ func (h *Host) OpenForSeat(path string, pid int) (fd int, d *SeatDevice, err err
 		return refuse("the descriptor was lost", unix.EIO)
 	}
 	defer file.Put()
-	return fd, &SeatDevice{host: h, node: file.Node(), caller: c}, nil
+	return fd, &SeatDevice{host: h, file: file, caller: c}, nil
 }
+
+// Descriptor returns another descriptor of the open node. The caller passes it on
+// and closes it. EBADF if the program has closed the node.
+func (d *SeatDevice) Descriptor() (fd int, err error) { return d.file.OpenAgain() }
 
 // SetMaster makes the node the master of its card. EBUSY if another one is. A
 // render node has no master, and SetMaster does nothing.
 func (d *SeatDevice) SetMaster() error {
 	d.host.files.Drain(d.caller) // the master may have been closed just now
-	d.host.files.AwaitMaster(d.caller, d.node.Device())
+	d.host.files.AwaitMaster(d.caller, d.file.Node().Device())
 	return d.request(uapi.IoctlSetMaster)
 }
 
@@ -77,10 +81,11 @@ func (d *SeatDevice) SetMaster() error {
 func (d *SeatDevice) DropMaster() error { return d.request(uapi.IoctlDropMaster) }
 
 func (d *SeatDevice) request(cmd uint32) error {
-	if d.node.Minor().Type() != drm.Primary {
+	node := d.file.Node()
+	if node.Minor().Type() != drm.Primary {
 		return nil
 	}
-	return d.node.Ioctl(context.Background(), d.caller, cmd, 0)
+	return node.Ioctl(context.Background(), d.caller, cmd, 0)
 }
 
 // noRealLinks are the files of the machine for the path of a seat's device: none

@@ -52,6 +52,9 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	}
 	addDebugfs(t, devices)
 	h.addConfigfs(t)
+	for path, show := range h.extra {
+		t.AddFile(path, 0o644, show)
+	}
 	return t
 }
 

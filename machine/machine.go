@@ -131,18 +131,19 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 		files = fusefs.Serve
 	}
 	var err error
+	if opts.Seat {
+		if m.seating, err = m.newSeating(); err != nil {
+			m.clock.end()
+			return nil, fmt.Errorf("machine: %w", err)
+		}
+	}
 	if m.host, err = host.New(m.class, host.Options{
 		Configfs: m.newConfigfs(cards), Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
-		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: files,
+		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: files, Files: m.seating.files(),
 	}); err != nil {
 		m.clock.end()
-		return nil, err
-	}
-	if opts.Seat {
-		if m.seating, err = m.newSeating(); err != nil {
-			return nil, errors.Join(fmt.Errorf("machine: %w", err), m.Close(context.Background()))
-		}
+		return nil, errors.Join(err, m.seating.close())
 	}
 	for _, c := range m.Cards() {
 		if !c.description.Enabled {

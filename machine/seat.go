@@ -5,14 +5,16 @@ import (
 	"sync"
 
 	"github.com/udrm/udrm/seat"
+	"github.com/udrm/udrm/seat/login1"
 	"github.com/udrm/udrm/seat/seatd"
 )
 
 // A seating is the seat of a machine, and what serves it to programs.
 type seating struct {
-	seat  *seat.Seat
-	dir   *seat.Directory
-	seatd *seatd.Server
+	seat   *seat.Seat
+	dir    *seat.Directory
+	seatd  *seatd.Server
+	login1 *login1.Server
 
 	once sync.Once // for close
 	err  error
@@ -30,6 +32,10 @@ func (m *Machine) newSeating() (*seating, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	s.seatd = seatd.Serve(socket, s.seat, m.log)
+	if socket, err = dir.Listen(); err != nil {
+		return nil, errors.Join(err, s.seatd.Close(), dir.Close())
+	}
+	s.login1 = login1.Serve(socket, s.seat, m.log)
 	return s, nil
 }
 
@@ -54,7 +60,15 @@ func (s *seating) environ() []string {
 	if s == nil {
 		return nil
 	}
-	return s.seatd.Environ()
+	return append(s.seatd.Environ(), s.login1.Environ()...)
+}
+
+// files returns the virtual files of the seat, by path.
+func (s *seating) files() map[string]func() string {
+	if s == nil {
+		return nil
+	}
+	return s.login1.Files()
 }
 
 // close ends the sessions and removes the sockets. It may be called again.
@@ -62,6 +76,6 @@ func (s *seating) close() error {
 	if s == nil {
 		return nil
 	}
-	s.once.Do(func() { s.err = errors.Join(s.seatd.Close(), s.dir.Close()) })
+	s.once.Do(func() { s.err = errors.Join(s.seatd.Close(), s.login1.Close(), s.dir.Close()) })
 	return s.err
 }

@@ -12,7 +12,8 @@
 // nothing runs. [Seat.Pause] switches to such a terminal, and [Seat.Resume]
 // switches back. So a test can do what a person does with Ctrl+Alt+F2.
 //
-// Package seatd serves the protocol of seatd and libseat to programs.
+// Packages seatd and login1 serve a seat to programs: by the protocol of seatd and
+// libseat, and by that of logind.
 //
 // # Lock order
 //

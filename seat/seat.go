@@ -24,6 +24,9 @@ const Name = "seat0"
 type Device interface {
 	SetMaster() error
 	DropMaster() error
+	// Descriptor returns another descriptor of the open node. The caller passes
+	// it on and closes it.
+	Descriptor() (fd int, err error)
 }
 
 // An Opener opens the node at path for a session of the process pid. The caller
@@ -202,7 +205,7 @@ func (s *Seat) pause() {
 		return
 	}
 	s.away = true
-	if s.next == nil {
+	if s.next == nil && s.active != nil && s.active.state != closed {
 		s.next = s.active
 	}
 	s.disable()
@@ -337,12 +340,25 @@ func (c *Session) Switch(number int) error {
 	return nil
 }
 
-// OpenDevice opens the node of a card for the session. The caller passes the
-// descriptor fd on to the client and closes it. EPERM unless the session is
+// An Opened is a device that a session has just opened.
+type Opened struct {
+	Device
+	FD     int   // the caller passes it on to the client and closes it
+	ID     int32 // for [Session.CloseDevice]
+	Active bool  // the session is active
+}
+
+// OpenDevice opens the node of a card for an active session. EPERM unless it is
 // active, EMFILE if it has too many devices.
-func (c *Session) OpenDevice(path string) (fd int, id int32, err error) {
-	if err := c.beginOpen(path); err != nil {
-		return -1, 0, err
+func (c *Session) OpenDevice(path string) (Opened, error) { return c.openDevice(path, true) }
+
+// TakeDevice is OpenDevice for a session that need not be active. Its device is
+// not the master of the card until it is.
+func (c *Session) TakeDevice(path string) (Opened, error) { return c.openDevice(path, false) }
+
+func (c *Session) openDevice(path string, needsActive bool) (Opened, error) {
+	if err := c.beginOpen(path, needsActive); err != nil {
+		return Opened{}, err
 	}
 	s := c.seat
 	fd, opened, err := s.open(path, c.pid)
@@ -350,10 +366,10 @@ func (c *Session) OpenDevice(path string) (fd int, id int32, err error) {
 	defer s.mu.Unlock()
 	c.opening--
 	if err != nil {
-		return -1, 0, err
+		return Opened{}, err
 	}
 	d := &device{opened, path}
-	id = 1
+	id := int32(1)
 	for other := range c.devices {
 		id = max(id, other+1)
 	}
@@ -373,17 +389,17 @@ func (c *Session) OpenDevice(path string) (fd int, id int32, err error) {
 	}
 	if c.state == closed {
 		_ = unix.Close(fd)
-		return -1, 0, fmt.Errorf("seat: opening %q: session %d has ended: %w", path, c.number, unix.EPERM)
+		return Opened{}, fmt.Errorf("seat: opening %q: session %d has ended: %w", path, c.number, unix.EPERM)
 	}
 	s.log.Debug(fmt.Sprintf("seat: session %d has %s open as device %d", c.number, path, id))
-	return fd, id, nil
+	return Opened{Device: opened, FD: fd, ID: id, Active: c.state == active}, nil
 }
 
-func (c *Session) beginOpen(path string) error {
+func (c *Session) beginOpen(path string, needsActive bool) error {
 	c.seat.mu.Lock()
 	defer c.seat.mu.Unlock()
 	switch {
-	case c.state != active:
+	case c.state == closed, c.state != active && needsActive:
 		return fmt.Errorf("seat: opening %q: session %d is not active: %w", path, c.number, unix.EPERM)
 	case len(c.devices)+c.opening >= MaxDevices:
 		return fmt.Errorf("seat: opening %q: session %d has %d devices already: %w", path, c.number, MaxDevices, unix.EMFILE)
@@ -421,7 +437,7 @@ func (c *Session) Close() {
 	if s.next == c {
 		s.next = nil
 	}
-	s.change(c, (*Seat).take)
+	s.change(c, (*Seat).take) // before another session gets the cards
 	s.log.Info(fmt.Sprintf("seat: session %d has ended", c.number))
 	if s.active == c {
 		s.active = nil

@@ -35,6 +35,8 @@ func (c *fakeCard) SetMaster() error { return c.set(true) }
 
 func (c *fakeCard) DropMaster() error { return c.set(false) }
 
+func (c *fakeCard) Descriptor() (int, error) { return -1, unix.EBADF }
+
 func (c *fakeCard) isMaster() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,14 +86,14 @@ func newSession(t *testing.T, s *Seat, l *listener) *Session {
 
 func openCard(t *testing.T, c *Session) int32 {
 	t.Helper()
-	fd, id, err := c.OpenDevice("/dev/dri/card0")
+	o, err := c.OpenDevice("/dev/dri/card0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Close(fd); err != nil {
+	if err := unix.Close(o.FD); err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return o.ID
 }
 
 func wantErrno(t *testing.T, err error, want unix.Errno) {
@@ -114,7 +116,7 @@ func TestPause(t *testing.T) {
 	if card.isMaster() {
 		t.Error("the session is the master after Pause")
 	}
-	_, _, err := c.OpenDevice("/dev/dri/card0")
+	_, err := c.OpenDevice("/dev/dri/card0")
 	wantErrno(t, err, unix.EPERM)
 	wantErrno(t, c.Switch(2), unix.EPERM)
 	s.Resume() // before the client has answered
@@ -216,6 +218,10 @@ func TestSteerInside(t *testing.T) {
 			_ = c.Disabled()
 		}
 		c.Close()
+		s.Resume()
+		next := newSession(t, s, l)
+		openCard(t, next)
+		next.Close()
 	}
 	wantErr := CheckAction("hide")
 	if wantErr == nil || !strings.Contains(wantErr.Error(), "pause") {
@@ -251,10 +257,10 @@ func TestConcurrently(t *testing.T) {
 					return
 				}
 				c.Start()
-				if fd, id, err := c.OpenDevice("/dev/dri/card0"); err == nil {
-					_ = unix.Close(fd)
+				if o, err := c.OpenDevice("/dev/dri/card0"); err == nil {
+					_ = unix.Close(o.FD)
 					_ = c.Disabled()
-					_ = c.CloseDevice(id)
+					_ = c.CloseDevice(o.ID)
 				}
 				c.Close()
 			}
@@ -287,7 +293,7 @@ func TestLimits(t *testing.T) {
 	for range MaxDevices {
 		openCard(t, sessions[0])
 	}
-	_, _, err = sessions[0].OpenDevice("/dev/dri/card0")
+	_, err = sessions[0].OpenDevice("/dev/dri/card0")
 	wantErrno(t, err, unix.EMFILE)
 	for _, c := range sessions {
 		c.Close()

@@ -35,7 +35,7 @@ type runCmd struct {
 	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at or --on failed or was missed, or if the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
-	Seat      bool          `help:"Give the program a seat, from which compositors get the cards, as seatd does; see \"${name} help seat\"."`
+	Seat      bool          `help:"Give the program a seat, from which compositors get the cards, as of seatd and logind; see \"${name} help seat\"."`
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Files     string        `enum:"calls,mounts" default:"calls" env:"UDRM_FILES" placeholder:"HOW" help:"How programs see the files of the cards: calls answers all calls on paths; mounts mounts the files in a namespace of the programs, which makes other calls faster, takes root and is experimental. Default: ${default}."`

@@ -180,3 +180,28 @@ func TestSwaySeat(t *testing.T) {
 		t.Errorf("exit status %d\n%s%s", r.exit, r.stdout, r.stderr)
 	}
 }
+
+// TestWestonSeat starts weston, which asks logind for the card, and pauses and
+// resumes the seat.
+func TestWestonSeat(t *testing.T) {
+	script := `
+		weston --backend=drm-backend.so --use-pixman --continue-without-input --log=$XDG_RUNTIME_DIR/log & weston=$!
+		udrm wait card0 --lit --timeout 60s && udrm seat pause || { cat $XDG_RUNTIME_DIR/log; exit 1; }
+		until grep -q 'deactivating session' $XDG_RUNTIME_DIR/log; do kill -0 $weston || exit 1; sleep .01; done
+		udrm seat
+		udrm seat resume
+		until grep -q ' activating session' $XDG_RUNTIME_DIR/log; do kill -0 $weston || exit 1; sleep .01; done
+		udrm seat
+		kill $weston
+		wait $weston`
+	cmd := command(t, "run", "--seat", "--expect", "no-leaks", "--", "sh", "-c", script)
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(udrm)+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+dir)
+	r := finish(t, cmd)
+	if r.exit != 0 || !strings.Contains(r.stdout, "is inactive, has /dev/char/226:0\n") || !strings.Contains(r.stdout, "is active, has /dev/char/226:0\n") {
+		t.Errorf("exit status %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+}

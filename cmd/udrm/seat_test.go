@@ -24,7 +24,13 @@ type seatRun struct {
 
 func startSeat(t *testing.T, flags ...string) *seatRun {
 	t.Helper()
-	script := `echo "$UDRM_CONTROL"; echo "$SEATD_SOCK"; exec "$0"`
+	return startSeatBy(t, "seatd", flags...)
+}
+
+// startSeatBy starts the program with the protocol of seatd or of logind.
+func startSeatBy(t *testing.T, protocol string, flags ...string) *seatRun {
+	t.Helper()
+	script := `echo "$UDRM_CONTROL"; echo "$SEATD_SOCK"; exec "$0" ` + protocol
 	args := append(append([]string{"run", "--seat"}, flags...), "--", "sh", "-c", script, seat)
 	if os.Geteuid() == 0 {
 		args = append(append([]string{"run", "--seat"}, flags...), "--",
@@ -156,6 +162,45 @@ func TestSeat(t *testing.T) {
 	other.end(0)
 }
 
+// TestSeatLogind is TestSeat with the protocol of logind.
+func TestSeatLogind(t *testing.T) {
+	one, other := startSeatBy(t, "logind"), startSeatBy(t, "logind")
+	for _, r := range []*seatRun{one, other} {
+		r.want("enabled")
+		r.do("commit", "done")
+	}
+	one.steer("pause")
+	one.want("disabled")
+	one.do("commit", "EACCES")
+	other.do("commit", "done")
+	one.steer("resume")
+	one.want("enabled")
+	one.do("commit", "done")
+	one.do("open /dev/dri/card0", "org.freedesktop.login1.DeviceIsTaken")
+	one.do("open /dev/null", "System.Error.ENODEV")
+	one.do("open /dev/dri/card1", "ENOENT")
+	one.do("switch 0", "System.Error.EINVAL")
+	one.do("switch 2", "done")
+	one.want("disabled")
+	one.do("commit", "EACCES")
+	one.do("switch 1", "done")
+	one.want("enabled")
+	one.do("commit", "done")
+	one.end(0)
+	other.end(0)
+}
+
+// TestSeatFiles reads the files in which libsystemd finds the session.
+func TestSeatFiles(t *testing.T) {
+	script := `echo $XDG_SESSION_ID $XDG_SEAT $XDG_VTNR; udrm=$0; cd /run/systemd; grep -h ^ACTIVE= sessions/$XDG_SESSION_ID seats/$XDG_SEAT
+		"$udrm" seat pause; grep ^STATE= sessions/$XDG_SESSION_ID; grep ^DISPLAY= users/$(id -u)`
+	r := run(t, "run", "--seat", "--", "sh", "-c", script, udrm)
+	want := "udrm1 seat0 1\nACTIVE=1\nACTIVE=udrm1\nSTATE=online\nDISPLAY=udrm1\n"
+	if r.exit != 0 || r.stdout != want || r.stderr != "" {
+		t.Errorf("exit status %d, %q, %q", r.exit, r.stdout, r.stderr)
+	}
+}
+
 // TestSeatActions steers the seat at chosen events.
 func TestSeatActions(t *testing.T) {
 	r := startSeat(t, "--on", "MODE_SETCRTC#2:seat=revoke", "--on", "MODE_SETCRTC#3:seat=restore",
@@ -192,7 +237,7 @@ func TestSeatKilled(t *testing.T) {
 
 // TestWithoutSeat checks that nothing is different without --seat.
 func TestWithoutSeat(t *testing.T) {
-	r := run(t, "run", "--", "sh", "-c", `echo "<$SEATD_SOCK$LIBSEAT_BACKEND>"; exec "$0" seat pause`, udrm)
+	r := run(t, "run", "--", "sh", "-c", `echo "<$SEATD_SOCK$LIBSEAT_BACKEND$XDG_SESSION_ID>"; cat /run/systemd/sessions/udrm1 2>/dev/null; exec "$0" seat pause`, udrm)
 	if r.exit != 1 || r.stdout != "<>\n" || r.stderr != "udrm: seat pause: this machine has no seat; start it with udrm run --seat\n" {
 		t.Errorf("%+v", r)
 	}

@@ -28,7 +28,7 @@ func (c *conn) serve() {
 		c.session.Close()
 	}
 	_ = c.socket.Close()
-	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, unix.ECONNRESET) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, unix.EPIPE) {
 		c.server.log.Warn(fmt.Sprintf("seatd: the connection of process %d ends: %v", c.pid, err))
 	}
 }
@@ -106,13 +106,13 @@ func (c *conn) openSeat() (err error) {
 }
 
 func (c *conn) openDevice(path string) error {
-	fd, id, err := c.session.OpenDevice(path)
+	opened, err := c.session.OpenDevice(path)
 	if err != nil {
 		return c.refuse(err)
 	}
-	err = c.send(deviceOpenedMessage(id), fd)
+	err = c.send(deviceOpenedMessage(opened.ID), opened.FD)
 	// The client has the last descriptor: its close closes the device.
-	return errors.Join(err, unix.Close(fd))
+	return errors.Join(err, unix.Close(opened.FD))
 }
 
 func (c *conn) refuse(err error) error {

@@ -23,6 +23,8 @@ type master struct{}
 func (master) SetMaster() error  { return nil }
 func (master) DropMaster() error { return nil }
 
+func (master) Descriptor() (int, error) { return -1, unix.EBADF }
+
 func openNull(path string, _ int) (int, seat.Device, error) {
 	if path != "/dev/dri/card0" {
 		return -1, nil, fmt.Errorf("%s: %w", path, unix.ENOENT)

@@ -73,6 +73,16 @@ func (f *File) Put() {
 	}
 }
 
+// OpenAgain returns another read end of the file's pipe. EBADF if the file is
+// closed.
+func (f *File) OpenAgain() (readEnd int, err error) {
+	if !f.use() {
+		return -1, unix.EBADF
+	}
+	defer f.Put()
+	return f.sink.OpenReader()
+}
+
 func (f *File) end() {
 	// The number of the write end may be in use again as soon as it is closed.
 	// The lock of the pipe keeps events from being written to it then.

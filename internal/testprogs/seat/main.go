@@ -1,4 +1,5 @@
-// Command seat is a compositor of one card, which it has from a seat. It says
+// Command seat is a compositor of one card, which it has from a seat: by seatd's
+// protocol, or by that of logind with the argument "logind". It says
 // "enabled" and "disabled" when its session changes. It does what the lines of
 // its standard input say, and prints the result:
 //
@@ -18,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
@@ -32,8 +34,25 @@ func main() {
 	}
 }
 
+// A session is one on a seat.
+type session interface {
+	Events() <-chan bool
+	OpenDevice(path string) (fd int, id int32, err error)
+	CloseDevice(id int32) error
+	Disabled() error
+	Switch(number int) error
+	Close() error
+}
+
+func open() (session, error) {
+	if len(os.Args) > 1 && os.Args[1] == "logind" {
+		return openLogind()
+	}
+	return seatd.Dial(os.Getenv("SEATD_SOCK"))
+}
+
 func run() error {
-	session, err := seatd.Dial(os.Getenv("SEATD_SOCK"))
+	session, err := open()
 	if err != nil {
 		return err
 	}
@@ -66,9 +85,12 @@ func run() error {
 
 func result(err error) string {
 	var errno unix.Errno
+	var refusal dbus.Error
 	switch {
 	case err == nil:
 		return "done"
+	case errors.As(err, &refusal):
+		return refusal.Name
 	case errors.As(err, &errno):
 		return unix.ErrnoName(errno)
 	}
@@ -76,7 +98,7 @@ func result(err error) string {
 }
 
 type program struct {
-	session *seatd.Client
+	session session
 	card    *kmsclient.Client
 	display *kmsclient.Display
 	buffer  *kmsclient.Buffer
