@@ -32,7 +32,7 @@ func empty(pid int) bool {
 	}
 	// Fields from the third on; see proc(5). The second is a name in brackets.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const state, start, end = 3 - 3, 50 - 3, 51 - 3
+	const state, start, end = 0, 50 - 3, 51 - 3
 	return len(fields) <= end || bytes.ContainsAny(fields[state], "ZX") ||
 		string(fields[start]) != "0" && bytes.Equal(fields[start], fields[end])
 }
