@@ -8,7 +8,7 @@ require go.yaml.in/yaml/v3 v3.0.6
 
 require github.com/coder/websocket v1.8.14
 
-require github.com/hanwen/go-fuse/v2 v2.12.1 // indirect
+require github.com/hanwen/go-fuse/v2 v2.12.1
 
 require github.com/godbus/dbus/v5 v5.2.4
 
