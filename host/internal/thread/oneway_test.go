@@ -54,6 +54,7 @@ var allowed = map[string]string{
 	"internal/shadow/fresh.go":       "the private directory",
 	"internal/snapshot/snapshot.go":  "/proc/self/fd",
 	"announce.go":                    "names of the tree, below the root of the mounts",
+	"chardev.go":                     "/proc/self/fd",
 	"debugfs.go":                     "/sys/kernel/debug of the host",
 	"descriptors_unsafe.go":          "/proc/sys",
 	"host.go":                        "/dev of the host",
