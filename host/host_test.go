@@ -39,6 +39,10 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := refuseCalls(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if client = os.Getenv(clientVariable); client != "" {
 		return m.Run()
 	}

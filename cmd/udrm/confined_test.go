@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -82,6 +83,21 @@ func TestConfined(t *testing.T) {
 				t.Errorf("the program has %d filters; without udrm it had %d", filters(program), filters(own))
 			}
 		})
+	}
+}
+
+// TestContainerRoot runs a program as root has it in a container: without
+// CAP_SYS_PTRACE, and with capabilities that udrm does not use.
+func TestContainerRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("this test takes a capability from root: run it as root")
+	}
+	udrm := command(t, "run", "--", "modetest", "-M", "vkms", "-c")
+	cmd := exec.Command("setpriv", append([]string{"--bounding-set=-sys_ptrace", "--inh-caps=-all", "--"}, udrm.Args...)...)
+	cmd.Env = udrm.Env
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "Virtual-1") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -21,6 +21,10 @@ var kept = []uint{
 
 // DropCapabilities takes all capabilities but those that a host uses from the
 // calling thread. With no_new_privs, which it sets too, no exec gives them back.
+//
+// A process without CAP_SYS_PTRACE, as root has it in most containers, keeps
+// all: the kernel lets it look only at programs that have no capability that
+// it lacks.
 func DropCapabilities() error {
 	var keep uint64
 	for _, c := range kept {
@@ -31,14 +35,16 @@ func DropCapabilities() error {
 	if err := unix.Capget(&header, &data[0]); err != nil {
 		return fmt.Errorf("capget: %w", err)
 	}
-	for i := range data {
-		word := uint32(keep >> (32 * i))
-		data[i].Permitted &= word
-		data[i].Effective &= word
-		data[i].Inheritable &= word
-	}
-	if err := unix.Capset(&header, &data[0]); err != nil {
-		return fmt.Errorf("capset: %w", err)
+	if data[0].Permitted&(1<<unix.CAP_SYS_PTRACE) != 0 {
+		for i := range data {
+			word := uint32(keep >> (32 * i))
+			data[i].Permitted &= word
+			data[i].Effective &= word
+			data[i].Inheritable &= word
+		}
+		if err := unix.Capset(&header, &data[0]); err != nil {
+			return fmt.Errorf("capset: %w", err)
+		}
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)

@@ -31,6 +31,46 @@ func (t ID) Write(addr uint64, p []byte) error {
 	return nil
 }
 
+// transfer moves up to len(p) bytes between p and the thread's memory at addr,
+// as call does: process_vm_readv or process_vm_writev. It stops early at
+// unmapped memory, or fails with EFAULT if that is at addr. It may block, for
+// userfaultfd or a slow disk.
+func transfer(call uintptr, t ID, p []byte, addr uint64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := transferDirectly(call, t, p, addr)
+	if err == unix.EPERM || err == unix.ENOSYS {
+		return transferByFile(call, t, p, addr)
+	}
+	return n, err
+}
+
+// transferByFile is transfer by /proc/TID/mem, for containers that refuse the
+// calls, as the profile of Docker 20.10 does. It ignores the protection of pages.
+func transferByFile(call uintptr, t ID, p []byte, addr uint64) (n int, err error) {
+	fd, err := unix.Open(t.path("mem"), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, unix.EPERM
+	}
+	defer unix.Close(fd)
+	if int64(addr) < 0 {
+		return 0, unix.EFAULT
+	}
+	if call == unix.SYS_PROCESS_VM_READV {
+		n, err = unix.Pread(fd, p, int64(addr))
+	} else {
+		n, err = unix.Pwrite(fd, p, int64(addr))
+	}
+	switch {
+	case err == unix.EIO, err == unix.EINVAL:
+		return 0, unix.EFAULT
+	case err == nil && n == 0:
+		return 0, unix.ESRCH // the process has ended
+	}
+	return max(n, 0), err
+}
+
 // readSome reads up to the first unmapped page.
 func (t ID) readSome(p []byte, addr uint64) (int, error) {
 	total := 0

@@ -6,14 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// transfer moves up to len(p) bytes between p and the thread's memory at addr
-// with one call of process_vm_readv or process_vm_writev. It stops early at
-// unmapped memory, or fails with EFAULT if that is at addr. It may block, for
-// userfaultfd or a slow disk.
-func transfer(call uintptr, t ID, p []byte, addr uint64) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
+// transferDirectly is transfer by process_vm_readv or process_vm_writev.
+func transferDirectly(call uintptr, t ID, p []byte, addr uint64) (int, error) {
 	local := unix.Iovec{Base: unsafe.SliceData(p), Len: uint64(len(p))}
 	remote := unix.RemoteIovec{Base: uintptr(addr), Len: len(p)}
 	n, _, errno := unix.Syscall6(call, uintptr(t), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)

@@ -35,6 +35,7 @@ var allowed = map[string]string{
 	"internal/gate/gate.go":          "/proc, /proc/PID/task",
 	"internal/thread/fds.go":         "/proc/TID",
 	"internal/thread/inspect.go":     "/proc/TID",
+	"internal/thread/memory.go":      "/proc/TID",
 	"internal/thread/proc.go":        "/proc/TID",
 	"internal/thread/relay.go":       "/proc/self",
 	"internal/thread/texts.go":       "/proc/self/fd, /proc/TID",
