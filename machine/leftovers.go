@@ -29,13 +29,14 @@ func newMarker() string {
 // Leftovers returns the process ids of what the ended programs of the machine
 // have left behind.
 func (m *Machine) Leftovers() []int {
-	return slices.DeleteFunc(host.Leftovers(), func(pid int) bool { return m.foreign(pid) })
+	deadline := time.Now().Add(execWait)
+	return slices.DeleteFunc(host.Leftovers(), func(pid int) bool { return m.foreign(pid, deadline) })
 }
 
 // foreign reports whether a process belongs to another machine. A process
 // whose environment cannot be read, or has no marker, belongs to every one.
-func (m *Machine) foreign(pid int) bool {
-	text, err := environ(pid)
+func (m *Machine) foreign(pid int, deadline time.Time) bool {
+	text, err := environ(pid, deadline)
 	if err != nil {
 		return false
 	}
