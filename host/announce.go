@@ -97,9 +97,8 @@ func (v *VirtualFiles) Announces(tid int) bool {
 }
 
 // lookup answers the announcer's thread: what goes is still there, and what comes
-// is not there yet.
-// If the kernel knows the file that comes, a program was faster, and the name is
-// not made again: that would take it away from the program.
+// is not there yet. If the kernel knows the file that comes, a program was faster,
+// and the name is not made again: that would take it away from the program.
 func (a *announcer) lookup(v *VirtualFiles, path string, known bool) (unix.Statx_t, error) {
 	now := a.current.Load()
 	switch {

@@ -76,7 +76,7 @@ func (c *call) nativePathOf(dirfd int32, raw []byte, follow bool) bool {
 		}
 		return !follow || isPackaged(raw) || !c.tid().MayBeLink("root", string(raw))
 	}
-	base := c.base0(dirfd)
+	base := c.baseLink(dirfd)
 	if len(base) == 0 || !c.foreign(base) {
 		return false
 	}
@@ -130,9 +130,9 @@ func (c *call) peekString(addr uint64) []byte {
 	return raw
 }
 
-// base0 returns the link of /proc of the directory from which relative paths
+// baseLink returns the link of /proc of the directory from which relative paths
 // start, or nil.
-func (c *call) base0(dirfd int32) []byte {
+func (c *call) baseLink(dirfd int32) []byte {
 	var link []byte
 	var err error
 	if dirfd == unix.AT_FDCWD {

@@ -35,7 +35,7 @@ var nativeChecks = [512]func(*call) bool{
 	unix.SYS_FSTATFS: func(c *call) bool { return c.nativeFD(c.fd(0)) && c.mountedPath(c.fd(0)) == "" },
 	unix.SYS_CHDIR:   nativeFollowed,
 	unix.SYS_GETCWD: func(c *call) bool {
-		link := c.base0(unix.AT_FDCWD)
+		link := c.baseLink(unix.AT_FDCWD)
 		return len(link) > 0 && c.foreign(link)
 	},
 
