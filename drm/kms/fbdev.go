@@ -190,6 +190,10 @@ func (f *fbdev) check(v *fbVarScreenInfo) error {
 	width, height := f.screen.Width, f.screen.Height
 	v.fill(fb)
 	v.Width, v.Height = width, height
+	if v.XOffset > fb.width-v.XRes || v.YOffset > fb.height-v.YRes {
+		// The kernel moves the picture for FBIOPAN_DISPLAY only.
+		v.XOffset, v.YOffset = 0, 0
+	}
 	if none := (fbBitfield{}); v.Red == none && v.Green == none && v.Blue == none && v.Transparent == none {
 		v.setFormat() // old clients leave it out
 	}
