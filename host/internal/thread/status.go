@@ -15,3 +15,9 @@ func (t ID) Status() map[string]string {
 	}
 	return status
 }
+
+// pending returns the signals that are pending for the thread.
+func (t ID) pending() uint64 {
+	status := t.Status()
+	return parseMask([]byte(status["SigPnd"])) | parseMask([]byte(status["ShdPnd"]))
+}
