@@ -73,6 +73,7 @@ type call struct {
 	name     string    // of the system call
 	answered bool
 	noMagic  bool // openat2 refuses links of /proc to open files
+	plain    plainDir
 	noIoctl  bool // Landlock refuses requests to the file that is opened
 
 	memory struct{ from, to uint64 } // can be read and written at once: see present

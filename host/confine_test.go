@@ -16,7 +16,7 @@ import (
 // directories that they could not reach otherwise.
 func TestConfined(t *testing.T) {
 	for _, user := range users {
-		for _, part := range []string{"spoof", "chrooted", "resolved", "exchange", "strayed", "spy", "dropped",
+		for _, part := range []string{"spoof", "chrooted", "resolved", "exchange", "strayed", "links", "spy", "dropped",
 			"landlocked", "landlocked /dev", "landlocked /dev/dri", "landlocked /sys", "landlocked /sys /dev",
 			"ioctldev granted", "ioctldev denied", "crossing"} {
 			if (part == "chrooted" || part == "dropped") && user.attr != nil {

@@ -47,6 +47,8 @@ var pathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_FCHOWNAT:          {slices.Concat(notOurs, atEmptyPath(4))},
 	unix.SYS_FCHMODAT2:         {slices.Concat(notOurs, atEmptyPath(3))},
 	unix.SYS_NAME_TO_HANDLE_AT: {slices.Concat(notOurs, atEmptyPath(4))},
+	unix.SYS_FILE_GETATTR:      {slices.Concat(notOurs, atEmptyPath(4))},
+	unix.SYS_FILE_SETATTR:      {slices.Concat(notOurs, atEmptyPath(4))},
 
 	unix.SYS_CHMOD:             nil,
 	unix.SYS_FCHMODAT:          nil,
@@ -79,6 +81,13 @@ var pathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_UNLINKAT:          nil,
 	unix.SYS_SYMLINK:           nil,
 	unix.SYS_SYMLINKAT:         nil,
+	unix.SYS_MKNOD:             nil,
+	unix.SYS_MKNODAT:           nil,
+	unix.SYS_LINK:              nil,
+	unix.SYS_LINKAT:            nil,
+	unix.SYS_RENAME:            nil,
+	unix.SYS_RENAMEAT:          nil,
+	unix.SYS_RENAMEAT2:         nil,
 	unix.SYS_TRUNCATE:          nil,
 }
 

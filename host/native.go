@@ -74,7 +74,7 @@ func (c *call) nativePathOf(dirfd int32, raw []byte, follow bool) bool {
 		if relevant(tree, raw) {
 			return false
 		}
-		return !follow || isPackaged(raw) || !c.tid().MayBeLink("root", string(raw))
+		return isPackaged(raw) || c.nativeLinks("root", raw, follow)
 	}
 	base := c.baseLink(dirfd)
 	if len(base) == 0 || !c.foreign(base) {
@@ -87,9 +87,6 @@ func (c *call) nativePathOf(dirfd int32, raw []byte, follow bool) bool {
 	if mentions(full) && (!c.hasWholeRoot() || relevant(tree, full)) {
 		return false
 	}
-	if !follow {
-		return true
-	}
 	if isPackaged(full) && c.hasWholeRoot() {
 		return true
 	}
@@ -97,7 +94,30 @@ func (c *call) nativePathOf(dirfd int32, raw []byte, follow bool) bool {
 	if dirfd != unix.AT_FDCWD {
 		start = "fd/" + strconv.Itoa(int(dirfd))
 	}
-	return !c.tid().MayBeLink(start, string(raw))
+	return c.nativeLinks(start, raw, follow)
+}
+
+// nativeLinks checks that no link is on the way of a path, or at its end if that
+// is to be followed.
+func (c *call) nativeLinks(start string, raw []byte, follow bool) bool {
+	if follow {
+		return !c.tid().MayBeLink(start, string(raw))
+	}
+	dir := raw[:max(bytes.LastIndexByte(raw, '/'), 0)]
+	if len(dir) == 0 {
+		return true
+	}
+	if raw[0] != '/' {
+		return !c.tid().MayBeLink(start, string(dir))
+	}
+	if c.plain.is(c.tid(), dir) {
+		return true
+	}
+	if c.tid().MayBeLink(start, string(dir)) {
+		return false
+	}
+	c.plain.set(c.tid(), dir)
+	return true
 }
 
 // nativeNew checks a call that makes the last name of the path at addr, in the

@@ -53,6 +53,12 @@ var nativeChecks = [512]func(*call) bool{
 	unix.SYS_LISTXATTR:  nativeFollowed,
 	unix.SYS_LLISTXATTR: nativeNotFollowed,
 
+	unix.SYS_MKNOD:     func(c *call) bool { return c.nativeNew(unix.AT_FDCWD, c.arg(0)) },
+	unix.SYS_MKNODAT:   func(c *call) bool { return c.nativeNew(c.fd(0), c.arg(1)) },
+	unix.SYS_LINK:      nativeMove,
+	unix.SYS_RENAME:    nativeMove,
+	unix.SYS_RENAMEAT:  nativeMoveAt,
+	unix.SYS_RENAMEAT2: nativeMoveAt,
 	unix.SYS_MKDIR:     func(c *call) bool { return c.nativeNew(unix.AT_FDCWD, c.arg(0)) },
 	unix.SYS_MKDIRAT:   func(c *call) bool { return c.nativeNew(c.fd(0), c.arg(1)) },
 	unix.SYS_RMDIR:     nativeNotFollowed,
@@ -66,6 +72,15 @@ var nativeChecks = [512]func(*call) bool{
 // path.
 func nativeFollowed(c *call) bool    { return c.nativePath(unix.AT_FDCWD, c.arg(0), true) }
 func nativeNotFollowed(c *call) bool { return c.nativePath(unix.AT_FDCWD, c.arg(0), false) }
+
+// nativeMove and nativeMoveAt check calls with an old and a new path.
+func nativeMove(c *call) bool {
+	return c.nativePath(unix.AT_FDCWD, c.arg(0), false) && c.nativeNew(unix.AT_FDCWD, c.arg(1))
+}
+
+func nativeMoveAt(c *call) bool {
+	return c.nativePath(c.fd(0), c.arg(1), false) && c.nativeNew(c.fd(2), c.arg(3))
+}
 
 // followed reports whether an open with flags follows a link at the end.
 func followed(flags int) bool {

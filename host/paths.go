@@ -14,6 +14,7 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/snapshot"
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 	"github.com/udrm/udrm/internal/pollfd"
 )
@@ -161,7 +162,7 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 		}
 		full = append(append([]byte(base), '/'), raw...)
 	}
-	if !private && !relevant(tree, full) && !(!rules.NoFollow && c.linkedTo(tree, full)) {
+	if !private && !relevant(tree, full) && !c.linkedTo(tree, full, bytes.IndexByte(raw, '/') >= 0, !rules.NoFollow) {
 		return place{}, errNative
 	}
 	if !private && (!c.seesDevices() || raw[0] != '/' && !c.isDirectory(dirfd)) {
@@ -319,7 +320,7 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 		return true
 	case bytes.HasPrefix(p, []byte("/run/systemd")):
 	case bytes.HasPrefix(p, []byte("/proc/")):
-		return bytes.Contains(p, []byte("/fd/")) || bytes.Contains(p, []byte("/cwd"))
+		return bytes.Contains(p, []byte("/fd/")) || bytes.Contains(p, []byte("/cwd")) || bytes.Contains(p, []byte("/root"))
 	default:
 		return false
 	}
@@ -349,27 +350,102 @@ func isPackaged(path []byte) bool {
 	return false
 }
 
-// linkedTo reports whether a real link at the end of a path leads to virtual
-// files, directly or through others.
-func (c *call) linkedTo(tree *vfs.Tree, full []byte) bool {
+// linkedTo reports whether a real link leads to virtual files, directly or
+// through others: one at the end of the path if follow is set, or one on the way,
+// behind which nothing real is. above says that there can be one on the way.
+func (c *call) linkedTo(tree *vfs.Tree, full []byte, above, follow bool) bool {
 	if isPackaged(full) {
 		return false
 	}
 	for range maxRealLinks {
-		target, err := c.tid().LinkHint(string(full))
-		if err != nil || len(target) == 0 {
-			return false // in most cases: it is not a link
+		target, err := "", unix.ENOENT
+		if follow {
+			target, err = c.linkHint(full)
 		}
-		if target[0] == '/' {
-			full = []byte(target)
-		} else {
-			full = slices.Concat(full[:bytes.LastIndexByte(full, '/')+1], []byte(target))
+		switch {
+		case err == unix.EINVAL:
+			return false // in most cases: it is not a link
+		case err == 0 && len(target) > 0:
+			full, above = linkTarget(full, target), true
+		case !above:
+			return false
+		default:
+			if full = c.throughLink(full); full == nil {
+				return false
+			}
 		}
 		if relevant(tree, full) {
 			return true
 		}
 	}
 	return false
+}
+
+func (c *call) linkHint(path []byte) (target string, errno unix.Errno) {
+	target, err := c.tid().LinkHint(string(path))
+	if err != nil {
+		return "", errnoOf(err)
+	}
+	return target, 0
+}
+
+// throughLink returns another path of the file at full, if a link is on the way,
+// or nil. The program can exchange the link: this is only a hint.
+func (c *call) throughLink(full []byte) []byte {
+	end := bytes.LastIndexByte(full, '/')
+	for range maxDepth {
+		if end <= 0 {
+			return nil
+		}
+		dir := full[:end]
+		if c.plain.is(c.tid(), dir) {
+			return nil
+		}
+		if real, err := c.tid().DirectoryHint(string(dir)); err == nil {
+			inside, ok := c.inRoot([]byte(real))
+			if ok && !bytes.Equal(inside, dir) {
+				return slices.Concat(inside, full[end:])
+			}
+			c.plain.set(c.tid(), dir) // in most cases
+			return nil
+		}
+		if target, errno := c.linkHint(dir); errno == 0 && len(target) > 0 {
+			return slices.Concat(linkTarget(dir, target), full[end:])
+		}
+		end = bytes.LastIndexByte(dir, '/')
+	}
+	return nil
+}
+
+// maxDepth bounds the directories of a path that are looked at.
+const maxDepth = 40
+
+// A plainDir is a directory that a thread has used, and to which no link leads.
+// Programs use the files of a directory one after another.
+type plainDir struct {
+	tid  thread.ID
+	path []byte
+	seen time.Time
+}
+
+// plainFor is how long a directory counts as plain: a program that replaces it
+// by a link to a virtual one takes longer to notice.
+const plainFor = 20 * time.Millisecond
+
+func (d *plainDir) is(tid thread.ID, path []byte) bool {
+	return d.tid == tid && bytes.Equal(d.path, path) && time.Since(d.seen) < plainFor
+}
+
+func (d *plainDir) set(tid thread.ID, path []byte) {
+	d.tid, d.path, d.seen = tid, append(d.path[:0], path...), time.Now()
+}
+
+// linkTarget returns where the link at path leads.
+func linkTarget(path []byte, target string) []byte {
+	if target[0] == '/' {
+		return []byte(target)
+	}
+	return slices.Concat(path[:bytes.LastIndexByte(path, '/')+1], []byte(target))
 }
 
 // errMoved says that the program has exchanged a directory on the way by a link
@@ -389,11 +465,22 @@ func (c *call) Readlink(path string) (string, error) {
 		pid, tid := c.ownIDs()
 		return pid + "/task/" + tid, nil
 	}
-	if !isMagic(path) {
+	root := isRootLink(path)
+	if !root && !isMagic(path) {
 		return c.readReal(path)
 	}
 	if c.noMagic {
 		return "", unix.ELOOP
+	}
+	if root {
+		same, err := c.tid().HasRoot(path)
+		switch {
+		case err != nil:
+			return "", err
+		case same:
+			return "/", nil
+		}
+		return "", unix.EINVAL // not to a path of the program
 	}
 	o, text, err := c.magic(path)
 	switch {
@@ -428,15 +515,28 @@ func (c *call) readReal(path string) (target string, err error) {
 // isMagic reports whether path, which has no links on the way, is a link of
 // /proc to an open file or a working directory.
 func isMagic(path string) bool {
+	parts := inProcess(path)
+	return len(parts) == 2 && parts[0] == "fd" || len(parts) == 1 && parts[0] == "cwd"
+}
+
+// isRootLink does the same for links to root directories.
+func isRootLink(path string) bool {
+	parts := inProcess(path)
+	return len(parts) == 1 && parts[0] == "root"
+}
+
+// inProcess returns the parts of a path of /proc after the id of a process or
+// thread.
+func inProcess(path string) []string {
 	rest, ok := strings.CutPrefix(path, "/proc/")
 	if !ok {
-		return false
+		return nil
 	}
 	parts := strings.Split(rest, "/")
 	if len(parts) >= 4 && parts[1] == "task" {
 		parts = parts[2:]
 	}
-	return len(parts) == 3 && parts[1] == "fd" || len(parts) == 2 && parts[1] == "cwd"
+	return parts[1:]
 }
 
 // magic returns what a link leads to for which isMagic holds, and its text.

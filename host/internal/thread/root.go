@@ -3,6 +3,7 @@ package thread
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -103,6 +104,18 @@ func (t ID) readlink(path string, resolve uint64) (target string, err error) {
 	return target, err
 }
 
+// DirectoryHint returns the path without links of the directory at path, in our
+// root. The program can exchange the links on the way, so it is only a hint.
+func (t ID) DirectoryHint(path string) (real string, err error) {
+	err = t.lookBy(path, unix.O_PATH|unix.O_DIRECTORY, resolve&^unix.RESOLVE_NO_SYMLINKS, t.as, func(fd int) error {
+		var buf [unix.PathMax]byte
+		n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf[:])
+		real = string(buf[:max(n, 0)])
+		return err
+	})
+	return real, err
+}
+
 // Identify returns the identity and type of the file at path, as the program
 // sees it. It does not follow a link.
 func (t ID) Identify(path string, st *unix.Stat_t) error {
@@ -149,6 +162,24 @@ func (t ID) IdentifyLink(path string, st *unix.Stat_t) error {
 	return t.lookProc(path, func(dir int, name string) error { return statCached(dir, name, 0, st) })
 }
 
+// HasRoot reports whether the link at path, which names a root directory below
+// /proc, leads to the root directory of the thread.
+func (t ID) HasRoot(path string) (same bool, err error) {
+	const mask = unix.STATX_INO | unix.STATX_MNT_ID
+	err = t.lookProc(path, func(dir int, name string) error {
+		var theirs, own unix.Statx_t
+		if err := unix.Statx(dir, name, unix.AT_STATX_DONT_SYNC, mask, &theirs); err != nil {
+			return err
+		}
+		if err := unix.Statx(unix.AT_FDCWD, t.path("root"), unix.AT_STATX_DONT_SYNC, mask, &own); err != nil {
+			return err
+		}
+		same = theirs.Ino == own.Ino && theirs.Mnt_id == own.Mnt_id
+		return nil
+	})
+	return same, err
+}
+
 // lookProc runs f with the directory of path. In a procfs no other file can
 // take the place of name.
 func (t ID) lookProc(path string, f func(dir int, name string) error) error {
@@ -176,7 +207,7 @@ func (t ID) lookProcBy(path string, as func(func() error) error, f func(dir int,
 			return unix.EINVAL
 		}
 		process := "."
-		if name != "cwd" {
+		if name != "cwd" && name != "root" {
 			process = ".." // of the directory fd
 		}
 		if isOurs(fd, process) {

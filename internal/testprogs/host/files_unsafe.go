@@ -76,6 +76,33 @@ func fileCalls(args []string) {
 	}
 	want(unix.UtimesNanoAt(unix.AT_FDCWD, node, []unix.Timespec{{Nsec: 1e9}, {}}, 0), unix.EINVAL, "a wrong time")
 
+	attr24 := make([]byte, 24)
+	fileGetattr := func(path string, size, flags uintptr) error {
+		_, err := pathCall(unix.SYS_FILE_GETATTR, 1, path, ^uintptr(99), 0, uintptr(unsafe.Pointer(&attr24[0])), size, flags)
+		return err
+	}
+	if err := fileGetattr("/dev", 24, 0); err != unix.ENOSYS { // Linux 6.17 and later
+		want(err, 0, "file_getattr of a real directory")
+		want(fileGetattr(dir, 24, 0), 0, "file_getattr of a directory")
+		want(fileGetattr(node, 24, 0), unix.EOPNOTSUPP, "file_getattr of a node")
+		want(fileGetattr(attr, 24, unix.AT_SYMLINK_NOFOLLOW), unix.EOPNOTSUPP, "file_getattr of an attribute")
+		want(fileGetattr(node, 8, 0), unix.EINVAL, "file_getattr of a short structure")
+		want(fileGetattr(node, 24, 1), unix.EINVAL, "file_getattr with wrong flags")
+	}
+
+	for _, path := range []string{dir, node, attr, "/sys/class/drm"} {
+		want(unix.Mknod(path, unix.S_IFREG|0o600, 0), unix.EEXIST, "mknod at "+path)
+		want(unix.Link(args[0], path), unix.EEXIST, "link to "+path)
+		want(unix.Link(path, args[0]), unix.EXDEV, "link of "+path)
+		want(unix.Rename(path, args[0]), unix.EXDEV, "rename of "+path)
+	}
+	want(unix.Rename(node, node+"x"), unix.EPERM, "rename of a node")
+	want(unix.Rename(attr, "/sys/class/drm/card0/uevent"), unix.EPERM, "rename of an attribute")
+	want(unix.Renameat2(unix.AT_FDCWD, attr, unix.AT_FDCWD, node, unix.RENAME_NOREPLACE), unix.EEXIST, "rename to a node")
+	want(unix.Mknod(dir+"/x", unix.S_IFREG|0o600, 0), unix.EPERM, "mknod in "+dir)
+	want(unix.Mknod(dir+"/x/y", unix.S_IFREG|0o600, 0), unix.ENOENT, "mknod in no directory")
+	want(unix.Rename(dir+"/x", args[0]), unix.ENOENT, "rename of nothing")
+
 	want(unix.Truncate(dir, 0), unix.EISDIR, "truncate of a directory")
 	want(unix.Truncate(node, 0), unix.EINVAL, "truncate of a node")
 

@@ -63,6 +63,7 @@ var parts = map[string]func(args []string){
 	"resolved":     resolved,
 	"exchange":     exchange,
 	"strayed":      strayed,
+	"links":        links,
 	"spy":          spy,
 	"dropped":      dropped,
 	"forge":        forge,

@@ -88,3 +88,51 @@ func walkFD(fd int, dir string) {
 		}
 	}
 }
+
+// links reaches virtual files through real links to their directories, and
+// through the links of /proc to the root directory.
+func links([]string) {
+	dir := must(os.MkdirTemp("", "udrm-links-"))
+	defer os.RemoveAll(dir)
+	check(os.Mkdir(dir+"/real", 0o755))
+	for name, target := range map[string]string{
+		"dri": "/dev/dri", "again": "dri", "real/up": "../dri", "class": "/sys/class/drm", "sys": "/sys", "real/back": "..", "self": ".",
+	} {
+		check(os.Symlink(target, dir+"/"+name))
+	}
+	check(unix.Chdir(dir))
+	paths := []string{"dri/card0", "again/card0", "real/up/card0", "real/back/dri/card0", "self/self/dri/card0", "dri/../dri/card0", "dri//./card0"}
+	for _, path := range append(paths, "/proc/self/root/dev/dri/card0", "/proc/thread-self/root/dev/dri/card0",
+		fmt.Sprintf("/proc/%d/task/%d/root/dev/dri/card0", os.Getpid(), unix.Gettid())) {
+		for _, path := range []string{path, filepath.Join(dir, path)} {
+			if strings.HasPrefix(path, dir+"/proc") {
+				continue
+			}
+			var st unix.Stat_t
+			check(unix.Lstat(path, &st))
+			equal(st.Mode&unix.S_IFMT, unix.S_IFCHR, "the type of "+path)
+			fd := must(unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0))
+			equal(fdLink(fd), "/dev/dri/card0", "the file behind "+path)
+			check(unix.Close(fd))
+		}
+	}
+	for _, path := range []string{"class/card0/dev", "sys/class/drm/card0/dev", "sys/dev/char/226:0/dev", "/proc/self/root/sys/class/drm/card0/dev"} {
+		equal(string(must(os.ReadFile(path))), "226:0\n", path)
+	}
+	for _, path := range []string{"dri", "again", "real/up", "/proc/self/root/dev/dri"} {
+		equal(len(must(os.ReadDir(path+"/"))), 2, "names in "+path)
+	}
+	for _, path := range []string{"dri/missing", "real/missing", "class/missing/dev", "missing/dri/card0"} {
+		want(unix.Lstat(path, new(unix.Stat_t)), unix.ENOENT, path)
+	}
+	want(unix.Lstat("dri/card0/x", new(unix.Stat_t)), unix.ENOTDIR, "a path through a node")
+	_, err := unix.Openat2(unix.AT_FDCWD, "dri/card0", &unix.OpenHow{Flags: unix.O_RDWR, Resolve: unix.RESOLVE_NO_SYMLINKS})
+	want(err, unix.ELOOP, "a path through a link, without links")
+	_, err = unix.Openat2(unix.AT_FDCWD, "dri/card0", &unix.OpenHow{Flags: unix.O_RDWR, Resolve: unix.RESOLVE_BENEATH})
+	want(err, unix.EXDEV, "a path through a link, beneath its directory")
+	check(unix.Chdir("real/up"))
+	equal(must(getcwd()), "/dev/dri", "getcwd behind links")
+	check(os.WriteFile(dir+"/real/new", nil, 0o600))
+	check(unix.Chdir("/proc/self/root"))
+	equal(must(getcwd()), "/", "getcwd behind the link to the root directory")
+}
