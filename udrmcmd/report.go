@@ -196,7 +196,7 @@ func (a *app) reportParseError(args []string, err error) error {
 	if len(args) == 0 || args[0] != "run" {
 		return nil
 	}
-	parser := a.parser()
+	parser := a.parserFor(args)
 	i := slices.IndexFunc(parser.Model.Children, func(n *kong.Node) bool { return n.Name == "run" })
 	flags := parser.Model.Children[i].Flags
 	var files []reportFile

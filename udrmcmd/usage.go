@@ -11,21 +11,21 @@ import (
 
 // wordings are the messages of the parser, and what the command says instead.
 var wordings = []struct {
-	parser *regexp.Regexp
+	parser string // a regular expression
 	say    string
 }{
-	{regexp.MustCompile(`^expected one of ("run".*)$`), `there is no command`},
-	{regexp.MustCompile(`^unexpected argument (\S+), did you mean (?:one of )?(.*)\?$`), `there is no command $1; did you mean $2?`},
-	{regexp.MustCompile(`^unexpected argument (.*)$`), `the argument $1 is too much`},
-	{regexp.MustCompile(`^expected "(<program>) \.\.\."$`), `there is no program to run`},
-	{regexp.MustCompile(`^expected "(<[^>]*>)[^"]*"$`), `$1 is missing`},
-	{regexp.MustCompile(`^(?:missing positional arguments|expected) (.*)$`), `$1 is missing`},
-	{regexp.MustCompile(`^missing flags: (.*)$`), `a flag is missing: $1`},
-	{regexp.MustCompile(`^(.*): expected (\w+) value but got "EOL" \(<EOL>\)$`), `$1 has no value: it takes one, of type $2`},
-	{regexp.MustCompile(`^(.*): expected an? (?:valid \d+ bit )?(?:u?int|float) but got (".*")$`), `$1: $2 is not a number`},
-	{regexp.MustCompile(`^(.*): expected duration but got (".*?").*$`), `$1: $2 is not a time; write it as in 1500ms or 2m`},
-	{regexp.MustCompile(`^(\S+) must be one of (.*) but got (".*")$`), `$1: there is no $3; write one of $2`},
-	{regexp.MustCompile(`^(unknown flag \S+), did you mean (?:one of )?(.*)\?$`), `$1; did you mean $2?`},
+	{`^expected one of ("run".*)$`, `there is no command`},
+	{`^unexpected argument (\S+), did you mean (?:one of )?(.*)\?$`, `there is no command $1; did you mean $2?`},
+	{`^unexpected argument (.*)$`, `the argument $1 is too much`},
+	{`^expected "(<program>) \.\.\."$`, `there is no program to run`},
+	{`^expected "(<[^>]*>)[^"]*"$`, `$1 is missing`},
+	{`^(?:missing positional arguments|expected) (.*)$`, `$1 is missing`},
+	{`^missing flags: (.*)$`, `a flag is missing: $1`},
+	{`^(.*): expected (\w+) value but got "EOL" \(<EOL>\)$`, `$1 has no value: it takes one, of type $2`},
+	{`^(.*): expected an? (?:valid \d+ bit )?(?:u?int|float) but got (".*")$`, `$1: $2 is not a number`},
+	{`^(.*): expected duration but got (".*?").*$`, `$1: $2 is not a time; write it as in 1500ms or 2m`},
+	{`^(\S+) must be one of (.*) but got (".*")$`, `$1: there is no $3; write one of $2`},
+	{`^(unknown flag \S+), did you mean (?:one of )?(.*)\?$`, `$1; did you mean $2?`},
 }
 
 // explain returns an error of the parser as the command says it: what was
@@ -37,8 +37,8 @@ func (a *app) explain(err error) error {
 	}
 	text := err.Error()
 	for _, w := range wordings {
-		if w.parser.MatchString(text) {
-			text = w.parser.ReplaceAllString(text, w.say)
+		if parser := regexp.MustCompile(w.parser); parser.MatchString(text) {
+			text = parser.ReplaceAllString(text, w.say)
 			break
 		}
 	}

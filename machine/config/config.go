@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,7 +66,7 @@ func ReadFile(path string, drivers ...Driver) ([]Card, error) {
 // primary nodes.
 const MaxCards = 64
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
+var yamlLine = compiled(`^yaml: line (\d+): (.*)`)
 
 func parse(path string, data []byte, drivers []Driver) ([]Card, error) {
 	r := &reader{file: path, dir: filepath.Dir(path), drivers: drivers}
@@ -78,7 +77,7 @@ func parse(path string, data []byte, drivers []Driver) ([]Card, error) {
 		return nil, &Error{File: path, Line: 1, Reason: "the file is empty; describe cards, such as \"cards: {card0: {}}\""}
 	case err != nil:
 		line, reason := 1, err.Error()
-		if m := yamlLine.FindStringSubmatch(reason); m != nil {
+		if m := yamlLine().FindStringSubmatch(reason); m != nil {
 			line, _ = strconv.Atoi(m[1])
 			reason = m[2]
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -125,7 +124,7 @@ func (t *topologyReader) identity(n *yaml.Node, path string) {
 			if !ok {
 				return
 			}
-			m := versionSpec.FindStringSubmatch(text)
+			m := versionSpec().FindStringSubmatch(text)
 			if m == nil {
 				t.fail(n, path, "%q is not a version; write it as 1.6.0", text)
 				return
@@ -135,7 +134,7 @@ func (t *topologyReader) identity(n *yaml.Node, path string) {
 	})
 }
 
-var versionSpec = regexp.MustCompile(`^(\d{1,9})\.(\d{1,9})\.(\d{1,9})$`)
+var versionSpec = compiled(`^(\d{1,9})\.(\d{1,9})\.(\d{1,9})$`)
 
 func (t *topologyReader) bus(n *yaml.Node, path string) {
 	b := &t.hardware.config.Bus
@@ -269,8 +268,8 @@ func (r *reader) number(n *yaml.Node, path string, v *uint64, high uint64) {
 }
 
 var (
-	pixelSpec     = regexp.MustCompile(`^(\d{1,5})x(\d{1,5})$`)
-	bandwidthSpec = regexp.MustCompile(`^(\d{1,9})([kMGT]?)$`)
+	pixelSpec     = compiled(`^(\d{1,5})x(\d{1,5})$`)
+	bandwidthSpec = compiled(`^(\d{1,9})([kMGT]?)$`)
 )
 
 // size reads a size in pixels.
@@ -279,7 +278,7 @@ func (r *reader) size(n *yaml.Node, path string, size *lookalike.Size) {
 	if !ok {
 		return
 	}
-	m := pixelSpec.FindStringSubmatch(text)
+	m := pixelSpec().FindStringSubmatch(text)
 	if m == nil {
 		r.fail(n, path, "%q is not a size in pixels; write it as 64x64", text)
 		return
@@ -293,7 +292,7 @@ func (r *reader) bandwidth(n *yaml.Node, path string, bytes *uint64) {
 	if !ok {
 		return
 	}
-	m := bandwidthSpec.FindStringSubmatch(text)
+	m := bandwidthSpec().FindStringSubmatch(text)
 	if m == nil || number(m[1]) == 0 {
 		r.fail(n, path, "%q is not a number of bytes per second; write it as 900M", text)
 		return

@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"math"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,7 +49,7 @@ func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 		switch {
 		case isFile && file == "":
 			file = path
-		case modeSpec.MatchString(item):
+		case modeSpec().MatchString(item):
 			mode, err := parseMode(item)
 			if err != nil {
 				return refuse(err)
@@ -153,7 +152,7 @@ func (d *description) monitor() (*kms.Monitor, error) {
 		mm := func(pixels uint16) int { return min(int(float64(pixels)*mmPerInch/pixelsPerInch), edid.MaxSizeMM) }
 		m.WidthMM, m.HeightMM = mm(d.modes[0].HDisplay), mm(d.modes[0].VDisplay)
 	} else {
-		size := sizeSpec.FindStringSubmatch(d.size)
+		size := sizeSpec().FindStringSubmatch(d.size)
 		if size == nil {
 			return nil, fmt.Errorf("%q is not a size; write it in mm, as in 600x340mm", d.size)
 		}
@@ -167,10 +166,10 @@ func (d *description) monitor() (*kms.Monitor, error) {
 }
 
 var (
-	modeSpec = regexp.MustCompile(`^(\d+)x(\d+)(?:@(\d+(?:\.\d+)?))?$`)
-	sizeSpec = regexp.MustCompile(`^(\d+)x(\d+)mm$`)
-	vrrSpec  = regexp.MustCompile(`^(\d{1,9})-(\d{1,9})$`)
-	tileSpec = regexp.MustCompile(`^(\d{1,9})x(\d{1,9})\+(\d{1,9})\+(\d{1,9})$`)
+	modeSpec = compiled(`^(\d+)x(\d+)(?:@(\d+(?:\.\d+)?))?$`)
+	sizeSpec = compiled(`^(\d+)x(\d+)mm$`)
+	vrrSpec  = compiled(`^(\d{1,9})-(\d{1,9})$`)
+	tileSpec = compiled(`^(\d{1,9})x(\d{1,9})\+(\d{1,9})\+(\d{1,9})$`)
 )
 
 // The luminances of a monitor with a high dynamic range, in cd/m².
@@ -183,7 +182,7 @@ func (d *description) abilities(m *edid.Monitor) error {
 		m.Colorimetry = edid.BT2020RGB | edid.BT2020YCC
 	}
 	if d.vrr != "" {
-		limits := vrrSpec.FindStringSubmatch(d.vrr)
+		limits := vrrSpec().FindStringSubmatch(d.vrr)
 		if limits == nil {
 			return fmt.Errorf("%q are not the limits of a refresh rate; write them in Hz, as in 48-144", d.vrr)
 		}
@@ -193,7 +192,7 @@ func (d *description) abilities(m *edid.Monitor) error {
 		}
 	}
 	if d.tile != "" {
-		at := tileSpec.FindStringSubmatch(d.tile)
+		at := tileSpec().FindStringSubmatch(d.tile)
 		switch {
 		case at == nil:
 			return fmt.Errorf("%q is not a tile; write COLUMNSxROWS+COLUMN+ROW, as in 2x1+1+0", d.tile)
@@ -222,7 +221,7 @@ func number(digits string) int {
 
 // parseMode reads "2560x1440@60".
 func parseMode(text string) (mode.Mode, error) {
-	m := modeSpec.FindStringSubmatch(text)
+	m := modeSpec().FindStringSubmatch(text)
 	if m == nil {
 		return mode.Mode{}, fmt.Errorf("%q is not a mode; write it as 2560x1440@60", text)
 	}

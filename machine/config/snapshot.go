@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -244,14 +243,14 @@ func (list snapshotProperties) size(name string) int { return int(min(list.value
 // the file. It fails unless the file has a card. A file as for [ReadFile] is
 // read as such.
 func ReadSnapshot(path string) ([]Card, error) {
-	if data, err := os.ReadFile(path); err == nil && yamlCards.Match(data) {
+	if data, err := os.ReadFile(path); err == nil && yamlCards().Match(data) {
 		return ReadFile(path)
 	}
 	return readSnapshot(path)
 }
 
 // yamlCards matches files that describe cards as those of [ReadFile] do.
-var yamlCards = regexp.MustCompile(`(?m)^cards:`)
+var yamlCards = compiled(`(?m)^cards:`)
 
 func readSnapshot(path string) ([]Card, error) {
 	data, err := os.ReadFile(path)
