@@ -109,6 +109,8 @@ bench:
 	$(GO) test -run '^$$' -bench 'Message|Call' -benchtime 1x ./host
 	$(GO) test -run '^$$' -bench Programs -benchtime 1x ./cmd/udrm
 	$(GO) test -run '^$$' -bench Neighbour -benchtime 1x ./host
+	$(GO) test -run '^$$' -bench Requests -benchtime 20000x ./trace
+	$(GO) test -run '^$$' -bench Stream -benchtime 1x ./view
 
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"

@@ -16,7 +16,7 @@ func (g *goals) add(what string, got, limit float64, unit string) {
 	if got > limit {
 		verdict = "MISSED"
 	}
-	g.lines = append(g.lines, fmt.Sprintf("%-58s%8.2f%s, goal %.2f%s: %s", what, got, unit, limit, unit, verdict))
+	g.lines = append(g.lines, fmt.Sprintf("%-70s%8.2f%s, goal %.2f%s: %s", what, got, unit, limit, unit, verdict))
 }
 
 // pair checks the result of a contender under a load; all has those of all

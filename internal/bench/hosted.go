@@ -3,12 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"time"
 
 	"github.com/udrm/udrm/drm"
@@ -38,28 +36,58 @@ var hostedRequests = []struct {
 	{"MODE_GETRESOURCES, twice", func(c *kmsclient.Client, _ *kmsclient.Display) (func() error, error) {
 		return func() error { _, err := c.Resources(); return err }, nil
 	}},
+	{"MODE_GETCONNECTOR, twice", func(c *kmsclient.Client, d *kmsclient.Display) (func() error, error) {
+		return func() error { _, err := c.GetConnector(d.ID); return err }, nil
+	}},
 	{"MODE_ATOMIC, TEST_ONLY", prepareAtomic},
+	{"MODE_ATOMIC of a desktop, TEST_ONLY", prepareDesktop},
 }
 
 // prepareAtomic returns a function that tests a commit of one property.
 func prepareAtomic(c *kmsclient.Client, d *kmsclient.Display) (send func() error, err error) {
-	properties, err := c.Properties(d.CRTC, uapi.ModeObjectCRTC)
+	return c.Prepare(uapi.ModeAtomicTestOnly, kmsclient.Set{Object: d.CRTC, ObjectType: uapi.ModeObjectCRTC, Property: "ACTIVE"})
+}
+
+// prepareDesktop returns a function that tests a commit of a mode and of two
+// planes, as a compositor sends it: 23 properties of four objects.
+func prepareDesktop(c *kmsclient.Client, d *kmsclient.Display) (send func() error, err error) {
+	mode, err := c.CreateModeBlob(&d.Mode)
 	if err != nil {
 		return nil, err
 	}
-	active, ok := properties.Get("ACTIVE")
-	if !ok {
-		return nil, errors.New("the CRTC has no property ACTIVE")
+	sets := []kmsclient.Set{
+		{Object: d.ID, ObjectType: uapi.ModeObjectConnector, Property: "CRTC_ID", Value: uint64(d.CRTC)},
+		{Object: d.CRTC, ObjectType: uapi.ModeObjectCRTC, Property: "MODE_ID", Value: uint64(mode)},
+		{Object: d.CRTC, ObjectType: uapi.ModeObjectCRTC, Property: "ACTIVE", Value: 1},
 	}
-	pin := new(runtime.Pinner) // for as long as the process lives
-	arg := uapi.ModeAtomic{
-		Flags: uapi.ModeAtomicTestOnly, CountObjs: 1,
-		ObjsPtr:       kmsclient.Address(pin, []uint32{d.CRTC}),
-		CountPropsPtr: kmsclient.Address(pin, []uint32{1}),
-		PropsPtr:      kmsclient.Address(pin, []uint32{active.ID}),
-		PropValuesPtr: kmsclient.Address(pin, []uint64{0}),
+	for _, p := range []struct {
+		planeType     uint64
+		width, height uint32
+	}{
+		{uapi.PlaneTypePrimary, uint32(d.Mode.HDisplay), uint32(d.Mode.VDisplay)},
+		{uapi.PlaneTypeCursor, 64, 64},
+	} {
+		plane, err := c.FindPlane(d, p.planeType)
+		if err != nil {
+			return nil, err
+		}
+		fb, err := c.NewFB(p.width, p.height, 32, uapi.FormatARGB8888)
+		if err != nil {
+			return nil, err
+		}
+		width, height := uint64(p.width), uint64(p.height)
+		for _, set := range []struct {
+			name  string
+			value uint64
+		}{
+			{"FB_ID", uint64(fb)}, {"CRTC_ID", uint64(d.CRTC)},
+			{"SRC_X", 0}, {"SRC_Y", 0}, {"SRC_W", width << 16}, {"SRC_H", height << 16},
+			{"CRTC_X", 0}, {"CRTC_Y", 0}, {"CRTC_W", width}, {"CRTC_H", height},
+		} {
+			sets = append(sets, kmsclient.Set{Object: plane, ObjectType: uapi.ModeObjectPlane, Property: set.name, Value: set.value})
+		}
 	}
-	return func() error { return kmsclient.Ioctl(c, uapi.IoctlModeAtomic, &arg) }, nil
+	return c.Prepare(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, sets...)
 }
 
 // hostedTurn is how many requests a client sends in a turn.

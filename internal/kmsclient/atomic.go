@@ -20,24 +20,39 @@ type Set struct {
 // It looks up the ids of the properties first. The client must have set
 // uapi.ClientCapAtomic.
 func (c *Client) Commit(flags uint32, sets ...Set) error {
+	send, err := c.Prepare(flags, sets...)
+	if err != nil {
+		return err
+	}
+	return send()
+}
+
+// Prepare returns a function that sends the commit, as often as it is called.
+// Neighbouring sets of an object share their entry in the list of objects.
+func (c *Client) Prepare(flags uint32, sets ...Set) (send func() error, err error) {
 	var objects, counts, properties []uint32
 	var values []uint64
+	var known Properties // of the last object
 	for _, s := range sets {
-		all, err := c.Properties(s.Object, s.ObjectType)
-		if err != nil {
-			return err
+		if n := len(objects); n == 0 || objects[n-1] != s.Object {
+			if known, err = c.Properties(s.Object, s.ObjectType); err != nil {
+				return nil, err
+			}
+			objects, counts = append(objects, s.Object), append(counts, 0)
 		}
-		property, ok := all.Get(s.Property)
+		property, ok := known.Get(s.Property)
 		if !ok {
-			return fmt.Errorf("object %d has no property %s: %w", s.Object, s.Property, unix.ENOENT)
+			return nil, fmt.Errorf("object %d has no property %s: %w", s.Object, s.Property, unix.ENOENT)
 		}
-		objects, counts = append(objects, s.Object), append(counts, 1)
+		counts[len(counts)-1]++
 		properties, values = append(properties, property.ID), append(values, s.Value)
 	}
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	return Ioctl(c, uapi.IoctlModeAtomic, &uapi.ModeAtomic{
-		Flags: flags, CountObjs: uint32(len(objects)), ObjsPtr: Address(&pin, objects), CountPropsPtr: Address(&pin, counts),
-		PropsPtr: Address(&pin, properties), PropValuesPtr: Address(&pin, values),
-	})
+	return func() error {
+		var pin runtime.Pinner
+		defer pin.Unpin()
+		return Ioctl(c, uapi.IoctlModeAtomic, &uapi.ModeAtomic{
+			Flags: flags, CountObjs: uint32(len(objects)), ObjsPtr: Address(&pin, objects), CountPropsPtr: Address(&pin, counts),
+			PropsPtr: Address(&pin, properties), PropValuesPtr: Address(&pin, values),
+		})
+	}, nil
 }
