@@ -179,10 +179,10 @@ func (c *Client) StartTrace(ctx context.Context, file string) (*Trace, error) {
 	return answer, c.call(ctx, "POST", "/v1/trace/start", TraceRequest{File: file}, answer)
 }
 
-// StopTrace ends a trace. The file is then complete.
+// StopTrace ends a trace, the only one if file is "". The file is then complete.
 func (c *Client) StopTrace(ctx context.Context, file string) (*Trace, error) {
 	answer := new(Trace)
-	return answer, c.call(ctx, "POST", "/v1/trace/stop", TraceRequest{File: file}, answer)
+	return answer, c.call(ctx, "POST", "/v1/trace/stop", StopTraceRequest{File: file}, answer)
 }
 
 // Trace copies a trace to a writer, in whole lines, until ctx or the machine

@@ -52,7 +52,7 @@ func TestOpenAPI(t *testing.T) {
 
 	types := map[string]reflect.Type{}
 	for _, value := range []any{Machine{}, Card{}, Connector{}, CRTC{}, ConnectRequest{}, WaitRequest{}, Error{},
-		CompareRequest{}, Comparison{}, RuleRequest{}, RuleWaitRequest{}, Rule{}, TraceRequest{}, Trace{}, Clock{}, StepRequest{},
+		CompareRequest{}, Comparison{}, RuleRequest{}, RuleWaitRequest{}, Rule{}, TraceRequest{}, StopTraceRequest{}, Trace{}, Clock{}, StepRequest{},
 		ViewRequest{}, View{}, AddConnectorRequest{}, AddedConnector{}, Seat{}, Session{}, SeatRequest{},
 	} {
 		types[reflect.TypeOf(value).Name()] = reflect.TypeOf(value)

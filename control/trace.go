@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,12 @@ const maxTraces = 16
 // A TraceRequest names the file of a trace.
 type TraceRequest struct {
 	File string `json:"file"` // the whole path
+}
+
+// A StopTraceRequest names the file of a trace; without one, it means the only
+// trace that is recorded into a file.
+type StopTraceRequest struct {
+	File string `json:"file,omitempty"`
 }
 
 // A Trace is a trace that is recorded, or was until now.
@@ -101,29 +108,52 @@ func createRegular(path string) (*os.File, error) {
 
 // stopTrace stops a trace. The file is complete when the answer comes.
 func (s *Server) stopTrace(w http.ResponseWriter, r *http.Request) (any, error) {
-	var request TraceRequest
+	var request StopTraceRequest
 	if err := decode(w, r, "trace stop", &request); err != nil {
 		return nil, err
 	}
-	asked := "trace stop " + request.File
-	path := filepath.Clean(request.File)
-	s.mu.Lock()
-	i := slices.IndexFunc(s.traces, func(t *fileTrace) bool { return t.path == path })
-	if i < 0 {
-		s.mu.Unlock()
-		return nil, &Error{Code: CodeNotFound, Asked: asked, Reason: "no trace is being written to this file"}
+	asked := strings.TrimSuffix("trace stop "+request.File, " ")
+	t, err := s.takeTrace(asked, request.File)
+	if err == nil {
+		if closeErr := t.close(); closeErr != nil {
+			err = &Error{Code: CodeRefused, Asked: asked, Reason: closeErr.Error()}
+		}
 	}
-	t := s.traces[i]
-	s.traces = slices.Delete(s.traces, i, i+1)
-	s.mu.Unlock()
-	if err := t.close(); err != nil {
-		return nil, &Error{Code: CodeRefused, Asked: asked, Reason: err.Error()}
+	if err != nil {
+		return nil, err
 	}
-	answer := Trace{File: path}
-	if info, err := os.Stat(path); err == nil {
+	answer := Trace{File: t.path}
+	if info, err := os.Stat(t.path); err == nil {
 		answer.Bytes = info.Size()
 	}
 	return answer, nil
+}
+
+// takeTrace removes the trace that is written to a file from the list, or the
+// only one if file is "".
+func (s *Server) takeTrace(asked, file string) (*fileTrace, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var paths []string
+	for _, t := range s.traces {
+		paths = append(paths, t.path)
+	}
+	i := 0
+	if file != "" {
+		i = slices.Index(paths, filepath.Clean(file))
+	}
+	recorded := "recorded are: " + strings.Join(paths, ", ")
+	switch {
+	case len(paths) == 0:
+		return nil, &Error{Code: CodeNotFound, Asked: asked, Reason: "no trace is being recorded into a file"}
+	case i < 0:
+		return nil, &Error{Code: CodeNotFound, Asked: asked, Reason: "no trace is being written to this file", Advice: recorded}
+	case file == "" && len(paths) > 1:
+		return nil, &Error{Code: CodeRefused, Asked: asked, Reason: fmt.Sprintf("%d traces are being recorded; name one of them", len(paths)), Advice: recorded}
+	}
+	t := s.traces[i]
+	s.traces = slices.Delete(s.traces, i, i+1)
+	return t, nil
 }
 
 // streamTrace sends a trace until the client goes away or the machine ends.

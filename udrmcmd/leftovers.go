@@ -65,6 +65,9 @@ func (r *runner) waitForLeftovers(forward *forwarder, p *machine.Process) {
 			case unix.SIGTSTP:
 				_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // this process alone
 			case unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP:
+				if names := r.describeLeftovers(); names != "" && timer != nil { // else they have been named
+					r.log.Warn(fmt.Sprintf("%s left processes behind, which %s ends now: %s", p.Name(), unix.SignalName(s.(unix.Signal)), names))
+				}
 				r.signalLeftovers(s.(unix.Signal))
 				r.killLeftovers(p)
 				return

@@ -202,11 +202,15 @@ func (r *runner) socket() string {
 // checkProc returns an error if /proc is missing. Without it, the memory and
 // the descriptors of the program are out of reach.
 func checkProc() error {
-	var st unix.Statfs_t
-	if err := unix.Statfs("/proc", &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {
+	if !procMounted() {
 		return errors.New("/proc is not mounted, so no program could use a card; mount it: mount -t proc proc /proc")
 	}
 	return nil
+}
+
+func procMounted() bool {
+	var st unix.Statfs_t
+	return unix.Statfs("/proc", &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
 }
 
 // checkProgram returns an error if the program is a 32-bit one: its system calls

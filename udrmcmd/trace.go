@@ -32,15 +32,21 @@ func startTrace(name string) (tracer drm.Tracer, end func() error, err error) {
 // traceCmd records and presents traces.
 type traceCmd struct {
 	machineFlag
-	View  string   `arg:"" enum:"show,chrome,diff,coverage,stats,start,stop" help:"What to do. show prints each call; chrome the same for ui.perfetto.dev; diff how the second trace differs from the first; coverage which requests, errors, properties and formats there are; stats how often each request was sent and how long it took. start FILE begins to record a trace of a running machine, and stop FILE ends it."`
-	Files []string `arg:"" help:"Traces: two for diff, any number for coverage, one for the others. start - writes to the standard output until the machine ends."`
+	View  string   `arg:"" enum:"show,chrome,diff,coverage,stats,start,stop" help:"What to do. show prints each call; chrome the same for ui.perfetto.dev; diff how the second trace differs from the first; coverage which requests, errors, properties and formats there are; stats how often each request was sent and how long it took. start FILE begins to record a trace of a running machine, and stop [FILE] ends it."`
+	Files []string `arg:"" optional:"" help:"Traces: two for diff, any number for coverage, one for the others. start - writes to the standard output until the machine ends. stop without a trace ends the only one, and prints its name."`
 }
 
 // Run prints the view. The status of diff is 1 if the traces differ.
 func (cmd *traceCmd) Run(a *app) error {
-	want, ok := map[string]int{"show": 1, "chrome": 1, "stats": 1, "diff": 2, "start": 1, "stop": 1}[cmd.View]
-	if ok && len(cmd.Files) != want {
-		return fmt.Errorf("trace %s takes %d traces, not %d", cmd.View, want, len(cmd.Files))
+	switch n := len(cmd.Files); {
+	case cmd.View == "stop" && n == 0:
+		return cmd.stopOnly(a)
+	case cmd.View == "coverage" && n == 0:
+		return errors.New("trace coverage takes one trace or more")
+	case cmd.View == "diff" && n != 2:
+		return fmt.Errorf("trace diff takes two traces, not %d", n)
+	case cmd.View != "coverage" && cmd.View != "diff" && n != 1:
+		return fmt.Errorf("trace %s takes one trace, not %d", cmd.View, n)
 	}
 	if cmd.View == "start" || cmd.View == "stop" {
 		return cmd.record(a, cmd.Files[0])
@@ -68,6 +74,17 @@ func (cmd *traceCmd) Run(a *app) error {
 		err = ExitStatus(1)
 	}
 	return err
+}
+
+// stopOnly stops the only trace that is recorded, and prints its name.
+func (cmd *traceCmd) stopOnly(a *app) error {
+	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
+		stopped, err := c.StopTrace(ctx, "")
+		if err == nil {
+			_, err = fmt.Fprintln(a.stdout, stopped.File)
+		}
+		return err
+	})
 }
 
 func readTrace(name string) ([]trace.Record, error) {

@@ -46,8 +46,12 @@ check 1 udrm on SETCRTC:screenshot=out.png
 check 125 udrm on remove
 check 125 udrm on list 3
 check 125 udrm fault ADDFB2 ENOSUCH
+check 0 udrm trace start second.jsonl
+check 1 udrm trace stop
 check 0 udrm trace stop trace.jsonl
 check 1 udrm trace stop trace.jsonl
+[ "$(udrm trace stop)" = "$PWD/second.jsonl" ] || echo "trace stop does not stop the only trace"
+check 1 udrm trace stop
 check 125 udrm trace stop -
 await ENODEV
 kill $stream
@@ -61,6 +65,8 @@ wait
 		"failed to add fb (1024x768): No space left on device\n",
 		"trace.jsonl: a trace is being written to this file; stop it first\n",
 		"udrm: trace start /dev/full: /dev/full is not a regular file\n",
+		"udrm: trace stop: 2 traces are being recorded; name one of them; recorded are: /",
+		"second.jsonl\nudrm: trace stop: no trace is being recorded into a file\n",
 		"udrm: wait for rule 3: waiting for SETCRTC#1:handled:unplug: it has not fired: its event has not happened",
 		"udrm: remove rule 1: there is no rule 1; udrm on list shows the rules\n",
 		"udrm: on SETCRTC:screenshot=out.png: out.png is relative, and the machine may be in another directory; write the whole path\n",

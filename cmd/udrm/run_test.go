@@ -138,6 +138,11 @@ func TestLeftovers(t *testing.T) {
 			name: "waited for", policy: "wait", left: "sleep 2; ls /dev/dri", stdout: "by-path\ncard0\n",
 			stderr: "udrm: sh has ended; waiting for processes that it left behind: sh (process ",
 		},
+		{
+			name: "a signal before the time is up", policy: "kill:1h",
+			left:   `until p=$(cut -d" " -f4 /proc/$$/stat); [ "$(cat /proc/$p/comm)" = udrm ]; do :; done; while :; do kill -TERM $p; sleep 0.1; done`,
+			stderr: "udrm: sh left processes behind, which SIGTERM ends now: sh (process ",
+		},
 		{name: "one signal", policy: "wait", left: "exec sleep 1000", signals: []os.Signal{unix.SIGTERM}, stderr: "udrm: sh has ended; waiting for "},
 		{
 			name: "one signal, ignored", policy: "wait", left: "trap '' TERM; while :; do sleep 1000; done",

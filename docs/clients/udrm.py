@@ -209,9 +209,9 @@ class Machine:
         """Begin to record a trace into a file."""
         return self._call("POST", "trace", "start", body={"file": os.path.abspath(file)})
 
-    def stop_trace(self, file):
-        """End a trace. The file is then complete."""
-        return self._call("POST", "trace", "stop", body={"file": os.path.abspath(file)})
+    def stop_trace(self, file=None):
+        """End a trace, by default the only one. The file is then complete."""
+        return self._call("POST", "trace", "stop", body={"file": file and os.path.abspath(file)})
 
     def trace(self):
         """Yield the records of a trace, as dicts, until the machine ends."""
