@@ -161,7 +161,7 @@ func (m *Monitor) checkRefresh() error {
 // parseRefresh returns the limits of a monitor whose refresh rate can vary
 // (drm_get_monitor_range).
 func (p *parser) parseRefresh() (low, high int) {
-	if p.revision() < 2 || p.base[featuresAt]&featureContinuous == 0 {
+	if p.revision() < 4 || p.base[featuresAt]&featureContinuous == 0 {
 		return 0, 0
 	}
 	for d := range p.descriptors {
@@ -169,9 +169,6 @@ func (p *parser) parseRefresh() (low, high int) {
 			continue
 		}
 		low, high = int(d[5]), int(d[6])
-		if p.revision() < 4 {
-			continue
-		}
 		if d[4]&minVertical != 0 {
 			low += 255
 		}

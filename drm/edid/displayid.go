@@ -27,7 +27,7 @@ const (
 	displayIDProduct2 = 0x20 // of DisplayID 2.0
 	displayIDCTA      = 0x81
 	displayIDTiming   = 20
-	displayIDTileSize = 21
+	displayIDTileSize = 22
 
 	displayIDProductSize = 12 // without a name
 	displayIDHeader      = 3  // of a data block: tag, revision, length

@@ -10,8 +10,8 @@ import (
 
 // Parse reads an EDID as the kernel does (drm_edid_connector_update and
 // drm_edid_connector_add_modes). It accepts whatever [Repair] can repair. The
-// order of modes is the kernel's, and equal modes are merged. Parse leaves out
-// modes that need YCbCr 4:2:0, as for a connector that cannot send it.
+// order of modes is the kernel's, and equal modes are merged. Modes has no mode
+// that needs YCbCr 4:2:0.
 func Parse(data []byte) (*Monitor, error) {
 	data, err := Repair(data)
 	if err != nil {
@@ -43,8 +43,13 @@ func Parse(data []byte) (*Monitor, error) {
 	m.MinRefresh, m.MaxRefresh = p.parseRefresh()
 	m.Tile = parseTile(p.sections)
 	p.addModes()
-	m.Modes = merge(p.modes)
-	m.Modes = slices.DeleteFunc(m.Modes, func(m mode.Mode) bool { return p.only420[matchCTA(&m, mode.SamePeriod)] })
+	for _, timing := range merge(p.modes) {
+		if p.only420[matchCTA(&timing, mode.SamePeriod)] {
+			m.Only420 = append(m.Only420, timing)
+		} else {
+			m.Modes = append(m.Modes, timing)
+		}
+	}
 	return m, nil
 }
 

@@ -168,12 +168,12 @@ func (m *ModeConfig) consoleOutputs() (outputs []output) {
 	return slices.DeleteFunc(outputs, func(o output) bool { return o.crtc == nil })
 }
 
-// consoleMode returns the first mode that the framebuffer is large enough for:
-// clients get preferred modes first.
+// consoleMode returns the first valid mode that the framebuffer is large enough
+// for: clients get preferred modes first.
 func (m *ModeConfig) consoleMode(modes []mode.Mode) (timing mode.Mode, ok bool) {
 	fb := m.console.fb
 	for _, timing := range modes {
-		if w, h := timing.Size(); fb == nil || w <= fb.width && h <= fb.height {
+		if w, h := timing.Size(); timing.Validate() == nil && (fb == nil || w <= fb.width && h <= fb.height) {
 			return timing, true
 		}
 	}

@@ -15,7 +15,7 @@ func MonitorFromEDID(data []byte) (*Monitor, error) {
 		return nil, err
 	}
 	m := &Monitor{
-		EDID: data, WidthMM: uint32(parsed.WidthMM), HeightMM: uint32(parsed.HeightMM), Modes: parsed.Modes,
+		EDID: data, WidthMM: uint32(parsed.WidthMM), HeightMM: uint32(parsed.HeightMM), Modes: parsed.Modes, Only420: parsed.Only420,
 		NonDesktop: parsed.NonDesktop, Tile: parsed.Tile,
 	}
 	if parsed.MaxRefresh-parsed.MinRefresh > minVariation {

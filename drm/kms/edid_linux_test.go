@@ -8,28 +8,47 @@ import (
 	"testing"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/edid"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
 // TestEDIDsAsLinux compares what clients see of a connector with recordings of
-// Linux 6.12, for EDIDs of every kind. The recordings were made on the kernel's
-// vkms, changed to read EDIDs for an HDMI-A connector.
+// Linux 6.12, for EDIDs of every kind. Those in linux-6.12 were made on the
+// kernel's vkms, changed to read EDIDs for an HDMI-A connector; the others with
+// the kernel's code, for a connector and a client that want all modes.
 func TestEDIDsAsLinux(t *testing.T) {
-	recording, err := os.ReadFile("../edid/testdata/linux-6.12/connectors.txt")
+	answers := compareEDIDs(t, "linux-6.12", 38, describe)
+	if got := describe(&Monitor{}); got != answers["none"] {
+		t.Errorf("without EDID:\n%s\nwant\n%s", got, answers["none"])
+	}
+	compareEDIDs(t, "linux-6.12-code", 48, func(m *Monitor) string {
+		const all = uapi.ModeFlagInterlace | uapi.ModeFlagDblscan | uapi.ModeFlag3DMask
+		answer := describeFor(m, all, drm.ClientCapSet{AspectRatio: true, Stereo3D: true})
+		content, err := edid.Parse(m.EDID)
+		if err != nil {
+			content = &edid.Monitor{}
+		}
+		return answer + fmt.Sprintf(" range %d-%d\n", content.MinRefresh, content.MaxRefresh)
+	})
+}
+
+// compareEDIDs compares what describe says of the EDIDs in a directory with the
+// recording there, and returns the recording.
+func compareEDIDs(t *testing.T, directory string, count int, describe func(*Monitor) string) (answers map[string]string) {
+	directory = filepath.Join("../edid/testdata", directory)
+	recording, err := os.ReadFile(filepath.Join(directory, "connectors.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob("../edid/testdata/linux-6.12/*.bin")
-	if err != nil || len(files) < 38 {
-		t.Fatalf("%d EDIDs, %v", len(files), err)
+	files, err := filepath.Glob(filepath.Join(directory, "*.bin"))
+	if err != nil || len(files) < count {
+		t.Fatalf("%d EDIDs, want %d: %v", len(files), count, err)
 	}
-	answers := make(map[string]string)
+	answers = make(map[string]string)
 	for _, part := range strings.Split(string(recording), "== ")[1:] {
 		name, answer, _ := strings.Cut(part, "\n")
 		answers[name] = answer
-	}
-	if got := describe(&Monitor{}); got != answers["none"] {
-		t.Errorf("without EDID:\n%s\nwant\n%s", got, answers["none"])
 	}
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".bin")
@@ -48,16 +67,21 @@ func TestEDIDsAsLinux(t *testing.T) {
 			}
 		})
 	}
+	return answers
 }
 
 // describe returns what a client sees of a connector with the monitor, in the
 // form of the recordings.
-func describe(monitor *Monitor) string {
+func describe(monitor *Monitor) string { return describeFor(monitor, 0, drm.ClientCapSet{}) }
+
+// describeFor is describe for a connector that allows the kinds of modes, and a
+// client with the capabilities.
+func describeFor(monitor *Monitor, kinds uint32, caps drm.ClientCapSet) string {
 	m := New(Config{Limits: Limits{MaxWidth: 8192, MaxHeight: 8192}})
-	c := m.AddConnector(ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Monitor: monitor})
+	c := m.AddConnector(ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Monitor: monitor, ModeFlags: kinds})
 	c.probe()
 	probed := c.lastProbe()
-	modes := modeInfos(probed.modes, drm.ClientCapSet{})
+	modes := modeInfos(probed.modes, caps)
 	var out strings.Builder
 	fmt.Fprintf(&out, "connector type=%d-%d connection=%d %dx%dmm subpixel=%d modes=%d\n",
 		c.config.Type, c.typeID.Load(), probed.connection, probed.widthMM, probed.heightMM, 0, len(modes))
@@ -91,4 +115,20 @@ func hex(v uint32) string {
 		return "0"
 	}
 	return fmt.Sprintf("%#x", v)
+}
+
+// TestOddModes checks lists of modes that few monitors have.
+func TestOddModes(t *testing.T) {
+	timing, _ := mode.CTA(97)
+	if got := describe(&Monitor{Only420: []mode.Mode{timing}}); !strings.Contains(got, "modes=0\n") {
+		t.Errorf("a monitor that only has modes in YCbCr 4:2:0 has fallback modes:\n%s", got)
+	}
+	timing, _ = mode.CTA(16)
+	timing.Clock = 14850000
+	if got := describe(&Monitor{Modes: []mode.Mode{timing}}); !strings.Contains(got, "modes=1\n") || !strings.Contains(got, "vref=6000 ") {
+		t.Errorf("a mode of 6000 Hz is not listed:\n%s", got)
+	}
+	if _, err := mode.FromInfo(new(timing.Info())); err == nil {
+		t.Error("a client can set a mode of 6000 Hz")
+	}
 }

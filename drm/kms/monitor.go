@@ -15,6 +15,7 @@ import (
 // changed once it is in use.
 type Monitor struct {
 	Modes             []mode.Mode // in any order
+	Only420           []mode.Mode // further modes that need YCbCr 4:2:0, which no connector sends
 	EDID              []byte      // or nil
 	WidthMM, HeightMM uint32      // of the picture; 0 if unknown
 	NonDesktop        bool        // a headset or the like
@@ -49,7 +50,7 @@ func (c *Connector) probe() {
 	var data []byte
 	var tile *edid.Tile
 	if m := cmp.Or(c.override, c.readable(), &Monitor{}); now.connection != uapi.ModeDisconnected {
-		now.modes = c.usableModes(m.Modes)
+		now.modes = c.usableModes(m)
 		now.widthMM, now.heightMM = m.WidthMM, m.HeightMM
 		now.nonDesktop = m.NonDesktop
 		data, tile = m.EDID, m.Tile
@@ -135,10 +136,12 @@ func (c *Connector) announce(dev *drm.RegisteredDevice) {
 const fallbackWidth, fallbackHeight = 1024, 768
 
 // usableModes returns the modes that the connector can show, in the order in
-// which clients see them. A monitor without modes has fallback modes.
-func (c *Connector) usableModes(modes []mode.Mode) []mode.Mode {
+// which clients see them. A monitor without modes has fallback modes. The list may
+// have modes whose refresh rate is out of range: clients cannot set those.
+func (c *Connector) usableModes(monitor *Monitor) []mode.Mode {
+	modes := monitor.Modes
 	displayPort := c.config.Type == uapi.ModeConnectorDisplayPort
-	if len(modes) == 0 {
+	if len(modes) == 0 && len(monitor.Only420) == 0 {
 		modes = mode.WithoutEDID(fallbackWidth, fallbackHeight)
 		if displayPort {
 			preferFailsafe(modes)
@@ -156,7 +159,7 @@ func (c *Connector) usableModes(modes []mode.Mode) []mode.Mode {
 func (c *Connector) cannotShow(m mode.Mode) bool {
 	const kinds = uapi.ModeFlagInterlace | uapi.ModeFlagDblscan | uapi.ModeFlag3DMask
 	limits := &c.display.config.Limits
-	return m.Validate() != nil || m.Flags&kinds&^c.config.ModeFlags != 0 ||
+	return m.ValidateTiming() != nil || m.Flags&kinds&^c.config.ModeFlags != 0 ||
 		uint32(m.HDisplay) > limits.MaxWidth || uint32(m.VDisplay) > limits.MaxHeight
 }
 

@@ -78,26 +78,38 @@ func (m *Mode) Info() uapi.ModeInfo {
 	return info
 }
 
-// Validate checks the mode as drm_mode_validate_basic does, and its refresh
-// rate against MinRefresh and MaxRefresh. Its errors wrap EINVAL.
+// Validate checks the mode as [Mode.ValidateTiming] does, and its refresh rate
+// against MinRefresh and MaxRefresh. Its errors wrap EINVAL.
 func (m *Mode) Validate() error {
-	refuse := func(why string) error { return fmt.Errorf("mode %q: %s: %w", m.Name, why, unix.EINVAL) }
-	switch {
-	case m.Flags&uapi.ModeFlagPicARMask > uapi.ModeFlagPicAR256_135:
-		return refuse("unknown aspect ratio")
-	case m.Flags&^(uapi.ModeFlagAll|uapi.ModeFlagPicARMask) != 0:
-		return refuse("unknown flags")
-	case m.Flags&uapi.ModeFlag3DMask > uapi.ModeFlag3DSideBySideHalf:
-		return refuse("unknown 3D layout")
-	case m.Clock == 0:
-		return refuse("zero clock")
-	case m.HDisplay == 0 || m.HSyncStart < m.HDisplay || m.HSyncEnd < m.HSyncStart || m.HTotal < m.HSyncEnd:
-		return refuse("invalid horizontal timing")
-	case m.VDisplay == 0 || m.VSyncStart < m.VDisplay || m.VSyncEnd < m.VSyncStart || m.VTotal < m.VSyncEnd:
-		return refuse("invalid vertical timing")
+	if err := m.ValidateTiming(); err != nil {
+		return err
 	}
 	if period := m.FramesTime(1); period > time.Second/MinRefresh || period < time.Second/MaxRefresh {
-		return refuse(fmt.Sprintf("a frame takes %v: the refresh rate must be between %d and %d Hz", period, MinRefresh, MaxRefresh))
+		return m.refuse(fmt.Sprintf("a frame takes %v: the refresh rate must be between %d and %d Hz", period, MinRefresh, MaxRefresh))
+	}
+	return nil
+}
+
+func (m *Mode) refuse(why string) error {
+	return fmt.Errorf("mode %q: %s: %w", m.Name, why, unix.EINVAL)
+}
+
+// ValidateTiming checks the mode as drm_mode_validate_basic does. Monitors may
+// have modes that pass it, and that Validate refuses. Its errors wrap EINVAL.
+func (m *Mode) ValidateTiming() error {
+	switch {
+	case m.Flags&uapi.ModeFlagPicARMask > uapi.ModeFlagPicAR256_135:
+		return m.refuse("unknown aspect ratio")
+	case m.Flags&^(uapi.ModeFlagAll|uapi.ModeFlagPicARMask) != 0:
+		return m.refuse("unknown flags")
+	case m.Flags&uapi.ModeFlag3DMask > uapi.ModeFlag3DSideBySideHalf:
+		return m.refuse("unknown 3D layout")
+	case m.Clock == 0:
+		return m.refuse("zero clock")
+	case m.HDisplay == 0 || m.HSyncStart < m.HDisplay || m.HSyncEnd < m.HSyncStart || m.HTotal < m.HSyncEnd:
+		return m.refuse("invalid horizontal timing")
+	case m.VDisplay == 0 || m.VSyncStart < m.VDisplay || m.VSyncEnd < m.VSyncStart || m.VTotal < m.VSyncEnd:
+		return m.refuse("invalid vertical timing")
 	}
 	return nil
 }
@@ -153,22 +165,27 @@ func (m *Mode) FramesIn(d time.Duration) uint64 {
 // interlaced.
 func (m *Mode) Refresh() float64 { return float64(m.Clock) * 1000 / float64(m.FrameClocks()) }
 
-// VRefresh returns the refresh rate rounded to whole Hz (drm_mode_vrefresh).
+// VRefresh returns the refresh rate rounded to whole Hz (drm_mode_vrefresh). It
+// is 0 for a mode whose numbers are too large for the kernel.
 func (m *Mode) VRefresh() uint32 {
 	if m.HTotal == 0 || m.VTotal == 0 {
 		return 0
 	}
-	num, den := uint64(m.Clock)*1000, uint64(m.HTotal)*uint64(m.VTotal)
+	clock, size, factor := uint64(m.Clock), uint64(m.HTotal)*uint64(m.VTotal), uint64(1)
 	if m.Flags&uapi.ModeFlagInterlace != 0 {
-		num *= 2
+		clock *= 2
 	}
 	if m.Flags&uapi.ModeFlagDblscan != 0 {
-		den *= 2
+		factor *= 2
 	}
 	if m.VScan > 1 {
-		den *= uint64(m.VScan)
+		factor *= uint64(m.VScan)
 	}
-	return uint32(min((num+den/2)/den, math.MaxUint32))
+	if clock > math.MaxUint32 || size > math.MaxInt32 || size*factor > math.MaxUint32 {
+		return 0
+	}
+	size *= factor
+	return uint32(min((clock*1000+size/2)/size, math.MaxUint32))
 }
 
 // Size returns the size that a framebuffer needs to fill the screen. A

@@ -123,6 +123,20 @@ func TestInfo(t *testing.T) {
 	}
 }
 
+// TestRefreshOverflow checks that a mode whose numbers are too large for the
+// kernel has a refresh rate of 0.
+func TestRefreshOverflow(t *testing.T) {
+	for _, m := range []Mode{
+		{Clock: 6909509, HTotal: 51653, VTotal: 63439},
+		{Clock: 6909509, HTotal: 40000, VTotal: 40000, VScan: 3},
+		{Clock: 1<<31 - 1, HTotal: 1000, VTotal: 1000, Flags: uapi.ModeFlagInterlace, VScan: 1<<16 - 1},
+	} {
+		if got := m.VRefresh(); got != 0 {
+			t.Errorf("%+v: %d Hz", m, got)
+		}
+	}
+}
+
 // TestTables checks that all timings are valid and that their numbers find
 // them.
 func TestTables(t *testing.T) {
