@@ -58,6 +58,9 @@ var Adopt = sync.OnceValue(func() error {
 	adopts.Store(true)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGCHLD)
+	if err := ignoreStops(); err != nil {
+		return fmt.Errorf("SA_NOCLDSTOP: %w", err)
+	}
 	go func() {
 		for range signals {
 			reap()
