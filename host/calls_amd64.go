@@ -38,6 +38,10 @@ var terminalRequests = [][]seccomp.Cond{
 	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSETD}},
 	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCVHANGUP}},
 	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCSLCKTRMIOS}},
+	// Those of virtual terminals, which have no size in their number.
+	{{Arg: 1, Op: seccomp.Equal, Value: unix.TIOCLINUX}},
+	{{Arg: 1, Mask: 0xffffff00, Op: seccomp.Equal, Value: keyboardType << 8}},
+	{{Arg: 1, Mask: 0xffffff00, Op: seccomp.Equal, Value: vtType << 8}},
 }
 
 // compatIoctl is the number of ioctl for 32-bit programs.

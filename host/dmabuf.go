@@ -45,6 +45,10 @@ const terminalType = 'T'
 // terminalIoctl refuses the requests that would change what poll reports of a
 // dma-buf, also to its other holders, or keep this process from changing it.
 func (c *call) terminalIoctl() {
+	if isVTRequest(uint32(c.arg(1))) {
+		c.vtIoctl()
+		return
+	}
 	if c.dmaBuf(c.fd(0)) == nil {
 		c.proceed()
 		return

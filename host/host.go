@@ -27,6 +27,7 @@ import (
 	"github.com/udrm/udrm/host/internal/udev"
 	"github.com/udrm/udrm/host/internal/vfs"
 	"github.com/udrm/udrm/internal/pollfd"
+	"github.com/udrm/udrm/seat/vt"
 )
 
 // Options configure a [Host]. The zero value changes nothing of the process
@@ -57,6 +58,10 @@ type Options struct {
 
 	// Files are further virtual files, by path, with what they show at each open.
 	Files map[string]func() string
+
+	// Terminals are what programs see as /dev/tty0, /dev/tty1 and so on, and as
+	// /dev/console. nil: what is really there.
+	Terminals *vt.Terminals
 
 	// EveryRoot shows the devices also to programs whose /dev is not that of
 	// this process, such as those in a chroot or a container. Without it they
@@ -166,7 +171,8 @@ type Host struct {
 	launcher *launcher.Launcher // nil: none
 	confined sync.Once
 
-	mounts *mounted // nil: calls on paths are handed over
+	mounts    *mounted // nil: calls on paths are handed over
+	isMounted bool     // mounts is set, or will be before a program starts
 
 	events sync.RWMutex // held while an event is handled
 	closed bool         // guarded by events
@@ -177,6 +183,7 @@ type Host struct {
 	configfs    *configfs.FS // nil: none
 	configItems configItems
 	extra       map[string]func() string
+	terminals   *vt.Terminals // nil: none
 
 	unsubscribe []func()
 
@@ -197,6 +204,8 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 
 		configfs:  opts.Configfs,
 		extra:     opts.Files,
+		terminals: opts.Terminals,
+		isMounted: opts.FileServer != nil,
 		everyRoot: opts.EveryRoot,
 		everyUser: opts.EveryUser,
 		marker:    opts.Marker,

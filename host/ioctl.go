@@ -18,7 +18,8 @@ import (
 // ioctl serves the requests of DRM, dma-bufs and sync files on any descriptor.
 // On dma-bufs it refuses the requests that change a terminal.
 func (c *call) ioctl() {
-	if uapi.IOCType(uint32(c.arg(1))) == terminalType {
+	switch uapi.IOCType(uint32(c.arg(1))) {
+	case terminalType, keyboardType, vtType:
 		c.terminalIoctl()
 		return
 	}

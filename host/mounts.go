@@ -219,7 +219,7 @@ func (c *call) openMounted(p *place, err error, flags int) (answered bool) {
 		return true
 	}
 	*p = place{Place: vfs.Place{Path: noted, Node: n, Virtual: true}}
-	c.openNode(*p, flags)
+	c.openNode(*p, flags, 0)
 	return true
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/files"
 	"github.com/udrm/udrm/host/internal/seccomp"
 	"github.com/udrm/udrm/host/internal/snapshot"
@@ -207,5 +206,5 @@ func (c *call) foreign(link []byte) bool {
 	if inode := files.SocketInode(link); inode != 0 {
 		return h.attributes.Path(inode) == ""
 	}
-	return !snapshot.Named(link) && !h.chardevs.mayHave(link) && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link))
+	return !snapshot.Named(link) && !h.chardevs.mayHave(link) && !h.shadow.MayHave(link) && !h.mayBeTerminal(link)
 }

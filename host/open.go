@@ -80,7 +80,7 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 	case p.Magic:
 		c.reopen(p.Path, flags)
 	case p.Node != nil:
-		c.openNode(p, flags)
+		c.openNode(p, flags, mode)
 	case p.native:
 		c.proceed()
 	case resolve != 0:
@@ -118,11 +118,11 @@ func (c *call) reopen(path string, flags int) {
 			c.fail(unix.ENODEV) // its device is gone
 			return
 		}
-		c.openNode(place{Place: vfs.Place{Path: o.path, Node: n, Virtual: true}}, flags)
+		c.openNode(place{Place: vfs.Place{Path: o.path, Node: n, Virtual: true}}, flags, 0)
 	}
 }
 
-func (c *call) openNode(p place, flags int) {
+func (c *call) openNode(p place, flags int, mode uint32) {
 	n := p.Node
 	writes := flags&unix.O_ACCMODE != unix.O_RDONLY
 	switch {
@@ -143,6 +143,8 @@ func (c *call) openNode(p place, flags int) {
 		c.openStream(p, flags)
 	case n.Chardev != nil:
 		c.openChardev(p, flags)
+	case n.Terminal:
+		c.openTerminal(n, flags, mode)
 	case n.Kind == vfs.Char:
 		minor := c.host.class.Minor(n.Minor)
 		if minor == nil {

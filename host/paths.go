@@ -46,7 +46,7 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 		return o
 	}
 	isSnapshot := snapshot.Named(link)
-	if !isSnapshot && !h.chardevs.mayHave(link) && !h.shadow.MayHave(link) && !(gem.DMABufs() > 0 && isTerminal(link)) {
+	if !isSnapshot && !h.chardevs.mayHave(link) && !h.shadow.MayHave(link) && !h.mayBeTerminal(link) {
 		return o
 	}
 	var st unix.Stat_t
@@ -58,6 +58,7 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 		o.path = h.snapshots.Path(link, &st)
 	} else if f, ok := h.chardevs.find(id); ok {
 		o.path = f.path
+	} else if o.path = h.terminalPath(id); o.path != "" {
 	} else if o.path = h.shadow.Path(id); o.path == "" {
 		o.dmaBuf = gem.LookupDMABuf(&st)
 	}
@@ -110,6 +111,12 @@ func (c *call) opened(fd int32) opened {
 		return opened{}
 	}
 	return c.host.openedAs(link, c.tid().FDPath(fd), func(st *unix.Stat_t) error { return c.tid().IdentifyFD(fd, st) })
+}
+
+// mayBeTerminal reports whether a link of /proc may be that of a dma-buf or of a
+// virtual terminal.
+func (h *Host) mayBeTerminal(link []byte) bool {
+	return (gem.DMABufs() > 0 || h.terminals != nil && h.terminals.Any()) && isTerminal(link)
 }
 
 // isTerminal reports whether a link of /proc may be that of a pseudoterminal:

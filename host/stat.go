@@ -144,8 +144,11 @@ func makeStat(path string, n *vfs.Node) unix.Statx_t {
 	case vfs.Char:
 		st.Mode |= unix.S_IFCHR
 		st.Gid = videoGroup()
+		if n.Terminal {
+			st.Gid = ttyGroup()
+		}
 		st.Rdev_major, st.Rdev_minor = drm.Major, uint32(n.Minor)
-		if n.Open != nil || n.Chardev != nil {
+		if n.Major != 0 {
 			st.Rdev_major = uint32(n.Major)
 		}
 	case vfs.File:

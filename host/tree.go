@@ -52,6 +52,7 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 	}
 	addDebugfs(t, devices)
 	h.addConfigfs(t)
+	h.addTerminals(t)
 	for path, show := range h.extra {
 		t.AddFile(path, 0o644, show)
 	}

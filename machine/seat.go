@@ -7,6 +7,7 @@ import (
 	"github.com/udrm/udrm/seat"
 	"github.com/udrm/udrm/seat/login1"
 	"github.com/udrm/udrm/seat/seatd"
+	"github.com/udrm/udrm/seat/vt"
 )
 
 // A seating is the seat of a machine, and what serves it to programs.
@@ -15,6 +16,7 @@ type seating struct {
 	dir    *seat.Directory
 	seatd  *seatd.Server
 	login1 *login1.Server
+	vt     *vt.Terminals
 
 	once sync.Once // for close
 	err  error
@@ -36,6 +38,7 @@ func (m *Machine) newSeating() (*seating, error) {
 		return nil, errors.Join(err, s.seatd.Close(), dir.Close())
 	}
 	s.login1 = login1.Serve(socket, s.seat, m.log)
+	s.vt = vt.New(s.seat, m.log)
 	return s, nil
 }
 
@@ -71,11 +74,19 @@ func (s *seating) files() map[string]func() string {
 	return s.login1.Files()
 }
 
+// terminals returns the virtual terminals of the seat.
+func (s *seating) terminals() *vt.Terminals {
+	if s == nil {
+		return nil
+	}
+	return s.vt
+}
+
 // close ends the sessions and removes the sockets. It may be called again.
 func (s *seating) close() error {
 	if s == nil {
 		return nil
 	}
-	s.once.Do(func() { s.err = errors.Join(s.seatd.Close(), s.login1.Close(), s.dir.Close()) })
+	s.once.Do(func() { s.err = errors.Join(s.seatd.Close(), s.login1.Close(), s.vt.Close(), s.dir.Close()) })
 	return s.err
 }

@@ -7,13 +7,13 @@
 // the cards back.
 //
 // A [Seat] has no console and belongs to one machine: two of them do not know of
-// each other. Its virtual terminals are only numbers. Each session gets the
+// each other. Its virtual terminals are only numbers here. Each session gets the
 // number of a terminal of its own, and a terminal without a session is where
 // nothing runs. [Seat.Pause] switches to such a terminal, and [Seat.Resume]
 // switches back. So a test can do what a person does with Ctrl+Alt+F2.
 //
 // Packages seatd and login1 serve a seat to programs: by the protocol of seatd and
-// libseat, and by that of logind.
+// libseat, and by that of logind. Package vt serves the files of the terminals.
 //
 // # Lock order
 //

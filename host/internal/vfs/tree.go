@@ -28,6 +28,9 @@ type Node struct {
 	Major  int    // Char that is none
 	Content
 	Chardev *drm.Chardev // Char that is neither
+	// Terminal: Char that is none of these, but a virtual terminal. Minor is its
+	// number, 0 for that in the foreground.
+	Terminal bool
 
 	own      bool // Dir: hides what is really there
 	hides    func(name string) bool
@@ -102,6 +105,11 @@ func (t *Tree) AddDevice(path string, perm uint32, major, minor int, open func(d
 // AddChardev adds a character device that dev serves.
 func (t *Tree) AddChardev(path string, perm uint32, dev *drm.Chardev) {
 	t.add(path, &Node{Kind: Char, Perm: perm, Major: dev.Major, Minor: dev.Minor, Chardev: dev})
+}
+
+// AddTerminal adds a virtual terminal.
+func (t *Tree) AddTerminal(path string, perm uint32, major, minor int) {
+	t.add(path, &Node{Kind: Char, Perm: perm, Major: major, Minor: minor, Terminal: true})
 }
 
 // Hide hides real entries of a directory that only adds.
