@@ -166,7 +166,7 @@ func TestTurns(t *testing.T) {
 // TestCloseDuringEvents closes hosts while a driver is bound and unbound.
 func TestCloseDuringEvents(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
-	device := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver())
+	device := drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	var done atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -20,7 +20,7 @@ func (m *Machine) newConfigfs(cards []config.Card) *configfs.FS {
 		cards = append(cards[:len(cards):len(cards)], *m.opts.Template)
 	}
 	for _, c := range cards {
-		if c.Driver == config.VKMS && c.VKMS.Kernel != drm.Linux72 {
+		if c.Driver == config.VKMS && c.VKMS.Kernel == drm.Linux612 {
 			return nil
 		}
 	}

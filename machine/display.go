@@ -133,7 +133,8 @@ func (c *Card) hotplug(name string, connection uint32, monitor *kms.Monitor) err
 }
 
 // Screenshot returns the picture on a connector. Its pixels have the alpha 255.
-// With the name "" it is the only connector of the card that shows a picture.
+// With the name "" it is the only connector of the card that shows a picture. A
+// console that no program has drawn on is no picture.
 //
 // After an unplug, Screenshot returns the last picture as long as a program has
 // the card open.
@@ -159,7 +160,7 @@ func (c *Card) lit(display *kms.ModeConfig, name string) (*kms.CRTC, error) {
 	state := display.State()
 	active := func(connector *kms.Connector) *kms.CRTC {
 		crtc := state.Connector(connector).CRTC
-		if crtc == nil || !state.CRTC(crtc).Active {
+		if crtc == nil || !state.CRTC(crtc).Active || display.ShowsEmptyConsole(crtc) {
 			return nil
 		}
 		return crtc

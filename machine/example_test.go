@@ -29,7 +29,6 @@ func Example() {
 		log.Fatal(err)
 	}
 	// Output:
-	// by-path
 	// card0
 }
 

@@ -51,7 +51,7 @@ func (c *Card) Follow(ctx context.Context, connector string, show func(*image.NR
 		}
 		spare, last = last, picture
 		again := ticker.C
-		if picture == nil || unplugged {
+		if unplugged {
 			again = nil
 		}
 		select {

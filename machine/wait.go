@@ -37,8 +37,8 @@ func (c *Card) WaitFrames(ctx context.Context, connector string, n uint64) error
 	})
 }
 
-// redraw is how often WaitPicture looks at a picture that has not changed: a
-// program can draw into the buffer that is being shown, and tell no one.
+// redraw is how often a wait looks at a picture that has not changed: a program can
+// draw into the buffer that is being shown, and tell no one.
 const redraw = 50 * time.Millisecond
 
 // WaitPicture waits until match returns nil for the picture on a connector, and
@@ -60,7 +60,9 @@ func (c *Card) WaitPicture(ctx context.Context, connector string, match func(*im
 // WaitLit waits until a connector shows a picture. The name is as in
 // [Card.Screenshot].
 func (c *Card) WaitLit(ctx context.Context, connector string) error {
-	return c.wait(ctx, connector, "a picture", nil, func(*kms.ModeConfig, *kms.CRTC) error { return nil })
+	ticker := time.NewTicker(redraw)
+	defer ticker.Stop()
+	return c.wait(ctx, connector, "a picture", ticker.C, func(*kms.ModeConfig, *kms.CRTC) error { return nil })
 }
 
 func (c *Card) place(connector string) string {

@@ -31,7 +31,7 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{t: t, class: drm.NewClass(drm.ClassOptions{})}
 	f.recorder = trace.NewRecorder(&f.output)
 	f.detach = f.class.Trace(f.recorder)
-	f.driver = vkms.NewDriver(f.class, vkms.Config{Cursor: true, Syncobj: true})
+	f.driver = vkms.NewDriver(f.class, vkms.Config{Kernel: drm.Linux612, Cursor: true, Syncobj: true})
 	f.parent = drmtest.Bind(t, bus.New("platform"), "vkms", f.driver.BusDriver())
 	f.file = drmtest.Open(t, f.driver.Device().Primary())
 	f.Client = kmsclient.New(f.file.Process())

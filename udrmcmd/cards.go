@@ -20,11 +20,11 @@ type cardFlags struct {
 	Monitor       []string `sep:"none" placeholder:"MONITOR" help:"${monitor_help}"`
 	CRTCs         int      `name:"crtcs" placeholder:"N" help:"Number of CRTCs of each card; default: one per monitor. Without --monitor, each card gets one connector for each CRTC."`
 	Format        []string `placeholder:"CODE" help:"Add pixel formats to those of the kernel's vkms, by their codes in drm_fourcc.h: XR30,NV12."`
-	VKMS          string   `name:"vkms" placeholder:"VERSION" default:"6.12" enum:"7.2,6.12" help:"Linux version whose vkms the cards are: 7.2 or 6.12; default: ${default}."`
-	Console       bool     `default:"true" negatable:"" help:"Light the cards while no program is master, as the kernel's console does (default for --vkms 7.2)."`
+	VKMS          string   `name:"vkms" placeholder:"VERSION" default:"7.2" enum:"7.2,6.12" help:"Linux version whose vkms the cards are: 7.2 or 6.12; default: ${default}."`
+	Console       bool     `default:"true" negatable:"" help:"Light the cards while no program is master, as the kernel's console does (default, but not for --vkms 6.12)."`
 	Cursor        bool     `default:"true" negatable:"" help:"Give each CRTC a cursor plane (default)."`
 	Overlay       bool     `help:"Give each card eight overlay planes."`
-	PlanePipeline bool     `help:"Give each plane a colour pipeline; needs --vkms 7.2."`
+	PlanePipeline bool     `help:"Give each plane a colour pipeline; not with --vkms 6.12."`
 	Writeback     bool     `default:"true" negatable:"" help:"Give each CRTC a writeback connector (default)."`
 	Syncobj       bool     `help:"Give each card sync objects and timelines. The kernel's vkms has none."`
 	Render        bool     `help:"Give each card a render node. The kernel's vkms has none."`

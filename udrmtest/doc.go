@@ -2,7 +2,7 @@
 //
 //	func TestBars(t *testing.T) {
 //		m := udrmtest.New(t, udrmtest.Options{})
-//		p := m.Start("modetest", "-M", "vkms", "-s", "39:1024x768")
+//		p := m.Start("modetest", "-M", "vkms", "-s", "Virtual-1:1024x768")
 //		card := m.Card("card0")
 //		card.WantPicture("testdata/bars.png")
 //		card.Unplug()

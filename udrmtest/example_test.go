@@ -12,7 +12,7 @@ import (
 func ExampleMachine_Step() {
 	test := func(t *testing.T) {
 		m := udrmtest.New(t, udrmtest.Options{StepClock: true})
-		m.Start("modetest", "-M", "vkms", "-s", "39:1024x768", "-v")
+		m.Start("modetest", "-M", "vkms", "-s", "Virtual-1:1024x768", "-v")
 		m.Step(3)
 		if n := m.Card("card0").Frames(); n != 3 {
 			t.Errorf("%d frames after three vblanks", n)

@@ -19,7 +19,7 @@ import (
 
 // modetest is a client that flips between two pictures, on the connector of the
 // kernel's vkms, until it gets SIGINT.
-var modetest = []string{"-M", "vkms", "-s", "39:1024x768", "-v"}
+var modetest = []string{"-M", "vkms", "-s", "Virtual-1:1024x768", "-v"}
 
 func TestFrames(t *testing.T) {
 	t.Parallel()
@@ -154,7 +154,7 @@ func TestWantPicture(t *testing.T) {
 	golden := filepath.Join(dir, "golden.png")
 	said := fails(t, func(t testing.TB) {
 		m := udrmtest.New(t, udrmtest.Options{Timeout: 5_000_000_000})
-		m.Start("modetest", "-M", "vkms", "-s", "39:1024x768")
+		m.Start("modetest", "-M", "vkms", "-s", "Virtual-1:1024x768")
 		card := m.Card("card0")
 		shown := card.Screenshot()
 		shown.Pix[shown.PixOffset(7, 5)] ^= 3

@@ -172,7 +172,7 @@ func TestAddresses(t *testing.T) {
 // TestPage watches a program, unplugs its card with a button, plugs the card
 // again and watches another program.
 func TestPage(t *testing.T) {
-	m, s := serve(t, udrmtest.Options{})
+	m, s := serve(t, udrmtest.Options{NoConsole: true})
 	v := dial(t, s)
 	v.tell(`{"watch": ["card0:Virtual-1", "card0:none", "card9:DP-1", "nonsense"], "trace": true}`)
 	v.await("the beginning of the trace", func() bool { return len(v.records) > 0 })

@@ -29,16 +29,16 @@ func contains(t *testing.T, text string, lines ...string) {
 // TestConfig checks what programs see of a card that a file describes.
 func TestConfig(t *testing.T) {
 	r := run(t, "run", "--config", "../../machine/config/testdata/two-monitors.yaml", "--", "sh", "-c", `
-		modetest -M vkms -c && drm_info &&
+		modetest -M vkms -c && drm_info /dev/dri/card0 2>/dev/null &&
 		cd /sys/class/drm && head card0-*/status card0-*/modes && edid-decode <card0-DP-1/edid && edid-decode --check <card0-HDMI-A-1/edid`)
 	if r.exit != 0 || r.stderr != "" {
 		t.Fatalf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
 	}
 	contains(t, r.stdout,
-		"46 0 connected DP-1 600x340 2 48\n",
+		"68 66 connected DP-1 600x340 2 66\n",
 		"#0 2560x1440 59.95 2560 2608 2640 2720 1440 1443 1448 1481 241500 flags: phsync, nvsync; type: preferred, driver\n",
 		"#1 1920x1080 60.00 1920 2008 2052 2200 1080 1084 1089 1125 148500 flags: phsync, pvsync; type: driver\n",
-		"47 0 connected HDMI-A-1 530x300 2 49\n",
+		"69 67 connected HDMI-A-1 530x300 2 67\n",
 		"#0 1920x1080 60.00 1920 2008 2052 2200 1080 1084 1089 1125 148500 flags: phsync, pvsync; type: preferred, driver\n",
 		" 1 EDID:\n flags: immutable blob\n blobs:\n\n value:\n 00ffffffffffff00", // of the first, whose property comes first
 
@@ -58,7 +58,7 @@ func TestConfigLightsBothMonitors(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSessionOf(t, cards)
-	c := s.start(t, "modetest", "-M", "vkms", "-F", "smpte,smpte", "-a", "-s", "46@44:2560x1440", "-s", "47@45:1920x1080", "-P", "32@44:2560x1440", "-P", "35@45:1920x1080")
+	c := s.start(t, "modetest", "-M", "vkms", "-F", "smpte,smpte", "-a", "-s", "68@55:2560x1440", "-s", "69@62:1920x1080", "-P", "35@55:2560x1440", "-P", "40@62:1920x1080")
 	for connector, size := range map[string]image.Point{"DP-1": {2560, 1440}, "HDMI-A-1": {1920, 1080}} {
 		picture, err := s.card(t, "card0").WaitPicture(t.Context(), connector, func(picture *image.NRGBA) error {
 			if n, first := mismatches(picture, bars); n != 0 {
@@ -89,7 +89,7 @@ func TestCardFlags(t *testing.T) {
 		t.Fatalf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
 	}
 	contains(t, r.stdout, "connected DP-1 600x340 1 ", "connected HDMI-A-1 600x340 2 ", "#0 1680x1050 59.88 ", "disconnected Virtual-1 0x0 0 ",
-		"formats: AR24 XR24 XR48 AR48 RG16 XR30 NV12\n", "==> /sys/class/drm/card0-Virtual-1/status <==\ndisconnected\n", "\ncard1\n")
+		" R1 R2 R4 R8 XR30\n", "==> /sys/class/drm/card0-Virtual-1/status <==\ndisconnected\n", "\ncard1\n")
 	if n := strings.Count(r.stdout, "formats:"); n != 10 || strings.Contains(r.stdout, "Writeback") {
 		t.Errorf("%d planes, want two primaries and eight overlays, and no writeback:\n%s", n, r.stdout)
 	}
@@ -134,17 +134,17 @@ func TestHotplug(t *testing.T) {
 	const want = `connected
 1920x1080
 Display Product Name: 'First'
-39 0 connected DP-1 600x340 1 40
+47 46 connected DP-1 600x340 1 46
 disconnected
-39 0 disconnected DP-1 0x0 0 40
+47 0 disconnected DP-1 0x0 0 46
 connected
 1280x720
 Display Product Name: 'Second'
-39 0 connected DP-1 300x200 1 40
+47 46 connected DP-1 300x200 1 46
 ACTION=change
 ACTION=change
-CONNECTOR=39
-CONNECTOR=39
+CONNECTOR=47
+CONNECTOR=47
 DEVNAME=/dev/dri/card0
 DEVNAME=/dev/dri/card0
 HOTPLUG=1
@@ -219,15 +219,17 @@ func TestConfigOfManyCards(t *testing.T) {
 	}
 	s := newSessionOf(t, cards)
 	var names []string
-	for _, dev := range s.Bus("platform").Devices() {
-		names = append(names, dev.Name())
+	for _, name := range []string{"faux", "platform"} {
+		for _, dev := range s.Bus(name).Devices() {
+			names = append(names, dev.Name())
+		}
 	}
 	slices.Sort(names)
 	if want := []string{"vgem", "vkms", "vkms.1", "vkms.2"}; !slices.Equal(names, want) {
 		t.Errorf("devices %q, want %q", names, want)
 	}
 	s.plug(t, "card3")
-	if s.Bus("platform").Device("vkms.3") == nil {
+	if s.Bus("faux").Device("vkms.3") == nil {
 		t.Error("card3 is not the device vkms.3")
 	}
 	_, noCard := s.Card("card5")
@@ -236,7 +238,7 @@ func TestConfigOfManyCards(t *testing.T) {
 		"there is no card5: card0 to card4 are described": noCard,
 		"card4 has no display: its driver is vgem":        noDisplay,
 		"card0 is already plugged":                        s.card(t, "card0").Plug(t.Context()),
-		"card0 is already bound to driver vkms":           s.card(t, "card0").Bind(t.Context()),
+		"card0 is already bound to driver faux_driver":    s.card(t, "card0").Bind(t.Context()),
 		"card1 has no connector DP-1; it has Virtual-2":   s.card(t, "card1").Disconnect(t.Context(), "DP-1"),
 	} {
 		if err == nil || err.Error() != want {

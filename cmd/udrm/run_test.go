@@ -59,7 +59,7 @@ func TestRunIsTransparent(t *testing.T) {
 		{"too many cards", []string{"--cards", "65", "--", "true"}, "", "", "udrm: --cards=65", 125},
 		{"no cards", []string{"--cards", "0", "--", "ls", "/dev/dri"}, "", "", "ls: cannot access '/dev/dri'", 2},
 		{"a way through /dev/dri", []string{"--", "cat", "/dev/dri/../../proc/sys/kernel/ostype"}, "", "Linux\n", "", 0},
-		{"cards", []string{"--cards", "3", "--", "ls", "/dev/dri"}, "", "by-path\ncard0\ncard1\ncard2\n", "", 0},
+		{"cards", []string{"--cards", "3", "--", "ls", "/dev/dri"}, "", "card0\ncard1\ncard2\n", "", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			cmd := command(t, append([]string{"run"}, tc.args...)...)
@@ -128,14 +128,14 @@ func TestLeftovers(t *testing.T) {
 		signals            []os.Signal
 		stdout, stderr     string
 	}{
-		{name: "they end in time", policy: "kill:1m", left: "sleep 1; ls /dev/dri", stdout: "by-path\ncard0\n"},
+		{name: "they end in time", policy: "kill:1m", left: "sleep 1; ls /dev/dri", stdout: "card0\n"},
 		{name: "ended", policy: "kill:100ms", left: "exec sleep 1000", stderr: "udrm: sh left processes behind, which are ended now: sleep (process "},
 		{
 			name: "killed", policy: "kill:100ms", left: "trap '' TERM; while :; do sleep 1000; done",
 			stderr: "udrm: sh left processes behind, which are ended now: sh (process ",
 		},
 		{
-			name: "waited for", policy: "wait", left: "sleep 2; ls /dev/dri", stdout: "by-path\ncard0\n",
+			name: "waited for", policy: "wait", left: "sleep 2; ls /dev/dri", stdout: "card0\n",
 			stderr: "udrm: sh has ended; waiting for processes that it left behind: sh (process ",
 		},
 		{
@@ -343,7 +343,7 @@ func TestTimedActions(t *testing.T) {
 			_, rest = before, after
 		}
 		// The card takes the lowest free node, whatever its label is.
-		if status := cmd.ProcessState.ExitCode(); stdout.String() != "by-path\ncard0\n" || status != tc.exit {
+		if status := cmd.ProcessState.ExitCode(); stdout.String() != "card0\n" || status != tc.exit {
 			t.Errorf("lenient %v: exit %d, want %d; at the end /dev/dri has %q\n%s", tc.lenient, status, tc.exit, stdout.String(), text)
 		}
 	}

@@ -292,7 +292,7 @@ func TestUnplugUnderModetest(t *testing.T) {
 	}
 
 	later := s.start(t, "modetest", "-M", "vkms", "-e")
-	later.await(t, "40\t")
+	later.await(t, "52\t")
 	if status := later.end(t); status != 0 {
 		t.Errorf("a later modetest ended with status %d\n%s", status, &later.stderr)
 	}

@@ -35,7 +35,7 @@ func TestTrace(t *testing.T) {
 		"modetest[", "open(flags=O_RDWR|O_CLOEXEC)", "SET_CLIENT_CAP(capability=CLIENT_CAP_UNIVERSAL_PLANES, value=1) = 0",
 		"MODE_CREATE_DUMB(height=768, width=1024, bpp=32,", "pixel_format=XRGB8888", "{property=DPMS, value=On}",
 		"MODE_SETCRTC(set_connectors_ptr=[" + connector + "], count_connectors=1,", "name=1024x768}",
-		"= ENOSYS (kms: DIRTYFB", "-- frame crtc=38", "-- unplugged",
+		"= ENOSYS (kms: DIRTYFB", "-- frame crtc=45", "-- unplugged",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the trace has no %q:\n%s", want, text)
@@ -56,7 +56,7 @@ func TestTrace(t *testing.T) {
 	if out := view(0, "coverage", first, second); !strings.Contains(out, "MODE_SETCRTC                 ok:2\n") {
 		t.Errorf("the coverage of two traces:\n%s", out)
 	}
-	if out := view(0, "stats", first); !strings.Contains(out, "  MODE_SETCRTC\n") || !strings.Contains(out, "CRTC 38: ") {
+	if out := view(0, "stats", first); !strings.Contains(out, "  MODE_SETCRTC\n") || !strings.Contains(out, "CRTC 45: ") {
 		t.Errorf("the statistics:\n%s", out)
 	}
 }

@@ -103,6 +103,24 @@ func TestConsoleOfMonitors(t *testing.T) {
 	}
 }
 
+// TestConsoleOrder checks that the console gives the first connector the first CRTC.
+func TestConsoleOrder(t *testing.T) {
+	config := vkms.ConfigOf(drm.Linux72)
+	config.Topology = vkms.NewTopology(3, []vkms.Connector{{}, {}, {}}, &config)
+	driver, _ := bind(t, config)
+	m := driver.ModeConfig()
+	i := 0
+	for _, c := range m.Connectors() {
+		if c.Config().Type != uapi.ModeConnectorVirtual {
+			continue
+		}
+		if got := m.State().Connector(c).CRTC; got != m.CRTCs()[i] {
+			t.Errorf("connector %d is on CRTC %v", i, got)
+		}
+		i++
+	}
+}
+
 // TestNoConsole checks that the display is dark without the console, until a
 // client lights it.
 func TestNoConsole(t *testing.T) {

@@ -103,7 +103,7 @@ func newDisplay(config *Config, buffers *gem.Manager) (*display, error) {
 	}
 	d := &display{Config: config, topology: t}
 	d.config = kms.New(kms.Config{
-		Driver: d.hardware.driver(), Buffers: buffers, Limits: limits, Clock: config.Clock, Kernel: config.Kernel, Console: config.Console,
+		Driver: d.hardware.driver(), Buffers: buffers, Limits: limits, Clock: config.Clock, Kernel: cmp.Or(config.Kernel, DefaultKernel), Console: config.Console,
 	})
 	d.addPlanes()
 	for i := range d.hardware.pipes {

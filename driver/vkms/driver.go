@@ -1,6 +1,7 @@
 package vkms
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,7 +19,7 @@ import (
 // A Config describes the display. [DefaultConfig] is the kernel's default.
 type Config struct {
 	// Kernel is the version of Linux whose vkms the device is: see [ConfigOf]. ""
-	// stands for 6.12.
+	// stands for [DefaultKernel].
 	Kernel drm.Kernel
 
 	// The default device has one CRTC and one connector. These are the kernel's
@@ -51,7 +52,7 @@ type Config struct {
 }
 
 // DefaultKernel is the version of Linux whose vkms [DefaultConfig] returns.
-const DefaultKernel = drm.Linux612
+const DefaultKernel = drm.Linux72
 
 // DefaultConfig returns the default display of the default vkms.
 func DefaultConfig() Config { return ConfigOf(DefaultKernel) }
@@ -65,7 +66,7 @@ func ConfigOf(kernel drm.Kernel) Config {
 }
 
 // old reports whether the device is that of Linux 6.12.
-func (c *Config) old() bool { return c.Kernel != drm.Linux72 }
+func (c *Config) old() bool { return c.Kernel == drm.Linux612 }
 
 // Check returns an error if the vkms of the kernel cannot be as c says. It does
 // not look at the topology: see [Topology.Validate].
@@ -159,7 +160,7 @@ func (d *Driver) drmDriver() *drm.Driver {
 		features |= drm.FeatureColorPipeline
 	}
 	return &drm.Driver{
-		Kernel:       d.config.Kernel,
+		Kernel:       cmp.Or(d.config.Kernel, DefaultKernel),
 		Info:         drm.DriverInfo{Major: 1, Minor: 0, Patchlevel: 0, Name: "vkms", Desc: "Virtual Kernel Mode Setting", Date: "0"},
 		Features:     features,
 		DebugfsFiles: d.debugfsFiles,

@@ -14,7 +14,7 @@ import (
 // The driver makes a DRM device on a device of any bus.
 func Example() {
 	class := drm.NewClass(drm.ClassOptions{})
-	dev, err := bus.New("platform").Add("vkms")
+	dev, err := bus.New("faux").Add("vkms")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -34,8 +34,8 @@ func Example() {
 	}
 	// Output:
 	// card0
-	// Virtual-1
 	// Writeback-1
+	// Virtual-1
 }
 
 // A topology describes a device with two CRTCs and two connectors.

@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 
@@ -120,7 +121,7 @@ func (m *ModeConfig) makeConsoleFB(outputs []output) bool {
 		buffer.Put()
 		return false
 	}
-	fb := &Framebuffer{width: width, height: height, format: format, comm: "[fbcon]"}
+	fb := &Framebuffer{width: width, height: height, format: format, comm: "[fbcon]", console: true}
 	fb.buffers[0], fb.pitches[0] = buffer, pitch
 	m.objects.add(&fb.objectBase, fb)
 	m.console.fb, m.console.fbdev = fb, newFbdev(m, fb, visible.width, visible.height)
@@ -143,6 +144,36 @@ func (m *ModeConfig) endConsole(dev *drm.Device) {
 		m.objects.put(m.console.fb)
 		m.console.fb = nil
 	}
+}
+
+// ShowsEmptyConsole reports whether the CRTC shows the console, and no program has
+// drawn on that: its pixels are all 0.
+func (m *ModeConfig) ShowsEmptyConsole(c *CRTC) bool {
+	s := &composition{table: &m.objects, crtc: c}
+	m.holdScanout(c, s)
+	defer s.release()
+	for _, held := range s.held {
+		fb, ok := held.(*Framebuffer)
+		if !ok || !fb.console {
+			return false
+		}
+		pixels, err := fb.buffers[0].Pixels()
+		if err != nil || !allZero(pixels) {
+			return false
+		}
+	}
+	return len(s.held) > 0
+}
+
+var zeros [64 << 10]byte
+
+func allZero(data []byte) bool {
+	for chunk := range slices.Chunk(data, len(zeros)) {
+		if !bytes.Equal(chunk, zeros[:len(chunk)]) {
+			return false
+		}
+	}
+	return true
 }
 
 // consoleOutputs returns the connectors to light, each with a CRTC of its own:
@@ -180,17 +211,23 @@ func (m *ModeConfig) consoleMode(modes []mode.Mode) (timing mode.Mode, ok bool) 
 	return timing, false
 }
 
-// takeCRTC gives outputs[i] a CRTC. If all that can feed it are taken, it tries
-// to give the output that has one of them another. tried are the CRTCs that
-// were looked at.
+// takeCRTC gives outputs[i] the first CRTC that is free. If all that can feed it are
+// taken, it tries to give the output that has one of them another. tried are the
+// CRTCs that were looked at.
 func (m *ModeConfig) takeCRTC(outputs []output, i int, tried []bool) bool {
+	ownerOf := func(c *CRTC) int { return slices.IndexFunc(outputs, func(o output) bool { return o.crtc == c }) }
+	for _, c := range m.crtcs {
+		if outputs[i].connector.encoders[0].possible(c) && ownerOf(c) < 0 {
+			outputs[i].crtc = c
+			return true
+		}
+	}
 	for _, c := range m.crtcs {
 		if tried[c.index] || !outputs[i].connector.encoders[0].possible(c) {
 			continue
 		}
 		tried[c.index] = true
-		owner := slices.IndexFunc(outputs, func(o output) bool { return o.crtc == c })
-		if owner < 0 || m.takeCRTC(outputs, owner, tried) {
+		if m.takeCRTC(outputs, ownerOf(c), tried) {
 			outputs[i].crtc = c
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/driver/vkms"
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -81,7 +82,7 @@ func testCursor(f *fixture) {
 }
 
 func TestWithoutCursorPlane(t *testing.T) {
-	f := newFixtureOf(t, vkms.Config{})
+	f := newFixtureOf(t, vkms.Config{Kernel: drm.Linux612})
 	arg := func(flags uint32) *uapi.ModeCursor { return &uapi.ModeCursor{CRTCID: 35, Flags: flags} }
 	want(t, "CURSOR_BO", ioctl(f, uapi.IoctlModeCursor, arg(uapi.ModeCursorBO)), unix.ENXIO)
 	want(t, "CURSOR_MOVE", ioctl(f, uapi.IoctlModeCursor, arg(uapi.ModeCursorMove)), unix.EFAULT)

@@ -25,6 +25,7 @@ type Framebuffer struct {
 	interlaced       bool
 	hotX, hotY       int32  // of a legacy cursor
 	comm             string // of its creator, for debugfs
+	console          bool   // the console made it
 	pitches, offsets [4]uint32
 	buffers          [4]*gem.Object // a reference each
 	account          *drm.Account   // charged for the object

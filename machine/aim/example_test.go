@@ -53,5 +53,5 @@ func Example() {
 	}
 	// Output:
 	// plugged: false
-	// could not get connector 39: No such device
+	// could not get connector 53: No such device
 }

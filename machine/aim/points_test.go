@@ -155,8 +155,8 @@ func TestFilters(t *testing.T) {
 	const all = -1
 	for text, want := range map[string]int{
 		"MODE_ATOMIC:property=FB_ID:delay=1us":             2,
-		"MODE_ATOMIC:crtc=38:delay=1us":                    2, // by the plane, which is on this CRTC
-		"SETCRTC,MODE_ATOMIC,GETCRTC:crtc=38:delay=1us":    8,
+		"MODE_ATOMIC:crtc=45:delay=1us":                    2, // by the plane, which is on this CRTC
+		"SETCRTC,MODE_ATOMIC,GETCRTC:crtc=45:delay=1us":    8,
 		"SETCRTC:before:card=card1:delay=1us":              2,
 		"open:delay=1us":                                   2,
 		"ADDFB2#2+2:delay=1us":                             3,
@@ -193,7 +193,7 @@ func TestAttachRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"frame:card=card5:unplug":              "there is no card5: card0 to card1 are described",
 		"frame:plug=card5":                     "there is no card5: card0 to card1 are described",
-		"frame:crtc=7:unplug":                  "there is no CRTC 7; the ids are [38]",
+		"frame:crtc=7:unplug":                  "there is no CRTC 7; the ids are [45]",
 		"frame:disconnect=DP-1":                "card0 has no connector DP-1; it has Virtual-1",
 		"frame:screenshot=DP-1=x.png":          "card0 has no connector DP-1; it has Virtual-1",
 		"frame:badlink=X-1":                    "card0 has no connector X-1; it has Virtual-1",

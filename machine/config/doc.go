@@ -48,8 +48,8 @@
 //	            driver that the command adds
 //	enabled     0 to leave the card unplugged at the start; default: 1
 //	count       the number of such cards; default: 1
-//	vkms        the version of Linux whose vkms the card is: 6.12 (the
-//	            default) or 7.2; see docs/cards.md
+//	vkms        the version of Linux whose vkms the card is: 7.2 (the
+//	            default) or 6.12; see docs/cards.md
 //	console     0 to leave the card dark while no program is master; default:
 //	            1 for 7.2, 0 for 6.12
 //	syncobj     1 for sync objects and timelines
