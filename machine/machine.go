@@ -145,6 +145,9 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 		m.clock.end()
 		return nil, errors.Join(err, m.seating.close())
 	}
+	if m.seating != nil {
+		m.seating.watchCards(m.class)
+	}
 	for _, c := range m.Cards() {
 		if !c.description.Enabled {
 			continue

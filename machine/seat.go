@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/seat"
 	"github.com/udrm/udrm/seat/login1"
 	"github.com/udrm/udrm/seat/seatd"
@@ -17,6 +18,8 @@ type seating struct {
 	seatd  *seatd.Server
 	login1 *login1.Server
 	vt     *vt.Terminals
+
+	unsubscribe func() // nil before watchCards
 
 	once sync.Once // for close
 	err  error
@@ -48,6 +51,16 @@ func (m *Machine) openForSeat(path string, pid int) (fd int, d seat.Device, err 
 		return -1, nil, err
 	}
 	return fd, opened, nil
+}
+
+// watchCards tells the clients of the seat which cards are unplugged. The host has
+// told the programs by then: it subscribes first.
+func (s *seating) watchCards(class *drm.Class) {
+	s.unsubscribe = class.Subscribe(func(e drm.Uevent) {
+		if e.Action == "remove" && e.Kobject.Minor != nil {
+			s.login1.Gone(e.Kobject.Minor.Number())
+		}
+	})
 }
 
 // Seat returns the seat of the machine, or nil if it has none.
@@ -87,6 +100,11 @@ func (s *seating) close() error {
 	if s == nil {
 		return nil
 	}
-	s.once.Do(func() { s.err = errors.Join(s.seatd.Close(), s.login1.Close(), s.vt.Close(), s.dir.Close()) })
+	s.once.Do(func() {
+		if s.unsubscribe != nil {
+			s.unsubscribe()
+		}
+		s.err = errors.Join(s.seatd.Close(), s.login1.Close(), s.vt.Close(), s.dir.Close())
+	})
 	return s.err
 }

@@ -84,11 +84,17 @@ func (r *seatRun) do(what, want string) {
 // steer runs udrm seat.
 func (r *seatRun) steer(args ...string) string {
 	r.t.Helper()
-	cmd := command(r.t, append([]string{"seat"}, args...)...)
+	return r.udrm(append([]string{"seat"}, args...)...)
+}
+
+// udrm runs a command of udrm on the machine of the run.
+func (r *seatRun) udrm(args ...string) string {
+	r.t.Helper()
+	cmd := command(r.t, args...)
 	cmd.Env = append(cmd.Env, "UDRM_CONTROL="+r.control)
 	got := finish(r.t, cmd)
 	if got.exit != 0 || got.stderr != "" {
-		r.t.Errorf("seat %q: exit status %d, %s", args, got.exit, got.stderr)
+		r.t.Errorf("udrm %q: exit status %d, %s", args, got.exit, got.stderr)
 	}
 	return got.stdout
 }
@@ -186,6 +192,11 @@ func TestSeatLogind(t *testing.T) {
 	one.do("switch 1", "done")
 	one.want("enabled")
 	one.do("commit", "done")
+	one.udrm("unplug", "card0")
+	one.want("gone 226:0")
+	one.do("commit", "ENODEV")
+	one.udrm("plug", "card0")
+	one.do("open /dev/dri/card1", "done") // the program has the old card0 open
 	one.end(0)
 	other.end(0)
 }

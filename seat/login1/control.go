@@ -20,9 +20,12 @@ type control struct {
 	// Guarded by Server.mu.
 	shown   bool // the session is active, as the client was told
 	devices map[uint32]seat.Opened
-	taking  map[uint32]bool // minors that are being opened
+	taking  map[uint32]*taking // by minor
 	ended   bool
 }
+
+// A taking is a device that is being opened.
+type taking struct{ gone bool }
 
 // control returns the client of the call as the one that has control.
 func (in *call) control() (*control, error) {
@@ -39,7 +42,7 @@ func takeControl(in *call) ([]any, error) {
 	s := in.conn.server
 	now := s.seat.Status()
 	shown := !now.Paused && len(now.Sessions) == 0 // it becomes active with the answer
-	k := &control{conn: in.conn, shown: shown, devices: make(map[uint32]seat.Opened), taking: make(map[uint32]bool)}
+	k := &control{conn: in.conn, shown: shown, devices: make(map[uint32]seat.Opened), taking: make(map[uint32]*taking)}
 	s.mu.Lock()
 	if other := s.controller; other != nil {
 		s.mu.Unlock()
@@ -99,10 +102,11 @@ func takeDevice(in *call) ([]any, error) {
 		return nil, fmt.Errorf("TakeDevice %d:%d: this seat has only cards, of the number %d: %w", major, minor, drmMajor, unix.ENODEV)
 	}
 	s := in.conn.server
+	now := &taking{}
 	s.mu.Lock()
 	_, taken := k.devices[minor]
-	if taken = taken || k.taking[minor]; !taken {
-		k.taking[minor] = true
+	if taken = taken || k.taking[minor] != nil; !taken {
+		k.taking[minor] = now
 	}
 	s.mu.Unlock()
 	if taken {
@@ -111,12 +115,18 @@ func takeDevice(in *call) ([]any, error) {
 	opened, err := k.session.TakeDevice(fmt.Sprintf("/dev/char/%d:%d", major, minor))
 	s.mu.Lock()
 	delete(k.taking, minor)
-	if err == nil {
+	gone := now.gone
+	if err == nil && !gone {
 		k.devices[minor] = opened
 	}
 	s.mu.Unlock()
 	if err != nil {
 		return nil, err
+	}
+	if gone {
+		_ = k.session.CloseDevice(opened.ID) // fails if the session has ended
+		_ = unix.Close(opened.FD)
+		return nil, fmt.Errorf("TakeDevice %d:%d: the card was unplugged meanwhile: %w", major, minor, unix.ENODEV)
 	}
 	in.fds = append(in.fds, opened.FD)
 	return []any{dbus.UnixFD(opened.FD), !opened.Active}, nil
@@ -227,6 +237,29 @@ func (k *control) set(active bool) {
 	s.mu.Unlock()
 	if changed {
 		s.changed(map[string]any{"Active": active, "State": stateOf(active)})
+	}
+}
+
+// Gone tells the client that has control that the card with a minor number is
+// unplugged, if it has taken it. It can take one of the same number later.
+func (s *Server) Gone(minor int) {
+	s.mu.Lock()
+	k := s.controller
+	if k == nil {
+		s.mu.Unlock()
+		return
+	}
+	if now := k.taking[uint32(minor)]; now != nil {
+		now.gone = true
+	}
+	opened, taken := k.devices[uint32(minor)]
+	if taken {
+		delete(k.devices, uint32(minor))
+		k.conn.signal(sessionPath, sessionInterface, "PauseDevice", uint32(drmMajor), uint32(minor), "gone")
+	}
+	s.mu.Unlock()
+	if taken {
+		_ = k.session.CloseDevice(opened.ID) // fails if the session has ended
 	}
 }
 

@@ -6,13 +6,14 @@
 // There is one session, on seat0. The process that takes control of it
 // (TakeControl) has a session of package seat, whose devices it takes by number
 // (TakeDevice). When the seat is paused, the devices are paused by force
-// (PauseDevice): the mastership of the cards is gone already.
+// (PauseDevice): the mastership of the cards is gone already. When a card is
+// unplugged, its devices are gone ([Server.Gone]).
 //
 // Names, types and results are those of org.freedesktop.login1(5). The bus knows
 // no other names, and routes no messages between its clients.
 //
-// Clients are not trusted. The numbers of connections and the sizes of messages
-// are limited. A connection ends that sends what is no message, or that does not
+// Clients are not trusted. The numbers of connections, also of one process, and the
+// sizes of messages are limited. A connection ends that sends what is no message, or that does not
 // read what it is sent.
 //
 // Lock order: seat.Seat.mu, Server.mu.

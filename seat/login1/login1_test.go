@@ -167,6 +167,17 @@ func TestControl(t *testing.T) {
 		t.Error("the session is not the master after Resume")
 	}
 
+	server.Gone(1)
+	server.Gone(0)
+	wantSignal(t, signals, method+"PauseDevice", uint32(226), uint32(0), "gone")
+	wantError(t, session.Call(method+"ReleaseDevice", 0, uint32(226), uint32(0)), deviceNotTaken)
+	if err := session.Call(method+"TakeDevice", 0, uint32(226), uint32(0)).Store(&fd, &inactive); err != nil || inactive {
+		t.Fatal(err, inactive)
+	}
+	if err := unix.Close(int(fd)); err != nil {
+		t.Error(err)
+	}
+
 	if err := session.Call(method+"SetType", 0, "x11").Err; err != nil {
 		t.Error(err)
 	}

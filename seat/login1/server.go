@@ -18,6 +18,9 @@ import (
 // maxConns is the number of connections at the same time.
 const maxConns = 64
 
+// maxOwnConns is the number of connections of one process.
+const maxOwnConns = 16
+
 // SessionID is the identifier of the session.
 const SessionID = "udrm1"
 
@@ -124,6 +127,15 @@ func (s *Server) add(c *conn) (err error) {
 	defer s.mu.Unlock()
 	if s.closing || len(s.conns) >= maxConns {
 		return fmt.Errorf("there are %d already", len(s.conns))
+	}
+	own := 0
+	for other := range s.conns {
+		if other.peer.Pid == c.peer.Pid {
+			own++
+		}
+	}
+	if own >= maxOwnConns {
+		return fmt.Errorf("process %d has %d already", c.peer.Pid, own)
 	}
 	s.conns[c] = struct{}{}
 	s.lastName++

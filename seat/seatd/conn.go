@@ -19,6 +19,8 @@ type conn struct {
 	pid     int
 	session *seat.Session // nil before openSeat and after closeSeat
 	used    bool          // there was a session: a connection has only one
+
+	awaitsAnswers func() bool // what awaitsAnswers said of the client first
 }
 
 // serve serves the connection until it ends.
@@ -81,7 +83,7 @@ func (c *conn) answer(r request) error {
 	case switchSession:
 		answer, err = sessionSwitched, c.session.Switch(int(r.number))
 	}
-	if (answer == seatDisabled || answer == sessionSwitched) && !awaitsAnswers(c.pid) {
+	if (answer == seatDisabled || answer == sessionSwitched) && !c.awaitsAnswers() {
 		return nil
 	}
 	if err != nil {

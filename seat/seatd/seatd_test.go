@@ -167,6 +167,26 @@ func TestSilentClients(t *testing.T) {
 	}
 }
 
+// TestOwnConnections opens more connections than one process may have.
+func TestOwnConnections(t *testing.T) {
+	_, socket := serve(t)
+	served := 0
+	for range maxOwnConns + 4 {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = conn.Write(message(ping)) // fails if the server has ended the connection
+		if _, err := io.ReadFull(conn, make([]byte, headerSize)); err == nil {
+			served++
+		}
+	}
+	if served != maxOwnConns {
+		t.Errorf("%d connections are served, want %d", served, maxOwnConns)
+	}
+}
+
 // TestDialects maps files with the name of libseat into this process.
 func TestDialects(t *testing.T) {
 	if !awaitsAnswers(os.Getpid()) {

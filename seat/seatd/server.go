@@ -15,6 +15,9 @@ import (
 // maxConns is the number of connections at the same time.
 const maxConns = seat.MaxSessions
 
+// maxOwnConns is the number of connections of one process.
+const maxOwnConns = 16
+
 // A Server serves a seat on a socket.
 type Server struct {
 	seat     *seat.Seat
@@ -77,10 +80,20 @@ func (s *Server) add(c *conn) (err error) {
 	if c.pid, err = peer(c.socket); err != nil {
 		return err
 	}
+	c.awaitsAnswers = sync.OnceValue(func() bool { return awaitsAnswers(c.pid) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing || len(s.conns) >= maxConns {
 		return fmt.Errorf("there are %d already", len(s.conns))
+	}
+	own := 0
+	for other := range s.conns {
+		if other.pid == c.pid {
+			own++
+		}
+	}
+	if own >= maxOwnConns {
+		return fmt.Errorf("process %d has %d already", c.pid, own)
 	}
 	s.conns[c] = struct{}{}
 	s.ended.Go(func() {

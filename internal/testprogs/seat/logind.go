@@ -53,9 +53,12 @@ func openLogind() (session, error) {
 	return l, nil
 }
 
-// listen turns signals into events.
+// listen turns signals into events, and says which devices are gone.
 func (l *logind) listen(signals <-chan *dbus.Signal) {
 	for s := range signals {
+		if s.Name == sessionInterface+".PauseDevice" && len(s.Body) == 3 && s.Body[2] == "gone" {
+			fmt.Printf("gone %d:%d\n", s.Body[0], s.Body[1])
+		}
 		if s.Name != "org.freedesktop.DBus.Properties.PropertiesChanged" || len(s.Body) < 2 {
 			continue
 		}

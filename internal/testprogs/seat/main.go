@@ -1,6 +1,7 @@
 // Command seat is a compositor of one card, which it has from a seat: by seatd's
 // protocol, or by that of logind with the argument "logind". It says
-// "enabled" and "disabled" when its session changes. It does what the lines of
+// "enabled" and "disabled" when its session changes, and "gone" with the number of
+// a device of logind that is unplugged. It does what the lines of
 // its standard input say, and prints the result:
 //
 //	commit       shows the next picture
