@@ -26,7 +26,7 @@ func (l *leftovers) UnmarshalText(text []byte) error {
 	case policy == "kill" && hasGrace:
 		d, err := time.ParseDuration(grace)
 		if err != nil || d < 0 {
-			return fmt.Errorf("%q is not a time", grace)
+			return fmt.Errorf("%q is not a time; write kill:10s", grace)
 		}
 		l.grace = d
 	case policy == "kill":

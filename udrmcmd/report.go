@@ -31,7 +31,7 @@ func (f *reportFile) UnmarshalText(text []byte) error {
 		f.format = report.JUnit
 	}
 	if f.name == "" {
-		return fmt.Errorf("%q: there is no file", text)
+		return fmt.Errorf("%q: there is no file; write --report run.json, or --report run.xml for JUnit", text)
 	}
 	return nil
 }

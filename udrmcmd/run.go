@@ -56,7 +56,10 @@ func (cmd *runCmd) Run(ctx *kong.Context, a *app) error {
 	err := cmd.start(ctx, a)
 	var status ExitStatus
 	if err != nil && !errors.As(err, &status) && !cmd.reported {
-		err = errors.Join(err, writeFailure(cmd.Report, cmd.program(), err))
+		failure := writeFailure(cmd.Report, cmd.program(), err)
+		if failure == nil || err.Error() != failure.Error() { // else it has failed twice
+			err = errors.Join(err, failure)
+		}
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package uapi
 import (
 	"iter"
 	"slices"
+	"strings"
 )
 
 // A Kind is the kind of value that a field holds.
@@ -72,6 +73,29 @@ func Requests() iter.Seq[*Request] {
 		}
 	}
 }
+
+// FindRequest returns the request of that name: MODE_ADDFB2, ADDFB2 or
+// DRM_IOCTL_MODE_ADDFB2. If there is none, near has the names that are like it.
+func FindRequest(name string) (r *Request, near []string) {
+	short := strings.TrimPrefix(name, "DRM_IOCTL_")
+	for _, want := range []string{short, "MODE_" + short} {
+		for i := range requests {
+			if requests[i].Name == want {
+				return &requests[i], nil
+			}
+		}
+	}
+	for i := range requests {
+		if len(short) > 2 && strings.Contains(requests[i].Name, strings.ToUpper(short)) {
+			near = append(near, requests[i].Name)
+		}
+	}
+	slices.Sort(near)
+	return nil, near[:min(len(near), maxNear)]
+}
+
+// maxNear is how many names FindRequest returns at most.
+const maxNear = 9
 
 // A Constant is a constant of the headers that is not a request number.
 type Constant struct {

@@ -180,6 +180,15 @@ func actionNamed(name string) *ActionKind {
 	return nil
 }
 
+// actionNames lists the actions.
+func actionNames() string {
+	var names []string
+	for _, k := range Actions() {
+		names = append(names, k.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // ParseAction parses an action that names its card, such as "unplug=card0" or
 // "screenshot=card0:DP-1=out.png".
 func ParseAction(text string) (Action, error) {
@@ -191,7 +200,7 @@ func ParseAction(text string) (Action, error) {
 	case !ok:
 		return Action{}, fmt.Errorf("there is no card")
 	case kind == nil:
-		return Action{}, fmt.Errorf("unknown action %q", name)
+		return Action{}, fmt.Errorf("unknown action %q: actions are %s", name, actionNames())
 	}
 	target, argument, hasArgument := strings.Cut(target, "=")
 	card, connector, hasConnector := strings.Cut(target, ":")

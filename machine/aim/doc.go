@@ -18,7 +18,7 @@
 //   - requests, by the names of drm.h without DRM_IOCTL_: "MODE_ATOMIC", or
 //     "ADDFB2" for MODE_ADDFB2. A comma separates several; "all" means each
 //     request.
-//   - "open", "close", "mmap" and "read" of a card
+//   - "open", "close" and "mmap" of a card
 //   - "vblank" and "frame": a vblank that a program waits for, and a commit that
 //     is on the screen
 //   - "event": an event that a card sends to a program
@@ -35,7 +35,7 @@
 //   - "handled": inside the guard, after the handler
 //   - "after": the guard has exited, and the answer is in the program's memory
 //
-// A close and a read have only the point "after".
+// A close has only the point "after".
 //
 // The filters are card=LABEL, comm=NAME, pid=N, crtc=ID, property=NAME,
 // flag=NAME or flag=!NAME, of MODE_ATOMIC, and planes=N and bandwidth=N: what the
@@ -53,7 +53,7 @@
 //
 // A request waits at its point until the action is done. There are two
 // exceptions. An action that makes an unplug of the request's own card wait
-// for this request would never end: inside the guard, and in a close or a read,
+// for this request would never end: inside the guard, and in a close,
 // the request waits until that unplug has begun, so that guards are refused and
 // contexts have ended. And a vblank or a frame waits for nothing: the action
 // begins at once, in another goroutine. A wait also ends when the thread of the

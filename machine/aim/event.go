@@ -2,7 +2,6 @@ package aim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/udrm/udrm/drm"
@@ -28,7 +27,7 @@ const (
 )
 
 var (
-	callNames   = map[string]drm.Op{"open": drm.OpOpen, "close": drm.OpClose, "mmap": drm.OpMmap, "read": drm.OpRead}
+	callNames   = map[string]drm.Op{"open": drm.OpOpen, "close": drm.OpClose, "mmap": drm.OpMmap}
 	deviceNames = map[string]drm.EventKind{"vblank": drm.EventVblank, "frame": drm.EventFrame, "event": drm.EventSent}
 )
 
@@ -62,28 +61,20 @@ func parseEvent(name string) (Event, error) {
 // others depend on the client's headers.
 const typeAndNumber = 0xffff
 
-// requestNamed returns the request of that name: MODE_ATOMIC,
-// DRM_IOCTL_MODE_ATOMIC or ATOMIC.
+// requestNamed returns the request of that name.
 func requestNamed(name string) (uint32, error) {
-	short := strings.TrimPrefix(name, "DRM_IOCTL_")
-	var near []string
-	for _, want := range []string{short, "MODE_" + short} {
-		for r := range uapi.Requests() {
-			if r.Name == want {
-				return r.Cmd, nil
-			}
-		}
+	r, near := uapi.FindRequest(name)
+	switch {
+	case r != nil:
+		return r.Cmd, nil
+	case name == "read":
+		return 0, fmt.Errorf("the kernel answers reads, so that none can be seen; the event \"event\" is what a program reads")
+	case name == "":
+		return 0, fmt.Errorf("there is no request before or after a comma")
+	case len(near) > 0:
+		return 0, fmt.Errorf("unknown request %q; did you mean %s?", name, strings.Join(near, ", "))
 	}
-	for r := range uapi.Requests() {
-		if len(short) > 2 && strings.Contains(r.Name, strings.ToUpper(short)) {
-			near = append(near, r.Name)
-		}
-	}
-	if len(near) == 0 {
-		return 0, fmt.Errorf("unknown event %q: events are requests, such as MODE_ATOMIC, and all, open, close, mmap, read, event, vblank, frame, start", name)
-	}
-	slices.Sort(near)
-	return 0, fmt.Errorf("unknown request %q; did you mean %s?", name, strings.Join(near[:min(len(near), 9)], ", "))
+	return 0, fmt.Errorf("unknown event %q: events are requests, such as MODE_ATOMIC, and all, open, close, mmap, event, vblank, frame, start", name)
 }
 
 // String returns the event as it was written.
@@ -91,7 +82,7 @@ func (e *Event) String() string { return e.name }
 
 // late reports whether the event has no point but after.
 func (e *Event) late() bool {
-	return e.kind == kindDevice || e.kind == kindStart || e.kind == kindCall && (e.op == drm.OpClose || e.op == drm.OpRead)
+	return e.kind == kindDevice || e.kind == kindStart || e.kind == kindCall && e.op == drm.OpClose
 }
 
 // sent reports whether the event is one that the card sends to a program.

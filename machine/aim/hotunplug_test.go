@@ -192,8 +192,14 @@ func TestUnplugAtEachPoint(t *testing.T) {
 				rules := fmt.Sprintf("%s#%d", a.request, count[a.request])
 				t.Run(f.name+"/"+rules, func(t *testing.T) {
 					t.Parallel()
+					m := newFastMachine(t)
 					for point := aim.Before; point <= aim.After; point++ {
-						got, later := unplugAt(t, f, fmt.Sprintf("%s:%v:unplug", rules, point), plain.answers[:at+1])
+						if point != aim.Before {
+							if err := card(t, m, "card0").Plug(t.Context()); err != nil {
+								t.Fatal(err)
+							}
+						}
+						got, later := unplugAt(t, m, f, fmt.Sprintf("%s:%v:unplug", rules, point), plain.answers[:at+1])
 						mu.Lock()
 						row := seen[a.request]
 						if row == nil {
@@ -255,12 +261,11 @@ func newFastMachine(t *testing.T) *machine.Machine {
 	return m
 }
 
-// unplugAt runs a client on a new machine with a rule. It checks that the client
+// unplugAt runs a client on a machine whose card was just plugged, with a rule. It checks that the client
 // sends the requests of plain and gets their answers, but for the last one. It
 // returns the answer to that one, and the answer to the next request.
-func unplugAt(t *testing.T, f flow, text string, plain []answer) (got, later error) {
+func unplugAt(t *testing.T, m *machine.Machine, f flow, text string, plain []answer) (got, later error) {
 	t.Helper()
-	m := newFastMachine(t)
 	c := card(t, m, "card0")
 	dev := c.Device()
 	trigger := attach(t, m, text)

@@ -2,6 +2,7 @@ package aim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -156,7 +157,7 @@ func (r *Rule) add(word string) (err error) {
 		return nil
 	}
 	if !ok {
-		return fmt.Errorf("unknown word %q", word)
+		return unknownWord(word)
 	}
 	set := true // the word was there before
 	switch name {
@@ -224,7 +225,7 @@ func (r *Rule) add(word string) (err error) {
 		set = r.Delay != 0
 		r.Delay, err = parseDelay(value)
 	default:
-		return fmt.Errorf("unknown word %q", name)
+		return unknownWord(name)
 	}
 	switch {
 	case err != nil:
@@ -235,6 +236,15 @@ func (r *Rule) add(word string) (err error) {
 		return fmt.Errorf("%s is given twice", name)
 	}
 	return nil
+}
+
+// unknownWord lists the words that there are.
+func unknownWord(word string) error {
+	if word == "" {
+		return errors.New("there is no word before or after a colon")
+	}
+	return fmt.Errorf("unknown word %q: points are %s; filters are card=, comm=, pid=, crtc=, property=, flag=, planes= and bandwidth=; "+
+		"effects are error=, retval=0, delay=, signal=, lost, doubled, short= and the actions %s", word, strings.Join(points, ", "), actionNames())
 }
 
 // atomicFlags are the flags that flag= can name.
@@ -308,15 +318,28 @@ func errorFor(value string) string {
 
 // parseErrno parses the name of an errno.
 func parseErrno(name string) (unix.Errno, error) {
+	if errno := errnoNamed(name); errno != 0 {
+		return errno, nil
+	}
+	example := "ENOSPC"
+	if n, err := strconv.Atoi(name); err == nil && unix.ErrnoName(unix.Errno(n)) != "" {
+		example = unix.ErrnoName(unix.Errno(n))
+	} else if upper := strings.ToUpper(name); errnoNamed(upper) != 0 {
+		example = upper
+	}
+	return 0, fmt.Errorf("error=%s is not an error; write error=%s", name, example)
+}
+
+func errnoNamed(name string) unix.Errno {
+	if name == "EOPNOTSUPP" {
+		return unix.EOPNOTSUPP
+	}
 	for errno := unix.Errno(1); errno < 200; errno++ {
 		if unix.ErrnoName(errno) == name {
-			return errno, nil
+			return errno
 		}
 	}
-	if name == "EOPNOTSUPP" {
-		return unix.EOPNOTSUPP, nil
-	}
-	return 0, fmt.Errorf("error=%s is not an error, such as ENOSPC", name)
+	return 0
 }
 
 // parseSignal parses SIGTERM, TERM or 15.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/picture"
 )
@@ -46,7 +47,7 @@ func (e *Expectation) String() string { return e.text }
 // usage lists the forms of rules.
 const usage = "write frames>=60, frames:card0:DP-1>=60, errors=0, errors:MODE_ATOMIC<=2, unplugs:card0=1, no-errors, no-leaks, no-requests-after-unplug, no-stale-objects, exit=0 or matches:card0:DP-1=FILE"
 
-var numberRule = regexp.MustCompile(`^([a-z-]+)((?::[A-Za-z0-9_-]+)*)(>=|<=|=|>|<)([0-9]+)$`)
+var numberRule = regexp.MustCompile(`^([a-z-]+)((?::[A-Za-z0-9_ -]+)*)(>=|<=|=|>|<)([0-9]+)$`)
 
 // Parse parses a rule such as "frames:card0>=60", and reads the pictures that
 // it names.
@@ -82,8 +83,12 @@ func Parse(text string) (*Expectation, error) {
 		return refuse("unknown rule; %s", usage)
 	case len(places) > n:
 		return refuse("%s does not take %q", e.what, strings.Join(places, ":"))
+	case e.what == "exit" && e.number > 255:
+		return refuse("%d is not an exit status: these are 0 to 255", e.number)
 	case len(places) > 0 && e.what == "errors":
-		e.request = places[0]
+		if e.request, err = requestNamed(places[0]); err != nil {
+			return refuse("%v", err)
+		}
 	case len(places) > 0:
 		e.card = places[0]
 		if err := machine.CheckLabel(e.card); err != nil {
@@ -94,6 +99,25 @@ func Parse(text string) (*Expectation, error) {
 		}
 	}
 	return e, nil
+}
+
+// requestNamed returns the name that a request has in a report.
+func requestNamed(name string) (string, error) {
+	base, test := strings.CutSuffix(name, testOnly)
+	if base == drm.OpOpen.String() || base == drm.OpMmap.String() || strings.HasPrefix(base, "0x") {
+		return name, nil
+	}
+	switch r, near := uapi.FindRequest(base); {
+	case r != nil && !test:
+		return r.Name, nil
+	case r != nil && r.Cmd == uapi.IoctlModeAtomic:
+		return r.Name + testOnly, nil
+	case r != nil:
+		return "", fmt.Errorf("%s has no flag TEST_ONLY", r.Name)
+	case len(near) > 0:
+		return "", fmt.Errorf("unknown request %q; did you mean %s?", base, strings.Join(near, ", "))
+	}
+	return "", fmt.Errorf("unknown request %q; write a request, such as MODE_ATOMIC, or open or mmap", base)
 }
 
 // parseMatch parses CARD[:CONNECTOR]=FILE[,tolerance=N][,mask=FILE].
