@@ -157,7 +157,7 @@ func (e *encoder) ioctl(w *writer, c *call) {
 	if c.minor != nil {
 		d = e.decoder(c.minor.Device())
 	}
-	if name := uapi.IoctlName(c.cmd); name != "" {
+	if name := requestName(c.cmd); name != "" {
 		w.member("request", name)
 	} else {
 		w.member("request", fmt.Sprintf("0x%08x", c.cmd))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"image/color"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,5 +45,42 @@ func TestNoFbdev(t *testing.T) {
 	r := run(t, "run", "--vkms", "7.2", "--no-console", "--", "sh", "-c", "ls /dev/fb0 /sys/class/graphics/fb0 2>/dev/null")
 	if r.stdout != "" || r.stderr != "" {
 		t.Errorf("%s%s", r.stdout, r.stderr)
+	}
+}
+
+// TestFbdevTrace checks that traces name the requests of /dev/fb0.
+func TestFbdevTrace(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "fbdev.trace")
+	r := run(t, "run", "--trace", file, "--", "sh", "-c", fbdev+" 1024 768 "+udrm+" unplug card0")
+	shown := run(t, "trace", "show", file).stdout
+	for _, want := range []string{"FBIOGET_VSCREENINFO() = 0", "FBIOPAN_DISPLAY() = EINVAL", "FBIOGET_VBLANK", "= ENODEV"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the trace has no %q:\n%s%s", want, r.stderr, shown)
+		}
+	}
+}
+
+// TestFbdevOfLookalike checks that a card that looks like another one has /dev/fb0
+// if its description says so.
+func TestFbdevOfLookalike(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	snapshot, err := os.ReadFile("../../machine/config/testdata/snapshots/radeon.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{
+		"radeon.json": string(snapshot), "lit.yaml": "cards: {a: {like: radeon.json, console: 1}}", "dark.yaml": "cards: {a: {like: radeon.json}}",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]string{"lit.yaml": "radeondrmfb\n", "dark.yaml": ""} {
+		r := run(t, "run", "--config", filepath.Join(dir, file), "--", "sh", "-c", "test ! -e /dev/fb0 || cat /sys/class/graphics/fb0/name")
+		if r.stdout != want || r.stderr != "" || r.exit != 0 {
+			t.Errorf("%s: exit %d, %q, want %q\n%s", file, r.exit, r.stdout, want, r.stderr)
+		}
 	}
 }

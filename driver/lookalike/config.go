@@ -28,6 +28,10 @@ type Config struct {
 
 	Constraints Constraints
 
+	// Console has the card lit while no client is master, and gives it /dev/fb0: see
+	// [kms.Config.Console].
+	Console bool
+
 	// Clock drives the vblanks; nil is the real clock.
 	Clock kms.Clock
 }

@@ -14,6 +14,7 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 	checks := &checker{constraints: &config.Constraints}
 	m := kms.New(kms.Config{
 		Driver: kms.Driver{Check: checks.check}, Buffers: buffers, Limits: config.Limits, Clock: config.Clock,
+		Console: config.Console,
 	})
 	checks.display = m
 	made := &properties{display: m, byContent: make(map[string]*kms.Property)}

@@ -166,7 +166,7 @@ func (r *reader) card(e entry) (Card, int) {
 	if card.Driver != VGEM {
 		config.Topology = t.topology(config)
 	}
-	t.finish(&card)
+	t.finish(&card, console != nil && *console)
 	return card, count
 }
 

@@ -304,7 +304,7 @@ func (r *reader) bandwidth(n *yaml.Node, path string, bytes *uint64) {
 }
 
 // finish makes the card a look-alike if it has such attributes.
-func (t *topologyReader) finish(card *Card) {
+func (t *topologyReader) finish(card *Card, console bool) {
 	h := t.hardware
 	if h.first == nil {
 		return
@@ -331,6 +331,7 @@ func (t *topologyReader) finish(card *Card) {
 	if h.timeline != nil {
 		c.Caps.SyncobjTimeline = *h.timeline
 	}
+	c.Console = console
 	if len(t.errs) > t.before {
 		return
 	}
