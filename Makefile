@@ -9,7 +9,7 @@
 # make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus,
 #                    and the host with random system calls
 # make bench         the benchmarks, each beside its reference; seven minutes
-# make compositors   sway, weston and Xorg, unplugged while they run; installs 300 MB
+# make compositors   sway, weston, Xorg and kmscube, unplugged while they run; installs 300 MB
 # make browser       the page of udrm view in Chromium; installs 500 MB
 
 SHELL = /bin/bash
@@ -26,7 +26,7 @@ PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 	util-linux:/usr/bin/setpriv udev:/usr/bin/udevadm curl:/usr/bin/curl edid-decode:/usr/bin/edid-decode \
 	intel-gpu-tools:/usr/bin/lsgpu python3-pytest:/usr/bin/pytest-3 meson:/usr/bin/meson
 
-COMPOSITORS = weston:/usr/bin/weston sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd \
+COMPOSITORS = weston:/usr/bin/weston sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd kmscube:/usr/bin/kmscube \
 	xserver-xorg-core:/usr/bin/Xorg x11-xserver-utils:/usr/bin/xsetroot
 
 BROWSER = chromium:/usr/bin/chromium
@@ -114,7 +114,7 @@ bench:
 
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"
-	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Weston|Xorg' ./cmd/udrm ./docs
+	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Weston|Xorg|Kmscube' ./cmd/udrm ./docs
 
 browser:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(BROWSER)"

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -200,10 +201,18 @@ func (s *Server) handler() http.Handler {
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, nil, &Error{
+		refusal := &Error{
 			Code: CodeNotFound, Asked: r.Method + " " + r.URL.Path, Reason: "there is no such request",
 			Advice: "see docs/control.openapi.yaml",
-		})
+		}
+		for _, method := range []string{"GET", "POST", "DELETE"} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); strings.HasPrefix(pattern, method+" ") {
+				refusal.Advice = "use the method " + method
+			}
+		}
+		s.answer(w, r, nil, refusal)
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked := r.Method + " " + r.URL.Path
@@ -287,11 +296,18 @@ func decode(w http.ResponseWriter, r *http.Request, asked string, value any) err
 		err = d.Decode(value)
 	}
 	var tooLarge *http.MaxBytesError
+	var wrongType *json.UnmarshalTypeError
 	switch {
 	case err == nil && d.Decode(new(struct{})) == io.EOF, errors.Is(err, io.EOF):
 		return nil
 	case errors.As(err, &tooLarge):
 		return &Error{Code: CodeTooLarge, Asked: asked, Reason: fmt.Sprintf("the body has more than %d bytes", maxBody), Advice: "send a smaller picture"}
+	case errors.As(err, &wrongType) && wrongType.Field == "":
+		err = fmt.Errorf("the body is a JSON %s, not an object", wrongType.Value)
+	case errors.As(err, &wrongType):
+		err = fmt.Errorf("%s cannot be a %s", wrongType.Field, wrongType.Value)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("the JSON object has no end")
 	case err == nil:
 		err = errors.New("there is something behind the JSON object")
 	}

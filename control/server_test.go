@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/png"
@@ -76,10 +77,11 @@ func TestRefusals(t *testing.T) {
 		reason     string // its beginning
 	}{
 		{"cards/card0/wait", "", 400, "say what to wait for"},
-		{"cards/card0/wait", "{", 400, "unexpected EOF"},
+		{"cards/card0/wait", "{", 400, "the JSON object has no end"},
+		{"cards/card0/wait", "[]", 400, "the body is a JSON array, not an object"},
 		{"cards/card0/wait", "{}{}", 400, "there is something behind the JSON object"},
 		{"cards/card0/wait", `{"colour":1}`, 400, `json: unknown field "colour"`},
-		{"cards/card0/wait", `{"frames":-1}`, 400, "json: cannot unmarshal"},
+		{"cards/card0/wait", `{"frames":-1}`, 400, "frames cannot be a number -1"},
 		{"cards/card0/wait", `{"frames":1,"lit":true}`, 400, "say what to wait for"},
 		{"cards/card0/wait", `{"lit":true,"timeout":"soon"}`, 400, `timeout: "soon" is not a time`},
 		{"cards/card0/wait", `{"lit":true,"timeout":"-1s"}`, 400, `timeout: "-1s" is not a time`},
@@ -116,6 +118,17 @@ func TestRefusals(t *testing.T) {
 		if err != nil || response.StatusCode != tc.status || !strings.HasPrefix(refusal.Reason, tc.reason) || refusal.Asked == "" {
 			t.Errorf("%s %.80s: %s, %s, %v; want %d, %q", tc.path, tc.body, response.Status, data, err, tc.status, tc.reason)
 		}
+	}
+}
+
+// TestWrongMethod is told the right one.
+func TestWrongMethod(t *testing.T) {
+	s, _ := serve(t)
+	c := dial(t, s)
+	fmt.Fprint(c, "GET /v1/cards/card0/unplug HTTP/1.0\r\nHost: udrm\r\n\r\n")
+	answer, err := io.ReadAll(c)
+	if err != nil || !strings.Contains(string(answer), " 404 ") || !strings.Contains(string(answer), `"advice":"use the method POST"`) {
+		t.Errorf("%s, %v", answer, err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package aim_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -146,15 +145,7 @@ func TestBadLink(t *testing.T) {
 // until ten seconds of its clock have passed, or the card is unplugged.
 func TestLostFlip(t *testing.T) {
 	t.Parallel()
-	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{Clock: machine.ClockStep})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	m := newMachineOf(t, machine.ClockStep, config.DefaultCard())
 	c := card(t, m, "card0")
 	lost := attach(t, m, "frame#2+2:lost")
 	step := func() {
@@ -198,15 +189,7 @@ func TestPlaneLimits(t *testing.T) {
 	t.Parallel()
 	description := config.DefaultCard()
 	description.VKMS.Overlay = true
-	m, err := machine.New([]config.Card{description}, machine.Options{Clock: machine.ClockFast})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	m := newMachineOf(t, machine.ClockFast, description)
 	k, d, _, fb := lit(t, newClient(t, card(t, m, "card0")))
 	overlay, err := k.FindPlane(d, uapi.PlaneTypeOverlay)
 	if err != nil {

@@ -1,7 +1,6 @@
 package aim_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -249,16 +248,7 @@ func (o *outcome) add(err error) {
 
 func newFastMachine(t *testing.T) *machine.Machine {
 	t.Helper()
-	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{Clock: machine.ClockFast})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return m
+	return newMachineOf(t, machine.ClockFast, config.DefaultCard())
 }
 
 // unplugAt runs a client on a machine whose card was just plugged, with a rule. It checks that the client

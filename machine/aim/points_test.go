@@ -21,7 +21,13 @@ import (
 
 func newMachine(t *testing.T, cards int) *machine.Machine {
 	t.Helper()
-	m, err := machine.New(slices.Repeat([]config.Card{config.DefaultCard()}, cards), machine.Options{})
+	return newMachineOf(t, machine.ClockReal, slices.Repeat([]config.Card{config.DefaultCard()}, cards)...)
+}
+
+// newMachineOf returns a machine that ends with the test.
+func newMachineOf(t *testing.T, clock machine.ClockMode, cards ...config.Card) *machine.Machine {
+	t.Helper()
+	m, err := machine.New(cards, machine.Options{Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
