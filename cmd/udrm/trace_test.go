@@ -73,7 +73,7 @@ func TestTraceErrors(t *testing.T) {
 	}{
 		{[]string{"trace", "show", junk}, "not a trace"},
 		{[]string{"trace", "show", "/nonexistent"}, "no such file"},
-		{[]string{"trace", "diff", junk}, "trace diff takes 2 traces, not 1"},
+		{[]string{"trace", "diff", junk}, "trace diff takes two traces, not 1"},
 		{[]string{"run", "--trace", "/nonexistent/file", "--", "true"}, "no such file"},
 		{[]string{"run", "--trace", "/dev/full", "--", "true"}, "no space left on device"},
 	} {
