@@ -9,7 +9,8 @@
 # make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus,
 #                    and the host with random system calls
 # make bench         the benchmarks, each beside its reference; seven minutes
-# make compositors   sway, weston, Xorg and kmscube, unplugged while they run; installs 300 MB
+# make compositors   sway, weston, Xorg and kmscube, unplugged while they run, and the
+#                    other desktops of docs/programs.md; installs 900 MB
 # make browser       the page of udrm view in Chromium; installs 500 MB
 
 SHELL = /bin/bash
@@ -27,7 +28,9 @@ PACKAGES = libdrm-tests:/usr/bin/modetest drm-info:/usr/bin/drm_info \
 	intel-gpu-tools:/usr/bin/lsgpu python3-pytest:/usr/bin/pytest-3 meson:/usr/bin/meson
 
 COMPOSITORS = weston:/usr/bin/weston sway:/usr/bin/sway swaybg:/usr/bin/swaybg seatd:/usr/sbin/seatd kmscube:/usr/bin/kmscube \
-	xserver-xorg-core:/usr/bin/Xorg x11-xserver-utils:/usr/bin/xsetroot
+	xserver-xorg-core:/usr/bin/Xorg x11-xserver-utils:/usr/bin/xsetroot \
+	cage:/usr/bin/cage phoc:/usr/bin/phoc mutter:/usr/bin/mutter gnome-shell:/usr/bin/gnome-shell \
+	kwin-wayland:/usr/bin/kwin_wayland kmscon:/usr/bin/kmscon mpv:/usr/bin/mpv dbus:/usr/bin/dbus-run-session
 
 BROWSER = chromium:/usr/bin/chromium
 
@@ -114,7 +117,7 @@ bench:
 
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"
-	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Weston|Xorg|Kmscube' ./cmd/udrm ./docs
+	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Weston|Xorg|Kmscube|Desktops' ./cmd/udrm ./docs
 
 browser:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(BROWSER)"

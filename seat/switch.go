@@ -76,6 +76,9 @@ func (s *Seat) activate() {
 // disable releases it meanwhile.
 func (s *Seat) disable() {
 	c := s.active
+	if c != nil && c.state == disabling && c.bound {
+		c.client.Disable() // again: the process may have missed it, as Xorg does early
+	}
 	if c == nil || c.state != active {
 		return
 	}
@@ -92,7 +95,8 @@ func (s *Seat) disable() {
 // Pause switches to a terminal on which nothing runs. When it returns, no session
 // is the master of a card that it has from the seat, and the session that was
 // active is told so. Inside a request of the seat itself, Pause does not wait for
-// that. Pausing again does nothing.
+// that. Pausing again asks a session on a terminal once more, and does nothing
+// else.
 func (s *Seat) Pause() { s.SwitchTo(emptyTerminal) }
 
 // SwitchTo switches to the terminal with that number, from 1 to [Terminals]. Its
@@ -108,7 +112,7 @@ func (s *Seat) SwitchTo(number int) {
 func (s *Seat) switchTo(number int) {
 	c := s.session(number)
 	switch {
-	case c != nil && c == s.active, c == nil && s.away && s.empty == number:
+	case c != nil && c == s.active:
 		return
 	case c != nil:
 		s.away, s.next = false, c

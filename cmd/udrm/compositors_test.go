@@ -18,7 +18,7 @@ import (
 )
 
 // These tests unplug the cards of a compositor and of an X server. They need
-// 300 MB of packages: run "make compositors". On a machine with a console, the X
+// 900 MB of packages: run "make compositors". On a machine with a console, the X
 // server takes the console over for a moment.
 
 // blue is the colour that both are told to show everywhere.
