@@ -16,9 +16,9 @@ import (
 // All fields are guarded by Device.masterMu.
 type lease struct {
 	lessor   *Master
-	lesseeID uint32    // unique among the lessees of its lessor, from 1
-	objects  []uint32  // ascending; empty once revoked
-	lessees  []*Master // of an owner, oldest first
+	lesseeID uint32   // unique among the lessees of its lessor, from 1
+	objects  []uint32 // ascending; empty once revoked
+	lessees  lessees  // of an owner
 }
 
 // owner returns the lessor of m, or m if it is no lessee.
@@ -34,34 +34,13 @@ func (l *lease) holds(id uint32) bool {
 	return held
 }
 
-// newLessee leases objects of m, which are in ascending order. It fails with
-// EBUSY if another lessee of m has one of them.
-func (m *Master) newLessee(objects []uint32) (*Master, error) {
-	var lesseeID uint32 = 1
-	for taken := true; taken; {
-		taken = slices.ContainsFunc(m.lessees, func(l *Master) bool { return l.lesseeID == lesseeID })
-		if taken {
-			lesseeID++
-		}
-	}
-	for _, other := range m.lessees {
-		for _, id := range objects {
-			if other.holds(id) {
-				return nil, fmt.Errorf("drm: CREATE_LEASE: object %d is leased to lessee %d; revoke that lease first: %w", id, other.lesseeID, unix.EBUSY)
-			}
-		}
-	}
-	lessee := makeMaster()
-	lessee.lease = lease{lessor: m, lesseeID: lesseeID, objects: objects}
-	m.lessees = append(m.lessees, lessee)
-	return lessee, nil
-}
-
 // revokeAll takes all objects from m and its lessees.
 func (m *Master) revokeAll() {
-	m.objects = nil
-	for _, lessee := range m.lessees {
-		lessee.objects = nil
+	if m.lessor != nil {
+		m.lessor.lessees.revoke(m)
+	}
+	for lessee := range m.lessees.all() {
+		m.lessees.revoke(lessee)
 	}
 }
 
@@ -71,7 +50,7 @@ func (m *Master) endLease() bool {
 	if m.lessor == nil {
 		return false
 	}
-	m.lessor.lessees = slices.DeleteFunc(m.lessor.lessees, func(l *Master) bool { return l == m })
+	m.lessor.lessees.remove(m)
 	return true
 }
 
@@ -179,7 +158,8 @@ func readLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeCreateLease) (
 // objects.
 func (lessor *File) openLessee(dev *RegisteredDevice, client Client, sink EventSink, objects []uint32) (*File, error) {
 	dev.masterMu.Lock()
-	lessee, err := lessor.master.Load().newLessee(objects)
+	owner := lessor.master.Load()
+	lessee, err := owner.lessees.add(owner, objects)
 	dev.masterMu.Unlock()
 	if err != nil {
 		return nil, err
@@ -208,7 +188,7 @@ func listLessees(dev *RegisteredDevice, req *Request, arg *uapi.ModeListLessees)
 	}
 	var lessees []uint32
 	dev.masterMu.Lock()
-	for _, lessee := range req.File.master.Load().lessees {
+	for lessee := range req.File.master.Load().lessees.all() {
 		if len(lessee.objects) > 0 { // neither revoked nor of nothing
 			lessees = append(lessees, lessee.lesseeID)
 		}
@@ -245,14 +225,13 @@ func revokeLease(dev *RegisteredDevice, req *Request, arg *uapi.ModeRevokeLease)
 	dev.masterMu.Lock()
 	defer dev.masterMu.Unlock()
 	master := req.File.master.Load()
-	lessees := master.owner().lessees
-	i := slices.IndexFunc(lessees, func(l *Master) bool { return l.lesseeID == arg.LesseeID })
+	lessee := master.owner().lessees.find(arg.LesseeID)
 	switch {
-	case i < 0:
+	case lessee == nil:
 		return fmt.Errorf("drm: REVOKE_LEASE: no lessee %d: %w", arg.LesseeID, unix.ENOENT)
-	case lessees[i].lessor != master:
+	case lessee.lessor != master:
 		return fmt.Errorf("drm: REVOKE_LEASE: lessee %d is not a lessee of this master: %w", arg.LesseeID, unix.EACCES)
 	}
-	lessees[i].revokeAll()
+	lessee.revokeAll()
 	return nil
 }

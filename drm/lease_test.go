@@ -229,6 +229,27 @@ func TestLease(t *testing.T) {
 	expectErr(t, "REVOKE_LEASE of a lease of nothing", revoke(l.owner, e.id), 0)
 }
 
+// Each lessee gets the lowest id that is free, in whatever order leases end.
+func TestLeaseIDs(t *testing.T) {
+	l := newLeaseTest(t)
+	var all [7]*lessee
+	for i := range all {
+		all[i] = l.lease(l.owner)
+	}
+	for _, i := range []int{5, 1, 3} {
+		all[i].close()
+	}
+	for _, next := range []struct{ id, object uint32 }{{2, 8}, {4, 7}, {6, 9}, {8, 5}} {
+		if got := l.lease(l.owner, next.object).id; got != next.id {
+			t.Errorf("lessee %d, want %d", got, next.id)
+		}
+	}
+	l.expectIDs("lessees of the owner", l.lessees(l.owner), 2, 4, 6, 8)
+	l.refused("what is leased", l.owner, unix.EBUSY, 8)
+	expectErr(t, "REVOKE_LEASE", revoke(l.owner, 2), 0)
+	l.lease(l.owner, 8)
+}
+
 // A lessee is master exactly while its lessor is.
 func TestLesseeIsMasterWithItsLessor(t *testing.T) {
 	l := newLeaseTest(t)
