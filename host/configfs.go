@@ -132,7 +132,7 @@ func (h *Host) changeConfigfs(by configChange, wait func(), change func(dir stri
 type newName struct{ dir, name string }
 
 // newName resolves a path whose last name a call is to make. errNative says that
-// the directory is real.
+// the directory is real. EEXIST comes with the name.
 func (c *call) newName(dirfd int32, addr uint64) (newName, error) {
 	raw, err := c.readString(addr)
 	if err != nil || len(raw) == 0 {
@@ -159,7 +159,7 @@ func (c *call) newName(dirfd int32, addr uint64) (newName, error) {
 	n, _ := c.host.tree.Load().Lookup(child)
 	switch {
 	case n != nil && (n.Kind != vfs.Dir || n.Own() || !p.native):
-		return newName{}, unix.EEXIST
+		return newName{p.Path, name}, unix.EEXIST
 	case p.native:
 		return newName{}, errNative
 	}

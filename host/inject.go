@@ -279,14 +279,7 @@ func (c *call) setfl() {
 // for it was.
 func (c *call) getfl() {
 	o := c.opened(c.fd(0))
-	var opened int
-	switch {
-	case o.file != nil:
-		const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
-		opened = o.file.Flags()&unix.O_ACCMODE | largeFile
-	case o.dmaBuf != nil:
-		opened = o.dmaBuf.Flags()
-	default:
+	if o.file == nil && o.dmaBuf == nil {
 		c.proceed()
 		return
 	}
@@ -295,6 +288,16 @@ func (c *call) getfl() {
 		c.fail(err)
 		return
 	}
-	const kept = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME // what F_SETFL changes
-	c.ret(int64(flags&kept | opened))
+	c.ret(int64(o.flags(flags &^ unix.O_CLOEXEC)))
+}
+
+// flags returns the flags of a node or a dma-buf, from those of the file that
+// stands for it.
+func (o opened) flags(substitute int) int {
+	const kept = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME | unix.O_CLOEXEC // what changes later
+	if o.dmaBuf != nil {
+		return substitute&kept | o.dmaBuf.Flags()
+	}
+	const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
+	return substitute&kept | o.file.Flags()&unix.O_ACCMODE | largeFile
 }

@@ -43,17 +43,19 @@ func (c *call) renameat2() {
 func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to uint64, replace bool) {
 	p, oldErr := c.place(oldDir, old, follow)
 	virtual := oldErr == nil && (p.Magic || p.Node != nil && !(p.native && !p.Node.Own()))
-	_, newErr := c.newName(newDir, to)
+	n, newErr := c.newName(newDir, to)
 	switch {
 	case oldErr == errNative && newErr == errNative, oldErr == nil && !virtual && newErr == errNative:
 		c.proceed()
 	case oldErr != nil && oldErr != errNative:
 		c.fail(oldErr)
+	case newErr == unix.EEXIST && replace && virtual && fileSystem(p.Path) != fileSystem(n.dir):
+		c.fail(unix.EXDEV)
 	case newErr == unix.EEXIST && replace:
 		c.fail(unix.EPERM)
 	case newErr != nil && newErr != errNative:
 		c.fail(newErr)
-	case virtual && newErr == nil:
+	case virtual && newErr == nil && fileSystem(p.Path) == fileSystem(n.dir):
 		c.fail(unix.EPERM)
 	default:
 		c.fail(unix.EXDEV)

@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/binary"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +23,7 @@ func (c *call) creat() {
 // openat2 reads struct open_how.
 func (c *call) openat2() {
 	var how [3 * 8]byte
-	if c.arg(3) < uint64(len(how)) || c.readMemory(how[:], c.arg(2)) != nil {
+	if c.arg(3) < uint64(len(how)) || c.readMemory(how[:], c.arg(2)) != nil || !c.zeroAfter(len(how)) {
 		c.proceed()
 		return
 	}
@@ -32,6 +33,17 @@ func (c *call) openat2() {
 		return
 	}
 	c.openBy(c.fd(0), c.arg(1), int(flags), uint32(mode), resolve)
+}
+
+// zeroAfter reports whether a struct open_how, which may be longer than its n known
+// bytes, is zero beyond them. The kernel answers E2BIG if not.
+func (c *call) zeroAfter(n int) bool {
+	size := c.arg(3)
+	if size > pageSize {
+		return false
+	}
+	rest := make([]byte, size-uint64(n))
+	return len(rest) == 0 || c.readMemory(rest, c.arg(2)+uint64(n)) == nil && strings.Trim(string(rest), "\x00") == ""
 }
 
 // validOpenHow reports whether openat2 accepts a struct open_how.
@@ -81,6 +93,7 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 		c.reopen(p.Path, flags)
 	case p.Node != nil:
 		c.openNode(p, flags, mode)
+	case p.native && isFDInfo(p.Path) && c.openFDInfo(p.Path, flags):
 	case p.native:
 		c.proceed()
 	case resolve != 0:
@@ -212,6 +225,10 @@ func (c *call) openDir(p place, flags int) {
 	if flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_CREAT != 0 {
 		if p.native {
 			c.proceed()
+			return
+		}
+		if flags&unix.O_TMPFILE == unix.O_TMPFILE {
+			c.fail(unix.EOPNOTSUPP)
 			return
 		}
 		c.fail(unix.EISDIR)

@@ -81,8 +81,7 @@ func (c *call) statFD(fd int32, write statWriter) {
 
 func (c *call) statOpened(o opened, write statWriter) {
 	if o.file != nil {
-		m := o.file.Node().Minor()
-		st := c.host.statOf("/dev/dri/"+m.Name(), &vfs.Node{Kind: vfs.Char, Perm: 0o660, Minor: m.Number()})
+		st := c.host.statNode(o.file.Node().Minor())
 		c.finish(write(&st))
 		return
 	}
@@ -96,6 +95,11 @@ func (c *call) statOpened(o opened, write statWriter) {
 		n = &vfs.Node{Kind: vfs.File, Perm: 0o444}
 	}
 	c.finish(c.statVirtual(o.path, n, write))
+}
+
+// statNode returns the status of the node of a minor, which may be gone.
+func (h *Host) statNode(m *drm.Minor) unix.Statx_t {
+	return h.statOf("/dev/dri/"+m.Name(), &vfs.Node{Kind: vfs.Char, Perm: 0o660, Minor: m.Number()})
 }
 
 func (c *call) statVirtual(path string, n *vfs.Node, write statWriter) error {

@@ -156,6 +156,23 @@ func (t ID) ProcLink(path string) (text string, err error) {
 	return text, err
 }
 
+// ReadProc reads a file of a process at path, which names a file in a directory
+// below /proc, as ProcLink reads a link.
+func (t ID) ReadProc(path string) (text []byte, err error) {
+	err = t.lookProc(path, func(dir int, name string) error {
+		fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		text = make([]byte, os.Getpagesize())
+		n, err := unix.Read(fd, text)
+		text = text[:max(n, 0)]
+		return err
+	})
+	return text, err
+}
+
 // IdentifyLink returns the identity and type of the open file that a link leads
 // to for which ProcLink succeeds.
 func (t ID) IdentifyLink(path string, st *unix.Stat_t) error {

@@ -3,7 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -99,9 +103,17 @@ func fileCalls(args []string) {
 	want(unix.Rename(node, node+"x"), unix.EPERM, "rename of a node")
 	want(unix.Rename(attr, "/sys/class/drm/card0/uevent"), unix.EPERM, "rename of an attribute")
 	want(unix.Renameat2(unix.AT_FDCWD, attr, unix.AT_FDCWD, node, unix.RENAME_NOREPLACE), unix.EEXIST, "rename to a node")
+	want(unix.Rename(attr, node), unix.EXDEV, "rename to another file system")
+	want(unix.Rename(attr, dir+"/x"), unix.EXDEV, "rename into another file system")
+	want(unix.Link(attr, dir+"/x"), unix.EXDEV, "link in another file system")
 	want(unix.Mknod(dir+"/x", unix.S_IFREG|0o600, 0), unix.EPERM, "mknod in "+dir)
 	want(unix.Mknod(dir+"/x/y", unix.S_IFREG|0o600, 0), unix.ENOENT, "mknod in no directory")
 	want(unix.Rename(dir+"/x", args[0]), unix.ENOENT, "rename of nothing")
+
+	_, err = unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR, 0o600)
+	want(err, unix.EOPNOTSUPP, "O_TMPFILE")
+	openHow(node, attr)
+	fdInfo(node)
 
 	want(unix.Truncate(dir, 0), unix.EISDIR, "truncate of a directory")
 	want(unix.Truncate(node, 0), unix.EINVAL, "truncate of a node")
@@ -148,5 +160,47 @@ func watchNodes([]string) {
 			}
 			at += 16 + size
 		}
+	}
+}
+
+// openHow opens virtual files with a struct open_how that is longer than ours.
+func openHow(paths ...string) {
+	for _, path := range paths {
+		for _, c := range []struct {
+			size  uintptr
+			tail  byte
+			errno unix.Errno
+		}{{24, 1, 0}, {32, 0, 0}, {32, 1, unix.E2BIG}, {4096, 0, 0}, {4104, 0, unix.E2BIG}, {16, 0, unix.EINVAL}} {
+			how := make([]byte, 4104)
+			how[24] = c.tail
+			fd, err := pathCall(unix.SYS_OPENAT2, 1, path, ^uintptr(99), 0, uintptr(unsafe.Pointer(&how[0])), c.size)
+			if want(err, c.errno, fmt.Sprintf("openat2 of %s with a structure of %d bytes", path, c.size)); err == nil {
+				check(unix.Close(int(fd)))
+			}
+		}
+	}
+}
+
+// fdInfo looks at the description of a node's descriptor in /proc.
+func fdInfo(node string) {
+	fd := must(unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0))
+	var st unix.Stat_t
+	check(unix.Stat(node, &st))
+	for _, process := range []string{"self", "thread-self", strconv.Itoa(os.Getpid())} {
+		text := string(must(os.ReadFile(fmt.Sprintf("/proc/%s/fdinfo/%d", process, fd))))
+		for _, line := range []string{"pos:\t0\n", "flags:\t02104002\n", fmt.Sprintf("ino:\t%d\n", st.Ino)} {
+			if !strings.Contains(text, line) {
+				failf("fdinfo of a node is %q, without %q", text, line)
+			}
+		}
+	}
+	check(unix.SetNonblock(fd, false))
+	if text := string(must(os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd)))); !strings.Contains(text, "flags:\t02100002\n") {
+		failf("fdinfo of a node that waits is %q", text)
+	}
+	check(unix.Close(fd))
+	_, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+	if !errors.Is(err, unix.ENOENT) {
+		failf("fdinfo of a closed descriptor: %v", err)
 	}
 }
