@@ -17,7 +17,8 @@ import (
 // compositor of a seat may.
 
 // permit checks an access of the program to a virtual file: want is made of
-// R_OK, W_OK and X_OK.
+// R_OK, W_OK and X_OK. An open also checks that there is something to read or
+// write, which binds root too.
 func (c *call) permit(path string, n *vfs.Node, want uint32) error {
 	return c.host.permit(c.tid(), path, n, want)
 }
@@ -29,11 +30,9 @@ func (h *Host) permit(tid thread.ID, path string, n *vfs.Node, want uint32) erro
 		return nil
 	case n.Kind == vfs.Char && want&unix.X_OK == 0:
 		return nil
-	case n.Kind != vfs.Dir && want&unix.X_OK != 0,
-		n.Kind == vfs.Dir && want&unix.W_OK != 0,
-		n.Kind != vfs.Dir && want&unix.W_OK != 0 && !writable:
+	case n.Kind != vfs.Dir && want&unix.X_OK != 0:
 		return unix.EACCES
-	case h.everyUser:
+	case h.everyUser && (want&unix.W_OK == 0 || writable):
 		return nil
 	}
 	program, err := tid.Credentials()

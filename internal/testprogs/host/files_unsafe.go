@@ -117,6 +117,14 @@ func fileCalls(args []string) {
 
 	want(unix.Truncate(dir, 0), unix.EISDIR, "truncate of a directory")
 	want(unix.Truncate(node, 0), unix.EINVAL, "truncate of a node")
+	var denied unix.Errno // root may write the attribute, but the open for it fails
+	if os.Geteuid() != 0 {
+		denied = unix.EACCES
+	}
+	want(unix.Access(attr, unix.W_OK), denied, "access to an attribute for writing")
+	want(unix.Truncate(attr, 0), denied, "truncate of an attribute")
+	_, err = unix.Open(attr, unix.O_WRONLY, 0)
+	want(err, unix.EACCES, "an open of an attribute for writing")
 
 	// The kernel does not find a real file by a path through a virtual directory.
 	real := args[0]
