@@ -212,9 +212,10 @@ func (c *call) openMounted(p *place, err error, flags int) (answered bool) {
 	if err == nil && (p.Magic || p.Node != nil && isNode(p.Node)) {
 		return false
 	}
-	// A path of which only the kernel knows that it leads to a node?
+	// A path of which only the kernel knows that it leads to a node? Other errors
+	// are also the kernel's, as that of a path below a node.
 	n, _ := c.host.tree.Load().Lookup(noted)
-	if !isNoted || !isOpening(int(c.n.Data.NR), c.n.Data.Args) || n == nil || !isNode(n) {
+	if !isNoted || err != nil && err != errNative || !isOpening(int(c.n.Data.NR), c.n.Data.Args) || n == nil || !isNode(n) {
 		c.proceed()
 		return true
 	}

@@ -44,6 +44,8 @@ func TestMounts(t *testing.T) {
 		{"an open for reading by a link", "exec 5<" + link + "/card0; readlink /proc/$$/fd/5", "/dev/dri/card0"},
 		{"an open from the directory", "cd /dev/dri; exec 5<card0; readlink /proc/$$/fd/5", "/dev/dri/card0"},
 		{"a node that is not there", "(exec 5</dev/dri/card7) 2>&1 | grep -c No.such", "1"},
+		{"a path below a node", "cat /dev/dri/card0/x 2>&1 | grep -c Not.a.directory", "1"},
+		{"a path below a node, for writing", "(exec 5<>/dev/dri/card0/x) || echo refused", "refused"},
 		{"a file", "cat /sys/class/drm/card0/dev", "226:0"},
 		{"a working directory", "cd /sys/class/drm/card0 && pwd -P", "/sys/devices/faux/vkms/drm/card0"},
 		{"a real directory beside it", "test -e /sys/class/net/lo/mtu && echo yes", "yes"},
