@@ -68,8 +68,8 @@ func TestVirtualTerminal(t *testing.T) {
 
 // TestVirtualTerminalMounts runs the same with the files in mounts.
 func TestVirtualTerminalMounts(t *testing.T) {
-	if os.Geteuid() != 0 {
-		return // --files=mounts takes root
+	if !withMounts(t) {
+		return
 	}
 	r := startVT(t, "--files=mounts")
 	r.want("terminal 2")
