@@ -1,6 +1,7 @@
 package vt
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -259,6 +260,39 @@ func TestOwnerDies(t *testing.T) {
 	}
 	r.pid = os.Getpid()
 	r.control(1)
+}
+
+// FuzzRequests sends requests of 7 bytes each: the type, the number, the argument,
+// and 4 bytes of memory, which stand for any size. None may panic or hold the
+// terminals up.
+func FuzzRequests(f *testing.F) {
+	f.Add([]byte{'V', 0, 1, 0, 0, 0, 0, 'V', 2, 1, modeProcess, 0, 0, 0, 'V', 6, 5, 0, 0, 0, 0, 'V', 5, 1, 0, 0, 0, 0})
+	f.Add([]byte{'V', 15, 1, 9, 0, 0, 0, 'V', 8, 0, 0, 0, 0, 0, 'V', 3, 1, 0, 0, 0, 0, 'V', 7, 9, 0, 0, 0, 0})
+	f.Add([]byte{'K', 0x3a, 1, 0, 0, 0, 0, 'V', 6, 2, 0, 0, 0, 0, 'K', 0x46, 1, 1, 0, 0, 0, 'T', 0x1c, 1, tioclGetForeground, 0, 0, 0})
+	cmd := exec.Command("sleep", "1000") // gets the signals
+	if err := cmd.Start(); err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		r := newRig(t)
+		r.pid = cmd.Process.Pid
+		r.open(1)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel() // waits end at once
+		for len(sent) >= 7 {
+			r.memory = append(append([]byte(nil), sent[3:7]...), make([]byte, 16)...)
+			_, err := r.Ioctl(ended, &r.process, 1, uint32(sent[0])<<8|uint32(sent[1]), uint64(sent[2]))
+			var errno unix.Errno
+			if err != nil && !errors.As(err, &errno) {
+				t.Errorf("%v has no errno", err)
+			}
+			sent = sent[7:]
+		}
+	})
 }
 
 func Example() {
