@@ -85,8 +85,8 @@ type CRTC struct {
 	CTM         bool // the CRTC has a colour matrix
 	Properties  []Property
 	Only        bool
-	// Primary and Cursor are the planes of the legacy requests, by index; -1
-	// for no cursor.
+	// Primary and Cursor are the planes of the legacy requests, by index. -1 is
+	// no cursor, or with NoAtomic a cursor without a plane.
 	Primary, Cursor int
 }
 

@@ -30,6 +30,7 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 		if c.Cursor >= 0 {
 			crtcConfig.Cursor = planes[c.Cursor]
 		}
+		crtcConfig.HardwareCursor = c.Cursor < 0 && config.Caps.NoAtomic
 		crtc := m.AddCRTC(crtcConfig)
 		if c.LUTSize == 0 {
 			m.DetachProperty(crtc, "GAMMA_LUT")

@@ -35,9 +35,12 @@ type CRTC struct {
 
 // A CRTCConfig describes a CRTC. It must not be changed once it is used.
 type CRTCConfig struct {
-	Primary   *Plane // for the legacy requests that show framebuffers
-	Cursor    *Plane // for the legacy cursor requests, or nil
-	GammaSize int    // entries of the gamma table; 0 without one
+	Primary *Plane // for the legacy requests that show framebuffers
+	Cursor  *Plane // for the legacy cursor requests, or nil
+	// HardwareCursor says that the legacy cursor requests work without a plane
+	// that clients see, as with drivers that are not atomic. Cursor is nil then.
+	HardwareCursor bool
+	GammaSize      int // entries of the gamma table; 0 without one
 
 	// GammaLUTSize is GAMMA_LUT_SIZE if it differs from GammaSize, which the
 	// legacy requests use.
@@ -68,6 +71,11 @@ type legacyCRTC struct {
 func (m *ModeConfig) AddCRTC(config CRTCConfig) *CRTC {
 	m.checkAdd("CRTCs", len(m.crtcs))
 	c := &CRTC{index: len(m.crtcs), config: config, display: m}
+	if config.HardwareCursor {
+		c.config.Cursor = m.newPlane(PlaneConfig{
+			Type: uapi.PlaneTypeCursor, PossibleCRTCs: 1 << c.index, Formats: []uint32{uapi.FormatARGB8888},
+		})
+	}
 	m.objects.add(&c.objectBase, c)
 	s := &m.standard
 	for _, property := range []*Property{s.active, s.modeID, s.outFencePtr, s.vrrEnabled} {

@@ -30,7 +30,7 @@ func (m *ModeConfig) cursor2(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return refuse(unix.ENXIO, "CURSOR: CRTC %d has no cursor plane", c.id)
 	case p == nil:
 		return refuse(unix.EFAULT, "CURSOR: CRTC %d has no cursor plane", c.id)
-	case !req.File.LeaseHeld(p.id):
+	case !c.config.HardwareCursor && !req.File.LeaseHeld(p.id):
 		return leasedAway("CURSOR", p)
 	}
 	var fb *Framebuffer

@@ -64,6 +64,9 @@ func (m *ModeConfig) showState(class *drm.Class) string {
 	var out strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	for i, p := range m.planes {
+		if p.id == 0 {
+			continue // a hardware cursor
+		}
 		line("plane[%d]: plane-%d", p.id, i)
 		ps := &s.planes[i]
 		line("\tcrtc=%s", crtcName(ps.CRTC))

@@ -66,11 +66,27 @@ const NoScaling = 1 << 16
 
 // AddPlane adds a plane. Planes come first: a CRTC needs its primary.
 func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
+	p := m.newPlane(config)
+	m.objects.add(&p.objectBase, p)
+	p.attachAll()
+	return p
+}
+
+// newPlane adds a plane without an id and without properties: clients cannot find
+// it.
+func (m *ModeConfig) newPlane(config PlaneConfig) *Plane {
 	m.checkAdd("planes", len(m.planes))
 	config.MinScale = cmp.Or(config.MinScale, NoScaling)
 	config.MaxScale = cmp.Or(config.MaxScale, NoScaling)
 	p := &Plane{index: len(m.planes), config: config, display: m}
-	m.objects.add(&p.objectBase, p)
+	m.planes = append(m.planes, p)
+	return p
+}
+
+// attachAll attaches the properties that every plane has, and those that its
+// configuration asks for.
+func (p *Plane) attachAll() {
+	m, config := p.display, &p.config
 	s := &m.standard
 	p.properties.attach(s.planeType, uint64(config.Type))
 	for _, property := range []*Property{
@@ -87,8 +103,6 @@ func (m *ModeConfig) AddPlane(config PlaneConfig) *Plane {
 		}
 		p.properties.attach(s.inFormatsAsync, blobID(m.newBlob(formatBlob(config.AsyncFormats, config.AsyncModifiers, config.allows))))
 	}
-	m.planes = append(m.planes, p)
-	return p
 }
 
 // attachStandard adds a standard property of the device to the plane.

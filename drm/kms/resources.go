@@ -124,12 +124,12 @@ func (m *ModeConfig) getPlaneResources(dev *drm.RegisteredDevice, req *drm.Reque
 	return drm.PutSome(req, arg.PlaneIDPtr, &arg.CountPlanes, planes)
 }
 
-// hiddenFrom reports whether p is a cursor plane with a hotspot, which atomic
-// clients must say that they know: without it, the cursor of a virtual machine
-// is displaced.
+// hiddenFrom reports whether p is a hardware cursor, or a cursor plane with a
+// hotspot. Atomic clients must say that they know hotspots: without them, the cursor
+// of a virtual machine is displaced.
 func (p *Plane) hiddenFrom(dev *drm.RegisteredDevice, f *drm.File) bool {
 	caps := f.Caps()
-	return p.config.Type == uapi.PlaneTypeCursor && dev.Has(drm.FeatureCursorHotspot) && caps.Atomic && !caps.CursorPlaneHotspot
+	return p.id == 0 || p.config.Type == uapi.PlaneTypeCursor && dev.Has(drm.FeatureCursorHotspot) && caps.Atomic && !caps.CursorPlaneHotspot
 }
 
 func (m *ModeConfig) getPlane(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.ModeGetPlane) error {
