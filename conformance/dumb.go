@@ -15,7 +15,40 @@ var dumbCases = []Case{
 	{"dumb/map", NeedDumb, dumbMap},
 	{"dumb/map-errors", NeedDumb, dumbMapErrors},
 	{"dumb/destroy", NeedDumb, dumbDestroy},
+	{"dumb/change-handle", NeedChangeHandle, dumbChangeHandle},
 	{"dumb/other-file", NeedDumb, dumbOtherFile},
+}
+
+// dumbChangeHandle checks that a buffer gets the handle that the client asks for,
+// also for an import of its dma-buf, and that the old one is free.
+func dumbChangeHandle(t *tester) {
+	f := t.Open()
+	dumb, second := t.NewDumb(f, 64, 64, 32), t.NewDumb(f, 64, 64, 32)
+	export := uapi.PrimeHandle{Handle: dumb.Handle, Flags: uapi.Cloexec}
+	f.Must(uapi.IoctlPrimeHandleToFD, &export)
+	t.File(int(export.FD), "the dma-buf")
+	change := func(what string, from, to uint32, want ...unix.Errno) {
+		t.Helper()
+		f.Want(what, uapi.IoctlGEMChangeHandle, &uapi.GEMChangeHandle{Handle: from, NewHandle: to}, want...)
+	}
+	const large = 123456789
+	change("to its own", dumb.Handle, dumb.Handle)
+	change("to a large one", dumb.Handle, large)
+	f.Want("with the old one", uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: dumb.Handle}, unix.ENOENT)
+	f.Want("with the new one", uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: large})
+	again := uapi.PrimeHandle{FD: export.FD}
+	f.Must(uapi.IoctlPrimeFDToHandle, &again)
+	equal(t, "the handle of the imported buffer", again.Handle, large)
+	change("of a nonexistent handle", dumb.Handle, 7777, unix.ENOENT)
+	change("to that of another buffer", large, second.Handle, unix.ENOSPC)
+	change("to a negative one", large, 1<<31, unix.EINVAL)
+	change("back", large, dumb.Handle)
+	f.Want("with the first one", uapi.IoctlModeMapDumb, &uapi.ModeMapDumb{Handle: dumb.Handle})
+	third := t.NewDumb(f, 64, 64, 32)
+	if third.Handle == dumb.Handle || third.Handle == second.Handle {
+		t.Errorf("a new buffer has the handle %d of another one", third.Handle)
+	}
+	equal(t, "the second buffer is closed", f.Ioctl(uapi.IoctlGEMClose, &uapi.GEMClose{Handle: second.Handle}), nil)
 }
 
 func dumbCreate(t *tester) {

@@ -59,6 +59,8 @@ const (
 	NeedClientName
 	// NeedCloseFB requires CLOSEFB (Linux 6.8).
 	NeedCloseFB
+	// NeedChangeHandle requires GEM_CHANGE_HANDLE (Linux 6.18).
+	NeedChangeHandle
 	// NeedEventfd requires SYNCOBJ_EVENTFD (Linux 6.6).
 	NeedEventfd
 	// NeedTwoCRTCs requires at least two CRTCs.
@@ -171,8 +173,9 @@ var needs = map[Needs]need{
 	NeedClientName: {"client names", func(t *tester) error {
 		return t.Open().Ioctl(uapi.IoctlSetClientName, new(uapi.SetClientName))
 	}},
-	NeedCloseFB: {"CLOSEFB", func(t *tester) error { return knows(t, uapi.IoctlModeCloseFB) }},
-	NeedEventfd: {"eventfds of sync objects", func(t *tester) error { return knows(t, uapi.IoctlSyncobjEventfd) }},
+	NeedCloseFB:      {"CLOSEFB", func(t *tester) error { return knows(t, uapi.IoctlModeCloseFB) }},
+	NeedChangeHandle: {"GEM_CHANGE_HANDLE", func(t *tester) error { return knows(t, uapi.IoctlGEMChangeHandle) }},
+	NeedEventfd:      {"eventfds of sync objects", func(t *tester) error { return knows(t, uapi.IoctlSyncobjEventfd) }},
 	NeedTwoCRTCs: {"two CRTCs", func(t *tester) error {
 		r, err := t.Open().Resources()
 		if err == nil && len(r.CRTCs) < 2 {
@@ -201,21 +204,22 @@ var needs = map[Needs]need{
 
 // includes are the needs that each need implies.
 var includes = map[Needs]Needs{
-	NeedAdmin:       NeedMaster,
-	NeedTimeline:    NeedSyncobj,
-	NeedDisplay:     NeedModeset | NeedMaster,
-	NeedNames:       NeedDumb | NeedMaster,
-	NeedAtomic:      NeedModeset,
-	NeedVblank:      NeedDisplay | NeedDumb,
-	NeedCursor:      NeedDisplay,
-	NeedOverlay:     NeedDisplay,
-	NeedGamma:       NeedDisplay,
-	NeedWriteback:   NeedDisplay | NeedAtomic,
-	NeedTwoCRTCs:    NeedModeset,
-	NeedTwoDisplays: NeedTwoCRTCs | NeedDisplay,
-	NeedCloseFB:     NeedModeset,
-	NeedPlanar:      NeedModeset | NeedDumb,
-	NeedEventfd:     NeedTimeline,
+	NeedAdmin:        NeedMaster,
+	NeedTimeline:     NeedSyncobj,
+	NeedDisplay:      NeedModeset | NeedMaster,
+	NeedNames:        NeedDumb | NeedMaster,
+	NeedAtomic:       NeedModeset,
+	NeedVblank:       NeedDisplay | NeedDumb,
+	NeedCursor:       NeedDisplay,
+	NeedOverlay:      NeedDisplay,
+	NeedGamma:        NeedDisplay,
+	NeedWriteback:    NeedDisplay | NeedAtomic,
+	NeedTwoCRTCs:     NeedModeset,
+	NeedTwoDisplays:  NeedTwoCRTCs | NeedDisplay,
+	NeedCloseFB:      NeedModeset,
+	NeedChangeHandle: NeedDumb | NeedPrime,
+	NeedPlanar:       NeedModeset | NeedDumb,
+	NeedEventfd:      NeedTimeline,
 }
 
 // knows checks that the device knows a request: it reads the argument.

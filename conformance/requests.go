@@ -39,6 +39,7 @@ var requests = []request{
 	{uapi.IoctlSetClientName, forRender},
 
 	{uapi.IoctlGEMClose, forRender},
+	{uapi.IoctlGEMChangeHandle, forRender},
 	{uapi.IoctlGEMFlink, forAuth},
 	{uapi.IoctlGEMOpen, forAuth},
 	{uapi.IoctlPrimeHandleToFD, forRender},

@@ -31,7 +31,7 @@ func known(f *file) []request {
 	var list []request
 	for _, r := range requests {
 		switch r.cmd {
-		case uapi.IoctlSetClientName, uapi.IoctlModeCloseFB, uapi.IoctlSyncobjEventfd:
+		case uapi.IoctlSetClientName, uapi.IoctlModeCloseFB, uapi.IoctlSyncobjEventfd, uapi.IoctlGEMChangeHandle:
 			if errors.Is(f.Ioctl(r.cmd, uintptr(f.t.BadAddr())), unix.EINVAL) {
 				continue
 			}

@@ -47,6 +47,7 @@ var requests = map[uint32]request{
 	uapi.IoctlModeRevokeLease: {flags: IoctlMaster},
 
 	uapi.IoctlGEMClose:        {IoctlRenderAllow, noFeature},
+	uapi.IoctlGEMChangeHandle: {IoctlRenderAllow, noFeature},
 	uapi.IoctlGEMFlink:        {IoctlAuth, noFeature},
 	uapi.IoctlGEMOpen:         {IoctlAuth, noFeature},
 	uapi.IoctlPrimeHandleToFD: {IoctlRenderAllow, noFeature},

@@ -2,6 +2,7 @@ package gem
 
 import (
 	"fmt"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -32,6 +33,21 @@ func (m *Manager) createHandle(f *drm.File, o *Object) uint32 {
 
 func (m *Manager) gemClose(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.GEMClose) error {
 	return m.CloseHandle(req.File, arg.Handle)
+}
+
+// changeHandle gives a buffer another handle, which the client chooses. The old one
+// is free then.
+func (m *Manager) changeHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.GEMChangeHandle) error {
+	if arg.NewHandle == 0 || arg.NewHandle > math.MaxInt32 {
+		return fmt.Errorf("gem: GEM_CHANGE_HANDLE: %d cannot be a handle; handles are 1 to %d: %w", arg.NewHandle, math.MaxInt32, unix.EINVAL)
+	}
+	switch had, free := m.handles(req.File).Change(arg.Handle, arg.NewHandle); {
+	case !had:
+		return &drm.MissingError{Kind: "handle", ID: arg.Handle, Text: fmt.Sprintf("gem: no handle %d", arg.Handle), Errno: unix.ENOENT}
+	case !free:
+		return fmt.Errorf("gem: GEM_CHANGE_HANDLE: handle %d is that of another buffer: %w", arg.NewHandle, unix.ENOSPC)
+	}
+	return nil
 }
 
 // CloseHandle takes a handle from the file, and its reference with it

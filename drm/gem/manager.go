@@ -91,6 +91,7 @@ func (m *Manager) forget(o *Object) {
 func (m *Manager) Ioctls() []drm.Ioctl {
 	return []drm.Ioctl{
 		drm.NewCoreIoctl(uapi.IoctlGEMClose, m.gemClose),
+		drm.NewCoreIoctl(uapi.IoctlGEMChangeHandle, m.changeHandle),
 		drm.NewCoreIoctl(uapi.IoctlGEMFlink, m.flink),
 		drm.NewCoreIoctl(uapi.IoctlGEMOpen, m.gemOpen),
 		drm.NewCoreIoctl(uapi.IoctlPrimeHandleToFD, m.handleToFD),

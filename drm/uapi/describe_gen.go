@@ -601,6 +601,11 @@ var describeSetClientName = Struct{Name: "drm_set_client_name", Size: 16, Fields
 	{Name: "name", Offset: 8, Size: 8, Kind: KindUint},
 }}
 
+var describeGEMChangeHandle = Struct{Name: "drm_gem_change_handle", Size: 8, Fields: []Field{
+	{Name: "handle", Offset: 0, Size: 4, Kind: KindUint},
+	{Name: "new_handle", Offset: 4, Size: 4, Kind: KindUint},
+}}
+
 var describeColorCTM3x4 = Struct{Name: "drm_color_ctm_3x4", Size: 96, Fields: []Field{
 	{Name: "matrix", Offset: 0, Size: 8, Count: 12, Kind: KindUint},
 }}
@@ -698,6 +703,7 @@ var describedStructs = []*Struct{
 	&describeSyncobjEventfd,
 	&describeModeCloseFB,
 	&describeSetClientName,
+	&describeGEMChangeHandle,
 	&describeColorCTM3x4,
 	&describeColorLUT32,
 	&describeSyncSetDeadline,
@@ -821,6 +827,7 @@ var requests = []Request{
 	{Name: "SYNCOBJ_EVENTFD", Cmd: IoctlSyncobjEventfd, In: &describeSyncobjEventfd, Out: &describeSyncobjEventfd},
 	{Name: "MODE_CLOSEFB", Cmd: IoctlModeCloseFB, In: &describeModeCloseFB, Out: &describeModeCloseFB},
 	{Name: "SET_CLIENT_NAME", Cmd: IoctlSetClientName, In: &describeSetClientName, Out: &describeSetClientName},
+	{Name: "GEM_CHANGE_HANDLE", Cmd: IoctlGEMChangeHandle, In: &describeGEMChangeHandle, Out: &describeGEMChangeHandle},
 	{Name: "SYNC_IOC_SET_DEADLINE", Cmd: SyncIOCSetDeadline, In: &describeSyncSetDeadline, Out: &describeSyncSetDeadline},
 }
 

@@ -18,7 +18,7 @@ var headerDigests = map[string]string{
 	"drm_fourcc.h":      "e75cc7d5919954b6041293bcff374de8af72fef83337f1fb74ff88a3a80bb7d9",
 	"linux/dma-buf.h":   "01b82c25b8b8b5d287422010374e6f84082795af8d0a53d760aabda938681dd3",
 	"linux/sync_file.h": "9add15833c8c60ecfb4f029acd065fe0f024681e75d2bef8b49479c3c9c058ef",
-	"newer.h":           "8db305f465f58d8b3de623daeeaac443f26c1383a5f444d54c3e9971c3958182",
+	"newer.h":           "1225c29ef64b5eb36a78b8047781a2b2d4e7f044efc5e392aa53f9477a436678",
 }
 
 // structTable has every struct, and the C name of each of its fields, in order.
@@ -107,6 +107,7 @@ var structTable = []struct {
 	{"struct drm_syncobj_eventfd", reflect.TypeFor[SyncobjEventfd](), []string{"handle", "flags", "point", "fd", "pad"}},
 	{"struct drm_mode_closefb", reflect.TypeFor[ModeCloseFB](), []string{"fb_id", "pad"}},
 	{"struct drm_set_client_name", reflect.TypeFor[SetClientName](), []string{"name_len", "name"}},
+	{"struct drm_gem_change_handle", reflect.TypeFor[GEMChangeHandle](), []string{"handle", "new_handle"}},
 	{"struct drm_color_ctm_3x4", reflect.TypeFor[ColorCTM3x4](), []string{"matrix"}},
 	{"struct drm_color_lut32", reflect.TypeFor[ColorLUT32](), []string{"red", "green", "blue", "reserved"}},
 	{"struct sync_set_deadline", reflect.TypeFor[SyncSetDeadline](), []string{"deadline_ns", "pad"}},
@@ -236,6 +237,7 @@ var ioctlTable = []struct {
 	{"DRM_IOCTL_SYNCOBJ_EVENTFD", IoctlSyncobjEventfd, []reflect.Type{reflect.TypeFor[SyncobjEventfd]()}},
 	{"DRM_IOCTL_MODE_CLOSEFB", IoctlModeCloseFB, []reflect.Type{reflect.TypeFor[ModeCloseFB]()}},
 	{"DRM_IOCTL_SET_CLIENT_NAME", IoctlSetClientName, []reflect.Type{reflect.TypeFor[SetClientName]()}},
+	{"DRM_IOCTL_GEM_CHANGE_HANDLE", IoctlGEMChangeHandle, []reflect.Type{reflect.TypeFor[GEMChangeHandle]()}},
 	{"SYNC_IOC_SET_DEADLINE", SyncIOCSetDeadline, []reflect.Type{reflect.TypeFor[SyncSetDeadline]()}},
 }
 

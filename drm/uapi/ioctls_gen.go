@@ -130,10 +130,11 @@ const (
 
 // Request numbers of newer.h.
 const (
-	IoctlSyncobjEventfd = 0xc01864cf // DRM_IOCTL_SYNCOBJ_EVENTFD, argument SyncobjEventfd
-	IoctlModeCloseFB    = 0xc00864d0 // DRM_IOCTL_MODE_CLOSEFB, argument ModeCloseFB
-	IoctlSetClientName  = 0xc01064d1 // DRM_IOCTL_SET_CLIENT_NAME, argument SetClientName
-	SyncIOCSetDeadline  = 0x40103e05 // SYNC_IOC_SET_DEADLINE, argument SyncSetDeadline
+	IoctlSyncobjEventfd  = 0xc01864cf // DRM_IOCTL_SYNCOBJ_EVENTFD, argument SyncobjEventfd
+	IoctlModeCloseFB     = 0xc00864d0 // DRM_IOCTL_MODE_CLOSEFB, argument ModeCloseFB
+	IoctlSetClientName   = 0xc01064d1 // DRM_IOCTL_SET_CLIENT_NAME, argument SetClientName
+	IoctlGEMChangeHandle = 0xc00864d2 // DRM_IOCTL_GEM_CHANGE_HANDLE, argument GEMChangeHandle
+	SyncIOCSetDeadline   = 0x40103e05 // SYNC_IOC_SET_DEADLINE, argument SyncSetDeadline
 )
 
 // IoctlName returns the name of the request that has cmd's type and number, as
@@ -373,6 +374,8 @@ func IoctlName(cmd uint32) string {
 		return "MODE_CLOSEFB"
 	case IoctlSetClientName & iocTypeNrMask:
 		return "SET_CLIENT_NAME"
+	case IoctlGEMChangeHandle & iocTypeNrMask:
+		return "GEM_CHANGE_HANDLE"
 	case SyncIOCSetDeadline & iocTypeNrMask:
 		return "SYNC_IOC_SET_DEADLINE"
 	}

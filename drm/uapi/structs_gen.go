@@ -913,6 +913,15 @@ type SetClientName struct {
 	Name    uint64
 }
 
+// GEMChangeHandle is struct drm_gem_change_handle,
+// the argument of DRM_IOCTL_GEM_CHANGE_HANDLE.
+type GEMChangeHandle struct {
+	_ structs.HostLayout
+
+	Handle    uint32
+	NewHandle uint32
+}
+
 // ColorCTM3x4 is struct drm_color_ctm_3x4.
 type ColorCTM3x4 struct {
 	_ structs.HostLayout

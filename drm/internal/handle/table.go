@@ -7,6 +7,7 @@ package handle
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -14,8 +15,9 @@ import (
 // Slots are values by number. The zero value is empty, and the zero T marks a
 // free number. The caller synchronizes all calls.
 type Slots[T comparable] struct {
-	values []T // by number-1
-	lowest int // no free index is below it
+	values []T          // by number-1
+	far    map[uint32]T // with numbers that Put gave, beyond those of values
+	lowest int          // no free index is below it
 	used   int
 }
 
@@ -26,8 +28,13 @@ func (s *Slots[T]) Add(v T) (number uint32) {
 	for i < len(s.values) && s.values[i] != free {
 		i++
 	}
-	if i == len(s.values) {
-		s.values = append(s.values, free)
+	for ; i == len(s.values); i++ {
+		other, taken := s.far[uint32(i+1)]
+		s.values = append(s.values, other)
+		if !taken {
+			break
+		}
+		delete(s.far, uint32(i+1))
 	}
 	s.values[i] = v
 	s.lowest = i + 1
@@ -35,11 +42,32 @@ func (s *Slots[T]) Add(v T) (number uint32) {
 	return uint32(i + 1)
 }
 
+// Put gives v a number, and reports whether that was free.
+func (s *Slots[T]) Put(number uint32, v T) bool {
+	if _, taken := s.At(number); taken || number == 0 {
+		return false
+	}
+	s.used++
+	if uint64(number) <= uint64(len(s.values)) {
+		s.values[number-1] = v
+		return true
+	}
+	if s.far == nil {
+		s.far = make(map[uint32]T)
+	}
+	s.far[number] = v
+	return true
+}
+
 // At returns the value of that number; ok is false if the number is free.
 func (s *Slots[T]) At(number uint32) (v T, ok bool) {
 	var free T
-	if number == 0 || uint64(number) > uint64(len(s.values)) {
+	if number == 0 {
 		return free, false
+	}
+	if uint64(number) > uint64(len(s.values)) {
+		v, ok = s.far[number]
+		return v, ok
 	}
 	v = s.values[number-1]
 	return v, v != free
@@ -48,13 +76,18 @@ func (s *Slots[T]) At(number uint32) (v T, ok bool) {
 // Free frees the number and returns the value that it had; ok is false if the
 // number is free already.
 func (s *Slots[T]) Free(number uint32) (v T, ok bool) {
-	if v, ok = s.At(number); ok {
-		var free T
-		s.values[number-1] = free
-		s.lowest = min(s.lowest, int(number-1))
-		s.used--
+	if v, ok = s.At(number); !ok {
+		return v, false
 	}
-	return v, ok
+	s.used--
+	if _, far := s.far[number]; far {
+		delete(s.far, number)
+		return v, true
+	}
+	var free T
+	s.values[number-1] = free
+	s.lowest = min(s.lowest, int(number-1))
+	return v, true
 }
 
 // Len returns how many numbers are in use.
@@ -66,6 +99,11 @@ func (s *Slots[T]) All() iter.Seq2[uint32, T] {
 		var free T
 		for i, v := range s.values {
 			if v != free && !yield(uint32(i+1), v) {
+				return
+			}
+		}
+		for _, number := range slices.Sorted(maps.Keys(s.far)) {
+			if !yield(number, s.far[number]) {
 				return
 			}
 		}
@@ -120,7 +158,7 @@ func (t *Table[T]) Lookup(handle uint32) (o T, ok bool) {
 func (t *Table[T]) Has(o T) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Contains(t.objects.values, o)
+	return slices.Contains(t.objects.values, o) || slices.Contains(slices.Collect(maps.Values(t.objects.far)), o)
 }
 
 // Len returns the number of handles.
@@ -136,6 +174,25 @@ func (t *Table[T]) Remove(handle uint32) (o T, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.objects.Free(handle)
+}
+
+// Change gives the object of a handle another handle instead. had says whether
+// there is such an object, and free whether the other handle was free.
+func (t *Table[T]) Change(handle, other uint32) (had, free bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o, ok := t.objects.At(handle)
+	if !ok {
+		return false, false
+	}
+	if handle == other {
+		return true, true
+	}
+	if !t.objects.Put(other, o) {
+		return true, false
+	}
+	t.objects.Free(handle)
+	return true, true
 }
 
 // Clear frees all handles and returns their objects, whose references are the

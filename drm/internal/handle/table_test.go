@@ -94,3 +94,40 @@ func TestFindOrCreateOnce(t *testing.T) {
 		t.Errorf("%d handles were made, %d references are held", created.Load(), o.refs.Load())
 	}
 }
+
+// TestChange gives objects handles of the caller's choice. New objects get the
+// others.
+func TestChange(t *testing.T) {
+	var table handle.Table[*counted]
+	var objects []*counted
+	create := func(want uint32) {
+		t.Helper()
+		o := newCounted()
+		objects = append(objects, o)
+		if got := table.Create(o); got != want {
+			t.Errorf("handle %d, want %d", got, want)
+		}
+	}
+	create(1)
+	create(2)
+	for _, tc := range []struct {
+		from, to  uint32
+		had, free bool
+	}{
+		{1, 1<<31 - 1, true, true}, {1, 9, false, false}, {1<<31 - 1, 4, true, true},
+		{2, 4, true, false}, {4, 4, true, true}, {2, 1, true, true}, {1, 3, true, true}, {4, 0, true, false},
+	} {
+		if had, free := table.Change(tc.from, tc.to); had != tc.had || free != tc.free {
+			t.Errorf("Change(%d, %d) returns %v, %v", tc.from, tc.to, had, free)
+		}
+	}
+	create(1) // 3 and 4 are taken
+	create(2)
+	create(5)
+	if o, ok := table.Remove(4); !ok || o != objects[0] || !table.Has(objects[1]) || table.Has(objects[0]) {
+		t.Errorf("handle 4 was that of %p, %v", o, ok)
+	}
+	if list := table.Clear(); len(list) != 4 || list[2] != objects[1] || table.Len() != 0 {
+		t.Errorf("%d objects are left", len(list))
+	}
+}

@@ -35,6 +35,14 @@ struct drm_set_client_name {
 };
 #endif
 
+#ifndef DRM_IOCTL_GEM_CHANGE_HANDLE
+#define DRM_IOCTL_GEM_CHANGE_HANDLE	DRM_IOWR(0xD2, struct drm_gem_change_handle)
+struct drm_gem_change_handle {
+	__u32 handle;
+	__u32 new_handle;
+};
+#endif
+
 #ifndef DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
 #define DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT	6
 #endif
