@@ -45,7 +45,7 @@ var hostedRequests = []struct {
 
 // prepareAtomic returns a function that tests a commit of one property.
 func prepareAtomic(c *kmsclient.Client, d *kmsclient.Display) (send func() error, err error) {
-	return c.Prepare(uapi.ModeAtomicTestOnly, kmsclient.Set{Object: d.CRTC, ObjectType: uapi.ModeObjectCRTC, Property: "ACTIVE"})
+	return c.Prepare(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, kmsclient.Set{Object: d.CRTC, ObjectType: uapi.ModeObjectCRTC, Property: "ACTIVE"})
 }
 
 // prepareDesktop returns a function that tests a commit of a mode and of two
