@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -274,7 +275,9 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	}
 	unsubscribe := class.Subscribe(func(e drm.Uevent) {
 		h.unlessClosed(func() {
-			h.renew()
+			if !slices.Contains(e.Env, "LEASE=1") { // which changes no file, and which a client can cause at will
+				h.renew()
+			}
 			h.classEvent(e)
 			if e.Action == "remove" {
 				h.seen.Delete(e.Kobject)

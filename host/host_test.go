@@ -26,6 +26,13 @@ var client string
 const clientVariable = "UDRM_TEST_CLIENT"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == cleanerArgument {
+		if err := host.Clean(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(runTests(m))
 }
 

@@ -3,6 +3,7 @@ package host_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,9 @@ type arena struct {
 	first *bus.Device
 }
 
+// cleanerArgument makes the test program the cleaner of a host.
+const cleanerArgument = "cleaner"
+
 func newArena(t *testing.T, opts host.Options) *arena {
 	t.Helper()
 	drmtest.NoLeaks(t)
@@ -55,6 +59,13 @@ func newArena(t *testing.T, opts host.Options) *arena {
 	first := drmtest.Bind(t, platform, "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	drmtest.Bind(t, platform, "vkms.1", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
 	opts.Logger = slog.New(slog.NewTextHandler(failing{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	// Hostile programs do not end by themselves when go test is killed, as by its
+	// own timeout.
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Cleaner, opts.Marker = []string{self, cleanerArgument}, "UDRM_TEST="+rand.Text()
 	h, err := host.New(class, opts)
 	if err != nil {
 		t.Fatal(err)
