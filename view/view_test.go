@@ -248,7 +248,7 @@ func TestRules(t *testing.T) {
 		`{"rule": "NONSENSE:unplug"}`:                    "NONSENSE",
 		`{"rule": "start:screenshot=card0=/etc/passwd"}`: "only clients of the control socket",
 		`{"rule": "open:card=card7:unplug"}`:             "card7",
-		`{"rule": 1}`:                                    "cannot unmarshal",
+		`{"rule": 1}`:                                    "rule cannot be a number",
 	} {
 		status, text, _ := do(t, s, "POST", "/v1/rules", body, bearer)
 		var e control.Error
