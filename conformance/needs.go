@@ -63,6 +63,8 @@ const (
 	NeedChangeHandle
 	// NeedEventfd requires SYNCOBJ_EVENTFD (Linux 6.6).
 	NeedEventfd
+	// NeedTimelineFiles requires sync files of points of timelines (Linux 6.16).
+	NeedTimelineFiles
 	// NeedTwoCRTCs requires at least two CRTCs.
 	NeedTwoCRTCs
 	// NeedTwoDisplays requires two connected connectors with a CRTC for each.
@@ -176,6 +178,13 @@ var needs = map[Needs]need{
 	NeedCloseFB:      {"CLOSEFB", func(t *tester) error { return knows(t, uapi.IoctlModeCloseFB) }},
 	NeedChangeHandle: {"GEM_CHANGE_HANDLE", func(t *tester) error { return knows(t, uapi.IoctlGEMChangeHandle) }},
 	NeedEventfd:      {"eventfds of sync objects", func(t *tester) error { return knows(t, uapi.IoctlSyncobjEventfd) }},
+	NeedTimelineFiles: {"sync files of points", func(t *tester) error {
+		err := t.Open().Ioctl(uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: noHandle, Flags: exportPoint, Point: 1})
+		if errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		return fmt.Errorf("of a nonexistent handle: %w", err)
+	}},
 	NeedTwoCRTCs: {"two CRTCs", func(t *tester) error {
 		r, err := t.Open().Resources()
 		if err == nil && len(r.CRTCs) < 2 {
@@ -204,22 +213,23 @@ var needs = map[Needs]need{
 
 // includes are the needs that each need implies.
 var includes = map[Needs]Needs{
-	NeedAdmin:        NeedMaster,
-	NeedTimeline:     NeedSyncobj,
-	NeedDisplay:      NeedModeset | NeedMaster,
-	NeedNames:        NeedDumb | NeedMaster,
-	NeedAtomic:       NeedModeset,
-	NeedVblank:       NeedDisplay | NeedDumb,
-	NeedCursor:       NeedDisplay,
-	NeedOverlay:      NeedDisplay,
-	NeedGamma:        NeedDisplay,
-	NeedWriteback:    NeedDisplay | NeedAtomic,
-	NeedTwoCRTCs:     NeedModeset,
-	NeedTwoDisplays:  NeedTwoCRTCs | NeedDisplay,
-	NeedCloseFB:      NeedModeset,
-	NeedChangeHandle: NeedDumb | NeedPrime,
-	NeedPlanar:       NeedModeset | NeedDumb,
-	NeedEventfd:      NeedTimeline,
+	NeedAdmin:         NeedMaster,
+	NeedTimeline:      NeedSyncobj,
+	NeedDisplay:       NeedModeset | NeedMaster,
+	NeedNames:         NeedDumb | NeedMaster,
+	NeedAtomic:        NeedModeset,
+	NeedVblank:        NeedDisplay | NeedDumb,
+	NeedCursor:        NeedDisplay,
+	NeedOverlay:       NeedDisplay,
+	NeedGamma:         NeedDisplay,
+	NeedWriteback:     NeedDisplay | NeedAtomic,
+	NeedTwoCRTCs:      NeedModeset,
+	NeedTwoDisplays:   NeedTwoCRTCs | NeedDisplay,
+	NeedCloseFB:       NeedModeset,
+	NeedChangeHandle:  NeedDumb | NeedPrime,
+	NeedPlanar:        NeedModeset | NeedDumb,
+	NeedEventfd:       NeedTimeline,
+	NeedTimelineFiles: NeedTimeline,
 }
 
 // knows checks that the device knows a request: it reads the argument.

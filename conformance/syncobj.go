@@ -27,6 +27,8 @@ var syncobjCases = []Case{
 	{"timeline/errors", NeedTimeline, timelineErrors},
 	{"timeline/transfer", NeedTimeline, timelineTransfer},
 	{"timeline/transfer-errors", NeedTimeline, timelineTransferErrors},
+	{"timeline/sync-file", NeedTimelineFiles, timelineSyncFile},
+	{"timeline/sync-file-errors", NeedTimelineFiles, timelineSyncFileErrors},
 	{"timeline/eventfd", NeedEventfd, timelineEventfd},
 	{"timeline/eventfd-errors", NeedEventfd, timelineEventfdErrors},
 	{"sync-file/info", NeedSyncobj, syncFileInfo},
@@ -402,6 +404,70 @@ func timelineTransferErrors(t *tester) {
 	} {
 		f.Want(c.what, uapi.IoctlSyncobjTransfer, &c.arg, c.errno)
 	}
+}
+
+// Flags of sync files that are of a point.
+const (
+	exportPoint = uapi.SyncobjHandleToFDFlagsExportSyncFile | uapi.SyncobjHandleToFDFlagsTimeline
+	importPoint = uapi.SyncobjFDToHandleFlagsImportSyncFile | uapi.SyncobjFDToHandleFlagsTimeline
+)
+
+// timelineSyncFile checks sync files that come from a point of a timeline, or
+// become one.
+func timelineSyncFile(t *tester) {
+	f := t.Open()
+	timeline := f.NewSyncobj(0)
+	f.signalPoint(timeline, 5)
+	for _, point := range []uint64{0, 1, 5} {
+		arg := uapi.SyncobjHandle{Handle: timeline, Flags: exportPoint, Point: point}
+		f.Must(uapi.IoctlSyncobjHandleToFD, &arg)
+		syncFile := t.File(int(arg.FD), "a sync file")
+		equal(t, "poll of a sync file of a signalled point", syncFile.Poll(unix.POLLIN, 0), unix.POLLIN)
+	}
+
+	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
+	f.Must(uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: syncFile.FD(), Handle: timeline, Flags: importPoint, Point: 9})
+	equal(t, "the point of the timeline with the imported fence", f.query(0, timeline)[0], 9)
+	f.Must(uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: syncFile.FD(), Handle: timeline, Flags: importPoint})
+	equal(t, "the point after an import at point 0", f.query(0, timeline)[0], 0)
+
+	// An object has no points: TIMELINE alone changes nothing, and without it the
+	// point is not looked at, nor sent by older clients.
+	arg := uapi.SyncobjHandle{Handle: timeline, Flags: uapi.SyncobjHandleToFDFlagsTimeline}
+	f.Must(uapi.IoctlSyncobjHandleToFD, &arg)
+	object := t.File(int(arg.FD), "a sync object")
+	for _, arg := range []uapi.SyncobjHandle{
+		{FD: object.FD(), Flags: uapi.SyncobjFDToHandleFlagsTimeline},
+		{FD: object.FD(), Point: 7},
+	} {
+		f.Want("of an object", uapi.IoctlSyncobjFDToHandle, &arg)
+	}
+	const older = uapi.IoctlSyncobjFDToHandle&^(0x3fff<<16) | 16<<16
+	f.Want("of the older size", older, &uapi.SyncobjHandle{FD: syncFile.FD(), Handle: timeline, Flags: importPoint, Point: 7})
+	equal(t, "the point after an import of the older size", f.query(0, timeline)[0], 0)
+}
+
+func timelineSyncFileErrors(t *tester) {
+	f := t.Open()
+	timeline := f.NewSyncobj(0)
+	export, bring := uint32(uapi.IoctlSyncobjHandleToFD), uint32(uapi.IoctlSyncobjFDToHandle)
+	f.Want("of a point of an object without a fence", export, &uapi.SyncobjHandle{Handle: timeline, Flags: exportPoint, Point: 1}, unix.EINVAL)
+	f.signalPoint(timeline, 5)
+	f.Want("of a point that was not submitted", export, &uapi.SyncobjHandle{Handle: timeline, Flags: exportPoint, Point: 6}, unix.EINVAL)
+	f.Want("of a point of a nonexistent handle", export, &uapi.SyncobjHandle{Handle: noHandle, Flags: exportPoint, Point: 1}, unix.ENOENT)
+	f.Want("of an object, with a point", export,
+		&uapi.SyncobjHandle{Handle: timeline, Flags: uapi.SyncobjHandleToFDFlagsTimeline, Point: 5}, unix.EINVAL)
+	f.Want("with unknown flags", export, &uapi.SyncobjHandle{Handle: timeline, Flags: exportPoint | 4}, unix.EINVAL)
+
+	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
+	object := f.exportSyncobj(timeline, 0)
+	f.Want("of a sync object as a point", bring, &uapi.SyncobjHandle{FD: object.FD(), Handle: timeline, Flags: importPoint, Point: 9}, unix.EINVAL)
+	f.Want("at a point of a nonexistent handle", bring,
+		&uapi.SyncobjHandle{FD: syncFile.FD(), Handle: noHandle, Flags: importPoint, Point: 9}, unix.ENOENT)
+	f.Want("of an object, with a point", bring,
+		&uapi.SyncobjHandle{FD: object.FD(), Flags: uapi.SyncobjFDToHandleFlagsTimeline, Point: 5}, unix.EINVAL)
+	f.Want("with unknown flags", bring, &uapi.SyncobjHandle{FD: syncFile.FD(), Handle: timeline, Flags: importPoint | 4, Point: 9}, unix.EINVAL)
+	equal(t, "the point after refused imports", f.query(0, timeline)[0], 5)
 }
 
 // readEventfd waits until an eventfd is signalled, and returns its counter.

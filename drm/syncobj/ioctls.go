@@ -46,16 +46,19 @@ func (m *Manager) destroy(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi
 	return nil
 }
 
-// handleToFD exports an object or, with EXPORT_SYNC_FILE, its current fence.
+// handleToFD exports an object or, with EXPORT_SYNC_FILE, its current fence. With
+// TIMELINE as well, it exports the fence of a point.
 func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjHandle) error {
 	if err := needs(dev, drm.FeatureSyncobj); err != nil {
 		return err
 	}
-	if arg.Pad != 0 || arg.Flags&^uint32(uapi.SyncobjHandleToFDFlagsExportSyncFile) != 0 {
-		return invalid("SYNCOBJ_HANDLE_TO_FD: flags %#x, padding %#x: only EXPORT_SYNC_FILE is allowed", arg.Flags, arg.Pad)
+	const exports, timeline = uapi.SyncobjHandleToFDFlagsExportSyncFile, uapi.SyncobjHandleToFDFlagsTimeline
+	point, err := pointOf("SYNCOBJ_HANDLE_TO_FD", arg, exports, timeline)
+	if err != nil {
+		return err
 	}
-	s, err := m.Lookup(req.File, arg.Handle)
-	if arg.Flags == 0 {
+	if arg.Flags&exports == 0 {
+		s, err := m.Lookup(req.File, arg.Handle)
 		if err != nil {
 			return invalid("SYNCOBJ_HANDLE_TO_FD: no handle %d", arg.Handle)
 		}
@@ -63,11 +66,7 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		arg.FD, err = install(req, s)
 		return err
 	}
-	if err != nil {
-		return err
-	}
-	defer s.Put()
-	f, err := s.Find(0)
+	f, err := m.FindFence(req, arg.Handle, point, 0)
 	if err != nil {
 		return err
 	}
@@ -75,20 +74,38 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return err
 }
 
+// pointOf checks the flags of a request and returns its point, which counts only
+// with the flag timeline. A point is one of a sync file.
+func pointOf(request string, arg *uapi.SyncobjHandle, syncFile, timeline uint32) (uint64, error) {
+	if arg.Pad != 0 || arg.Flags&^(syncFile|timeline) != 0 {
+		return 0, invalid("%s: flags %#x, padding %#x: want no padding, and only the flags %#x", request, arg.Flags, arg.Pad, syncFile|timeline)
+	}
+	if arg.Flags&timeline == 0 {
+		return 0, nil
+	}
+	if arg.Point != 0 && arg.Flags&syncFile == 0 {
+		return 0, invalid("%s: point %d of an object: only sync files have a point; set the flag %#x", request, arg.Point, syncFile)
+	}
+	return arg.Point, nil
+}
+
 // maxImports is the number of handles beyond which a file can import no sync
 // objects. Each import makes a new handle.
 const maxImports = 1 << 20
 
 // fdToHandle imports an object under a new handle or, with IMPORT_SYNC_FILE, the
-// fence of a sync file into an object.
+// fence of a sync file into an object. With TIMELINE as well, the fence becomes a
+// point of the object.
 func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.SyncobjHandle) error {
 	if err := needs(dev, drm.FeatureSyncobj); err != nil {
 		return err
 	}
-	if arg.Pad != 0 || arg.Flags&^uint32(uapi.SyncobjFDToHandleFlagsImportSyncFile) != 0 {
-		return invalid("SYNCOBJ_FD_TO_HANDLE: flags %#x, padding %#x: only IMPORT_SYNC_FILE is allowed", arg.Flags, arg.Pad)
+	const imports, timeline = uapi.SyncobjFDToHandleFlagsImportSyncFile, uapi.SyncobjFDToHandleFlagsTimeline
+	point, err := pointOf("SYNCOBJ_FD_TO_HANDLE", arg, imports, timeline)
+	if err != nil {
+		return err
 	}
-	if arg.Flags == 0 {
+	if arg.Flags&imports == 0 {
 		f, ok := req.LookupFile(arg.FD).(*file)
 		if !ok {
 			return invalid("SYNCOBJ_FD_TO_HANDLE: descriptor %d is not a sync object", arg.FD)
@@ -112,8 +129,7 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 		return err
 	}
 	defer s.Put()
-	s.Replace(f)
-	return nil
+	return submit(req, s, f, point)
 }
 
 // transfer copies the fence of an object, or of one of its points, to another
@@ -134,12 +150,16 @@ func (m *Manager) transfer(dev *drm.RegisteredDevice, req *drm.Request, arg *uap
 	if err != nil {
 		return err
 	}
-	if arg.DstPoint == 0 {
-		dst.Replace(f)
-	} else {
-		return addPoint(req.File.Client().Account, dst, fence.Merge(f), arg.DstPoint)
+	return submit(req, dst, f, arg.DstPoint)
+}
+
+// submit makes f the fence of s, or a point of its timeline.
+func submit(req *drm.Request, s *Syncobj, f *fence.Fence, point uint64) error {
+	if point == 0 {
+		s.Replace(f)
+		return nil
 	}
-	return nil
+	return addPoint(req.File.Client().Account, s, fence.Merge(f), point)
 }
 
 // addPoint is Syncobj.AddPoint at the request of a client, who is charged for a

@@ -151,6 +151,36 @@ func TestWithoutFeatures(t *testing.T) {
 	}
 }
 
+// TestImportAtPoint checks that a point with an imported fence is signalled when
+// the fence is, also one that is itself a point of a timeline, and that a point can
+// be exported before it is signalled.
+func TestImportAtPoint(t *testing.T) {
+	f := newFixture(t, timelines)
+	const (
+		in  = uapi.SyncobjFDToHandleFlagsImportSyncFile | uapi.SyncobjFDToHandleFlagsTimeline
+		out = uapi.SyncobjHandleToFDFlagsExportSyncFile | uapi.SyncobjHandleToFDFlagsTimeline
+	)
+	pending := newFence()
+	first, second := f.create(0), f.create(0)
+	fd, err := fence.Install(f.Client, pending)
+	f.ok(err)
+	f.ok(drmtest.Ioctl(f.Client, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: fd, Handle: first, Flags: in, Point: 3}))
+	arg := uapi.SyncobjHandle{Handle: first, Flags: out, Point: 2}
+	f.ok(drmtest.Ioctl(f.Client, uapi.IoctlSyncobjHandleToFD, &arg))
+	f.ok(drmtest.Ioctl(f.Client, uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: arg.FD, Handle: second, Flags: in, Point: 1 << 40}))
+	for _, p := range []point{{first, 3}, {second, 1 << 40}} {
+		if _, err := f.timelineWait(background, 0, 0, p); !errors.Is(err, unix.ETIME) {
+			t.Errorf("wait for point %d before the fence is signalled: %v, want ETIME", p.point, err)
+		}
+	}
+	pending.Signal(nil)
+	for _, p := range []point{{first, 3}, {second, 1 << 40}} {
+		if _, err := f.timelineWait(background, 0, 0, p); err != nil {
+			t.Errorf("wait for point %d after the fence is signalled: %v", p.point, err)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	drmtest.NoLeaks(t)
 	f := newFixture(t, timelines)

@@ -382,6 +382,9 @@ const (
 const (
 	ClientNameMaxLen = 64 // DRM_CLIENT_NAME_MAX_LEN
 
+	SyncobjFDToHandleFlagsTimeline = 0x2 // DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_TIMELINE
+	SyncobjHandleToFDFlagsTimeline = 0x2 // DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_TIMELINE
+
 	ClientCapCursorPlaneHotspot = 6 // DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
 	ClientCapPlaneColorPipeline = 7 // DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE
 

@@ -111,11 +111,12 @@ var describeSyncobjDestroy = Struct{Name: "drm_syncobj_destroy", Size: 8, Fields
 	{Name: "pad", Offset: 4, Size: 4, Kind: KindUint},
 }}
 
-var describeSyncobjHandle = Struct{Name: "drm_syncobj_handle", Size: 16, Fields: []Field{
+var describeSyncobjHandle = Struct{Name: "drm_syncobj_handle", Size: 24, Fields: []Field{
 	{Name: "handle", Offset: 0, Size: 4, Kind: KindUint},
 	{Name: "flags", Offset: 4, Size: 4, Kind: KindUint},
 	{Name: "fd", Offset: 8, Size: 4, Kind: KindInt},
 	{Name: "pad", Offset: 12, Size: 4, Kind: KindUint},
+	{Name: "point", Offset: 16, Size: 8, Kind: KindUint},
 }}
 
 var describeSyncobjTransfer = Struct{Name: "drm_syncobj_transfer", Size: 32, Fields: []Field{
@@ -1152,6 +1153,8 @@ var constants = []Constant{
 	{"DMA_BUF_BASE", DMABufBase},
 	{"SYNC_IOC_MAGIC", SyncIOCMagic},
 	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
+	{"DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_TIMELINE", SyncobjFDToHandleFlagsTimeline},
+	{"DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_TIMELINE", SyncobjHandleToFDFlagsTimeline},
 	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
 	{"DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE", ClientCapPlaneColorPipeline},
 	{"DRM_MODE_OBJECT_COLOROP", ModeObjectColorop},

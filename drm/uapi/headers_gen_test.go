@@ -18,7 +18,7 @@ var headerDigests = map[string]string{
 	"drm_fourcc.h":      "e75cc7d5919954b6041293bcff374de8af72fef83337f1fb74ff88a3a80bb7d9",
 	"linux/dma-buf.h":   "01b82c25b8b8b5d287422010374e6f84082795af8d0a53d760aabda938681dd3",
 	"linux/sync_file.h": "9add15833c8c60ecfb4f029acd065fe0f024681e75d2bef8b49479c3c9c058ef",
-	"newer.h":           "1225c29ef64b5eb36a78b8047781a2b2d4e7f044efc5e392aa53f9477a436678",
+	"newer.h":           "7e13d325109852af82ad0e818943eb18e302da69b2e95c27c33a11112bf439bf",
 }
 
 // structTable has every struct, and the C name of each of its fields, in order.
@@ -45,7 +45,7 @@ var structTable = []struct {
 	{"struct drm_prime_handle", reflect.TypeFor[PrimeHandle](), []string{"handle", "flags", "fd"}},
 	{"struct drm_syncobj_create", reflect.TypeFor[SyncobjCreate](), []string{"handle", "flags"}},
 	{"struct drm_syncobj_destroy", reflect.TypeFor[SyncobjDestroy](), []string{"handle", "pad"}},
-	{"struct drm_syncobj_handle", reflect.TypeFor[SyncobjHandle](), []string{"handle", "flags", "fd", "pad"}},
+	{"struct drm_syncobj_handle", reflect.TypeFor[SyncobjHandle](), []string{"handle", "flags", "fd", "pad", "point"}},
 	{"struct drm_syncobj_transfer", reflect.TypeFor[SyncobjTransfer](), []string{"src_handle", "dst_handle", "src_point", "dst_point", "flags", "pad"}},
 	{"struct drm_syncobj_wait", reflect.TypeFor[SyncobjWait](), []string{"handles", "timeout_nsec", "count_handles", "flags", "first_signaled", "pad"}},
 	{"struct drm_syncobj_timeline_wait", reflect.TypeFor[SyncobjTimelineWait](), []string{"handles", "points", "timeout_nsec", "count_handles", "flags", "first_signaled", "pad"}},
@@ -566,6 +566,8 @@ var constTable = []struct {
 	{"DMA_BUF_BASE", DMABufBase},
 	{"SYNC_IOC_MAGIC", SyncIOCMagic},
 	{"DRM_CLIENT_NAME_MAX_LEN", ClientNameMaxLen},
+	{"DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_TIMELINE", SyncobjFDToHandleFlagsTimeline},
+	{"DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_TIMELINE", SyncobjHandleToFDFlagsTimeline},
 	{"DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT", ClientCapCursorPlaneHotspot},
 	{"DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE", ClientCapPlaneColorPipeline},
 	{"DRM_MODE_OBJECT_COLOROP", ModeObjectColorop},

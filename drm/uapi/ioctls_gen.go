@@ -96,8 +96,8 @@ const (
 	IoctlModeDestroyPropBlob   = 0xc00464be // DRM_IOCTL_MODE_DESTROYPROPBLOB, argument ModeDestroyBlob
 	IoctlSyncobjCreate         = 0xc00864bf // DRM_IOCTL_SYNCOBJ_CREATE, argument SyncobjCreate
 	IoctlSyncobjDestroy        = 0xc00864c0 // DRM_IOCTL_SYNCOBJ_DESTROY, argument SyncobjDestroy
-	IoctlSyncobjHandleToFD     = 0xc01064c1 // DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, argument SyncobjHandle
-	IoctlSyncobjFDToHandle     = 0xc01064c2 // DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, argument SyncobjHandle
+	IoctlSyncobjHandleToFD     = 0xc01864c1 // DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, argument SyncobjHandle
+	IoctlSyncobjFDToHandle     = 0xc01864c2 // DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, argument SyncobjHandle
 	IoctlSyncobjWait           = 0xc02064c3 // DRM_IOCTL_SYNCOBJ_WAIT, argument SyncobjWait
 	IoctlSyncobjReset          = 0xc01064c4 // DRM_IOCTL_SYNCOBJ_RESET, argument SyncobjArray
 	IoctlSyncobjSignal         = 0xc01064c5 // DRM_IOCTL_SYNCOBJ_SIGNAL, argument SyncobjArray

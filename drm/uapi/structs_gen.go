@@ -195,6 +195,7 @@ type SyncobjHandle struct {
 	Flags  uint32
 	FD     int32
 	Pad    uint32
+	Point  uint64
 }
 
 // SyncobjTransfer is struct drm_syncobj_transfer,

@@ -47,9 +47,12 @@ func (r *Recorder) noteObject(c *drm.Call) {
 	if c.Op != drm.OpIoctl || c.Err != nil {
 		return
 	}
-	creator, ok := creators[c.Cmd]
 	request := uapi.LookupRequest(c.Cmd)
-	if !ok || request == nil || request.In == nil {
+	if request == nil || request.In == nil {
+		return
+	}
+	creator, ok := creators[request.Cmd] // the client's may have another size
+	if !ok {
 		return
 	}
 	for _, f := range request.In.Fields {

@@ -43,6 +43,23 @@ struct drm_gem_change_handle {
 };
 #endif
 
+/*
+ * A struct that has grown has a name of its own here, because the older header
+ * has taken the right one. The macro makes the requests use it.
+ */
+#ifndef DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_TIMELINE
+#define DRM_SYNCOBJ_FD_TO_HANDLE_FLAGS_TIMELINE	(1 << 1)
+#define DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_TIMELINE	(1 << 1)
+struct newer_drm_syncobj_handle {
+	__u32 handle;
+	__u32 flags;
+	__s32 fd;
+	__u32 pad;
+	__u64 point;
+};
+#define drm_syncobj_handle newer_drm_syncobj_handle
+#endif
+
 #ifndef DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT
 #define DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT	6
 #endif

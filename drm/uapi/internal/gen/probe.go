@@ -296,7 +296,9 @@ func (p *probed) readTypes(f *elf.File) error {
 	for _, h := range headers {
 		slices.SortFunc(structs[h.include], func(a, b declared) int { return cmp.Compare(a.line, b.line) })
 		for _, s := range structs[h.include] {
-			p.structs = append(p.structs, s.typ)
+			if err := p.addStruct(s.typ); err != nil {
+				return err
+			}
 		}
 	}
 	for _, e := range enums {
@@ -304,6 +306,23 @@ func (p *probed) readTypes(f *elf.File) error {
 			return fmt.Errorf("no header declares enum %s", e.name)
 		}
 	}
+	return nil
+}
+
+// addStruct adds t, or puts it in the place of the older struct that newer.h has
+// replaced, under the name of that.
+func (p *probed) addStruct(t *dwarf.StructType) error {
+	older, ok := strings.CutPrefix(t.StructName, "newer_")
+	if !ok {
+		p.structs = append(p.structs, t)
+		return nil
+	}
+	i := slices.IndexFunc(p.structs, func(s *dwarf.StructType) bool { return s.StructName == older })
+	if i < 0 {
+		return fmt.Errorf("newer.h replaces struct %s, which no header declares", older)
+	}
+	t.StructName = older // also in the arguments of requests, which share t
+	p.structs[i] = t
 	return nil
 }
 
