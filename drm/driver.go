@@ -24,6 +24,10 @@ type Driver struct {
 	// the file owned is gone. It is called on an unplugged device as well.
 	PostClose func(dev *Device, f *File)
 
+	// FDInfo, if not nil, returns the driver's lines in /proc/PID/fdinfo of a file,
+	// below those that the core has for such a driver. See [File.FDInfo].
+	FDInfo func(dev *RegisteredDevice, f *File) string
+
 	// DebugfsFiles, if not nil, returns the driver's files in debugfs, as a
 	// [DebugfsPart] does.
 	DebugfsFiles func(dev *Device) []DebugfsFile

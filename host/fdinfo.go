@@ -36,7 +36,7 @@ func (c *call) openFDInfo(path string, flags int) (answered bool) {
 }
 
 // fdInfo returns the description of a node, from that of the pipe that stands for
-// it.
+// it. What the driver says about the file is at the end.
 func (h *Host) fdInfo(o opened, text []byte) string {
 	st := h.statNode(o.file.Node().Minor())
 	var b strings.Builder
@@ -54,5 +54,6 @@ func (h *Host) fdInfo(o opened, text []byte) string {
 			b.Write(line)
 		}
 	}
+	b.WriteString(o.file.Node().FDInfo())
 	return b.String()
 }

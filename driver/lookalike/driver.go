@@ -66,11 +66,15 @@ func (d *Driver) probe(parent *bus.BoundDevice) error {
 	if err := d.config.Validate(); err != nil {
 		return fmt.Errorf("lookalike: %w", err)
 	}
-	u, err := drm.NewDevice(d.class, d.drmDriver(), parent, nil)
+	buffers := gem.New()
+	driver := d.drmDriver()
+	if lines := fdInfos[driver.Info.Name]; lines != nil {
+		driver.FDInfo = func(_ *drm.RegisteredDevice, f *drm.File) string { return lines(f, buffers.MemoryStats(f)) }
+	}
+	u, err := drm.NewDevice(d.class, driver, parent, nil)
 	if err != nil {
 		return err
 	}
-	buffers := gem.New()
 	if d.config.Caps.NoDumb {
 		buffers.RefuseDumb()
 	}

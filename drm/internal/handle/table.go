@@ -168,6 +168,17 @@ func (t *Table[T]) Len() int {
 	return t.objects.Len()
 }
 
+// Objects returns the object of each handle, without references.
+func (t *Table[T]) Objects() []T {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var objects []T
+	for _, o := range t.objects.All() {
+		objects = append(objects, o)
+	}
+	return objects
+}
+
 // Remove frees the handle and returns its object, whose reference is the
 // caller's now.
 func (t *Table[T]) Remove(handle uint32) (o T, ok bool) {
