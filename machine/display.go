@@ -105,6 +105,23 @@ func (c *Card) LoseLink(ctx context.Context, name string) error {
 	return nil
 }
 
+// Wedge tells programs that the card hangs, by a uevent with WEDGED=recovery, such as
+// rebind. See [drm.CheckRecovery].
+func (c *Card) Wedge(ctx context.Context, recovery string) error {
+	dev := c.Device()
+	if dev == nil {
+		return fmt.Errorf("%s is not plugged", c.label)
+	}
+	var err error
+	if dev.WithGuard(func(dev *drm.RegisteredDevice) error { err = dev.Wedge(recovery); return nil }) != nil {
+		return fmt.Errorf("%s is not plugged", c.label)
+	}
+	if err == nil {
+		c.machine.log.Info(fmt.Sprintf("%s: wedged (%s)", c.label, recovery))
+	}
+	return err
+}
+
 func (c *Card) hotplug(name string, connection uint32, monitor *kms.Monitor) error {
 	display, dev, err := c.display()
 	if err != nil {

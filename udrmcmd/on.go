@@ -23,7 +23,7 @@ func (r *aimedRule) UnmarshalText(text []byte) (err error) {
 func (a *app) onTopic() string {
 	var forms strings.Builder
 	for _, kind := range aim.Actions() {
-		form := strings.NewReplacer("=CARD[:CONNECTOR]=", "=[CARD[:CONNECTOR]=]", "=CARD:", "=[CARD:]", "=CARD", "[=CARD]").Replace(kind.Form)
+		form := strings.NewReplacer("=CARD[:CONNECTOR]=", "=[CARD[:CONNECTOR]=]", "=CARD:", "=[CARD:]", "=CARD=", "=[CARD=]", "=CARD", "[=CARD]").Replace(kind.Form)
 		fmt.Fprintf(&forms, "    %s\n", form)
 	}
 	return strings.Replace(fileTopic("on")(a), "{{actions}}", forms.String(), 1)

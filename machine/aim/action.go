@@ -1,11 +1,13 @@
 package aim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
@@ -27,12 +29,13 @@ type ActionKind struct {
 	Form string // how it is written
 	Help string
 
-	connector need // CARD:CONNECTOR
-	argument  need // =ARGUMENT behind it
+	connector need   // CARD:CONNECTOR
+	argument  need   // =ARGUMENT behind it
+	what      string // the argument, in errors; "" for a monitor
+	check     func(argument string) error
 	do        func(ctx context.Context, c *machine.Card, a *Action) error
 
 	// Of an action on the machine, which has no card: NAME=ARGUMENT or NAME.
-	check     func(argument string) error
 	doMachine func(m *machine.Machine, argument string)
 }
 
@@ -109,7 +112,14 @@ var actions = []*ActionKind{
 			return c.LoseLink(ctx, a.Connector)
 		},
 	}, {
-		Name: "screenshot", Form: "screenshot=CARD[:CONNECTOR]=FILE.png", connector: optional, argument: always,
+		Name: "wedge", Form: "wedge=CARD=RECOVERY", argument: always, what: "recovery, such as rebind",
+		Help:  "Tell programs that the card hangs, by a uevent with WEDGED=RECOVERY: unknown, or some of none, rebind, bus-reset and vendor-specific with commas between them. The card itself goes on.",
+		check: drm.CheckRecovery,
+		do: func(ctx context.Context, c *machine.Card, a *Action) error {
+			return c.Wedge(ctx, a.Argument)
+		},
+	}, {
+		Name: "screenshot", Form: "screenshot=CARD[:CONNECTOR]=FILE.png", connector: optional, argument: always, what: "file",
 		Help: "Write the picture on the connector to a PNG file. CONNECTOR can be left out if the card shows only one picture.",
 		do: func(_ context.Context, c *machine.Card, a *Action) error {
 			shown, err := c.Screenshot(a.Connector)
@@ -250,12 +260,14 @@ func newAction(kind *ActionKind, card, connector string, hasConnector bool, argu
 	if strings.ContainsRune(connector, ':') {
 		return Action{}, fmt.Errorf("%q is not a connector", connector)
 	}
-	what := "file"
-	if kind.Name != "screenshot" {
-		what = "monitor"
-	}
+	what := cmp.Or(kind.what, "monitor")
 	if why := kind.argument.check(hasArgument, argument, kind.Name, what); why != "" {
 		return Action{}, fmt.Errorf("%s", why)
+	}
+	if kind.check != nil {
+		if err := kind.check(argument); err != nil {
+			return Action{}, err
+		}
 	}
 	a := Action{Kind: kind, Card: card, Connector: connector, Argument: argument}
 	if kind.Name == addConnector {

@@ -3,11 +3,13 @@ package aim_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
 	"github.com/udrm/udrm/machine"
@@ -107,6 +109,28 @@ func TestCommitFails(t *testing.T) {
 	}
 	if err := flipWith(k, plane, fb+1000, uapi.ModeAtomicTestOnly); err == nil {
 		t.Error("the rule fired again")
+	}
+}
+
+// TestWedge announces that the card hangs.
+func TestWedge(t *testing.T) {
+	t.Parallel()
+	m := newFastMachine(t)
+	k, d, _, _ := lit(t, newClient(t, card(t, m, "card0")))
+	attach(t, m, "GETCRTC#1:wedge=rebind,bus-reset")
+	events := make(chan drm.Uevent, 10)
+	defer m.Class().Subscribe(func(e drm.Uevent) { events <- e })()
+	for range 2 {
+		if _, err := k.GetCRTC(d.CRTC); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := <-events
+	if want := []string{"WEDGED=rebind,bus-reset"}; e.Action != "change" || e.Kobject.Name != "card0" || !slices.Equal(e.Env, want) {
+		t.Errorf("the uevent is %s of %s with %q, want change of card0 with %q", e.Action, e.Kobject.Name, e.Env, want)
+	}
+	if len(events) > 0 {
+		t.Errorf("%d more uevents", len(events))
 	}
 }
 

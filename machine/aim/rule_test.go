@@ -43,6 +43,8 @@ func TestParse(t *testing.T) {
 		"event:short=8:comm=weston":           func(r *Rule) bool { return r.Short == 8 && r.Comm == "weston" },
 		"frame#2:clock=step":                  func(r *Rule) bool { return r.Action.Kind.Name == "clock" && r.Action.Argument == "step" },
 		"ADDFB2:step=3":                       func(r *Rule) bool { return r.Action.String() == "step=3" },
+		"frame:wedge=rebind,bus-reset":        func(r *Rule) bool { return r.Action.Argument == "rebind,bus-reset" && r.Action.Card == "" },
+		"frame:wedge=card1=unknown":           func(r *Rule) bool { return r.Action.Argument == "unknown" && r.Action.Card == "card1" },
 		"frame:badlink=DP-1":                  func(r *Rule) bool { return r.Action.Connector == "DP-1" },
 		"frame#2:lost":                        func(r *Rule) bool { return r.Lost && r.When == When{2, 2, 1} },
 		"ATOMIC:planes=3+:error=ENOSPC":       func(r *Rule) bool { return *r.Planes == Span{3, math.MaxUint64} && r.Bandwidth == nil },
