@@ -51,18 +51,19 @@ func (m *ModeConfig) newBlob(data []byte) *Blob {
 
 // replaceBlob returns a blob of data, or nil for nil. It takes over the
 // caller's reference to old: it returns old if that has the same data, else
-// puts it.
-func (m *ModeConfig) replaceBlob(old *Blob, data []byte) *Blob {
+// puts it. The new blob never has the id of the old one: clients tell by the id
+// that the data has changed.
+func (m *ModeConfig) replaceBlob(old *Blob, data []byte) (blob *Blob) {
 	if old != nil && data != nil && bytes.Equal(old.data, data) {
 		return old
+	}
+	if data != nil {
+		blob = m.newBlob(data)
 	}
 	if old != nil {
 		m.objects.put(old)
 	}
-	if data == nil {
-		return nil
-	}
-	return m.newBlob(data)
+	return blob
 }
 
 func (m *ModeConfig) findBlob(id uint32) (*Blob, error) {

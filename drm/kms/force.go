@@ -37,8 +37,9 @@ func (f force) connection(detected uint32) uint32 {
 }
 
 // storeStatus handles a write to the sysfs file status: "on", "on-digital" or
-// "off" forces the status, "detect" ends that. The connector is probed at once.
-// Clients get a uevent if the status has changed.
+// "off" forces the status, "detect" ends that. The connector is probed at once,
+// unless the word is the force that it has already. Clients get a uevent if the
+// status has changed.
 func (c *Connector) storeStatus(device *drm.Device, data string) error {
 	word := strings.TrimSuffix(data, "\n")
 	forced, ok := map[string]force{"detect": unforced, "off": forcedOff, "on": forcedOn, "on-digital": forcedDigital}[word]
@@ -46,9 +47,12 @@ func (c *Connector) storeStatus(device *drm.Device, data string) error {
 		return invalid("status of %s: unknown word %q; write detect, off, on or on-digital", c.Name(), word)
 	}
 	c.mu.Lock()
-	before := c.probed.connection
+	before, again := c.probed.connection, forced == c.forced && forced != unforced
 	c.forced = forced
 	c.mu.Unlock()
+	if again {
+		return nil
+	}
 	return device.WithGuard(func(dev *drm.RegisteredDevice) error {
 		c.probe()
 		if c.lastProbe().connection != before {
