@@ -19,8 +19,9 @@ func Card(path string, unplug bool) (Target, error) {
 		return Target{}, err
 	}
 	t := Target{
-		System: Syscalls(),
-		Nodes:  func() (primary, render string, err error) { return sysfsNodes(device, filepath.Dir(path)) },
+		System:       Syscalls(),
+		Surroundings: files{},
+		Nodes:        func() (primary, render string, err error) { return sysfsNodes(device, filepath.Dir(path)) },
 	}
 	name := filepath.Base(device)
 	unbind, enabled := filepath.Join(driver, "unbind"), filepath.Join("/sys/kernel/config/vkms", name, "enabled")

@@ -36,6 +36,8 @@ func Cases() []Case {
 		primeCases,
 		syncobjCases,
 		resourceCases,
+		connectorCases,
+		forceCases,
 		propertyCases,
 		standardCases,
 		framebufferCases,

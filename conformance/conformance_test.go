@@ -94,7 +94,10 @@ func full() vkms.Config {
 	config := vkms.DefaultConfig()
 	config.Overlay, config.Syncobj, config.Render = true, true, true
 	config.Formats = []uint32{uapi.FormatNV12}
-	config.Topology = vkms.NewTopology(2, []vkms.Connector{{Type: uapi.ModeConnectorHDMIA}, {Type: uapi.ModeConnectorDisplayPort}}, &config)
+	config.Topology = vkms.NewTopology(2, []vkms.Connector{
+		{Type: uapi.ModeConnectorHDMIA}, {Type: uapi.ModeConnectorDisplayPort},
+		{Type: uapi.ModeConnectorHDMIA, Status: uapi.ModeDisconnected},
+	}, &config)
 	return config
 }
 

@@ -43,6 +43,12 @@
 // Some cases are about one standard property, which drivers may have or not
 // (Case.Property). They do not apply to a device without it; the log lists them.
 //
+// # Connectors
+//
+// The cases about the life of a connector force its status in sysfs and debugfs,
+// replace its EDID and listen to uevents ([Surroundings]). They leave nothing
+// forced.
+//
 // # Known differences
 //
 // [Differs] (-differs) declares that a device fails a case, and why. Run then

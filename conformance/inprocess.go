@@ -24,7 +24,8 @@ func InProcess(class *drm.Class, dev *bus.Device, driver *bus.Driver) Target {
 	s.as = drmtest.Self()
 	s.as.Admin = true
 	return Target{
-		System: s,
+		System:       s,
+		Surroundings: s,
 		Nodes: func() (primary, render string, err error) {
 			for _, m := range class.Minors() {
 				if m.Device().Parent() != dev {

@@ -23,7 +23,8 @@ func TestDevicesWithLess(t *testing.T) {
 		{"vgem", func(class *drm.Class) *bus.Driver { return vgem.NewDriver(class).BusDriver() },
 			NeedModeset | NeedSyncobj | NeedOther, 40},
 		{"the kernel's vkms", func(class *drm.Class) *bus.Driver { return vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver() },
-			NeedSyncobj | NeedRender | NeedOverlay | NeedPlanar | NeedTwoCRTCs | NeedOther, 130},
+			NeedSyncobj | NeedRender | NeedOverlay | NeedPlanar | NeedTwoCRTCs | NeedOther |
+				NeedEDID | NeedDisconnected, 140},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			drmtest.NoLeaks(t)

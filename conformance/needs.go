@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -12,7 +13,7 @@ import (
 )
 
 // Needs is a set of things that a case needs of a device.
-type Needs uint32
+type Needs uint64
 
 // The needs of cases. [Run] asks the device for each of them first.
 const (
@@ -71,6 +72,16 @@ const (
 	NeedTwoDisplays
 	// NeedOther requires another device to share buffers with.
 	NeedOther
+	// NeedForce requires a display whose connector can be forced in sysfs.
+	NeedForce
+	// NeedUevents requires uevents when the status of a connector changes.
+	NeedUevents
+	// NeedDebugfs requires a display whose connector can be forced in debugfs.
+	NeedDebugfs
+	// NeedEDID requires a display whose EDID can be replaced in debugfs.
+	NeedEDID
+	// NeedDisconnected requires a connector without a monitor.
+	NeedDisconnected
 
 	endOfNeeds
 )
@@ -209,6 +220,63 @@ var needs = map[Needs]need{
 		}
 		return err
 	}},
+	NeedForce: {"a forced connector", func(t *tester) error {
+		if t.target.Surroundings == nil {
+			return errors.New("no files of sysfs")
+		}
+		return t.Open().MainSocket().Force("detect")
+	}},
+	// Drivers that do not poll their connectors need not announce a force.
+	NeedUevents: {"uevents of a forced connector", func(t *tester) error {
+		l, err := t.target.Surroundings.Listen()
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		s := t.Open().MainSocket()
+		if err := s.Force("off"); err != nil {
+			return err
+		}
+		if keys, err := s.NextHotplug(l, timeout); keys == nil || err != nil {
+			return cmp.Or(err, fmt.Errorf("none within %v", timeout))
+		}
+		return nil
+	}},
+	NeedDebugfs: {"connectors in debugfs", func(t *tester) error {
+		if t.target.Surroundings == nil {
+			return errors.New("no files of debugfs")
+		}
+		return t.Open().MainSocket().SetDebugfs("force", "unspecified")
+	}},
+	NeedEDID: {"a replaced EDID", func(t *tester) error {
+		s := t.Open().MainSocket()
+		edid := newEDID(t, "Question", 1280, 720)
+		if err := s.Override(edid); err != nil {
+			return err
+		}
+		if _, data := s.EDID(); data != edid {
+			return fmt.Errorf("the property EDID of %s does not follow edid_override", s.name)
+		}
+		return nil
+	}},
+	NeedDisconnected: {"a disconnected connector", func(t *tester) error {
+		_, err := t.Open().disconnected()
+		return err
+	}},
+}
+
+// disconnected returns the first connector without a monitor.
+func (f *file) disconnected() (id uint32, err error) {
+	r, err := f.Resources()
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range r.Connectors {
+		if c, err := f.GetConnector(id); err != nil || c.Connection == uapi.ModeDisconnected {
+			return id, err
+		}
+	}
+	return 0, fmt.Errorf("none of %d", len(r.Connectors))
 }
 
 // includes are the needs that each need implies.
@@ -230,6 +298,11 @@ var includes = map[Needs]Needs{
 	NeedPlanar:        NeedModeset | NeedDumb,
 	NeedEventfd:       NeedTimeline,
 	NeedTimelineFiles: NeedTimeline,
+	NeedForce:         NeedDisplay,
+	NeedUevents:       NeedForce,
+	NeedDebugfs:       NeedDisplay,
+	NeedEDID:          NeedDebugfs,
+	NeedDisconnected:  NeedModeset,
 }
 
 // knows checks that the device knows a request: it reads the argument.
@@ -254,7 +327,7 @@ func asksCap(capability, bits uint64) func(t *tester) error {
 // each calls f for each of the needs, in the order of declaration.
 func (n Needs) each(f func(Needs)) {
 	for ; n != 0; n &= n - 1 {
-		f(1 << bits.TrailingZeros32(uint32(n)))
+		f(1 << bits.TrailingZeros64(uint64(n)))
 	}
 }
 

@@ -47,6 +47,10 @@ type Target struct {
 	// the device has no render node.
 	Nodes func() (primary, render string, err error)
 
+	// Surroundings are the device's files and uevents. nil stands for a device
+	// without them, to which the cases about them do not apply.
+	Surroundings Surroundings
+
 	// Other is the primary node of another device, to share buffers with; "" if
 	// there is no other device.
 	Other string
