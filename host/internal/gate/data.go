@@ -12,6 +12,18 @@ import (
 // errNoWrite says that a thread waits in a call whose data cannot be read.
 var errNoWrite = errors.New("gate: the call has no data in memory")
 
+// refusals are the errors of calls that are not served, as they move data that
+// lies in another file. Programs write(2) the data then.
+var refusals = map[int]unix.Errno{
+	unix.SYS_SENDFILE: unix.EINVAL,
+	unix.SYS_SPLICE:   unix.EINVAL,
+	unix.SYS_TEE:      unix.EINVAL,
+	unix.SYS_VMSPLICE: unix.EBADF,
+	unix.SYS_SENDTO:   unix.ENOTSOCK,
+	unix.SYS_SENDMSG:  unix.ENOTSOCK,
+	unix.SYS_SENDMMSG: unix.ENOTSOCK,
+}
+
 // written returns what the thread writes, as far as a file of sysfs takes it.
 // EFAULT when the data is not in its memory.
 func written(id thread.ID, b thread.Blocked) (string, error) {

@@ -13,6 +13,9 @@
 // again: a write takes at most as long as the file is open, and not much more
 // than a tenth of a second. A process with many open files waits longer.
 //
+// Calls that move data of another file, as sendfile(2), are refused with the errors
+// after which programs write(2).
+//
 // Where that fails, as for a thread that a debugger traces, the gate is opened:
 // the pipe or the socket takes the data, and the write succeeds before the data
 // is looked at. A gate that is open stays so.

@@ -133,6 +133,12 @@ func (g *gate) serve(everywhere bool, age time.Duration) bool {
 		return false
 	}
 	data, err := written(id, b)
+	if refusal := refusals[b.NR]; refusal != 0 && err == errNoWrite {
+		if g.answer(id, b, -int64(refusal)) != nil {
+			g.open("")
+		}
+		return true
+	}
 	switch {
 	case err == errNoWrite, err == unix.EPERM:
 		g.open("")

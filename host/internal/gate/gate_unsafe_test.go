@@ -1,8 +1,10 @@
 package gate
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -72,6 +74,31 @@ func writer(text string, to *os.File) *exec.Cmd {
 	cmd.Stdout = to
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
+}
+
+// TestSendfile checks that sendfile(2) is refused, and takes nothing of its input.
+func TestSendfile(t *testing.T) {
+	s := NewSet()
+	defer s.Close()
+	for _, read := range []bool{false, true} {
+		theirs, stored, opened, ended := open(t, s, read, func(string) error { return nil })
+		program := fmt.Sprintf(`$n = syscall(%d, fileno(STDOUT), fileno(STDIN), 0, 5); die "$n $!" if $n != -1 || $!+0 != %d; print <STDIN>`,
+			unix.SYS_SENDFILE, unix.EINVAL)
+		input := filepath.Join(t.TempDir(), "input")
+		if err := os.WriteFile(input, []byte("words"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("sh", "-c", `(exec perl -e "$0" < "$1") || exit 1`, program, input)
+		cmd.Stdout, cmd.Stderr = theirs, os.Stderr
+		if err := cmd.Run(); err != nil {
+			t.Error(err)
+		}
+		theirs.Close()
+		<-ended
+		if len(opened) != 0 || len(stored) != 1 || <-stored != "words" {
+			t.Errorf("the gate was opened, or other data stored")
+		}
+	}
 }
 
 // TestKilledWriter checks that a writer that is killed leaves the gate as it
