@@ -167,7 +167,7 @@ func forceWithOverride(t *tester) {
 }
 
 // NextHotplug returns the next uevent of the card that tells of a hot-plug. It
-// returns nil if there is none for timeout.
+// returns nil if none comes within timeout.
 func (s *socket) NextHotplug(l Listener, timeout time.Duration) (map[string]string, error) {
 	for deadline := time.Now().Add(timeout); ; {
 		keys, err := l.Next(max(0, time.Until(deadline)))

@@ -57,7 +57,7 @@ func (w *worker) tryNative(c *call) (native bool) {
 	return native
 }
 
-// watchLooks watches the looks of a server until there are none for a while.
+// watchLooks watches the looks of a server until none comes for a while.
 func (s *server) watchLooks() {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()

@@ -133,7 +133,7 @@ func (a *argument) captureOut(m drm.Memory, arg []byte, failed bool) {
 
 func (b *boundArray) countOf(arg []byte) uint64 { return number(arg, b.countAt, b.countSize) }
 
-// A wantedArray is an array to read; one without bytes is none.
+// A wantedArray is an array to read, unless it has no bytes.
 type wantedArray struct {
 	addr, count uint64
 	bytes       int

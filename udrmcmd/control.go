@@ -311,7 +311,7 @@ func (cmd *waitCmd) Run(a *app) error {
 	})
 }
 
-// readInto reads a file; "" is none.
+// readInto reads a file, unless its name is "".
 func readInto(data *[]byte, name string) (err error) {
 	if name != "" {
 		*data, err = os.ReadFile(name)

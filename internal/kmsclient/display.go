@@ -165,7 +165,7 @@ func preferred(modes []uapi.ModeInfo) uapi.ModeInfo {
 	return modes[max(i, 0)]
 }
 
-// Display returns the first connected display: ENXIO when there is none.
+// Display returns the first connected display, or ENXIO.
 func (c *Client) Display() (*Display, error) {
 	displays, err := c.Displays()
 	if err != nil {
