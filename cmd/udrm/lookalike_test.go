@@ -22,14 +22,20 @@ var differences = []struct{ path, reason string }{
 // one is compared.
 var identifiers = regexp.MustCompile(`\.(encoder_id|crtc_id|fb_id)$|\.encoders\[\d+\]$|\.(CRTC_ID|FB_ID|[A-Z_]*MODE_ID|EDID|IN_FORMATS|TILE|PATH|WRITEBACK_\w+|SIZE_HINTS)\.(raw_value|value)$`)
 
-// TestLike compares what drm_info prints of a card with the snapshot that the card
-// was made from.
-func TestLike(t *testing.T) {
+// snapshots returns the files of package config that cards are made from.
+func snapshots(t *testing.T) []string {
+	t.Helper()
 	files, err := filepath.Glob("../../machine/config/testdata/snapshots/*.json")
 	if err != nil || len(files) < 12 {
 		t.Fatalf("%d snapshots: %v", len(files), err)
 	}
-	for _, file := range files {
+	return files
+}
+
+// TestLike compares what drm_info prints of a card with the snapshot that the card
+// was made from.
+func TestLike(t *testing.T) {
+	for _, file := range snapshots(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			t.Parallel()
 			data, err := os.ReadFile(file)
