@@ -140,7 +140,7 @@ func TestLeftovers(t *testing.T) {
 		},
 		{
 			name: "a signal before the time is up", policy: "kill:1h",
-			left:   `until p=$(cut -d" " -f4 /proc/$$/stat); [ "$(cat /proc/$p/comm)" = udrm ]; do :; done; while :; do kill -TERM $p; sleep 0.1; done`,
+			left:   `until p=$(cut -d" " -f4 /proc/$$/stat); [ "$(cat /proc/$p/comm 2>/dev/null)" = udrm ]; do :; done; while :; do kill -TERM $p; sleep 0.1; done`,
 			stderr: "udrm: sh left processes behind, which SIGTERM ends now: sh (process ",
 		},
 		{name: "one signal", policy: "wait", left: "exec sleep 1000", signals: []os.Signal{unix.SIGTERM}, stderr: "udrm: sh has ended; waiting for "},
