@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -22,18 +21,7 @@ func TestSwayHotplug(t *testing.T) {
 		t.Fatal("seatd must be root: run this test as root")
 	}
 	t.Setenv("WLR_RENDERER", "pixman")
-	dir, err := os.MkdirTemp("", "udrm-sway-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	background := fmt.Sprintf("output * bg #%02x%02x%02x solid_color\n", blue.R, blue.G, blue.B)
-	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(background), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(dir, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
+	dir := swayDir(t, showBlue)
 	cards, err := config.ReadFile("../../machine/config/testdata/two-monitors.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -32,18 +32,7 @@ func TestSwayLike(t *testing.T) {
 		wait $sway`
 	for i, file := range snapshots(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "udrm-sway-")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
-			config := fmt.Sprintf("output * bg #%02x%02x%02x solid_color\n", blue.R, blue.G, blue.B)
-			if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Chown(dir, 65534, 65534); err != nil {
-				t.Fatal(err)
-			}
+			dir := swayDir(t, showBlue)
 			machine := fmt.Sprintf("sway-%d-%d", os.Getpid(), i)
 			cmd := command(t, "run", "--seat", "--name", machine, "--expect", "no-leaks", "--like", file, "--", "sh", "-c", script, "sh", dir)
 			cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(udrm)+":"+os.Getenv("PATH"))

@@ -62,6 +62,27 @@ const swayScript = `
 	exit $status
 `
 
+// showBlue is a configuration of sway.
+var showBlue = fmt.Sprintf("output * bg #%02x%02x%02x solid_color\n", blue.R, blue.G, blue.B)
+
+// swayDir returns a directory that belongs to the user of sway, with its
+// configuration in the file config.
+func swayDir(t *testing.T, config string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "udrm-sway-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestSway(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("seatd must be root: run this test as root")
@@ -70,18 +91,7 @@ func TestSway(t *testing.T) {
 		t.Run(renderer, func(t *testing.T) {
 			t.Setenv("WLR_RENDERER", renderer)
 			t.Setenv("WLR_RENDERER_ALLOW_SOFTWARE", "1")
-			dir, err := os.MkdirTemp("", "udrm-sway-")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
-			config := fmt.Sprintf("output * bg #%02x%02x%02x solid_color\n", blue.R, blue.G, blue.B)
-			if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Chown(dir, 65534, 65534); err != nil {
-				t.Fatal(err)
-			}
+			dir := swayDir(t, showBlue)
 			s := newSession(t)
 			s.plug(t, "card0")
 			c := s.start(t, "sh", "-c", swayScript, "sh", dir)
@@ -146,18 +156,7 @@ func TestSwaySeat(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("sway must not be root, and the test changes the user: run this test as root")
 	}
-	dir, err := os.MkdirTemp("", "udrm-sway-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	config := "output * bg #102030 solid_color\nexec touch " + dir + "/ready\n"
-	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(dir, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
+	dir := swayDir(t, "output * bg #102030 solid_color\nexec touch $XDG_RUNTIME_DIR/ready\n")
 	script := fmt.Sprintf(`
 		export XDG_RUNTIME_DIR=$1 HOME=$1 WLR_LIBINPUT_NO_DEVICES=1 WLR_RENDERER=pixman
 		nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"

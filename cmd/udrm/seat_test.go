@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -30,12 +31,19 @@ func startSeat(t *testing.T, flags ...string) *seatRun {
 // startSeatBy starts the program with the protocol of seatd or of logind.
 func startSeatBy(t *testing.T, protocol string, flags ...string) *seatRun {
 	t.Helper()
-	script := `echo "$UDRM_CONTROL"; echo "$SEATD_SOCK"; exec "$0" ` + protocol
-	args := append(append([]string{"run", "--seat"}, flags...), "--", "sh", "-c", script, seat)
+	var asNobody []string
 	if os.Geteuid() == 0 {
-		args = append(append([]string{"run", "--seat"}, flags...), "--",
-			"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "sh", "-c", script, seat)
+		asNobody = []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"}
 	}
+	return beginSeat(t, flags, protocol, seat, asNobody...)
+}
+
+// beginSeat starts a program with one argument on a seat. The command before it
+// changes its user, for example.
+func beginSeat(t *testing.T, flags []string, argument, program string, before ...string) *seatRun {
+	t.Helper()
+	const script = `echo "$UDRM_CONTROL"; echo "$SEATD_SOCK"; exec "$0" $1`
+	args := slices.Concat([]string{"run", "--seat"}, flags, []string{"--"}, before, []string{"sh", "-c", script, program, argument})
 	r := &seatRun{t: t, cmd: command(t, args...)}
 	r.cmd.Stderr = os.Stderr
 	var err error

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"os"
 	"strings"
 	"testing"
@@ -10,23 +9,7 @@ import (
 // startVT starts internal/testprogs/vt on a seat.
 func startVT(t *testing.T, flags ...string) *seatRun {
 	t.Helper()
-	script := `echo "$UDRM_CONTROL"; echo "$SEATD_SOCK"; exec "$0"`
-	r := &seatRun{t: t, cmd: command(t, append(append([]string{"run", "--seat"}, flags...), "--", "sh", "-c", script, vtProgram)...)}
-	r.cmd.Stderr = os.Stderr
-	var err error
-	if r.stdin, err = r.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := r.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.lines = bufio.NewScanner(stdout)
-	r.control, r.seatd = r.next(), r.next()
-	return r
+	return beginSeat(t, flags, "", vtProgram)
 }
 
 // TestVirtualTerminal has two runs side by side, each with a program that controls

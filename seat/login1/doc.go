@@ -13,8 +13,8 @@
 // no other names, and routes no messages between its clients.
 //
 // Clients are not trusted. The numbers of connections, also of one process, and the
-// sizes of messages are limited. A connection ends that sends what is no message, or that does not
-// read what it is sent.
+// sizes of messages are limited. A connection ends that sends what is no message,
+// or that does not read what it is sent.
 //
 // Lock order: seat.Seat.mu, Server.mu.
 package login1
