@@ -12,14 +12,21 @@ import (
 // and mount IDs, to find mount points. No handle of a virtual file can be opened.
 
 const (
-	maxHandleSize    = 128  // MAX_HANDLE_SZ of linux/fs.h
-	atHandleUniqueID = 0x1  // AT_HANDLE_MNT_ID_UNIQUE of linux/fcntl.h
-	kernfsHandleType = 0xfe // FILEID_KERNFS of linux/exportfs.h
-	handleSize       = 8    // of the inode number
+	maxHandleSize      = 128   // MAX_HANDLE_SZ of linux/fs.h
+	atHandleUniqueID   = 0x1   // AT_HANDLE_MNT_ID_UNIQUE of linux/fcntl.h
+	atHandleConnected  = 0x2   // AT_HANDLE_CONNECTABLE
+	atHandleFID        = 0x200 // AT_HANDLE_FID
+	tmpfsHandleType    = 0x1   // the one that tmpfs has: generation, inode number
+	fileIDINO64GenType = 0x81  // FILEID_INO64_GEN of linux/exportfs.h: inode number, generation
+	handleSize         = 12
 )
 
 func (c *call) nameToHandleAt() {
 	dirfd, flags := c.fd(0), int(c.arg(4))
+	if flags&^(unix.AT_SYMLINK_FOLLOW|unix.AT_EMPTY_PATH|atHandleFID|atHandleUniqueID|atHandleConnected) != 0 {
+		c.fail(unix.EINVAL)
+		return
+	}
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)) {
 		c.atFD(dirfd, func(o opened) {
 			if o.dmaBuf != nil {
@@ -42,9 +49,12 @@ func (c *call) nameToHandleAt() {
 		})
 }
 
-// writeHandle writes the handle and the mount ID of a virtual file.
+// writeHandle writes the handle and the mount ID of a virtual file. Those of sysfs
+// have handles that cannot be opened only.
 func (c *call) writeHandle(path string) error {
-	if inDebugfs(path) {
+	flags := c.arg(4)
+	inSys := fileSystem(path) == "/sys"
+	if inSys && flags&atHandleFID == 0 || flags&atHandleConnected != 0 {
 		return unix.EOPNOTSUPP
 	}
 	n, _ := c.host.tree.Load().Lookup(path)
@@ -60,6 +70,16 @@ func (c *call) writeHandle(path string) error {
 	if size > maxHandleSize {
 		return unix.EINVAL
 	}
+	var mount [8]byte
+	length := 4 // an int
+	if flags&atHandleUniqueID != 0 {
+		length = 8
+		st.Mnt_id = uniqueMount(path)
+	}
+	binary.NativeEndian.PutUint64(mount[:], st.Mnt_id)
+	if err := c.write(c.arg(3), mount[:length]); err != nil {
+		return err
+	}
 	binary.NativeEndian.PutUint32(h[0:], handleSize)
 	if size < handleSize {
 		if err := c.write(c.arg(2), h[:4]); err != nil {
@@ -67,16 +87,14 @@ func (c *call) writeHandle(path string) error {
 		}
 		return unix.EOVERFLOW
 	}
-	binary.NativeEndian.PutUint32(h[4:], kernfsHandleType)
-	binary.NativeEndian.PutUint64(h[8:], st.Ino)
-	var mount [8]byte
-	binary.NativeEndian.PutUint64(mount[:], st.Mnt_id)
-	length := 4 // an int
-	if c.arg(4)&atHandleUniqueID != 0 {
-		length = 8
-	}
-	if err := c.write(c.arg(3), mount[:length]); err != nil {
-		return err
+	if inSys {
+		binary.NativeEndian.PutUint32(h[4:], fileIDINO64GenType)
+		binary.NativeEndian.PutUint64(h[8:], st.Ino)
+		binary.NativeEndian.PutUint32(h[16:], 1)
+	} else {
+		binary.NativeEndian.PutUint32(h[4:], tmpfsHandleType)
+		binary.NativeEndian.PutUint32(h[8:], 1)
+		binary.NativeEndian.PutUint64(h[12:], st.Ino)
 	}
 	return c.write(c.arg(2), h[:])
 }

@@ -31,13 +31,13 @@ func (c *call) newfstatat() {
 }
 
 func (c *call) statx() {
-	c.statAt(c.fd(0), c.arg(1), int(c.arg(2)), c.writeStatx(c.arg(4)), func(path string) {
+	c.statAt(c.fd(0), c.arg(1), int(c.arg(2)), c.writeStatx(c.arg(4), c.arg(3)), func(path string) {
 		c.onReal(path, unix.SYS_STATX, c.arg(2), c.arg(3), c.arg(4))
 	})
 }
 
 // A statWriter writes the status of a file to the program.
-type statWriter func(st *unix.Statx_t) error
+type statWriter func(path string, st *unix.Statx_t) error
 
 func (c *call) statAt(dirfd int32, addr uint64, flags int, write statWriter, onReal func(path string)) {
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(addr) {
@@ -81,13 +81,14 @@ func (c *call) statFD(fd int32, write statWriter) {
 
 func (c *call) statOpened(o opened, write statWriter) {
 	if o.file != nil {
-		st := c.host.statNode(o.file.Node().Minor())
-		c.finish(write(&st))
+		minor := o.file.Node().Minor()
+		st := c.host.statNode(minor)
+		c.finish(write("/dev/dri/"+minor.Name(), &st))
 		return
 	}
 	if o.dmaBuf != nil {
 		st := statOfDMABuf(o.dmaBuf)
-		c.finish(write(&st))
+		c.finish(write("", &st))
 		return
 	}
 	n, _ := c.host.tree.Load().Lookup(o.path)
@@ -104,7 +105,7 @@ func (h *Host) statNode(m *drm.Minor) unix.Statx_t {
 
 func (c *call) statVirtual(path string, n *vfs.Node, write statWriter) error {
 	st := c.host.statOf(path, n)
-	return write(&st)
+	return write(path, &st)
 }
 
 // statOf returns the status of a virtual file.
@@ -121,6 +122,7 @@ func makeStat(path string, n *vfs.Node) unix.Statx_t {
 	var st unix.Statx_t
 	_ = unix.Statx(unix.AT_FDCWD, fileSystem(path), 0, unix.STATX_BASIC_STATS|unix.STATX_BTIME|unix.STATX_MNT_ID, &st)
 	st.Mask &^= unix.STATX_BTIME
+	st.Attributes &^= unix.STATX_ATTR_MOUNT_ROOT
 	if inDebugfs(path) {
 		st.Dev_major, st.Dev_minor = 0, debugfsDev
 	}
@@ -188,12 +190,33 @@ func inodeOf(path string) uint64 {
 	return hash.Sum64() >> 1
 }
 
-func (c *call) writeStatx(addr uint64) statWriter {
-	return func(st *unix.Statx_t) error { return c.write(addr, statxBytes(st)) }
+// writeStatx writes the status with all that is known, and the unique number of
+// the mount if mask asks for it.
+func (c *call) writeStatx(addr, mask uint64) statWriter {
+	return func(path string, st *unix.Statx_t) error {
+		if path != "" && mask&unix.STATX_MNT_ID_UNIQUE != 0 {
+			if id := uniqueMount(path); id != 0 {
+				st.Mask = st.Mask&^unix.STATX_MNT_ID | unix.STATX_MNT_ID_UNIQUE
+				st.Mnt_id = id
+			}
+		}
+		return c.write(addr, statxBytes(st))
+	}
+}
+
+// uniqueMount returns the number that no other mount has had of that in which a
+// virtual path lies, or 0 before Linux 6.8.
+func uniqueMount(path string) uint64 {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, fileSystem(path), 0, unix.STATX_MNT_ID_UNIQUE, &st)
+	if err != nil || st.Mask&unix.STATX_MNT_ID_UNIQUE == 0 {
+		return 0
+	}
+	return st.Mnt_id
 }
 
 func (c *call) writeStat(addr uint64) statWriter {
-	return func(st *unix.Statx_t) error {
+	return func(_ string, st *unix.Statx_t) error {
 		old := statFromStatx(st)
 		return c.write(addr, statBytes(&old))
 	}

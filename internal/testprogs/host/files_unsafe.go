@@ -66,6 +66,13 @@ func fileCalls(args []string) {
 	short, _, err := handle(node, 0, 0)
 	want(err, unix.EOVERFLOW, "a handle without room")
 	equal(binary.NativeEndian.Uint32(short), binary.NativeEndian.Uint32(first), "the size that is asked for")
+	_, _, err = handle(node, 128, 0x10)
+	want(err, unix.EINVAL, "a handle with wrong flags")
+	if !isMount(dir) {
+		_, _, err = handle(attr, 128, 0)
+		want(err, unix.EOPNOTSUPP, "a handle of an attribute")
+		mountIDs(node, attr)
+	}
 
 	fd := must(unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLOEXEC))
 	equal(fdLink(fd), dir, "what open_tree opened")
@@ -146,6 +153,28 @@ func fileCalls(args []string) {
 	check(os.Chmod(real, 0o640))
 	n := must(unix.Read(inotify, buf))
 	equal(binary.NativeEndian.Uint32(buf[4:n]), unix.IN_ATTRIB, "the event of a real file")
+}
+
+// isMount reports whether the file at path is the root of a mount.
+func isMount(path string) bool {
+	var st unix.Statx_t
+	check(unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BASIC_STATS, &st))
+	return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+}
+
+// mountIDs checks that virtual files lie in the mounts of real ones.
+func mountIDs(node, attr string) {
+	for _, tc := range []struct{ path, real string }{{node, "/dev"}, {attr, "/sys"}} {
+		equal(isMount(tc.path), false, "whether "+tc.path+" is a mount")
+		for _, mask := range []int{unix.STATX_MNT_ID, unix.STATX_MNT_ID_UNIQUE} {
+			var virtual, real unix.Statx_t
+			check(unix.Statx(unix.AT_FDCWD, tc.path, 0, mask, &virtual))
+			check(unix.Statx(unix.AT_FDCWD, tc.real, 0, mask, &real))
+			const ids = unix.STATX_MNT_ID | unix.STATX_MNT_ID_UNIQUE
+			equal(virtual.Mask&ids, real.Mask&ids, "the kind of the mount ID of "+tc.path)
+			equal(virtual.Mnt_id, real.Mnt_id, "the mount ID of "+tc.path)
+		}
+	}
 }
 
 // watchNodes waits for the removal of a node by a watch on its directory.
