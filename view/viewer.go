@@ -28,8 +28,6 @@ const (
 	// lookTime is how often to look for changes without an event: those that
 	// other clients make to the rules and the clock.
 	lookTime = time.Second
-	// frameTime is the least time between two pictures of a screen.
-	frameTime = time.Second / 30
 )
 
 // A viewer is a page that is open in a browser.
@@ -182,11 +180,10 @@ func (s *Server) card(label string) *machine.Card {
 // ends when the viewer watches the screen no more; writing must go on then,
 // since half a message would end the connection.
 func (v *viewer) show(ctx, watching context.Context, s *screen) func(*image.NRGBA) error {
-	var last time.Time
+	var p pace
 	return func(picture *image.NRGBA) error {
-		message := s.encoder.encode(picture)
-		if message != nil {
-			last = time.Now()
+		next := p.next(time.Now())
+		if message := s.encoder.encode(picture); message != nil {
 			if err := v.conn.Write(ctx, websocket.MessageBinary, message); err != nil {
 				return err
 			}
@@ -197,7 +194,7 @@ func (v *viewer) show(ctx, watching context.Context, s *screen) func(*image.NRGB
 			}
 		}
 		select {
-		case <-time.After(time.Until(last.Add(frameTime))):
+		case <-time.After(time.Until(next)):
 			return nil
 		case <-watching.Done():
 			return watching.Err()

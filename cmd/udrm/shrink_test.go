@@ -39,7 +39,7 @@ func TestShrink(t *testing.T) {
 	repeat(printed)
 	r := run(t, "shrink", "--storm", stormOfBug, "--failing", "3", "--monitor", "1024x768,DP", "--", stale)
 	line := strings.TrimSuffix(r.stdout, "\n")
-	want := regexp.MustCompile(`--on 'all#[0-9]+:before:unplug=card0' --on 'all#[0-9]+:after:plug=card0' -- `)
+	want := regexp.MustCompile(`--on 'all#[0-9]+:before:unplug=card0' --on 'all#[0-9]+:before:plug=card0' -- `)
 	if r.exit != 0 || strings.Count(line, "--on ") != 2 || !want.MatchString(line) {
 		t.Fatalf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
 	}

@@ -1,0 +1,19 @@
+package view
+
+import "time"
+
+// frameTime is the least time between two pictures of a screen, on average.
+const frameTime = time.Second / 24
+
+// A pace is the times of the pictures of a screen. The time that a picture takes
+// does not delay the next one, as long as it is less than frameTime.
+type pace struct{ due time.Time }
+
+// next returns when the picture after one of now may be taken. The picture of
+// now may be late by the time that it took to compose.
+func (p *pace) next(now time.Time) time.Time {
+	if p.due = p.due.Add(frameTime); p.due.Before(now) {
+		p.due = now
+	}
+	return p.due
+}
