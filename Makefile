@@ -32,7 +32,7 @@ COMPOSITORS = weston:/usr/bin/weston sway:/usr/bin/sway swaybg:/usr/bin/swaybg s
 	cage:/usr/bin/cage phoc:/usr/bin/phoc mutter:/usr/bin/mutter gnome-shell:/usr/bin/gnome-shell \
 	kwin-wayland:/usr/bin/kwin_wayland kmscon:/usr/bin/kmscon mpv:/usr/bin/mpv dbus:/usr/bin/dbus-run-session
 
-BROWSER = chromium:/usr/bin/chromium
+BROWSER = chromium:/usr/bin/chromium sway:/usr/bin/sway swaybg:/usr/bin/swaybg
 
 .PHONY: test deps build vet generated unit tags race fuzz bench compositors browser
 
