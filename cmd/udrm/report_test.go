@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,30 @@ func TestExpect(t *testing.T) {
 		r := run(t, append([]string{"run"}, tc.args...)...)
 		if r.exit != tc.exit || !strings.Contains(r.stderr, tc.err) || tc.err == "" && r.stderr != "" || r.stdout != "" {
 			t.Errorf("%q: exit status %d, want %d and %q\n%s%s", tc.args, r.exit, tc.exit, tc.err, r.stdout, r.stderr)
+		}
+	}
+}
+
+// TestExpectNoErrors runs modetest, which sends DIRTYFB in vain, and lists blobs
+// that do not exist.
+func TestExpectNoErrors(t *testing.T) {
+	t.Parallel()
+	show := []string{"modetest", "-M", "vkms", "-s", connector + ":1024x768"}
+	list := []string{"modetest", "-M", "vkms", "-c"}
+	for _, tc := range []struct {
+		rules   []string
+		program []string
+		err     string // "": the rules hold
+	}{
+		{[]string{"--expect", "no-errors"}, show, ""},
+		{[]string{"--expect", "no-errors:DIRTYFB"}, show, "errors:MODE_DIRTYFB: 1: 1 × MODE_DIRTYFB: ENOSYS"},
+		{[]string{"--expect", "no-errors", "--on", "RMFB:error=EIO"}, show, "errors: 1: 1 × MODE_RMFB: EIO"},
+		{[]string{"--expect", "no-errors"}, list, "× MODE_GETPROPBLOB: ENOENT"},
+		{[]string{"--expect", "no-errors,except=GETPROPBLOB:ENOENT"}, list, ""},
+	} {
+		r := run(t, slices.Concat([]string{"run"}, tc.rules, []string{"--"}, tc.program)...)
+		if want := map[bool]int{true: 0, false: 125}[tc.err == ""]; r.exit != want || !strings.Contains(r.stderr, tc.err) {
+			t.Errorf("%q of %q: exit status %d, want %d and %q\n%s", tc.rules, tc.program, r.exit, want, tc.err, r.stderr)
 		}
 	}
 }

@@ -6,10 +6,13 @@ import (
 	"image"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
@@ -27,6 +30,7 @@ type Expectation struct {
 	card      string // of frames and unplugs; "": all
 	connector string // of frames; "": all
 	request   string // of errors; "": all
+	except    []exception
 	operator  string
 	number    uint64
 
@@ -45,7 +49,7 @@ type Expectation struct {
 func (e *Expectation) String() string { return e.text }
 
 // usage lists the forms of rules.
-const usage = "write frames>=60, frames:card0:DP-1>=60, errors=0, errors:MODE_ATOMIC<=2, unplugs:card0=1, no-errors, no-leaks, no-requests-after-unplug, no-stale-objects, exit=0 or matches:card0:DP-1=FILE"
+const usage = "write frames>=60, frames:card0:DP-1>=60, errors=0, errors:MODE_ATOMIC<=2, unplugs:card0=1, no-errors, no-errors,except=MODE_RMFB:ENOENT, no-leaks, no-requests-after-unplug, no-stale-objects, exit=0 or matches:card0:DP-1=FILE"
 
 var numberRule = regexp.MustCompile(`^([a-z-]+)((?::[A-Za-z0-9_ -]+)*)(>=|<=|=|>|<)([0-9]+)$`)
 
@@ -62,8 +66,8 @@ func Parse(text string) (*Expectation, error) {
 		}
 		return e, nil
 	}
-	rule := text
-	if name, ok := strings.CutPrefix(text, "no-"); ok {
+	rule, except, excepts := strings.Cut(text, ",")
+	if name, ok := strings.CutPrefix(rule, "no-"); ok {
 		rule = name + "=0"
 	}
 	parts := numberRule.FindStringSubmatch(rule)
@@ -85,6 +89,12 @@ func Parse(text string) (*Expectation, error) {
 		return refuse("%s does not take %q", e.what, strings.Join(places, ":"))
 	case e.what == "exit" && e.number > 255:
 		return refuse("%d is not an exit status: these are 0 to 255", e.number)
+	case excepts && (e.what != "errors" || len(places) > 0):
+		return refuse("only errors and no-errors take except=REQUEST:ERROR")
+	case excepts:
+		if e.except, err = parseExceptions(except); err != nil {
+			return refuse("%v", err)
+		}
 	case len(places) > 0 && e.what == "errors":
 		if e.request, err = requestNamed(places[0]); err != nil {
 			return refuse("%v", err)
@@ -99,6 +109,40 @@ func Parse(text string) (*Expectation, error) {
 		}
 	}
 	return e, nil
+}
+
+// An exception is an error of a request that a rule allows.
+type exception struct{ request, errno string }
+
+// parseExceptions parses "except=MODE_RMFB:ENOENT,except=…".
+func parseExceptions(text string) (list []exception, err error) {
+	for word := range strings.SplitSeq(text, ",") {
+		place, ok := strings.CutPrefix(word, "except=")
+		request, errno, ok2 := strings.Cut(place, ":")
+		if !ok || !ok2 {
+			return nil, fmt.Errorf("%q is not except=REQUEST:ERROR, such as except=MODE_RMFB:ENOENT", word)
+		}
+		if request, err = requestNamed(request); err != nil {
+			return nil, err
+		}
+		if !isErrno(errno) {
+			return nil, fmt.Errorf("unknown error %q; write the name of an errno, such as ENOENT", errno)
+		}
+		list = append(list, exception{request, errno})
+	}
+	return list, nil
+}
+
+// maxErrno is the largest error that Linux returns.
+const maxErrno = 133
+
+func isErrno(name string) bool {
+	for n := unix.Errno(1); n <= maxErrno; n++ {
+		if errnoName(n) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // requestNamed returns the name that a request has in a report.
@@ -319,6 +363,9 @@ func (e *Expectation) count(r *Report) (n uint64, detail string) {
 				continue
 			}
 			for _, err := range request.Errors {
+				if e.request == "" && (err.Query || slices.Contains(e.except, exception{request.Name, err.Errno})) {
+					continue
+				}
 				n += err.Count
 				details = append(details, fmt.Sprintf("%d × %s: %s (%s)", err.Count, request.Name, err.Errno, err.Reason))
 			}

@@ -41,7 +41,10 @@ type Recorder struct {
 }
 
 // A failure is an error of a request.
-type failure struct{ request, errno, reason string }
+type failure struct {
+	request, errno, reason string
+	query                  bool // see Error.Query
+}
 
 // A screen is a connector of a device.
 type screen struct {
@@ -96,16 +99,17 @@ func (r *Recorder) Begin(c *drm.Call) func(drm.Point) {
 	if c.Op == drm.OpClose || c.Op == drm.OpRead {
 		return nil
 	}
-	test := false
+	test, isMaster := false, false
 	return func(p drm.Point) {
 		switch p {
 		case drm.PointGuarded:
+			isMaster = c.Op == drm.OpIoctl && c.Cmd == uapi.IoctlAuthMagic && !slices.ContainsFunc(c.Argument, func(b byte) bool { return b != 0 })
 			test = c.Op == drm.OpIoctl && c.Cmd == uapi.IoctlModeAtomic && len(c.Argument) >= 4 &&
 				binary.NativeEndian.Uint32(c.Argument)&uapi.ModeAtomicTestOnly != 0
 		case drm.PointHandled:
 			r.noteObject(c)
 		case drm.PointDone:
-			r.done(c, test)
+			r.done(c, test, isMaster)
 		}
 	}
 }
@@ -122,8 +126,9 @@ func switchesOff(cmd uint32) bool {
 // testOnly is what the name of an atomic commit ends with that is only checked.
 const testOnly = " TEST_ONLY"
 
-// done counts a call that has ended.
-func (r *Recorder) done(c *drm.Call, test bool) {
+// done counts a call that has ended. test is set for a commit that is only
+// checked, isMaster for an AUTH_MAGIC of magic 0.
+func (r *Recorder) done(c *drm.Call, test, isMaster bool) {
 	name := c.Op.String()
 	if c.Op == drm.OpIoctl {
 		name = uapi.IoctlName(c.Cmd)
@@ -145,7 +150,8 @@ func (r *Recorder) done(c *drm.Call, test bool) {
 		return
 	}
 	r.noteStale(c, name)
-	f := failure{name, errnoName(c.Err), c.Err.Error()}
+	f := failure{request: name, errno: errnoName(c.Err), reason: c.Err.Error()}
+	f.query = isMaster && f.errno == "EINVAL" || c.Op == drm.OpIoctl && c.Cmd == uapi.IoctlModeDirtyFB && f.errno == "ENOSYS"
 	if r.errors[f] == 0 && len(r.errors) >= maxReasons {
 		f.reason = "other reasons"
 	}
@@ -289,7 +295,7 @@ func requests(counts map[string]uint64, failures map[failure]uint64) []Request {
 		request := Request{Name: name, Count: counts[name]}
 		for f, n := range failures {
 			if f.request == name {
-				request.Errors = append(request.Errors, Error{f.errno, f.reason, n})
+				request.Errors = append(request.Errors, Error{f.errno, f.reason, n, f.query})
 			}
 		}
 		slices.SortFunc(request.Errors, func(a, b Error) int {

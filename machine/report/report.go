@@ -88,6 +88,11 @@ type Error struct {
 	Errno  string `json:"errno"`
 	Reason string `json:"reason"`
 	Count  uint64 `json:"count"`
+
+	// Query reports that clients send the request to learn from this error:
+	// whether DIRTYFB is needed, or, by AUTH_MAGIC of magic 0, whether the
+	// client is master.
+	Query bool `json:"query,omitempty"`
 }
 
 // A Stale is how often a kind of request has named an object that its client had
