@@ -47,6 +47,9 @@ var terminalRequests = [][]seccomp.Cond{
 // compatIoctl is the number of ioctl for 32-bit programs.
 const compatIoctl = 54
 
+// sizeofFamily is the size of the family with which a socket address begins.
+const sizeofFamily = 2
+
 // refusedCalls fail with EPERM, as where kernel.io_uring_disabled is 2. What is
 // submitted to an io_uring is no system call, so no filter sees it: an open
 // would reach the machine's own files, and nothing could tell which of them is
@@ -150,8 +153,9 @@ var sysCalls = []sysCall{
 		{Arg: 0, Op: seccomp.Equal, Value: unix.AF_NETLINK},
 		{Arg: 2, Op: seccomp.Equal, Value: unix.NETLINK_KOBJECT_UEVENT},
 	}},
+	// Those, and Unix sockets: no shorter address has a path.
 	{nr: unix.SYS_BIND, name: "bind", handle: (*call).bind, conds: []seccomp.Cond{
-		{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink},
+		{Arg: 2, Op: seccomp.AtLeast, Value: sizeofFamily + 1},
 	}},
 	{nr: unix.SYS_LANDLOCK_RESTRICT_SELF, name: "landlock_restrict_self", handle: (*call).restrictSelf},
 	{nr: unix.SYS_DELETE_MODULE, name: "delete_module", handle: (*call).deleteModule},

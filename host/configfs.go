@@ -138,6 +138,11 @@ func (c *call) newName(dirfd int32, addr uint64) (newName, error) {
 	if err != nil || len(raw) == 0 {
 		return newName{}, errNative // the kernel knows the right error
 	}
+	return c.newNameOf(dirfd, raw)
+}
+
+// newNameOf does the same for a path that is read already.
+func (c *call) newNameOf(dirfd int32, raw []byte) (newName, error) {
 	full := strings.TrimRight(string(raw), "/")
 	dir, name := path.Split(full)
 	if name == "" || name == "." || name == ".." {

@@ -117,6 +117,8 @@ func (h *Host) cover() error {
 	h.treeMu.Lock()
 	defer h.treeMu.Unlock()
 	h.mounts.started = true
+	h.mounts.files.covering.Store(true)
+	defer h.mounts.files.covering.Store(false)
 	return h.mounts.cover(h, h.tree.Load())
 }
 

@@ -50,6 +50,8 @@ var pathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_FILE_GETATTR:      {slices.Concat(notOurs, atEmptyPath(4))},
 	unix.SYS_FILE_SETATTR:      {slices.Concat(notOurs, atEmptyPath(4))},
 
+	unix.SYS_BIND: {{{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink}}},
+
 	unix.SYS_CHMOD:             nil,
 	unix.SYS_FCHMODAT:          nil,
 	unix.SYS_CHOWN:             nil,

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -72,18 +73,39 @@ func (c *call) socket() {
 }
 
 // bind notes the groups that a monitor is bound to, unless it is a netlink
-// socket. It sees all binds to addresses of the size of a struct sockaddr_nl.
+// socket. Other sockets may get a name in a virtual directory.
 func (c *call) bind() {
-	var addr [unix.SizeofSockaddrNetlink]byte // family u16, pad u16, pid u32, groups u32
+	var buf [unix.SizeofSockaddrUnix]byte
 	link, err := c.tid().FD(int(c.fd(0)), c.linkBuf[:])
-	if err != nil || c.readMemory(addr[:], c.arg(1)) != nil {
+	if err != nil || c.arg(2) > uint64(len(buf)) {
 		c.proceed()
 		return
 	}
+	addr := buf[:c.arg(2)]
 	inode := files.SocketInode(link)
-	if inode == 0 || !c.host.monitors.Bind(inode, binary.NativeEndian.Uint32(addr[8:])) {
+	if inode == 0 || c.readMemory(addr, c.arg(1)) != nil {
 		c.proceed()
 		return
 	}
-	c.ret(0)
+	// A struct sockaddr_nl: family u16, pad u16, pid u32, groups u32.
+	if len(addr) == unix.SizeofSockaddrNetlink && c.host.monitors.Bind(inode, binary.NativeEndian.Uint32(addr[8:])) {
+		c.ret(0)
+		return
+	}
+	path, _, _ := bytes.Cut(addr[sizeofFamily:], []byte{0})
+	if binary.NativeEndian.Uint16(addr) != unix.AF_UNIX || len(path) == 0 {
+		c.proceed()
+		return
+	}
+	_, err = c.newNameOf(unix.AT_FDCWD, path)
+	switch err {
+	case errNative:
+		c.proceed()
+	case nil:
+		c.fail(unix.EPERM)
+	case unix.EEXIST:
+		c.fail(unix.EADDRINUSE)
+	default:
+		c.fail(err)
+	}
 }

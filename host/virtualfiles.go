@@ -3,6 +3,7 @@ package host
 import (
 	"os"
 	"path"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ import (
 type VirtualFiles struct {
 	host     *Host
 	openings openings
+	covering atomic.Bool
 
 	announcer *announcer
 }
@@ -60,10 +62,22 @@ func (v *VirtualFiles) isUnion(file string) bool {
 	return n != nil && n.Kind == vfs.Dir && !n.Own() && n.Shows(path.Base(file))
 }
 
+// Covering reports whether the host mounts the files, and what is really there on
+// top of them, before the first program starts.
+func (v *VirtualFiles) Covering() bool { return v.covering.Load() }
+
+// IsReal reports whether the file at path is one of the machine, perhaps with
+// virtual files in it.
+func (v *VirtualFiles) IsReal(path string) bool {
+	n, hidden := v.host.tree.Load().Lookup(path)
+	return !hidden && (n == nil || n.Kind == vfs.Dir && !n.Own() && path != dri)
+}
+
 // A VirtualEntry is a name in a directory, with the type bits of its mode.
 type VirtualEntry struct {
 	Name string
 	Mode uint32
+	Real bool // the file is one of the machine
 }
 
 var kindModes = map[vfs.Kind]uint32{
@@ -91,7 +105,7 @@ func (v *VirtualFiles) Entries(dir string) ([]VirtualEntry, error) {
 	}
 	var entries []VirtualEntry
 	for _, e := range n.Entries() {
-		entries = append(entries, VirtualEntry{e.Name, kindModes[e.Kind]})
+		entries = append(entries, VirtualEntry{Name: e.Name, Mode: kindModes[e.Kind]})
 	}
 	if n.Own() {
 		return entries, nil
@@ -108,7 +122,7 @@ func (v *VirtualFiles) Entries(dir string) ([]VirtualEntry, error) {
 		case t&os.ModeSymlink != 0:
 			mode = unix.S_IFLNK
 		}
-		entries = append(entries, VirtualEntry{e.Name(), mode})
+		entries = append(entries, VirtualEntry{Name: e.Name(), Mode: mode, Real: true})
 	}
 	return entries, nil
 }

@@ -95,6 +95,9 @@ func (fs *fileSystem) Lookup(_ <-chan struct{}, header *fuse.InHeader, name stri
 		return fuse.EINTR
 	}
 	fs.found(at, &st, out)
+	if fs.files.Covering() && fs.files.IsReal(at) {
+		out.SetEntryTimeout(coverTimeout)
+	}
 	return fuse.OK
 }
 
@@ -328,32 +331,60 @@ func (fs *fileSystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.Open
 // ReadDir implements fuse.RawFileSystem. A read from the beginning lists the
 // directory as it is then.
 func (fs *fileSystem) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return fs.list(in, func(_ string, _ host.VirtualEntry, e fuse.DirEntry) bool { return out.AddDirEntry(e) })
+}
+
+// ReadDirPlus implements fuse.RawFileSystem. While the host mounts what is really
+// there on top, the kernel need not ask for each name.
+func (fs *fileSystem) ReadDirPlus(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return fs.list(in, func(at string, v host.VirtualEntry, e fuse.DirEntry) bool {
+		entry := out.AddDirLookupEntry(e)
+		if entry == nil {
+			return false
+		}
+		if v.Real && fs.files.Covering() {
+			if st, err := fs.files.Stat(at); err == nil {
+				fs.found(at, &st, entry)
+				entry.SetEntryTimeout(coverTimeout)
+			}
+		}
+		return true
+	})
+}
+
+// coverTimeout is how long the kernel keeps a name that it got while the host
+// covered directories.
+const coverTimeout = time.Second
+
+// list adds the entries of a directory, each with its path.
+func (fs *fileSystem) list(in *fuse.ReadIn, add func(at string, v host.VirtualEntry, e fuse.DirEntry) bool) fuse.Status {
 	h := fs.handle(in.Fh)
 	if h == nil {
 		return fuse.EBADF
 	}
-	at := fs.path(in.NodeId)
+	dir := fs.path(in.NodeId)
 	fs.mu.Lock()
 	entries := h.entries
 	fs.mu.Unlock()
 	if in.Offset == 0 || entries == nil {
-		real, err := fs.files.Entries(at)
+		all, err := fs.files.Entries(dir)
 		if err != nil {
 			return status(err)
 		}
-		entries = append([]host.VirtualEntry{{Name: ".", Mode: unix.S_IFDIR}, {Name: "..", Mode: unix.S_IFDIR}}, real...)
+		entries = append([]host.VirtualEntry{{Name: ".", Mode: unix.S_IFDIR}, {Name: "..", Mode: unix.S_IFDIR}}, all...)
 		fs.mu.Lock()
 		h.entries = entries
 		fs.mu.Unlock()
 	}
 	for i := min(in.Offset, uint64(len(entries))); i < uint64(len(entries)); i++ {
 		e := fuse.DirEntry{Name: entries[i].Name, Mode: entries[i].Mode, Off: i + 1}
+		at := path.Join(dir, e.Name)
 		if e.Name != "." && e.Name != ".." {
-			if st, err := fs.files.Stat(path.Join(at, e.Name)); err == nil {
+			if st, err := fs.files.Stat(at); err == nil {
 				e.Ino = st.Ino
 			}
 		}
-		if !out.AddDirEntry(e) {
+		if !add(at, entries[i], e) {
 			break
 		}
 	}

@@ -26,7 +26,7 @@ func Serve(connection *os.File, files *host.VirtualFiles) error {
 	}
 	fs := newFileSystem(files)
 	server, err := fuse.NewServer(fs, fmt.Sprintf("/dev/fd/%d", fd), &fuse.MountOptions{
-		Name: "udrm", MaxWrite: maxWrite, DisableReadDirPlus: true, DisableSplice: true,
+		Name: "udrm", MaxWrite: maxWrite, DisableSplice: true,
 		IgnoreSecurityLabels: true,
 		Logger:               log.New(discard{}, "", 0),
 	})

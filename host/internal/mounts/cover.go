@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -29,28 +30,57 @@ type Cover struct {
 	Virtual map[string]bool
 }
 
-// Cover mounts over directories, one after another, so parents come first. It
-// returns the identity of /dev in the namespace.
+// Cover mounts over directories, parents first. It returns the identity of /dev in
+// the namespace.
 func (n *Namespace) Cover(covers []Cover) (dev pollfd.ID, err error) {
-	err = onThread(func() error {
+	// Each waits for the server, so trees that do not overlap are covered side by
+	// side.
+	var trees [][]Cover
+	for _, c := range covers {
+		i := slices.IndexFunc(trees, func(t []Cover) bool { return strings.HasPrefix(c.Path, t[0].Path+"/") })
+		if i < 0 {
+			i, trees = len(trees), append(trees, nil)
+		}
+		trees[i] = append(trees[i], c)
+	}
+	done := make(chan error)
+	for _, tree := range trees {
+		go func() {
+			done <- onThread(func() error { return n.coverAll(tree) })
+		}()
+	}
+	var errs []error
+	for range trees {
+		errs = append(errs, <-done)
+	}
+	errs = append(errs, onThread(func() error {
 		if err := n.Enter(); err != nil {
 			return err
-		}
-		for _, c := range covers {
-			if err := n.cover(&c); err != nil {
-				return fmt.Errorf("mounting over %s: %w", c.Path, err)
-			}
 		}
 		var st unix.Stat_t
 		err := unix.Stat("/dev", &st)
 		dev = pollfd.IDOf(&st)
 		return err
-	})
-	return dev, err
+	}))
+	return dev, errors.Join(errs...)
+}
+
+// coverAll mounts over directories, one after another.
+func (n *Namespace) coverAll(covers []Cover) error {
+	if err := n.Enter(); err != nil {
+		return err
+	}
+	unix.Umask(0) // of this thread: Enter has unshared it
+	for _, c := range covers {
+		if err := n.cover(&c); err != nil {
+			return fmt.Errorf("mounting over %s: %w", c.Path, err)
+		}
+	}
+	return nil
 }
 
 // cover mounts over one directory. What is really there is mounted again on top,
-// except links, which the new directory has.
+// except links, which the new directory has. A tmpfs has devices, too.
 func (n *Namespace) cover(c *Cover) error {
 	if c.Whole {
 		return n.show(c.Path)
@@ -59,72 +89,73 @@ func (n *Namespace) cover(c *Cover) error {
 	if err != nil {
 		return err
 	}
-	type kept struct {
-		name string
-		dir  bool
-		tree int
+	var files *tmpfs
+	if c.Tmpfs {
+		if files, err = newTmpfs(c.Path); err != nil {
+			return err
+		}
+		defer files.close()
 	}
-	var keep []kept
+	keep := make(map[string]int) // copies of their mounts
 	defer func() {
-		for _, k := range keep {
-			_ = unix.Close(k.tree)
+		for _, tree := range keep {
+			_ = unix.Close(tree)
 		}
 	}()
-	links := make(map[string]string)
 	for _, e := range real {
 		name := e.Name()
 		_, virtual := c.Virtual[name]
 		switch {
-		case virtual:
+		case virtual, files != nil && files.copied(name):
+			continue
 		case e.Type()&os.ModeSymlink != 0:
-			if target, err := os.Readlink(path.Join(c.Path, name)); err == nil {
-				links[name] = target
-			}
-		default:
-			tree, err := unix.OpenTree(unix.AT_FDCWD, path.Join(c.Path, name),
-				unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW)
-			if err == unix.ENOENT {
-				continue // removed meanwhile
-			}
-			if err != nil {
-				return &os.PathError{Op: "open_tree", Path: name, Err: err}
-			}
-			keep = append(keep, kept{name, e.IsDir(), tree})
+			continue // the server has it; a tmpfs lacks it if it was removed meanwhile
 		}
-	}
-	var st unix.Stat_t
-	if err := unix.Stat(c.Path, &st); err != nil {
-		return err
-	}
-	if !c.Tmpfs {
-		if err := n.show(c.Path); err != nil {
-			return err
+		tree, err := unix.OpenTree(unix.AT_FDCWD, path.Join(c.Path, name),
+			unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|unix.AT_SYMLINK_NOFOLLOW)
+		if err == unix.ENOENT {
+			continue // removed meanwhile
 		}
-	} else if err := newTmpfs(c.Path, &st); err != nil {
-		return err
+		if err != nil {
+			return &os.PathError{Op: "open_tree", Path: name, Err: err}
+		}
+		keep[name] = tree
+		if files != nil {
+			if err := files.placeholder(name, e.IsDir()); err != nil {
+				return err
+			}
+		}
 	}
 	var errs []error
-	for name, target := range links {
-		if c.Tmpfs {
-			errs = append(errs, os.Symlink(target, path.Join(c.Path, name)))
-		}
-	}
-	for _, k := range keep {
-		at := path.Join(c.Path, k.name)
-		if c.Tmpfs {
-			errs = append(errs, placeholder(at, k.dir))
-		}
-		if err := unix.MoveMount(k.tree, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-			errs = append(errs, &os.PathError{Op: "move_mount", Path: at, Err: err})
-		}
-	}
-	if c.Tmpfs {
+	if files != nil {
 		for name, dir := range c.Virtual {
-			at := path.Join(c.Path, name)
-			errs = append(errs, placeholder(at, dir), n.show(at))
+			errs = append(errs, files.placeholder(name, dir))
 		}
+		errs = append(errs, attach(files.mount, c.Path))
+		for name := range c.Virtual {
+			errs = append(errs, n.show(path.Join(c.Path, name)))
+		}
+	} else {
+		// The server gives all names at once, so that the mounts need not ask for each.
+		errs = append(errs, n.show(c.Path))
+		_, err := os.ReadDir(c.Path)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for name, tree := range keep {
+		errs = append(errs, attach(tree, path.Join(c.Path, name)))
 	}
 	return errors.Join(errs...)
+}
+
+// attach mounts a tree at a path.
+func attach(tree int, at string) error {
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "move_mount", Path: at, Err: err}
+	}
+	return nil
 }
 
 // show mounts a file of the FUSE file system over the real one.
@@ -134,35 +165,86 @@ func (n *Namespace) show(at string) error {
 		return &os.PathError{Op: "open_tree of the virtual", Path: at, Err: err}
 	}
 	defer unix.Close(tree)
-	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return &os.PathError{Op: "move_mount", Path: at, Err: err}
-	}
-	return nil
+	return attach(tree, at)
 }
 
-// newTmpfs mounts a tmpfs with the permissions of the directory that it hides.
-func newTmpfs(at string, st *unix.Stat_t) error {
+// A tmpfs is one that is to be mounted over a directory.
+type tmpfs struct {
+	mount int
+	over  string
+	st    unix.Stat_t // of the directory
+	tty   uint64      // the terminal of this process, or 0
+}
+
+// newTmpfs makes a tmpfs with the permissions of the directory that it will hide.
+func newTmpfs(over string) (*tmpfs, error) {
+	t := &tmpfs{over: over, tty: terminal()}
+	if err := unix.Stat(over, &t.st); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: over, Err: err}
+	}
 	mount, err := newMount("tmpfs", 0, [][2]string{
-		{"mode", fmt.Sprintf("%o", st.Mode&0o7777)}, {"uid", fmt.Sprint(st.Uid)}, {"gid", fmt.Sprint(st.Gid)}, {"source", "udrm"},
+		{"mode", fmt.Sprintf("%o", t.st.Mode&0o7777)}, {"uid", fmt.Sprint(t.st.Uid)}, {"gid", fmt.Sprint(t.st.Gid)}, {"source", "udrm"},
 	})
+	t.mount = mount
+	return t, err
+}
+
+func (t *tmpfs) close() { _ = unix.Close(t.mount) }
+
+// copied makes a file that is a link or a device as the directory has it. It
+// returns false for others, and where no device can be made.
+func (t *tmpfs) copied(name string) bool {
+	at := path.Join(t.over, name)
+	var st unix.Stat_t
+	if unix.Lstat(at, &st) != nil || st.Dev != t.st.Dev {
+		return false
+	}
+	var err error
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFLNK:
+		var target string
+		if target, err = os.Readlink(at); err == nil {
+			err = unix.Symlinkat(target, t.mount, name)
+		}
+	case unix.S_IFCHR, unix.S_IFBLK:
+		if st.Rdev == t.tty {
+			return false // ttyname(3) looks for the file that programs have open
+		}
+		err = unix.Mknodat(t.mount, name, st.Mode, int(st.Rdev))
+	default:
+		return false
+	}
+	if err == nil && st.Uid|st.Gid != 0 {
+		err = unix.Fchownat(t.mount, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
+	}
+	return err == nil
+}
+
+// terminal returns the number of the controlling terminal of this process, or 0.
+func terminal() uint64 {
+	text, err := os.ReadFile("/proc/self/stat")
 	if err != nil {
-		return err
+		return 0
 	}
-	defer unix.Close(mount)
-	if err := unix.MoveMount(mount, "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return &os.PathError{Op: "move_mount", Path: at, Err: err}
+	_, fields, _ := strings.Cut(string(text), ") ")
+	var state string
+	var parent, group, session int
+	var number uint32
+	if _, err := fmt.Sscan(fields, &state, &parent, &group, &session, &number); err != nil {
+		return 0
 	}
-	return nil
+	return unix.Mkdev(number>>8&0xfff, number&0xff|number>>12&0xfff00)
 }
 
 // placeholder makes a file on which another one can be mounted.
-func placeholder(at string, dir bool) error {
+func (t *tmpfs) placeholder(name string, dir bool) (err error) {
 	if dir {
-		return os.Mkdir(at, 0o755)
+		err = unix.Mkdirat(t.mount, name, 0o755)
+	} else {
+		err = unix.Mknodat(t.mount, name, unix.S_IFREG|0o644, 0)
 	}
-	f, err := os.OpenFile(at, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
-		return err
+		return &os.PathError{Op: "making a file in a tmpfs", Path: path.Join(t.over, name), Err: err}
 	}
-	return f.Close()
+	return nil
 }

@@ -117,6 +117,22 @@ func fileCalls(args []string) {
 	want(unix.Mknod(dir+"/x/y", unix.S_IFREG|0o600, 0), unix.ENOENT, "mknod in no directory")
 	want(unix.Rename(dir+"/x", args[0]), unix.ENOENT, "rename of nothing")
 
+	socket := must(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	bind := func(path string) error { return unix.Bind(socket, &unix.SockaddrUnix{Name: path}) }
+	want(bind(dir+"/x"), unix.EPERM, "a socket in "+dir)
+	want(bind("/sys/class/drm/x"), unix.EPERM, "a socket in sysfs")
+	want(bind(node), unix.EADDRINUSE, "a socket in place of a node")
+	want(bind("/dev/udmabuf"), unix.EADDRINUSE, "a socket in place of a node in a real directory")
+	want(bind(node+"/x"), unix.ENOTDIR, "a socket below a node")
+	check(bind("@" + args[0])) // abstract
+	check(unix.Close(socket))
+	socket = must(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
+	check(os.Chdir(dir))
+	want(bind("x"), unix.EPERM, "a socket in the working directory")
+	check(os.Chdir("/"))
+	check(bind(args[0] + ".socket"))
+	check(unix.Close(socket))
+
 	_, err = unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR, 0o600)
 	want(err, unix.EOPNOTSUPP, "O_TMPFILE")
 	openHow(node, attr)
