@@ -369,6 +369,7 @@ func (h *Host) renew() {
 		}
 	}
 	tree := h.makeTree(kobjects)
+	h.mounts.keepUnions(tree)
 	old := h.tree.Swap(tree)
 	h.remount(old, tree)
 	h.shadow.Prune(tree)

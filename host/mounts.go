@@ -39,7 +39,8 @@ type mounted struct {
 
 	mu      sync.Mutex // held while directories are covered
 	covered map[string]bool
-	started bool // programs are in the namespace
+	unions  []string // the covered directories that have real files, too
+	started bool     // programs are in the namespace
 }
 
 // A namespace is the mount namespace of the programs: one that this process made,
@@ -151,8 +152,24 @@ func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 	}
 	for _, c := range covers {
 		m.covered[c.Path] = true
+		if !c.Whole {
+			m.unions = append(m.unions, c.Path)
+		}
 	}
 	return nil
+}
+
+// keepUnions keeps the covered directories in a tree that has no virtual file in
+// them any more: programs still see what is really there through the mount.
+func (m *mounted) keepUnions(t *vfs.Tree) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, path := range m.unions {
+		t.AddUnion(path)
+	}
 }
 
 // dri is a directory of the machine as long as there is a card. As a mount point

@@ -73,6 +73,29 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// TestMountsOfModules unloads a driver and loads it again. The modules of the
+// machine stay.
+func TestMountsOfModules(t *testing.T) {
+	if !withMounts(t) {
+		return
+	}
+	const script = `
+import ctypes, os
+def modules():
+    return set(os.listdir("/sys/module"))
+before = modules()
+assert ctypes.CDLL(None).syscall(176, b"vgem", 0) == 0
+print(before - modules())
+open("/sys/bus/platform/drivers/vgem/bind", "w").write("vgem")
+print(before - modules(), sorted(os.listdir("/dev/dri")))
+print(open("/sys/module/vgem/initstate").read())
+`
+	r := run(t, "run", "--files=mounts", "--driver=vgem", "--", "python3", "-c", script)
+	if want := "{'vgem'}\nset() ['by-path', 'card0', 'renderD128']\nlive\n\n"; r.stdout != want {
+		t.Errorf("got %q, want %q\n%s", r.stdout, want, r.stderr)
+	}
+}
+
 // TestMountsOfTheKilled kills udrm. Its programs end, and no mount is left.
 func TestMountsOfTheKilled(t *testing.T) {
 	if !withMounts(t) {
