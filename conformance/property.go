@@ -18,6 +18,7 @@ var propertyCases = []Case{
 	{"property/object-without", NeedDisplay | NeedDumb, noProperties},
 	{"property/set", NeedDisplay, propertySet},
 	{"property/set-errors", NeedDisplay, propertySetErrors},
+	{"property/illegal-values", NeedDisplay | NeedDumb | NeedAtomic, propertyIllegal},
 	{"blob/create-and-get", NeedModeset, blobCreate},
 	{"blob/errors", NeedModeset, blobErrors},
 	{"blob/life", NeedModeset, blobLife},

@@ -13,16 +13,30 @@ import (
 // standardCases are about standard properties, one or more for each.
 var standardCases = slices.Concat(standardPlaneCases, standardCRTCCases, standardConnectorCases, standardColorCases)
 
-// propertyNames returns the names of all properties that an atomic client sees.
+// propertyNames returns the names of the properties that an atomic client sees of
+// the first display: those that [tester.ShowHolder] finds.
 func propertyNames(t *tester) map[string]bool {
 	defer t.end()
 	names := make(map[string]bool)
-	pipelines := t.Open()
-	_ = pipelines.SetClientCap(uapi.ClientCapAtomic, 1)
-	_ = pipelines.SetClientCap(uapi.ClientCapPlaneColorPipeline, 1) // other properties, if supported
-	for _, f := range []*file{t.Open(), pipelines} {
-		for _, p := range f.allProperties() {
-			names[unix.ByteSliceToString(p.Name[:])] = true
+	for _, pipelines := range []bool{false, true} {
+		f := t.Open()
+		for _, c := range []uint64{uapi.ClientCapUniversalPlanes, uapi.ClientCapAtomic, uapi.ClientCapCursorPlaneHotspot} {
+			_ = f.SetClientCap(c, 1) // more properties, if supported
+		}
+		if pipelines { // other properties
+			_ = f.SetClientCap(uapi.ClientCapPlaneColorPipeline, 1)
+		}
+		d, err := f.Client.Display()
+		if err != nil {
+			return names
+		}
+		planes, err := f.Planes()
+		t.Must("GETPLANERESOURCES", err)
+		planes = slices.DeleteFunc(planes, func(id uint32) bool { return f.MustPlane(id).PossibleCRTCs&(1<<d.Pipe) == 0 })
+		for _, id := range append(planes, d.CRTC, d.Connector.ID) {
+			for name := range f.MustProperties(id, uapi.ModeObjectAny) {
+				names[name] = true
+			}
 		}
 	}
 	return names

@@ -60,6 +60,13 @@ type Plane struct {
 	PossibleCRTCs uint32
 	Formats       []uint32
 	Modifiers     []Modifier // none: the plane has no property IN_FORMATS
+	// AsyncFormats and AsyncModifiers are as in [kms.PlaneConfig]. Without
+	// AsyncFormats, async flips can show all Formats.
+	AsyncFormats   []uint32
+	AsyncModifiers []uint64
+	SizeHints      []Size // SIZE_HINTS, the best one first
+	// Pipelines are the colour pipelines of COLOR_PIPELINE.
+	Pipelines [][]kms.ColoropConfig
 	// MinScale and MaxScale are as in [kms.PlaneConfig].
 	MinScale, MaxScale uint32
 	MustCover          bool

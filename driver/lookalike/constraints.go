@@ -24,6 +24,8 @@ type Constraints struct {
 	// sizes: EINVAL.
 	CursorFormats []uint32
 	CursorSizes   []Size
+	// NoAsync refuses all async flips, although Limits promise them: EINVAL.
+	NoAsync bool
 }
 
 // A Size is a size in pixels.
@@ -39,6 +41,9 @@ func (c *checker) check(a *kms.AtomicState) error {
 	state := a.New()
 	limits := c.constraints
 	planes := make(map[*kms.CRTC]int)
+	if limits.NoAsync && a.Async() {
+		return fmt.Errorf("lookalike: constraint async_flips: the hardware refuses async flips: %w", unix.EINVAL)
+	}
 	scalers := 0
 	var bytes uint64
 	for _, p := range c.display.Planes() {

@@ -1,6 +1,7 @@
 package lookalike
 
 import (
+	"image"
 	"slices"
 
 	"github.com/udrm/udrm/drm/gem"
@@ -20,7 +21,7 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 	made := &properties{display: m, byContent: make(map[string]*kms.Property)}
 	var planes []*kms.Plane
 	for i := range config.Planes {
-		planes = append(planes, addPlane(m, made, &config.Planes[i]))
+		planes = append(planes, addPlane(m, made, &config.Planes[i], config.Caps.CursorHotspot))
 	}
 	for i := range config.CRTCs {
 		c := &config.CRTCs[i]
@@ -58,10 +59,15 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 	return m
 }
 
-func addPlane(m *kms.ModeConfig, made *properties, p *Plane) *kms.Plane {
+// addPlane adds a plane. With hotspot, cursors have HOTSPOT_X and HOTSPOT_Y.
+func addPlane(m *kms.ModeConfig, made *properties, p *Plane, hotspot bool) *kms.Plane {
 	config := kms.PlaneConfig{
 		Type: p.Type, PossibleCRTCs: p.PossibleCRTCs, Formats: p.Formats,
 		MinScale: p.MinScale, MaxScale: p.MaxScale, MustCover: p.MustCover,
+		AsyncFormats: p.AsyncFormats, AsyncModifiers: p.AsyncModifiers,
+	}
+	if config.AsyncFormats == nil {
+		config.AsyncFormats = p.Formats
 	}
 	partly := make(map[uint64][]uint32)
 	for _, modifier := range p.Modifiers {
@@ -77,7 +83,20 @@ func addPlane(m *kms.ModeConfig, made *properties, p *Plane) *kms.Plane {
 		}
 	}
 	plane := m.AddPlane(config)
+	if hotspot && p.Type == uapi.PlaneTypeCursor {
+		plane.CreateHotspotProperties()
+	}
 	made.attachPlane(plane, p)
+	if len(p.SizeHints) > 0 {
+		var hints []image.Point
+		for _, size := range p.SizeHints {
+			hints = append(hints, image.Pt(int(size.Width), int(size.Height)))
+		}
+		plane.AddSizeHintsProperty(hints...)
+	}
+	if len(p.Pipelines) > 0 {
+		plane.CreateColorPipelines(p.Pipelines...)
+	}
 	return plane
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/udrm/udrm/bus"
@@ -54,6 +55,7 @@ func (d *Driver) drmDriver() *drm.Driver {
 	}{
 		{!caps.NoAtomic, drm.FeatureAtomic}, {caps.Render, drm.FeatureRender}, {caps.Syncobj, drm.FeatureSyncobj},
 		{caps.SyncobjTimeline, drm.FeatureSyncobjTimeline}, {caps.CursorHotspot, drm.FeatureCursorHotspot},
+		{slices.ContainsFunc(d.config.Planes, func(p Plane) bool { return len(p.Pipelines) > 0 }), drm.FeatureColorPipeline},
 	} {
 		if f.has {
 			features |= f.features

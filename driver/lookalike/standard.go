@@ -79,6 +79,9 @@ func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 		}
 	case "Colorspace":
 		if spaces, ok := p.begins(colorspaces); ok {
+			if bits.OnesCount32(spaces) == len(colorspaces) {
+				spaces = 0 // those of the type of connector
+			}
 			connector.AttachColorspaceProperty(spaces)
 		}
 	case "max bpc":
@@ -120,6 +123,10 @@ func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 	case "Content Protection":
 		if whole([]string{"Undesired", "Desired", "Enabled"}) {
 			connector.AttachContentProtectionProperty(slices.ContainsFunc(c.Properties, func(other Property) bool { return other.Name == "HDCP Content Type" }))
+		}
+	case "subconnector":
+		if slices.Equal(p.Enums, kms.Subconnectors(c.Type)) && slices.ContainsFunc(p.Enums, func(e kms.PropertyEnum) bool { return e.Value == p.Value }) {
+			connector.AttachSubconnectorProperties(p.Value)
 		}
 	case "PATH":
 		if p.kind() == uapi.ModePropBlob && len(p.Blob) > 0 {

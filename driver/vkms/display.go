@@ -76,12 +76,12 @@ func isYUV(format uint32) bool {
 	return f != nil && f.YUV
 }
 
-// pipeline is the colour pipeline of a plane.
-var pipeline = []kms.ColoropConfig{
-	{Type: kms.Colorop1DCurve, Curves: 1<<kms.CurveSRGBEOTF | 1<<kms.CurveSRGBInverseEOTF},
-	{Type: kms.ColoropCTM3x4},
-	{Type: kms.ColoropCTM3x4},
-	{Type: kms.Colorop1DCurve, Curves: 1<<kms.CurveSRGBEOTF | 1<<kms.CurveSRGBInverseEOTF},
+// Pipeline returns the colour pipeline of a plane.
+func Pipeline() []kms.ColoropConfig {
+	const curves = 1<<kms.CurveSRGBEOTF | 1<<kms.CurveSRGBInverseEOTF
+	return []kms.ColoropConfig{
+		{Type: kms.Colorop1DCurve, Curves: curves}, {Type: kms.ColoropCTM3x4}, {Type: kms.ColoropCTM3x4}, {Type: kms.Colorop1DCurve, Curves: curves},
+	}
 }
 
 // A display has the objects of a device.
@@ -145,7 +145,7 @@ func (d *display) addPlanes() {
 			plane.CreateColorProperties(allEncodings, allRanges, kms.ColorBT601, colorRange)
 		}
 		if d.PlanePipeline {
-			plane.CreateColorPipelines(pipeline)
+			plane.CreateColorPipelines(Pipeline())
 		}
 		for i := range d.hardware.pipes {
 			switch pipe := &d.hardware.pipes[i]; {

@@ -82,7 +82,7 @@ var colorspaces = []string{
 // The colorspaces of HDMI and of DisplayPort, one bit each.
 const (
 	hdmiColorspaces = 0x1fff
-	dpColorspaces   = 0xefff
+	dpColorspaces   = 0xeffd
 )
 
 // AttachColorspaceProperty lets clients choose the colorspace of the signal.
@@ -198,24 +198,34 @@ var (
 	}
 )
 
+// Subconnectors returns the values of "subconnector" on a connector of the type,
+// uapi.ModeConnector*.
+func Subconnectors(connectorType uint32) []PropertyEnum {
+	return append([]PropertyEnum{{uapi.ModeSubconnectorUnknown, "Unknown"}}, knownSubconnectors(connectorType)...)
+}
+
+// knownSubconnectors is [Subconnectors] without "Unknown".
+func knownSubconnectors(connectorType uint32) []PropertyEnum {
+	switch connectorType {
+	case uapi.ModeConnectorDVII:
+		return dviSubconnectors
+	case uapi.ModeConnectorDisplayPort, uapi.ModeConnectorEDP:
+		return dpSubconnectors
+	}
+	return tvSubconnectors
+}
+
 // AttachSubconnectorProperties adds "subconnector", which says what a DVI-I, TV
 // or DisplayPort connector is used as, and for the first two "select
 // subconnector" (drm_mode_create_dvi_i_properties and its siblings). The driver
 // reports a change with [ModeConfig.UpdateProperty].
 func (c *Connector) AttachSubconnectorProperties(initial uint64) {
-	known := tvSubconnectors
-	switch c.config.Type {
-	case uapi.ModeConnectorDVII:
-		known = dviSubconnectors
-	case uapi.ModeConnectorDisplayPort, uapi.ModeConnectorEDP:
-		known = dpSubconnectors
-	}
-	with := func(first string) []PropertyEnum { return append([]PropertyEnum{{0, first}}, known...) }
 	m := c.display
 	if c.config.Type != uapi.ModeConnectorDisplayPort && c.config.Type != uapi.ModeConnectorEDP {
-		c.attach(m.CreateEnumProperty("select subconnector", 0, with("Automatic")...), PropertyConfig{Modeset: true})
+		choices := append([]PropertyEnum{{uapi.ModeSubconnectorAutomatic, "Automatic"}}, knownSubconnectors(c.config.Type)...)
+		c.attach(m.CreateEnumProperty("select subconnector", 0, choices...), PropertyConfig{Modeset: true})
 	}
-	c.attach(m.CreateEnumProperty("subconnector", uapi.ModePropImmutable, with("Unknown")...), PropertyConfig{Initial: initial})
+	c.attach(m.CreateEnumProperty("subconnector", uapi.ModePropImmutable, Subconnectors(c.config.Type)...), PropertyConfig{Initial: initial})
 }
 
 // AttachSuggestedOffsetProperties says where a virtual machine's host has the

@@ -116,7 +116,10 @@
 //	            AR24 for cursors; modifiers: a list of linear, x-tiled,
 //	            vivante-tiled and numbers, or a mapping from each to its formats;
 //	            enlarge, shrink: up to how many times each way, default: 1;
-//	            must_cover: 1 if the plane must cover the CRTC; properties
+//	            must_cover: 1 if the plane must cover the CRTC; async_modifiers and
+//	            async_formats: of framebuffers for async flips (IN_FORMATS_ASYNC;
+//	            default: all); size_hints: [64x64, 128x128] for SIZE_HINTS;
+//	            pipelines, see below; properties
 //	CRTC        gamma, lut, degamma: entries of the legacy gamma table (default:
 //	            256), of GAMMA_LUT (default: gamma) and of DEGAMMA_LUT (default:
 //	            0); ctm: 1 for a colour matrix; properties
@@ -137,14 +140,27 @@
 //	  gain: {signed_range: [-10, 10], value: -3, immutable: 0}
 //	  dithering: {enum: [auto, off, on], value: auto}
 //
+// A plane with the attribute pipelines has COLOR_PIPELINE. Each pipeline is a list of
+// operations, by the names that they have in TYPE. A 1D Curve can name its curves,
+// and a LUT its size (default: 256, or 17 each way):
+//
+//	pipelines:
+//	  - [1D Curve: [sRGB EOTF], 3x4 Matrix, Multiplier, 1D LUT: 1024, 3D LUT: 33]
+//	  - [3x4 Matrix]
+//
+// With plane_pipeline, planes without this attribute have the pipeline of vkms.
+//
 // Types are range, signed_range, enum, bitmask and blob. Standard are, for planes,
 // rotation, alpha, pixel blend mode, zpos, COLOR_ENCODING, COLOR_RANGE,
 // SCALING_FILTER and FB_DAMAGE_CLIPS; for CRTCs, SCALING_FILTER and
 // BACKGROUND_COLOR; for connectors, HDR_OUTPUT_METADATA, Colorspace, max bpc,
 // content type, Broadcast RGB, aspect ratio, panel orientation, scaling mode,
-// underscan and its borders, the margins, TV mode, vrr_capable, privacy-screen
-// sw-state and hw-state, Content Protection, HDCP Content Type, suggested X and
-// Y, and PATH.
+// underscan and its borders, the margins, TV mode, brightness, contrast, flicker
+// reduction, overscan, saturation, hue, subconnector (with select subconnector,
+// except for DisplayPort), vrr_capable, privacy-screen sw-state and hw-state,
+// Content Protection, HDCP Content Type, suggested X and Y, and PATH. Colorspace
+// has the values of HDMI or of DisplayPort. Cursor planes have HOTSPOT_X and
+// HOTSPOT_Y if the card has cursor_hotspot.
 //
 // Constraints are what hardware cannot do although its properties do not say so.
 // A commit beyond them fails, also as a test, and the trace has the reason:
@@ -156,6 +172,8 @@
 //	                 second: ENOSPC; with k, M, G or T
 //	cursor_formats   formats of cursor planes: EINVAL
 //	cursor_sizes     sizes of framebuffers of cursor planes, as [64x64]: EINVAL
+//	async_flips      0 for a card that refuses every async flip, although caps
+//	                 promise them: EINVAL
 //
 // # Directories
 //

@@ -241,15 +241,14 @@ func (t *topologyReader) constraints(n *yaml.Node, path string) {
 			t.int(n, path, &c.Scalers, 0, 32)
 			c.NoScaler = c.Scalers == 0
 		},
+		"async_flips": func(n *yaml.Node, path string) {
+			can := true
+			t.bool(n, path, &can)
+			c.NoAsync = !can
+		},
 		"bandwidth":      func(n *yaml.Node, path string) { t.bandwidth(n, path, &c.Bandwidth) },
 		"cursor_formats": func(n *yaml.Node, path string) { t.formats(n, path, &c.CursorFormats) },
-		"cursor_sizes": func(n *yaml.Node, path string) {
-			for _, item := range t.items(n, path) {
-				var size lookalike.Size
-				t.size(item, path, &size)
-				c.CursorSizes = append(c.CursorSizes, size)
-			}
-		},
+		"cursor_sizes":   func(n *yaml.Node, path string) { t.sizes(n, path, &c.CursorSizes) },
 	})
 }
 
@@ -284,6 +283,15 @@ func (r *reader) size(n *yaml.Node, path string, size *lookalike.Size) {
 		return
 	}
 	*size = lookalike.Size{Width: uint32(number(m[1])), Height: uint32(number(m[2]))}
+}
+
+// sizes reads a list of sizes in pixels.
+func (r *reader) sizes(n *yaml.Node, path string, list *[]lookalike.Size) {
+	for _, item := range r.items(n, path) {
+		var size lookalike.Size
+		r.size(item, path, &size)
+		*list = append(*list, size)
+	}
 }
 
 // bandwidth reads bytes per second.
@@ -327,6 +335,13 @@ func (t *topologyReader) finish(card *Card, console bool) {
 			topology = vkms.NewTopology(1, []vkms.Connector{{Name: "connector0"}}, &card.VKMS)
 		}
 		h.objects(topology, card.VKMS.Formats)
+		if card.VKMS.PlanePipeline {
+			for i := range c.Planes {
+				if p := &c.Planes[i]; p.Pipelines == nil {
+					p.Pipelines = [][]kms.ColoropConfig{vkms.Pipeline()}
+				}
+			}
+		}
 	}
 	if h.timeline != nil {
 		c.Caps.SyncobjTimeline = *h.timeline

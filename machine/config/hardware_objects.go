@@ -44,7 +44,18 @@ func (t *topologyReader) hardwarePlane(index int) fields {
 			t.int(n, path, &factor, 1, maxScale)
 			plane(n, path).MaxScale = kms.NoScaling * uint32(factor)
 		},
-		"must_cover": func(n *yaml.Node, path string) { t.bool(n, path, &plane(n, path).MustCover) },
+		"must_cover":    func(n *yaml.Node, path string) { t.bool(n, path, &plane(n, path).MustCover) },
+		"async_formats": func(n *yaml.Node, path string) { t.formats(n, path, &plane(n, path).AsyncFormats) },
+		"async_modifiers": func(n *yaml.Node, path string) {
+			for _, m := range t.modifiers(n, path) {
+				if m.Formats != nil {
+					t.fail(n, path, "async_modifiers is a list; name the formats in async_formats")
+				}
+				plane(n, path).AsyncModifiers = append(plane(n, path).AsyncModifiers, m.Modifier)
+			}
+		},
+		"size_hints": func(n *yaml.Node, path string) { t.sizes(n, path, &plane(n, path).SizeHints) },
+		"pipelines":  func(n *yaml.Node, path string) { plane(n, path).Pipelines = t.pipelines(n, path) },
 		"properties": func(n *yaml.Node, path string) {
 			plane(n, path).Properties = t.properties(n, path, planeProperties)
 		},

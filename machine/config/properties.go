@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -32,7 +33,8 @@ var (
 	connectorProperties = []lookalike.Property{
 		{Name: "HDR_OUTPUT_METADATA", Flags: uapi.ModePropBlob},
 		enum("Colorspace", "Default", "SMPTE_170M_YCC", "BT709_YCC", "XVYCC_601", "XVYCC_709", "SYCC_601", "opYCC_601", "opRGB",
-			"BT2020_CYCC", "BT2020_RGB", "BT2020_YCC", "DCI-P3_RGB_D65", "DCI-P3_RGB_Theater"),
+			"BT2020_CYCC", "BT2020_RGB", "BT2020_YCC", "DCI-P3_RGB_D65", "DCI-P3_RGB_Theater",
+			"RGB_WIDE_FIXED", "RGB_WIDE_FLOAT", "BT601_YCC"), // a connector without a list has those of its type
 		limited("max bpc", 8, 16, 16),
 		enum("content type", "No Data", "Graphics", "Photo", "Cinema", "Game"),
 		enum("Broadcast RGB", "Automatic", "Full", "Limited 16:235"),
@@ -44,6 +46,9 @@ var (
 		limited("left margin", 0, 100, 0), limited("right margin", 0, 100, 0),
 		limited("top margin", 0, 100, 0), limited("bottom margin", 0, 100, 0),
 		enum("TV mode", "NTSC", "NTSC-443", "NTSC-J", "PAL", "PAL-M", "PAL-N", "SECAM", "Mono"),
+		limited("brightness", 0, 100, 0), limited("contrast", 0, 100, 0), limited("flicker reduction", 0, 100, 0),
+		limited("overscan", 0, 100, 0), limited("saturation", 0, 100, 0), limited("hue", 0, 100, 0),
+		immutable(lookalike.Property{Name: "subconnector", Flags: uapi.ModePropEnum, Enums: anySubconnector()}),
 		immutable(limited("vrr_capable", 0, 1, 0)),
 		enum("privacy-screen sw-state", "Disabled", "Enabled"),
 		immutable(enum("privacy-screen hw-state", "Disabled", "Enabled", "Disabled-locked", "Enabled-locked")),
@@ -53,6 +58,33 @@ var (
 		{Name: "PATH", Flags: uapi.ModePropBlob | uapi.ModePropImmutable},
 	}
 )
+
+// anySubconnector returns the values of "subconnector" on connectors of any type.
+func anySubconnector() (enums []kms.PropertyEnum) {
+	for _, connector := range []uint32{uapi.ModeConnectorDVII, uapi.ModeConnectorDisplayPort, uapi.ModeConnectorTV} {
+		for _, e := range kms.Subconnectors(connector) {
+			if !slices.Contains(enums, e) {
+				enums = append(enums, e)
+			}
+		}
+	}
+	return enums
+}
+
+// subconnector leaves the values that a connector of the type has. n is what the
+// file says of the connector.
+func (r *reader) subconnector(n *yaml.Node, path string, connectorType uint32, list []lookalike.Property) {
+	for i := range list {
+		p := &list[i]
+		if p.Name != "subconnector" || !slices.Equal(p.Enums, anySubconnector()) {
+			continue
+		}
+		p.Enums = kms.Subconnectors(connectorType)
+		if !slices.ContainsFunc(p.Enums, func(e kms.PropertyEnum) bool { return e.Value == p.Value }) {
+			r.fail(n, path+"/properties/subconnector", "a connector of this type has no such subconnector; write one of %s", strings.Join(enumNames(p.Enums), ", "))
+		}
+	}
+}
 
 func limited(name string, low, high, value uint64) lookalike.Property {
 	return lookalike.Property{Name: name, Flags: uapi.ModePropRange, Min: low, Max: high, Value: value}

@@ -248,6 +248,9 @@ func (t *topologyReader) connector(e entry, index int) vkms.Connector {
 		},
 	})
 	t.mapping(e.value, e.path, attributes)
+	if given := t.hardware.connectors[index]; given != nil {
+		t.subconnector(e.key, e.path, c.Type, given.Properties)
+	}
 	return c
 }
 
