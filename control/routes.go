@@ -246,6 +246,8 @@ func refuse(verb, asked string, c *machine.Card, err error) *Error {
 		e.Advice = "unbind it first"
 	case state == machine.Unbound:
 		e.Advice = "bind it first"
+	case verb == "disconnect":
+		e.Advice = "connect one first"
 	case verb == "screenshot":
 		e.Advice = "wait until a program shows one, or name another connector"
 	}

@@ -78,8 +78,14 @@ func (c *Card) Connect(ctx context.Context, connector string, monitor *kms.Monit
 }
 
 // Disconnect pulls the monitor out of a connector: programs get a uevent. What
-// the CRTC shows stays as it is until a program changes it.
+// the CRTC shows stays as it is until a program changes it. It is an error if
+// there is no monitor.
 func (c *Card) Disconnect(ctx context.Context, connector string) error {
+	for _, info := range c.ConnectorInfos() {
+		if info.Name == connector && !info.Connected && c.Plugged() {
+			return fmt.Errorf("%s has no monitor on %s", c.label, connector)
+		}
+	}
 	return c.hotplug(connector, uapi.ModeDisconnected, nil)
 }
 

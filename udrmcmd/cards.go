@@ -1,6 +1,7 @@
 package udrmcmd
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,8 +14,8 @@ import (
 
 // cardFlags describe the cards: all of them alike, or each in a file.
 type cardFlags struct {
-	Config        string   `placeholder:"FILE" help:"Read the cards from a file, or from a directory laid out as /config/vkms. Excludes the other flags of this group. For the format see \"${name} help config\"."`
-	Like          string   `placeholder:"FILE" help:"Make cards that look like those of which drm_info -j has printed FILE. Excludes the other flags of this group. See \"${name} help cards\"."`
+	Config        fileName `placeholder:"FILE" help:"Read the cards from a file, or from a directory laid out as /config/vkms. Excludes the other flags of this group. For the format see \"${name} help config\"."`
+	Like          fileName `placeholder:"FILE" help:"Make cards that look like those of which drm_info -j has printed FILE. Excludes the other flags of this group. See \"${name} help cards\"."`
 	Cards         int      `placeholder:"N" default:"1" help:"Number of cards: card0, card1 and so on; default: ${default}."`
 	Driver        string   `placeholder:"NAME" default:"${driver}" enum:"${drivers}" help:"Driver of the cards: ${driver_list}; default: ${default}."`
 	Monitor       []string `sep:"none" placeholder:"MONITOR" help:"${monitor_help}"`
@@ -37,6 +38,18 @@ const monitorHelp = "Give each card a monitor on a connector of its own. Repeat 
 
 // cardGroup is the group of these flags in the help.
 const cardGroup = "Cards:"
+
+// A fileName is the name of a file in a flag: not "", as of a variable of a
+// shell that is not set.
+type fileName string
+
+// UnmarshalText refuses an empty name.
+func (f *fileName) UnmarshalText(text []byte) error {
+	if *f = fileName(text); *f == "" {
+		return errors.New("the name of the file is empty")
+	}
+	return nil
+}
 
 // givenCardFlags returns the names of the flags of the group on the command
 // line.
@@ -64,7 +77,7 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 		}
 	}
 	if f.Like != "" {
-		list, err := config.ReadSnapshot(f.Like)
+		list, err := config.ReadSnapshot(string(f.Like))
 		return list, nil, err
 	}
 	if f.Config != "" {
@@ -72,7 +85,7 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 		for _, d := range a.Drivers {
 			names = append(names, d.Name)
 		}
-		list, err := config.ReadFile(f.Config, names...)
+		list, err := config.ReadFile(string(f.Config), names...)
 		return list, nil, err
 	}
 	if f.Cards < 0 || f.Cards > config.MaxCards {

@@ -58,9 +58,7 @@ func (r *runner) endRules() {
 	if r.server != nil {
 		triggers = append(triggers, r.server.Triggers()...)
 	}
-	for _, t := range r.storm {
-		_ = t.Close() // no failure: see aimStorm
-	}
+	r.endStorm()
 	for _, t := range triggers {
 		err := t.Close()
 		r.report.happened("--on "+t.Rule().String(), t.Times()...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,9 @@ type reportFile struct {
 	format report.Format
 }
 
+// formatWord matches what looks like a format before the name of a file.
+var formatWord = regexp.MustCompile("^[a-z]+:")
+
 // UnmarshalText parses FILE, json:FILE or junit:FILE.
 func (f *reportFile) UnmarshalText(text []byte) error {
 	*f = reportFile{name: string(text)}
@@ -27,11 +31,28 @@ func (f *reportFile) UnmarshalText(text []byte) error {
 		*f = reportFile{name, report.JUnit}
 	} else if name, ok := strings.CutPrefix(f.name, "json:"); ok {
 		f.name = name
+	} else if word := formatWord.FindString(f.name); word != "" {
+		return fmt.Errorf("%q: %s is not a format: these are json: and junit:; write ./%s for a file of that name", text, word, text)
 	} else if strings.EqualFold(filepath.Ext(f.name), ".xml") {
 		f.format = report.JUnit
 	}
 	if f.name == "" {
 		return fmt.Errorf("%q: there is no file; write --report run.json, or --report run.xml for JUnit", text)
+	}
+	return nil
+}
+
+// checkFiles returns an error if two outputs of the run have one file.
+func (cmd *runCmd) checkFiles() error {
+	flags := make(map[string]string) // by file
+	if cmd.Trace != "" {
+		flags[filepath.Clean(string(cmd.Trace))] = "--trace"
+	}
+	for _, f := range cmd.Report {
+		if other := flags[filepath.Clean(f.name)]; other != "" {
+			return fmt.Errorf("--report: %s is the file of %s, too; write another name", f.name, other)
+		}
+		flags[filepath.Clean(f.name)] = "another --report"
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ type runCmd struct {
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Files     string        `enum:"calls,mounts" default:"calls" env:"UDRM_FILES" placeholder:"HOW" help:"How programs see the files of the cards: calls answers all calls on paths; mounts mounts the files in a namespace of the programs, which makes other calls faster, takes root and is experimental. Default: ${default}."`
-	Trace     string        `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace\"."`
+	Trace     fileName      `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace\"."`
 	Report    []reportFile  `sep:"none" placeholder:"FILE" help:"Write a report of the run to FILE: JSON, or JUnit XML if its name ends in .xml or is written as junit:FILE. Repeat the flag for more files; see \"${name} help report\"."`
 	Expect    []expectation `sep:"none" placeholder:"RULE" help:"Fail the run unless it fulfils the rule, such as frames>=60, no-leaks or matches:card0:DP-1=FILE. Repeat the flag for more rules; see \"${name} help report\"."`
 	Name      string        `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
@@ -111,6 +111,9 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 	if err := cmd.checkProgram(program[0]); err != nil {
 		return err
 	}
+	if err := cmd.checkFiles(); err != nil {
+		return err
+	}
 	level := slog.LevelWarn
 	if cmd.Verbose {
 		level = slog.LevelDebug
@@ -119,7 +122,7 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 		return commandLine(append([]string{a.Name}, runWith(ctx, slices.Concat(cmd.rules(), steps))...)...)
 	}
 	r := &runner{runCmd: cmd, app: a.Name, repeat: repeat, described: len(list), log: newLogger(a.Name, level, os.Stderr)}
-	tracer, endTrace, err := startTrace(cmd.Trace)
+	tracer, endTrace, err := startTrace(string(cmd.Trace))
 	if err != nil {
 		return err
 	}
@@ -379,7 +382,7 @@ func (r *runner) moreCards(label string) string {
 		return ""
 	}
 	if r.Config != "" {
-		return "; describe it in " + r.Config
+		return "; describe it in " + string(r.Config)
 	}
 	return fmt.Sprintf("; make more cards with --cards, or plug it in with --at TIME:plug=%s", label)
 }

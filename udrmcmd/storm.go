@@ -39,7 +39,7 @@ func targets(m *machine.Machine) (list []storm.Target) {
 
 // aimStorm aims the steps of --storm at the machine, and tells how to repeat the
 // run. A step whose action fails, or whose request never comes, is no failure of
-// the run.
+// the run, but a storm without any step that is done is one.
 func (r *runner) aimStorm() error {
 	if r.Storm == nil {
 		return nil
@@ -62,6 +62,23 @@ func (r *runner) aimStorm() error {
 		r.storm = append(r.storm, trigger)
 	}
 	return nil
+}
+
+// endStorm detaches the steps of --storm. It reports a storm of which nothing has
+// happened: such a run would show nothing.
+func (r *runner) endStorm() {
+	done := false
+	for _, t := range r.storm {
+		done = t.Close() == nil || done
+	}
+	if r.storm == nil || done {
+		return
+	}
+	err := fmt.Errorf("none of its %d steps happened: the program sends too few requests; write a smaller span, such as --storm %d:span=10", len(r.storm), r.Storm.Seed)
+	r.report.happened("--storm " + r.Storm.String())
+	r.report.failed(r.Storm.String(), err)
+	r.log.Error(fmt.Sprintf("--storm %v: %v", r.Storm, err))
+	r.count()
 }
 
 // stormArguments returns the arguments of run without the storm, the rules and

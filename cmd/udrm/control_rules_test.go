@@ -97,7 +97,7 @@ func TestControlFaults(t *testing.T) {
 	t.Parallel()
 	r := finish(t, script(t, `
 udrm fault MODE_PAGE_FLIP EBUSY --times 3
-udrm fault MODE_ATOMIC:planes=3+ ENOSPC
+udrm fault MODE_ATOMIC:planes=2+ ENOSPC
 udrm fault frame#2 lost
 udrm fault event#3 short=8
 udrm fault mmap#2 ENOMEM
@@ -108,7 +108,7 @@ udrm on list
 for rule in 1 2 3 4 5 6; do udrm on remove $rule; done
 `))
 	want := []string{
-		"MODE_PAGE_FLIP:when=1..3:error=EBUSY", "MODE_ATOMIC:planes=3+:error=ENOSPC", "frame#2:lost", "event#3:short=8",
+		"MODE_PAGE_FLIP:when=1..3:error=EBUSY", "MODE_ATOMIC:planes=2+:error=ENOSPC", "frame#2:lost", "event#3:short=8",
 		"mmap#2:error=ENOMEM", "MODE_ATOMIC:flag=TEST_ONLY:retval=0",
 	}
 	for i, rule := range want {

@@ -83,6 +83,10 @@ func TestReportFailure(t *testing.T) {
 // TestExpect runs programs with rules that hold, or are wrong.
 func TestExpect(t *testing.T) {
 	t.Parallel()
+	withoutCard1 := filepath.Join(t.TempDir(), "cards.yaml")
+	if err := os.WriteFile(withoutCard1, []byte("cards:\n  a: {connectors: {c: {type: DP}}}\n  b: {enabled: 0, connectors: {c: {type: DP}}}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		args []string
 		exit int
@@ -96,6 +100,13 @@ func TestExpect(t *testing.T) {
 		{[]string{"--expect", "frames:card1>=1", "--", "echo", "started"}, 125, "there is no card1"},
 		{[]string{"--expect", "frames:card0:DP-7>=1", "--", "echo", "started"}, 125, "card0 has no connector DP-7"},
 		{[]string{"--report", "/missing/directory/report", "--", "echo", "started"}, 125, "udrm: --report:"},
+		{[]string{"--report", "xml:report", "--", "echo", "started"}, 125, "xml: is not a format"},
+		{[]string{"--report", "/dev/null", "--report", "junit:/dev//null", "--", "echo", "started"}, 125, "is the file of another --report, too"},
+		{[]string{"--trace", "/dev/null", "--report", "/dev/null", "--", "echo", "started"}, 125, "is the file of --trace, too"},
+		{[]string{"--trace=", "--", "echo", "started"}, 125, "udrm: --trace: the name of the file is empty"},
+		{[]string{"--config=", "--", "echo", "started"}, 125, "udrm: --config: the name of the file is empty"},
+		{[]string{"--storm", "7", "--", "true"}, 125, "udrm: --storm 7: none of its 12 steps happened"},
+		{[]string{"--config", withoutCard1, "--expect", "unplugs:card1=0", "--", "true"}, 125, "but card1 was never plugged in"},
 	} {
 		r := run(t, append([]string{"run"}, tc.args...)...)
 		if r.exit != tc.exit || !strings.Contains(r.stderr, tc.err) || tc.err == "" && r.stderr != "" || r.stdout != "" {

@@ -14,7 +14,8 @@ import (
 )
 
 // Check returns an error if the rule can never fire on the machine, because it
-// names a card, connector, CRTC, property or process that does not exist.
+// names a card, connector, CRTC, property or process that does not exist, or
+// more planes than there are.
 func (r *Rule) Check(m *machine.Machine) error {
 	if r.Card != "" {
 		if _, err := m.KnownCard(r.Card); err != nil {
@@ -37,22 +38,37 @@ func (r *Rule) Check(m *machine.Machine) error {
 			return err
 		}
 	}
-	if r.CRTC == 0 {
-		return nil
-	}
-	var ids []uint32
+	return errors.Join(r.checkCRTC(m), r.checkPlanes(m))
+}
+
+// displays returns the displays that the rule can be about. known is false if it
+// may be about others: a card is yet to be plugged.
+func (r *Rule) displays(m *machine.Machine) (list []*kms.ModeConfig, known bool) {
 	for _, card := range m.Cards() {
 		dev := card.Device()
 		if r.Card != "" && card.Label() != r.Card {
 			continue
 		}
 		if dev == nil {
-			return nil // unknown until the card is plugged
+			return nil, false
 		}
 		if display, ok := drm.PartOf[*kms.ModeConfig](dev); ok {
-			for _, c := range display.CRTCs() {
-				ids = append(ids, c.ID())
-			}
+			list = append(list, display)
+		}
+	}
+	return list, true
+}
+
+// checkCRTC returns an error if no card has the CRTC.
+func (r *Rule) checkCRTC(m *machine.Machine) error {
+	list, known := r.displays(m)
+	if r.CRTC == 0 || !known {
+		return nil
+	}
+	var ids []uint32
+	for _, display := range list {
+		for _, c := range display.CRTCs() {
+			ids = append(ids, c.ID())
 		}
 	}
 	if slices.Contains(ids, r.CRTC) {
@@ -60,6 +76,22 @@ func (r *Rule) Check(m *machine.Machine) error {
 	}
 	slices.Sort(ids)
 	return fmt.Errorf("there is no CRTC %d; the ids are %v", r.CRTC, slices.Compact(ids))
+}
+
+// checkPlanes returns an error if no card has as many planes as the rule needs.
+func (r *Rule) checkPlanes(m *machine.Machine) error {
+	list, known := r.displays(m)
+	if r.Planes == nil || !known {
+		return nil
+	}
+	most := 0
+	for _, display := range list {
+		most = max(most, len(display.Planes()))
+	}
+	if r.Planes.First <= uint64(most) {
+		return nil
+	}
+	return fmt.Errorf("no request uses %d planes: the card has %d", r.Planes.First, most)
 }
 
 // checkDisplay returns an error if the rule needs a display and no card has one.
@@ -111,19 +143,12 @@ func (r *Rule) checkAction(m *machine.Machine) error {
 
 // checkProperty returns an error if no object of the cards has the property.
 func (r *Rule) checkProperty(m *machine.Machine) error {
+	list, known := r.displays(m)
+	if !known {
+		return nil
+	}
 	var near []string
-	for _, card := range m.Cards() {
-		dev := card.Device()
-		if r.Card != "" && card.Label() != r.Card {
-			continue
-		}
-		if dev == nil {
-			return nil // unknown until the card is plugged
-		}
-		display, ok := drm.PartOf[*kms.ModeConfig](dev)
-		if !ok {
-			continue
-		}
+	for _, display := range list {
 		for id := range uint32(maxPropertyID) {
 			info, ok := display.PropertyInfo(id)
 			switch {

@@ -200,6 +200,7 @@ func TestAttachRefuses(t *testing.T) {
 		"frame:card=card5:unplug":              "there is no card5: card0 to card1 are described",
 		"frame:plug=card5":                     "there is no card5: card0 to card1 are described",
 		"frame:crtc=7:unplug":                  "there is no CRTC 7; the ids are [45]",
+		"MODE_ATOMIC:planes=99+:error=EIO":     "no request uses 99 planes: the card has 2",
 		"frame:disconnect=DP-1":                "card0 has no connector DP-1; it has Virtual-1",
 		"frame:screenshot=DP-1=x.png":          "card0 has no connector DP-1; it has Virtual-1",
 		"frame:badlink=X-1":                    "card0 has no connector X-1; it has Virtual-1",

@@ -308,6 +308,11 @@ func (e *Expectation) Check(r *Report) string {
 	if e.want != nil {
 		return e.checkPicture()
 	}
+	for _, c := range r.Cards {
+		if c.Label == e.card && c.neverPlugged {
+			return e.card + " was never plugged in"
+		}
+	}
 	got, detail := e.count(r)
 	if e.what == "exit" && r.Exit == nil {
 		return "the program did not run"

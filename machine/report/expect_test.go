@@ -52,6 +52,7 @@ func sample() *Report {
 		Cards: []Card{
 			{Label: "card0", Connectors: []Connector{{"DP-1", 10}, {"DP-2", 5}}},
 			{Label: "card1", Connectors: []Connector{{"DP-3", 100}}},
+			{Label: "card2", neverPlugged: true},
 		},
 		Actions: []Action{{Asked: "--at 1s:unplug=card0", Error: "not done"}},
 		Unplugs: []Unplug{{Card: "card1"}},
@@ -90,6 +91,8 @@ func TestCheck(t *testing.T) {
 		{"no-stale-objects", "stale-objects: 3: 3 × MODE_ATOMIC: framebuffer 41"},
 		{"stale-objects<=3", ""},
 		{"unplugs:card0=1", "unplugs:card0: 0"},
+		{"unplugs:card2=0", "card2 was never plugged in"},
+		{"frames:card2=0", "card2 was never plugged in"},
 		{"exit=3", ""},
 		{"exit=0", "exit: 3"},
 	} {

@@ -257,17 +257,22 @@ func (r *Recorder) Report(m *machine.Machine, ended bool) *Report {
 	r.mu.Lock()
 	shown, counts, after, failures := maps.Clone(r.frames), maps.Clone(r.requests), maps.Clone(r.after), maps.Clone(r.errors)
 	report.StaleObjects = r.staleUses()
+	devices := slices.Clone(r.devices)
 	var unplugs []unplug
 	for _, u := range r.unplugs {
 		unplugs = append(unplugs, *u)
 	}
 	r.mu.Unlock()
+	plugged := make(map[string]bool) // by label
+	for _, dev := range devices {
+		plugged[labelOf(m, dev)] = true
+	}
 	frames := make(map[string]uint64)
 	for s, n := range shown {
 		frames[labelOf(m, s.device)+":"+s.connector] += n
 	}
 	for _, c := range m.Cards() {
-		card := Card{Label: c.Label(), Driver: string(c.Description().Driver), State: string(c.State()), Connectors: []Connector{}}
+		card := Card{Label: c.Label(), Driver: string(c.Description().Driver), State: string(c.State()), Connectors: []Connector{}, neverPlugged: !plugged[c.Label()]}
 		for _, info := range c.ConnectorInfos() {
 			card.Connectors = append(card.Connectors, Connector{info.Name, frames[c.Label()+":"+info.Name]})
 		}

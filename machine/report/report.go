@@ -53,6 +53,8 @@ type Card struct {
 	Driver     string      `json:"driver"`
 	State      string      `json:"state"` // at the end
 	Connectors []Connector `json:"connectors"`
+
+	neverPlugged bool
 }
 
 // A Connector is a connector of a card.
