@@ -102,6 +102,8 @@ func (v *VirtualFiles) Announces(tid int) bool {
 func (a *announcer) lookup(v *VirtualFiles, path string, known bool) (unix.Statx_t, error) {
 	now := a.current.Load()
 	switch {
+	case now != nil && now.path != path && path == dri: // on the way to a node that goes
+		return v.host.statOf(path, &vfs.Node{Kind: vfs.Dir, Perm: 0o755}), nil
 	case now == nil || now.path != path, known && !now.gone:
 		return v.Stat(path)
 	case now.gone:
@@ -145,8 +147,11 @@ func differences(old, tree *vfs.Tree, yield func(announcement)) {
 			is, _ := tree.Lookup(at)
 			switch {
 			case inConfigfs(at): // what programs do there, the kernel has seen
-			case at == dri, is != nil && was.Kind == vfs.Dir && is.Kind == vfs.Dir:
+			case is != nil && was.Kind == vfs.Dir && is.Kind == vfs.Dir:
 				compare(at)
+			case at == dri:
+				compare(at)
+				yield(announcement{at, was, true})
 			case is == nil:
 				yield(announcement{at, was, true})
 			case was.Kind != is.Kind || was.Target != is.Target:

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -39,14 +40,16 @@ type mounted struct {
 
 	mu      sync.Mutex // held while directories are covered
 	covered map[string]bool
-	unions  []string // the covered directories that have real files, too
-	started bool     // programs are in the namespace
+	unions  []string        // the covered directories that have real files, too
+	names   map[string]bool // virtual files in a tmpfs, and whether they are directories
+	started bool            // programs are in the namespace
 }
 
 // A namespace is the mount namespace of the programs: one that this process made,
 // or the launcher.
 type namespace interface {
 	Cover(covers []mounts.Cover) (dev pollfd.ID, err error)
+	Change(changes []mounts.Change) error
 	Enter() error
 	Root() int
 	Close() error
@@ -134,12 +137,32 @@ func (h *Host) remount(old, tree *vfs.Tree) {
 		h.log.Error("host: programs do not see some virtual files", "err", err)
 	}
 	h.mounts.files.announcer.changed(old)
+	if err := h.mounts.removeNames(tree); err != nil {
+		h.log.Error("host: programs see a virtual file that is gone", "err", err)
+	}
 }
 
 func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	covers := slices.DeleteFunc(coversOf(tree), func(c mounts.Cover) bool { return m.covered[c.Path] })
+	all := coversOf(tree)
+	names := namesOf(all)
+	if m.names == nil {
+		m.names = names // they come with the tmpfs
+	}
+	var changes []mounts.Change
+	for _, path := range slices.Sorted(maps.Keys(names)) {
+		if _, known := m.names[path]; !known {
+			changes = append(changes, mounts.Change{Path: path, Dir: names[path]})
+			m.names[path] = names[path]
+		}
+	}
+	if len(changes) > 0 {
+		if err := m.namespace.Change(changes); err != nil {
+			return err
+		}
+	}
+	covers := slices.DeleteFunc(all, func(c mounts.Cover) bool { return m.covered[c.Path] })
 	if len(covers) == 0 {
 		return nil
 	}
@@ -159,6 +182,39 @@ func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 	return nil
 }
 
+// removeNames removes the names in a tmpfs that a tree lacks.
+func (m *mounted) removeNames(tree *vfs.Tree) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := namesOf(coversOf(tree))
+	var changes []mounts.Change
+	for path, dir := range m.names {
+		if _, stays := names[path]; !stays {
+			changes = append(changes, mounts.Change{Path: path, Dir: dir, Gone: true})
+			delete(m.names, path)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return m.namespace.Change(changes)
+}
+
+// namesOf returns the virtual files in directories that a tmpfs covers, and
+// whether they are directories.
+func namesOf(covers []mounts.Cover) map[string]bool {
+	names := make(map[string]bool)
+	for _, c := range covers {
+		if !c.Tmpfs {
+			continue
+		}
+		for name, dir := range c.Virtual {
+			names[path.Join(c.Path, name)] = dir
+		}
+	}
+	return names
+}
+
 // keepUnions keeps the covered directories in a tree that has no virtual file in
 // them any more: programs still see what is really there through the mount.
 func (m *mounted) keepUnions(t *vfs.Tree) {
@@ -172,8 +228,7 @@ func (m *mounted) keepUnions(t *vfs.Tree) {
 	}
 }
 
-// dri is a directory of the machine as long as there is a card. As a mount point
-// it stays, and cannot be opened without a card.
+// dri is a directory as long as there is a card. One of the machine does not show.
 const dri = "/dev/dri"
 
 // writableTops are the directories in which programs make files of their own.
@@ -207,8 +262,11 @@ func coversOf(t *vfs.Tree) (covers []mounts.Cover) {
 			}
 			c.Virtual[e.Name] = child.Kind == vfs.Dir
 		}
-		if dir == "/dev" && !isDir(dri) {
-			needed, c.Virtual["dri"] = true, true // also before the first card comes
+		if c.Tmpfs {
+			needed = true
+		}
+		if dir == "/dev" {
+			c.Hidden = []string{"dri"}
 		}
 		switch {
 		case needed && dir != "/":

@@ -41,9 +41,6 @@ func (v *VirtualFiles) Stat(path string) (unix.Statx_t, error) {
 	if n != nil && (n.Kind != vfs.Dir || n.Own()) {
 		return v.host.statOf(path, n), nil
 	}
-	if path == dri {
-		return v.host.statOf(path, &vfs.Node{Kind: vfs.Dir, Perm: 0o755}), nil
-	}
 	if !hidden && (n != nil || v.isUnion(path)) {
 		var st unix.Statx_t
 		if unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st) == nil {
@@ -70,7 +67,7 @@ func (v *VirtualFiles) Covering() bool { return v.covering.Load() }
 // virtual files in it.
 func (v *VirtualFiles) IsReal(path string) bool {
 	n, hidden := v.host.tree.Load().Lookup(path)
-	return !hidden && (n == nil || n.Kind == vfs.Dir && !n.Own() && path != dri)
+	return !hidden && (n == nil || n.Kind == vfs.Dir && !n.Own())
 }
 
 // A VirtualEntry is a name in a directory, with the type bits of its mode.
@@ -87,6 +84,9 @@ var kindModes = map[vfs.Kind]uint32{
 // OpenDir checks that a thread may list a directory. The directory stays charged to
 // the account of the program until it is closed.
 func (v *VirtualFiles) OpenDir(tid int, path string) (closed func(), err error) {
+	if n, _ := v.host.tree.Load().Lookup(path); n == nil && path == dri {
+		return nil, unix.ENOENT // its name goes a moment later
+	}
 	if err := v.Access(tid, path, unix.R_OK); err != nil {
 		return nil, err
 	}

@@ -62,7 +62,8 @@ func TestMounts(t *testing.T) {
 		{"a client", "modetest -M vkms -c | grep -c Virtual-1", "1"},
 		{"udev", "udevadm info -q name /dev/dri/card0", "dri/card0"},
 		{"a card that comes and goes", udrm + " plug card1 && exec 5</dev/dri/card1 && " + udrm + " unplug card1 && ls /dev/dri && ls /sys/class/drm | grep -c card1", "card0\n0"},
-		{"the last card that goes", udrm + " unplug card0 && ls -A /dev/dri; " + udrm + " plug card0 && ls /dev/dri", "card0"},
+		{"the last card that goes", udrm + " unplug card0; ls -d /dev/dri /dev/fb0 2>&1 | grep -c No.such; ls /dev | grep -c dri; " + udrm + " plug card0 && ls /dev/dri /dev/fb0", "2\n0\n/dev/fb0\n\n/dev/dri:\ncard0"},
+		{"a card in place of the last one", udrm + " unplug card0 && " + udrm + " plug card1 && exec 5</dev/dri/card0 && ls /dev/dri && " + udrm + " unplug card1 && ls /dev/dri || echo none", "card0\nnone"},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
 			r := run(t, "run", "--files=mounts", "--", "sh", "-c", tc.script)

@@ -158,6 +158,12 @@ func (l *Launcher) Cover(covers []mounts.Cover) (dev pollfd.ID, err error) {
 	return r.Dev, err
 }
 
+// Change makes and removes names in the namespace: see [mounts.Namespace.Change].
+func (l *Launcher) Change(changes []mounts.Change) error {
+	_, err := l.ask(request{Changes: changes}, new(reply))
+	return err
+}
+
 func (l *Launcher) ask(r request, answer *reply) (fds []int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -26,9 +26,10 @@ type request struct {
 	Attr      syscall.SysProcAttr
 	Filter    seccomp.Filter
 
-	Namespace bool           // make the mount namespace, and start nothing
-	Covers    []mounts.Cover // mount over directories in it, and start nothing
-	Inside    bool           // start the program in it
+	Namespace bool            // make the mount namespace, and start nothing
+	Covers    []mounts.Cover  // mount over directories in it, and start nothing
+	Changes   []mounts.Change // make and remove names in it, and start nothing
+	Inside    bool            // start the program in it
 }
 
 // A reply is the launcher's. There are two for each program: one with the

@@ -7,6 +7,13 @@ type namespace struct{ *mounts.Namespace }
 
 // serve answers a request that is about the namespace.
 func (n *namespace) serve(socket int, r *request) (err error) {
+	if len(r.Changes) > 0 {
+		answer := reply{}
+		if err := n.Change(r.Changes); err != nil {
+			answer = newReply(err)
+		}
+		return send(socket, answer)
+	}
 	if !r.Namespace {
 		answer := reply{}
 		if answer.Dev, err = n.Cover(r.Covers); err != nil {

@@ -37,7 +37,7 @@ func Run() error {
 		if err != nil {
 			return fmt.Errorf("launcher: %w", err)
 		}
-		if r.Namespace || len(r.Covers) > 0 {
+		if r.Namespace || len(r.Covers)+len(r.Changes) > 0 {
 			if err := namespace.serve(socket, &r); err != nil {
 				return fmt.Errorf("launcher: %w", err)
 			}

@@ -28,6 +28,9 @@ type Cover struct {
 	// Virtual are the names that the FUSE file system has, and whether they are
 	// directories. They hide real ones.
 	Virtual map[string]bool
+
+	// Hidden are names of real files that are not shown.
+	Hidden []string
 }
 
 // Cover mounts over directories, parents first. It returns the identity of /dev in
@@ -106,7 +109,7 @@ func (n *Namespace) cover(c *Cover) error {
 		name := e.Name()
 		_, virtual := c.Virtual[name]
 		switch {
-		case virtual, files != nil && files.copied(name):
+		case virtual, slices.Contains(c.Hidden, name), files != nil && files.copied(name):
 			continue
 		case e.Type()&os.ModeSymlink != 0:
 			continue // the server has it; a tmpfs lacks it if it was removed meanwhile
@@ -237,14 +240,16 @@ func terminal() uint64 {
 }
 
 // placeholder makes a file on which another one can be mounted.
-func (t *tmpfs) placeholder(name string, dir bool) (err error) {
-	if dir {
-		err = unix.Mkdirat(t.mount, name, 0o755)
-	} else {
-		err = unix.Mknodat(t.mount, name, unix.S_IFREG|0o644, 0)
-	}
-	if err != nil {
-		return &os.PathError{Op: "making a file in a tmpfs", Path: path.Join(t.over, name), Err: err}
+func (t *tmpfs) placeholder(name string, dir bool) error {
+	if err := placeholder(t.mount, name, dir); err != nil {
+		return &os.PathError{Op: "making a placeholder", Path: path.Join(t.over, name), Err: err}
 	}
 	return nil
+}
+
+func placeholder(at int, name string, dir bool) error {
+	if dir {
+		return unix.Mkdirat(at, name, 0o755)
+	}
+	return unix.Mknodat(at, name, unix.S_IFREG|0o644, 0)
 }
