@@ -294,18 +294,28 @@ class Run(Machine):
             self.process.kill()
             return self.process.wait()
 
+    def finish(self):
+        """End the program as end does. Raises RuntimeError if udrm run has
+        failed: if an action or a rule failed or was missed, or an expectation."""
+        if self.end() == 125:
+            raise RuntimeError("udrm run has failed with status 125; its output says why")
+
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.end()
+    def __exit__(self, exception, *_):
+        if exception:
+            self.end()
+        else:
+            self.finish()
 
 
 def run(*program, args=(), **popen):
     """Start a program on virtual cards, and return its machine, a Run.
 
     args are flags of udrm run; the rest is passed to subprocess.Popen. As a
-    context manager, the machine ends the program.
+    context manager, the machine ends the program, and raises RuntimeError if
+    udrm run has failed.
     """
     return Run(subprocess.Popen(["udrm", "run", *args, "--", *program], **popen))
 
@@ -317,7 +327,7 @@ except ImportError:
 else:
     @pytest.fixture
     def udrm_run():
-        """Start programs as run does, and end them after the test."""
+        """Start programs as run does, and finish them after the test."""
         machines = []
 
         def start(*program, args=(), **popen):
@@ -325,5 +335,9 @@ else:
             return machines[-1]
 
         yield start
-        for m in machines:
-            m.end()
+        try:
+            for m in machines:
+                m.finish()
+        finally:
+            for m in machines:
+                m.end()

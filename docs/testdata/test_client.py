@@ -71,6 +71,16 @@ def test_events(udrm_run, tmp_path):
     assert '"frame"' in (tmp_path / "trace.jsonl").read_text()
 
 
+def test_missed_rule():
+    with pytest.raises(RuntimeError, match="failed with status 125"):
+        with udrm.run("cat", args=["--on", "ADDFB2:unplug"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as m:
+            m.process.stdin.close()
+    with pytest.raises(ZeroDivisionError):  # an error of the test is more than that
+        with udrm.run("cat", args=["--on", "ADDFB2:unplug"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as m:
+            m.process.stdin.close()
+            1 / 0
+
+
 def test_that_each_method_is_tested():
     tree = ast.parse(pathlib.Path(__file__).read_text())
     used = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
