@@ -22,7 +22,7 @@ type cardFlags struct {
 	CRTCs         int      `name:"crtcs" placeholder:"N" help:"Number of CRTCs of each card; default: one per monitor. Without --monitor, each card gets one connector for each CRTC."`
 	Format        []string `placeholder:"CODE" help:"Add pixel formats to those of the kernel's vkms, by their codes in drm_fourcc.h: XR30,NV12."`
 	VKMS          string   `name:"vkms" placeholder:"VERSION" default:"7.2" enum:"7.2,6.12" help:"Linux version whose vkms the cards are: 7.2 or 6.12; default: ${default}."`
-	Console       bool     `default:"true" negatable:"" help:"Light the cards while no program is master, as the kernel's console does (default, but not for --vkms 6.12)."`
+	Console       bool     `default:"true" negatable:"" help:"Light the cards while no program is master, as the kernel's console does (default)."`
 	Cursor        bool     `default:"true" negatable:"" help:"Give each CRTC a cursor plane (default)."`
 	Overlay       bool     `help:"Give each card eight overlay planes."`
 	PlanePipeline bool     `help:"Give each plane a colour pipeline; not with --vkms 6.12."`
@@ -98,9 +98,7 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 	card := config.DefaultCard()
 	card.Name, card.Driver = f.Driver, config.Driver(f.Driver)
 	card.VKMS = vkms.ConfigOf(drm.Kernel(f.VKMS))
-	if slices.Contains(given, "console") {
-		card.VKMS.Console = f.Console
-	}
+	card.VKMS.Console = f.Console
 	if err := f.display(&card.VKMS); err != nil {
 		return nil, nil, err
 	}

@@ -114,7 +114,7 @@ func (o *Options) cards() ([]config.Card, error) {
 	if err := card.VKMS.Check(); err != nil {
 		return nil, err
 	}
-	card.VKMS.Console = card.VKMS.Console && !o.NoConsole
+	card.VKMS.Console = !o.NoConsole
 	if len(o.Drivers) > 0 {
 		card.Driver = o.Drivers[0].Name
 	}

@@ -21,7 +21,7 @@ func TestFbdev(t *testing.T) {
 				$lit /dev/dri/card0 $udrm screenshot card0 hidden.png
 				$udrm screenshot card0 back.png
 				$fbdev 1024 768 $udrm unplug card0`)
-			cmd := command(t, "run", "--vkms", version, "--console", "--", "sh", "-c", script)
+			cmd := command(t, "run", "--vkms", version, "--", "sh", "-c", script)
 			cmd.Dir = dir
 			if output, err := cmd.CombinedOutput(); err != nil || len(output) > 0 {
 				t.Fatalf("%v: %s", err, output)

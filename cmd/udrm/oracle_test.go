@@ -13,15 +13,12 @@ import (
 
 // oracleTests are the recordings in testdata/oracle: what programs printed on
 // Linux 6.12 with the kernel's vkms, while the console had a framebuffer on the
-// card. Here the program lit plays the part of the console. Programs that must be
-// the master run without lit, because the console gives way to them and lit does
-// not.
+// card, as it has here.
 //
 // A test without normalise compares every byte, including the object ids.
 var oracleTests = []struct {
 	file      string
 	command   string // as the recording's first line says, unless it does not
-	dark      bool   // without lit
 	normalise func(string) string
 }{
 	{file: "modetest-noargs"},
@@ -32,9 +29,9 @@ var oracleTests = []struct {
 	{file: "modetest-e"},
 	{file: "modetest-f"},
 	{file: "modetest-a"},
-	{file: "modetest-s", dark: true},
-	{file: "modetest-P", dark: true},
-	{file: "modetest-C", dark: true},
+	{file: "modetest-s"},
+	{file: "modetest-P"},
+	{file: "modetest-C"},
 	{file: "proptest"},
 	{file: "drmdevice"},
 	{file: "drm_info"},
@@ -60,11 +57,7 @@ func TestOracle(t *testing.T) {
 			if !hasHeader {
 				command = tc.command
 			}
-			args := []string{"run", "--vkms", "6.12", "--"}
-			if !tc.dark {
-				args = append(args, lit, "/dev/dri/card0")
-			}
-			r := run(t, append(args, "sh", "-c", "exec 2>&1; "+command)...)
+			r := run(t, "run", "--vkms", "6.12", "--", "sh", "-c", "exec 2>&1; "+command)
 			got := r.stdout
 			if hasHeader {
 				got = header + "\n" + got
@@ -72,7 +65,7 @@ func TestOracle(t *testing.T) {
 			if strings.HasSuffix(recorded, "]\n") {
 				got += fmt.Sprintf("[exit %d]\n", r.exit)
 			}
-			got += r.stderr // of udrm and lit: there should be nothing
+			got += r.stderr // of udrm: there should be nothing
 			if tc.normalise != nil {
 				recorded, got = tc.normalise(recorded), tc.normalise(got)
 			}
@@ -169,11 +162,11 @@ func replace(text, pattern, by string) string {
 // anyKernel removes the release of the kernel, which drm_info prints.
 func anyKernel(said string) string { return replace(said, `"(release|version)": ".*"`, `"$1": ""`) }
 
-// sysfsTree sorts the names and removes those that differ. The console has a
-// directory of its own, and Linux 6.12 has a node controlD64 without use. The
-// kernel's vkms is a device without a driver, so it cannot be unbound or removed.
+// sysfsTree sorts the names and removes those that differ. Linux 6.12 has a node
+// controlD64 without use. The kernel's vkms is a device without a driver, so it
+// cannot be unbound or removed.
 func sysfsTree(names string) string {
-	names = replace(names, `.*/vkms/(graphics|graphics/.*|drm/controlD64|driver|remove)\n`, "")
+	names = replace(names, `.*/vkms/(drm/controlD64|driver|remove)\n`, "")
 	return sortedLines(names)
 }
 

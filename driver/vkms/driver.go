@@ -60,7 +60,7 @@ func DefaultConfig() Config { return ConfigOf(DefaultKernel) }
 // ConfigOf returns the display of vkms on a version of Linux with its default
 // parameters. The one of 7.2 is on the faux bus, has 33 formats, colour
 // properties and a background colour, and is lit by the console. The one of
-// 6.12 is on the platform bus, has 5 formats, and is dark.
+// 6.12 is on the platform bus, has 5 formats, and is dark unless Console is set.
 func ConfigOf(kernel drm.Kernel) Config {
 	return Config{Kernel: kernel, Cursor: true, Writeback: true, Console: kernel == drm.Linux72}
 }

@@ -156,10 +156,7 @@ func (r *reader) card(e entry) (Card, int) {
 	maps.Copy(attributes, t.hardwareFields())
 	r.mapping(e.value, e.path, attributes)
 	t.check(card.Driver)
-	config.Console = vkms.ConfigOf(config.Kernel).Console
-	if console != nil {
-		config.Console = *console
-	}
+	config.Console = console == nil || *console
 	if err := config.Check(); err != nil {
 		r.fail(pipelines, e.path+"/plane_pipeline", "%v", err)
 	}

@@ -51,7 +51,7 @@
 //	vkms        the version of Linux whose vkms the card is: 7.2 (the
 //	            default) or 6.12; see docs/cards.md
 //	console     0 to leave the card dark while no program is master; default:
-//	            1 for 7.2, 0 for 6.12 and for cards that look like others
+//	            1, but 0 for cards that look like others
 //	syncobj     1 for sync objects and timelines
 //	render      1 for a render node
 //	formats     pixel formats in addition to the kernel's, by their codes in
