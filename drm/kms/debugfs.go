@@ -38,7 +38,7 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 		{Path: c.Name() + "/force", Show: c.showForce, Store: c.storeForce},
 		{Path: c.Name() + "/output_bpc", Show: func() string { return "Maximum: 0\n" }},
 	}
-	if c.display.config.Kernel == drm.Linux72 {
+	if c.display.config.Kernel == drm.Linux72 || c.vrrCapable != nil {
 		files = append(files, drm.DebugfsFile{Path: c.Name() + "/vrr_range", Show: c.showVRRRange})
 	}
 	return files
