@@ -94,6 +94,7 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 	case p.Node != nil:
 		c.openNode(p, flags, mode)
 	case p.native && isFDInfo(p.Path) && c.openFDInfo(p.Path, flags):
+	case p.native && isNetlinkTable(p.Path) && c.openNetlinkTable(p.Path, flags):
 	case p.native:
 		c.proceed()
 	case resolve != 0:

@@ -189,7 +189,7 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 	}
 	p = place{Place: at, base: base}
 	p.native = !private && !at.Virtual && !at.Magic && c.real(at)
-	if p.native && at.Node == nil && !isMagic(at.Path) && !isFDInfo(at.Path) {
+	if p.native && at.Node == nil && !isMagic(at.Path) && !isFDInfo(at.Path) && !isNetlinkTable(at.Path) {
 		return place{}, errNative
 	}
 	return p, nil
@@ -327,7 +327,8 @@ func relevant(tree *vfs.Tree, raw []byte) bool {
 		return true
 	case bytes.HasPrefix(p, []byte("/run/systemd")):
 	case bytes.HasPrefix(p, []byte("/proc/")):
-		return bytes.Contains(p, []byte("/fd/")) || bytes.Contains(p, []byte("/fdinfo/")) || bytes.Contains(p, []byte("/cwd")) || bytes.Contains(p, []byte("/root"))
+		return bytes.Contains(p, []byte("/fd/")) || bytes.Contains(p, []byte("/fdinfo/")) || bytes.Contains(p, []byte("/cwd")) || bytes.Contains(p, []byte("/root")) ||
+			bytes.HasSuffix(p, []byte("/net/netlink"))
 	default:
 		return false
 	}

@@ -74,6 +74,29 @@ func TestMounts(t *testing.T) {
 	}
 }
 
+// TestNetlinkTable checks that /proc lists a socket for uevents, if it is a netlink
+// socket.
+func TestNetlinkTable(t *testing.T) {
+	const script = `
+import os, socket
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 15)
+s.bind((0, 1))
+inode = str(os.fstat(s.fileno()).st_ino)
+try:
+    want = [["15", str(s.getsockname()[0]), "00000001"]]
+except OSError:
+    want = [] # a substitute
+for path in "/proc/net/netlink", "/proc/self/net/netlink", "/proc/%d/net/netlink" % os.getpid():
+    with open(path) as table:
+        got = [line.split()[1:4] for line in table if line.split()[-1] == inode]
+    print("right" if got == want else (path, got, want))
+`
+	r := run(t, "run", "--files=calls", "--", "python3", "-c", script)
+	if want := "right\nright\nright\n"; r.stdout != want {
+		t.Errorf("got %q, want %q\n%s", r.stdout, want, r.stderr)
+	}
+}
+
 // TestMountsOfModules unloads a driver and loads it again. The modules of the
 // machine stay.
 func TestMountsOfModules(t *testing.T) {

@@ -36,6 +36,10 @@ type transport interface {
 	// socket receives all events in the same order.
 	Send(e *Event) error
 
+	// Table returns the lines of /proc/net/netlink for the sockets that are bound,
+	// if they are netlink sockets.
+	Table() string
+
 	// Close ends the transport. No method may be running.
 	Close()
 }

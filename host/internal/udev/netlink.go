@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +26,7 @@ import (
 // makes them.
 type netlink struct {
 	open    chan openRequest
+	tables  chan chan<- string // asks for the table of sockets
 	ended   chan struct{}
 	control int // sends events, and hears the kernel's
 
@@ -42,7 +45,7 @@ type opened struct {
 
 // newNetlink makes the namespace. EPERM when this process may not.
 func newNetlink() (*netlink, error) {
-	n := &netlink{open: make(chan openRequest), ended: make(chan struct{})}
+	n := &netlink{open: make(chan openRequest), tables: make(chan chan<- string), ended: make(chan struct{})}
 	started := make(chan error)
 	thread.Go(func() { n.live(started) })
 	if err := <-started; err != nil {
@@ -65,10 +68,38 @@ func (n *netlink) live(started chan<- error) {
 		return
 	}
 	defer close(n.ended)
-	for r := range n.open {
-		fd, err := unix.Socket(unix.AF_NETLINK, r.typeAndFlags|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
-		r.opened <- opened{fd, err}
+	for {
+		select {
+		case r, ok := <-n.open:
+			if !ok {
+				return
+			}
+			fd, err := unix.Socket(unix.AF_NETLINK, r.typeAndFlags|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
+			r.opened <- opened{fd, err}
+		case table := <-n.tables:
+			text, _ := os.ReadFile("/proc/thread-self/net/netlink")
+			table <- string(text)
+		}
 	}
+}
+
+func (n *netlink) Table() string {
+	var own unix.Stat_t
+	_ = unix.Fstat(n.control, &own)
+	table := make(chan string)
+	n.tables <- table
+	var lines strings.Builder
+	for line := range strings.Lines(<-table) {
+		// sk, protocol, port, groups, and the inode at the end. The kernel's own
+		// socket has port 0.
+		fields := strings.Fields(line)
+		if len(fields) < 10 || fields[1] != strconv.Itoa(unix.NETLINK_KOBJECT_UEVENT) || fields[2] == "0" ||
+			fields[len(fields)-1] == strconv.FormatUint(own.Ino, 10) {
+			continue
+		}
+		lines.WriteString(line)
+	}
+	return lines.String()
 }
 
 // openControl opens the socket that sends and hears events, and checks that

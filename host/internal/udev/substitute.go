@@ -123,6 +123,8 @@ func (s *substitute) follow(inode uint64, m *monitor) {
 	_ = m.end.Close()
 }
 
+func (s *substitute) Table() string { return "" }
+
 func (s *substitute) Bind(inode uint64, groups uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
