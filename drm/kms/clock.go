@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/udrm/udrm/internal/timer"
 )
 
 // A Clock tells the time for displays.
@@ -24,18 +24,9 @@ type Clock interface {
 // realClock is CLOCK_MONOTONIC.
 type realClock struct{}
 
-func (realClock) Now() time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(fmt.Sprintf("kms: CLOCK_MONOTONIC: %v", err))
-	}
-	return time.Duration(ts.Nano())
-}
+func (realClock) Now() time.Duration { return timer.Now() }
 
-func (c realClock) At(t time.Duration, f func()) (stop func()) {
-	timer := time.AfterFunc(t-c.Now(), f)
-	return func() { timer.Stop() }
-}
+func (realClock) At(t time.Duration, f func()) (stop func()) { return timer.At(t, f) }
 
 // A ManualClock stands still until a test advances it or lets it run, so that
 // vblanks come when the test wants them. The zero value stands at 0. All methods
