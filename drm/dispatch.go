@@ -84,14 +84,25 @@ func (d *Device) lookupIoctl(cmd uint32) (*Ioctl, error) {
 	if uapi.IOCType(cmd) != uapi.IoctlBase {
 		return nil, fmt.Errorf("drm: ioctl %#x is not a DRM ioctl: %w", cmd, unix.ENOTTY)
 	}
-	ioctl := d.ioctls[uapi.IOCNr(cmd)]
-	if ioctl == nil {
-		ioctl = absentIoctls[uapi.IOCNr(cmd)]
-	}
+	ioctl := d.findIoctl(cmd)
 	if ioctl == nil {
 		return nil, fmt.Errorf("drm: ioctl %#x: %s has no request of number %#x: %w", cmd, d.driver.Info.Name, uapi.IOCNr(cmd), unix.EINVAL)
 	}
 	return ioctl, nil
+}
+
+// findIoctl returns the request that a DRM ioctl names, or nil.
+func (d *Device) findIoctl(cmd uint32) *Ioctl {
+	if ioctl := d.ioctls[uapi.IOCNr(cmd)]; ioctl != nil {
+		return ioctl
+	}
+	return absentIoctls[uapi.IOCNr(cmd)]
+}
+
+// Handles reports whether a request of this number gets to a handler. Others fail
+// outside of guards, for each client.
+func (d *Device) Handles(cmd uint32) bool {
+	return uapi.IOCType(cmd) == uapi.IoctlBase && d.findIoctl(cmd) != nil
 }
 
 // guardedIoctl checks the permission and runs the handler, inside a guard.

@@ -3,6 +3,7 @@ package udrmcmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -101,7 +102,7 @@ func (r *runner) startReport(program []string) error {
 	r.report = &runReport{recorder: recorder, program: program, stop: func() { stopWatch(); detach() }}
 	first := recorder.Report(r.machine, false)
 	first.Program = program
-	if err := r.writeReport(first); err != nil {
+	if err := writeReports(r.Report, first); err != nil {
 		r.report.stop()
 		return err
 	}
@@ -125,11 +126,16 @@ func (r *runner) expectsExit() bool {
 	return false
 }
 
-func (r *runner) writeReport(content *report.Report) error {
+// writeReports writes a report to files.
+func writeReports(files []reportFile, content *report.Report) error {
 	var errs []error
-	for _, f := range r.Report {
-		if err := content.Write(f.name, f.format); err != nil {
-			errs = append(errs, fmt.Errorf("--report: %w", err))
+	for _, f := range files {
+		err := content.Write(f.name, f.format)
+		if path := (*fs.PathError)(nil); errors.As(err, &path) {
+			err = path.Err // the path may be that of a temporary file
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--report: %s: %w", f.name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -195,20 +201,13 @@ func (r *runner) endReport(status int, err error) error {
 		}
 	}
 	r.reported = true
-	return r.writeReport(content)
+	return writeReports(r.Report, content)
 }
 
 // writeFailure writes the reports of a run that failed before its program
 // started.
 func writeFailure(files []reportFile, program []string, err error) error {
-	content := report.Failure(program, err)
-	var errs []error
-	for _, f := range files {
-		if err := content.Write(f.name, f.format); err != nil {
-			errs = append(errs, fmt.Errorf("--report: %w", err))
-		}
-	}
-	return errors.Join(errs...)
+	return writeReports(files, report.Failure(program, err))
 }
 
 // reportParseError writes the reports of a run whose command line is wrong. args

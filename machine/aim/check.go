@@ -14,8 +14,8 @@ import (
 )
 
 // Check returns an error if the rule can never fire on the machine, because it
-// names a card, connector, CRTC, property or process that does not exist, or
-// more planes than there are.
+// names a card, connector, CRTC, property or process that does not exist, more
+// planes than there are, or the inside of requests that no card handles.
 func (r *Rule) Check(m *machine.Machine) error {
 	if r.Card != "" {
 		if _, err := m.KnownCard(r.Card); err != nil {
@@ -38,7 +38,7 @@ func (r *Rule) Check(m *machine.Machine) error {
 			return err
 		}
 	}
-	return errors.Join(r.checkCRTC(m), r.checkPlanes(m))
+	return errors.Join(r.checkCRTC(m), r.checkPlanes(m), r.checkRequests(m))
 }
 
 // displays returns the displays that the rule can be about. known is false if it
@@ -76,6 +76,34 @@ func (r *Rule) checkCRTC(m *machine.Machine) error {
 	}
 	slices.Sort(ids)
 	return fmt.Errorf("there is no CRTC %d; the ids are %v", r.CRTC, slices.Compact(ids))
+}
+
+// checkRequests returns an error if the rule is about the inside of requests that
+// no card has: they fail before their guard.
+func (r *Rule) checkRequests(m *machine.Machine) error {
+	if r.Event.kind != kindIoctl || r.Event.requests == nil || r.Point == Before || r.Point == After {
+		return nil
+	}
+	known := false
+	for _, card := range m.Cards() {
+		dev := card.Device()
+		if r.Card != "" && card.Label() != r.Card {
+			continue
+		}
+		if dev == nil {
+			return nil // unknown until the card is plugged
+		}
+		known = true
+		for cmd := range r.Event.requests {
+			if dev.Handles(cmd) {
+				return nil
+			}
+		}
+	}
+	if !known {
+		return nil // a card can be plugged later
+	}
+	return fmt.Errorf("no card has the request %s, which fails before its guard; write %s:before or %s:after", r.Event.name, r.Event.name, r.Event.name)
 }
 
 // checkPlanes returns an error if no card has as many planes as the rule needs.

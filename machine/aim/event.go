@@ -65,6 +65,8 @@ const typeAndNumber = 0xffff
 func requestNamed(name string) (uint32, error) {
 	r, near := uapi.FindRequest(name)
 	switch {
+	case r != nil && uapi.IOCType(r.Cmd) != uapi.IoctlBase:
+		return 0, fmt.Errorf("%s is a request on a dma-buf or a sync file, which the kernel answers, so that none can be seen", r.Name)
 	case r != nil:
 		return r.Cmd, nil
 	case name == "read":
