@@ -23,6 +23,8 @@ type accounts struct {
 const (
 	maxObjects = 1 << 22
 	maxServed  = 256 // calls
+	// maxOwnServed is what one process may have of its group's calls.
+	maxOwnServed = maxServed / 4
 	// maxConfigItems is small because each change looks at all of them.
 	maxConfigItems = 4096
 	// maxSlowCopies bounds the threads that wait for memory of programs.

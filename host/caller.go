@@ -3,8 +3,6 @@ package host
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/files"
@@ -15,9 +13,7 @@ import (
 // shortly: see files.Attributes and files.Table.
 
 // Within implements files.Caller.
-func (c *call) Within(pid int) bool {
-	return unix.Tgkill(pid, int(c.tid()), 0) != unix.ESRCH // EPERM says that it is
-}
+func (c *call) Within(pid int) bool { return isThreadOf(c.tid(), pid) }
 
 // PID implements files.Caller.
 func (c *call) PID() int { return c.client().PID }

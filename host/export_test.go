@@ -13,7 +13,7 @@ func SetMaxWorkers(limit int, hosts ...*Host) {
 func (h *Host) Watched() int {
 	h.watcher.mu.Lock()
 	defer h.watcher.mu.Unlock()
-	return h.watcher.requests.Len()
+	return h.watcher.count
 }
 
 // Served returns the number of calls that are served, and of those that wait for
@@ -23,7 +23,9 @@ func (h *Host) Served() (serving, postponed int) {
 	defer h.turns.mu.Unlock()
 	for _, g := range h.turns.groups {
 		serving += len(g.serving)
-		postponed += len(g.queue)
+		for _, queue := range g.queue.all {
+			postponed += len(*queue)
+		}
 	}
 	return serving, postponed
 }

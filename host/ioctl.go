@@ -1,7 +1,6 @@
 package host
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -72,8 +71,8 @@ type request struct {
 	done    chan struct{} // nil until the context is used
 	err     error         // why it ended
 	after   []func()
-	watched *list.Element // of Host.watcher
-	stays   bool          // a wait must not park the worker
+	watched *watched // by Host.watcher
+	stays   bool     // a wait must not park the worker
 }
 
 // CopyFromUser, StatFD and DupFD check at the end that the thread still waits.

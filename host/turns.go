@@ -15,9 +15,11 @@ import (
 )
 
 // Turns decide which calls are served at once. Calls of one process group beyond
-// its share are postponed, in order, until another one of the group is answered.
-// So a group takes neither all workers nor all processors of the Go scheduler,
-// and calls of other groups are served at once.
+// its share are postponed until another one of the group is answered. So a group
+// takes neither all workers nor all processors of the Go scheduler, and calls of
+// other groups are served at once. The processes of a group take turns, and one
+// process has maxOwnServed of them: one with thousands of threads delays the others
+// by one call each time.
 //
 // A call that blocks does not count against the share, because the call that
 // would end the wait may be one of the same group, for example that of a FUSE
@@ -38,14 +40,16 @@ type turns struct {
 type group struct {
 	account *drm.Account
 	serving map[*worker]*turn
-	blocked int // of serving
-	queue   []postponed
+	blocked int                        // of serving
+	queue   rotation[int, []postponed] // by process
 }
 
 // A turn is a call that is served.
 type turn struct {
 	group   *group // nil when the call is answered
-	asleep  bool   // when watch looked last
+	tid     thread.ID
+	pid     int  // of the process; 0: not looked up yet
+	asleep  bool // when watch looked last
 	blocked bool
 }
 
@@ -64,15 +68,14 @@ func newTurns(h *Host) *turns {
 // begin reports whether the worker is to serve the call now. Otherwise the call
 // is postponed.
 func (t *turns) begin(w *worker, account *drm.Account, n *seccomp.Notification) bool {
-	s := w.server
+	if t.tryBegin(w, account, n) {
+		return true
+	}
+	s, pid := w.server, processOf(thread.ID(n.PID))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	g := t.groups[account]
-	if g == nil {
-		g = &group{account: account, serving: make(map[*worker]*turn)}
-		t.groups[account] = g
-	}
-	if len(g.queue) == 0 && t.admitLocked(g, w) {
+	g := t.groupLocked(account)
+	if g.queue.len() == 0 && t.admitLocked(g, w, n, pid) {
 		return true
 	}
 	if s.stopping.Load() {
@@ -80,9 +83,11 @@ func (t *turns) begin(w *worker, account *drm.Account, n *seccomp.Notification) 
 	}
 	s.wg.Add(1) // keeps the listener open
 	t.count.Add(1)
-	if g.queue = append(g.queue, postponed{s, *n}); len(g.queue) == 1 {
+	if g.queue.len() == 0 {
 		t.waiting = append(t.waiting, g)
 	}
+	queue := g.queue.at(pid)
+	*queue = append(*queue, postponed{s, *n})
 	if !t.watching {
 		t.watching = true
 		go t.watch()
@@ -90,13 +95,64 @@ func (t *turns) begin(w *worker, account *drm.Account, n *seccomp.Notification) 
 	return false
 }
 
-func (t *turns) admitLocked(g *group, w *worker) bool {
-	if len(g.serving)-g.blocked >= t.share || g.account.Charge(drm.Threads, 1, unix.EAGAIN) != nil {
+// tryBegin begins a turn if the group has no postponed calls and is far below its
+// share.
+func (t *turns) tryBegin(w *worker, account *drm.Account, n *seccomp.Notification) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := t.groupLocked(account)
+	return g.queue.len() == 0 && len(g.serving) < maxOwnServed && t.admitLocked(g, w, n, 0)
+}
+
+func (t *turns) groupLocked(account *drm.Account) *group {
+	g := t.groups[account]
+	if g == nil {
+		g = &group{account: account, serving: make(map[*worker]*turn)}
+		t.groups[account] = g
+	}
+	return g
+}
+
+// admitLocked begins a turn for a call of a process, if that may have one.
+func (t *turns) admitLocked(g *group, w *worker, n *seccomp.Notification, pid int) bool {
+	if !t.mayServe(g, pid) || g.account.Charge(drm.Threads, 1, unix.EAGAIN) != nil {
 		return false
 	}
-	w.turn = &turn{group: g}
+	w.turn = &turn{group: g, tid: thread.ID(n.PID), pid: pid}
 	g.serving[w] = w.turn
 	return true
+}
+
+// mayServe reports whether a further call of a process may be served, if the quota
+// allows it.
+func (t *turns) mayServe(g *group, pid int) bool {
+	if len(g.serving)-g.blocked >= t.share {
+		return false
+	}
+	if len(g.serving) < maxOwnServed {
+		return true
+	}
+	own := 0
+	for _, turn := range g.serving {
+		if turn.pid == 0 {
+			turn.pid = processOf(turn.tid)
+		}
+		if turn.pid == pid {
+			own++
+		}
+	}
+	return own < maxOwnServed
+}
+
+// nextOf returns the process of a group whose postponed call is to be served next,
+// if the quota allows it.
+func (t *turns) nextOf(g *group) (pid int, queue *[]postponed) {
+	for pid, queue := range g.queue.all {
+		if t.mayServe(g, pid) {
+			return pid, queue
+		}
+	}
+	return 0, nil
 }
 
 // end ends the turn of a worker.
@@ -110,7 +166,7 @@ func (t *turns) end(w *worker) {
 	}
 	w.turn.group, w.turn = nil, nil
 	g.account.Refund(drm.Threads, 1)
-	if len(g.serving) == 0 && len(g.queue) == 0 {
+	if len(g.serving) == 0 && g.queue.len() == 0 {
 		delete(t.groups, g.account)
 	}
 }
@@ -131,13 +187,17 @@ func (t *turns) nextOwn(w *worker) (p postponed, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, g := range t.waiting {
-		if g.queue[0].server != w.server || !t.admitLocked(g, w) {
+		pid, queue := t.nextOf(g)
+		if queue == nil || (*queue)[0].server != w.server || !t.admitLocked(g, w, &(*queue)[0].n, pid) {
 			continue
 		}
-		p, g.queue = g.queue[0], g.queue[1:]
+		p, *queue = (*queue)[0], (*queue)[1:]
+		if g.queue.rotate(pid); len(*queue) == 0 {
+			g.queue.remove(pid)
+		}
 		t.count.Add(-1)
 		t.waiting = slices.Delete(t.waiting, i, i+1)
-		if len(g.queue) > 0 {
+		if g.queue.len() > 0 {
 			t.waiting = append(t.waiting, g)
 		}
 		return p, true
@@ -153,9 +213,9 @@ func (t *turns) resume() {
 	t.mu.Lock()
 	var s *server
 	for _, g := range t.waiting {
-		if len(g.serving)-g.blocked < t.share && g.account.Charge(drm.Threads, 1, unix.EAGAIN) == nil {
+		if _, queue := t.nextOf(g); queue != nil && g.account.Charge(drm.Threads, 1, unix.EAGAIN) == nil {
 			g.account.Refund(drm.Threads, 1)
-			s = g.queue[0].server
+			s = (*queue)[0].server
 			break
 		}
 	}
@@ -170,18 +230,23 @@ func (t *turns) drop(s *server) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, g := range t.waiting {
-		g.queue = slices.DeleteFunc(g.queue, func(p postponed) bool {
-			if p.server == s {
-				t.count.Add(-1)
-				s.wg.Done()
+		for pid, queue := range g.queue.all {
+			*queue = slices.DeleteFunc(*queue, func(p postponed) bool {
+				if p.server == s {
+					t.count.Add(-1)
+					s.wg.Done()
+				}
+				return p.server == s
+			})
+			if len(*queue) == 0 {
+				g.queue.remove(pid)
 			}
-			return p.server == s
-		})
-		if len(g.queue) == 0 && len(g.serving) == 0 {
+		}
+		if g.queue.len() == 0 && len(g.serving) == 0 {
 			delete(t.groups, g.account)
 		}
 	}
-	t.waiting = slices.DeleteFunc(t.waiting, func(g *group) bool { return len(g.queue) == 0 })
+	t.waiting = slices.DeleteFunc(t.waiting, func(g *group) bool { return g.queue.len() == 0 })
 }
 
 // A call counts as blocked when its worker sleeps at two looks in a row. Of the

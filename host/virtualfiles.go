@@ -268,7 +268,7 @@ type fileCaller struct {
 }
 
 // Within implements files.Caller.
-func (c fileCaller) Within(pid int) bool { return unix.Tgkill(pid, int(c.tid), 0) != unix.ESRCH }
+func (c fileCaller) Within(pid int) bool { return isThreadOf(c.tid, pid) }
 
 // PID implements files.Caller.
 func (c fileCaller) PID() int { return clientOf(c.tid).PID }

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"os/exec"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -150,11 +151,24 @@ func TestTurns(t *testing.T) {
 		stuck := a.begin(nil, "stuck", "600", "hold").holding()
 		waitFor(t, "the share is used up", func() bool {
 			serving, postponed := a.Served()
-			return serving >= 100 && postponed >= 300
+			return serving >= 60 && postponed >= 300
 		})
 		a.honest()
 		stuck.kill()
 		a.honest()
+	})
+	// One process does not take all that its group may have.
+	t.Run("group", func(t *testing.T) {
+		a := newArena(t, host.Options{})
+		stuck := a.begin(nil, "stuck", "600", "hold").holding()
+		waitFor(t, "the share is used up", func() bool {
+			_, postponed := a.Served()
+			return postponed >= 500
+		})
+		neighbour := asUser(exec.Command(hostileClient(), "honest", "3"), nobody)
+		neighbour.SysProcAttr.Setpgid, neighbour.SysProcAttr.Pgid = true, stuck.PID()
+		run(t, a.Host, neighbour)
+		stuck.kill()
 	})
 	// The call that ends the wait of the others must not wait for its turn.
 	t.Run("own", func(t *testing.T) {

@@ -77,7 +77,7 @@ func (a *alarm) look() {
 		a.rung = true
 		a.timer.Reset(killAfter)
 	}
-	if process, err := a.thread.process(); err == nil {
+	if process, err := a.thread.Process(); err == nil {
 		_ = unix.Tgkill(process, int(a.thread), signal)
 	}
 }

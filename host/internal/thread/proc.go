@@ -192,7 +192,7 @@ var strays atomic.Int32
 const maxStrays = 64
 
 func (t ID) dupFD(fd int) (int, error) {
-	process, err := t.process()
+	process, err := t.Process()
 	if err != nil {
 		return -1, err
 	}
@@ -204,8 +204,8 @@ func (t ID) dupFD(fd int) (int, error) {
 	return unix.PidfdGetfd(pidfd, fd, 0)
 }
 
-// process returns the thread's process.
-func (t ID) process() (int, error) {
+// Process returns the thread's process.
+func (t ID) Process() (int, error) {
 	text, err := t.readFile("status")
 	if err != nil {
 		return 0, err

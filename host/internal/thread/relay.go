@@ -48,7 +48,7 @@ func (r *relay) stop(release func(unix.Errno) error, errno unix.Errno) error {
 	switch err := r.ptrace(unix.PTRACE_INTERRUPT, 0, 0); err {
 	case nil:
 	case unix.EIO: // the debugger has not used PTRACE_SEIZE
-		process, err := r.x.id.process()
+		process, err := r.x.id.Process()
 		if err == nil {
 			r.owed = r.x.id.pending()&(1<<(unix.SIGSTOP-1)) != 0
 			err = unix.Tgkill(process, int(r.x.id), unix.SIGSTOP)
@@ -111,7 +111,7 @@ func (r *relay) release() error {
 	var err error
 	if r.owed {
 		var process int
-		if process, err = r.x.id.process(); err == nil {
+		if process, err = r.x.id.Process(); err == nil {
 			err = unix.Tgkill(process, int(r.x.id), unix.SIGSTOP)
 		}
 	}
