@@ -15,12 +15,6 @@ import (
 	"github.com/udrm/udrm/seat"
 )
 
-// maxConns is the number of connections at the same time.
-const maxConns = 64
-
-// maxOwnConns is the number of connections of one process.
-const maxOwnConns = 16
-
 // SessionID is the identifier of the session.
 const SessionID = "udrm1"
 
@@ -33,6 +27,7 @@ type Server struct {
 	log      *slog.Logger
 	listener *net.UnixListener
 	guid     string
+	limit    seat.ConnLimit
 	ended    sync.WaitGroup
 
 	mu         sync.Mutex
@@ -123,24 +118,21 @@ func (s *Server) add(c *conn) (err error) {
 	if c.peer, err = credentials(c.socket); err != nil {
 		return err
 	}
+	ended, err := s.limit.Add(int(c.peer.Pid))
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || len(s.conns) >= maxConns {
-		return fmt.Errorf("there are %d already", len(s.conns))
-	}
-	own := 0
-	for other := range s.conns {
-		if other.peer.Pid == c.peer.Pid {
-			own++
-		}
-	}
-	if own >= maxOwnConns {
-		return fmt.Errorf("process %d has %d already", c.peer.Pid, own)
+	if s.closing {
+		ended()
+		return net.ErrClosed
 	}
 	s.conns[c] = struct{}{}
 	s.lastName++
 	c.name = fmt.Sprintf(":1.%d", s.lastName)
 	s.ended.Go(func() {
+		defer ended()
 		c.serve()
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -142,7 +142,7 @@ func TestMalformed(t *testing.T) {
 func TestSilentClients(t *testing.T) {
 	_, socket := serve(t)
 	var conns []net.Conn
-	for range 2 * maxConns {
+	for range 2 * seat.MaxConns {
 		conn, err := net.Dial("unix", socket)
 		if err != nil {
 			t.Fatal(err)
@@ -167,11 +167,11 @@ func TestSilentClients(t *testing.T) {
 	}
 }
 
-// TestOwnConnections opens more connections than one process may have.
-func TestOwnConnections(t *testing.T) {
+// TestGroupConnections opens more connections than one process group may have.
+func TestGroupConnections(t *testing.T) {
 	_, socket := serve(t)
 	served := 0
-	for range maxOwnConns + 4 {
+	for range seat.MaxGroupConns + 4 {
 		conn, err := net.Dial("unix", socket)
 		if err != nil {
 			t.Fatal(err)
@@ -182,8 +182,8 @@ func TestOwnConnections(t *testing.T) {
 			served++
 		}
 	}
-	if served != maxOwnConns {
-		t.Errorf("%d connections are served, want %d", served, maxOwnConns)
+	if served != seat.MaxGroupConns {
+		t.Errorf("%d connections are served, want %d", served, seat.MaxGroupConns)
 	}
 }
 

@@ -12,17 +12,12 @@ import (
 	"github.com/udrm/udrm/seat"
 )
 
-// maxConns is the number of connections at the same time.
-const maxConns = seat.MaxSessions
-
-// maxOwnConns is the number of connections of one process.
-const maxOwnConns = 16
-
 // A Server serves a seat on a socket.
 type Server struct {
 	seat     *seat.Seat
 	log      *slog.Logger
 	listener *net.UnixListener
+	limit    seat.ConnLimit
 	ended    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -81,22 +76,19 @@ func (s *Server) add(c *conn) (err error) {
 		return err
 	}
 	c.awaitsAnswers = sync.OnceValue(func() bool { return awaitsAnswers(c.pid) })
+	ended, err := s.limit.Add(c.pid)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || len(s.conns) >= maxConns {
-		return fmt.Errorf("there are %d already", len(s.conns))
-	}
-	own := 0
-	for other := range s.conns {
-		if other.pid == c.pid {
-			own++
-		}
-	}
-	if own >= maxOwnConns {
-		return fmt.Errorf("process %d has %d already", c.pid, own)
+	if s.closing {
+		ended()
+		return net.ErrClosed
 	}
 	s.conns[c] = struct{}{}
 	s.ended.Go(func() {
+		defer ended()
 		c.serve()
 		s.mu.Lock()
 		defer s.mu.Unlock()
