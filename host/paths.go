@@ -83,11 +83,22 @@ func (c *call) file(fd int32) *files.File {
 		return c.host.files.AcquireProven(inode)
 	}
 	f := c.host.files.Acquire(inode, c.tid().FDPath(fd))
+	if f != nil && pathOnly(c.tid(), fd) {
+		f.Put()
+		return nil
+	}
 	if f != nil {
 		now.at = c.received
 		*p = now
 	}
 	return f
+}
+
+// pathOnly reports whether a descriptor was opened with O_PATH, which gives no
+// access to the file: the kernel refuses requests on it.
+func pathOnly(tid thread.ID, fd int32) bool {
+	flags, err := tid.FDFlags(int(fd))
+	return err != nil || flags&unix.O_PATH != 0
 }
 
 // A proof says that a descriptor of a thread was that of a file of this host, and

@@ -59,6 +59,16 @@ func TestMounts(t *testing.T) {
 		{"a device beside it", "stat -c '%F %t:%T' /dev/null && : >/dev/null && echo written", "character special file 1:3\nwritten"},
 		{"modules of the machine", "ls /sys/module >" + dir + "/modules && test $(ls -d /sys/module/* | wc -l) = $(wc -l <" + dir + "/modules) && echo all", "all"},
 		{"a socket in a virtual directory", "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/dev/dri/x\")' 2>&1 | grep -c not.permitted", "1"},
+		{"a descriptor with O_PATH", `python3 -c "
+import errno, fcntl, os
+card = os.open('/dev/dri/card0', os.O_RDWR)
+path = os.open('/proc/self/fd/%d' % card, os.O_PATH)
+for fd in card, path:
+    try:
+        print(fcntl.ioctl(fd, 0x641e))  # SET_MASTER
+    except OSError as e:
+        print(errno.errorcode[e.errno])"`, "0\nEBADF"},
+		{"a pseudoterminal", "script -qc 'echo hello' /dev/null", "hello"},
 		{"a client", "modetest -M vkms -c | grep -c Virtual-1", "1"},
 		{"udev", "udevadm info -q name /dev/dri/card0", "dri/card0"},
 		{"a card that comes and goes", udrm + " plug card1 && exec 5</dev/dri/card1 && " + udrm + " unplug card1 && ls /dev/dri && ls /sys/class/drm | grep -c card1", "card0\n0"},
