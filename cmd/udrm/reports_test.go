@@ -127,6 +127,13 @@ var reports = []struct {
 		"modetest -M vkms -c | grep -A6 TILE: | grep '^\t\t\t' | tr -d '\\t\\n' | sed 's/../\\\\x&/g' | xargs -0 printf | tr '\\0' '\\n'",
 		"1:1:2:1:0:0:1920:2160\n1:1:2:1:1:0:1920:2160\n",
 	},
+	{
+		"the infoframes that a monitor gets",
+		`connectors: {c: {type: HDMI-A, properties: {HDR_OUTPUT_METADATA: , Colorspace: , Broadcast RGB: , content type: }, monitor: {name: A, modes: [1920x1080@60]}}}`,
+		`cd /sys/kernel/debug/dri/0/HDMI-A-1/infoframes; ls; wc -c <avi; ` +
+			`$lit /dev/dri/card0 sh -c "od -An -tx1 avi; wc -c <hdr_drm";`,
+		"audio\navi\nhdmi\nhdr_drm\nspd\n0\n 82 02 0d 25 12 28 00 10 00 00 00 00 00 00 00 00\n 00\n0\n",
+	},
 }
 
 // TestReports checks that cards can be made that answer as in public reports.
@@ -138,7 +145,7 @@ func TestReports(t *testing.T) {
 			if err := os.WriteFile(file, []byte("cards:\n  card:\n    "+tc.card+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			script := strings.NewReplacer("$report", trial, "$udrm", udrm, "$get", "get", "$set", "set_").Replace(tc.script)
+			script := strings.NewReplacer("$report", trial, "$udrm", udrm, "$lit", lit, "$get", "get", "$set", "set_").Replace(tc.script)
 			r := run(t, "run", "--config", file, "--", "sh", "-c", connectorProperty+script)
 			if r.stdout != tc.want || r.stderr != "" {
 				t.Errorf("exit %d: %s%s\nwant:\n%s", r.exit, r.stdout, r.stderr, tc.want)

@@ -41,7 +41,7 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 	if c.display.config.Kernel == drm.Linux72 || c.vrrCapable != nil {
 		files = append(files, drm.DebugfsFile{Path: c.Name() + "/vrr_range", Show: c.showVRRRange})
 	}
-	return files
+	return append(files, c.infoframeFiles()...)
 }
 
 // showVRRRange returns the limits of a variable refresh rate, or zeros.
