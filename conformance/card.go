@@ -23,6 +23,7 @@ func Card(path string, unplug bool) (Target, error) {
 		Surroundings: files{},
 		Nodes:        func() (primary, render string, err error) { return sysfsNodes(device, filepath.Dir(path)) },
 	}
+	t.Fbdev = func() (string, error) { return fbdevNode(device, filepath.Dir(filepath.Dir(path))) }
 	name := filepath.Base(device)
 	unbind, enabled := filepath.Join(driver, "unbind"), filepath.Join("/sys/kernel/config/vkms", name, "enabled")
 	switch {
@@ -85,4 +86,16 @@ func sysfsNodes(device, dir string) (primary, render string, err error) {
 		return "", "", fmt.Errorf("%s has no primary node", device)
 	}
 	return primary, render, nil
+}
+
+// fbdevNode returns the path of a device's fbdev node in dir.
+func fbdevNode(device, dir string) (string, error) {
+	entries, err := os.ReadDir(filepath.Join(device, "graphics"))
+	if err != nil {
+		return "", err
+	}
+	if len(entries) == 0 {
+		return "", fmt.Errorf("%s has no fbdev device", device)
+	}
+	return filepath.Join(dir, entries[0].Name()), nil
 }

@@ -48,6 +48,7 @@ func Cases() []Case {
 		atomicCases,
 		leaseCases,
 		twoCases,
+		fbdevCases,
 		otherCases,
 		unplugCases,
 	)

@@ -13,6 +13,8 @@ var framebufferCases = []Case{
 	{"framebuffer/add", NeedModeset | NeedDumb, fbAdd},
 	{"framebuffer/add-errors", NeedModeset | NeedDumb, fbAddErrors},
 	{"framebuffer/add-legacy", NeedModeset | NeedDumb, fbAddLegacy},
+	{"framebuffer/formats", NeedModeset | NeedDumb, fbFormats},
+	{"framebuffer/other-formats", NeedAtomic | NeedDumb, fbOtherFormats},
 	{"framebuffer/modifiers", NeedModeset | NeedDumb | NeedModifiers, fbModifiers},
 	{"framebuffer/planes", NeedModeset | NeedMaster | NeedDumb | NeedPlanar, fbPlanes},
 	{"framebuffer/get", NeedModeset | NeedMaster | NeedDumb, fbGet},

@@ -42,6 +42,14 @@ func InProcess(class *drm.Class, dev *bus.Device, driver *bus.Driver) Target {
 			}
 			return primary, render, nil
 		},
+		Fbdev: func() (string, error) {
+			for path, k := range s.fbdevs() {
+				if k.Parent == dev {
+					return path, nil
+				}
+			}
+			return "", fmt.Errorf("%s has no fbdev device", dev.Name())
+		},
 		Unplug: func() error { return dev.Unbind(context.Background()) },
 		Plug:   func() error { return dev.Bind(driver) },
 	}
@@ -65,6 +73,7 @@ type inProcess struct {
 
 type openNode struct {
 	file     *drm.File
+	fbdev    *drm.Chardev // instead of file
 	nonblock bool
 	refs     int // descriptors; guarded by inProcess.mu
 }
@@ -92,20 +101,42 @@ func (s *inProcess) Open(path string, flags int) (int, error) {
 		if err != nil {
 			return -1, withErrno(err)
 		}
-		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err := s.add(&openNode{file: file, nonblock: flags&unix.O_NONBLOCK != 0, refs: 1})
 		if err != nil {
 			file.Close()
-			return -1, err
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.nodes[fd] = &openNode{file: file, nonblock: flags&unix.O_NONBLOCK != 0, refs: 1}
-		return fd, nil
+		return fd, err
+	}
+	if k := s.fbdevs()[path]; k != nil {
+		return s.add(&openNode{fbdev: k.Chardev, refs: 1})
 	}
 	if filepath.Dir(path)+"/" == nodeDir {
 		return -1, unix.ENOENT
 	}
 	return Syscalls().Open(path, flags)
+}
+
+// add gives an open node a descriptor.
+func (s *inProcess) add(node *openNode) (int, error) {
+	fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes[fd] = node
+	return fd, nil
+}
+
+// fbdevs returns the fbdev devices of the class, by the paths of their nodes.
+func (s *inProcess) fbdevs() map[string]*drm.Kobject {
+	found := make(map[string]*drm.Kobject)
+	for _, k := range s.class.Kobjects() {
+		if k.Class == "graphics" {
+			found["/dev/"+k.Name] = k
+		}
+	}
+	return found
 }
 
 func (s *inProcess) Close(fd int) error {
@@ -120,7 +151,7 @@ func (s *inProcess) Close(fd int) error {
 	last := node.refs == 0
 	s.mu.Unlock()
 	err := unix.Close(fd)
-	if last {
+	if last && node.file != nil {
 		node.file.Close()
 	}
 	return err
@@ -139,6 +170,9 @@ func (s *inProcess) Dup(fd int) (int, error) {
 
 func (s *inProcess) Ioctl(fd int, cmd uint32, arg uintptr) error {
 	ctx, caller := context.Background(), s.caller()
+	if node := s.node(fd); node != nil && node.fbdev != nil {
+		return withErrno(node.fbdev.Ioctl(ctx, caller, cmd, uint64(arg)))
+	}
 	if f := caller.LookupFile(int32(fd)); f != nil {
 		return withErrno(f.Ioctl(ctx, caller, cmd, uint64(arg)))
 	}
@@ -150,7 +184,7 @@ func (s *inProcess) Ioctl(fd int, cmd uint32, arg uintptr) error {
 
 func (s *inProcess) Read(fd int, p []byte) (int, error) {
 	node := s.node(fd)
-	if node == nil {
+	if node == nil || node.file == nil {
 		return Syscalls().Read(fd, p)
 	}
 	n, err := node.file.Read(context.Background(), p, node.nonblock)
@@ -159,7 +193,7 @@ func (s *inProcess) Read(fd int, p []byte) (int, error) {
 
 func (s *inProcess) Poll(fd int, events int16, timeout time.Duration) (int16, error) {
 	node := s.node(fd)
-	if node == nil {
+	if node == nil || node.file == nil {
 		return Syscalls().Poll(fd, events, timeout)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -191,6 +225,11 @@ func (s *inProcess) Mmap(fd int, offset uint64, length int) ([]byte, error) {
 			return nil, unix.EACCES // mmap is for writing
 		}
 		m, err := d.Mmap(offset, uint64(length))
+		return mapped(m, length, err)
+	}
+	if node := s.node(fd); node != nil && node.fbdev != nil {
+		m, err := node.fbdev.Memory()
+		m.Offset += int64(offset)
 		return mapped(m, length, err)
 	}
 	file, ok := s.caller().LookupFile(int32(fd)).(*drm.File)
@@ -243,7 +282,7 @@ type caller struct {
 
 // LookupFile implements drm.Caller.
 func (c caller) LookupFile(fd int32) drm.ClientFile {
-	if node := c.system.node(int(fd)); node != nil {
+	if node := c.system.node(int(fd)); node != nil && node.file != nil {
 		return node.file
 	}
 	return c.Process.LookupFile(fd)

@@ -21,7 +21,7 @@ func TestDevicesWithLess(t *testing.T) {
 		least  int // cases
 	}{
 		{"vgem", func(class *drm.Class) *bus.Driver { return vgem.NewDriver(class).BusDriver() },
-			NeedModeset | NeedSyncobj | NeedOther, 40},
+			NeedModeset | NeedFbdev | NeedSyncobj | NeedOther, 40},
 		{"the kernel's vkms", func(class *drm.Class) *bus.Driver { return vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver() },
 			NeedSyncobj | NeedRender | NeedOverlay | NeedPlanar | NeedTwoCRTCs | NeedOther |
 				NeedEDID | NeedDisconnected, 140},

@@ -64,6 +64,8 @@ const (
 	NeedChangeHandle
 	// NeedEventfd requires SYNCOBJ_EVENTFD (Linux 6.6).
 	NeedEventfd
+	// NeedWaitDeadline requires deadlines of SYNCOBJ_WAIT (Linux 6.8).
+	NeedWaitDeadline
 	// NeedTimelineFiles requires sync files of points of timelines (Linux 6.16).
 	NeedTimelineFiles
 	// NeedTwoCRTCs requires at least two CRTCs.
@@ -80,6 +82,8 @@ const (
 	NeedDebugfs
 	// NeedEDID requires a display whose EDID can be replaced in debugfs.
 	NeedEDID
+	// NeedFbdev requires an fbdev device, such as /dev/fb0.
+	NeedFbdev
 	// NeedDisconnected requires a connector without a monitor.
 	NeedDisconnected
 
@@ -186,9 +190,18 @@ var needs = map[Needs]need{
 	NeedClientName: {"client names", func(t *tester) error {
 		return t.Open().Ioctl(uapi.IoctlSetClientName, new(uapi.SetClientName))
 	}},
-	NeedCloseFB:      {"CLOSEFB", func(t *tester) error { return knows(t, uapi.IoctlModeCloseFB) }},
-	NeedChangeHandle: {"GEM_CHANGE_HANDLE", func(t *tester) error { return knows(t, uapi.IoctlGEMChangeHandle) }},
-	NeedEventfd:      {"eventfds of sync objects", func(t *tester) error { return knows(t, uapi.IoctlSyncobjEventfd) }},
+	NeedCloseFB: {"CLOSEFB", func(t *tester) error { return knows(t, uapi.IoctlModeCloseFB) }},
+	NeedChangeHandle: {"GEM_CHANGE_HANDLE", func(t *tester) error {
+		f := t.Open()
+		// Linux 7.2.13 knows the request, and refuses it always.
+		handle := t.NewDumb(f, 64, 64, 32).Handle
+		return f.Ioctl(uapi.IoctlGEMChangeHandle, &uapi.GEMChangeHandle{Handle: handle, NewHandle: handle})
+	}},
+	NeedEventfd: {"eventfds of sync objects", func(t *tester) error { return knows(t, uapi.IoctlSyncobjEventfd) }},
+	NeedWaitDeadline: {"deadlines of SYNCOBJ_WAIT", func(t *tester) error {
+		f := t.Open()
+		return f.wait(waitDeadline, 0, f.NewSyncobj(signaled))
+	}},
 	NeedTimelineFiles: {"sync files of points", func(t *tester) error {
 		err := t.Open().Ioctl(uapi.IoctlSyncobjHandleToFD, &uapi.SyncobjHandle{Handle: noHandle, Flags: exportPoint, Point: 1})
 		if errors.Is(err, unix.ENOENT) {
@@ -259,6 +272,20 @@ var needs = map[Needs]need{
 		}
 		return nil
 	}},
+	NeedFbdev: {"an fbdev device", func(t *tester) error {
+		if t.target.Fbdev == nil {
+			return errors.New("none known")
+		}
+		path, err := t.target.Fbdev()
+		if err != nil {
+			return err
+		}
+		fd, err := t.target.System.Open(path, unix.O_RDWR)
+		if err != nil {
+			return fmt.Errorf("opening %s: %w", path, err)
+		}
+		return t.target.System.Close(fd)
+	}},
 	NeedDisconnected: {"a disconnected connector", func(t *tester) error {
 		_, err := t.Open().disconnected()
 		return err
@@ -297,6 +324,8 @@ var includes = map[Needs]Needs{
 	NeedChangeHandle:  NeedDumb | NeedPrime,
 	NeedPlanar:        NeedModeset | NeedDumb,
 	NeedEventfd:       NeedTimeline,
+	NeedFbdev:         NeedModeset,
+	NeedWaitDeadline:  NeedSyncobj,
 	NeedTimelineFiles: NeedTimeline,
 	NeedForce:         NeedDisplay,
 	NeedUevents:       NeedForce,

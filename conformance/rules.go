@@ -70,19 +70,21 @@ func unknownRequests(t *tester) {
 	t.Want("VERSION with another type", f.Ioctl(uapi.IoctlVersion&^0xff00|'x'<<8, t.buffer()), unix.ENOTTY)
 }
 
+// withSize returns the request as a client sends it whose header has another
+// size of the struct.
+func withSize(cmd, size uint32) uint32 { return cmd&^(0x3fff<<16) | size<<16 }
+
 // sizes checks that the size in a request's number may be that of an older or a
 // newer struct. The device takes missing fields as zero, and leaves unknown
 // fields alone.
 func sizes(t *tester) {
 	f := t.Open()
-	sized := func(cmd, size uint32) uint32 { return cmd&^(0x3fff<<16) | size<<16 }
-
 	long := [4]uint64{uapi.CapTimestampMonotonic, 7, 7, 7}
-	f.Want("with a longer struct", sized(uapi.IoctlGetCap, 32), &long)
+	f.Want("with a longer struct", withSize(uapi.IoctlGetCap, 32), &long)
 	equal(t, "the value in a longer struct", long[1], 1)
 
 	short := [2]uint64{uapi.CapTimestampMonotonic, 7}
-	f.Want("with a shorter struct", sized(uapi.IoctlGetCap, 8), &short)
+	f.Want("with a shorter struct", withSize(uapi.IoctlGetCap, 8), &short)
 	equal(t, "the memory behind a shorter struct", short[1], 7)
 
 	// Only the directions that both sides know are copied.

@@ -37,8 +37,12 @@ func damageClips(t *tester) {
 		{"less than a clip", words(int32(0), 0, 1), unix.EINVAL},
 		{"a clip without pixels", words[int32](5, 5, 5, 6), unix.EINVAL},
 		{"a clip to the left", words(-1, 0, w, hgt), unix.EINVAL},
-		{"a clip beyond the right edge", words(0, 0, w+1, hgt), unix.EINVAL},
-		{"a clip below the bottom", words(0, 0, w, hgt+1), unix.EINVAL},
+		{"a clip to the top", words(0, -1, w, hgt), unix.EINVAL},
+		// The kernel takes the size in 1/65536 of a pixel for one in pixels.
+		{"a clip that ends beyond the right edge", words(0, 0, w+1, hgt), 0},
+		{"a clip that ends below the bottom", words(0, 0, w, hgt+1), 0},
+		{"a clip far beyond the right edge", words(0, 0, w<<16+1, hgt), unix.EINVAL},
+		{"a clip far below the bottom", words(0, 0, w, hgt<<16+1), unix.EINVAL},
 	} {
 		t.Want(tc.what, h.s.atomic(0, h.set(h.blob(tc.clips)), h.s.plane("FB_ID", uint64(h.s.FB))), tc.errno)
 	}

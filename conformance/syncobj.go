@@ -17,6 +17,7 @@ var syncobjCases = []Case{
 	{"syncobj/wait-errors", NeedSyncobj, syncobjWaitErrors},
 	{"syncobj/wait-for-submit", NeedSyncobj, syncobjWaitForSubmit},
 	{"syncobj/wait-all-and-any", NeedSyncobj, syncobjWaitAll},
+	{"syncobj/wait-deadline", NeedWaitDeadline, syncobjWaitDeadline},
 	{"syncobj/signal-and-reset", NeedSyncobj, syncobjSignalReset},
 	{"syncobj/share", NeedSyncobj, syncobjShare},
 	{"syncobj/share-errors", NeedSyncobj, syncobjShareErrors},
@@ -24,6 +25,7 @@ var syncobjCases = []Case{
 	{"timeline/signal-and-query", NeedTimeline, timelineSignal},
 	{"timeline/wait", NeedTimeline, timelineWait},
 	{"timeline/wait-available", NeedTimeline, timelineAvailable},
+	{"timeline/wait-deadline", NeedTimeline | NeedWaitDeadline, timelineWaitDeadline},
 	{"timeline/errors", NeedTimeline, timelineErrors},
 	{"timeline/transfer", NeedTimeline, timelineTransfer},
 	{"timeline/transfer-errors", NeedTimeline, timelineTransferErrors},
@@ -93,6 +95,7 @@ const (
 	waitAll       = uapi.SyncobjWaitFlagsWaitAll
 	waitForSubmit = uapi.SyncobjWaitFlagsWaitForSubmit
 	waitAvailable = uapi.SyncobjWaitFlagsWaitAvailable
+	waitDeadline  = uapi.SyncobjWaitFlagsWaitDeadline
 )
 
 func syncobjWait(t *tester) {
@@ -431,18 +434,19 @@ func timelineSyncFile(t *tester) {
 	f.Must(uapi.IoctlSyncobjFDToHandle, &uapi.SyncobjHandle{FD: syncFile.FD(), Handle: timeline, Flags: importPoint})
 	equal(t, "the point after an import at point 0", f.query(0, timeline)[0], 0)
 
-	// An object has no points: TIMELINE alone changes nothing, and without it the
-	// point is not looked at, nor sent by older clients.
+	// An object has no points: TIMELINE alone changes nothing. Without TIMELINE the
+	// point of a sync file is not looked at, nor sent by older clients.
 	arg := uapi.SyncobjHandle{Handle: timeline, Flags: uapi.SyncobjHandleToFDFlagsTimeline}
 	f.Must(uapi.IoctlSyncobjHandleToFD, &arg)
 	object := t.File(int(arg.FD), "a sync object")
 	for _, arg := range []uapi.SyncobjHandle{
 		{FD: object.FD(), Flags: uapi.SyncobjFDToHandleFlagsTimeline},
-		{FD: object.FD(), Point: 7},
+		{FD: syncFile.FD(), Handle: timeline, Flags: uapi.SyncobjFDToHandleFlagsImportSyncFile, Point: 7},
 	} {
-		f.Want("of an object", uapi.IoctlSyncobjFDToHandle, &arg)
+		f.Want("without a point", uapi.IoctlSyncobjFDToHandle, &arg)
 	}
-	const older = uapi.IoctlSyncobjFDToHandle&^(0x3fff<<16) | 16<<16
+	older := withSize(uapi.IoctlSyncobjFDToHandle, 16)
+	f.Want("of an object, of the older size", older, &uapi.SyncobjHandle{FD: object.FD(), Point: 7})
 	f.Want("of the older size", older, &uapi.SyncobjHandle{FD: syncFile.FD(), Handle: timeline, Flags: importPoint, Point: 7})
 	equal(t, "the point after an import of the older size", f.query(0, timeline)[0], 0)
 }
@@ -455,8 +459,9 @@ func timelineSyncFileErrors(t *tester) {
 	f.signalPoint(timeline, 5)
 	f.Want("of a point that was not submitted", export, &uapi.SyncobjHandle{Handle: timeline, Flags: exportPoint, Point: 6}, unix.EINVAL)
 	f.Want("of a point of a nonexistent handle", export, &uapi.SyncobjHandle{Handle: noHandle, Flags: exportPoint, Point: 1}, unix.ENOENT)
-	f.Want("of an object, with a point", export,
-		&uapi.SyncobjHandle{Handle: timeline, Flags: uapi.SyncobjHandleToFDFlagsTimeline, Point: 5}, unix.EINVAL)
+	for _, flags := range []uint32{0, uapi.SyncobjHandleToFDFlagsTimeline} {
+		f.Want("of an object, with a point", export, &uapi.SyncobjHandle{Handle: timeline, Flags: flags, Point: 5}, unix.EINVAL)
+	}
 	f.Want("with unknown flags", export, &uapi.SyncobjHandle{Handle: timeline, Flags: exportPoint | 4}, unix.EINVAL)
 
 	syncFile := f.exportSyncobj(f.NewSyncobj(signaled), uapi.SyncobjHandleToFDFlagsExportSyncFile)
@@ -464,8 +469,9 @@ func timelineSyncFileErrors(t *tester) {
 	f.Want("of a sync object as a point", bring, &uapi.SyncobjHandle{FD: object.FD(), Handle: timeline, Flags: importPoint, Point: 9}, unix.EINVAL)
 	f.Want("at a point of a nonexistent handle", bring,
 		&uapi.SyncobjHandle{FD: syncFile.FD(), Handle: noHandle, Flags: importPoint, Point: 9}, unix.ENOENT)
-	f.Want("of an object, with a point", bring,
-		&uapi.SyncobjHandle{FD: object.FD(), Flags: uapi.SyncobjFDToHandleFlagsTimeline, Point: 5}, unix.EINVAL)
+	for _, flags := range []uint32{0, uapi.SyncobjFDToHandleFlagsTimeline} {
+		f.Want("of an object, with a point", bring, &uapi.SyncobjHandle{FD: object.FD(), Flags: flags, Point: 5}, unix.EINVAL)
+	}
 	f.Want("with unknown flags", bring, &uapi.SyncobjHandle{FD: syncFile.FD(), Handle: timeline, Flags: importPoint | 4, Point: 9}, unix.EINVAL)
 	equal(t, "the point after refused imports", f.query(0, timeline)[0], 5)
 }

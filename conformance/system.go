@@ -51,6 +51,10 @@ type Target struct {
 	// without them, to which the cases about them do not apply.
 	Surroundings Surroundings
 
+	// Fbdev returns the path of the device's fbdev node. It is nil, or fails, if
+	// the device has none.
+	Fbdev func() (string, error)
+
 	// Other is the primary node of another device, to share buffers with; "" if
 	// there is no other device.
 	Other string

@@ -23,6 +23,7 @@ var unplugCases = []Case{
 	{"unplug/vblank-wait", NeedUnplug | NeedVblank, unplugVblankWait},
 	{"unplug/fence", NeedUnplug | NeedDisplay | NeedDumb | NeedAtomic, unplugFence},
 	{"unplug/sync-file", NeedUnplug | NeedSyncobj, unplugSyncFile},
+	{"unplug/fbdev", NeedUnplug | NeedFbdev, unplugFbdev},
 	{"unplug/lease", NeedUnplug | NeedDisplay, unplugLease},
 	{"unplug/comes-back", NeedUnplug | NeedDisplay | NeedDumb, unplugComesBack},
 }
@@ -182,6 +183,21 @@ func unplugSyncFile(t *tester) {
 	t.Replug()
 	next := t.Open()
 	t.Want("SYNCOBJ_WAIT for an object of the unplugged device", next.wait(0, 0, next.importSyncobj(object)))
+}
+
+// unplugFbdev checks that an open fbdev is dead after an unplug, and that its
+// memory can still be written.
+func unplugFbdev(t *tester) {
+	f, _ := t.OpenFbdev()
+	pixels, err := f.Mmap(0, unix.Getpagesize())
+	t.Must("mmap", err)
+	t.Unplug()
+	var s fbScreen
+	t.Want("FBIOGET_VSCREENINFO after an unplug", f.Ioctl(fbGetScreen, &s), unix.ENODEV)
+	t.Want("FBIOBLANK after an unplug", f.Ioctl(fbBlank, uintptr(0)), unix.ENODEV)
+	_, err = f.Mmap(0, unix.Getpagesize())
+	t.Want("mmap after an unplug", err, unix.ENODEV, 0) // host: the descriptor is that of the memory
+	pixels[0]++
 }
 
 func unplugLease(t *tester) {

@@ -128,6 +128,7 @@ func (c *call) chardevIoctl() {
 		c.proceed()
 		return
 	}
+	c.host.files.Drain(c) // the master of the card may have been closed just now
 	r := c.request()
 	err = c.host.class.Ioctl(r, f, r, uint32(c.arg(1)), c.arg(2))
 	r.end()

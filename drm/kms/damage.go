@@ -20,8 +20,21 @@ const rectSize = 16
 func (p *Plane) EnableFBDamageClips() { p.attachStandard(p.display.standard.fbDamageClips, 0) }
 
 // Damage returns the parts of the framebuffer that the commit of the state has
-// changed, in pixels. Without any, all of it may have changed.
+// changed, in pixels. Without any, all of it may have changed. What lies beyond
+// the framebuffer is cut off.
 func (s *PlaneState) Damage() []image.Rectangle {
+	if s.FB == nil {
+		return nil
+	}
+	var clips []image.Rectangle
+	for _, clip := range s.clips() {
+		clips = append(clips, clip.Intersect(image.Rect(0, 0, int(s.FB.width), int(s.FB.height))))
+	}
+	return clips
+}
+
+// clips returns the clips as the client sent them.
+func (s *PlaneState) clips() []image.Rectangle {
 	if s.DamageClips == nil {
 		return nil
 	}
@@ -42,11 +55,12 @@ func (p *Plane) setDamage(s *PlaneState, blob *Blob) error {
 	return nil
 }
 
-// checkDamage checks that the clips have pixels and lie within the framebuffer
-// (drm_atomic_plane_check).
+// checkDamage checks that the clips have pixels, begin in no negative place, and
+// do not end too far beyond the framebuffer (drm_atomic_plane_check). The kernel
+// compares them with its size in 1/65536 of a pixel.
 func (s *PlaneState) checkDamage() error {
-	bounds := image.Rect(0, 0, int(s.FB.width), int(s.FB.height))
-	for _, clip := range s.Damage() {
+	bounds := image.Rect(0, 0, int(s.FB.width)<<16, int(s.FB.height)<<16)
+	for _, clip := range s.clips() {
 		if clip.Empty() || !clip.In(bounds) {
 			return fmt.Errorf("damage %v: it must have pixels within framebuffer %d of %dx%d: %w", clip, s.FB.id, s.FB.width, s.FB.height, unix.EINVAL)
 		}

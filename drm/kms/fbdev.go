@@ -190,9 +190,12 @@ func (f *fbdev) check(v *fbVarScreenInfo) error {
 	width, height := f.screen.Width, f.screen.Height
 	v.fill(fb)
 	v.Width, v.Height = width, height
-	if v.XOffset > fb.width-v.XRes || v.YOffset > fb.height-v.YRes {
-		// The kernel moves the picture for FBIOPAN_DISPLAY only.
-		v.XOffset, v.YOffset = 0, 0
+	switch {
+	case v.XOffset > fb.width-v.XRes, v.YOffset > fb.height-v.YRes:
+		return invalid("FBIOPUT_VSCREENINFO: %dx%d pixels at %d,%d are not in the framebuffer of %dx%d",
+			v.XRes, v.YRes, v.XOffset, v.YOffset, fb.width, fb.height)
+	case v.NonStandard != 0:
+		return invalid("FBIOPUT_VSCREENINFO: nonstd is %d; only 0 is possible", v.NonStandard)
 	}
 	if none := (fbBitfield{}); v.Red == none && v.Green == none && v.Blue == none && v.Transparent == none {
 		v.setFormat() // old clients leave it out

@@ -67,10 +67,13 @@ func (f *fbdev) wait(ctx context.Context, dev *drm.Device, cmd uint32) error {
 		return err
 	}
 	defer guard.Exit()
+	unknown := cmd != fbioWaitForVSync
 	switch {
-	case guard.Device().HasMaster():
+	case unknown && f.m.config.Kernel == drm.Linux72:
+		return refuse(unix.ENOTTY, "unknown fbdev request %#x", cmd)
+	case guard.Device().HasMaster(): // Linux 6.12 asks this before it looks at the request
 		return errHasMaster
-	case cmd != fbioWaitForVSync:
+	case unknown:
 		return refuse(unix.ENOTTY, "unknown fbdev request %#x", cmd)
 	case len(f.m.crtcs) == 0:
 		return nil

@@ -58,7 +58,9 @@ func TestDamage(t *testing.T) {
 	try("an empty clip", unix.EINVAL, rects(10, 10, 10, 20))
 	try("a reversed clip", unix.EINVAL, rects(10, 10, 5, 20))
 	try("a clip to the left", unix.EINVAL, rects(-1, 0, 10, 10))
-	try("a clip beyond the framebuffer", unix.EINVAL, rects(0, 0, 1025, 10))
+	try("a clip far beyond the framebuffer", unix.EINVAL, rects(0, 0, 1024<<16+1, 10))
+	try("a clip that ends beyond the framebuffer", 0, rects(0, 0, 1025, 10))
+	wantLast("a clip that ends beyond the framebuffer", image.Rect(0, 0, 1024, 10))
 	if _, id := f.named(p.primary, "FB_DAMAGE_CLIPS"); id == 0 {
 		t.Error("FB_DAMAGE_CLIPS reads as 0 after its commit")
 	}

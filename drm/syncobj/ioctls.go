@@ -74,17 +74,17 @@ func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	return err
 }
 
-// pointOf checks the flags of a request and returns its point, which counts only
-// with the flag timeline. A point is one of a sync file.
+// pointOf checks the flags of a request and returns its point. A point is one of
+// a sync file, and counts only with the flag timeline.
 func pointOf(request string, arg *uapi.SyncobjHandle, syncFile, timeline uint32) (uint64, error) {
 	if arg.Pad != 0 || arg.Flags&^(syncFile|timeline) != 0 {
 		return 0, invalid("%s: flags %#x, padding %#x: want no padding, and only the flags %#x", request, arg.Flags, arg.Pad, syncFile|timeline)
 	}
-	if arg.Flags&timeline == 0 {
-		return 0, nil
-	}
 	if arg.Point != 0 && arg.Flags&syncFile == 0 {
 		return 0, invalid("%s: point %d of an object: only sync files have a point; set the flag %#x", request, arg.Point, syncFile)
+	}
+	if arg.Flags&timeline == 0 {
+		return 0, nil
 	}
 	return arg.Point, nil
 }

@@ -128,16 +128,17 @@ var describeSyncobjTransfer = Struct{Name: "drm_syncobj_transfer", Size: 32, Fie
 	{Name: "pad", Offset: 28, Size: 4, Kind: KindUint},
 }}
 
-var describeSyncobjWait = Struct{Name: "drm_syncobj_wait", Size: 32, Fields: []Field{
+var describeSyncobjWait = Struct{Name: "drm_syncobj_wait", Size: 40, Fields: []Field{
 	{Name: "handles", Offset: 0, Size: 8, Kind: KindUint},
 	{Name: "timeout_nsec", Offset: 8, Size: 8, Kind: KindInt},
 	{Name: "count_handles", Offset: 16, Size: 4, Kind: KindUint},
 	{Name: "flags", Offset: 20, Size: 4, Kind: KindUint},
 	{Name: "first_signaled", Offset: 24, Size: 4, Kind: KindUint},
 	{Name: "pad", Offset: 28, Size: 4, Kind: KindUint},
+	{Name: "deadline_nsec", Offset: 32, Size: 8, Kind: KindUint},
 }}
 
-var describeSyncobjTimelineWait = Struct{Name: "drm_syncobj_timeline_wait", Size: 40, Fields: []Field{
+var describeSyncobjTimelineWait = Struct{Name: "drm_syncobj_timeline_wait", Size: 48, Fields: []Field{
 	{Name: "handles", Offset: 0, Size: 8, Kind: KindUint},
 	{Name: "points", Offset: 8, Size: 8, Kind: KindUint},
 	{Name: "timeout_nsec", Offset: 16, Size: 8, Kind: KindInt},
@@ -145,6 +146,7 @@ var describeSyncobjTimelineWait = Struct{Name: "drm_syncobj_timeline_wait", Size
 	{Name: "flags", Offset: 28, Size: 4, Kind: KindUint},
 	{Name: "first_signaled", Offset: 32, Size: 4, Kind: KindUint},
 	{Name: "pad", Offset: 36, Size: 4, Kind: KindUint},
+	{Name: "deadline_nsec", Offset: 40, Size: 8, Kind: KindUint},
 }}
 
 var describeSyncobjArray = Struct{Name: "drm_syncobj_array", Size: 16, Fields: []Field{

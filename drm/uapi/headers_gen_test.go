@@ -18,7 +18,7 @@ var headerDigests = map[string]string{
 	"drm_fourcc.h":      "e75cc7d5919954b6041293bcff374de8af72fef83337f1fb74ff88a3a80bb7d9",
 	"linux/dma-buf.h":   "01b82c25b8b8b5d287422010374e6f84082795af8d0a53d760aabda938681dd3",
 	"linux/sync_file.h": "9add15833c8c60ecfb4f029acd065fe0f024681e75d2bef8b49479c3c9c058ef",
-	"newer.h":           "7e13d325109852af82ad0e818943eb18e302da69b2e95c27c33a11112bf439bf",
+	"newer.h":           "05bb34c6034c06a5d4844ab977f1aa07080d6ce20e272c20a12ea7cf2e48afba",
 }
 
 // structTable has every struct, and the C name of each of its fields, in order.
@@ -47,8 +47,8 @@ var structTable = []struct {
 	{"struct drm_syncobj_destroy", reflect.TypeFor[SyncobjDestroy](), []string{"handle", "pad"}},
 	{"struct drm_syncobj_handle", reflect.TypeFor[SyncobjHandle](), []string{"handle", "flags", "fd", "pad", "point"}},
 	{"struct drm_syncobj_transfer", reflect.TypeFor[SyncobjTransfer](), []string{"src_handle", "dst_handle", "src_point", "dst_point", "flags", "pad"}},
-	{"struct drm_syncobj_wait", reflect.TypeFor[SyncobjWait](), []string{"handles", "timeout_nsec", "count_handles", "flags", "first_signaled", "pad"}},
-	{"struct drm_syncobj_timeline_wait", reflect.TypeFor[SyncobjTimelineWait](), []string{"handles", "points", "timeout_nsec", "count_handles", "flags", "first_signaled", "pad"}},
+	{"struct drm_syncobj_wait", reflect.TypeFor[SyncobjWait](), []string{"handles", "timeout_nsec", "count_handles", "flags", "first_signaled", "pad", "deadline_nsec"}},
+	{"struct drm_syncobj_timeline_wait", reflect.TypeFor[SyncobjTimelineWait](), []string{"handles", "points", "timeout_nsec", "count_handles", "flags", "first_signaled", "pad", "deadline_nsec"}},
 	{"struct drm_syncobj_array", reflect.TypeFor[SyncobjArray](), []string{"handles", "count_handles", "pad"}},
 	{"struct drm_syncobj_timeline_array", reflect.TypeFor[SyncobjTimelineArray](), []string{"handles", "points", "count_handles", "flags"}},
 	{"struct drm_crtc_get_sequence", reflect.TypeFor[CRTCGetSequence](), []string{"crtc_id", "active", "sequence", "sequence_ns"}},

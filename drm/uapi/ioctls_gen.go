@@ -98,14 +98,14 @@ const (
 	IoctlSyncobjDestroy        = 0xc00864c0 // DRM_IOCTL_SYNCOBJ_DESTROY, argument SyncobjDestroy
 	IoctlSyncobjHandleToFD     = 0xc01864c1 // DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, argument SyncobjHandle
 	IoctlSyncobjFDToHandle     = 0xc01864c2 // DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, argument SyncobjHandle
-	IoctlSyncobjWait           = 0xc02064c3 // DRM_IOCTL_SYNCOBJ_WAIT, argument SyncobjWait
+	IoctlSyncobjWait           = 0xc02864c3 // DRM_IOCTL_SYNCOBJ_WAIT, argument SyncobjWait
 	IoctlSyncobjReset          = 0xc01064c4 // DRM_IOCTL_SYNCOBJ_RESET, argument SyncobjArray
 	IoctlSyncobjSignal         = 0xc01064c5 // DRM_IOCTL_SYNCOBJ_SIGNAL, argument SyncobjArray
 	IoctlModeCreateLease       = 0xc01864c6 // DRM_IOCTL_MODE_CREATE_LEASE, argument ModeCreateLease
 	IoctlModeListLessees       = 0xc01064c7 // DRM_IOCTL_MODE_LIST_LESSEES, argument ModeListLessees
 	IoctlModeGetLease          = 0xc01064c8 // DRM_IOCTL_MODE_GET_LEASE, argument ModeGetLease
 	IoctlModeRevokeLease       = 0xc00464c9 // DRM_IOCTL_MODE_REVOKE_LEASE, argument ModeRevokeLease
-	IoctlSyncobjTimelineWait   = 0xc02864ca // DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, argument SyncobjTimelineWait
+	IoctlSyncobjTimelineWait   = 0xc03064ca // DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT, argument SyncobjTimelineWait
 	IoctlSyncobjQuery          = 0xc01864cb // DRM_IOCTL_SYNCOBJ_QUERY, argument SyncobjTimelineArray
 	IoctlSyncobjTransfer       = 0xc02064cc // DRM_IOCTL_SYNCOBJ_TRANSFER, argument SyncobjTransfer
 	IoctlSyncobjTimelineSignal = 0xc01864cd // DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL, argument SyncobjTimelineArray

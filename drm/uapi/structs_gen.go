@@ -222,6 +222,7 @@ type SyncobjWait struct {
 	Flags         uint32
 	FirstSignaled uint32
 	Pad           uint32
+	DeadlineNsec  uint64
 }
 
 // SyncobjTimelineWait is struct drm_syncobj_timeline_wait,
@@ -236,6 +237,7 @@ type SyncobjTimelineWait struct {
 	Flags         uint32
 	FirstSignaled uint32
 	Pad           uint32
+	DeadlineNsec  uint64
 }
 
 // SyncobjArray is struct drm_syncobj_array,

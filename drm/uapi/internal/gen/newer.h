@@ -97,12 +97,29 @@ struct drm_color_lut32 {
 #define DRM_FORMAT_R4	fourcc_code('R', '4', ' ', ' ')
 #endif
 
-/*
- * A hint, which may be ignored. The deadline itself, deadline_nsec, stands
- * behind the end of the structs that the older headers declare.
- */
 #ifndef DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
 #define DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE	(1 << 3)
+struct newer_drm_syncobj_wait {
+	__u64 handles;
+	__s64 timeout_nsec;
+	__u32 count_handles;
+	__u32 flags;
+	__u32 first_signaled;
+	__u32 pad;
+	__u64 deadline_nsec;
+};
+struct newer_drm_syncobj_timeline_wait {
+	__u64 handles;
+	__u64 points;
+	__s64 timeout_nsec;
+	__u32 count_handles;
+	__u32 flags;
+	__u32 first_signaled;
+	__u32 pad;
+	__u64 deadline_nsec;
+};
+#define drm_syncobj_wait newer_drm_syncobj_wait
+#define drm_syncobj_timeline_wait newer_drm_syncobj_timeline_wait
 #endif
 
 /* Linux has it in linux/sync_file.h. */
