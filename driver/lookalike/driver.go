@@ -81,6 +81,7 @@ func (d *Driver) probe(parent *bus.BoundDevice) error {
 		buffers.RefuseDumb()
 	}
 	display := newDisplay(&d.config, buffers)
+	driver.DebugfsFiles = func(*drm.Device) []drm.DebugfsFile { return protectionFiles(driver.Info.Name, display) }
 	d.mu.Lock()
 	d.device, d.display = u.Device(), display
 	d.mu.Unlock()

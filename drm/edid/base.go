@@ -44,8 +44,8 @@ const (
 
 // Bits of input and features, and fixed values.
 const (
-	inputDigital   = 1 << 7
-	inputEightBits = 2 << 4 // per colour
+	inputDigital = 1 << 7
+	inputDFP1    = 1 << 0 // EDID 1.3: compatible with DFP 1.x
 	// featureContinuous means that the monitor accepts any rates within its
 	// limits.
 	featureContinuous = 1 << 0
@@ -70,7 +70,11 @@ func (m *Monitor) encodeBase(modes []mode.Mode) (b block, err error) {
 	binary.LittleEndian.PutUint32(b[serialAt:], m.Serial)
 	b[weekAt], b[weekAt+1] = madeWeek, made-firstYear
 	b[versionAt], b[versionAt+1] = 1, 4
-	b[inputAt] = inputDigital | inputEightBits
+	depth, err := m.encodeBPC()
+	if err != nil {
+		return b, err
+	}
+	b[inputAt] = inputDigital | depth
 	for i, mm := range []int{m.WidthMM, m.HeightMM} {
 		if mm < 0 || mm > MaxSizeMM {
 			return b, fmt.Errorf("edid: size of %dx%d mm is out of range (limit %d mm)", m.WidthMM, m.HeightMM, MaxSizeMM)

@@ -98,6 +98,8 @@ func (p *parser) parseCTA() {
 			if version == 1 || version == 2 || version == 3 && use&desktop == 0 {
 				p.headMounted = true
 			}
+		case d.hdmi():
+			p.parseDeepColor(d.data)
 		case d.extended(ctaVideo420):
 			for _, code := range d.data[1:] {
 				if vic := vicOf(code); vic != 0 {

@@ -39,6 +39,10 @@ type Monitor struct {
 	// television those whose rate is a thousandth higher or lower.
 	HDR         *HDR // or nil
 	Colorimetry Colorimetry
+
+	// BPC is the number of bits per component that the monitor shows, or 0 if it
+	// is unknown. Encode writes 8 for 0, and 10 with HDR.
+	BPC int
 }
 
 // A Tile is the place of a monitor in a group of tiles, which show one picture.

@@ -91,6 +91,7 @@ func TestEncodeKinds(t *testing.T) {
 		{NonDesktop: true, Modes: modes[:1]}, {NonDesktop: true, Modes: modes}, {NonDesktop: true, Modes: modes[3:]},
 		{Tile: tile, Modes: modes[:1]}, {Tile: tile, NonDesktop: true, Modes: modes[:2]},
 	} {
+		want.BPC = 8
 		data, err := want.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +144,7 @@ func TestEncode(t *testing.T) {
 		{"4K fast", []string{"3840x2160@60", "3840x2160@144", "3840x2160@240"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			want := Monitor{Manufacturer: "LNX", Product: 7, Serial: 12, Name: tc.name, WidthMM: 600, HeightMM: 340, Modes: modesFor(t, tc.modes...)}
+			want := Monitor{Manufacturer: "LNX", Product: 7, Serial: 12, Name: tc.name, WidthMM: 600, HeightMM: 340, Modes: modesFor(t, tc.modes...), BPC: 8}
 			data, err := want.Encode()
 			if err != nil {
 				t.Fatal(err)

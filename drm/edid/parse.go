@@ -40,6 +40,7 @@ func Parse(data []byte) (*Monitor, error) {
 		m.NonDesktop = m.NonDesktop || p.headMounted || displayIDHeadMounted(p.sections)
 		m.HDR, m.Colorimetry = p.hdr, p.colorimetry
 	}
+	m.BPC = p.parseBPC(productID{m.Manufacturer, m.Product})
 	m.MinRefresh, m.MaxRefresh = p.parseRefresh()
 	m.Tile = parseTile(p.sections)
 	p.addModes()
@@ -66,6 +67,7 @@ type parser struct {
 	headMounted bool
 	hdr         *HDR
 	colorimetry Colorimetry
+	deepColor   int // bits per component; or 0
 
 	modes []mode.Mode // in the order of their discovery
 }

@@ -36,13 +36,16 @@ func (c *Connector) debugfsFiles() []drm.DebugfsFile {
 	files := []drm.DebugfsFile{
 		{Path: c.Name() + "/edid_override", Show: c.showOverride, Store: c.storeOverride},
 		{Path: c.Name() + "/force", Show: c.showForce, Store: c.storeForce},
-		{Path: c.Name() + "/output_bpc", Show: func() string { return "Maximum: 0\n" }},
+		{Path: c.Name() + "/output_bpc", Show: c.showBPC},
 	}
 	if c.display.config.Kernel == drm.Linux72 || c.vrrCapable != nil {
 		files = append(files, drm.DebugfsFile{Path: c.Name() + "/vrr_range", Show: c.showVRRRange})
 	}
 	return append(files, c.infoframeFiles()...)
 }
+
+// showBPC returns how many bits per component the monitor shows, or 0.
+func (c *Connector) showBPC() string { return fmt.Sprintf("Maximum: %d\n", c.lastProbe().bpc) }
 
 // showVRRRange returns the limits of a variable refresh rate, or zeros.
 func (c *Connector) showVRRRange() string {
@@ -55,8 +58,8 @@ func (c *Connector) showVRRRange() string {
 // Some lines are constants, so this is no complete dump: color_mgmt_changed,
 // mode_changed, active_changed, connectors_changed, self_refresh_active and
 // self_refresh_aware. The first four matter only during a commit in the kernel
-// too. planes_changed says that the CRTC has planes. The files
-// bridges and output_bpc are constants.
+// too. planes_changed says that the CRTC has planes. The file bridges is a
+// constant.
 func (m *ModeConfig) showState(class *drm.Class) string {
 	m.freeze(class) // in case no node has been opened yet
 	s := m.State()

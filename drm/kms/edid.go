@@ -16,7 +16,7 @@ func MonitorFromEDID(data []byte) (*Monitor, error) {
 	}
 	m := &Monitor{
 		EDID: data, WidthMM: uint32(parsed.WidthMM), HeightMM: uint32(parsed.HeightMM), Modes: parsed.Modes, Only420: parsed.Only420,
-		NonDesktop: parsed.NonDesktop, Tile: parsed.Tile,
+		NonDesktop: parsed.NonDesktop, Tile: parsed.Tile, BPC: uint32(parsed.BPC),
 	}
 	if parsed.MaxRefresh-parsed.MinRefresh > minVariation {
 		m.MinRefresh, m.MaxRefresh = uint32(parsed.MinRefresh), uint32(parsed.MaxRefresh)

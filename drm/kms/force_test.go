@@ -110,3 +110,29 @@ func TestForce(t *testing.T) {
 	f.must(status("detect\n"))
 	check("detected", uapi.ModeDisconnected, nil, "unspecified", true)
 }
+
+// TestOutputBPC checks the bits per component of the monitor, as debugfs has
+// them after a probe.
+func TestOutputBPC(t *testing.T) {
+	f := newTwin(t)
+	c := f.display.m.Connectors()[0]
+	for _, step := range []struct {
+		connection uint32
+		bpc        uint32
+		want       string
+	}{
+		{uapi.ModeConnected, 10, "Maximum: 10\n"},
+		{uapi.ModeConnected, 0, "Maximum: 0\n"},
+		{uapi.ModeDisconnected, 8, "Maximum: 0\n"},
+	} {
+		f.must(f.device.WithGuard(func(dev *drm.RegisteredDevice) error {
+			c.Hotplug(dev, step.connection, &kms.Monitor{BPC: step.bpc})
+			return nil
+		}))
+		for _, file := range f.device.DebugfsFiles() {
+			if file.Path == c.Name()+"/output_bpc" && file.Show() != step.want {
+				t.Errorf("a monitor of %d bits: %q, want %q", step.bpc, file.Show(), step.want)
+			}
+		}
+	}
+}

@@ -24,6 +24,8 @@ type Monitor struct {
 	// MinRefresh and MaxRefresh limit the refresh rate of a monitor that can vary
 	// it, in Hz. 0 stands for a fixed rate.
 	MinRefresh, MaxRefresh uint32
+
+	BPC uint32 // bits per component; 0 if unknown
 }
 
 // A probeResult is the result of a probe of a connector. The zero value means
@@ -36,6 +38,7 @@ type probeResult struct {
 	nonDesktop        bool
 	tile              *Blob     // or nil
 	refresh           [2]uint32 // limits of a variable refresh rate, in Hz; or 0
+	bpc               uint32    // bits per component; 0 if unknown
 }
 
 // probe detects what is plugged in (drm_helper_probe_single_connector_modes).
@@ -53,6 +56,7 @@ func (c *Connector) probe() {
 		now.modes = c.usableModes(m)
 		now.widthMM, now.heightMM = m.WidthMM, m.HeightMM
 		now.nonDesktop = m.NonDesktop
+		now.bpc = m.BPC
 		data, tile = m.EDID, m.Tile
 		if m.MinRefresh > 0 && m.MinRefresh < m.MaxRefresh {
 			now.refresh = [2]uint32{m.MinRefresh, m.MaxRefresh}
