@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,12 +90,10 @@ func replacedBy(state string) (*Launcher, error) {
 	if kind, err := unix.GetsockoptInt(l.socket, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_SEQPACKET {
 		return nil, fmt.Errorf("%s=%s is not the socket of a launcher; unset it", variable, state)
 	}
-	// The exec has called all threads exe.
+	// The exec has called the process exe. Its other threads keep that name: the end of
+	// a process whose threads were looked at in /proc costs its parent milliseconds.
 	if fields := strings.SplitN(state, " ", 3); len(fields) == 3 {
-		names, _ := filepath.Glob("/proc/self/task/*/comm")
-		for _, name := range names {
-			_ = os.WriteFile(name, []byte(fields[2]), 0)
-		}
+		_ = os.WriteFile("/proc/self/comm", []byte(fields[2]), 0)
 	}
 	return l, confine.Hide()
 }
