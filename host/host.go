@@ -388,8 +388,10 @@ func (h *Host) firstSeen(object any) time.Duration {
 // CPUs.
 const spareProcs = 10
 
-var raiseGOMAXPROCS = sync.OnceFunc(func() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), runtime.NumCPU()+spareProcs))
+// raiseGOMAXPROCS does nothing if it is raised already. It can be lower again after
+// an earlier host: package testing sets it for each benchmark.
+func raiseGOMAXPROCS() {
+	if n := runtime.NumCPU() + spareProcs; os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < n {
+		runtime.GOMAXPROCS(n)
 	}
-})
+}
