@@ -7,10 +7,10 @@ const frameTime = time.Second / 24
 
 // A pace is the times of the pictures of a screen. The time that a picture takes
 // does not delay the next one, as long as it is less than frameTime.
-type pace struct{ due time.Time }
+type pace struct{ due time.Time } // when the next picture may be taken
 
-// next returns when the picture after one of now may be taken. The picture of
-// now may be late by the time that it took to compose.
+// next takes account of a picture of now, and returns when the next one may be
+// taken. The picture of now may be late by the time that it took to compose.
 func (p *pace) next(now time.Time) time.Time {
 	if p.due = p.due.Add(frameTime); p.due.Before(now) {
 		p.due = now

@@ -182,8 +182,9 @@ func (s *Server) card(label string) *machine.Card {
 func (v *viewer) show(ctx, watching context.Context, s *screen) func(*image.NRGBA) error {
 	var p pace
 	return func(picture *image.NRGBA) error {
-		next := p.next(time.Now())
-		if message := s.encoder.encode(picture); message != nil {
+		begun := time.Now()
+		if message := s.encoder.encode(picture); message != nil { // nil: nothing has changed
+			p.next(begun)
 			if err := v.conn.Write(ctx, websocket.MessageBinary, message); err != nil {
 				return err
 			}
@@ -194,7 +195,7 @@ func (v *viewer) show(ctx, watching context.Context, s *screen) func(*image.NRGB
 			}
 		}
 		select {
-		case <-time.After(time.Until(next)):
+		case <-time.After(time.Until(p.due)):
 			return nil
 		case <-watching.Done():
 			return watching.Err()
