@@ -34,6 +34,7 @@ type Size struct{ Width, Height uint32 }
 type checker struct {
 	constraints *Constraints
 	display     *kms.ModeConfig
+	crtcs       map[*kms.CRTC]*CRTC
 }
 
 // check is the function Check of package kms.
@@ -43,6 +44,12 @@ func (c *checker) check(a *kms.AtomicState) error {
 	planes := make(map[*kms.CRTC]int)
 	if limits.NoAsync && a.Async() {
 		return fmt.Errorf("lookalike: constraint async_flips: the hardware refuses async flips: %w", unix.EINVAL)
+	}
+	for crtc := range a.CRTCs() {
+		s := state.CRTC(crtc)
+		if err := checkLUTs(crtc, &s, c.crtcs[crtc]); err != nil {
+			return err
+		}
 	}
 	scalers := 0
 	var bytes uint64

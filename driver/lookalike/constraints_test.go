@@ -49,6 +49,11 @@ func TestConstraints(t *testing.T) {
 			unix.EINVAL, "constraint cursor_sizes"},
 		{"a cursor without alpha", lookalike.Constraints{CursorFormats: []uint32{uapi.FormatARGB8888}}, func(c *screen) error { return c.show(c.plane(0, 1), c.plane(3, 1)) },
 			unix.EINVAL, "constraint cursor_formats"},
+		{"tables of colours", lookalike.Constraints{}, func(c *screen) error { return c.show(c.plane(0, 1), c.lut("GAMMA_LUT", 32), c.lut("DEGAMMA_LUT", 8)) }, 0, ""},
+		{"a longer GAMMA_LUT", lookalike.Constraints{}, func(c *screen) error { return c.show(c.plane(0, 1), c.lut("GAMMA_LUT", 33)) },
+			unix.EINVAL, "GAMMA_LUT of CRTC"},
+		{"a longer DEGAMMA_LUT", lookalike.Constraints{}, func(c *screen) error { return c.show(c.plane(0, 1), c.lut("DEGAMMA_LUT", 9)) },
+			unix.EINVAL, "DEGAMMA_LUT of CRTC"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newScreen(t, tc.constraints, width, height)
@@ -85,7 +90,7 @@ func newScreen(t *testing.T, constraints lookalike.Constraints, width, height ui
 		Planes: []lookalike.Plane{
 			plane(uapi.PlaneTypePrimary), plane(uapi.PlaneTypeOverlay), plane(uapi.PlaneTypeOverlay), plane(uapi.PlaneTypeCursor),
 		},
-		CRTCs:    []lookalike.CRTC{{}},
+		CRTCs:    []lookalike.CRTC{{GammaSize: 16, LUTSize: 32, DegammaSize: 8}},
 		Encoders: []lookalike.Encoder{{PossibleCRTCs: 1}},
 		Connectors: []lookalike.Connector{{
 			Type: uapi.ModeConnectorHDMIA, PossibleEncoders: []int{0}, Monitor: &kms.Monitor{Modes: []mode.Mode{timing}},
@@ -136,6 +141,15 @@ func (c *screen) plane(index int, factor uint64) []kmsclient.Set {
 		sets = append(sets, kmsclient.Set{Object: c.planes[index], ObjectType: uapi.ModeObjectPlane, Property: name, Value: value})
 	}
 	return sets
+}
+
+// lut sets a table of colours of the CRTC.
+func (c *screen) lut(property string, entries int) []kmsclient.Set {
+	blob, err := c.CreateBlob(make([]byte, 8*entries))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return []kmsclient.Set{{Object: c.display.CRTC, ObjectType: uapi.ModeObjectCRTC, Property: property, Value: uint64(blob)}}
 }
 
 // show tests a commit that lights the display with the planes.

@@ -12,7 +12,7 @@ import (
 // newDisplay makes the objects of a valid description. Their ids follow from the
 // order.
 func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
-	checks := &checker{constraints: &config.Constraints}
+	checks := &checker{constraints: &config.Constraints, crtcs: make(map[*kms.CRTC]*CRTC)}
 	m := kms.New(kms.Config{
 		Driver: kms.Driver{Check: checks.check}, Buffers: buffers, Limits: config.Limits, Clock: config.Clock,
 		Console: config.Console,
@@ -33,6 +33,7 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 		}
 		crtcConfig.HardwareCursor = c.Cursor < 0 && config.Caps.NoAtomic
 		crtc := m.AddCRTC(crtcConfig)
+		checks.crtcs[crtc] = c
 		if c.LUTSize == 0 {
 			m.DetachProperty(crtc, "GAMMA_LUT")
 			m.DetachProperty(crtc, "GAMMA_LUT_SIZE")
