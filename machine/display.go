@@ -183,7 +183,7 @@ func (c *Card) lit(display *kms.ModeConfig, name string) (*kms.CRTC, error) {
 	state := display.State()
 	active := func(connector *kms.Connector) *kms.CRTC {
 		crtc := state.Connector(connector).CRTC
-		if crtc == nil || !state.CRTC(crtc).Active || display.ShowsEmptyConsole(crtc) {
+		if crtc == nil || !display.ShowsPicture(crtc) {
 			return nil
 		}
 		return crtc

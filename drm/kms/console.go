@@ -146,23 +146,26 @@ func (m *ModeConfig) endConsole(dev *drm.Device) {
 	}
 }
 
-// ShowsEmptyConsole reports whether the CRTC shows the console, and no program has
-// drawn on that: its pixels are all 0.
-func (m *ModeConfig) ShowsEmptyConsole(c *CRTC) bool {
+// ShowsPicture reports whether the CRTC is on and shows more than a console that no
+// program has drawn on, whose pixels are all 0.
+func (m *ModeConfig) ShowsPicture(c *CRTC) bool {
 	s := &composition{table: &m.objects, crtc: c}
-	m.holdScanout(c, s)
+	state := m.holdScanout(c, s)
 	defer s.release()
+	if !state.crtcs[c.index].Active {
+		return false
+	}
 	for _, held := range s.held {
 		fb, ok := held.(*Framebuffer)
 		if !ok || !fb.console {
-			return false
+			return true
 		}
 		pixels, err := fb.buffers[0].Pixels()
 		if err != nil || !allZero(pixels) {
-			return false
+			return true
 		}
 	}
-	return len(s.held) > 0
+	return len(s.held) == 0 // and only the background
 }
 
 var zeros [64 << 10]byte
