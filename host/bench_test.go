@@ -57,10 +57,9 @@ func BenchmarkRequest(b *testing.B) {
 //	go test -run - -bench Call -benchtime 1x ./host
 func BenchmarkCall(b *testing.B) {
 	const rounds, calls = 5, "2000"
-	class := drm.NewClass(drm.ClassOptions{})
-	h := newHost(b, class, host.Options{RaiseGOMAXPROCS: true})
 	for _, what := range []string{"stat", "openfile", "xattr", "fstat", "poll", "getfl", "read", "seek", "filemap"} {
 		b.Run(what, func(b *testing.B) {
+			h := newHost(b, drm.NewClass(drm.ClassOptions{}), host.Options{RaiseGOMAXPROCS: true})
 			var native, hosted, ratios []float64
 			for range b.N * rounds {
 				out, err := exec.Command(client, "bench", what, calls).Output()
@@ -85,11 +84,11 @@ func BenchmarkCall(b *testing.B) {
 //	go test -run - -bench Message -benchtime 1x ./host
 func BenchmarkMessage(b *testing.B) {
 	const rounds, requests = 9, 2000
-	class := drm.NewClass(drm.ClassOptions{})
-	newDevice(b, class, "vkms")
-	h := newHost(b, class, host.Options{RaiseGOMAXPROCS: true})
 	for _, what := range []string{"nothing", "sum", "map"} {
 		b.Run(what, func(b *testing.B) {
+			class := drm.NewClass(drm.ClassOptions{})
+			newDevice(b, class, "vkms")
+			h := newHost(b, class, host.Options{RaiseGOMAXPROCS: true})
 			var took, ratios []float64
 			for range b.N * rounds {
 				socket := nanoseconds(b, socketClient(b, blockingServer, requests))
