@@ -15,6 +15,7 @@ import (
 	"github.com/udrm/udrm/control"
 	"github.com/udrm/udrm/internal/wholefile"
 	"github.com/udrm/udrm/machine"
+	"github.com/udrm/udrm/machine/picture"
 )
 
 // controlCmds are the commands that steer a running machine.
@@ -273,6 +274,9 @@ type screenshotCmd struct {
 
 // Run writes the picture.
 func (cmd *screenshotCmd) Run(a *app) error {
+	if err := picture.CheckName(cmd.File); err != nil {
+		return err
+	}
 	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
 		png, err := c.Screenshot(ctx, cmd.Screen.card, cmd.Screen.connector)
 		if err != nil {

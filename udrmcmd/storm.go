@@ -70,6 +70,7 @@ func (r *runner) endStorm() {
 	done := false
 	for _, t := range r.storm {
 		done = t.Close() == nil || done
+		r.report.happened(fmt.Sprintf("--storm %v: %v", r.Storm, t.Rule()), t.Times()...)
 	}
 	if r.storm == nil || done {
 		return

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,6 +79,33 @@ func TestReportFailure(t *testing.T) {
 		if data, err := os.ReadFile(file + ".xml"); err != nil || !strings.Contains(string(data), `failures="1"`) {
 			t.Errorf("%q: %s, %v", args, data, err)
 		}
+	}
+}
+
+// TestReportStorm finds the steps of a storm in the reports, those that happened
+// and those that did not.
+func TestReportStorm(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "run.json")
+	r := run(t, "run", "--storm", "5:span=40:steps=20", "--lenient", "--report", file, "--report", file+".xml", "--", "modetest", "-M", "vkms", "-c")
+	data, err := os.ReadFile(file)
+	var got report.Report
+	if err = errors.Join(err, json.Unmarshal(data, &got)); err != nil {
+		t.Fatalf("%v\n%s%s", err, r.stderr, data)
+	}
+	happened := 0
+	for _, a := range got.Actions {
+		if rule, ok := strings.CutPrefix(a.Asked, "--storm 5:steps=20:span=40: "); !ok || !strings.Contains(r.stderr, rule) || a.Error != "" {
+			t.Errorf("the report has the action %+v", a)
+		}
+		happened += min(len(a.Happened), 1)
+	}
+	if len(got.Actions) != 20 || happened == 0 || happened == 20 {
+		t.Errorf("of %d steps, %d happened\n%s%s", len(got.Actions), happened, r.stderr, data)
+	}
+	data, err = os.ReadFile(file + ".xml")
+	if err != nil || !strings.Contains(string(data), fmt.Sprintf(`skipped="%d"`, 20-happened)) {
+		t.Errorf("%v\n%s", err, data)
 	}
 }
 

@@ -120,7 +120,8 @@ var actions = []*ActionKind{
 		},
 	}, {
 		Name: "screenshot", Form: "screenshot=CARD[:CONNECTOR]=FILE.png", connector: optional, argument: always, what: "file",
-		Help: "Write the picture on the connector to a PNG file. CONNECTOR can be left out if the card shows only one picture.",
+		Help:  "Write the picture on the connector to a PNG file. CONNECTOR can be left out if the card shows only one picture.",
+		check: picture.CheckName,
 		do: func(_ context.Context, c *machine.Card, a *Action) error {
 			shown, err := c.Screenshot(a.Connector)
 			if err != nil {

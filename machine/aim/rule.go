@@ -297,6 +297,8 @@ func (r *Rule) contradiction() string {
 		return fmt.Sprintf("%s has no CRTC", e)
 	case r.Property != "" && !e.canHave(setsProperties):
 		return fmt.Sprintf("%s sets no property", e)
+	case e.kind == kindStart && r.When.First > 1:
+		return "a machine starts once; leave out #" + r.When.String()
 	case r.Card != "" && e.kind == kindStart:
 		return "start has no card"
 	case r.Action != nil && r.Action.Card == "" && !r.Action.Kind.ofMachine() && e.kind == kindStart:

@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 		"SETPLANE:planes=2:bandwidth=5..9:error=ENOSPC": func(r *Rule) bool {
 			return *r.Planes == Span{2, 2} && *r.Bandwidth == Span{5, 9}
 		},
-		"start#2:unplug=card0": func(r *Rule) bool { return r.When == When{2, 2, 1} },
+		"start#1:unplug=card0": func(r *Rule) bool { return r.When == When{1, 1, 1} },
 	} {
 		r, err := Parse(text)
 		if err != nil {
@@ -113,6 +113,8 @@ func TestParse(t *testing.T) {
 		"ADDFB2:step=0":                      "is not a number of vblanks",
 		"ADDFB2:clock=slow":                  "is not a mode of the clock",
 		"start:unplug":                       "start has no card: write unplug=CARD",
+		"start#2:unplug=card0":               "a machine starts once; leave out #2",
+		"SETCRTC:screenshot=a.JPG":           "a.JPG: pictures are written as PNG, not as image/jpeg; write a.png",
 		"start:card=card0:unplug=card0":      "start has no card",
 	} {
 		r, err := Parse(text)

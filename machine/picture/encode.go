@@ -6,19 +6,37 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/adler32"
 	"hash/crc32"
 	"image"
 	"io"
+	"mime"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 
 	"github.com/udrm/udrm/internal/wholefile"
 )
 
+// CheckName returns an error if the name of a file is one of pictures that are not
+// PNG, such as out.jpg.
+func CheckName(name string) error {
+	ext := filepath.Ext(name)
+	kind := mime.TypeByExtension(strings.ToLower(ext))
+	if !strings.HasPrefix(kind, "image/") || kind == "image/png" {
+		return nil
+	}
+	return fmt.Errorf("%s: pictures are written as PNG, not as %s; write %s.png", name, kind, strings.TrimSuffix(name, ext))
+}
+
 // Write writes a picture to a PNG file, which has either its old content or the
-// whole picture at any time.
+// whole picture at any time. CheckName must accept the name.
 func Write(name string, picture image.Image) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
 	return wholefile.Write(name, func(w io.Writer) error { return Encode(w, picture) })
 }
 

@@ -63,7 +63,8 @@ type Connector struct {
 	Frames uint64 `json:"frames"` // of all devices that the card has been
 }
 
-// An Action is something that was asked for: by --at or --on.
+// An Action is something that was asked for: by --at, --on or --storm. A step of a
+// storm that did not happen is no error.
 type Action struct {
 	Asked    string    `json:"asked"`
 	Happened []float64 `json:"happened"`        // when; at most 1000 times
@@ -165,6 +166,7 @@ type (
 		Name     string     `xml:"name,attr"`
 		Tests    int        `xml:"tests,attr"`
 		Failures int        `xml:"failures,attr"`
+		Skipped  int        `xml:"skipped,attr"`
 		Time     float64    `xml:"time,attr"`
 		Start    string     `xml:"timestamp,attr"`
 		Cases    []testCase `xml:"testcase"`
@@ -174,6 +176,7 @@ type (
 		Name    string       `xml:"name,attr"`
 		Time    float64      `xml:"time,attr"`
 		Failure *testFailure `xml:"failure"`
+		Skipped *struct{}    `xml:"skipped"`
 	}
 	testFailure struct {
 		Message string `xml:"message,attr"`
@@ -183,7 +186,7 @@ type (
 // junit returns the report as tests: the program, each action, each expectation.
 func (r *Report) junit() *testSuite {
 	s := &testSuite{Name: cmp.Or(strings.Join(r.Program, " "), "udrm"), Time: r.Duration, Start: r.Start.UTC().Format("2006-01-02T15:04:05")}
-	add := func(kind, name, failure string) {
+	add := func(kind, name, failure string, skipped bool) {
 		c := testCase{Class: "udrm." + kind, Name: name}
 		if kind == "program" {
 			c.Time = r.Duration
@@ -191,16 +194,19 @@ func (r *Report) junit() *testSuite {
 		if failure != "" {
 			c.Failure = &testFailure{failure}
 			s.Failures++
+		} else if skipped {
+			c.Skipped = &struct{}{}
+			s.Skipped++
 		}
 		s.Cases = append(s.Cases, c)
 		s.Tests++
 	}
-	add("program", s.Name, r.programFailure())
+	add("program", s.Name, r.programFailure(), false)
 	for _, a := range r.Actions {
-		add("action", a.Asked, a.Error)
+		add("action", a.Asked, a.Error, len(a.Happened) == 0)
 	}
 	for _, e := range r.Expectations {
-		add("expect", e.Rule, e.Failed)
+		add("expect", e.Rule, e.Failed, false)
 	}
 	return s
 }
