@@ -174,7 +174,7 @@ func (in *call) serveBus() ([]any, error) {
 	}
 	uid, pid := uint32(unix.Geteuid()), uint32(unix.Getpid())
 	if own {
-		uid, pid = c.peer.Uid, uint32(c.peer.Pid)
+		uid, pid = c.UID(), uint32(c.PID())
 	}
 	switch in.member {
 	case "GetNameOwner":

@@ -5,13 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"sync"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/seat/socket"
 )
 
 // Limits of messages.
@@ -31,9 +31,8 @@ const (
 // A conn is the connection of a client. One goroutine reads calls and answers
 // them.
 type conn struct {
+	*socket.Conn
 	server *Server
-	socket *net.UnixConn
-	peer   *unix.Ucred
 	name   string // the unique name
 
 	passesFDs bool // the client takes descriptors
@@ -45,22 +44,19 @@ type conn struct {
 }
 
 // serve serves the connection until it ends.
-func (c *conn) serve() {
+func (c *conn) serve() error {
 	err := c.readAll()
 	c.server.release(c)
-	_ = c.socket.Close()
-	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, unix.ECONNRESET) && !errors.Is(err, unix.EPIPE) {
-		c.server.log.Warn(fmt.Sprintf("login1: the connection of process %d ends: %v", c.peer.Pid, err))
-	}
+	return err
 }
 
 // readAll answers what the client sends until that fails. Its error is never nil.
 func (c *conn) readAll() error {
-	a := &auth{uid: int(c.peer.Uid), guid: c.server.guid}
+	a := &auth{uid: int(c.UID()), guid: c.server.guid}
 	var buf []byte
 	chunk := make([]byte, 4096)
 	for begun := false; ; {
-		n, err := c.socket.Read(chunk)
+		n, err := c.Read(chunk)
 		if err != nil {
 			return err
 		}
@@ -68,7 +64,7 @@ func (c *conn) readAll() error {
 		if !begun {
 			taken, reply, done, err := a.feed(buf)
 			if reply != "" {
-				err = errors.Join(err, c.write([]byte(reply)))
+				err = errors.Join(err, c.Conn.Send([]byte(reply)))
 			}
 			if err != nil {
 				return err
@@ -179,7 +175,7 @@ func (c *conn) reply(in *call, results []any, err error) error {
 	}
 	m := &dbus.Message{Type: dbus.TypeMethodReply, Headers: headers, Body: results}
 	if err != nil {
-		c.server.log.Info(fmt.Sprintf("login1: refused to process %d: %s.%s: %v", c.peer.Pid, in.iface, in.member, err))
+		c.server.log.Info(fmt.Sprintf("login1: refused to process %d: %s.%s: %v", c.PID(), in.iface, in.member, err))
 		m.Type, m.Body = dbus.TypeError, []any{err.Error()}
 		headers[dbus.FieldErrorName] = dbus.MakeVariant(errorName(err))
 	}
@@ -221,33 +217,5 @@ func (c *conn) send(m *dbus.Message) error {
 	defer c.mu.Unlock()
 	c.serial++
 	binary.LittleEndian.PutUint32(p[8:], c.serial) // package dbus leaves it 0
-	return c.write(p, fds...)
+	return c.Conn.Send(p, fds...)
 }
-
-// write sends bytes with descriptors. It does not wait: a client that does not
-// read what it is sent loses the connection.
-func (c *conn) write(p []byte, fds ...int) (err error) {
-	var rights []byte
-	if len(fds) > 0 {
-		rights = unix.UnixRights(fds...)
-	}
-	raw, err := c.socket.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var n int
-	writeErr := raw.Write(func(fd uintptr) bool {
-		n, err = unix.SendmsgN(int(fd), p, rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-		return true
-	})
-	if err = errors.Join(writeErr, err); err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		c.hangUp()
-	}
-	return err
-}
-
-// hangUp ends the connection: a read ends, and serve does the rest.
-func (c *conn) hangUp() { _ = c.socket.CloseRead() }

@@ -49,11 +49,11 @@ func takeControl(in *call) ([]any, error) {
 		if other.conn == in.conn {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("TakeControl: process %d has control of the session: %w", other.conn.peer.Pid, unix.EBUSY)
+		return nil, fmt.Errorf("TakeControl: process %d has control of the session: %w", other.conn.PID(), unix.EBUSY)
 	}
 	s.controller = k
 	s.mu.Unlock()
-	session, err := s.seat.NewSession(k, int(in.conn.peer.Pid))
+	session, err := s.seat.NewSession(k, in.conn.PID())
 	if err != nil {
 		s.mu.Lock()
 		s.controller = nil

@@ -16,5 +16,7 @@
 // sizes of messages are limited. A connection ends that sends what is no message,
 // or that does not read what it is sent.
 //
+// Package seat/socket serves the connections.
+//
 // Lock order: seat.Seat.mu, Server.mu.
 package login1

@@ -77,7 +77,7 @@ func serve(t testing.TB, c *card) (s *seat.Seat, server *Server) {
 // connect connects to the bus. With subscribe, signals go to the channel.
 func connect(t testing.TB, server *Server) (session dbus.BusObject, bus *dbus.Conn, signals chan *dbus.Signal) {
 	t.Helper()
-	bus, err := dbus.Connect("unix:path=" + server.listener.Addr().String())
+	bus, err := dbus.Connect("unix:path=" + server.socket.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func encoded(t testing.TB, path dbus.ObjectPath, destination, iface, member stri
 // exchange sends bytes, and returns what comes until the connection ends.
 func exchange(t testing.TB, server *Server, sent []byte) []byte {
 	t.Helper()
-	c, err := net.DialUnix("unix", nil, server.listener.Addr().(*net.UnixAddr))
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: server.socket.Path(), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func (in *call) objectAt() *object {
 		return sessionObject
 	case seatPath, managerPath + "/seat/self", managerPath + "/seat/auto":
 		return seatObject
-	case userPath(in.conn.peer.Uid), managerPath + "/user/self":
+	case userPath(in.conn.UID()), managerPath + "/user/self":
 		return userObject
 	}
 	return nil
@@ -134,7 +134,7 @@ type listed struct {
 }
 
 // userName returns the name that stands for the user of the client.
-func (in *call) userName() string { return fmt.Sprint(in.conn.peer.Uid) }
+func (in *call) userName() string { return fmt.Sprint(in.conn.UID()) }
 
 func answer(results ...any) func(*call) ([]any, error) {
 	return func(*call) ([]any, error) { return results, nil }
@@ -153,10 +153,10 @@ var managerMethods = map[string]func(*call) ([]any, error){
 		}
 		return []any{seatPath}, nil
 	},
-	"GetUser":      func(in *call) ([]any, error) { return []any{userPath(in.conn.peer.Uid)}, nil },
-	"GetUserByPID": func(in *call) ([]any, error) { return []any{userPath(in.conn.peer.Uid)}, nil },
+	"GetUser":      func(in *call) ([]any, error) { return []any{userPath(in.conn.UID())}, nil },
+	"GetUserByPID": func(in *call) ([]any, error) { return []any{userPath(in.conn.UID())}, nil },
 	"ListSessions": func(in *call) ([]any, error) {
-		return []any{[]listed{{SessionID, in.conn.peer.Uid, in.userName(), seat.Name, sessionPath}}}, nil
+		return []any{[]listed{{SessionID, in.conn.UID(), in.userName(), seat.Name, sessionPath}}}, nil
 	},
 	"ListSeats": answer([]named{{seat.Name, seatPath}}),
 	"ListUsers": func(in *call) ([]any, error) {
@@ -165,7 +165,7 @@ var managerMethods = map[string]func(*call) ([]any, error){
 			Name string
 			Path dbus.ObjectPath
 		}
-		return []any{[]user{{in.conn.peer.Uid, in.userName(), userPath(in.conn.peer.Uid)}}}, nil
+		return []any{[]user{{in.conn.UID(), in.userName(), userPath(in.conn.UID())}}}, nil
 	},
 	"Inhibit": func(in *call) ([]any, error) {
 		var fds [2]int
@@ -220,7 +220,7 @@ var sessionMethods = map[string]func(*call) ([]any, error){
 
 func sessionProperties(in *call) map[string]dbus.Variant {
 	s := in.conn.server
-	uid := in.conn.peer.Uid
+	uid := in.conn.UID()
 	return variants(map[string]any{
 		"Id": SessionID, "Name": in.userName(), "Timestamp": uint64(0), "TimestampMonotonic": uint64(0),
 		"User": struct {
@@ -264,7 +264,7 @@ func seatProperties(in *call) map[string]dbus.Variant {
 
 func userProperties(in *call) map[string]dbus.Variant {
 	return variants(map[string]any{
-		"UID": in.conn.peer.Uid, "GID": in.conn.peer.Gid, "Name": in.userName(),
+		"UID": in.conn.UID(), "GID": in.conn.GID(), "Name": in.userName(),
 		"Display": named{SessionID, sessionPath}, "State": "active", "Sessions": []named{{SessionID, sessionPath}},
 		"RuntimePath": "", "IdleHint": false, "Linger": false,
 	})

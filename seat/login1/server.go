@@ -3,16 +3,14 @@ package login1
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/udrm/udrm/seat"
+	"github.com/udrm/udrm/seat/socket"
 )
 
 // SessionID is the identifier of the session.
@@ -23,15 +21,12 @@ const vtNumber = 1
 
 // A Server serves a seat on a socket.
 type Server struct {
-	seat     *seat.Seat
-	log      *slog.Logger
-	listener *net.UnixListener
-	guid     string
-	limit    seat.ConnLimit
-	ended    sync.WaitGroup
+	seat   *seat.Seat
+	log    *slog.Logger
+	socket *socket.Server
+	guid   string
 
 	mu         sync.Mutex
-	closing    bool
 	conns      map[*conn]struct{}
 	lastName   int
 	controller *control // of the session; nil: none
@@ -46,17 +41,32 @@ func Serve(l *net.UnixListener, s *seat.Seat, log *slog.Logger) *Server {
 	var guid [16]byte
 	_, _ = rand.Read(guid[:]) // never fails
 	server := &Server{
-		seat: s, log: log, listener: l, guid: hex.EncodeToString(guid[:]),
+		seat: s, log: log, guid: hex.EncodeToString(guid[:]),
 		conns: make(map[*conn]struct{}), kind: "wayland",
 	}
-	server.ended.Go(server.accept)
+	server.socket = socket.Serve(l, "login1", log, server.serve)
 	return server
+}
+
+func (s *Server) serve(client *socket.Conn) error {
+	c := &conn{Conn: client, server: s}
+	s.mu.Lock()
+	s.lastName++
+	c.name = fmt.Sprintf(":1.%d", s.lastName)
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, c)
+	}()
+	return c.serve()
 }
 
 // Environ returns the variables that make programs use the server.
 func (s *Server) Environ() []string {
 	return []string{
-		"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" + s.listener.Addr().String(),
+		"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" + s.socket.Path(),
 		"XDG_SESSION_ID=" + SessionID, "XDG_SEAT=" + seat.Name, fmt.Sprintf("XDG_VTNR=%d", vtNumber),
 	}
 }
@@ -84,74 +94,7 @@ func (s *Server) Files() map[string]func() string {
 }
 
 // Close removes the socket and ends all connections and their sessions.
-func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closing = true
-	for c := range s.conns {
-		c.hangUp()
-	}
-	s.mu.Unlock()
-	err := s.listener.Close()
-	s.ended.Wait()
-	return err
-}
-
-func (s *Server) accept() {
-	for {
-		socket, err := s.listener.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		} else if err != nil {
-			s.log.Error(fmt.Sprintf("login1: accepting connections, which ends now: %v", err))
-			return
-		}
-		c := &conn{server: s, socket: socket}
-		if err := s.add(c); err != nil {
-			s.log.Warn(fmt.Sprintf("login1: a connection is refused: %v", err))
-			_ = socket.Close()
-		}
-	}
-}
-
-// add begins to serve a connection.
-func (s *Server) add(c *conn) (err error) {
-	if c.peer, err = credentials(c.socket); err != nil {
-		return err
-	}
-	ended, err := s.limit.Add(int(c.peer.Pid))
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		ended()
-		return net.ErrClosed
-	}
-	s.conns[c] = struct{}{}
-	s.lastName++
-	c.name = fmt.Sprintf(":1.%d", s.lastName)
-	s.ended.Go(func() {
-		defer ended()
-		c.serve()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
-	})
-	return nil
-}
-
-// credentials returns the process at the other end of a socket.
-func credentials(c *net.UnixConn) (cred *unix.Ucred, err error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	controlErr := raw.Control(func(fd uintptr) {
-		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	return cred, errors.Join(controlErr, err)
-}
+func (s *Server) Close() error { return s.socket.Close() }
 
 // active reports whether the session is active.
 func (s *Server) active() bool {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/seat"
+	"github.com/udrm/udrm/seat/socket"
 )
 
 // A master is a card of which every client is the master at once.
@@ -34,7 +35,7 @@ func openNull(path string, _ int) (int, seat.Device, error) {
 }
 
 // serve serves a seat for the time of a test.
-func serve(t testing.TB) (s *seat.Seat, socket string) {
+func serve(t testing.TB) (s *seat.Seat, addr string) {
 	t.Helper()
 	dir, err := seat.NewDirectory()
 	if err != nil {
@@ -56,8 +57,8 @@ func serve(t testing.TB) (s *seat.Seat, socket string) {
 
 // TestSession is the life of a session.
 func TestSession(t *testing.T) {
-	s, socket := serve(t)
-	c, err := Dial(socket)
+	s, addr := serve(t)
+	c, err := Dial(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func TestSession(t *testing.T) {
 // TestMalformed sends what is no request. Each connection ends, and the server
 // serves others.
 func TestMalformed(t *testing.T) {
-	_, socket := serve(t)
+	_, addr := serve(t)
 	opened := message(openSeat)
 	for name, sent := range map[string][]byte{
 		"unknown request":          message(99),
@@ -119,7 +120,7 @@ func TestMalformed(t *testing.T) {
 		"a path too long":          append(opened, message(openDevice, make([]byte, 300)...)...),
 		"a session after the last": append(append(opened, message(closeSeat)...), opened...),
 	} {
-		conn, err := net.Dial("unix", socket)
+		conn, err := net.Dial("unix", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +132,7 @@ func TestMalformed(t *testing.T) {
 		}
 		conn.Close()
 	}
-	c, err := Dial(socket)
+	c, err := Dial(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,10 +141,10 @@ func TestMalformed(t *testing.T) {
 
 // TestSilentClients opens connections that do not read, and too many.
 func TestSilentClients(t *testing.T) {
-	_, socket := serve(t)
+	_, addr := serve(t)
 	var conns []net.Conn
-	for range 2 * seat.MaxConns {
-		conn, err := net.Dial("unix", socket)
+	for range 2 * socket.MaxConns {
+		conn, err := net.Dial("unix", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +159,7 @@ func TestSilentClients(t *testing.T) {
 		conn.Close()
 	}
 	for { // until the server has seen that they are closed
-		c, err := Dial(socket)
+		c, err := Dial(addr)
 		if err == nil {
 			c.Close()
 			break
@@ -169,10 +170,10 @@ func TestSilentClients(t *testing.T) {
 
 // TestGroupConnections opens more connections than one process group may have.
 func TestGroupConnections(t *testing.T) {
-	_, socket := serve(t)
+	_, addr := serve(t)
 	served := 0
-	for range seat.MaxGroupConns + 4 {
-		conn, err := net.Dial("unix", socket)
+	for range socket.MaxGroupConns + 4 {
+		conn, err := net.Dial("unix", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,8 +183,8 @@ func TestGroupConnections(t *testing.T) {
 			served++
 		}
 	}
-	if served != seat.MaxGroupConns {
-		t.Errorf("%d connections are served, want %d", served, seat.MaxGroupConns)
+	if served != socket.MaxGroupConns {
+		t.Errorf("%d connections are served, want %d", served, socket.MaxGroupConns)
 	}
 }
 
@@ -232,9 +233,9 @@ func FuzzRequests(f *testing.F) {
 	f.Add(append(message(openSeat), message(switchSession, 2, 0, 0, 0)...))
 	f.Add(append(append(message(openSeat), message(switchSession, 2, 0, 0, 0)...), message(disableSeat)...))
 	f.Add(append(message(openSeat), message(closeSeat)...))
-	_, socket := serve(f)
+	_, addr := serve(f)
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: addr, Net: "unix"})
 		if err != nil {
 			t.Fatal(err)
 		}

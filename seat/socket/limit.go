@@ -1,4 +1,4 @@
-package seat
+package socket
 
 import (
 	"fmt"
@@ -7,23 +7,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits of the connections to one server of a seat.
+// Limits of the connections to one server.
 const (
 	MaxConns      = 64 // at the same time
 	MaxGroupConns = 16 // of one process group
 )
 
-// A ConnLimit counts the connections to one server. The zero value is ready. A
+// A connLimit counts the connections to one server. The zero value is ready. A
 // process group is what a shell makes for each command: a program that starts many
 // processes gets no more connections by that.
-type ConnLimit struct {
+type connLimit struct {
 	mu      sync.Mutex
 	count   int
 	byGroup map[int]int
 }
 
-// Add counts a connection of a process until ended is called.
-func (l *ConnLimit) Add(pid int) (ended func(), err error) {
+// add counts a connection of a process until ended is called.
+func (l *connLimit) add(pid int) (ended func(), err error) {
 	group := pid
 	if pid > 0 { // 0: in no pid namespace of this process
 		if g, err := unix.Getpgid(pid); err == nil {

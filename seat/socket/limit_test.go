@@ -1,12 +1,10 @@
-package seat_test
+package socket
 
 import (
 	"os"
 	"os/exec"
 	"syscall"
 	"testing"
-
-	"github.com/udrm/udrm/seat"
 )
 
 // TestConnLimit has the processes of one process group connect, each a few times,
@@ -26,25 +24,25 @@ func TestConnLimit(t *testing.T) {
 	}
 	first := start(0)
 	pids := []int{first, start(first), start(first), start(first)}
-	var limit seat.ConnLimit
+	var limit connLimit
 	var ended []func()
-	for i := range seat.MaxGroupConns {
-		end, err := limit.Add(pids[i%len(pids)])
+	for i := range MaxGroupConns {
+		end, err := limit.add(pids[i%len(pids)])
 		if err != nil {
 			t.Fatalf("connection %d of the group: %v", i, err)
 		}
 		ended = append(ended, end)
 	}
 	for _, pid := range pids {
-		if _, err := limit.Add(pid); err == nil {
+		if _, err := limit.add(pid); err == nil {
 			t.Error("a process group has more connections than it may")
 		}
 	}
-	if _, err := limit.Add(os.Getpid()); err != nil {
+	if _, err := limit.add(os.Getpid()); err != nil {
 		t.Errorf("another group: %v", err)
 	}
 	ended[0]()
-	if _, err := limit.Add(pids[1]); err != nil {
+	if _, err := limit.add(pids[1]); err != nil {
 		t.Errorf("after a connection has ended: %v", err)
 	}
 }
