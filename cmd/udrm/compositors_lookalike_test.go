@@ -38,17 +38,7 @@ func TestSwayLike(t *testing.T) {
 			cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(udrm)+":"+os.Getenv("PATH"))
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
-			stdin, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			stdin, stdout := startPiped(t, cmd)
 			monitors := 0
 			for lines := bufio.NewScanner(stdout); lines.Scan() && lines.Text() != ""; monitors++ {
 				screen := "card0:" + lines.Text()

@@ -35,17 +35,7 @@ func TestConfined(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cmd := command(t, "run", "--", "sh", "-c", "test -c /dev/dri/card0 && echo $$ && read line")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
-			stdin, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			stdin, stdout := startPiped(t, cmd)
 			defer cmd.Wait()
 			defer stdin.Close()
 			line, err := bufio.NewReader(stdout).ReadString('\n')

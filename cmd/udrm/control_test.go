@@ -150,17 +150,7 @@ func startRunning(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
 	cmd := command(t, append(append([]string{"run"}, args...), "--", "sh", "-c", "echo $UDRM_CONTROL; exec cat")...)
 	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin, stdout := startPiped(t, cmd)
 	lines := bufio.NewScanner(stdout)
 	if !lines.Scan() {
 		t.Fatal("the program has not started")

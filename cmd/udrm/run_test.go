@@ -197,17 +197,7 @@ func TestLeftovers(t *testing.T) {
 func TestRunStopsAndContinues(t *testing.T) {
 	cmd := command(t, "run", "--", "sh", "-c", `echo ready; read line; echo "$line"`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a group of its own, which job control is for
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin, stdout := startPiped(t, cmd)
 	lines := bufio.NewScanner(stdout)
 	lines.Scan()
 	if err := cmd.Process.Signal(unix.SIGTSTP); err != nil {

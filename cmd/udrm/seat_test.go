@@ -46,18 +46,8 @@ func beginSeat(t *testing.T, flags []string, argument, program string, before ..
 	args := slices.Concat([]string{"run", "--seat"}, flags, []string{"--"}, before, []string{"sh", "-c", script, program, argument})
 	r := &seatRun{t: t, cmd: command(t, args...)}
 	r.cmd.Stderr = os.Stderr
-	var err error
-	if r.stdin, err = r.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := r.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	r.lines = bufio.NewScanner(stdout)
+	stdin, stdout := startPiped(t, r.cmd)
+	r.stdin, r.lines = stdin, bufio.NewScanner(stdout)
 	r.control, r.seatd = r.next(), r.next()
 	return r
 }
