@@ -49,16 +49,7 @@ func (m *model) emitDescriptions(b *bytes.Buffer) {
 		b.WriteString("},\n")
 	}
 	b.WriteString("}\n\nvar constants = []Constant{\n")
-	for _, c := range m.macros {
-		if !isIoctl(c.name) {
-			fmt.Fprintf(b, "{%q, %s},\n", c.name, goName(c.name))
-		}
-	}
-	for _, e := range enums {
-		for _, v := range m.enums[e.name].Val {
-			fmt.Fprintf(b, "{%q, %s},\n", v.Name, goName(v.Name))
-		}
-	}
+	m.emitNamedValues(b)
 	b.WriteString("}\n")
 }
 

@@ -223,6 +223,13 @@ var ioctlTable = []struct {
 	b.WriteString("}\n\n")
 
 	b.WriteString("// constTable has every other constant.\nvar constTable = []struct {\n c string\n value uint64\n}{\n")
+	m.emitNamedValues(b)
+	b.WriteString("}\n")
+}
+
+// emitNamedValues writes the name and the value of each constant, as elements of a
+// slice.
+func (m *model) emitNamedValues(b *bytes.Buffer) {
 	for _, c := range m.macros {
 		if !isIoctl(c.name) {
 			fmt.Fprintf(b, "{%q, %s},\n", c.name, goName(c.name))
@@ -233,5 +240,4 @@ var ioctlTable = []struct {
 			fmt.Fprintf(b, "{%q, %s},\n", v.Name, goName(v.Name))
 		}
 	}
-	b.WriteString("}\n")
 }
