@@ -155,7 +155,8 @@ func (c *Card) hotplug(name string, connection uint32, monitor *kms.Monitor) err
 	return nil
 }
 
-// Screenshot returns the picture on a connector. Its pixels have the alpha 255.
+// Screenshot returns the picture on a connector, as its monitor shows it (see
+// [kms.Connector.MonitorPicture]). Its pixels have the alpha 255.
 // With the name "" it is the only connector of the card that shows a picture. A
 // console that no program has drawn on is no picture.
 //
@@ -166,20 +167,20 @@ func (c *Card) Screenshot(connector string) (*image.NRGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	crtc, err := c.lit(display, connector)
+	shown, _, err := c.lit(display, connector)
 	if err != nil {
 		return nil, err
 	}
-	picture, err := display.Screenshot(crtc)
+	picture, err := shown.MonitorPicture(nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.label, err)
 	}
 	return picture, nil
 }
 
-// lit returns the CRTC that feeds a connector. With the name "" it is the only
-// CRTC that shows a picture on a connector of the card.
-func (c *Card) lit(display *kms.ModeConfig, name string) (*kms.CRTC, error) {
+// lit returns a connector and the CRTC that feeds it. With the name "" it is the
+// only CRTC that shows a picture on a connector of the card.
+func (c *Card) lit(display *kms.ModeConfig, name string) (*kms.Connector, *kms.CRTC, error) {
 	state := display.State()
 	active := func(connector *kms.Connector) *kms.CRTC {
 		crtc := state.Connector(connector).CRTC
@@ -191,28 +192,29 @@ func (c *Card) lit(display *kms.ModeConfig, name string) (*kms.CRTC, error) {
 	if name != "" {
 		connector, err := c.connector(display, name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if crtc := active(connector); crtc != nil {
-			return crtc, nil
+			return connector, crtc, nil
 		}
-		return nil, &darkError{c.label + ":" + name}
+		return nil, nil, &darkError{c.label + ":" + name}
 	}
+	var first *kms.Connector
 	var only *kms.CRTC
 	var names []string
 	for _, connector := range plugs(display) {
 		if crtc := active(connector); crtc != nil && crtc != only {
-			only = crtc
+			first, only = connector, crtc
 			names = append(names, connector.Name())
 		}
 	}
 	switch len(names) {
 	case 0:
-		return nil, &darkError{c.label}
+		return nil, nil, &darkError{c.label}
 	case 1:
-		return only, nil
+		return first, only, nil
 	}
-	return nil, fmt.Errorf("%s shows pictures on %s; name one of them", c.label, strings.Join(names, " and "))
+	return nil, nil, fmt.Errorf("%s shows pictures on %s; name one of them", c.label, strings.Join(names, " and "))
 }
 
 // A darkError says that a card or connector shows no picture.

@@ -78,7 +78,7 @@ func (c *Card) look(connector string, spare *image.NRGBA) (changed <-chan struct
 	if unplugged {
 		changed = nil
 	}
-	crtc, err := c.lit(display, connector)
+	shown, _, err := c.lit(display, connector)
 	var dark *darkError
 	switch {
 	case errors.As(err, &dark):
@@ -86,7 +86,7 @@ func (c *Card) look(connector string, spare *image.NRGBA) (changed <-chan struct
 	case err != nil:
 		return nil, nil, false, err
 	}
-	picture, err = display.ScreenshotInto(crtc, spare)
+	picture, err = shown.MonitorPicture(spare)
 	if err != nil { // it was switched off just now, or its format cannot be read
 		return changed, nil, unplugged, nil
 	}

@@ -19,7 +19,7 @@ func (c *Card) Frames(connector string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	crtc, err := c.lit(display, connector)
+	_, crtc, err := c.lit(display, connector)
 	if err != nil {
 		return 0, err
 	}
@@ -29,7 +29,7 @@ func (c *Card) Frames(connector string) (uint64, error) {
 // WaitFrames waits until a connector has shown n frames since its card was
 // plugged; see [Card.Frames].
 func (c *Card) WaitFrames(ctx context.Context, connector string, n uint64) error {
-	return c.wait(ctx, connector, fmt.Sprintf("frame %d", n), nil, func(_ *kms.ModeConfig, crtc *kms.CRTC) error {
+	return c.wait(ctx, connector, fmt.Sprintf("frame %d", n), nil, func(_ *kms.Connector, crtc *kms.CRTC) error {
 		if frames := crtc.Frames(); frames < n {
 			return fmt.Errorf("%s has shown %d frames", c.place(connector), frames)
 		}
@@ -48,8 +48,8 @@ func (c *Card) WaitPicture(ctx context.Context, connector string, match func(*im
 	ticker := time.NewTicker(redraw)
 	defer ticker.Stop()
 	var picture *image.NRGBA
-	err := c.wait(ctx, connector, "the picture", ticker.C, func(display *kms.ModeConfig, crtc *kms.CRTC) (err error) {
-		if picture, err = display.Screenshot(crtc); err != nil {
+	err := c.wait(ctx, connector, "the picture", ticker.C, func(shown *kms.Connector, _ *kms.CRTC) (err error) {
+		if picture, err = shown.MonitorPicture(nil); err != nil {
 			return err
 		}
 		return match(picture)
@@ -62,7 +62,7 @@ func (c *Card) WaitPicture(ctx context.Context, connector string, match func(*im
 func (c *Card) WaitLit(ctx context.Context, connector string) error {
 	ticker := time.NewTicker(redraw)
 	defer ticker.Stop()
-	return c.wait(ctx, connector, "a picture", ticker.C, func(*kms.ModeConfig, *kms.CRTC) error { return nil })
+	return c.wait(ctx, connector, "a picture", ticker.C, func(*kms.Connector, *kms.CRTC) error { return nil })
 }
 
 func (c *Card) place(connector string) string {
@@ -72,11 +72,11 @@ func (c *Card) place(connector string) string {
 	return c.label + ":" + connector
 }
 
-// wait calls check with the CRTC that feeds a connector, until check returns
+// wait calls check with a connector and the CRTC that feeds it, until check returns
 // nil: at once, at each change of the picture, and whenever again delivers a
 // value. It fails at once if the connector does not exist, or if the card is
 // unplugged.
-func (c *Card) wait(ctx context.Context, connector, what string, again <-chan time.Time, check func(*kms.ModeConfig, *kms.CRTC) error) error {
+func (c *Card) wait(ctx context.Context, connector, what string, again <-chan time.Time, check func(*kms.Connector, *kms.CRTC) error) error {
 	display, dev, err := c.display()
 	if err != nil {
 		return err
@@ -84,11 +84,11 @@ func (c *Card) wait(ctx context.Context, connector, what string, again <-chan ti
 	for {
 		changed := display.Changed()
 		unplugged := dev.State() > drm.Live
-		crtc, err := c.lit(display, connector)
+		shown, crtc, err := c.lit(display, connector)
 		var dark *darkError
 		switch {
 		case err == nil:
-			if err = check(display, crtc); err == nil {
+			if err = check(shown, crtc); err == nil {
 				return nil
 			}
 		case !errors.As(err, &dark):

@@ -9,20 +9,21 @@ import "image"
 // After an unplug, Screenshot returns the last picture as long as a client has
 // the device open. Errors: ENODEV if the CRTC is off, EINVAL for a format that
 // cannot be read.
-func (m *ModeConfig) Screenshot(c *CRTC) (*image.NRGBA, error) { return m.ScreenshotInto(c, nil) }
-
-// ScreenshotInto is [ModeConfig.Screenshot], for a caller that takes many
-// pictures: it draws into picture if that has the right size, and else into a
-// new one.
-func (m *ModeConfig) ScreenshotInto(c *CRTC, picture *image.NRGBA) (*image.NRGBA, error) {
+func (m *ModeConfig) Screenshot(c *CRTC) (*image.NRGBA, error) {
 	s, _, err := m.composition(c)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release()
+	return s.draw(nil), nil
+}
+
+// draw draws the picture into the given one if that has the right size, and else
+// into a new one.
+func (s *composition) draw(picture *image.NRGBA) *image.NRGBA {
 	if size := image.Rect(0, 0, s.picture.Width, s.picture.Height); picture == nil || picture.Rect != size {
 		picture = image.NewNRGBA(size)
 	}
 	s.picture.RGBA(s.crtc.grade(&s.shown), picture.Pix, picture.Stride)
-	return picture, nil
+	return picture
 }
