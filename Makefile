@@ -111,7 +111,7 @@ bench:
 	$(GO) run ./internal/bench -o bin/bench.txt
 	$(GO) test -tags srcu_membarrier -run '^$$' -bench Pair ./srcu
 	$(GO) test -run '^$$' -bench 'Message|Call' -benchtime 1x ./host
-	$(GO) test -run '^$$' -bench Programs -benchtime 1x ./cmd/udrm
+	$(GO) test -run '^$$' -bench 'Programs|Wall' -benchtime 1x ./cmd/udrm
 	$(GO) test -run '^$$' -bench Neighbour -benchtime 1x ./host
 	$(GO) test -run '^$$' -bench Requests -benchtime 20000x ./trace
 	$(GO) test -run '^$$' -bench Stream -benchtime 1x ./view

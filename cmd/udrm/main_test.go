@@ -90,7 +90,7 @@ type result struct {
 }
 
 // command returns udrm with args. It is killed if the test takes too long.
-func command(t *testing.T, args ...string) *exec.Cmd {
+func command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
@@ -106,7 +106,7 @@ func run(t *testing.T, args ...string) result {
 }
 
 // startPiped starts a command and returns its standard input and output.
-func startPiped(t *testing.T, cmd *exec.Cmd) (stdin io.WriteCloser, stdout io.Reader) {
+func startPiped(t testing.TB, cmd *exec.Cmd) (stdin io.WriteCloser, stdout io.Reader) {
 	t.Helper()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
