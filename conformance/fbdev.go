@@ -16,6 +16,7 @@ var fbdevCases = []Case{
 	{"fbdev/pan", NeedFbdev, fbdevPan},
 	{"fbdev/blank", NeedFbdev, fbdevBlank},
 	{"fbdev/mmap", NeedFbdev, fbdevMmap},
+	{"fbdev/seek", NeedFbdev, fbdevSeek},
 	{"fbdev/master", NeedFbdev | NeedMaster, fbdevMaster},
 	{"fbdev/unknown", NeedFbdev, fbdevUnknown},
 }
@@ -231,6 +232,15 @@ func fbdevMmap(t *tester) {
 	t.Must("close", f.Close())
 	pixels[0] = 99
 	equal(t, "what the other client sees after a close", same[0], 99)
+}
+
+// fbdevSeek checks that the device has no size: a seek to the end leads to the
+// beginning.
+func fbdevSeek(t *tester) {
+	f, _ := t.OpenFbdev()
+	at, err := t.target.System.Seek(f.fd, 0, unix.SEEK_END)
+	t.Must("lseek to the end", err)
+	equal(t, "the end", at, 0)
 }
 
 // fbdevMaster checks that a master of the card keeps the displays.

@@ -2,8 +2,10 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -14,8 +16,8 @@ import (
 )
 
 // A drm.Chardev is opened as the memfd that holds its content. So the kernel
-// reads, writes, seeks and maps it, and only ioctls and questions about the
-// descriptor are served here. The kernel does not tell when it is closed.
+// reads, writes, seeks and maps it. Only ioctls, questions about the descriptor,
+// seeks to the end and mappings of a removed device are served here. The kernel does not tell when it is closed.
 
 // fbdevMagic is the type of the requests of linux/fb.h.
 const fbdevMagic = 'F'
@@ -111,29 +113,72 @@ func (h *Host) openChardev(path string, n *vfs.Node, flags int) (fd int, err err
 	return fd, err
 }
 
-// chardevIoctl serves a request on a character device.
-func (c *call) chardevIoctl() {
-	link, err := c.tid().FD(int(c.fd(0)), c.linkBuf[:])
+// chardev returns the character device that a descriptor refers to.
+func (c *call) chardev(fd int32) (f chardevFile, ok bool) {
+	link, err := c.tid().FD(int(fd), c.linkBuf[:])
 	if err != nil || !c.host.chardevs.mayHave(link) {
-		c.proceed()
-		return
+		return f, false
 	}
 	var st unix.Stat_t
-	if c.tid().IdentifyFD(c.fd(0), &st) != nil {
-		c.proceed()
-		return
+	if c.tid().IdentifyFD(fd, &st) != nil {
+		return f, false
 	}
-	f, ok := c.host.chardevs.find(pollfd.IDOf(&st))
+	return c.host.chardevs.find(pollfd.IDOf(&st))
+}
+
+// chardevIoctl serves a request on a character device.
+func (c *call) chardevIoctl() {
+	f, ok := c.chardev(c.fd(0))
 	if !ok {
 		c.proceed()
 		return
 	}
 	c.host.files.Drain(c) // the master of the card may have been closed just now
 	r := c.request()
-	err = c.host.class.Ioctl(r, f, r, uint32(c.arg(1)), c.arg(2))
+	err := c.host.class.Ioctl(r, f, r, uint32(c.arg(1)), c.arg(2))
 	r.end()
 	if err != nil {
 		c.fail(drm.Errno(err))
+		return
+	}
+	c.ret(0)
+}
+
+// chardevMmap refuses a mapping of a character device that is removed. The kernel
+// makes the others, and refuses what no device can do before it asks the device.
+func (c *call) chardevMmap() {
+	f, ok := c.chardev(c.fd(4))
+	if !ok || f.dev != nil || c.arg(1) == 0 || c.arg(5)%uint64(os.Getpagesize()) != 0 {
+		c.proceed()
+		return
+	}
+	flags, err := c.tid().FDFlags(int(c.fd(4)))
+	if err != nil || flags&unix.O_PATH != 0 {
+		c.fail(unix.EBADF)
+		return
+	}
+	c.fail(cmp.Or(c.permitMapping(flags), error(unix.ENODEV)))
+}
+
+// chardevSeek seeks to the end of a character device. For the kernel, that is its
+// beginning: the file has no size.
+func (c *call) chardevSeek() {
+	if _, ok := c.chardev(c.fd(0)); !ok {
+		c.proceed()
+		return
+	}
+	if pathOnly(c.tid(), c.fd(0)) {
+		c.fail(unix.EBADF)
+		return
+	}
+	fd, err := c.tid().DupMemfd(int(c.fd(0)))
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {
+		c.fail(err)
 		return
 	}
 	c.ret(0)

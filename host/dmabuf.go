@@ -60,7 +60,7 @@ func (c *call) terminalIoctl() {
 func (c *call) lseek() {
 	d := c.dmaBuf(c.fd(0))
 	if d == nil {
-		c.proceed()
+		c.chardevSeek()
 		return
 	}
 	at, err := d.Seek(int64(c.arg(1)), int(c.arg(2)))

@@ -34,7 +34,7 @@ func (c *call) mmap() {
 	} else {
 		f := c.file(c.fd(4))
 		if f == nil {
-			c.proceed()
+			c.chardevMmap()
 			return
 		}
 		if f.Node() == nil {

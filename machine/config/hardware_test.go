@@ -54,7 +54,7 @@ func TestHardware(t *testing.T) {
 		t.Errorf("limits %+v", c.Limits)
 	}
 	wantConstraints := lookalike.Constraints{
-		PlanesPerCRTC: 3, Scalers: 1, Bandwidth: 2e9, CursorFormats: []uint32{uapi.FormatARGB8888}, CursorSizes: []lookalike.Size{{Width: 64, Height: 64}, {Width: 128, Height: 128}},
+		PlanesPerCRTC: 3, Scalers: 1, Bandwidth: 2e9, CursorFormats: []uint32{uapi.FormatARGB8888}, CursorSizes: []lookalike.Size{{Width: 64, Height: 64}, {Width: 128, Height: 128}, {Width: 256, Height: 256}},
 	}
 	if !reflect.DeepEqual(c.Constraints, wantConstraints) {
 		t.Errorf("constraints %+v", c.Constraints)
