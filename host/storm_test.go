@@ -19,14 +19,14 @@ func TestStorm(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
 			d := newDevice(t, class, "vkms")
 			h := newHost(t, class, host.Options{})
-			storm := func() *host.Process {
-				p, err := h.Start(asUser(exec.Command(client, "mapstorm", "500ms"), user.attr))
+			storm := func(duration string) *host.Process {
+				p, err := h.Start(asUser(exec.Command(client, "mapstorm", duration), user.attr))
 				if err != nil {
 					t.Fatal(err)
 				}
 				return p
 			}
-			p := storm()
+			p := storm("500ms")
 			for running := true; running; {
 				_ = unix.Kill(p.PID(), unix.SIGSTOP)
 				time.Sleep(time.Millisecond)
@@ -42,7 +42,7 @@ func TestStorm(t *testing.T) {
 			}
 			<-p.Done()
 			for range 10 {
-				p := storm()
+				p := storm("5m") // longer than it takes to be killed
 				for !d.open() {
 					time.Sleep(time.Millisecond)
 				}
