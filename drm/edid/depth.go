@@ -57,9 +57,11 @@ func (p *parser) parseBPC(id productID) int {
 }
 
 // parseDeepColor reads the deep colours from HDMI's vendor-specific data block
-// (drm_parse_hdmi_deep_color_info). The last block that has some counts.
+// (drm_parse_hdmi_deep_color_info). The last block counts. Each monitor with HDMI
+// shows at least 8 bits.
 func (p *parser) parseDeepColor(data []byte) {
 	const flagsAt = 5
+	p.deepColor = 8
 	if len(data) <= flagsAt {
 		return
 	}

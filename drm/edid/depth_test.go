@@ -48,7 +48,7 @@ func TestBPC(t *testing.T) {
 		{3, inputDigital, deep36, 12},
 		{3, inputDigital | inputDFP1, 0, 8},
 		{3, inputDigital | inputDFP1, 1<<4 | 1<<6, 16},
-		{3, inputDigital, 0, 0},
+		{3, inputDigital, 0, 8}, // all monitors with HDMI
 		{2, inputDigital | inputDFP1, deep36, 0},
 	} {
 		monitor := Monitor{Modes: modes}

@@ -160,7 +160,7 @@ func parseTile(sections []displayIDSection) (tile *Tile) {
 				Column:        int(d[2]>>4 | d[3]>>2&3<<4),
 				Width:         int(binary.LittleEndian.Uint16(d[4:])) + 1,
 				Height:        int(binary.LittleEndian.Uint16(d[6:])) + 1,
-				Group:         [8]byte(d[13:]),
+				Group:         [9]byte(d[13:]),
 			}
 		}
 	}

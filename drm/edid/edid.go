@@ -47,7 +47,7 @@ type Monitor struct {
 
 // A Tile is the place of a monitor in a group of tiles, which show one picture.
 type Tile struct {
-	Group         [8]byte // the same for all tiles of the group
+	Group         [9]byte // the same for all tiles of the group
 	SingleMonitor bool    // all tiles are in one enclosure
 	Columns, Rows int     // of the group
 	Column, Row   int     // of this tile

@@ -85,7 +85,7 @@ func modesFor(t testing.TB, names ...string) (modes []mode.Mode) {
 
 // TestEncodeKinds checks that headsets and tiles are read again.
 func TestEncodeKinds(t *testing.T) {
-	tile := &Tile{Group: [8]byte{1, 2, 3}, SingleMonitor: true, Columns: 20, Rows: 3, Column: 17, Row: 2, Width: 2560, Height: 2880}
+	tile := &Tile{Group: [9]byte{1, 2, 3, 8: 9}, SingleMonitor: true, Columns: 20, Rows: 3, Column: 17, Row: 2, Width: 2560, Height: 2880}
 	modes := modesFor(t, "1920x1080@60", "1280x720@60", "1024x768@60", "5120x1440@60")
 	for _, want := range []Monitor{
 		{NonDesktop: true, Modes: modes[:1]}, {NonDesktop: true, Modes: modes}, {NonDesktop: true, Modes: modes[3:]},

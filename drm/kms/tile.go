@@ -17,7 +17,7 @@ type tileGroups struct {
 
 // A tileGroup is a group to which at least one connector belongs.
 type tileGroup struct {
-	id      [8]byte
+	id      [9]byte
 	members map[*Connector]bool
 }
 
@@ -44,7 +44,7 @@ func (g *tileGroups) property(c *Connector, tile *edid.Tile) []byte {
 
 // join adds c to a group, which it creates if need be, and returns its number.
 // The caller holds mu.
-func (g *tileGroups) join(c *Connector, id [8]byte) (number int) {
+func (g *tileGroups) join(c *Connector, id [9]byte) (number int) {
 	free := -1
 	for i, group := range g.groups {
 		if group == nil && free < 0 {
