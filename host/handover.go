@@ -27,7 +27,7 @@ func (v *VirtualFiles) Opening(tid int, path string) bool {
 	}
 	stopped := make(chan bool)
 	v.openings.traced <- struct{}{}
-	thread.Go(func() {
+	thread.Borrow(func() {
 		defer func() { <-v.openings.traced }()
 		if err := v.openAgain(t, path, b, stopped); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, thread.ErrMoved) {
 			h.log.Debug("host: a node is opened by its path alone", "path", path, "tid", tid, "err", err)

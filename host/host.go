@@ -103,6 +103,12 @@ type Options struct {
 	// with less delay when there are spare ones. Command udrm sets it.
 	RaiseGOMAXPROCS bool
 
+	// ReserveThreads makes threads before programs need them, and keeps them. The Go
+	// runtime ends this process if it needs a thread when no process ID is left, and
+	// a program can use up the process IDs. Where these are scarce, Start waits until
+	// the threads are made. Command udrm sets it.
+	ReserveThreads bool
+
 	// RaiseDescriptorLimit raises RLIMIT_NOFILE of this process as far as it
 	// may. Each buffer and each open file of a program takes a descriptor.
 	// Programs are started with the original limit. Command udrm sets it.
@@ -161,6 +167,7 @@ type Host struct {
 	accounts *accounts
 	slow     slowCopies
 	workers  *workerLimit
+	reserved <-chan struct{} // closed when programs may start; nil: at once
 	turns    *turns
 	watcher  watcher
 	busy     atomic.Int64 // calls that are being answered and do not wait
@@ -234,6 +241,9 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	}
 	if opts.RaiseGOMAXPROCS {
 		raiseGOMAXPROCS()
+	}
+	if opts.ReserveThreads {
+		h.reserved = h.workers.reserveThreads() // while this goroutine goes on
 	}
 	if opts.AdoptOrphans {
 		if err := child.Adopt(); err != nil {

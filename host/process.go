@@ -88,6 +88,9 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		close(p.ended)
 		return nil, &StartError{cmd.Path, err}
 	}
+	if h.reserved != nil {
+		<-h.reserved
+	}
 	h.confine()
 	started := make(chan error)
 	err := child.Start(func() (int, error) {

@@ -90,7 +90,7 @@ func (s *server) awaitEnd() {
 func (s *server) startWorker() {
 	s.idle.Add(1)
 	s.wg.Add(1)
-	thread.Go(func() {
+	thread.Borrow(func() {
 		defer s.wg.Done()
 		w := &worker{server: s, tid: unix.Gettid()}
 		defer w.leave()

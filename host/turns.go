@@ -126,7 +126,7 @@ func (t *turns) admitLocked(g *group, w *worker, n *seccomp.Notification, pid in
 // mayServe reports whether a further call of a process may be served, if the quota
 // allows it.
 func (t *turns) mayServe(g *group, pid int) bool {
-	if len(g.serving)-g.blocked >= t.share {
+	if len(g.serving)-g.blocked >= t.share || !t.host.workers.allows(len(g.serving)) {
 		return false
 	}
 	if len(g.serving) < maxOwnServed {

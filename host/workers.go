@@ -2,7 +2,12 @@ package host
 
 import (
 	"log/slog"
+	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/udrm/udrm/host/internal/thread"
 )
 
 // maxWorkers bounds the workers of all servers in the process, each of which is
@@ -11,16 +16,33 @@ import (
 // one is left to receive calls of groups that are below their share.
 const maxWorkers = maxServed + 64
 
+// With a reserve (see [Options].ReserveThreads), all workers have threads that were
+// made before: first a few, and the others when those do not suffice and process IDs
+// are plenty. Until then a process group has half of the workers at most.
+const (
+	fewWorkers   = 16
+	roomInterval = 100 * time.Millisecond
+)
+
+// spareThreads returns how many threads everything else needs. Beside one for each
+// processor of the Go scheduler, 20 were seen.
+func spareThreads() int { return runtime.GOMAXPROCS(0) + 36 }
+
 // A workerLimit bounds the workers of all servers together. A server always
 // gets its first worker: without one its program could not even start. At the
 // limit no further worker starts, and calls wait in the kernel. A worker that
 // ends makes room for one of a server that was refused, so no server depends on
 // its own workers alone.
 type workerLimit struct {
-	max    int
-	warned sync.Once
+	warned   sync.Once
+	reserve  sync.Once
+	reserved <-chan struct{}
+	share    atomic.Int64 // of one process group; 0: no limit but the quota
 
 	mu      sync.Mutex
+	max     int
+	full    int // what max becomes when there are more threads
+	growing bool
 	count   int
 	refused map[*server]struct{} // had no idle worker when they asked
 }
@@ -29,7 +51,74 @@ type workerLimit struct {
 var processWorkers = newWorkerLimit(maxWorkers)
 
 func newWorkerLimit(limit int) *workerLimit {
-	return &workerLimit{max: limit, refused: make(map[*server]struct{})}
+	return &workerLimit{max: limit, full: limit, refused: make(map[*server]struct{})}
+}
+
+// reserveThreads makes the first threads soon, unless they were made before. Programs
+// may start when the channel is closed.
+func (l *workerLimit) reserveThreads() <-chan struct{} {
+	l.reserve.Do(func() {
+		l.reserved = thread.Soon(func(room int) {
+			thread.Reserve(min(fewWorkers+spareThreads(), room/2))
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.max = min(l.max, fewWorkers)
+			l.share.Store(fewWorkers / 2)
+		})
+	})
+	return l.reserved
+}
+
+// allows reports whether a process group may have one call served more than n. If
+// not, it may later.
+func (l *workerLimit) allows(n int) bool {
+	share := l.share.Load()
+	if share == 0 || int64(n) < share {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.growLocked()
+	return false
+}
+
+// growLocked begins to make the threads of all workers.
+func (l *workerLimit) growLocked() {
+	if l.max < l.full && !l.growing {
+		l.growing = true
+		go l.grow()
+	}
+}
+
+// grow makes the threads of all workers. It tries again as long as process IDs are
+// scarce and a server waits for a worker.
+func (l *workerLimit) grow() {
+	n := l.full + spareThreads()
+	room := thread.Room() >= 2*n
+	if room {
+		thread.Reserve(n) // more by those that work
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.growing = false
+	if room {
+		l.max = l.full
+		l.share.Store(0)
+		l.startRefusedLocked()
+	} else {
+		l.growing = true
+		time.AfterFunc(roomInterval, l.retry)
+	}
+}
+
+// retry lets grow run again if it is wanted still.
+func (l *workerLimit) retry() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.growing = false
+	if len(l.refused) > 0 {
+		l.growLocked()
+	}
 }
 
 // startFirst starts the first worker of a server.
@@ -48,7 +137,7 @@ func (l *workerLimit) start(s *server) {
 }
 
 func (l *workerLimit) warn(log *slog.Logger) {
-	log.Debug("host: worker limit reached; further calls wait for a worker", "workers", l.max)
+	log.Debug("host: worker limit reached; further calls wait for a worker", "workers", l.full)
 }
 
 func (l *workerLimit) tryStart(s *server) bool {
@@ -59,6 +148,7 @@ func (l *workerLimit) tryStart(s *server) bool {
 	}
 	if l.count >= l.max {
 		l.refused[s] = struct{}{}
+		l.growLocked()
 		return false
 	}
 	l.count++
@@ -71,6 +161,12 @@ func (l *workerLimit) ended() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count--
+	l.startRefusedLocked()
+}
+
+// startRefusedLocked starts workers of servers that were refused, as far as there is
+// room.
+func (l *workerLimit) startRefusedLocked() {
 	for s := range l.refused {
 		if l.count >= l.max {
 			return

@@ -54,10 +54,10 @@ type Options struct {
 	// Launcher starts the programs: see [host.Confine]. nil: this process does.
 	Launcher *host.Launcher
 
-	// AdoptOrphans, RaiseGOMAXPROCS and RaiseDescriptorLimit change this process: see
-	// [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
+	// AdoptOrphans, RaiseGOMAXPROCS, RaiseDescriptorLimit and ReserveThreads change
+	// this process: see [host.Options]. Without AdoptOrphans, Leftovers and Kill miss the
 	// processes that a program leaves behind.
-	AdoptOrphans, RaiseGOMAXPROCS, RaiseDescriptorLimit bool
+	AdoptOrphans, RaiseGOMAXPROCS, RaiseDescriptorLimit, ReserveThreads bool
 
 	// Mounts shows the cards in mounts of a namespace of the programs, instead of
 	// answering all calls on paths. It takes CAP_SYS_ADMIN.
@@ -139,7 +139,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}
 	if m.host, err = host.New(m.class, host.Options{
 		Configfs: m.newConfigfs(cards), Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
-		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit,
+		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit, ReserveThreads: opts.ReserveThreads,
 		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: files, Files: m.seating.files(), Terminals: m.seating.terminals(),
 	}); err != nil {
 		m.clock.end()

@@ -135,7 +135,7 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 		Tracer: tracer, Clock: machine.ClockMode(cmd.Clock),
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
 		Cleaner: []string{"/proc/self/exe", cleanerArgument}, Launcher: launcher,
-		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true,
+		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true, ReserveThreads: true,
 		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot, Seat: cmd.Seat, Mounts: cmd.Files == "mounts",
 	})
 	if err != nil {

@@ -91,10 +91,12 @@ func (q *queue) appoint() {
 
 // serve is what a thread does. It begins as the leader.
 func (q *queue) serve() {
-	runtime.LockOSThread() // and the thread ends with the goroutine
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread() // if it ended, the Go runtime would soon make another
 	// A short slice lets the thread run before threads with longer ones when it wakes.
 	// Linux has that since 6.12; before, and when it is refused, the default remains.
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Runtime: slice}, 0)
+	setSlice(slice)
+	defer setSlice(0) // the default
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
@@ -111,6 +113,10 @@ func (q *queue) serve() {
 			return
 		}
 	}
+}
+
+func setSlice(d uint64) {
+	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Runtime: d}, 0)
 }
 
 // next waits until a timer is due and returns it. The thread no longer leads then.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/udrm/udrm/host/internal/confine"
 	"github.com/udrm/udrm/host/internal/seccomp"
+	"github.com/udrm/udrm/host/internal/thread"
 )
 
 // A run is what the cleaner knows of its host.
@@ -31,6 +32,7 @@ func Run() error {
 	if err := errors.Join(confine.Hide(), confine.Filter()); err != nil {
 		return fmt.Errorf("cleaner: %w", err)
 	}
+	thread.ReserveFew()
 	var r run
 	for {
 		open, err := r.receive(0)

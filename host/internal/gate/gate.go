@@ -177,7 +177,7 @@ func (g *gate) store(data string) (err error) {
 // thread that has ended, or given up for a signal.
 func (g *gate) answer(id thread.ID, b thread.Blocked, result int64) error {
 	done := make(chan error)
-	thread.Go(func() {
+	thread.Borrow(func() {
 		blockSignals()
 		done <- answer(id, b, result)
 	})

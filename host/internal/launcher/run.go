@@ -25,6 +25,7 @@ func Run() error {
 	if err := confine.Hide(); err != nil {
 		return err
 	}
+	thread.ReserveFew()
 	var programs programs
 	var namespace namespace
 	for {

@@ -114,7 +114,11 @@ func (t ID) as(f func() error) (err error) {
 	// Capabilities go last and come back first: the others need them.
 	// If this fails, the thread goes on with less than it had.
 	defer func() {
-		if back := errors.Join(setCapabilities(ours.Capabilities), ours.assume(less)); err == nil {
+		back := errors.Join(setCapabilities(ours.Capabilities), ours.assume(less))
+		if back != nil {
+			spoiled.Store(ID(unix.Gettid()), struct{}{})
+		}
+		if err == nil {
 			err = back
 		}
 	}()

@@ -40,8 +40,20 @@ type childInfo struct {
 // CLD_DUMPED.
 func (i *childInfo) exited() bool { return i.code >= 1 && i.code <= 3 }
 
+// waitID is waitid(2) for a thread.
 func waitID(t ID, options int) (info childInfo, err error) {
-	_, _, errno := unix.Syscall6(unix.SYS_WAITID, unix.P_PID, uintptr(t), uintptr(unsafe.Pointer(&info)), uintptr(options), 0, 0)
+	return waitFor(unix.P_PID, t, options)
+}
+
+// hasTracees reports whether the calling thread still traces another one, or has
+// children.
+func hasTracees() bool {
+	_, err := waitFor(unix.P_ALL, 0, unix.WEXITED|unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT|unix.WALL|unix.WNOTHREAD)
+	return err != unix.ECHILD
+}
+
+func waitFor(idType int, t ID, options int) (info childInfo, err error) {
+	_, _, errno := unix.Syscall6(unix.SYS_WAITID, uintptr(idType), uintptr(t), uintptr(unsafe.Pointer(&info)), uintptr(options), 0, 0)
 	if errno != 0 {
 		return info, errno
 	}
