@@ -114,6 +114,7 @@ type Connector struct {
 	Monitor          *kms.Monitor
 	Subpixel         uint32 // as in [kms.ConnectorConfig]
 	ModeFlags        uint32 // as in [kms.ConnectorConfig]
+	YCbCr420         bool   // as in [kms.ConnectorConfig]
 	WritebackFormats []uint32
 	Properties       []Property
 	Only             bool

@@ -49,7 +49,7 @@ func newDisplay(config *Config, buffers *gem.Manager) *kms.ModeConfig {
 	for i := range config.Connectors {
 		c := &config.Connectors[i]
 		connector := m.AddConnector(kms.ConnectorConfig{
-			Type: c.Type, Connection: c.Status, Monitor: c.Monitor, Subpixel: c.Subpixel, ModeFlags: c.ModeFlags,
+			Type: c.Type, Connection: c.Status, Monitor: c.Monitor, Subpixel: c.Subpixel, ModeFlags: c.ModeFlags, YCbCr420: c.YCbCr420,
 			WritebackFormats: c.WritebackFormats,
 		})
 		for _, e := range c.PossibleEncoders {

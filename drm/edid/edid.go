@@ -23,9 +23,9 @@ type Monitor struct {
 	// first as preferred.
 	Modes []mode.Mode
 
-	// Only420 are further modes that [Parse] found and that need YCbCr 4:2:0.
-	// Encode ignores them.
-	Only420 []mode.Mode
+	// With420 are Modes and those that need YCbCr 4:2:0, in the order of the EDID,
+	// as [Parse] found them. nil if no mode needs it. Encode ignores them.
+	With420 []mode.Mode
 
 	NonDesktop bool  // a headset or the like, which is not part of a desktop
 	Tile       *Tile // if the monitor is a tile of a larger one; or nil

@@ -44,9 +44,10 @@ func Parse(data []byte) (*Monitor, error) {
 	m.MinRefresh, m.MaxRefresh = p.parseRefresh()
 	m.Tile = parseTile(p.sections)
 	p.addModes()
-	for _, timing := range merge(p.modes) {
+	all := merge(p.modes)
+	for _, timing := range all {
 		if p.only420[matchCTA(&timing, mode.SamePeriod)] {
-			m.Only420 = append(m.Only420, timing)
+			m.With420 = all
 		} else {
 			m.Modes = append(m.Modes, timing)
 		}

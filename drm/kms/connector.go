@@ -103,6 +103,9 @@ type ConnectorConfig struct {
 	// ModeFlags are the special kinds of modes that the connector allows: any
 	// of uapi.ModeFlagInterlace, uapi.ModeFlagDblscan and uapi.ModeFlag3DMask.
 	ModeFlags uint32
+	// YCbCr420 says that the connector can send YCbCr 4:2:0. It shows the modes that
+	// need it (ycbcr_420_allowed).
+	YCbCr420 bool
 	// Subpixel is the order of the colours in a pixel, as enum subpixel_order of
 	// the kernel has it: 0 is unknown, 1 horizontal RGB.
 	Subpixel uint32

@@ -125,7 +125,7 @@ func (m *ModeConfig) showState(class *drm.Class) string {
 		line("\tself_refresh_aware=0")
 		if newer {
 			line("\tinterlace_allowed=%d", flag(c.config.ModeFlags&uapi.ModeFlagInterlace != 0))
-			line("\tycbcr_420_allowed=0")
+			line("\tycbcr_420_allowed=%d", flag(c.config.YCbCr420))
 		}
 		line("\tmax_requested_bpc=%d", c.standardValue(s, "max bpc"))
 		line("\tcolorspace=%s", colorspaces[c.standardValue(s, "Colorspace")])

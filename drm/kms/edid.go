@@ -15,7 +15,7 @@ func MonitorFromEDID(data []byte) (*Monitor, error) {
 		return nil, err
 	}
 	m := &Monitor{
-		EDID: data, WidthMM: uint32(parsed.WidthMM), HeightMM: uint32(parsed.HeightMM), Modes: parsed.Modes, Only420: parsed.Only420,
+		EDID: data, WidthMM: uint32(parsed.WidthMM), HeightMM: uint32(parsed.HeightMM), Modes: parsed.Modes, With420: parsed.With420,
 		NonDesktop: parsed.NonDesktop, Tile: parsed.Tile, BPC: uint32(parsed.BPC),
 	}
 	if parsed.MaxRefresh-parsed.MinRefresh > minVariation {

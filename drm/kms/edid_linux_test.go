@@ -18,13 +18,12 @@ import (
 // kernel's vkms, changed to read EDIDs for an HDMI-A connector; the others with
 // the kernel's code, for a connector and a client that want all modes.
 func TestEDIDsAsLinux(t *testing.T) {
-	answers := compareEDIDs(t, "linux-6.12", 38, describe)
+	answers := compareEDIDs(t, "linux-6.12", "connectors.txt", 38, describe)
 	if got := describe(&Monitor{}); got != answers["none"] {
 		t.Errorf("without EDID:\n%s\nwant\n%s", got, answers["none"])
 	}
-	compareEDIDs(t, "linux-6.12-code", 48, func(m *Monitor) string {
-		const all = uapi.ModeFlagInterlace | uapi.ModeFlagDblscan | uapi.ModeFlag3DMask
-		answer := describeFor(m, all, drm.ClientCapSet{AspectRatio: true, Stereo3D: true})
+	compareEDIDs(t, "linux-6.12-code", "connectors.txt", 58, func(m *Monitor) string {
+		answer := describeFor(m, everyKind, everyCap)
 		content, err := edid.Parse(m.EDID)
 		if err != nil {
 			content = &edid.Monitor{}
@@ -33,11 +32,42 @@ func TestEDIDsAsLinux(t *testing.T) {
 	})
 }
 
+// TestEDIDsOfDisplays compares the bits per component, and the modes of a monitor
+// that needs YCbCr 4:2:0 for some, with what the kernel's code says for a
+// connector that can send it.
+func TestEDIDsOfDisplays(t *testing.T) {
+	needing := 0
+	for _, directory := range []string{"linux-6.12", "linux-6.12-code"} {
+		compareEDIDs(t, directory, "display.txt", 38, func(m *Monitor) string {
+			answer := fmt.Sprintf(" bpc=%d\n", m.BPC)
+			if m.With420 != nil {
+				needing++
+				config := everyKind
+				config.YCbCr420 = true
+				_, modes, _ := strings.Cut(describeFor(m, config, everyCap), "\n")
+				modes, _, _ = strings.Cut(modes, " prop")
+				answer += modes
+			}
+			return answer
+		})
+	}
+	if needing < 6 {
+		t.Errorf("%d monitors need YCbCr 4:2:0 for some modes, want 6", needing)
+	}
+}
+
+// everyKind is a connector with all kinds of modes that have a flag, and everyCap
+// are the capabilities of a client that sees them.
+var (
+	everyKind = ConnectorConfig{ModeFlags: uapi.ModeFlagInterlace | uapi.ModeFlagDblscan | uapi.ModeFlag3DMask}
+	everyCap  = drm.ClientCapSet{AspectRatio: true, Stereo3D: true}
+)
+
 // compareEDIDs compares what describe says of the EDIDs in a directory with the
-// recording there, and returns the recording.
-func compareEDIDs(t *testing.T, directory string, count int, describe func(*Monitor) string) (answers map[string]string) {
+// recording of that name there, and returns the recording.
+func compareEDIDs(t *testing.T, directory, recorded string, count int, describe func(*Monitor) string) (answers map[string]string) {
 	directory = filepath.Join("../edid/testdata", directory)
-	recording, err := os.ReadFile(filepath.Join(directory, "connectors.txt"))
+	recording, err := os.ReadFile(filepath.Join(directory, recorded))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,13 +102,16 @@ func compareEDIDs(t *testing.T, directory string, count int, describe func(*Moni
 
 // describe returns what a client sees of a connector with the monitor, in the
 // form of the recordings.
-func describe(monitor *Monitor) string { return describeFor(monitor, 0, drm.ClientCapSet{}) }
+func describe(monitor *Monitor) string {
+	return describeFor(monitor, ConnectorConfig{}, drm.ClientCapSet{})
+}
 
-// describeFor is describe for a connector that allows the kinds of modes, and a
-// client with the capabilities.
-func describeFor(monitor *Monitor, kinds uint32, caps drm.ClientCapSet) string {
+// describeFor is describe for a connector with the configuration, and a client with
+// the capabilities.
+func describeFor(monitor *Monitor, config ConnectorConfig, caps drm.ClientCapSet) string {
 	m := New(Config{Limits: Limits{MaxWidth: 8192, MaxHeight: 8192}})
-	c := m.AddConnector(ConnectorConfig{Type: uapi.ModeConnectorHDMIA, Monitor: monitor, ModeFlags: kinds})
+	config.Type, config.Monitor = uapi.ModeConnectorHDMIA, monitor
+	c := m.AddConnector(config)
 	c.probe()
 	probed := c.lastProbe()
 	modes := modeInfos(probed.modes, caps)
@@ -120,7 +153,7 @@ func hex(v uint32) string {
 // TestOddModes checks lists of modes that few monitors have.
 func TestOddModes(t *testing.T) {
 	timing, _ := mode.CTA(97)
-	if got := describe(&Monitor{Only420: []mode.Mode{timing}}); !strings.Contains(got, "modes=0\n") {
+	if got := describe(&Monitor{With420: []mode.Mode{timing}}); !strings.Contains(got, "modes=0\n") {
 		t.Errorf("a monitor that only has modes in YCbCr 4:2:0 has fallback modes:\n%s", got)
 	}
 	timing, _ = mode.CTA(16)

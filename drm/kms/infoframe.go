@@ -1,6 +1,8 @@
 package kms
 
 import (
+	"slices"
+
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
@@ -61,8 +63,22 @@ var aviColors = map[uint64][2]byte{
 	1: {1, 0}, 2: {2, 0}, 3: {3, 0}, 4: {3, 1}, 5: {3, 2}, 6: {3, 3}, 7: {3, 4}, 8: {3, 5}, 9: {3, 6}, 10: {3, 6}, 11: {3, 7}, 12: {3, 7},
 }
 
-// aviInfoframe describes the video signal: RGB in the mode of the CRTC
-// (drm_hdmi_avi_infoframe_from_display_mode).
+// aviYCbCr420 is the value of the field Y of the infoframe for a signal in YCbCr
+// 4:2:0. That of RGB is 0.
+const aviYCbCr420 = 3
+
+// needs420 reports whether the monitor shows the mode in YCbCr 4:2:0 only
+// (drm_mode_is_420_only).
+func (c *Connector) needs420(m *mode.Mode) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	monitor := c.plugged()
+	same := func(other mode.Mode) bool { return other.SameTiming(m) }
+	return slices.ContainsFunc(monitor.With420, same) && !slices.ContainsFunc(monitor.Modes, same)
+}
+
+// aviInfoframe describes the video signal in the mode of the CRTC: RGB, or YCbCr
+// 4:2:0 for a mode that needs it (drm_hdmi_avi_infoframe_from_display_mode).
 func (c *Connector) aviInfoframe(s *State, crtc *CRTCState) string {
 	payload := make([]byte, aviSize)
 	vic := videoCode(&crtc.Mode)
@@ -74,10 +90,12 @@ func (c *Connector) aviInfoframe(s *State, crtc *CRTCState) string {
 	payload[0] = aviActiveFormat | aviUnderscan
 	payload[1] = colors[0]<<6 | aspect<<4 | aviSameAsPicture
 	payload[2] = colors[1] << 4
-	switch c.standardValue(s, "Broadcast RGB") {
-	case 1: // Full
+	switch broadcast := c.standardValue(s, "Broadcast RGB"); {
+	case c.needs420(&crtc.Mode):
+		payload[0] |= aviYCbCr420 << 5
+	case broadcast == 1: // Full
 		payload[2] |= 2 << 2
-	case 2: // Limited
+	case broadcast == 2: // Limited
 		payload[2] |= 1 << 2
 	}
 	payload[3] = vic

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/udrm/udrm/drm"
+	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -44,6 +46,14 @@ func TestInfoframes(t *testing.T) {
 	wide := []byte{0x82, 2, 13, 0x7d, 0x12, 0xc8, 0xe8, 0, 0x30, 16: 0}
 	if got := frame("avi"); !bytes.Equal(got, wide) {
 		t.Errorf("a game in BT2020_RGB: %x, want %x", got, wide)
+	}
+	_, monitor := p.connector.Plugged()
+	f.guarded(func(dev *drm.RegisteredDevice) error {
+		p.connector.Hotplug(dev, uapi.ModeConnected, &kms.Monitor{With420: monitor.Modes})
+		return nil
+	})
+	if got := frame("avi"); len(got) < 5 || got[4]>>5 != 3 {
+		t.Errorf("a mode that needs YCbCr 4:2:0: %x", got)
 	}
 	hdr := []byte{0x87, 1, 26, 0x16, 2, 0, 0x34, 29: 0x12}
 	if got := frame("hdr_drm"); !bytes.Equal(got, hdr) {

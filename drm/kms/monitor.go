@@ -15,7 +15,7 @@ import (
 // changed once it is in use.
 type Monitor struct {
 	Modes             []mode.Mode // in any order
-	Only420           []mode.Mode // further modes that need YCbCr 4:2:0, which no connector sends
+	With420           []mode.Mode // Modes and those that need YCbCr 4:2:0; nil if there are none
 	EDID              []byte      // or nil
 	WidthMM, HeightMM uint32      // of the picture; 0 if unknown
 	NonDesktop        bool        // a headset or the like
@@ -52,7 +52,7 @@ func (c *Connector) probe() {
 	}
 	var data []byte
 	var tile *edid.Tile
-	if m := cmp.Or(c.override, c.readable(), &Monitor{}); now.connection != uapi.ModeDisconnected {
+	if m := c.plugged(); now.connection != uapi.ModeDisconnected {
 		now.modes = c.usableModes(m)
 		now.widthMM, now.heightMM = m.WidthMM, m.HeightMM
 		now.nonDesktop = m.NonDesktop
@@ -66,6 +66,10 @@ func (c *Connector) probe() {
 	now.tile = c.display.replaceBlob(c.probed.tile, c.display.tiles.property(c, tile))
 	c.probed = now
 }
+
+// plugged returns the monitor that clients see, without modes if there is none. The
+// caller holds mu.
+func (c *Connector) plugged() *Monitor { return cmp.Or(c.override, c.readable(), &Monitor{}) }
 
 // readable returns the monitor that the driver finds, or nil. A connector that is
 // forced on without a monitor has none whose EDID could be read. The caller holds
@@ -145,7 +149,10 @@ const fallbackWidth, fallbackHeight = 1024, 768
 func (c *Connector) usableModes(monitor *Monitor) []mode.Mode {
 	modes := monitor.Modes
 	displayPort := c.config.Type == uapi.ModeConnectorDisplayPort
-	if len(modes) == 0 && len(monitor.Only420) == 0 {
+	switch {
+	case monitor.With420 != nil && c.config.YCbCr420:
+		modes = monitor.With420
+	case len(modes) == 0 && monitor.With420 == nil:
 		modes = mode.WithoutEDID(fallbackWidth, fallbackHeight)
 		if displayPort {
 			preferFailsafe(modes)

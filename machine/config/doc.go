@@ -126,7 +126,8 @@
 //	encoder     type: TMDS, DAC, LVDS, TV, Virtual, DSI, DP MST, DPI, None;
 //	            default: what the connector needs; possible_clones
 //	connector   subpixel: horizontal-rgb, …; allow: kinds of modes beyond the
-//	            usual ones, a list of interlace, doublescan, 3d; properties
+//	            usual ones, a list of interlace, doublescan, 3d, ycbcr420 (modes
+//	            that need YCbCr 4:2:0); properties
 //
 // The attribute properties maps names to values. A standard property needs none:
 // "alpha:" is the property that the kernel makes. A list restricts the values, a

@@ -163,9 +163,15 @@ var subpixels = choices[uint32]{
 	{"unknown", 0}, {"horizontal-rgb", 1}, {"horizontal-bgr", 2}, {"vertical-rgb", 3}, {"vertical-bgr", 4}, {"none", 5},
 }
 
-// modeFlags are special kinds of modes.
-var modeFlags = choices[uint32]{
-	{"interlace", uapi.ModeFlagInterlace}, {"doublescan", uapi.ModeFlagDblscan}, {"3d", uapi.ModeFlag3DMask},
+// A modeKind is a special kind of modes.
+type modeKind struct {
+	flags    uint32
+	ycbcr420 bool // those that need YCbCr 4:2:0, which have no flag
+}
+
+var modeKinds = choices[modeKind]{
+	{"interlace", modeKind{flags: uapi.ModeFlagInterlace}}, {"doublescan", modeKind{flags: uapi.ModeFlagDblscan}},
+	{"3d", modeKind{flags: uapi.ModeFlag3DMask}}, {"ycbcr420", modeKind{ycbcr420: true}},
 }
 
 // hardwareConnector is hardwarePlane for a connector.
@@ -180,9 +186,11 @@ func (t *topologyReader) hardwareConnector(index int) fields {
 		},
 		"allow": func(n *yaml.Node, path string) {
 			for _, item := range t.items(n, path) {
-				var flag uint32
-				choose(t.reader, item, path, &flag, modeFlags)
-				connector(n, path).ModeFlags |= flag
+				var kind modeKind
+				choose(t.reader, item, path, &kind, modeKinds)
+				c := connector(n, path)
+				c.ModeFlags |= kind.flags
+				c.YCbCr420 = c.YCbCr420 || kind.ycbcr420
 			}
 		},
 		"properties": func(n *yaml.Node, path string) {

@@ -68,7 +68,7 @@ func TestHardware(t *testing.T) {
 	if e := c.Encoders; e[0].Type != uapi.ModeEncoderTMDS || e[1].Type != uapi.ModeEncoderTMDS || e[0].PossibleClones != 2 {
 		t.Errorf("encoders: %+v", e)
 	}
-	if n := c.Connectors[1]; n.Status != uapi.ModeDisconnected || n.ModeFlags != uapi.ModeFlagInterlace|uapi.ModeFlag3DMask {
+	if n := c.Connectors[1]; n.Status != uapi.ModeDisconnected || n.ModeFlags != uapi.ModeFlagInterlace|uapi.ModeFlag3DMask || !n.YCbCr420 {
 		t.Errorf("connector wall: %+v", n)
 	}
 	find := func(list []lookalike.Property, name string) lookalike.Property {
