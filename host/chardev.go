@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,8 @@ const fbdevMagic = 'F'
 // their content. The kernel never reuses the inode of a memfd. The zero value is
 // empty.
 type chardevs struct {
+	any atomic.Bool // one was opened
+
 	mu    sync.Mutex
 	known map[pollfd.ID]chardevFile
 }
@@ -51,17 +54,13 @@ func (s *chardevs) add(id pollfd.ID, f chardevFile) {
 		s.known = make(map[pollfd.ID]chardevFile)
 	}
 	s.known[id] = f
+	s.any.Store(true)
 }
 
 // mayHave reports whether a link of /proc may be that of a character device. find
 // decides.
 func (s *chardevs) mayHave(link []byte) bool {
-	if !bytes.HasPrefix(link, []byte("/memfd:")) {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.known) > 0
+	return s.any.Load() && bytes.HasPrefix(link, []byte("/memfd:"))
 }
 
 func (s *chardevs) find(id pollfd.ID) (f chardevFile, ok bool) {

@@ -165,7 +165,7 @@ func (w *worker) work() {
 func (w *worker) received(c *call) {
 	h := w.server.host
 	c.received = time.Now()
-	h.callers.Note(c.n.PID)
+	h.callers.Note(c.n.PID, c.received)
 	if w.tryNative(c) {
 		h.busy.Add(-1)
 		return

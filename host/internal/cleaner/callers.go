@@ -61,10 +61,10 @@ func idLimit() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// Note notes that a thread makes a call.
-func (c *Callers) Note(tid uint32) {
+// Note notes that a thread has made a call, which was received at a time.
+func (c *Callers) Note(tid uint32, at time.Time) {
 	if c != nil && int(tid) < len(c.last) {
-		atomic.StoreUint64(&c.last[tid], uint64(c.boot+time.Since(c.base)))
+		atomic.StoreUint64(&c.last[tid], uint64(c.boot+at.Sub(c.base)))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -31,6 +32,8 @@ import (
 type Dirs struct {
 	root string   // its path; "" when it is detached
 	dir  *os.File // the root; if it has a path, locked with flock(2) while the owner lives
+
+	any atomic.Bool // a copy was made
 
 	mu   sync.Mutex
 	made map[string]pollfd.ID // the virtual directories that have a copy
@@ -165,6 +168,9 @@ func (d *Dirs) Root() string { return d.root }
 // It is a new open file: that of d is locked.
 func (d *Dirs) OpenRoot() (int, error) { return openDir(int(d.dir.Fd()), ".") }
 
+// Any reports whether a program may have a descriptor of a copy.
+func (d *Dirs) Any() bool { return d.any.Load() }
+
 // MayHave reports whether a link of /proc may be that of a copy. Path decides: a
 // program can have directories whose links are like that.
 func (d *Dirs) MayHave(link []byte) bool {
@@ -239,6 +245,7 @@ func (d *Dirs) openLocked(path string, entries []vfs.Entry) (int, error) {
 	}
 	id := pollfd.IDOf(&st)
 	d.made[path], d.byID[id] = id, path
+	d.any.Store(true)
 	return fd, nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,11 +40,14 @@ const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F
 
 // A Set recognizes the snapshots that it has made. Its methods may be called
 // concurrently.
-type Set struct{ key []byte }
+type Set struct {
+	key []byte
+	any atomic.Bool // Open was called
+}
 
 // New returns a set.
 func New() *Set {
-	s := &Set{make([]byte, sha256.Size)}
+	s := &Set{key: make([]byte, sha256.Size)}
 	rand.Read(s.key)
 	return s
 }
@@ -51,6 +55,7 @@ func New() *Set {
 // Open makes a snapshot of the virtual file at path and returns a descriptor of
 // it that can be read. The caller closes it.
 func (s *Set) Open(path, content string) (int, error) {
+	s.any.Store(true)
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	memfd, err := unix.MemfdCreate(prefix+path, flags|unix.MFD_NOEXEC_SEAL)
 	if err == unix.EINVAL { // before Linux 6.3
@@ -81,6 +86,9 @@ func (s *Set) Open(path, content string) (int, error) {
 	}
 	return unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 }
+
+// Any reports whether the set may have made a snapshot.
+func (s *Set) Any() bool { return s.any.Load() }
 
 // code returns the time of modification of the snapshot with this identity.
 func (s *Set) code(st *unix.Stat_t, path string) unix.Timespec {

@@ -34,6 +34,8 @@ var parts = map[string]func(args []string){
 	"chdir":       chdir,
 	"walk":        walk,
 	"bench":       bench,
+	"firsts":      firsts,
+	"firstdmabuf": firstDMABuf,
 	"bus":         busFiles,
 	"control":     control,
 	"opens":       opens,
