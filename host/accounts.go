@@ -7,6 +7,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/gem"
+	"github.com/udrm/udrm/host/internal/cgroup"
 )
 
 // accounts are charged for what programs use: one for each process group, as a
@@ -35,18 +36,34 @@ const (
 	minSweep = 64
 )
 
+// objectBytes is the memory that an object may take. In fact a framebuffer takes some
+// 320 bytes of this process. All objects together may take an eighth of the memory.
+const objectBytes = 512
+
 func newAccounts() *accounts {
-	limits := map[drm.Resource]int64{drm.Objects: maxObjects, drm.DMABufs: gem.MaxDMABufs, drm.Threads: maxServed, drm.Copies: maxSlowCopies, drm.ConfigItems: maxConfigItems}
+	return &accounts{quota: drm.NewQuota(limitsFor(memorySize())), byGroup: make(map[int]*drm.Account), sweepAt: minSweep}
+}
+
+// memorySize returns how much memory this process may use: that of the machine, or the
+// limit of a control group.
+func memorySize() int64 {
+	size := int64(cgroup.Memory.Max())
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err == nil {
+		size = min(size, int64(info.Totalram)*int64(info.Unit))
+	}
+	return size
+}
+
+func limitsFor(memory int64) map[drm.Resource]int64 {
+	objects := min(maxObjects, memory/8/objectBytes)
+	limits := map[drm.Resource]int64{drm.Objects: objects, drm.DMABufs: gem.MaxDMABufs, drm.Threads: maxServed, drm.Copies: maxSlowCopies, drm.ConfigItems: maxConfigItems}
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
 		limits[drm.Descriptors] = max(int64(files.Cur)-ownDescriptors, ownDescriptors)
 	}
-	var memory unix.Sysinfo_t
-	if err := unix.Sysinfo(&memory); err == nil {
-		limits[drm.BufferBytes] = int64(memory.Totalram) * int64(memory.Unit)
-		limits[drm.BlobBytes] = int64(memory.Totalram) * int64(memory.Unit) / 8
-	}
-	return &accounts{quota: drm.NewQuota(limits), byGroup: make(map[int]*drm.Account), sweepAt: minSweep}
+	limits[drm.BufferBytes], limits[drm.BlobBytes] = memory, memory/8
+	return limits
 }
 
 // of returns the account of a process. A process that has ended while its call

@@ -101,9 +101,4 @@ func TestRoom(t *testing.T) {
 	if n := threadsOfAll(); n < threads(t) {
 		t.Errorf("the machine has %d threads, fewer than this process", n)
 	}
-	for _, dir := range pidsGroups() {
-		if used, ok := numberIn(dir + "/pids.current"); ok && used < 1 {
-			t.Errorf("%s has %d processes", dir, used)
-		}
-	}
 }

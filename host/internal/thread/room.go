@@ -1,15 +1,14 @@
 package thread
 
 import (
-	"bytes"
 	"math"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/cgroup"
 )
 
 // Room returns how many further threads the kernel would make for this process, by
@@ -19,16 +18,11 @@ func Room() int {
 	all := threadsOfAll()
 	room := math.MaxInt
 	for _, path := range []string{"/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"} {
-		if limit, ok := numberIn(path); ok {
+		if limit, ok := cgroup.Number(path); ok {
 			room = min(room, limit-all)
 		}
 	}
-	for _, dir := range pidsGroups() {
-		limit, limited := numberIn(dir + "/pids.max") // or it is "max"
-		if used, ok := numberIn(dir + "/pids.current"); limited && ok {
-			room = min(room, limit-used)
-		}
-	}
+	room = min(room, cgroup.Processes.Left())
 	var user unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_NPROC, &user)
 	if err == nil && user.Cur < math.MaxInt32 && int(user.Cur)-all < room && !freeOfLimits() {
@@ -69,41 +63,4 @@ func threadsOfUser(uid int) (n int) {
 		}
 	}
 	return n
-}
-
-// pidsGroups returns the directories of the control groups that this process is in
-// and that may limit its processes: cgroups(7), either version.
-func pidsGroups() (dirs []string) {
-	text, _ := os.ReadFile("/proc/self/cgroup")
-	for line := range bytes.Lines(text) {
-		fields := strings.SplitN(strings.TrimSpace(string(line)), ":", 3)
-		if len(fields) < 3 {
-			continue
-		}
-		var roots []string
-		switch {
-		case fields[0] == "0":
-			roots = []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}
-		case slices.Contains(strings.Split(fields[1], ","), "pids"):
-			roots = []string{"/sys/fs/cgroup/pids"}
-		}
-		for _, root := range roots {
-			for path := filepath.Clean("/" + fields[2]); ; path = filepath.Dir(path) {
-				dirs = append(dirs, root+path)
-				if path == "/" {
-					break
-				}
-			}
-		}
-	}
-	return dirs
-}
-
-func numberIn(path string) (n int, ok bool) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, false
-	}
-	n, err = strconv.Atoi(strings.TrimSpace(string(text)))
-	return n, err == nil
 }
