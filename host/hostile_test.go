@@ -213,6 +213,31 @@ func TestHostileMemory(t *testing.T) {
 	attack.end()
 }
 
+// TestHostileNested unplugs a card while requests of a client wait for the memory of
+// their arrays, which the client does not provide. Other clients of the same card are
+// answered meanwhile. As in TestHostileMemory, root runs the client.
+func TestHostileNested(t *testing.T) {
+	a := newArena(t, host.Options{})
+	attack := a.begin(nil, "nested").holding()
+	query := a.begin(nobody, "query")
+	if line := query.line(); line != "answered" {
+		t.Errorf("another client of the card says %q", line)
+	}
+	query.end()
+	a.honest()
+	if err := a.first.Unbind(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if line := attack.line(); line != "ended" {
+		t.Errorf("the attack says %q after the unplug", line)
+	}
+	if err := a.first.Rebind("vkms"); err != nil {
+		t.Error(err)
+	}
+	a.honest()
+	attack.end()
+}
+
 // TestHostilePaths has a client make calls whose paths cannot be read. Its other
 // calls must be answered.
 func TestHostilePaths(t *testing.T) {
@@ -316,6 +341,13 @@ func TestHostileStorms(t *testing.T) {
 			a.honest()
 		})
 	}
+}
+
+// TestHostileLeader has a program use cards after its first thread has ended.
+func TestHostileLeader(t *testing.T) {
+	a := newArena(t, host.Options{})
+	a.begin(nobody, "leader", "3").end()
+	a.honest()
 }
 
 // TestHostileKeep has a client keep the descriptor that it has during an mmap.
