@@ -18,6 +18,11 @@ type Description struct {
 	// IDPath is ID_PATH of udev. "" stands for BUS-NAME.
 	IDPath string
 
+	// Properties and Tags are further properties KEY=value and tags of udev for the
+	// objects of the class that belong to the device, as rules of the machine set
+	// them: ID_SEAT=seat1.
+	Properties, Tags []string
+
 	// Parents are the devices that the device is a part of, such as the USB
 	// device of an interface, the outermost one first. They are on no [Bus].
 	Parents []Parent

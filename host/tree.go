@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -238,21 +239,40 @@ func (h *Host) udevProperties(k *drm.Kobject) []string {
 // udevIDs returns the properties that udev's rules give to an object.
 func udevIDs(k *drm.Kobject) []string {
 	ids := pathIDs(k.Parent)
-	if ids == nil {
-		return nil
+	if ids != nil {
+		ids = append(ids, "ID_FOR_SEAT="+kobjectClass(k)+"-"+udev.PathTag(idPath(k.Parent)))
 	}
-	return append(ids, "ID_FOR_SEAT="+kobjectClass(k)+"-"+udev.PathTag(idPath(k.Parent)))
+	for _, property := range k.Parent.Description().Properties {
+		key, _, _ := strings.Cut(property, "=")
+		ids = slices.DeleteFunc(ids, func(other string) bool { return strings.HasPrefix(other, key+"=") })
+		ids = append(ids, property)
+	}
+	return ids
 }
 
-// kobjectTags returns the tags that udev's rules give to an object.
+// kobjectTags returns the tags that udev's rules give to an object: those of its
+// class, those of the machine's rules, and the name of its seat.
 func kobjectTags(k *drm.Kobject) []string {
+	tags := []string{"master-of-seat", "seat", "uaccess"}
 	switch {
 	case k.Class != "":
-		return []string{"seat"}
+		tags = []string{"seat"}
 	case k.Minor == nil:
-		return []string{"master-of-seat", "seat"}
+		tags = tags[:2]
 	}
-	return []string{"master-of-seat", "seat", "uaccess"}
+	description := k.Parent.Description()
+	more := slices.Clone(description.Tags)
+	for _, property := range description.Properties {
+		if seat, ok := strings.CutPrefix(property, "ID_SEAT="); ok {
+			more = append(more, seat)
+		}
+	}
+	for _, tag := range more {
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
 }
 
 // byPath returns the persistent links to a node that udev's rules make, below

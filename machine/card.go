@@ -56,6 +56,7 @@ func (m *Machine) newCard(label string, description config.Card, predecessors in
 		c.description.Lookalike = &clocked
 		c.setPlace(&clocked)
 	}
+	c.shown.Properties, c.shown.Tags = description.Udev.Properties, description.Udev.Tags
 	return c
 }
 

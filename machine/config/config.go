@@ -35,6 +35,8 @@ type Card struct {
 	Driver  Driver
 	Enabled bool // plugged from the start
 
+	Udev Udev
+
 	// VKMS describes the display. It means nothing for Driver VGEM and Lookalike.
 	VKMS vkms.Config
 
@@ -142,6 +144,7 @@ func (r *reader) card(e entry) (Card, int) {
 			r.bool(n, path, &config.PlanePipeline)
 			pipelines = n
 		},
+		"udev":       func(n *yaml.Node, path string) { r.udev(n, path, &card.Udev) },
 		"syncobj":    func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Syncobj) },
 		"render":     func(n *yaml.Node, path string) { t.display(n, path); r.bool(n, path, &config.Render) },
 		"formats":    func(n *yaml.Node, path string) { t.display(n, path); r.formats(n, path, &config.Formats) },

@@ -75,6 +75,10 @@ func TestEverything(t *testing.T) {
 	if !desk.Syncobj || !desk.Render || !slices.Equal(desk.Formats, []uint32{uapi.FormatXRGB2101010, uapi.FormatNV12}) {
 		t.Errorf("desk: %+v", desk)
 	}
+	wantUdev := Udev{Properties: []string{"ID_SEAT=seat1", "PREFER="}, Tags: []string{"mutter-device-preferred-primary"}}
+	if !reflect.DeepEqual(cards[0].Udev, wantUdev) {
+		t.Errorf("desk: %+v, want %+v", cards[0].Udev, wantUdev)
+	}
 	d := desk.Topology
 	left, right := d.Connectors[0].Monitor, d.Connectors[1].Monitor
 	d.Connectors[0].Monitor, d.Connectors[1].Monitor = nil, nil

@@ -44,7 +44,7 @@
 // these attributes:
 //
 //	driver      vkms (a display, the default), vgem (buffers and fences only;
-//	            it takes enabled and count, but no other attribute), or a
+//	            it takes enabled, count and udev, but no other attribute), or a
 //	            driver that the command adds
 //	enabled     0 to leave the card unplugged at the start; default: 1
 //	count       the number of such cards; default: 1
@@ -52,6 +52,8 @@
 //	            default) or 6.12; see docs/cards.md
 //	console     0 to leave the card dark while no program is master; default:
 //	            1, but 0 for cards that look like others
+//	udev        what rules of udev on the machine add to the card: properties,
+//	            as {ID_SEAT: seat1}, and a list of tags
 //	syncobj     1 for sync objects and timelines
 //	render      1 for a render node
 //	formats     pixel formats in addition to the kernel's, by their codes in
