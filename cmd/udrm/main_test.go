@@ -15,7 +15,7 @@ import (
 )
 
 // These binaries are built once for all tests.
-var udrm, lit, bad, storm, gone, stale, seat, fbdev, vtProgram, trial string
+var udrm, lit, bad, storm, gone, stale, seat, fbdev, vtProgram, trial, hostile string
 
 // programs maps the programs that the tests run to their Debian packages.
 var programs = map[string]string{
@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 			udrm, err = build(dir, "./", raceEnabled)
 		}
 		for name, client := range map[string]*string{
-			"lit": &lit, "bad": &bad, "storm": &storm, "gone": &gone, "stale": &stale, "seat": &seat, "fbdev": &fbdev, "vt": &vtProgram, "report": &trial,
+			"lit": &lit, "bad": &bad, "storm": &storm, "gone": &gone, "stale": &stale, "seat": &seat, "fbdev": &fbdev, "vt": &vtProgram, "report": &trial, "hostile": &hostile,
 		} {
 			if err == nil {
 				*client, err = build(dir, "../../internal/testprogs/"+name, false)

@@ -31,6 +31,8 @@ var attacks = map[string]func(args []string){
 	"fault":    fault,
 	"nested":   nested,
 	"query":    query,
+	"disturb":  disturb,
+	"prod":     prod,
 	"stall":    stall,
 	"stuck":    stuck,
 	"version":  version,
