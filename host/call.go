@@ -72,7 +72,7 @@ type call struct {
 	received time.Time // zero: too long ago
 	name     string    // of the system call
 	answered bool
-	noMagic  bool // openat2 refuses links of /proc to open files
+	noMagic  unix.Errno // if not 0: openat2 refuses links of /proc to open files
 	plain    plainDir
 	noIoctl  bool // Landlock refuses requests to the file that is opened
 

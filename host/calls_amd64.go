@@ -122,7 +122,7 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_OPENAT, name: "openat", handle: (*call).openat, conds: notOurs},
 	{nr: unix.SYS_OPEN, name: "open", handle: (*call).open},
 	{nr: unix.SYS_CREAT, name: "creat", handle: (*call).creat},
-	{nr: unix.SYS_OPENAT2, name: "openat2", handle: (*call).openat2},
+	{nr: unix.SYS_OPENAT2, name: "openat2", handle: (*call).openat2, conds: notOurs},
 	{nr: unix.SYS_FSTAT, name: "fstat", handle: (*call).fstat},
 	{nr: unix.SYS_NEWFSTATAT, name: "newfstatat", handle: (*call).newfstatat, conds: notOurs},
 	{nr: unix.SYS_STATX, name: "statx", handle: (*call).statx, conds: notOurs},

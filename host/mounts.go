@@ -43,6 +43,7 @@ type mounted struct {
 	unions  []string        // the covered directories that have real files, too
 	names   map[string]bool // virtual files in a tmpfs, and whether they are directories
 	started bool            // programs are in the namespace
+	device  [2]uint32       // major and minor number of the file system
 }
 
 // A namespace is the mount namespace of the programs: one that this process made,
@@ -172,6 +173,7 @@ func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 	}
 	if len(m.covered) == 0 { // no program runs yet, so no worker reads it
 		h.dev = dev
+		m.findDevice(covers)
 	}
 	for _, c := range covers {
 		m.covered[c.Path] = true
@@ -180,6 +182,17 @@ func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 		}
 	}
 	return nil
+}
+
+// findDevice finds which device programs see as that of the virtual files.
+func (m *mounted) findDevice(covers []mounts.Cover) {
+	for _, c := range covers {
+		var st unix.Statx_t
+		if !c.Tmpfs && unix.Statx(m.namespace.Root(), c.Path[1:], unix.AT_STATX_DONT_SYNC, 0, &st) == nil {
+			m.device = [2]uint32{st.Dev_major, st.Dev_minor}
+			return
+		}
+	}
 }
 
 // removeNames removes the names in a tmpfs that a tree lacks.

@@ -35,7 +35,7 @@ var pathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_OPENAT:    {slices.Concat(notOurs, opensForWriting(2)), opening(0)},
 	unix.SYS_OPEN:      {opensForWriting(1), opening(1)},
 	unix.SYS_CREAT:     {nil},
-	unix.SYS_OPENAT2:   {nil},
+	unix.SYS_OPENAT2:   {notOurs},
 	unix.SYS_STAT:      nil,
 	unix.SYS_LSTAT:     nil,
 	unix.SYS_ACCESS:    nil,

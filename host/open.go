@@ -73,22 +73,29 @@ func (c *call) openPath(dirfd int32, addr uint64, flags int, mode uint32) {
 
 // openBy opens a path with the RESOLVE flags of openat2.
 func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve uint64) {
-	c.noMagic = resolve&(unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_BENEATH|unix.RESOLVE_IN_ROOT) != 0
-	defer func() { c.noMagic = false }()
-	p, err := c.placeBy(dirfd, addr, vfs.Rules{
+	switch {
+	case resolve&(unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS) != 0:
+		c.noMagic = unix.ELOOP
+	case resolve&(unix.RESOLVE_BENEATH|unix.RESOLVE_IN_ROOT) != 0:
+		c.noMagic = unix.EXDEV
+	}
+	defer func() { c.noMagic = 0 }()
+	rules := vfs.Rules{
 		NoFollow:   flags&unix.O_NOFOLLOW != 0 || flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL,
 		NoSymlinks: resolve&unix.RESOLVE_NO_SYMLINKS != 0,
 		Beneath:    resolve&unix.RESOLVE_BENEATH != 0,
 		InRoot:     resolve&unix.RESOLVE_IN_ROOT != 0,
-	})
+	}
+	if resolve&unix.RESOLVE_NO_XDEV != 0 {
+		rules.Crosses = c.crossesMount
+	}
+	p, err := c.placeBy(dirfd, addr, rules)
 	switch {
 	case c.host.mounts != nil && c.openMounted(&p, err, flags):
 	case err == errNative:
 		c.proceed()
 	case err != nil:
 		c.fail(err)
-	case resolve&unix.RESOLVE_NO_XDEV != 0 && !p.native && c.crossesMount(p.base, p.Path):
-		c.fail(unix.EXDEV)
 	case p.Magic:
 		c.reopen(p.Path, flags)
 	case p.Node != nil:
@@ -98,17 +105,35 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 	case p.native:
 		c.proceed()
 	case resolve != 0:
-		c.fail(unix.EXDEV) // only a virtual link or directory leads there
+		c.openResolved(p.Path, flags, mode) // the walk has kept the rules
 	default:
 		c.openReal(p.Path, flags, mode)
 	}
 }
 
-// crossesMount reports whether the virtual file to is in another file system than
-// the start of the path that leads there.
+// crossesMount reports whether two files on the way of a path are in different file
+// systems. One that cannot be found is in none.
 func (c *call) crossesMount(from, to string) bool {
-	var start, end unix.Stat_t
-	return c.tid().Identify(fileSystem(from), &start) == nil && c.tid().Identify(fileSystem(to), &end) == nil && start.Dev != end.Dev
+	start, ok1 := c.deviceOf(from)
+	end, ok2 := c.deviceOf(to)
+	return ok1 && ok2 && start != end
+}
+
+// deviceOf returns the device of a file, or that of the file system in which a
+// virtual one seems to be.
+func (c *call) deviceOf(path string) (dev uint64, ok bool) {
+	switch {
+	case inDebugfs(path):
+		return debugfsDev, true
+	case inConfigfs(path):
+		return configfsDev, true
+	}
+	if n, _ := c.host.tree.Load().Lookup(path); n != nil {
+		path = fileSystem(path)
+	}
+	var st unix.Stat_t
+	err := c.tid().Identify(path, &st)
+	return st.Dev, err == nil
 }
 
 // reopen opens the file behind a link of /proc again.
@@ -312,11 +337,34 @@ func (c *call) openSnapshot(path, content string, flags int) {
 func (c *call) openReal(path string, flags int, mode uint32) {
 	c.withPath(path, func(x *thread.Tracee, addr uint64) (int64, error) {
 		fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{cookieCWD, addr, uint64(uint32(flags | unix.O_NONBLOCK)), uint64(mode)})
-		if err != nil || fd < 0 || flags&(unix.O_NONBLOCK|unix.O_PATH) != 0 {
-			return fd, err
-		}
-		const settable = unix.O_APPEND | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME
-		_, err = x.Syscall(unix.SYS_FCNTL, [6]uint64{uint64(fd), unix.F_SETFL, uint64(flags & settable)})
-		return fd, err
+		return unsetNonblock(x, fd, err, flags)
 	})
+}
+
+// openResolved is openReal for a path without links that openat2 leads to. A link
+// that another thread puts on the way is not followed: ELOOP.
+func (c *call) openResolved(path string, flags int, mode uint32) {
+	nonblock := flags
+	if flags&unix.O_PATH == 0 {
+		nonblock |= unix.O_NONBLOCK
+	}
+	how := make([]byte, 0, unix.SizeofOpenHow)
+	for _, v := range []uint64{uint64(nonblock), uint64(mode), unix.RESOLVE_NO_SYMLINKS} {
+		how = binary.NativeEndian.AppendUint64(how, v)
+	}
+	c.withPath(string(how)+path, func(x *thread.Tracee, addr uint64) (int64, error) {
+		fd, err := x.Syscall(unix.SYS_OPENAT2, [6]uint64{cookieCWD, addr + unix.SizeofOpenHow, addr, unix.SizeofOpenHow})
+		return unsetNonblock(x, fd, err, flags)
+	})
+}
+
+// unsetNonblock gives a descriptor that was opened with O_NONBLOCK the flags that
+// the program wanted.
+func unsetNonblock(x *thread.Tracee, fd int64, err error, flags int) (int64, error) {
+	if err != nil || fd < 0 || flags&(unix.O_NONBLOCK|unix.O_PATH) != 0 {
+		return fd, err
+	}
+	const settable = unix.O_APPEND | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME
+	_, err = x.Syscall(unix.SYS_FCNTL, [6]uint64{uint64(fd), unix.F_SETFL, uint64(flags & settable)})
+	return fd, err
 }

@@ -144,7 +144,6 @@ type place struct {
 	// holds for a directory that has virtual entries besides real ones, except
 	// that the kernel does not list them.
 	native bool
-	base   string // where the path starts
 }
 
 // errNative says that a path does not lead through virtual files.
@@ -198,7 +197,7 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 			return place{}, err
 		}
 	}
-	p = place{Place: at, base: base}
+	p = place{Place: at}
 	p.native = !private && !at.Virtual && !at.Magic && c.real(at)
 	if p.native && at.Node == nil && !isMagic(at.Path) && !isFDInfo(at.Path) && !isNetlinkTable(at.Path) {
 		return place{}, errNative
@@ -488,8 +487,8 @@ func (c *call) Readlink(path string) (string, error) {
 	if !root && !isMagic(path) {
 		return c.readReal(path)
 	}
-	if c.noMagic {
-		return "", unix.ELOOP
+	if c.noMagic != 0 {
+		return "", c.noMagic
 	}
 	if root {
 		same, err := c.tid().HasRoot(path)

@@ -111,6 +111,9 @@ func (c *call) statVirtual(path string, n *vfs.Node, write statWriter) error {
 // statOf returns the status of a virtual file.
 func (h *Host) statOf(path string, n *vfs.Node) unix.Statx_t {
 	st := makeStat(path, n)
+	if h.mounts != nil {
+		st.Dev_major, st.Dev_minor = h.mounts.device[0], h.mounts.device[1]
+	}
 	h.perms.apply(path, &st)
 	return st
 }

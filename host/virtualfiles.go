@@ -91,7 +91,7 @@ func (v *VirtualFiles) OpenDir(tid int, path string) (closed func(), err error) 
 		return nil, err
 	}
 	account := v.host.accounts.of(tid)
-	if err := account.Charge(drm.Descriptors, 1, unix.ENFILE); err != nil {
+	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
 		return nil, errnoOf(err)
 	}
 	return func() { account.Refund(drm.Descriptors, 1) }, nil
@@ -166,7 +166,7 @@ const maxRealFile = 1 << 16
 // program until it is closed.
 func (v *VirtualFiles) Open(tid int, path string, flags int) (f OpenFile, err error) {
 	account := v.host.accounts.of(tid)
-	if err := account.Charge(drm.Descriptors, 1, unix.ENFILE); err != nil {
+	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
 		return OpenFile{}, errnoOf(err)
 	}
 	refund := func() { account.Refund(drm.Descriptors, 1) }

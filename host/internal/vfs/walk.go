@@ -28,7 +28,14 @@ type Rules struct {
 	NoSymlinks bool // RESOLVE_NO_SYMLINKS: ELOOP for any link
 	Beneath    bool // RESOLVE_BENEATH: EXDEV for leaving the base
 	InRoot     bool // RESOLVE_IN_ROOT: the base is the root
+
+	// Crosses reports whether two files lie in different file systems. If it is
+	// not nil, EXDEV for a step from one to the other: RESOLVE_NO_XDEV.
+	Crosses func(from, to string) bool
 }
+
+// crosses reports whether the rules forbid the step.
+func (r *Rules) crosses(from, to string) bool { return r.Crosses != nil && r.Crosses(from, to) }
 
 // A Place is where a walk ends.
 type Place struct {
@@ -93,6 +100,9 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 					virtual = err == unix.ENOENT
 				}
 			}
+			if rules.crosses(cur, parent(cur)) {
+				return Place{}, unix.EXDEV
+			}
 			cur, rest = parent(cur), after
 			continue
 		}
@@ -103,6 +113,8 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 		switch {
 		case hidden:
 			return at, unix.ENOENT
+		case n != nil && n.Kind != Link && rules.crosses(cur, p):
+			return at, unix.EXDEV
 		case n != nil && n.Kind == Dir:
 			cur, rest = p, after
 			continue
@@ -119,6 +131,8 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 			var err error
 			target, err = real.Readlink(p)
 			switch {
+			case err == unix.EINVAL && !final && rules.crosses(cur, p), errors.Is(err, ErrMagic) && rules.Crosses != nil:
+				return at, unix.EXDEV // no link of /proc leads to /proc
 			case err == unix.EINVAL, err != nil && last && !errors.Is(err, ErrMagic):
 				cur, rest = p, after
 				continue
@@ -139,6 +153,9 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 		}
 		if strings.HasPrefix(target, "/") {
 			if rules.Beneath {
+				return at, unix.EXDEV
+			}
+			if rules.crosses(cur, root) {
 				return at, unix.EXDEV
 			}
 			cur = root

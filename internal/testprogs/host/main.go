@@ -63,6 +63,7 @@ var parts = map[string]func(args []string){
 	"ioctldev":     landlockedIoctl,
 	"crossing":     crossing,
 	"resolved":     resolved,
+	"resolve":      resolve,
 	"exchange":     exchange,
 	"strayed":      strayed,
 	"links":        links,
