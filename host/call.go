@@ -46,7 +46,7 @@ func makeFilter(sysCalls []sysCall) *seccomp.Filter {
 	for _, s := range sysCalls {
 		f.Traps = append(f.Traps, seccomp.Trap{NR: s.nr, Conds: s.conds})
 	}
-	f.CompatArch = seccomp.CompatArch
+	f.CompatArch, f.CompatTraps = seccomp.CompatArch, compatTraps(sysCalls)
 	for _, nr := range refusedCalls {
 		refused := seccomp.Trap{NR: nr, Errno: unix.EPERM}
 		f.Traps = append(f.Traps, refused)
@@ -76,6 +76,9 @@ type call struct {
 	plain    plainDir
 	noIoctl  bool // Landlock refuses requests to the file that is opened
 
+	compat *compatCall // nil for a call of a 64-bit program
+	made   [6]uint64   // its arguments, as the program made it
+
 	memory struct{ from, to uint64 } // can be read and written at once: see present
 	proofs [8]proof
 
@@ -92,7 +95,7 @@ type buffers struct {
 // answer answers the call. Nothing that a program sends may end this process: a
 // panic becomes the EIO of this one call and is logged.
 func (c *call) answer() {
-	c.answered, c.noIoctl, c.name = false, false, "?"
+	c.answered, c.noIoctl, c.name, c.compat = false, false, "?", nil
 	c.memory.from, c.memory.to = 0, 0
 	defer func() {
 		if p := recover(); p != nil {
@@ -108,8 +111,7 @@ func (c *call) answer() {
 		return
 	}
 	if c.n.Data.Arch == seccomp.CompatArch {
-		c.name = "32-bit ioctl"
-		c.terminalIoctl()
+		c.answerCompat()
 		return
 	}
 	if nr := c.n.Data.NR; nr >= 0 && int(nr) < len(handlers) && handlers[nr] != nil {

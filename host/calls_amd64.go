@@ -44,9 +44,6 @@ var terminalRequests = [][]seccomp.Cond{
 	{{Arg: 1, Mask: 0xffffff00, Op: seccomp.Equal, Value: vtType << 8}},
 }
 
-// compatIoctl is the number of ioctl for 32-bit programs.
-const compatIoctl = 54
-
 // sizeofFamily is the size of the family with which a socket address begins.
 const sizeofFamily = 2
 

@@ -134,7 +134,7 @@ func (c *call) chardevIoctl() {
 	}
 	c.host.files.Drain(c) // the master of the card may have been closed just now
 	r := c.request()
-	err := c.host.class.Ioctl(r, f, r, uint32(c.arg(1)), c.arg(2))
+	err := c.send(r, f)
 	r.end()
 	if err != nil {
 		c.fail(drm.Errno(err))
@@ -180,5 +180,5 @@ func (c *call) chardevSeek() {
 		c.fail(err)
 		return
 	}
-	c.ret(0)
+	c.retOffset(0)
 }

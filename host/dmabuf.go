@@ -68,7 +68,7 @@ func (c *call) lseek() {
 		c.fail(err)
 		return
 	}
-	c.ret(at)
+	c.retOffset(at)
 }
 
 // dmaBufDev is the minor number of the file system of dma-bufs. Kernels number

@@ -137,7 +137,7 @@ func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error))
 		c.injected(x.Refuse(errnoOf(err), c.release))
 		return
 	}
-	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
+	if err := x.Stop(c.madeNR(), c.n.Data.IP, c.release); err != nil {
 		c.injected(err)
 		return
 	}
@@ -166,6 +166,7 @@ func (c *call) trace() *thread.Tracee {
 		return nil
 	}
 	c.answered = true
+	c.makesCompatCalls(x)
 	return x
 }
 
@@ -202,7 +203,7 @@ func (c *call) withPath(path string, run func(x *thread.Tracee, path uint64) (in
 	if x == nil {
 		return
 	}
-	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
+	if err := x.Stop(c.madeNR(), c.n.Data.IP, c.release); err != nil {
 		c.injected(err)
 		return
 	}
@@ -238,7 +239,7 @@ func (c *call) runWithText(x *thread.Tracee, text []byte, run func(text uint64) 
 // resume releases a stopped thread with the result of its call.
 func (c *call) resume(x *thread.Tracee, result int64) error {
 	if result == callAgain {
-		return x.Restart(int(c.n.Data.NR))
+		return x.Restart(c.madeNR())
 	}
 	return x.Return(result)
 }

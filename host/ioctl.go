@@ -39,7 +39,7 @@ func (c *call) ioctl() {
 	}
 	c.settle(f, uint32(c.arg(1)))
 	r := c.request()
-	err := c.host.class.Ioctl(r, f.Client(), r, uint32(c.arg(1)), c.arg(2))
+	err := c.send(r, f.Client())
 	r.end()
 	// With the answer the program may close the file, and its next request must
 	// find that done. So put the file first.

@@ -209,6 +209,7 @@ func (c *call) withText(content []byte, fd int, run func(x *thread.Tracee, fd in
 		return
 	}
 	c.answered = true
+	c.makesCompatCalls(x)
 	var given []int
 	for _, fd := range give {
 		g, err := c.listener.AddFD(c.n.ID, fd, true)
@@ -218,7 +219,7 @@ func (c *call) withText(content []byte, fd int, run func(x *thread.Tracee, fd in
 		}
 		given = append(given, g)
 	}
-	if err := x.Stop(int(c.n.Data.NR), c.n.Data.IP, c.release); err != nil {
+	if err := x.Stop(c.madeNR(), c.n.Data.IP, c.release); err != nil {
 		c.injected(err)
 		return
 	}

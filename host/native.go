@@ -27,6 +27,9 @@ import (
 
 // isNative reports whether the kernel is to run the call.
 func (c *call) isNative() (native bool) {
+	if c.n.Data.Arch == seccomp.CompatArch {
+		return c.isNativeCompat()
+	}
 	nr := c.n.Data.NR
 	if c.n.PID == 0 || c.n.Data.Arch != seccomp.NativeArch || nr < 0 || int(nr) >= len(nativeChecks) || nativeChecks[nr] == nil {
 		return false

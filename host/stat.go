@@ -186,11 +186,12 @@ func fileSystem(path string) string {
 }
 
 // inodeOf returns the inode number of a virtual file, which depends on its path
-// only.
+// only. It has 32 bits: many 32-bit programs get EOVERFLOW for others.
 func inodeOf(path string) uint64 {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(path))
-	return hash.Sum64() >> 1
+	sum := hash.Sum64()
+	return uint64(uint32(sum ^ sum>>32))
 }
 
 // writeStatx writes the status with all that is known, and the unique number of
@@ -219,6 +220,9 @@ func uniqueMount(path string) uint64 {
 }
 
 func (c *call) writeStat(addr uint64) statWriter {
+	if c.compat != nil {
+		return c.writeCompatStat(addr)
+	}
 	return func(_ string, st *unix.Statx_t) error {
 		old := statFromStatx(st)
 		return c.write(addr, statBytes(&old))
@@ -260,7 +264,7 @@ func (c *call) fstatfs() {
 		c.writeStatfs("/dev", c.arg(1))
 	case o.dmaBuf != nil:
 		st := unix.Statfs_t{Type: unix.DMA_BUF_MAGIC, Bsize: int64(os.Getpagesize()), Frsize: int64(os.Getpagesize()), Namelen: 255}
-		c.finish(c.write(c.arg(1), statfsBytes(&st)))
+		c.finish(c.putStatfs(c.arg(1), &st))
 	case o.path != "":
 		c.writeStatfs(o.path, c.arg(1))
 	default:
@@ -298,9 +302,17 @@ func (c *call) writeStatfs(path string, addr uint64) {
 		st.Type = configfsMagic
 	}
 	if err == nil {
-		err = c.write(addr, statfsBytes(&st))
+		err = c.putStatfs(addr, &st)
 	}
 	c.finish(err)
+}
+
+// putStatfs writes what statfs reports to the program.
+func (c *call) putStatfs(addr uint64, st *unix.Statfs_t) error {
+	if c.compat != nil {
+		return c.putCompatStatfs(addr, st)
+	}
+	return c.write(addr, statfsBytes(st))
 }
 
 func (c *call) access() { c.accessPath(unix.AT_FDCWD, c.arg(0), uint32(c.arg(1)), 0) }

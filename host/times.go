@@ -54,7 +54,7 @@ func (c *call) utime() {
 	times := newTimes{now: true}
 	if c.arg(1) != 0 {
 		var b [16]byte
-		if err := c.readMemory(b[:], c.arg(1)); err != nil {
+		if err := c.readLongs(b[:], c.arg(1)); err != nil {
 			c.fail(unix.EFAULT)
 			return
 		}
@@ -73,7 +73,7 @@ func (c *call) readTimes(addr uint64, unit int64) (newTimes, error) {
 		return newTimes{now: true}, nil
 	}
 	var b [32]byte
-	if err := c.readMemory(b[:], addr); err != nil {
+	if err := c.readLongs(b[:], addr); err != nil {
 		return newTimes{}, unix.EFAULT
 	}
 	var read [2]*unix.StatxTimestamp

@@ -3,7 +3,6 @@ package udrmcmd
 import (
 	"bytes"
 	"context"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -107,9 +106,6 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 	program := cmd.program()
 	if len(program) == 0 {
 		return errors.New("there is no program to run; write it after --")
-	}
-	if err := cmd.checkProgram(program[0]); err != nil {
-		return err
 	}
 	if err := cmd.checkFiles(); err != nil {
 		return err
@@ -217,24 +213,6 @@ func checkProc() error {
 func procMounted() bool {
 	var st unix.Statfs_t
 	return unix.Statfs("/proc", &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
-}
-
-// checkProgram returns an error if the program is a 32-bit one: its system calls
-// are not served.
-func (cmd *runCmd) checkProgram(name string) error {
-	path, err := exec.LookPath(name)
-	if err != nil || cmd.Lenient {
-		return nil // Start reports the error
-	}
-	file, err := elf.Open(path)
-	if err != nil {
-		return nil // a script
-	}
-	defer file.Close()
-	if file.Class == elf.ELFCLASS32 {
-		return fmt.Errorf("%s is a 32-bit program, which cannot use the cards; run a 64-bit one, or add --lenient to run it without cards", name)
-	}
-	return nil
 }
 
 // A runner is one run of a program.

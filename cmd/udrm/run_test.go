@@ -342,19 +342,6 @@ func TestTimedActions(t *testing.T) {
 // TestUselessCards checks that udrm refuses to start a program that could not
 // use the cards.
 func TestUselessCards(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "program32")
-	header := make([]byte, 52) // an Elf32_Ehdr of EM_386 without sections
-	copy(header, "\x7fELF\x01\x01\x01")
-	header[16], header[18], header[20], header[40] = 2, 3, 1, 52
-	if err := os.WriteFile(program, header, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if r := run(t, "run", "--", program); r.exit != 125 || !strings.HasPrefix(r.stderr, "udrm: "+program+" is a 32-bit program, which cannot use the cards") {
-		t.Errorf("a 32-bit program: exit %d\n%s", r.exit, r.stderr)
-	}
-	if r := run(t, "run", "--lenient", "--", program); r.exit != 126 {
-		t.Errorf("a 32-bit program that is started all the same: exit %d\n%s", r.exit, r.stderr)
-	}
 	cmd := command(t)
 	cmd.Path, cmd.Args = "/usr/bin/unshare", []string{"unshare", "--user", "--map-root-user", "--mount",
 		"sh", "-c", `mount -t tmpfs none /proc && exec "$0" run -- true`, udrm}

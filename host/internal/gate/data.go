@@ -34,13 +34,12 @@ func written(id thread.ID, b thread.Blocked) (string, error) {
 		err := id.Read(buf[:n], b.Args[1])
 		return string(buf[:n]), err
 	case unix.SYS_WRITEV, unix.SYS_PWRITEV2:
-		var vec [16]byte // struct iovec: base, length
 		n := uint64(0)
 		for i := uint64(0); i < b.Args[2] && n < maxWrite; i++ {
-			if err := id.Read(vec[:], b.Args[1]+i*uint64(len(vec))); err != nil {
+			base, length, err := readIovec(id, b.Args[1], i, b.Compat)
+			if err != nil {
 				return "", err
 			}
-			base, length := binary.NativeEndian.Uint64(vec[:]), binary.NativeEndian.Uint64(vec[8:])
 			length = min(length, maxWrite-n)
 			if err := id.Read(buf[n:n+length], base); err != nil {
 				return "", err
@@ -50,4 +49,16 @@ func written(id thread.ID, b thread.Blocked) (string, error) {
 		return string(buf[:n]), nil
 	}
 	return "", errNoWrite
+}
+
+// readIovec reads element i of an array of struct iovec at addr.
+func readIovec(id thread.ID, addr, i uint64, compat bool) (base, length uint64, err error) {
+	if compat {
+		var vec [8]byte
+		err = id.Read(vec[:], addr+i*uint64(len(vec)))
+		return uint64(binary.NativeEndian.Uint32(vec[:])), uint64(binary.NativeEndian.Uint32(vec[4:])), err
+	}
+	var vec [16]byte
+	err = id.Read(vec[:], addr+i*uint64(len(vec)))
+	return binary.NativeEndian.Uint64(vec[:]), binary.NativeEndian.Uint64(vec[8:]), err
 }

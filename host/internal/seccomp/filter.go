@@ -60,6 +60,7 @@ const (
 	equal = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 	least = unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K
 	and   = unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
+	jump  = unix.BPF_JMP | unix.BPF_JA
 	ret   = unix.BPF_RET | unix.BPF_K
 )
 
@@ -77,10 +78,10 @@ func (f *Filter) Program() ([]unix.SockFilter, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(compat)+1 > 255 {
-			return nil, fmt.Errorf("seccomp: %d rules for 32-bit calls are too many", len(f.CompatTraps))
-		}
-		p = append(p, unix.SockFilter{Code: equal, K: f.CompatArch, Jf: uint8(len(compat) + 1)}, stmt(load, offsetNR))
+		p = append(p,
+			unix.SockFilter{Code: equal, K: f.CompatArch, Jt: 1},
+			stmt(jump, uint32(len(compat)+1)), // over a load and the rules
+			stmt(load, offsetNR))
 		p = append(p, compat...)
 	}
 	other := uint32(unix.SECCOMP_RET_ALLOW)

@@ -13,6 +13,11 @@ type Blocked struct {
 	Args [6]uint64
 	SP   uint64 // stack pointer
 	IP   uint64 // where the instruction ends
+
+	// Compat says that it is a call of a 32-bit program: structures in memory
+	// have that layout. NR is that of the same call of a 64-bit program.
+	Compat bool
+	madeNR int
 }
 
 // Blocked returns the system call in which the thread sleeps. It returns false
@@ -35,6 +40,8 @@ func (t ID) Blocked() (b Blocked, ok bool) {
 			return Blocked{}, false
 		}
 	}
+	b.madeNR = b.NR
+	t.checkCompat(&b)
 	return b, true
 }
 

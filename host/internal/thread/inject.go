@@ -24,7 +24,8 @@ type Tracee struct {
 	mask   uint64
 	masked bool
 	alarm  alarm
-	halted bool // the stop by the alarm's SIGSTOP was seen
+	halted bool                                          // the stop by the alarm's SIGSTOP was seen
+	compat func(nr int, args [6]uint64) (int, [6]uint64) // see MakesCompatCalls
 
 	relay *relay // how a debugger's thread is used, if one traces the thread
 }
@@ -72,6 +73,7 @@ func (x *Tracee) stopIn(nr int, ip uint64, errno unix.Errno, release func(unix.E
 		return x.lost(err)
 	}
 	if !x.saved.leaving(nr, ip, errno) {
+
 		return x.abandon(ErrMoved)
 	}
 	return x.blockSignals()
@@ -138,7 +140,12 @@ func (x *Tracee) stop(release func(unix.Errno) error, errno unix.Errno) error {
 // A negative number is an error.
 func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 	regs := x.saved
-	regs.prepare(nr, args)
+	if x.compat != nil {
+		nr, args = x.compat(nr, args)
+		regs.prepareCompat(nr, args)
+	} else {
+		regs.prepare(nr, args)
+	}
 	if err := x.setRegs(&regs); err != nil {
 		return 0, x.lost(err)
 	}
@@ -209,7 +216,18 @@ func (x *Tracee) run(n int) error {
 // another.
 func (x *Tracee) makes(prepared registers) bool {
 	var now registers
-	return getRegs(x.id, &now) == nil && now.sameCall(&prepared)
+	if getRegs(x.id, &now) != nil {
+		return false
+	}
+	// The number of a call means another call if the instruction is another one.
+	compat, err := entersCompat(x.id)
+	switch {
+	case err != nil, compat != (x.compat != nil):
+		return false
+	case compat:
+		return now.sameCompatCall(&prepared)
+	}
+	return now.sameCall(&prepared)
 }
 
 // Return releases the thread as if its original call had returned result.

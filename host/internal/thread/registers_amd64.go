@@ -16,8 +16,14 @@ const notInSyscall = ^uint64(0)
 // SA_RESTART runs.
 const restartSys = 512
 
-func getRegs(t ID, r *registers) error { return unix.PtraceGetRegs(int(t), &r.PtraceRegs) }
-func setRegs(t ID, r *registers) error { return unix.PtraceSetRegs(int(t), &r.PtraceRegs) }
+// getRegs and setRegs take all registers also of a thread of a 32-bit program.
+func getRegs(t ID, r *registers) error {
+	return unix.PtraceGetRegsAmd64(int(t), (*unix.PtraceRegsAmd64)(&r.PtraceRegs))
+}
+
+func setRegs(t ID, r *registers) error {
+	return unix.PtraceSetRegsAmd64(int(t), (*unix.PtraceRegsAmd64)(&r.PtraceRegs))
+}
 
 // leaving reports whether the thread is leaving call nr at ip with an error.
 func (r *registers) leaving(nr int, ip uint64, errno unix.Errno) bool {
@@ -55,7 +61,10 @@ func (r *registers) restart(nr int) {
 // interrupted while it slept there.
 func (r *registers) sleptIn(b Blocked) bool {
 	args := [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}
-	return r.Rip == b.IP && r.Rsp == b.SP && r.Orig_rax == uint64(b.NR) && args == b.Args && int64(r.Rax) == -restartSys
+	if b.Compat {
+		args = r.compatArgs()
+	}
+	return r.Rip == b.IP && r.Rsp == b.SP && r.Orig_rax == uint64(b.madeNR) && args == b.Args && int64(r.Rax) == -restartSys
 }
 
 // syscallInstruction is the code of the SYSCALL instruction.
