@@ -37,15 +37,9 @@ func (v *VirtualFiles) Opening(tid int, path string) bool {
 }
 
 // isOpen reports whether a call opens a file, rather than naming it with O_PATH.
-// The flags of openat2 are in memory, and it is handed over anyway.
 func isOpen(nr int, args [6]uint64) bool {
-	switch nr {
-	case unix.SYS_OPEN:
-		return args[1]&unix.O_PATH == 0
-	case unix.SYS_OPENAT:
-		return args[2]&unix.O_PATH == 0
-	}
-	return false
+	flags, ok := openFlags(nr, args)
+	return ok && flags&unix.O_PATH == 0
 }
 
 // openAgain stops the thread in its open, and makes it open again. It sends

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,8 +47,8 @@ func Examine(client *exec.Cmd) []Finding {
 
 func checkArch() Finding {
 	return Finding{
-		Name: "architecture", OK: runtime.GOARCH == "amd64", Seen: runtime.GOARCH,
-		Advice: "use a machine with x86-64: mapping buffers needs code for each architecture",
+		Name: "architecture", OK: slices.Contains([]string{"amd64", "arm64"}, runtime.GOARCH), Seen: runtime.GOARCH,
+		Advice: "use a machine with x86-64 or arm64: mapping buffers needs code for each architecture",
 	}
 }
 

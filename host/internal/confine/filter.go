@@ -1,6 +1,8 @@
 package confine
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/seccomp"
@@ -11,7 +13,7 @@ import (
 // net and the host use or may come to use; they give no rights.
 var refused = []uint32{
 	// Programs and processes.
-	unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_FORK, unix.SYS_VFORK,
+	unix.SYS_EXECVE, unix.SYS_EXECVEAT,
 	// Mounts, roots and namespaces.
 	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT,
 	unix.SYS_OPEN_TREE, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
@@ -24,7 +26,6 @@ var refused = []uint32{
 	unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_SYSLOG, unix.SYS_VHANGUP,
 	unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
 	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX,
-	unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT,
 	// Interfaces that are large, and strange to a host.
 	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_FANOTIFY_INIT, unix.SYS_USERFAULTFD,
 	unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
@@ -54,7 +55,7 @@ func Filter() error {
 		Arch: seccomp.NativeArch, Limit: seccomp.NativeLimit, OneArch: true,
 		Traps: refusedRequests,
 	}
-	for _, nr := range refused {
+	for _, nr := range slices.Concat(refused, ownRefused) {
 		f.Traps = append(f.Traps, seccomp.Trap{NR: nr, Errno: unix.EPERM})
 	}
 	return seccomp.InstallOnAll(f)

@@ -285,7 +285,7 @@ func numbers(dir string) []int {
 
 // isWaiting reports whether a thread that sleeps in b waits for the gate.
 func (g *gate) isWaiting(id thread.ID, b thread.Blocked) bool {
-	if b.NR == unix.SYS_POLL || b.NR == unix.SYS_PPOLL {
+	if isPoll(b.NR) {
 		return g.isPolled(id, b)
 	}
 	i, ok := outputs[b.NR]

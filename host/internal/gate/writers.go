@@ -59,7 +59,7 @@ func writersIn(pid int) (all []blockedWriter) {
 
 func mayWrite(b thread.Blocked) bool {
 	_, ok := outputs[b.NR]
-	return ok || b.NR == unix.SYS_POLL || b.NR == unix.SYS_PPOLL
+	return ok || isPoll(b.NR)
 }
 
 // outputs has, for each system call that waits for room in a pipe, the argument

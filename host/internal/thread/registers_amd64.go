@@ -5,6 +5,9 @@ import "golang.org/x/sys/unix"
 // registers are the user registers of a stopped thread.
 type registers struct{ unix.PtraceRegs }
 
+// canRelay reports whether a debugger's thread can be used to trace: see relay.
+const canRelay = true
+
 // syscallSize is the length of the SYSCALL instruction.
 const syscallSize = 2
 

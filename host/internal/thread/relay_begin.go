@@ -21,8 +21,12 @@ const (
 	retryEvery = time.Millisecond
 )
 
-// TraceRelayed is [ID.Trace] for a thread that a debugger traces already.
+// TraceRelayed is [ID.Trace] for a thread that a debugger traces already. It fails
+// with EPERM where canRelay is false.
 func (t ID) TraceRelayed() (*Tracee, error) {
+	if !canRelay {
+		return nil, fmt.Errorf("thread %d: a debugger traces it: %w", t, unix.EPERM)
+	}
 	for begin := time.Now(); ; time.Sleep(retryEvery) {
 		x, err := t.traceRelayed()
 		switch {

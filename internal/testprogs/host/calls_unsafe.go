@@ -24,12 +24,12 @@ func rawRead(fd int, addr, size uintptr) (int, error) {
 	return int(n), asError(errno)
 }
 
-// pollNow makes a poll(2) of one descriptor without a timeout. Package unix
-// would make a ppoll(2).
+// pollNow polls one descriptor without waiting, by the oldest call that the
+// architecture has.
 func pollNow(fd int) int16 {
 	p := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
 	for {
-		_, _, errno := unix.Syscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&p)), 1, 0)
+		_, _, errno := unix.Syscall6(poll, uintptr(unsafe.Pointer(&p)), 1, noTimeout(), 0, 0, 0)
 		if errno == 0 {
 			return p.Revents
 		}

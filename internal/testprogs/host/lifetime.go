@@ -106,9 +106,9 @@ func faults([]string) {
 		copy(page[4096-8:], "/dev/dri")
 		want(rawOpenat(addr), unix.EFAULT, fmt.Sprintf("openat of %#x", addr))
 		want(ioctl(fd, reqSum, addr), unix.EFAULT, fmt.Sprintf("ioctl with %#x", addr))
-		for _, nr := range []uintptr{unix.SYS_STAT, unix.SYS_ACCESS, unix.SYS_READLINK, unix.SYS_STATFS, unix.SYS_CHDIR, unix.SYS_GETXATTR} {
+		for _, nr := range append([]uintptr{unix.SYS_STATFS, unix.SYS_CHDIR, unix.SYS_GETXATTR}, oldPathCalls...) {
 			second := addr
-			if nr == unix.SYS_ACCESS {
+			if isAccess(nr) {
 				second = 0
 			}
 			_, _, errno := unix.Syscall6(nr, addr, second, 100, 0, 0, 0)
@@ -127,9 +127,9 @@ func faults([]string) {
 	want(rawOpenat(addrOf(long)), unix.ENAMETOOLONG, "a path longer than PATH_MAX")
 
 	// Random calls must not harm the host.
-	calls := []uintptr{unix.SYS_IOCTL, unix.SYS_OPEN, unix.SYS_OPENAT, unix.SYS_OPENAT2, unix.SYS_STAT, unix.SYS_LSTAT,
-		unix.SYS_FSTAT, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_ACCESS, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2,
-		unix.SYS_READLINK, unix.SYS_READLINKAT, unix.SYS_STATFS, unix.SYS_FSTATFS, unix.SYS_GETCWD, unix.SYS_FCNTL, unix.SYS_MMAP}
+	calls := append([]uintptr{unix.SYS_IOCTL, unix.SYS_OPENAT, unix.SYS_OPENAT2,
+		unix.SYS_FSTAT, unix.SYS_NEWFSTATAT, unix.SYS_STATX, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2,
+		unix.SYS_READLINKAT, unix.SYS_STATFS, unix.SYS_FSTATFS, unix.SYS_GETCWD, unix.SYS_FCNTL, unix.SYS_MMAP}, oldPathCalls...)
 	// The largest argument of an ioctl fits: the host may write to it.
 	paths := must(mmap(-1, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
 	out := must(mmap(-1, 65536, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, 0))
@@ -168,13 +168,13 @@ func faults([]string) {
 			}
 		case unix.SYS_MMAP: // not over memory in use
 			args[0], args[3], args[4], args[5] = 0, args[3]&^unix.MAP_FIXED, uintptr(fd), mapOffset+args[5]&0xfff000
-		case unix.SYS_OPEN, unix.SYS_OPENAT:
-			args[1+b2i(nr == unix.SYS_OPENAT)] &^= unix.O_CREAT | unix.O_TRUNC
+		case unix.SYS_OPENAT:
+			args[2] &^= unix.O_CREAT | unix.O_TRUNC
 		case unix.SYS_OPENAT2, unix.SYS_FCNTL:
 			args[1] = unix.F_GETFL
 		}
 		r, _, errno := unix.Syscall6(nr, args[0], args[1], args[2], args[3], args[4], args[5])
-		if errno == 0 && (nr == unix.SYS_OPEN || nr == unix.SYS_OPENAT) {
+		if errno == 0 && nr == unix.SYS_OPENAT {
 			check(unix.Close(int(r)))
 		}
 	}

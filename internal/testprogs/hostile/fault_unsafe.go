@@ -50,8 +50,8 @@ func providePage(faults int, page uintptr) {
 	}
 }
 
-// accessAt calls access(2) with a path at an address.
+// accessAt looks for the path at an address.
 func accessAt(path uintptr) unix.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_ACCESS, path, unix.F_OK, 0)
+	_, _, errno := unix.Syscall(unix.SYS_FACCESSAT, ^uintptr(99), path, unix.F_OK) // AT_FDCWD
 	return errno
 }

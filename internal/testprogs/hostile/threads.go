@@ -62,14 +62,14 @@ func jumper(args []string) {
 	dumb := must(card.CreateDumb(64, 64, 32))
 	offset := must(card.MapDumb(dumb.Handle))
 	code := must(unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
-	copy(code, "\x0f\x05\xc3") // syscall; ret
+	copy(code, callCode)
 	after := time.Duration(must(strconv.Atoi(args[0]))) * time.Microsecond
 	started := make(chan struct{})
 	go func() {
 		close(started)
 		for start := time.Now(); time.Since(start) < after; {
 		}
-		copy(code, "\xeb\xfe") // jmp .
+		copy(code, loopCode)
 	}()
 	<-started
 	fmt.Println("jumping")

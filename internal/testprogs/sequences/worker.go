@@ -279,7 +279,7 @@ func (w *worker) dup() {
 			w.keep(&w.fds, uint64(got))
 		}
 	case 1:
-		if _, errno := w.call(dups, unix.SYS_DUP2, fd, to); errno == 0 {
+		if _, errno := w.call(dups, dup2, fd, to, 0); errno == 0 {
 			w.keep(&w.fds, uint64(to))
 		}
 	case 2:
@@ -327,7 +327,7 @@ func (w *worker) read() {
 		}
 	case 1:
 		put(out[:8], uint64(uint32(fd))|unix.POLLIN<<32)
-		w.call(reads, unix.SYS_POLL, addressOf(out), 1, 0)
+		w.call(reads, poll, addressOf(out), 1, noTimeout)
 	case 2:
 		w.call(reads, unix.SYS_LSEEK, fd, 0, uintptr(w.random.IntN(3)))
 	case 3:

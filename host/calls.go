@@ -1,6 +1,8 @@
 package host
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/fence/swsync"
@@ -54,10 +56,13 @@ const sizeofFamily = 2
 // The numbers are the same for 32-bit programs.
 var refusedCalls = []uint32{unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER}
 
-// sysCalls are the system calls that are handed over, and their handlers.
-// Frequent calls come first. All other calls cost nothing more: the kernel
-// caches the numbers that a filter always allows.
-var sysCalls = []sysCall{
+// sysCalls are the system calls that are handed over, and their handlers. All other
+// calls cost nothing more: the kernel caches the numbers that a filter always
+// allows.
+var sysCalls = slices.Concat(everyCalls, ownCalls)
+
+// everyCalls are those that all architectures have. Frequent calls come first.
+var everyCalls = []sysCall{
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: 'd' << 8},
 	}},
@@ -111,33 +116,19 @@ var sysCalls = []sysCall{
 		{Arg: 2, Op: seccomp.Less, Value: oddReadLimit},
 		{Arg: 2, Mask: eventSize - 1, Op: seccomp.NotEqual, Value: 0},
 	}},
-	// A close must show in a poll that does not wait.
-	{nr: unix.SYS_POLL, name: "poll", handle: (*call).poll, conds: []seccomp.Cond{
-		{Arg: 1, Op: seccomp.Equal, Value: 1},
-		{Arg: 2, Op: seccomp.Equal, Value: 0},
-	}},
 	{nr: unix.SYS_OPENAT, name: "openat", handle: (*call).openat, conds: notOurs},
-	{nr: unix.SYS_OPEN, name: "open", handle: (*call).open},
-	{nr: unix.SYS_CREAT, name: "creat", handle: (*call).creat},
 	{nr: unix.SYS_OPENAT2, name: "openat2", handle: (*call).openat2, conds: notOurs},
 	{nr: unix.SYS_FSTAT, name: "fstat", handle: (*call).fstat},
 	{nr: unix.SYS_NEWFSTATAT, name: "newfstatat", handle: (*call).newfstatat, conds: notOurs},
 	{nr: unix.SYS_STATX, name: "statx", handle: (*call).statx, conds: notOurs},
-	{nr: unix.SYS_STAT, name: "stat", handle: (*call).stat},
-	{nr: unix.SYS_LSTAT, name: "lstat", handle: (*call).lstat},
-	{nr: unix.SYS_ACCESS, name: "access", handle: (*call).access},
 	{nr: unix.SYS_FACCESSAT, name: "faccessat", handle: (*call).faccessat},
 	{nr: unix.SYS_FACCESSAT2, name: "faccessat2", handle: (*call).faccessat2, conds: notOurs},
-	{nr: unix.SYS_READLINK, name: "readlink", handle: (*call).readlink},
 	{nr: unix.SYS_READLINKAT, name: "readlinkat", handle: (*call).readlinkat, conds: notOurs},
 	{nr: unix.SYS_STATFS, name: "statfs", handle: (*call).statfs},
 	{nr: unix.SYS_FSTATFS, name: "fstatfs", handle: (*call).fstatfs, conds: notOurs},
-	{nr: unix.SYS_CHMOD, name: "chmod", handle: (*call).chmod},
 	{nr: unix.SYS_FCHMOD, name: "fchmod", handle: (*call).fchmod},
 	{nr: unix.SYS_FCHMODAT, name: "fchmodat", handle: (*call).fchmodat, conds: notOurs},
 	{nr: unix.SYS_FCHMODAT2, name: "fchmodat2", handle: (*call).fchmodat2, conds: notOurs},
-	{nr: unix.SYS_CHOWN, name: "chown", handle: (*call).chown},
-	{nr: unix.SYS_LCHOWN, name: "lchown", handle: (*call).lchown},
 	{nr: unix.SYS_FCHOWN, name: "fchown", handle: (*call).fchown},
 	{nr: unix.SYS_FCHOWNAT, name: "fchownat", handle: (*call).fchownat, conds: notOurs},
 	{nr: unix.SYS_CHDIR, name: "chdir", handle: (*call).chdir},
@@ -172,21 +163,11 @@ var sysCalls = []sysCall{
 	{nr: unix.SYS_OPEN_TREE, name: "open_tree", handle: (*call).openTree},
 	{nr: unix.SYS_INOTIFY_ADD_WATCH, name: "inotify_add_watch", handle: (*call).inotifyAddWatch, conds: notOursUnused},
 	{nr: unix.SYS_UTIMENSAT, name: "utimensat", handle: (*call).utimensat, conds: notOurs},
-	{nr: unix.SYS_UTIMES, name: "utimes", handle: (*call).utimes},
-	{nr: unix.SYS_FUTIMESAT, name: "futimesat", handle: (*call).futimesat},
-	{nr: unix.SYS_UTIME, name: "utime", handle: (*call).utime},
-	{nr: unix.SYS_MKDIR, name: "mkdir", handle: (*call).mkdir},
 	{nr: unix.SYS_MKDIRAT, name: "mkdirat", handle: (*call).mkdirat},
-	{nr: unix.SYS_RMDIR, name: "rmdir", handle: (*call).rmdir},
-	{nr: unix.SYS_UNLINK, name: "unlink", handle: (*call).unlink},
 	{nr: unix.SYS_UNLINKAT, name: "unlinkat", handle: (*call).unlinkat},
-	{nr: unix.SYS_SYMLINK, name: "symlink", handle: (*call).symlink},
 	{nr: unix.SYS_SYMLINKAT, name: "symlinkat", handle: (*call).symlinkat},
-	{nr: unix.SYS_MKNOD, name: "mknod", handle: (*call).mknod},
 	{nr: unix.SYS_MKNODAT, name: "mknodat", handle: (*call).mknodat},
-	{nr: unix.SYS_LINK, name: "link", handle: (*call).link},
 	{nr: unix.SYS_LINKAT, name: "linkat", handle: (*call).linkat},
-	{nr: unix.SYS_RENAME, name: "rename", handle: (*call).rename},
 	{nr: unix.SYS_RENAMEAT, name: "renameat", handle: (*call).renameat},
 	{nr: unix.SYS_RENAMEAT2, name: "renameat2", handle: (*call).renameat2},
 	{nr: unix.SYS_FILE_GETATTR, name: "file_getattr", handle: (*call).fileGetattr, conds: notOurs},

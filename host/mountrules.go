@@ -33,12 +33,7 @@ func opening(arg int) []seccomp.Cond {
 // A call with no rule is not handed over.
 var pathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_OPENAT:    {slices.Concat(notOurs, opensForWriting(2)), opening(0)},
-	unix.SYS_OPEN:      {opensForWriting(1), opening(1)},
-	unix.SYS_CREAT:     {nil},
 	unix.SYS_OPENAT2:   {notOurs},
-	unix.SYS_STAT:      nil,
-	unix.SYS_LSTAT:     nil,
-	unix.SYS_ACCESS:    nil,
 	unix.SYS_FACCESSAT: nil,
 
 	unix.SYS_NEWFSTATAT:        {slices.Concat(notOurs, atEmptyPath(3))},
@@ -52,10 +47,7 @@ var pathRules = map[uint32][][]seccomp.Cond{
 
 	unix.SYS_BIND: {{{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink}}},
 
-	unix.SYS_CHMOD:             nil,
 	unix.SYS_FCHMODAT:          nil,
-	unix.SYS_CHOWN:             nil,
-	unix.SYS_LCHOWN:            nil,
 	unix.SYS_CHDIR:             nil,
 	unix.SYS_GETCWD:            nil,
 	unix.SYS_GETXATTR:          nil,
@@ -73,21 +65,11 @@ var pathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_OPEN_TREE:         nil,
 	unix.SYS_INOTIFY_ADD_WATCH: nil,
 	unix.SYS_UTIMENSAT:         nil,
-	unix.SYS_UTIMES:            nil,
-	unix.SYS_FUTIMESAT:         nil,
-	unix.SYS_UTIME:             nil,
-	unix.SYS_MKDIR:             nil,
 	unix.SYS_MKDIRAT:           nil,
-	unix.SYS_RMDIR:             nil,
-	unix.SYS_UNLINK:            nil,
 	unix.SYS_UNLINKAT:          nil,
-	unix.SYS_SYMLINK:           nil,
 	unix.SYS_SYMLINKAT:         nil,
-	unix.SYS_MKNOD:             nil,
 	unix.SYS_MKNODAT:           nil,
-	unix.SYS_LINK:              nil,
 	unix.SYS_LINKAT:            nil,
-	unix.SYS_RENAME:            nil,
 	unix.SYS_RENAMEAT:          nil,
 	unix.SYS_RENAMEAT2:         nil,
 	unix.SYS_TRUNCATE:          nil,
@@ -99,6 +81,9 @@ func mountedCalls() (calls []sysCall) {
 	for _, s := range sysCalls {
 		rules, onPath := pathRules[s.nr]
 		if !onPath {
+			rules, onPath = ownPathRules[s.nr]
+		}
+		if !onPath {
 			calls = append(calls, s)
 			continue
 		}
@@ -108,14 +93,6 @@ func mountedCalls() (calls []sysCall) {
 		}
 	}
 	return calls
-}
-
-// cookieArg returns the argument of an open that has the cookie.
-func cookieArg(nr int) int {
-	if nr == unix.SYS_OPEN {
-		return 1
-	}
-	return 0
 }
 
 // openingArgs returns the arguments of an open with the cookie.

@@ -4,30 +4,33 @@ import "golang.org/x/sys/unix"
 
 // nativeChecks are the methods that isNative calls, by the number of the call.
 // For calls without one, the handler decides.
-var nativeChecks = [512]func(*call) bool{
+var nativeChecks = checksOf(everyChecks, ownChecks)
+
+func checksOf(all ...map[int]func(*call) bool) (list [512]func(*call) bool) {
+	for _, checks := range all {
+		for nr, check := range checks {
+			list[nr] = check
+		}
+	}
+	return list
+}
+
+// everyChecks are those for calls that all architectures have.
+var everyChecks = map[int]func(*call) bool{
 	unix.SYS_LSEEK: func(c *call) bool { return c.nativeFD(c.fd(0)) },
 	unix.SYS_READ:  func(c *call) bool { return c.nativeFD(c.fd(0)) },
 	unix.SYS_FCNTL: func(c *call) bool { return c.nativeFD(c.fd(0)) },
 	unix.SYS_MMAP:  func(c *call) bool { return c.host.attributes.Count() == 0 && c.nativeFD(c.fd(4)) },
-	unix.SYS_POLL:  func(c *call) bool { return c.host.files.Count() <= 1 },
 
 	unix.SYS_OPENAT: func(c *call) bool {
 		return !isOpening(int(c.n.Data.NR), c.n.Data.Args) && c.nativePath(c.fd(0), c.arg(1), followed(int(c.arg(2))))
 	},
-	unix.SYS_OPEN: func(c *call) bool {
-		return !isOpening(int(c.n.Data.NR), c.n.Data.Args) && c.nativePath(unix.AT_FDCWD, c.arg(0), followed(int(c.arg(1))))
-	},
-	unix.SYS_CREAT: nativeFollowed,
 
 	unix.SYS_FSTAT:      func(c *call) bool { return c.nativeFD(c.fd(0)) },
 	unix.SYS_NEWFSTATAT: func(c *call) bool { return c.nativeAt(c.fd(0), c.arg(1), int(c.arg(3))) },
 	unix.SYS_STATX:      func(c *call) bool { return c.nativeAt(c.fd(0), c.arg(1), int(c.arg(2))) },
-	unix.SYS_STAT:       nativeFollowed,
-	unix.SYS_LSTAT:      nativeNotFollowed,
-	unix.SYS_ACCESS:     nativeFollowed,
 	unix.SYS_FACCESSAT:  func(c *call) bool { return c.nativePath(c.fd(0), c.arg(1), true) },
 	unix.SYS_FACCESSAT2: func(c *call) bool { return c.nativeAt(c.fd(0), c.arg(1), int(c.arg(3))) },
-	unix.SYS_READLINK:   nativeNotFollowed,
 	unix.SYS_READLINKAT: func(c *call) bool {
 		return c.nativeAt(c.fd(0), c.arg(1), unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 	},
@@ -39,11 +42,8 @@ var nativeChecks = [512]func(*call) bool{
 		return len(link) > 0 && c.foreign(link)
 	},
 
-	unix.SYS_CHMOD:    nativeFollowed,
 	unix.SYS_FCHMOD:   func(c *call) bool { return c.nativeFD(c.fd(0)) },
 	unix.SYS_FCHMODAT: func(c *call) bool { return c.nativePath(c.fd(0), c.arg(1), true) },
-	unix.SYS_CHOWN:    nativeFollowed,
-	unix.SYS_LCHOWN:   nativeNotFollowed,
 	unix.SYS_FCHOWN:   func(c *call) bool { return c.nativeFD(c.fd(0)) },
 	unix.SYS_FCHOWNAT: func(c *call) bool { return c.nativeAt(c.fd(0), c.arg(1), int(c.arg(4))) },
 	unix.SYS_TRUNCATE: nativeFollowed,
@@ -53,18 +53,11 @@ var nativeChecks = [512]func(*call) bool{
 	unix.SYS_LISTXATTR:  nativeFollowed,
 	unix.SYS_LLISTXATTR: nativeNotFollowed,
 
-	unix.SYS_MKNOD:     func(c *call) bool { return c.nativeNew(unix.AT_FDCWD, c.arg(0)) },
 	unix.SYS_MKNODAT:   func(c *call) bool { return c.nativeNew(c.fd(0), c.arg(1)) },
-	unix.SYS_LINK:      nativeMove,
-	unix.SYS_RENAME:    nativeMove,
 	unix.SYS_RENAMEAT:  nativeMoveAt,
 	unix.SYS_RENAMEAT2: nativeMoveAt,
-	unix.SYS_MKDIR:     func(c *call) bool { return c.nativeNew(unix.AT_FDCWD, c.arg(0)) },
 	unix.SYS_MKDIRAT:   func(c *call) bool { return c.nativeNew(c.fd(0), c.arg(1)) },
-	unix.SYS_RMDIR:     nativeNotFollowed,
-	unix.SYS_UNLINK:    nativeNotFollowed,
 	unix.SYS_UNLINKAT:  func(c *call) bool { return c.nativePath(c.fd(0), c.arg(1), false) },
-	unix.SYS_SYMLINK:   func(c *call) bool { return c.nativeNew(unix.AT_FDCWD, c.arg(1)) },
 	unix.SYS_SYMLINKAT: func(c *call) bool { return c.nativeNew(c.fd(1), c.arg(2)) },
 }
 

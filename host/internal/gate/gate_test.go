@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,9 +38,8 @@ func TestOpenGate(t *testing.T) {
 		wait := make(chan error)
 		go func() { // it waits in poll(2)
 			fds := []unix.PollFd{{Fd: int32(theirs.Fd()), Events: unix.POLLOUT}}
-			_, _, errno := unix.Syscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&fds[0])), 1, ^uintptr(0))
-			if errno != 0 && errno != unix.EINTR {
-				wait <- errno
+			if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+				wait <- err
 			}
 			close(wait)
 		}()

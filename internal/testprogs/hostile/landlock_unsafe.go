@@ -22,9 +22,8 @@ func landlock(args []string) {
 	null := must(unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0))
 	file := must(unix.Open(allowed, unix.O_RDWR|unix.O_CLOEXEC, 0))
 	code := must(unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
-	copy(code, "\x0f\x05\xc3")                          // syscall; ret
-	copy(code[16:], "\xb8\x27\x00\x00\x00\x0f\x05\xc3") // mov eax, SYS_GETPID; syscall; ret
-	const call, jump = 0x050f, 0x0eeb                   // syscall; jmp to 16
+	copy(code, callCode)
+	copy(code[16:], getpidCode)
 
 	restrictTo(inside)
 
@@ -56,10 +55,9 @@ func landlock(args []string) {
 		}
 	})
 	first := (*uint32)(unsafe.Pointer(&code[0]))
-	rest := atomic.LoadUint32(first) &^ 0xffff
 	attack(func() {
-		atomic.StoreUint32(first, rest|jump)
-		atomic.StoreUint32(first, rest|call)
+		atomic.StoreUint32(first, jumpWord)
+		atomic.StoreUint32(first, callWord)
 	})
 	for range openTries {
 		path := append([]byte("/dev/dri/card0"), 0)
