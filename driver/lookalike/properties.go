@@ -40,7 +40,7 @@ func (m *properties) attachPlane(plane *kms.Plane, p *Plane) {
 		}
 		switch property.Name {
 		case "rotation":
-			if names, ok := property.mask(rotations); ok && property.kind() == uapi.ModePropBitmask && names&uapi.ModeRotate0 != 0 {
+			if names, ok := property.mask(); ok && property.kind() == uapi.ModePropBitmask && names&uapi.ModeRotate0 != 0 {
 				plane.CreateRotationProperty(names)
 			}
 		case "alpha":
@@ -48,7 +48,7 @@ func (m *properties) attachPlane(plane *kms.Plane, p *Plane) {
 				plane.CreateAlphaProperty()
 			}
 		case "pixel blend mode":
-			if modes, ok := property.mask(blendModes); ok && property.kind() == uapi.ModePropEnum && modes&(1<<kms.BlendPremultiplied) != 0 {
+			if modes, ok := property.mask(); ok && property.kind() == uapi.ModePropEnum && modes&(1<<kms.BlendPremultiplied) != 0 {
 				plane.CreateBlendModeProperty(modes)
 			}
 		case "zpos":
@@ -60,7 +60,7 @@ func (m *properties) attachPlane(plane *kms.Plane, p *Plane) {
 		case "COLOR_ENCODING":
 			m.attachColor(plane, p, property)
 		case "SCALING_FILTER":
-			if filters, ok := property.begins(scalingFilters); ok {
+			if filters, ok := property.begins(); ok {
 				plane.CreateScalingFilterProperty(filters)
 			}
 		case "FB_DAMAGE_CLIPS":
@@ -82,25 +82,17 @@ func (m *properties) attachColor(plane *kms.Plane, p *Plane, encoding *Property)
 		return
 	}
 	colorRange := &p.Properties[i]
-	encodings, ok := encoding.mask(colorEncodings)
-	ranges, rangesOK := colorRange.mask(colorRanges)
+	encodings, ok := encoding.mask()
+	ranges, rangesOK := colorRange.mask()
 	if ok && rangesOK && encodings&(1<<encoding.Value) != 0 && ranges&(1<<colorRange.Value) != 0 {
 		plane.CreateColorProperties(encodings, ranges, uint32(encoding.Value), uint32(colorRange.Value))
 	}
 }
 
-// The names of values that package kms knows, by value.
-var (
-	rotations      = []string{"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y"}
-	blendModes     = []string{kms.BlendPremultiplied: "Pre-multiplied", kms.BlendCoverage: "Coverage", kms.BlendPixelNone: "None"}
-	colorEncodings = []string{"ITU-R BT.601 YCbCr", "ITU-R BT.709 YCbCr", "ITU-R BT.2020 YCbCr"}
-	colorRanges    = []string{"YCbCr limited range", "YCbCr full range"}
-	scalingFilters = []string{"Default", "Nearest Neighbor"}
-)
-
 // mask returns one bit for each value of an enum or bitmask. ok is false if a
-// value has another name than the kernel gives it.
-func (p *Property) mask(names []string) (mask uint32, ok bool) {
+// value has another name than the kernel gives it in the property of that name.
+func (p *Property) mask() (mask uint32, ok bool) {
+	names := kms.StandardValues(p.Name)
 	for _, e := range p.Enums {
 		if e.Value >= uint64(len(names)) || names[e.Value] != e.Name {
 			return 0, false

@@ -12,8 +12,8 @@ import (
 // begins returns the mask of an enum property that begins with its first value,
 // as the standard properties of package kms do. ok is false for any other
 // property.
-func (p *Property) begins(names []string) (mask uint32, ok bool) {
-	mask, ok = p.mask(names)
+func (p *Property) begins() (mask uint32, ok bool) {
+	mask, ok = p.mask()
 	return mask, ok && p.kind() == uapi.ModePropEnum && p.Value == 0 && mask&1 != 0
 }
 
@@ -22,7 +22,7 @@ func (m *properties) attachCRTC(crtc *kms.CRTC, c *CRTC) {
 	for i := range c.Properties {
 		switch p := &c.Properties[i]; p.Name {
 		case "SCALING_FILTER":
-			if filters, ok := p.begins(scalingFilters); ok {
+			if filters, ok := p.begins(); ok {
 				crtc.CreateScalingFilterProperty(filters)
 			}
 		case "BACKGROUND_COLOR":
@@ -33,21 +33,6 @@ func (m *properties) attachCRTC(crtc *kms.CRTC, c *CRTC) {
 	}
 	m.attachAll(crtc, c.Properties, c.Only)
 }
-
-// The names of the values of connectors' properties, by value.
-var (
-	colorspaces = []string{
-		"Default", "SMPTE_170M_YCC", "BT709_YCC", "XVYCC_601", "XVYCC_709", "SYCC_601", "opYCC_601", "opRGB",
-		"BT2020_CYCC", "BT2020_RGB", "BT2020_YCC", "DCI-P3_RGB_D65", "DCI-P3_RGB_Theater",
-		"RGB_WIDE_FIXED", "RGB_WIDE_FLOAT", "BT601_YCC",
-	}
-	contentTypes = []string{"No Data", "Graphics", "Photo", "Cinema", "Game"}
-	rgbRanges    = []string{"Automatic", "Full", "Limited 16:235"}
-	aspectRatios = []string{"Automatic", "4:3", "16:9"}
-	orientations = []string{"Normal", "Upside Down", "Left Side Up", "Right Side Up"}
-	scalingModes = []string{"None", "Full", "Center", "Full aspect"}
-	tvModes      = []string{"NTSC", "NTSC-443", "NTSC-J", "PAL", "PAL-M", "PAL-N", "SECAM", "Mono"}
-)
 
 // attachConnector is attachAll for a connector, some of whose properties have
 // functions of their own in package kms. Those that a snapshot shows with other
@@ -63,12 +48,13 @@ func (m *properties) attachConnector(connector *kms.Connector, c *Connector) {
 
 // attachStandard attaches p if it is a standard property as the kernel makes it.
 func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
-	whole := func(names []string) bool {
-		mask, ok := p.begins(names)
-		return ok && bits.OnesCount32(mask) == len(names)
+	count := len(kms.StandardValues(p.Name))
+	whole := func() bool {
+		mask, ok := p.begins()
+		return ok && bits.OnesCount32(mask) == count
 	}
-	some := func(names []string) (mask uint32, ok bool) {
-		mask, ok = p.mask(names)
+	some := func() (mask uint32, ok bool) {
+		mask, ok = p.mask()
 		return mask, ok && p.kind() == uapi.ModePropEnum && p.Value < 32 && mask&(1<<p.Value) != 0
 	}
 	isRange := p.kind() == uapi.ModePropRange && p.Min <= p.Max
@@ -78,8 +64,8 @@ func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 			connector.AttachHDROutputMetadataProperty()
 		}
 	case "Colorspace":
-		if spaces, ok := p.begins(colorspaces); ok {
-			if bits.OnesCount32(spaces) == len(colorspaces) {
+		if spaces, ok := p.begins(); ok {
+			if bits.OnesCount32(spaces) == count {
 				spaces = 0 // those of the type of connector
 			}
 			connector.AttachColorspaceProperty(spaces)
@@ -89,27 +75,27 @@ func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 			connector.AttachMaxBPCProperty(p.Min, p.Max)
 		}
 	case "content type":
-		if whole(contentTypes) {
+		if whole() {
 			connector.AttachContentTypeProperty()
 		}
 	case "Broadcast RGB":
-		if whole(rgbRanges) {
+		if whole() {
 			connector.AttachBroadcastRGBProperty()
 		}
 	case "aspect ratio":
-		if whole(aspectRatios) {
+		if whole() {
 			connector.AttachAspectRatioProperty()
 		}
 	case "panel orientation":
-		if mask, ok := some(orientations); ok && bits.OnesCount32(mask) == len(orientations) {
+		if mask, ok := some(); ok && bits.OnesCount32(mask) == count {
 			connector.AttachPanelOrientationProperty(p.Value)
 		}
 	case "scaling mode":
-		if mask, ok := some(scalingModes); ok {
+		if mask, ok := some(); ok {
 			connector.AttachScalingModeProperty(mask, p.Value)
 		}
 	case "TV mode":
-		if mask, ok := some(tvModes); ok {
+		if mask, ok := some(); ok {
 			connector.AttachTVModeProperty(mask, p.Value)
 		}
 	case "vrr_capable":
@@ -117,11 +103,11 @@ func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 			connector.AttachVRRCapableProperty()
 		}
 	case "privacy-screen sw-state":
-		if whole([]string{"Disabled", "Enabled"}) {
+		if whole() {
 			connector.AttachPrivacyScreenProperties()
 		}
 	case "Content Protection":
-		if whole([]string{"Undesired", "Desired", "Enabled"}) {
+		if whole() {
 			connector.AttachContentProtectionProperty(slices.ContainsFunc(c.Properties, func(other Property) bool { return other.Name == "HDCP Content Type" }))
 		}
 	case "subconnector":

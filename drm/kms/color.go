@@ -12,8 +12,3 @@ const (
 	ColorLimitedRange = compose.LimitedRange
 	ColorFullRange    = compose.FullRange
 )
-
-var (
-	colorEncodings = [...]string{"ITU-R BT.601 YCbCr", "ITU-R BT.709 YCbCr", "ITU-R BT.2020 YCbCr"}
-	colorRanges    = [...]string{"YCbCr limited range", "YCbCr full range"}
-)

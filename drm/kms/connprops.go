@@ -72,13 +72,6 @@ func (c *Connector) AttachHDROutputMetadataProperty() {
 	c.attach(c.display.standard.hdrOutputMetadata, PropertyConfig{Modeset: true, Set: sizedBlob(hdrMetadataSize)})
 }
 
-// colorspaces are the values of the property Colorspace (enum drm_colorspace).
-var colorspaces = []string{
-	"Default", "SMPTE_170M_YCC", "BT709_YCC", "XVYCC_601", "XVYCC_709", "SYCC_601", "opYCC_601", "opRGB",
-	"BT2020_CYCC", "BT2020_RGB", "BT2020_YCC", "DCI-P3_RGB_D65", "DCI-P3_RGB_Theater",
-	"RGB_WIDE_FIXED", "RGB_WIDE_FLOAT", "BT601_YCC",
-}
-
 // The colorspaces of HDMI and of DisplayPort, one bit each.
 const (
 	hdmiColorspaces = 0x1fff
@@ -96,7 +89,7 @@ func (c *Connector) AttachColorspaceProperty(spaces uint32) {
 			spaces = hdmiColorspaces
 		}
 	}
-	p := c.display.CreateEnumProperty("Colorspace", 0, numbered(colorspaces, spaces|1)...)
+	p := c.display.CreateEnumProperty("Colorspace", 0, standardEnums("Colorspace", spaces|1)...)
 	c.attach(p, PropertyConfig{Modeset: true})
 }
 
@@ -111,19 +104,19 @@ func (c *Connector) AttachMaxBPCProperty(low, high uint64) {
 // AttachContentTypeProperty adds "content type"
 // (drm_connector_attach_content_type_property).
 func (c *Connector) AttachContentTypeProperty() {
-	c.attachEnum("content type", 0, PropertyConfig{}, enums("No Data", "Graphics", "Photo", "Cinema", "Game")...)
+	c.attachEnum("content type", 0, PropertyConfig{}, standardEnums("content type", allValues)...)
 }
 
 // AttachBroadcastRGBProperty lets clients choose the range of RGB
 // (drm_connector_attach_broadcast_rgb_property).
 func (c *Connector) AttachBroadcastRGBProperty() {
-	c.attachEnum("Broadcast RGB", 0, PropertyConfig{Modeset: true}, enums("Automatic", "Full", "Limited 16:235")...)
+	c.attachEnum("Broadcast RGB", 0, PropertyConfig{Modeset: true}, standardEnums("Broadcast RGB", allValues)...)
 }
 
 // AttachAspectRatioProperty adds "aspect ratio"
 // (drm_mode_create_aspect_ratio_property).
 func (c *Connector) AttachAspectRatioProperty() {
-	c.attachEnum("aspect ratio", 0, PropertyConfig{Modeset: true}, enums("Automatic", "4:3", "16:9")...)
+	c.attachEnum("aspect ratio", 0, PropertyConfig{Modeset: true}, standardEnums("aspect ratio", allValues)...)
 }
 
 // Values of the property "panel orientation" (enum drm_panel_orientation).
@@ -138,21 +131,21 @@ const (
 // (drm_connector_set_panel_orientation).
 func (c *Connector) AttachPanelOrientationProperty(orientation uint64) {
 	c.attachEnum("panel orientation", uapi.ModePropImmutable, PropertyConfig{Initial: orientation},
-		enums("Normal", "Upside Down", "Left Side Up", "Right Side Up")...)
+		standardEnums("panel orientation", allValues)...)
 }
 
 // AttachScalingModeProperty lets clients choose how a panel shows modes other
 // than its own. modes has a bit for each, 1<<uapi.ModeScaleFullscreen and so on
 // (drm_connector_attach_scaling_mode_property).
 func (c *Connector) AttachScalingModeProperty(modes uint32, initial uint64) {
-	p := c.display.CreateEnumProperty("scaling mode", 0, numbered([]string{"None", "Full", "Center", "Full aspect"}, modes)...)
+	p := c.display.CreateEnumProperty("scaling mode", 0, standardEnums("scaling mode", modes)...)
 	c.attach(p, PropertyConfig{Initial: initial, Modeset: true})
 }
 
 // AttachUnderscanProperties adds "underscan" and its borders, as amdgpu and
 // nouveau have them.
 func (c *Connector) AttachUnderscanProperties() {
-	c.attachEnum("underscan", 0, PropertyConfig{Modeset: true}, enums("off", "on", "auto")...)
+	c.attachEnum("underscan", 0, PropertyConfig{Modeset: true}, standardEnums("underscan", allValues)...)
 	for _, border := range []string{"underscan hborder", "underscan vborder"} {
 		c.attachRange(border, 0, 0, 128, PropertyConfig{Modeset: true})
 	}
@@ -166,14 +159,11 @@ func (c *Connector) AttachTVMarginProperties() {
 	}
 }
 
-// tvModes are the values of "TV mode" (enum drm_connector_tv_mode).
-var tvModes = []string{"NTSC", "NTSC-443", "NTSC-J", "PAL", "PAL-M", "PAL-N", "SECAM", "Mono"}
-
 // AttachTVModeProperty lets clients choose the norm of a television. modes has a
 // bit for each value of enum drm_connector_tv_mode
 // (drm_mode_create_tv_properties).
 func (c *Connector) AttachTVModeProperty(modes uint32, initial uint64) {
-	c.attachEnum("TV mode", 0, PropertyConfig{Initial: initial, Modeset: true}, numbered(tvModes, modes)...)
+	c.attachEnum("TV mode", 0, PropertyConfig{Initial: initial, Modeset: true}, standardEnums("TV mode", modes)...)
 }
 
 // AttachTVPictureProperties adds what the picture of a television has knobs for:

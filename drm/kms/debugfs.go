@@ -83,8 +83,8 @@ func (m *ModeConfig) showState(class *drm.Class) string {
 		line("\tsrc-pos=%sx%s+%s+%s", fixedPoint(ps.SrcW), fixedPoint(ps.SrcH), fixedPoint(ps.SrcX), fixedPoint(ps.SrcY))
 		line("\trotation=%x", ps.Rotation)
 		line("\tnormalized-zpos=%x", ps.NormalizedZpos)
-		line("\tcolor-encoding=%s", colorEncodings[ps.ColorEncoding])
-		line("\tcolor-range=%s", colorRanges[ps.ColorRange])
+		line("\tcolor-encoding=%s", standardValues["COLOR_ENCODING"][ps.ColorEncoding])
+		line("\tcolor-range=%s", standardValues["COLOR_RANGE"][ps.ColorRange])
 		line("\tcolor_mgmt_changed=0")
 		if newer {
 			line("\tcolor-pipeline=%d", p.pipelineID(s))
@@ -128,7 +128,7 @@ func (m *ModeConfig) showState(class *drm.Class) string {
 			line("\tycbcr_420_allowed=%d", flag(c.config.YCbCr420))
 		}
 		line("\tmax_requested_bpc=%d", c.standardValue(s, "max bpc"))
-		line("\tcolorspace=%s", colorspaces[c.standardValue(s, "Colorspace")])
+		line("\tcolorspace=%s", standardValues["Colorspace"][c.standardValue(s, "Colorspace")])
 	}
 	return out.String()
 }

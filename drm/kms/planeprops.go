@@ -17,9 +17,7 @@ import (
 // bits uapi.ModeRotate* and uapi.ModeReflect*; the plane begins with
 // uapi.ModeRotate0 (drm_plane_create_rotation_property).
 func (p *Plane) CreateRotationProperty(supported uint32) {
-	p.rotation = p.display.CreateBitmaskProperty("rotation", 0, numbered([]string{
-		"rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y",
-	}, supported|uapi.ModeRotate0)...)
+	p.rotation = p.display.CreateBitmaskProperty("rotation", 0, standardEnums("rotation", supported|uapi.ModeRotate0)...)
 	p.properties.attach(p.rotation, 0)
 }
 
@@ -59,12 +57,8 @@ func (p *Plane) CreateBlendModeProperty(modes uint32) {
 		panic("kms: blend modes without BlendPremultiplied")
 	}
 	var enums []PropertyEnum
-	for _, e := range []PropertyEnum{
-		{uint64(BlendPixelNone), "None"}, {uint64(BlendPremultiplied), "Pre-multiplied"}, {uint64(BlendCoverage), "Coverage"},
-	} {
-		if modes&(1<<e.Value) != 0 {
-			enums = append(enums, e)
-		}
+	for _, blend := range []BlendMode{BlendPixelNone, BlendPremultiplied, BlendCoverage} { // in the kernel's order
+		enums = append(enums, standardEnums("pixel blend mode", modes&(1<<blend))...)
 	}
 	p.blendMode = p.display.CreateEnumProperty("pixel blend mode", 0, enums...)
 	p.properties.attach(p.blendMode, 0)
@@ -97,8 +91,8 @@ func (p *Plane) CreateZposProperty(zpos, low, high uint32) {
 // COLOR_RANGE: 1<<ColorBT709 and so on. encoding and colorRange are the
 // first values (drm_plane_create_color_properties).
 func (p *Plane) CreateColorProperties(encodings, ranges, encoding, colorRange uint32) {
-	p.colorEncoding = p.display.CreateEnumProperty("COLOR_ENCODING", 0, numbered(colorEncodings[:], encodings)...)
-	p.colorRange = p.display.CreateEnumProperty("COLOR_RANGE", 0, numbered(colorRanges[:], ranges)...)
+	p.colorEncoding = p.display.CreateEnumProperty("COLOR_ENCODING", 0, standardEnums("COLOR_ENCODING", encodings)...)
+	p.colorRange = p.display.CreateEnumProperty("COLOR_RANGE", 0, standardEnums("COLOR_RANGE", ranges)...)
 	p.initialEncoding, p.initialRange = encoding, colorRange
 	p.properties.attach(p.colorEncoding, 0)
 	p.properties.attach(p.colorRange, 0)
@@ -117,7 +111,7 @@ const (
 // bit each.
 func (m *ModeConfig) scalingFilterProperty(filters uint32) *Property {
 	return m.CreateEnumProperty("SCALING_FILTER", 0,
-		numbered([]string{"Default", "Nearest Neighbor"}, filters|1<<FilterDefault)...)
+		standardEnums("SCALING_FILTER", filters|1<<FilterDefault)...)
 }
 
 // CreateScalingFilterProperty lets clients choose how the plane is scaled:

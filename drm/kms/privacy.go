@@ -16,7 +16,7 @@ const privacyLocked = 2
 // screen (drm_connector_attach_privacy_screen_properties). A commit of
 // "privacy-screen sw-state" switches the screen, unless it is locked.
 func (c *Connector) AttachPrivacyScreenProperties() {
-	c.privacy.sw = c.attachEnum("privacy-screen sw-state", 0, PropertyConfig{}, enums("Disabled", "Enabled")...)
+	c.privacy.sw = c.attachEnum("privacy-screen sw-state", 0, PropertyConfig{}, standardEnums("privacy-screen sw-state", allValues)...)
 	c.privacy.hw = c.attachEnum("privacy-screen hw-state", uapi.ModePropImmutable, PropertyConfig{
 		Get: func(s *State, hw uint64) uint64 {
 			if hw >= privacyLocked {
@@ -24,7 +24,7 @@ func (c *Connector) AttachPrivacyScreenProperties() {
 			}
 			return s.Property(c, c.privacy.sw)
 		},
-	}, enums("Disabled", "Enabled", "Disabled-locked", "Enabled-locked")...)
+	}, standardEnums("privacy-screen hw-state", allValues)...)
 }
 
 // SetPrivacyScreen reports that a user has switched the privacy screen by hand.

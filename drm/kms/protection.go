@@ -26,9 +26,9 @@ func (c *Connector) AttachContentProtectionProperty(hdcpContentType bool) {
 			return uapi.ModeContentProtectionEnabled, nil // nothing to do
 		}
 		return value, nil
-	}}, enums("Undesired", "Desired", "Enabled")...)
+	}}, standardEnums("Content Protection", allValues)...)
 	if hdcpContentType {
-		c.protection.contentType = c.attachEnum("HDCP Content Type", 0, PropertyConfig{}, enums("HDCP Type0", "HDCP Type1")...)
+		c.protection.contentType = c.attachEnum("HDCP Content Type", 0, PropertyConfig{}, standardEnums("HDCP Content Type", allValues)...)
 	}
 }
 

@@ -17,43 +17,41 @@ import (
 // the kernel makes them.
 var (
 	planeProperties = []lookalike.Property{
-		bitmask("rotation", 1, "rotate-0", "rotate-90", "rotate-180", "rotate-270", "reflect-x", "reflect-y"),
+		bitmask("rotation", 1),
 		limited("alpha", 0, kms.AlphaOpaque, kms.AlphaOpaque),
-		enum("pixel blend mode", "Pre-multiplied", "Coverage", "None"),
+		enum("pixel blend mode"),
 		limited("zpos", 0, math.MaxUint8, 0),
-		enum("COLOR_ENCODING", "ITU-R BT.601 YCbCr", "ITU-R BT.709 YCbCr", "ITU-R BT.2020 YCbCr"),
-		enum("COLOR_RANGE", "YCbCr limited range", "YCbCr full range"),
-		enum("SCALING_FILTER", "Default", "Nearest Neighbor"),
+		enum("COLOR_ENCODING"),
+		enum("COLOR_RANGE"),
+		enum("SCALING_FILTER"),
 		{Name: "FB_DAMAGE_CLIPS", Flags: uapi.ModePropBlob | uapi.ModePropAtomic},
 	}
 	crtcProperties = []lookalike.Property{
-		enum("SCALING_FILTER", "Default", "Nearest Neighbor"),
+		enum("SCALING_FILTER"),
 		limited("BACKGROUND_COLOR", 0, math.MaxUint64, 0xffff<<48),
 	}
 	connectorProperties = []lookalike.Property{
 		{Name: "HDR_OUTPUT_METADATA", Flags: uapi.ModePropBlob},
-		enum("Colorspace", "Default", "SMPTE_170M_YCC", "BT709_YCC", "XVYCC_601", "XVYCC_709", "SYCC_601", "opYCC_601", "opRGB",
-			"BT2020_CYCC", "BT2020_RGB", "BT2020_YCC", "DCI-P3_RGB_D65", "DCI-P3_RGB_Theater",
-			"RGB_WIDE_FIXED", "RGB_WIDE_FLOAT", "BT601_YCC"), // a connector without a list has those of its type
+		enum("Colorspace"), // a connector without a list has those of its type
 		limited("max bpc", 8, 16, 16),
-		enum("content type", "No Data", "Graphics", "Photo", "Cinema", "Game"),
-		enum("Broadcast RGB", "Automatic", "Full", "Limited 16:235"),
-		enum("aspect ratio", "Automatic", "4:3", "16:9"),
-		immutable(enum("panel orientation", "Normal", "Upside Down", "Left Side Up", "Right Side Up")),
-		enum("scaling mode", "None", "Full", "Center", "Full aspect"),
-		enum("underscan", "off", "on", "auto"),
+		enum("content type"),
+		enum("Broadcast RGB"),
+		enum("aspect ratio"),
+		immutable(enum("panel orientation")),
+		enum("scaling mode"),
+		enum("underscan"),
 		limited("underscan hborder", 0, 128, 0), limited("underscan vborder", 0, 128, 0),
 		limited("left margin", 0, 100, 0), limited("right margin", 0, 100, 0),
 		limited("top margin", 0, 100, 0), limited("bottom margin", 0, 100, 0),
-		enum("TV mode", "NTSC", "NTSC-443", "NTSC-J", "PAL", "PAL-M", "PAL-N", "SECAM", "Mono"),
+		enum("TV mode"),
 		limited("brightness", 0, 100, 0), limited("contrast", 0, 100, 0), limited("flicker reduction", 0, 100, 0),
 		limited("overscan", 0, 100, 0), limited("saturation", 0, 100, 0), limited("hue", 0, 100, 0),
 		immutable(lookalike.Property{Name: "subconnector", Flags: uapi.ModePropEnum, Enums: anySubconnector()}),
 		immutable(limited("vrr_capable", 0, 1, 0)),
-		enum("privacy-screen sw-state", "Disabled", "Enabled"),
-		immutable(enum("privacy-screen hw-state", "Disabled", "Enabled", "Disabled-locked", "Enabled-locked")),
-		enum("Content Protection", "Undesired", "Desired", "Enabled"),
-		enum("HDCP Content Type", "HDCP Type0", "HDCP Type1"),
+		enum("privacy-screen sw-state"),
+		immutable(enum("privacy-screen hw-state")),
+		enum("Content Protection"),
+		enum("HDCP Content Type"),
 		immutable(limited("suggested X", 0, math.MaxUint32, 0)), immutable(limited("suggested Y", 0, math.MaxUint32, 0)),
 		{Name: "PATH", Flags: uapi.ModePropBlob | uapi.ModePropImmutable},
 	}
@@ -90,16 +88,17 @@ func limited(name string, low, high, value uint64) lookalike.Property {
 	return lookalike.Property{Name: name, Flags: uapi.ModePropRange, Min: low, Max: high, Value: value}
 }
 
-func enum(name string, words ...string) lookalike.Property {
+// enum returns the standard property of that name with all values.
+func enum(name string) lookalike.Property {
 	p := lookalike.Property{Name: name, Flags: uapi.ModePropEnum}
-	for i, word := range words {
+	for i, word := range kms.StandardValues(name) {
 		p.Enums = append(p.Enums, kms.PropertyEnum{Value: uint64(i), Name: word})
 	}
 	return p
 }
 
-func bitmask(name string, value uint64, words ...string) lookalike.Property {
-	p := enum(name, words...)
+func bitmask(name string, value uint64) lookalike.Property {
+	p := enum(name)
 	p.Flags, p.Value = uapi.ModePropBitmask, value
 	return p
 }
