@@ -10,7 +10,7 @@
 //
 // A seccomp filter hands some system calls of the program to this process:
 // those that take paths, those that ask what a descriptor is, ioctls of DRM's
-// type, and mmaps at the offsets that package drm hands out (calls_amd64.go
+// type, and mmaps at the offsets that package drm hands out (calls.go
 // lists them). All other calls run in the kernel. The thread that made the call
 // waits. A worker of this process receives the call, looks at the thread's
 // descriptors and memory through /proc and process_vm_readv, and answers with a
