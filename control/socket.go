@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,11 +23,13 @@ const Environment = "UDRM_CONTROL"
 const suffix = ".sock"
 
 // nameSpec is what a name of a machine looks like.
-var nameSpec = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$`)
+var nameSpec = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$`)
+})
 
 // CheckName returns an error if no machine can have that name.
 func CheckName(name string) error {
-	if !nameSpec.MatchString(name) {
+	if !nameSpec().MatchString(name) {
 		return fmt.Errorf("%q is not a name of a machine; use at most 32 letters, digits and _ . -", name)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,8 +31,8 @@ type sysCall struct {
 
 // The filters and handlers are sysCalls as the kernel and as a worker use them.
 var (
-	filterCalls  = makeFilter(sysCalls) // all calls on paths are handed over
-	filterMounts = makeFilter(mountedCalls())
+	filterCalls  = sync.OnceValue(func() *seccomp.Filter { return makeFilter(sysCalls) }) // all calls on paths are handed over
+	filterMounts = sync.OnceValue(func() *seccomp.Filter { return makeFilter(mountedCalls()) })
 	handlers     [512]*sysCall
 )
 

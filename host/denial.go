@@ -59,7 +59,7 @@ func (h *Host) Denied(kind Denial) error {
 func CheckListener() error {
 	result := make(chan error)
 	thread.Go(func() {
-		l, err := seccomp.Install(filterCalls)
+		l, err := seccomp.Install(filterCalls())
 		if err == nil {
 			err = l.Close() // this thread makes no call that is handed over
 		}

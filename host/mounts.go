@@ -109,9 +109,9 @@ func (m *mounted) close() error {
 // filter returns the filter of programs.
 func (h *Host) filter() *seccomp.Filter {
 	if h.mounts != nil {
-		return filterMounts
+		return filterMounts()
 	}
-	return filterCalls
+	return filterCalls()
 }
 
 // cover mounts the virtual files before the first program starts.

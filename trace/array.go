@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -78,7 +79,7 @@ func (w *writer) layout(d *decoder, e element, data []byte) {
 		w.b = append(appendMode(w.b, data), '"')
 		return
 	}
-	fields := elementFields[e]
+	fields := elementFields()[e]
 	w.open('{')
 	for i := range fields {
 		d.field(w, &fields[i], data, nil)
@@ -86,10 +87,12 @@ func (w *writer) layout(d *decoder, e element, data []byte) {
 	w.close('}')
 }
 
-var elementFields = map[element][]field{
-	clips: fieldsOf(clipLayout, "", nil),
-	enums: fieldsOf(enumLayout, "", nil),
+var elementFields = sync.OnceValue(func() map[element][]field {
+	return map[element][]field{
+		clips: fieldsOf(clipLayout(), "", nil),
+		enums: fieldsOf(enumLayout(), "", nil),
 
-	fences: fieldsOf(fenceLayout, "", nil),
-	modes:  fieldsOf(modeLayout, "", nil),
-}
+		fences: fieldsOf(fenceLayout(), "", nil),
+		modes:  fieldsOf(modeLayout(), "", nil),
+	}
+})

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -13,21 +14,24 @@ import (
 func modeName(data []byte) string { return string(appendMode(nil, data)) }
 
 func appendMode(b, data []byte) []byte {
-	b = strconv.AppendUint(b, number(data, modeAt.width, 2), 10)
+	at := modeAt()
+	b = strconv.AppendUint(b, number(data, at.width, 2), 10)
 	b = append(b, 'x')
-	b = strconv.AppendUint(b, number(data, modeAt.height, 2), 10)
-	if number(data, modeAt.flags, 4)&uapi.ModeFlagInterlace != 0 {
+	b = strconv.AppendUint(b, number(data, at.height, 2), 10)
+	if number(data, at.flags, 4)&uapi.ModeFlagInterlace != 0 {
 		b = append(b, 'i')
 	}
 	b = append(b, '@')
-	return strconv.AppendUint(b, number(data, modeAt.refresh, 4), 10)
+	return strconv.AppendUint(b, number(data, at.refresh, 4), 10)
 }
 
 // modeAt has the offsets of fields of struct drm_mode_modeinfo.
-var modeAt = struct{ width, height, flags, refresh int }{
-	findField(modeLayout, "hdisplay").Offset, findField(modeLayout, "vdisplay").Offset,
-	findField(modeLayout, "flags").Offset, findField(modeLayout, "vrefresh").Offset,
-}
+var modeAt = sync.OnceValue(func() (at struct{ width, height, flags, refresh int }) {
+	s := modeLayout()
+	at.width, at.height = findField(s, "hdisplay").Offset, findField(s, "vdisplay").Offset
+	at.flags, at.refresh = findField(s, "flags").Offset, findField(s, "vrefresh").Offset
+	return at
+})
 
 // bytes writes raw bytes, the first of them.
 func (w *writer) bytes(key string, b []byte) {
@@ -49,11 +53,11 @@ func (w *writer) blob(name string, c *capture) {
 	w.key("length")
 	w.uint(c.total)
 	switch {
-	case c.total == uint64(modeLayout.Size) && len(c.data) == modeLayout.Size:
+	case c.total == uint64(modeLayout().Size) && len(c.data) == modeLayout().Size:
 		w.key("mode")
 		d := decoder{}
 		w.open('{')
-		fields := elementFields[modes]
+		fields := elementFields()[modes]
 		for i := range fields {
 			d.field(w, &fields[i], c.data, nil)
 		}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
@@ -193,24 +194,25 @@ func (a *argument) readArrays(m drm.Memory, first int, list []wantedArray) {
 }
 
 func (a *argument) captureAtomic(m drm.Memory) {
-	objects := number(a.in, atomicAt.objects, 4)
+	at := atomicAt()
+	objects := number(a.in, at.objects, 4)
 	a.arrays = a.all[:atomicArrays]
 	a.readArrays(m, atomicObjects, []wantedArray{
-		wantArray(number(a.in, atomicAt.objectsPtr, 8), objects, numbers32),
-		wantArray(number(a.in, atomicAt.countsPtr, 8), objects, numbers32),
+		wantArray(number(a.in, at.objectsPtr, 8), objects, numbers32),
+		wantArray(number(a.in, at.countsPtr, 8), objects, numbers32),
 	})
 	total := uint64(0)
 	for counts := a.arrays[atomicCounts].data; len(counts) >= 4; counts = counts[4:] {
 		total += uint64(binary.NativeEndian.Uint32(counts))
 	}
 	a.readArrays(m, atomicProperties, []wantedArray{
-		wantArray(number(a.in, atomicAt.propertiesPtr, 8), total, numbers32),
-		wantArray(number(a.in, atomicAt.valuesPtr, 8), total, numbers64),
+		wantArray(number(a.in, at.propertiesPtr, 8), total, numbers32),
+		wantArray(number(a.in, at.valuesPtr, 8), total, numbers64),
 	})
 }
 
 // atomicAt has the offsets of fields of MODE_ATOMIC.
-var atomicAt = func() (at struct{ objects, objectsPtr, countsPtr, propertiesPtr, valuesPtr int }) {
+var atomicAt = sync.OnceValue(func() (at struct{ objects, objectsPtr, countsPtr, propertiesPtr, valuesPtr int }) {
 	s := uapi.LookupStruct("drm_mode_atomic")
 	at.objects = findField(s, "count_objs").Offset
 	at.objectsPtr = findField(s, "objs_ptr").Offset
@@ -218,7 +220,7 @@ var atomicAt = func() (at struct{ objects, objectsPtr, countsPtr, propertiesPtr,
 	at.propertiesPtr = findField(s, "props_ptr").Offset
 	at.valuesPtr = findField(s, "prop_values_ptr").Offset
 	return at
-}()
+})
 
 // number reads the unsigned number of size bytes at offset, or 0 if arg ends
 // before it.

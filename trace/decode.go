@@ -89,7 +89,7 @@ func (d *decoder) learn(a *argument) {
 	case "MODE_CREATEPROPBLOB":
 		id := uint32(number(a.out, 12, 4))
 		delete(d.modes, id)
-		if len(a.arrays) == 1 && len(a.arrays[0].data) == modeLayout.Size {
+		if len(a.arrays) == 1 && len(a.arrays[0].data) == modeLayout().Size {
 			d.modes[id] = modeName(a.arrays[0].data)
 		}
 	case "MODE_DESTROYPROPBLOB":

@@ -1,6 +1,10 @@
 package trace
 
-import "github.com/udrm/udrm/drm/uapi"
+import (
+	"sync"
+
+	"github.com/udrm/udrm/drm/uapi"
+)
 
 // The headers do not say which fields are addresses of arrays, how long these
 // are, and what numbers mean. The tables of this file do.
@@ -43,24 +47,30 @@ func (e element) size() int {
 func (e element) layout() *uapi.Struct {
 	switch e {
 	case modes:
-		return modeLayout
+		return modeLayout()
 	case clips:
-		return clipLayout
+		return clipLayout()
 	case enums:
-		return enumLayout
+		return enumLayout()
 	case fences:
-		return fenceLayout
+		return fenceLayout()
 	}
 	return nil
 }
 
 var (
-	modeLayout = uapi.LookupStruct("drm_mode_modeinfo")
-	clipLayout = uapi.LookupStruct("drm_clip_rect")
-	enumLayout = uapi.LookupStruct("drm_mode_property_enum")
+	modeLayout = structOf("drm_mode_modeinfo")
+	clipLayout = structOf("drm_clip_rect")
+	enumLayout = structOf("drm_mode_property_enum")
 
-	fenceLayout = uapi.LookupStruct("sync_fence_info")
+	fenceLayout = structOf("sync_fence_info")
 )
+
+// structOf returns a struct when it is needed. Most processes of
+// programs that import this package need none.
+func structOf(name string) func() *uapi.Struct {
+	return sync.OnceValue(func() *uapi.Struct { return uapi.LookupStruct(name) })
+}
 
 // A direction says who fills an array.
 type direction int

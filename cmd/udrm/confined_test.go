@@ -76,6 +76,17 @@ func TestConfined(t *testing.T) {
 	}
 }
 
+// TestBytes checks that a program gets its environment as it is, also if it is no
+// UTF-8.
+func TestBytes(t *testing.T) {
+	cmd := command(t, "run", "--", "sh", "-c", `printf %s "$WORD" | od -An -tx1`)
+	cmd.Env = append(cmd.Environ(), "WORD=\xff\xfe")
+	out, err := cmd.Output()
+	if got := strings.TrimSpace(string(out)); err != nil || got != "ff fe" {
+		t.Errorf("the program got the bytes %q, %v; want ff fe", got, err)
+	}
+}
+
 // TestContainerRoot runs a program as root has it in a container: without
 // CAP_SYS_PTRACE, and with capabilities that udrm does not use.
 func TestContainerRoot(t *testing.T) {

@@ -51,7 +51,9 @@ func (e *Expectation) String() string { return e.text }
 // usage lists the forms of rules.
 const usage = "write frames>=60, frames:card0:DP-1>=60, errors=0, errors:MODE_ATOMIC<=2, unplugs:card0=1, no-errors, no-errors,except=MODE_RMFB:ENOENT, no-leaks, no-requests-after-unplug, no-stale-objects, exit=0 or matches:card0:DP-1=FILE"
 
-var numberRule = regexp.MustCompile(`^([a-z-]+)((?::[A-Za-z0-9_ -]+)*)(>=|<=|=|>|<)([0-9]+)$`)
+var numberRule = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z-]+)((?::[A-Za-z0-9_ -]+)*)(>=|<=|=|>|<)([0-9]+)$`)
+})
 
 // Parse parses a rule such as "frames:card0>=60", and reads the pictures that
 // it names.
@@ -70,7 +72,7 @@ func Parse(text string) (*Expectation, error) {
 	if name, ok := strings.CutPrefix(rule, "no-"); ok {
 		rule = name + "=0"
 	}
-	parts := numberRule.FindStringSubmatch(rule)
+	parts := numberRule().FindStringSubmatch(rule)
 	if parts == nil {
 		return refuse("unknown rule; %s", usage)
 	}

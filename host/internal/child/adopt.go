@@ -74,6 +74,9 @@ var adopts atomic.Bool
 
 // reap waits for the orphans that have ended.
 func reap() {
+	if !anyEnded() {
+		return // what has started a child has waited for it already
+	}
 	started.mu.Lock()
 	defer started.mu.Unlock()
 	for _, pid := range orphansLocked() {
@@ -81,6 +84,14 @@ func reap() {
 			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 		}
 	}
+}
+
+// anyEnded reports whether a child has ended for which nothing has waited. To find
+// out which takes a look at each thread of this process.
+func anyEnded() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
+	return err == nil && info.Signo != 0 || err == unix.EINTR
 }
 
 // orphansLocked returns the adopted children: this process has not started
@@ -108,8 +119,9 @@ func Leftovers() []int {
 
 // childrenOf returns the children of all threads of a process.
 func childrenOf(pid int) (pids []int) {
+	var buf [4096]byte
 	for _, task := range tasks(pid) {
-		text, _ := os.ReadFile(task + "/children")
+		text := readChildren(task, buf[:])
 		for field := range bytes.FieldsSeq(text) {
 			if pid, err := strconv.Atoi(string(field)); err == nil {
 				pids = append(pids, pid)
@@ -117,6 +129,23 @@ func childrenOf(pid int) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// readChildren returns the ids of the children of a thread, and uses buf if they
+// fit. There are many threads, and most have no children.
+func readChildren(task string, buf []byte) []byte {
+	path := task + "/children"
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	n, err := unix.Read(fd, buf)
+	_ = unix.Close(fd)
+	if err == nil && n < len(buf)/2 {
+		return buf[:max(n, 0)]
+	}
+	text, _ := os.ReadFile(path)
+	return text
 }
 
 // tasks returns the directories of the threads of a process.

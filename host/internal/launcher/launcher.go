@@ -106,7 +106,7 @@ func (l *Launcher) PID() int { return l.pid }
 // before the program runs. Start sets cmd.Process, so that cmd.Wait can be
 // called.
 func (l *Launcher) Start(cmd *exec.Cmd, filter *seccomp.Filter, inside bool, served func(*seccomp.Listener)) error {
-	r := request{Path: cmd.Path, Args: cmd.Args, Env: cmd.Environ(), Dir: cmd.Dir, Filter: *filter, Inside: inside}
+	r := request{Path: []byte(cmd.Path), Args: bytesOf(cmd.Args), Env: bytesOf(cmd.Environ()), Dir: []byte(cmd.Dir), Filter: *filter, Inside: inside}
 	if cmd.SysProcAttr != nil {
 		r.Attr = *cmd.SysProcAttr
 		r.Attr.PidFD = nil

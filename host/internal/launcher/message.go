@@ -1,8 +1,7 @@
 package launcher
 
 import (
-	"bytes"
-	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,9 +19,8 @@ import (
 // A request asks the launcher to start a program. Its standard files and further
 // ones come with it.
 type request struct {
-	Path      string
-	Args, Env []string
-	Dir       string
+	Path, Dir []byte // any bytes but NUL, here and in the next two
+	Args, Env [][]byte
 	Attr      syscall.SysProcAttr
 	Filter    seccomp.Filter
 
@@ -30,6 +28,22 @@ type request struct {
 	Covers    []mounts.Cover  // mount over directories in it, and start nothing
 	Changes   []mounts.Change // make and remove names in it, and start nothing
 	Inside    bool            // start the program in it
+}
+
+// bytesOf returns strings as bytes. Package json would change strings
+// that are no UTF-8.
+func bytesOf(list []string) (all [][]byte) {
+	for _, s := range list {
+		all = append(all, []byte(s))
+	}
+	return all
+}
+
+func stringsOf(list [][]byte) (all []string) {
+	for _, b := range list {
+		all = append(all, string(b))
+	}
+	return all
 }
 
 // A reply is the launcher's. There are two for each program: one with the
@@ -79,8 +93,8 @@ func send(socket int, value any, fds ...int) error {
 	if len(fds)+1 > maxFiles {
 		return fmt.Errorf("%d files are too many: %w", len(fds), unix.EINVAL)
 	}
-	var content bytes.Buffer
-	if err := gob.NewEncoder(&content).Encode(value); err != nil {
+	content, err := json.Marshal(value)
+	if err != nil {
 		return err
 	}
 	memfd, err := unix.MemfdCreate("udrm launcher", unix.MFD_CLOEXEC)
@@ -88,7 +102,7 @@ func send(socket int, value any, fds ...int) error {
 		return err
 	}
 	defer unix.Close(memfd)
-	for rest := content.Bytes(); len(rest) > 0; {
+	for rest := content; len(rest) > 0; {
 		n, err := unix.Write(memfd, rest)
 		if err == unix.EINTR {
 			continue
@@ -136,7 +150,7 @@ func receive(socket int, value any) (fds []int, err error) {
 	defer file.Close()
 	// The descriptor shares its offset with the sender's.
 	content := io.NewSectionReader(file, 0, 1<<62)
-	if err := gob.NewDecoder(content).Decode(value); err != nil {
+	if err := json.NewDecoder(content).Decode(value); err != nil {
 		closeAll(fds[1:])
 		return nil, err
 	}

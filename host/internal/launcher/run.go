@@ -59,8 +59,8 @@ func Run() error {
 // what the thread does to itself. It sends the listener and returns the second
 // reply.
 func (r *request) start(socket int, files []int, namespace *mounts.Namespace) reply {
-	if r.Dir != "" {
-		if err := ownDirectory(r.Dir); err != nil {
+	if len(r.Dir) > 0 {
+		if err := ownDirectory(string(r.Dir)); err != nil {
 			return newReply(err)
 		}
 	}
@@ -83,7 +83,7 @@ func (r *request) start(socket int, files []int, namespace *mounts.Namespace) re
 	if err != nil {
 		return newReply(err)
 	}
-	attr := &syscall.ProcAttr{Env: r.Env}
+	attr := &syscall.ProcAttr{Env: stringsOf(r.Env)}
 	for _, fd := range files {
 		attr.Files = append(attr.Files, uintptr(fd))
 	}
@@ -91,7 +91,7 @@ func (r *request) start(socket int, files []int, namespace *mounts.Namespace) re
 	sys.Cloneflags |= unix.CLONE_PARENT
 	sys.Pdeathsig = 0 // package syscall takes a parent that is not the caller for a dead one
 	attr.Sys = &sys
-	pid, err := syscall.ForkExec(r.Path, r.Args, attr)
+	pid, err := syscall.ForkExec(string(r.Path), stringsOf(r.Args), attr)
 	if err != nil {
 		failure := newReply(err)
 		failure.Start = true
