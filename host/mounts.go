@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -43,7 +44,10 @@ type mounted struct {
 	unions  []string        // the covered directories that have real files, too
 	names   map[string]bool // virtual files in a tmpfs, and whether they are directories
 	started bool            // programs are in the namespace
-	device  [2]uint32       // major and minor number of the file system
+
+	// device is that of the file system, as of unix.Mkdev. The file server, which
+	// serves from the first mount on, reads it.
+	device atomic.Uint64
 }
 
 // A namespace is the mount namespace of the programs: one that this process made,
@@ -189,7 +193,7 @@ func (m *mounted) findDevice(covers []mounts.Cover) {
 	for _, c := range covers {
 		var st unix.Statx_t
 		if !c.Tmpfs && unix.Statx(m.namespace.Root(), c.Path[1:], unix.AT_STATX_DONT_SYNC, 0, &st) == nil {
-			m.device = [2]uint32{st.Dev_major, st.Dev_minor}
+			m.device.Store(unix.Mkdev(st.Dev_major, st.Dev_minor))
 			return
 		}
 	}

@@ -112,7 +112,8 @@ func (c *call) statVirtual(path string, n *vfs.Node, write statWriter) error {
 func (h *Host) statOf(path string, n *vfs.Node) unix.Statx_t {
 	st := makeStat(path, n)
 	if h.mounts != nil {
-		st.Dev_major, st.Dev_minor = h.mounts.device[0], h.mounts.device[1]
+		device := h.mounts.device.Load()
+		st.Dev_major, st.Dev_minor = unix.Major(device), unix.Minor(device)
 	}
 	h.perms.apply(path, &st)
 	return st

@@ -182,13 +182,6 @@ func faults([]string) {
 	equal(openFiles(fd), 1, "open files")
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 // unplug checks what a program sees when its device is unplugged.
 func unplug([]string) {
 	fd := openCard(unix.O_RDWR | unix.O_NONBLOCK)
