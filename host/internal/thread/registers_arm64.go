@@ -47,7 +47,7 @@ func (r *registers) leaving(nr int, ip uint64, errno unix.Errno) bool {
 	if errno == errRestart {
 		return r.Pc == r.svc && r.Regs[callRegister] == uint64(nr)
 	}
-	return r.Pc == ip && int64(r.Regs[0]) == -int64(errno)
+	return r.Pc == ip && r.Regs[callRegister] == uint64(nr) && int64(r.Regs[0]) == -int64(errno)
 }
 
 // prepare makes the thread run the SVC instruction again, for another call.
