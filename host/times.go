@@ -109,21 +109,20 @@ func (c *call) setTimes(dirfd int32, addr uint64, flags int, times newTimes) {
 
 // setRealTimes has the program's own thread set the times of a real file.
 func (c *call) setRealTimes(path string, flags int, times newTimes) {
-	c.withPath(path, func(x *thread.Tracee, addr uint64) (int64, error) {
-		args := [6]uint64{cookieCWD, addr, 0, uint64(flags)}
+	var b []byte
+	if !times.now {
+		for _, t := range []*unix.StatxTimestamp{times.atime, times.mtime} {
+			if t == nil {
+				t = &unix.StatxTimestamp{Nsec: unix.UTIME_OMIT}
+			}
+			b = binary.NativeEndian.AppendUint64(b, uint64(t.Sec))
+			b = binary.NativeEndian.AppendUint64(b, uint64(t.Nsec))
+		}
+	}
+	c.withPath(string(b)+path, func(x *thread.Tracee, addr uint64) (int64, error) {
+		args := [6]uint64{cookieCWD, addr + uint64(len(b)), 0, uint64(flags)}
 		if !times.now {
-			var b [32]byte
-			for i, t := range []*unix.StatxTimestamp{times.atime, times.mtime} {
-				if t == nil {
-					t = &unix.StatxTimestamp{Nsec: unix.UTIME_OMIT}
-				}
-				binary.NativeEndian.PutUint64(b[16*i:], uint64(t.Sec))
-				binary.NativeEndian.PutUint64(b[16*i+8:], uint64(t.Nsec))
-			}
-			args[2] = addr + unix.PathMax
-			if c.tid().Write(args[2], b[:]) != nil {
-				return -int64(unix.EFAULT), nil
-			}
+			args[2] = addr
 		}
 		return x.Syscall(unix.SYS_UTIMENSAT, args)
 	})

@@ -153,6 +153,9 @@ func fileCalls(args []string) {
 	real := args[0]
 	through := "/dev/dri/../.." + real
 	check(os.WriteFile(real, []byte("content"), 0o600))
+	for range 4096 { // what is mapped for a call has memory behind it that cannot be written
+		must(unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
+	}
 	must(unix.Listxattr(through, buf))
 	check(unix.UtimesNanoAt(unix.AT_FDCWD, through, []unix.Timespec{{Sec: 5}, {Sec: 6}}, 0))
 	check(unix.Truncate(through, 3))
