@@ -16,7 +16,7 @@ import (
 //
 // With a variable refresh rate, the grid has the longest frames that the monitor
 // can show. A commit moves the next vblank forward, and the grid with it: see
-// pull.
+// vary.
 //
 // If the driver has vblanks of its own, there is no grid: tick records each.
 type timeline struct {
@@ -71,22 +71,14 @@ func (t *timeline) now(now time.Duration) vblankTime {
 	return t.at(t.base + t.mode.FramesIn(now-t.epoch))
 }
 
-// vary makes the refresh rate variable, with frames of up to longest, or fixed
-// if longest is 0. A change moves the next vblank as pull does.
+// vary begins a frame that may last up to longest, or, if longest is 0, as long as
+// the mode says. It moves the next vblank forward: it begins now, but not before
+// the last frame has lasted as long as the mode says.
 func (t *timeline) vary(longest, now time.Duration) {
-	if longest == t.longest {
-		return
-	}
-	t.pull(now)
-	t.longest = longest
-}
-
-// pull moves the next vblank forward: it begins now, but not before the last
-// frame has lasted as long as the mode says.
-func (t *timeline) pull(now time.Duration) {
 	last := t.now(now)
 	t.before, t.pulled = last, true
 	t.base, t.epoch = last.count+1, max(last.at+t.mode.FramesTime(1), now)
+	t.longest = longest
 }
 
 // at returns the vblank with the given number, which is base or later or that of

@@ -164,23 +164,19 @@ func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 		v.show(now)
 		return
 	}
-	v.pull(c.state)
+	v.vary(c.state)
 	v.capture.writebacks = append(v.capture.writebacks, c.writebacks...)
-	v.arm(dev)
+	v.armFor(dev, c.target) // it may have begun, if the refresh rate varies
 }
 
-// pull moves the next vblank forward if the state has a variable refresh rate.
-// The caller holds mu.
-func (v *vblank) pull(state *State) {
+// vary moves the next vblank forward if the state has a variable refresh rate,
+// or the last one had. The caller holds mu.
+func (v *vblank) vary(state *State) {
 	longest := v.longestFrame(state)
 	if v.time.external || longest == 0 && v.time.longest == 0 {
 		return
 	}
-	now := v.m.config.Clock.Now()
-	v.time.vary(longest, now)
-	if longest > 0 {
-		v.time.pull(now)
-	}
+	v.time.vary(longest, v.m.config.Clock.Now())
 	if v.stop != nil { // the timer is for another time
 		v.stop()
 		v.stop = nil
@@ -219,13 +215,17 @@ func (v *vblank) need() bool {
 }
 
 // arm starts the timer for the next vblank. The caller holds mu.
-func (v *vblank) arm(dev *drm.RegisteredDevice) {
+func (v *vblank) arm(dev *drm.RegisteredDevice) { v.armFor(dev, v.now().count+1) }
+
+// armFor starts the timer for the vblank with the given number, unless there is
+// a timer. The caller holds mu.
+func (v *vblank) armFor(dev *drm.RegisteredDevice, count uint64) {
 	v.enable(dev)
 	if v.stop != nil || v.gone || v.time.external {
 		return
 	}
 	v.timer++
-	v.next = v.now().count + 1
+	v.next = count
 	device, timer := dev.Device, v.timer
 	v.stop = v.m.config.Clock.At(v.time.at(v.next).at, func() { v.interrupt(device, timer) })
 }
