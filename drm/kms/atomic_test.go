@@ -3,6 +3,7 @@ package kms_test
 import (
 	"math"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,6 +98,38 @@ func testAtomic(f *fixture) {
 	}
 	want(t, "an event of a CRTC that stays off", f.atomic(uapi.ModePageFlipEvent|uapi.ModeAtomicAllowModeset, 0, off...), unix.EINVAL)
 	f.noEvent()
+}
+
+// TestSwitchOffNonblocking checks that a nonblocking commit that switches a CRTC
+// off completes when the frame under way ends. Until then the CRTC is busy.
+func TestSwitchOffNonblocking(t *testing.T) { onEachDisplay(t, testSwitchOffNonblocking) }
+
+func testSwitchOffNonblocking(f *fixture) {
+	t := f.T
+	f.setCap(uapi.ClientCapAtomic, 1)
+	f.enable()
+	cursor, _ := f.dumb(64, 64, 32)
+	last, at := f.query()
+	f.clock.Advance(framePeriod / 4)
+	off := change{f.crtc(), activeID, 0}
+	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModeAtomicAllowModeset|uapi.ModePageFlipEvent, 7, off))
+	f.noEvent()
+	want(t, "WAIT_VBLANK", ioctl(f, uapi.IoctlWaitVblank, waitArg(uapi.VblankRelative, 0, 0)), unix.EINVAL)
+	on := change{f.crtc(), activeID, 1}
+	want(t, "another nonblocking commit", f.atomic(uapi.ModeAtomicNonblock|uapi.ModeAtomicAllowModeset, 0, on), unix.EBUSY)
+
+	// A legacy cursor waits for modesets.
+	f.must(f.blocking(func() error {
+		return ioctl(f, uapi.IoctlModeCursor, &uapi.ModeCursor{CRTCID: f.crtc(), Flags: uapi.ModeCursorBO, Handle: cursor, Width: 64, Height: 64})
+	}))
+	e := f.event()
+	if got := time.Duration(e.TvSec)*time.Second + time.Duration(e.TvUsec)*time.Microsecond; e.UserData != 7 || e.Sequence != last || got != at {
+		t.Errorf("event %+v, want the last vblank, %d at %v", e, last, at)
+	}
+	if took := f.clock.Now() - at; took < framePeriod || took > framePeriod+time.Microsecond {
+		t.Errorf("the signal ended %v after the last vblank, want a frame, %v", took, framePeriod)
+	}
+	f.must(f.atomic(uapi.ModeAtomicNonblock|uapi.ModeAtomicAllowModeset, 0, on))
 }
 
 func TestAtomicErrors(t *testing.T) { onEachDisplay(t, testAtomicErrors) }

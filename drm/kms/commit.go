@@ -157,6 +157,7 @@ func (a *AtomicState) newCommits(opts *commitOptions, modesets uint32) (commits 
 			crtc: c, state: a.new, done: make(chan struct{}), nonblock: opts.nonblock, async: opts.async,
 			event:   a.events[c.index],
 			modeset: modesets&(1<<c.index) != 0, writebacks: a.startWritebacks(c),
+			off: a.old.crtcs[c.index].Active && !a.new.crtcs[c.index].Active,
 		}
 		if o := a.outFences[c.index]; o != nil {
 			f.fence = o.fence

@@ -22,6 +22,7 @@ type crtcCommit struct {
 	async    bool         // does not wait for a vblank
 	err      error        // of Driver.Commit, for fence; guarded by ModeConfig.mu
 	modeset  bool         // interrupts the signal
+	off      bool         // ends the signal
 	held     bool         // waits for fences; guarded by ModeConfig.mu
 
 	state      *State // to show
@@ -30,8 +31,8 @@ type crtcCommit struct {
 	// Guarded by vblank.mu.
 	started bool        // waits for its vblank
 	lost    bool        // no vblank shows it: see vblank.show
-	giveUp  func()      // stops the timer of a lost commit
-	device  *drm.Device // set with started
+	stop    func()      // stops the timer that completes the commit; or nil
+	device  *drm.Device // set with started or stop
 	target  uint64      // the vblank that shows it
 	cancel  func()      // called at completion; nil for none
 }

@@ -28,23 +28,10 @@ func (v *vblank) show(now vblankTime) {
 		return
 	}
 	c.lost = true
-	clock := v.m.config.Clock
-	c.giveUp = clock.At(clock.Now()+flipLimit, func() { v.abandon(c) })
+	v.finishAt(v.m.config.Clock.Now()+flipLimit, c)
 }
 
 // notShown is the error of such a commit, which its fence has.
 func (c *crtcCommit) notShown() error {
 	return refuse(unix.ETIMEDOUT, "a commit to CRTC %d was not shown", c.crtc.id)
-}
-
-// abandon gives up a commit that is never shown.
-func (v *vblank) abandon(c *crtcCommit) {
-	_ = c.device.WithGuard(func(*drm.RegisteredDevice) error { // else Unplug completes it
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		if v.current == c {
-			v.finishCommit(v.now())
-		}
-		return nil
-	})
 }

@@ -104,8 +104,10 @@ func (v *vblank) flush() {
 func (v *vblank) finishCommit(now vblankTime) {
 	if v.current != nil {
 		err := v.current.err
+		if v.current.stop != nil {
+			v.current.stop()
+		}
 		if v.current.lost {
-			v.current.giveUp()
 			err = v.current.notShown()
 		}
 		if v.gone {
@@ -148,15 +150,14 @@ func (v *vblank) queueCommit(c *crtcCommit) {
 }
 
 // startCommit starts the wait for the vblank that shows c, if c is still the
-// commit under way. On a CRTC that is off it completes at once. The caller
-// holds mu.
+// commit under way. The caller holds mu.
 func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 	if v.current != c {
 		return
 	}
 	now := v.now()
 	if !v.time.running {
-		v.finishCommit(now)
+		v.endCommit(dev, c)
 		return
 	}
 	c.started, c.target, c.device = true, now.count+1, dev.Device
@@ -167,6 +168,33 @@ func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 	v.vary(c.state)
 	v.capture.writebacks = append(v.capture.writebacks, c.writebacks...)
 	v.armFor(dev, c.target) // it may have begun, if the refresh rate varies
+}
+
+// endCommit completes c, whose CRTC is off. A client that does not wait learns of
+// the end of the signal when the frame under way ends: only then is the memory of
+// the framebuffers its own. The caller holds mu.
+func (v *vblank) endCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
+	if !c.off || !c.nonblock || v.gone {
+		v.finishCommit(v.now())
+		return
+	}
+	c.device = dev.Device
+	v.finishAt(v.time.last.at+v.time.mode.FramesTime(1), c)
+}
+
+// finishAt completes c, which no vblank completes, at the given time, if it is
+// still the commit under way then. The caller holds mu.
+func (v *vblank) finishAt(at time.Duration, c *crtcCommit) {
+	c.stop = v.m.config.Clock.At(at, func() {
+		_ = c.device.WithGuard(func(*drm.RegisteredDevice) error { // else Unplug completes it
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			if v.current == c {
+				v.finishCommit(v.now())
+			}
+			return nil
+		})
+	})
 }
 
 // vary moves the next vblank forward if the state has a variable refresh rate,
