@@ -55,6 +55,7 @@ func (c *capture) frame(now vblankTime, shown uint64, crc *CRCStream) {
 		crc: crc, writebacks: writebacks, done: make(chan struct{}),
 	}
 	if crc != nil {
+		f.depth = c.m.signalDepth(c.crtc, state)
 		f.first = c.since(state, now, shown)
 		c.last = capturedFrame{state, crc, now.count}
 	}

@@ -14,6 +14,7 @@ type frame struct {
 	first, last uint64 // vblanks
 
 	crc        *CRCStream   // or nil
+	depth      uint         // of the CRC: see ModeConfig.signalDepth
 	writebacks []*writeback // to be filled
 	done       chan struct{}
 }
@@ -100,7 +101,7 @@ func (q *composer) settle(state *State) {
 
 // compose composes the frame for the CRC stream and the writebacks.
 func (f *frame) compose() {
-	var sum lineCRC
+	sum := lineCRC{depth: f.depth}
 	f.composition.compose(func(y int, line []uint64) {
 		if f.crc != nil {
 			sum.add(line)

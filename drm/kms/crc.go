@@ -68,7 +68,8 @@ func (c *CRTC) SetCRCControl(data []byte) error {
 //
 // The CRC is computed as vkms does: over the composed picture, in lines of 16
 // bits per component in the order alpha, red, green, blue. It is a CRC-32 that
-// starts with 0 and is not inverted at the end.
+// starts with 0 and is not inverted at the end. With the property "max bpc", the
+// colours are rounded to the bits of the signal before, as hardware computes it.
 //
 // All methods may be called concurrently.
 type CRCStream struct {
@@ -202,8 +203,27 @@ func (s *CRCStream) Readable(ctx context.Context) bool {
 // as ten characters, a line feed, and a zero byte, which the kernel copies too.
 func (c CRC) Line() []byte { return fmt.Appendf(nil, "0x%08x 0x%08x\n\x00", c.Frame, c.Value) }
 
+// signalDepth returns the bits per component of the signal of c, or 0 if its
+// connectors have no property "max bpc". The state must be current.
+func (m *ModeConfig) signalDepth(c *CRTC, s *State) (depth uint) {
+	for _, connector := range m.Connectors() {
+		bits := uint(connector.standardValue(s, "max bpc"))
+		if bits == 0 || s.connector(connector).CRTC != c {
+			continue
+		}
+		if monitor := uint(connector.lastProbe().bpc); monitor != 0 {
+			bits = min(bits, monitor)
+		}
+		if depth == 0 || bits < depth {
+			depth = bits
+		}
+	}
+	return depth
+}
+
 // A lineCRC computes a CRC line by line.
 type lineCRC struct {
+	depth uint // bits to which colours are rounded; 0 for all
 	crc   uint32
 	bytes []byte // of a line
 }
@@ -213,7 +233,18 @@ type lineCRC struct {
 func (l *lineCRC) add(line []uint64) {
 	l.bytes = l.bytes[:0]
 	for _, p := range line {
+		if l.depth != 0 && l.depth < 16 {
+			p = p&0xffff | rounded(p>>16, l.depth)<<16 | rounded(p>>32, l.depth)<<32 | rounded(p>>48, l.depth)<<48
+		}
 		l.bytes = binary.LittleEndian.AppendUint64(l.bytes, p)
 	}
 	l.crc = ^crc32.Update(^l.crc, crc32.IEEETable, l.bytes)
+}
+
+// rounded rounds the lower 16 bits of v to depth bits, which must be at least 4.
+// They are repeated in the lower bits.
+func rounded(v uint64, depth uint) uint64 {
+	v = (v&0xffff*(1<<depth-1) + 0x7fff) / 0xffff << (16 - depth)
+	v |= v >> depth
+	return v | v>>(2*depth)
 }

@@ -3,6 +3,10 @@ package kms_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +14,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
+	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -266,4 +271,55 @@ func TestCRCFiles(t *testing.T) {
 	f.must(f.parent.Remove(context.Background()))
 	<-sink.hungUp
 	f.must(file.Close())
+}
+
+// TestCRCDepth checks that the CRC is that of the signal where "max bpc" limits
+// its bits per component.
+func TestCRCDepth(t *testing.T) {
+	p, f := newBare(t, policy{attach: func(p *bare) { p.connector.AttachMaxBPCProperty(6, 16) }})
+	f.guarded(func(dev *drm.RegisteredDevice) error {
+		p.connector.Hotplug(dev, uapi.ModeConnected, &kms.Monitor{Modes: []mode.Mode{mode1024}, BPC: 10})
+		return nil
+	})
+	fb := f.enable()
+	pixels, pitch := f.pixels(fb)
+	for i := range pixels {
+		pixels[i] = byte(i * i >> 4)
+	}
+	for _, tc := range []struct {
+		max  uint64
+		want int
+	}{{16, 10}, {8, 8}, {6, 6}} {
+		f.must(f.blocking(func() error {
+			return f.atomic(uapi.ModeAtomicAllowModeset, 0, f.set(p.connector, "max bpc", tc.max))
+		}))
+		// signal returns the 16 bits of a component: its own, again and again.
+		signal := func(b byte) uint16 {
+			highest := float64(uint(1)<<tc.want - 1)
+			bits := strings.Repeat(fmt.Sprintf("%0*b", tc.want, int(math.Round(float64(b)/255*highest))), 3)
+			v, err := strconv.ParseUint(bits[:16], 2, 16)
+			f.must(err)
+			return uint16(v)
+		}
+		var signals [256]uint16
+		for b := range signals {
+			signals[b] = signal(byte(b))
+		}
+		var picture []byte
+		for y := range 768 {
+			for x := range 1024 {
+				p := pixels[y*pitch+4*x:]
+				for _, v := range []uint16{0xffff, signals[p[2]], signals[p[1]], signals[p[0]]} {
+					picture = binary.LittleEndian.AppendUint16(picture, v)
+				}
+			}
+		}
+		s, err := f.openCRC()
+		f.must(err)
+		f.step()
+		if got, want := f.crc(s).Value, slowCRC(picture); got != want {
+			t.Errorf("max bpc %d on a monitor with 10: CRC %#x, want %#x", tc.max, got, want)
+		}
+		s.Close()
+	}
 }
