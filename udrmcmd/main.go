@@ -169,6 +169,7 @@ func (a *app) parserOf(grammar any, commands ...kong.Option) *kong.Kong {
 			"driver": string(a.defaultDriver()), "drivers": strings.Join(a.driverNames(), ","), "driver_list": strings.Join(a.driverNames(), " or "), "max_cards": fmt.Sprint(config.MaxCards),
 		},
 	}
+	options = append(options, rawMappers()...)
 	parser, err := kong.New(grammar, append(options, commands...)...)
 	if err != nil {
 		panic(err) // the tags of a command are wrong

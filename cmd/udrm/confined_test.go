@@ -76,14 +76,22 @@ func TestConfined(t *testing.T) {
 	}
 }
 
-// TestBytes checks that a program gets its environment as it is, also if it is no
-// UTF-8.
+// TestBytes checks that a program gets its arguments and its environment as they
+// are, also if they are not UTF-8, and that such names of files work in flags.
 func TestBytes(t *testing.T) {
-	cmd := command(t, "run", "--", "sh", "-c", `printf %s "$WORD" | od -An -tx1`)
+	dir := t.TempDir()
+	report, trace := filepath.Join(dir, "\xffreport.json"), filepath.Join(dir, "\xfetrace")
+	cmd := command(t, "run", "--report", report, "--trace="+trace, "--",
+		"sh", "-c", `printf '%s|' "$WORD" "$@" | od -An -w99 -tx1`, "sh", "\xff\xfe", "", "-\xc3")
 	cmd.Env = append(cmd.Environ(), "WORD=\xff\xfe")
 	out, err := cmd.Output()
-	if got := strings.TrimSpace(string(out)); err != nil || got != "ff fe" {
-		t.Errorf("the program got the bytes %q, %v; want ff fe", got, err)
+	if got, want := strings.TrimSpace(string(out)), "ff fe 7c ff fe 7c 7c 2d c3 7c"; err != nil || got != want {
+		t.Errorf("the program got the bytes %q, %v; want %q", got, err, want)
+	}
+	for _, name := range []string{report, trace} {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
