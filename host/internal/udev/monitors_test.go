@@ -96,6 +96,30 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestKernelFirst checks that a program with a socket for each group finds the
+// message of the kernel when it finds that of udevd.
+func TestKernelFirst(t *testing.T) {
+	for name, tr := range transports(t) {
+		t.Run(name, func(t *testing.T) {
+			defer tr.Close()
+			kernel, udevd := listen(t, tr, groupKernel), listen(t, tr, groupUdev)
+			defer unix.Close(kernel)
+			defer unix.Close(udevd)
+			for i := range 200 {
+				sent := make(chan error, 1)
+				go func() { sent <- tr.Send(&Event{Action: "change", DevPath: "/devices/x", Subsystem: "drm"}) }()
+				receive(t, udevd)
+				if _, err := unix.Read(kernel, make([]byte, 8192)); err != nil {
+					t.Fatalf("event %d: udevd's message is there, but not the kernel's: %v", i, err)
+				}
+				if err := <-sent; err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // TestUnread sends more events than a listener holds that does not read. The
 // sender does not wait for it, and other listeners lose nothing.
 func TestUnread(t *testing.T) {

@@ -23,11 +23,11 @@ import (
 // Socket options of netlink fail on these sockets, and getsockname tells what
 // they are.
 type substitute struct {
-	log    *slog.Logger
-	seqnum atomic.Uint64
-	named  atomic.Uint64 // how many names were given
+	log   *slog.Logger
+	named atomic.Uint64 // how many names were given
 
-	mu       sync.Mutex
+	mu       sync.Mutex          // held while an event is sent: all listeners hear one order
+	seqnum   uint64              // of the last event
 	monitors map[uint64]*monitor // by the inode of the program's end
 	wg       sync.WaitGroup
 }
@@ -35,11 +35,12 @@ type substitute struct {
 // A monitor is a socket of a program.
 type monitor struct {
 	end  *os.File      // ours
+	fd   int           // of end; valid while the monitor is in monitors
 	wake chan struct{} // has an element when send must look at queue
 
 	// Guarded by substitute.mu.
-	groups uint32 // 0 until it is bound
-	queue  [][]byte
+	groups uint32   // 0 until it is bound
+	queue  [][]byte // what the socket's buffer had no room for; sent in order
 }
 
 // maxQueued bounds the messages that wait for a monitor, besides those in the
@@ -47,9 +48,7 @@ type monitor struct {
 const maxQueued = 1024
 
 func newSubstitute(log *slog.Logger) *substitute {
-	s := &substitute{log: log, monitors: make(map[uint64]*monitor)}
-	s.seqnum.Store(1000)
-	return s
+	return &substitute{log: log, seqnum: 1000, monitors: make(map[uint64]*monitor)}
 }
 
 func (s *substitute) Open(typeAndFlags int) (int, error) {
@@ -67,7 +66,7 @@ func (s *substitute) Open(typeAndFlags int) (int, error) {
 		unix.SetNonblock(theirs, typeAndFlags&unix.SOCK_NONBLOCK != 0)); err != nil {
 		return fail(err)
 	}
-	m := &monitor{end: os.NewFile(uintptr(ours), "uevents"), wake: make(chan struct{}, 1)}
+	m := &monitor{end: os.NewFile(uintptr(ours), "uevents"), fd: ours, wake: make(chan struct{}, 1)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.monitors[st.Ino] = m
@@ -91,20 +90,53 @@ func (s *substitute) name(socket int) error {
 	}
 }
 
-// send sends the messages of a monitor, and waits while the program does not
-// read.
+// send sends the messages in the queue of a monitor, and waits while the program
+// does not read. A message leaves the queue when it is sent, so that none
+// overtakes it.
 func (s *substitute) send(m *monitor) {
 	for range m.wake {
-		s.mu.Lock()
-		queue := m.queue
-		m.queue = nil
-		s.mu.Unlock()
-		for _, msg := range queue {
+		for {
+			s.mu.Lock()
+			if len(m.queue) == 0 {
+				s.mu.Unlock()
+				break
+			}
+			msg := m.queue[0]
+			s.mu.Unlock()
 			if _, err := m.end.Write(msg); err != nil {
 				return // closed
 			}
+			s.mu.Lock()
+			m.queue = m.queue[1:]
+			s.mu.Unlock()
 		}
 	}
+}
+
+// deliver sends a message at once, if the program has read enough, or queues it.
+// It reports whether there was room. s.mu is held.
+func (m *monitor) deliver(msg []byte) bool {
+	if len(m.queue) == 0 {
+		for {
+			err := unix.Send(m.fd, msg, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			if err == unix.EINTR {
+				continue
+			}
+			if err != unix.EAGAIN {
+				return true // sent, or the program has closed its end
+			}
+			break
+		}
+	}
+	if len(m.queue) >= maxQueued {
+		return false
+	}
+	m.queue = append(m.queue, msg)
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+	return true
 }
 
 // follow waits until the program has closed its end, and forgets the monitor.
@@ -136,27 +168,20 @@ func (s *substitute) Bind(inode uint64, groups uint32) bool {
 }
 
 func (s *substitute) Send(e *Event) error {
-	seqnum := s.seqnum.Add(1)
-	messages := map[uint32][]byte{
-		groupKernel: append(e.kernelMessage(), nulTerminated([]string{seqnumField(seqnum)})...),
-		groupUdev:   e.udevMessage(seqnum),
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.seqnum++
+	messages := map[uint32][]byte{
+		groupKernel: append(e.kernelMessage(), nulTerminated([]string{seqnumField(s.seqnum)})...),
+		groupUdev:   e.udevMessage(s.seqnum),
+	}
 	lost := 0
-	for _, m := range s.monitors {
-		for _, group := range [...]uint32{groupKernel, groupUdev} {
-			switch {
-			case m.groups&group == 0:
-			case len(m.queue) >= maxQueued:
+	// A program with a socket for each group must find the kernel's message first.
+	for _, group := range [...]uint32{groupKernel, groupUdev} {
+		for _, m := range s.monitors {
+			if m.groups&group != 0 && !m.deliver(messages[group]) {
 				lost++
-			default:
-				m.queue = append(m.queue, messages[group])
 			}
-		}
-		select {
-		case m.wake <- struct{}{}:
-		default:
 		}
 	}
 	if lost > 0 {
