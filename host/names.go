@@ -16,7 +16,7 @@ func (c *call) refuseName(dirfd int32, addr uint64) {
 }
 
 func (c *call) link() {
-	c.moveName(unix.AT_FDCWD, c.arg(0), false, unix.AT_FDCWD, c.arg(1), false)
+	c.moveName(unix.AT_FDCWD, c.arg(0), false, unix.AT_FDCWD, c.arg(1), linked)
 }
 
 func (c *call) linkat() {
@@ -25,33 +25,49 @@ func (c *call) linkat() {
 		c.refuseName(c.fd(2), c.arg(3))
 		return
 	}
-	c.moveName(c.fd(0), c.arg(1), flags&unix.AT_SYMLINK_FOLLOW != 0, c.fd(2), c.arg(3), false)
+	c.moveName(c.fd(0), c.arg(1), flags&unix.AT_SYMLINK_FOLLOW != 0, c.fd(2), c.arg(3), linked)
 }
 
 func (c *call) rename() {
-	c.moveName(unix.AT_FDCWD, c.arg(0), false, unix.AT_FDCWD, c.arg(1), true)
+	c.moveName(unix.AT_FDCWD, c.arg(0), false, unix.AT_FDCWD, c.arg(1), renamed)
 }
 
-func (c *call) renameat() { c.moveName(c.fd(0), c.arg(1), false, c.fd(2), c.arg(3), true) }
+func (c *call) renameat() { c.moveName(c.fd(0), c.arg(1), false, c.fd(2), c.arg(3), renamed) }
 
 func (c *call) renameat2() {
-	c.moveName(c.fd(0), c.arg(1), false, c.fd(2), c.arg(3), c.arg(4)&unix.RENAME_NOREPLACE == 0)
+	how := renamed
+	if c.arg(4)&unix.RENAME_NOREPLACE != 0 {
+		how = renamedToNew
+	}
+	c.moveName(c.fd(0), c.arg(1), false, c.fd(2), c.arg(3), how)
 }
 
-// moveName gives a file a new or another name. replace says that another file
-// may have that name.
-func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to uint64, replace bool) {
+// A naming is how a file gets a name: a further one, another one in place of any
+// file, or another one that no file has.
+type naming int
+
+const (
+	linked naming = iota
+	renamed
+	renamedToNew
+)
+
+// moveName gives a file a name. As in the kernel, a link looks first whether the
+// name is there, and a rename whether it is in the same file system.
+func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to uint64, how naming) {
 	p, oldErr := c.place(oldDir, old, follow)
 	virtual := oldErr == nil && (p.Magic || p.Node != nil && !(p.native && !p.Node.Own()))
 	n, newErr := c.newName(newDir, to)
 	switch {
 	case oldErr == errNative && newErr == errNative, oldErr == nil && !virtual && newErr == errNative:
 		c.proceed()
+	case oldErr == unix.ENOENT && how != linked && c.crosses(oldDir, old, n, newErr):
+		c.fail(unix.EXDEV)
 	case oldErr != nil && oldErr != errNative:
 		c.fail(oldErr)
-	case newErr == unix.EEXIST && replace && virtual && fileSystem(p.Path) != fileSystem(n.dir):
+	case newErr == unix.EEXIST && how != linked && virtual && fileSystem(p.Path) != fileSystem(n.dir):
 		c.fail(unix.EXDEV)
-	case newErr == unix.EEXIST && replace:
+	case newErr == unix.EEXIST && how == renamed:
 		c.fail(unix.EPERM)
 	case newErr != nil && newErr != errNative:
 		c.fail(newErr)
@@ -60,4 +76,11 @@ func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to 
 	default:
 		c.fail(unix.EXDEV)
 	}
+}
+
+// crosses reports whether a missing file is in another file system than its new
+// name.
+func (c *call) crosses(oldDir int32, old uint64, n newName, newErr error) bool {
+	from, err := c.newName(oldDir, old)
+	return err == nil && (newErr == errNative || (newErr == nil || newErr == unix.EEXIST) && fileSystem(from.dir) != fileSystem(n.dir))
 }

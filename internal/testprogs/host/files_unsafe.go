@@ -101,21 +101,25 @@ func fileCalls(args []string) {
 		want(fileGetattr(node, 24, 1), unix.EINVAL, "file_getattr with wrong flags")
 	}
 
+	existing := args[0] + ".existing"
+	check(os.WriteFile(existing, nil, 0o600))
 	for _, path := range []string{dir, node, attr, "/sys/class/drm"} {
 		want(unix.Mknod(path, unix.S_IFREG|0o600, 0), unix.EEXIST, "mknod at "+path)
-		want(unix.Link(args[0], path), unix.EEXIST, "link to "+path)
+		want(unix.Link(existing, path), unix.EEXIST, "link to "+path)
 		want(unix.Link(path, args[0]), unix.EXDEV, "link of "+path)
 		want(unix.Rename(path, args[0]), unix.EXDEV, "rename of "+path)
 	}
 	want(unix.Rename(node, node+"x"), unix.EPERM, "rename of a node")
 	want(unix.Rename(attr, "/sys/class/drm/card0/uevent"), unix.EPERM, "rename of an attribute")
-	want(unix.Renameat2(unix.AT_FDCWD, attr, unix.AT_FDCWD, node, unix.RENAME_NOREPLACE), unix.EEXIST, "rename to a node")
+	want(unix.Renameat2(unix.AT_FDCWD, attr, unix.AT_FDCWD, node, unix.RENAME_NOREPLACE), unix.EXDEV, "rename to a node of another file system")
+	want(unix.Renameat2(unix.AT_FDCWD, node, unix.AT_FDCWD, dir+"/by-path", unix.RENAME_NOREPLACE), unix.EEXIST, "rename to what is there")
 	want(unix.Rename(attr, node), unix.EXDEV, "rename to another file system")
 	want(unix.Rename(attr, dir+"/x"), unix.EXDEV, "rename into another file system")
 	want(unix.Link(attr, dir+"/x"), unix.EXDEV, "link in another file system")
 	want(unix.Mknod(dir+"/x", unix.S_IFREG|0o600, 0), unix.EPERM, "mknod in "+dir)
 	want(unix.Mknod(dir+"/x/y", unix.S_IFREG|0o600, 0), unix.ENOENT, "mknod in no directory")
-	want(unix.Rename(dir+"/x", args[0]), unix.ENOENT, "rename of nothing")
+	want(unix.Rename(dir+"/x", args[0]), unix.EXDEV, "rename of nothing to another file system")
+	want(unix.Rename(dir+"/x", dir+"/y"), unix.ENOENT, "rename of nothing")
 
 	socket := must(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0))
 	bind := func(path string) error { return unix.Bind(socket, &unix.SockaddrUnix{Name: path}) }
@@ -242,6 +246,15 @@ func fdInfo(node string) {
 	fd := must(unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0))
 	var st unix.Stat_t
 	check(unix.Stat(node, &st))
+	if filesAreMounts {
+		// The open of this file looks like any other, so the host does not see it.
+		text := string(must(os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))))
+		if !strings.Contains(text, "flags:\t02004000\n") {
+			failf("fdinfo of the pipe that stands for a node is %q", text)
+		}
+		check(unix.Close(fd))
+		return
+	}
 	for _, process := range []string{"self", "thread-self", strconv.Itoa(os.Getpid())} {
 		text := string(must(os.ReadFile(fmt.Sprintf("/proc/%s/fdinfo/%d", process, fd))))
 		for _, line := range []string{"pos:\t0\n", "flags:\t02104002\n", fmt.Sprintf("ino:\t%d\n", st.Ino)} {
