@@ -102,8 +102,6 @@ func (v *VirtualFiles) Announces(tid int) bool {
 func (a *announcer) lookup(v *VirtualFiles, path string, known bool) (unix.Statx_t, error) {
 	now := a.current.Load()
 	switch {
-	case now != nil && now.path != path && path == dri: // on the way to a node that goes
-		return v.host.statOf(path, &vfs.Node{Kind: vfs.Dir, Perm: 0o755}), nil
 	case now == nil || now.path != path, known && !now.gone:
 		return v.Stat(path)
 	case now.gone:

@@ -175,7 +175,7 @@ func TestClientSeesPixels(t *testing.T) {
 }
 
 // TestAsNobody runs other tests in a process of an ordinary user without
-// capabilities.
+// capabilities. Mounts take one.
 func TestAsNobody(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("only root can become nobody: run this test as root")
@@ -190,7 +190,7 @@ func TestAsNobody(t *testing.T) {
 	}
 	cmd := exec.Command(self, "-test.v", "-test.run",
 		"^(TestClient|TestTree|TestPrograms|TestUevents|TestDaemon|TestDoctor|TestStorm|TestExitStatus|TestReleaseOnDeath|TestHangUp|TestNothingIsLeft)$/^(same_user)?$")
-	cmd.Env = append(os.Environ(), clientVariable+"="+client)
+	cmd.Env = append(os.Environ(), clientVariable+"="+client, "UDRM_FILES=calls")
 	cmd.Dir = "/"
 	out, err := asUser(cmd, nobody).CombinedOutput()
 	if err != nil || bytes.Count(out, []byte("--- PASS")) < 10 {

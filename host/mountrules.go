@@ -19,6 +19,12 @@ func atEmptyPath(flags int) []seccomp.Cond {
 	return []seccomp.Cond{{Arg: flags, Mask: unix.AT_EMPTY_PATH, Op: seccomp.Equal, Value: unix.AT_EMPTY_PATH}}
 }
 
+// followedLink matches calls with flags as of statx(2) that follow a link: it may be
+// that of /proc to a descriptor.
+func followedLink(flags int) []seccomp.Cond {
+	return []seccomp.Cond{{Arg: flags, Mask: unix.AT_EMPTY_PATH | unix.AT_SYMLINK_NOFOLLOW, Op: seccomp.Equal, Value: 0}}
+}
+
 // opensForWriting matches opens that are not read-only, and openings those with
 // the cookie.
 func opensForWriting(flags int) []seccomp.Cond {
@@ -36,14 +42,14 @@ var pathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_OPENAT2:   {notOurs},
 	unix.SYS_FACCESSAT: nil,
 
-	unix.SYS_NEWFSTATAT:        {slices.Concat(notOurs, atEmptyPath(3))},
-	unix.SYS_STATX:             {slices.Concat(notOurs, atEmptyPath(2))},
+	unix.SYS_NEWFSTATAT:        {slices.Concat(notOurs, atEmptyPath(3)), slices.Concat(notOurs, followedLink(3))},
+	unix.SYS_STATX:             {slices.Concat(notOurs, atEmptyPath(2)), slices.Concat(notOurs, followedLink(2))},
 	unix.SYS_FACCESSAT2:        {slices.Concat(notOurs, atEmptyPath(3))},
 	unix.SYS_FCHOWNAT:          {slices.Concat(notOurs, atEmptyPath(4))},
 	unix.SYS_FCHMODAT2:         {slices.Concat(notOurs, atEmptyPath(3))},
 	unix.SYS_NAME_TO_HANDLE_AT: {slices.Concat(notOurs, atEmptyPath(4))},
-	unix.SYS_FILE_GETATTR:      {slices.Concat(notOurs, atEmptyPath(4))},
-	unix.SYS_FILE_SETATTR:      {slices.Concat(notOurs, atEmptyPath(4))},
+	unix.SYS_FILE_GETATTR:      {notOurs}, // FUSE does not know them
+	unix.SYS_FILE_SETATTR:      {notOurs},
 
 	unix.SYS_BIND: {{{Arg: 2, Op: seccomp.Equal, Value: unix.SizeofSockaddrNetlink}}},
 

@@ -62,7 +62,7 @@ var ownChecks = map[int]func(*call) bool{
 var ownPathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_OPEN:      {opensForWriting(1), opening(1)},
 	unix.SYS_CREAT:     {nil},
-	unix.SYS_STAT:      nil,
+	unix.SYS_STAT:      {nil}, // it follows links
 	unix.SYS_LSTAT:     nil,
 	unix.SYS_ACCESS:    nil,
 	unix.SYS_CHMOD:     nil,

@@ -69,10 +69,30 @@ func (c *call) emptyPath(addr uint64) bool {
 // statPath writes the status of what a path leads to; onReal does for a real
 // file.
 func (c *call) statPath(dirfd int32, addr uint64, flags int, write statWriter, onReal func(path string)) {
+	if c.host.mounts != nil {
+		c.statMagic(dirfd, addr, flags, write)
+		return
+	}
 	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
 		func(o opened) { c.statOpened(o, write) },
 		func(p place) { c.finish(c.statVirtual(p.Path, p.Node, write)) },
 		onReal)
+}
+
+// statMagic writes the status of an open file, if a path leads to a link of /proc
+// to it. All other files are mounted.
+func (c *call) statMagic(dirfd int32, addr uint64, flags int, write statWriter) {
+	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	if err != nil || !p.Magic {
+		c.proceed()
+		return
+	}
+	o, _, err := c.magic(p.Path)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.statOpened(o, write)
 }
 
 func (c *call) statFD(fd int32, write statWriter) {

@@ -41,6 +41,9 @@ func (v *VirtualFiles) Stat(path string) (unix.Statx_t, error) {
 	if n != nil && (n.Kind != vfs.Dir || n.Own()) {
 		return v.host.statOf(path, n), nil
 	}
+	if n == nil && path == dri { // its name goes a moment after the last node
+		return v.host.statOf(path, &vfs.Node{Kind: vfs.Dir, Perm: 0o755}), nil
+	}
 	if !hidden && (n != nil || v.isUnion(path)) {
 		var st unix.Statx_t
 		if unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS, &st) == nil {

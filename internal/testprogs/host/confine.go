@@ -63,6 +63,16 @@ func chrooted([]string) {
 	want(err, unix.ENOENT, "a card in a root without /dev")
 	_, err = unix.Openat(dri, "card0", unix.O_RDWR, 0)
 	want(err, 0, "a card in a directory that was opened before")
+	if filesAreMounts {
+		// As on a machine, where a descriptor of a directory outside of the root
+		// leads out of it.
+		_, err = unix.Openat(dri, "../../etc/passwd", unix.O_RDONLY, 0)
+		want(err, 0, "a file outside of the root, from a real directory")
+		_, err = unix.Openat(dri, "../../inside", unix.O_RDONLY, 0)
+		want(err, unix.ENOENT, "a file in the root, from a real directory")
+		check(unix.Unlink("/inside"))
+		return
+	}
 	for _, path := range []string{"../../etc/passwd", "../../proc/self/maps", "../../../root"} {
 		_, err = unix.Openat(dri, path, unix.O_RDONLY, 0)
 		want(err, unix.ENOENT, path+" out of the root")
