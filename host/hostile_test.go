@@ -356,6 +356,13 @@ func TestHostileKeep(t *testing.T) {
 	a.begin(nobody, "keep").end()
 }
 
+// TestHostileScarce has a client make calls that the host makes its thread run, while
+// it has few free descriptors. It keeps none that it has not asked for.
+func TestHostileScarce(t *testing.T) {
+	a := newArena(t, host.Options{})
+	a.begin(nobody, "scarce", "/usr").end()
+}
+
 // TestHostileLandlock has a client open a card that Landlock forbids, while its
 // other threads change what the thread sees.
 func TestHostileLandlock(t *testing.T) {

@@ -101,11 +101,8 @@ func (c *call) chdir() {
 			if err != nil || fd < 0 {
 				return fd, err
 			}
-			result, err := x.Syscall(unix.SYS_FCHDIR, [6]uint64{uint64(fd)})
-			if err == nil {
-				_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
-			}
-			return result, err
+			x.Give(int(fd))
+			return x.Syscall(unix.SYS_FCHDIR, [6]uint64{uint64(fd)})
 		})
 		return
 	default:
@@ -132,9 +129,9 @@ func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error))
 	if x == nil {
 		return
 	}
-	given, err := c.listener.AddFD(c.n.ID, fd, true)
+	given, err := c.give(x, fd)
 	if err != nil {
-		c.injected(x.Refuse(errnoOf(err), c.release))
+		c.injected(x.Refuse(c.madeNR(), c.n.Data.IP, errnoOf(err), c.release))
 		return
 	}
 	if err := x.Stop(c.madeNR(), c.n.Data.IP, c.release); err != nil {
@@ -143,12 +140,18 @@ func (c *call) inject(fd int, run func(x *thread.Tracee, fd int) (int64, error))
 	}
 	result, err := run(x, given)
 	if err == nil {
-		_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(given)})
-	}
-	if err == nil {
 		err = x.Return(result)
 	}
 	c.injected(err)
+}
+
+// give gives the thread a descriptor of the file behind fd until it is released.
+func (c *call) give(x *thread.Tracee, fd int) (given int, err error) {
+	given, err = c.listener.AddFD(c.n.ID, fd, true)
+	if err == nil {
+		x.Give(given)
+	}
+	return given, err
 }
 
 // trace begins to trace the thread, which answers the call itself from then on.
@@ -247,6 +250,9 @@ func (c *call) resume(x *thread.Tracee, result int64) error {
 func (c *call) release(errno unix.Errno) error { return c.listener.Fail(c.n.ID, errno) }
 
 func (c *call) injected(err error) {
+	if err != nil {
+		_ = c.release(unix.EINTR) // if it was not released: its debugger could not be used
+	}
 	switch {
 	case err == nil, errors.Is(err, unix.ESRCH): // it was killed
 	case errors.Is(err, thread.ErrNotRun): // a program can stop its own threads

@@ -212,9 +212,9 @@ func (c *call) withText(content []byte, fd int, run func(x *thread.Tracee, fd in
 	c.makesCompatCalls(x)
 	var given []int
 	for _, fd := range give {
-		g, err := c.listener.AddFD(c.n.ID, fd, true)
+		g, err := c.give(x, fd)
 		if err != nil {
-			c.injected(x.Refuse(errnoOf(err), c.release))
+			c.injected(x.Refuse(c.madeNR(), c.n.Data.IP, errnoOf(err), c.release))
 			return
 		}
 		given = append(given, g)
@@ -223,20 +223,13 @@ func (c *call) withText(content []byte, fd int, run func(x *thread.Tracee, fd in
 		c.injected(err)
 		return
 	}
-	runAndClose := func(text uint64) (int64, error) {
-		result, err := run(x, given[0], text)
-		for i := 0; i < len(given) && err == nil; i++ {
-			_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(given[i])})
-		}
-		return result, err
-	}
 	if texts == nil {
-		c.injected(c.runWithText(x, content, runAndClose))
+		c.injected(c.runWithText(x, content, func(text uint64) (int64, error) { return run(x, given[0], text) }))
 		return
 	}
 	result, err := x.ShowTexts(texts, given[1])
 	if err == nil && result >= 0 {
-		result, err = runAndClose(uint64(result) + text.Offset())
+		result, err = run(x, given[0], uint64(result)+text.Offset())
 	}
 	if err == nil {
 		err = c.resume(x, result)

@@ -267,11 +267,8 @@ func (c *call) statfs() {
 			if err != nil || fd < 0 {
 				return fd, err
 			}
-			result, err := x.Syscall(unix.SYS_FSTATFS, [6]uint64{pathCookie<<32 | uint64(fd), c.arg(1)})
-			if err == nil {
-				_, err = x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
-			}
-			return result, err
+			x.Give(int(fd))
+			return x.Syscall(unix.SYS_FSTATFS, [6]uint64{pathCookie<<32 | uint64(fd), c.arg(1)})
 		})
 	default:
 		c.writeStatfs(p.Path, c.arg(1))

@@ -23,6 +23,7 @@ type Tracee struct {
 	saved  registers // at the stop, in the call that the thread waits in
 	mask   uint64
 	masked bool
+	given  []int // see Give
 	alarm  alarm
 	halted bool                                          // the stop by the alarm's SIGSTOP was seen
 	compat func(nr int, args [6]uint64) (int, [6]uint64) // see MakesCompatCalls
@@ -73,7 +74,9 @@ func (x *Tracee) stopIn(nr int, ip uint64, errno unix.Errno, release func(unix.E
 		return x.lost(err)
 	}
 	if !x.saved.leaving(nr, ip, errno) {
-
+		if err := x.takeBack(ip); err != nil {
+			return err
+		}
 		return x.abandon(ErrMoved)
 	}
 	return x.blockSignals()
@@ -93,9 +96,14 @@ func (x *Tracee) blockSignals() error {
 	return nil
 }
 
-// Refuse ends the call with errno without running any call, in place of Stop
-// and Return.
-func (x *Tracee) Refuse(errno unix.Errno, release func(unix.Errno) error) error {
+// Refuse ends call nr with errno, in place of Stop and Return.
+func (x *Tracee) Refuse(nr int, ip uint64, errno unix.Errno, release func(unix.Errno) error) error {
+	if len(x.given) > 0 {
+		if err := x.Stop(nr, ip, release); err != nil {
+			return err
+		}
+		return x.Return(-int64(errno))
+	}
 	if x.relay != nil {
 		x.relay.end()
 		return release(errno)
@@ -232,6 +240,9 @@ func (x *Tracee) makes(prepared registers) bool {
 
 // Return releases the thread as if its original call had returned result.
 func (x *Tracee) Return(result int64) error {
+	if err := x.closeGiven(); err != nil {
+		return err
+	}
 	nr := x.saved.call()
 	x.saved.finish(result)
 	if x.relay != nil {
@@ -245,6 +256,9 @@ func (x *Tracee) Return(result int64) error {
 
 // Restart releases the thread so that it makes its original call nr again.
 func (x *Tracee) Restart(nr int) error {
+	if err := x.closeGiven(); err != nil {
+		return err
+	}
 	x.saved.restart(nr)
 	if err := x.setRegs(&x.saved); err != nil {
 		return x.lost(err)

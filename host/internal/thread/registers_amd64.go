@@ -49,6 +49,10 @@ func (r *registers) sameCall(p *registers) bool {
 
 func (r *registers) result() int64 { return int64(r.Rax) }
 
+// moveTo makes it seem that the thread is behind a SYSCALL instruction that ends at
+// ip.
+func (r *registers) moveTo(ip uint64) { r.Rip, r.Orig_rax = ip, notInSyscall }
+
 // finish makes the original call return result.
 func (r *registers) finish(result int64) {
 	r.Rax, r.Orig_rax = uint64(result), notInSyscall

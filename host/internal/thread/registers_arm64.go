@@ -67,6 +67,9 @@ func (r *registers) sameCall(p *registers) bool {
 
 func (r *registers) result() int64 { return int64(r.Regs[0]) }
 
+// moveTo makes it seem that the thread is behind an SVC instruction that ends at ip.
+func (r *registers) moveTo(ip uint64) { r.Pc, r.svc, r.nr = ip, 0, notInSyscall }
+
 // finish makes the original call return result.
 func (r *registers) finish(result int64) {
 	r.Pc = r.instruction() + syscallSize
@@ -113,5 +116,5 @@ func (r *registers) interrupt() { r.restart(int(r.nr)) }
 func (r *registers) call() uint64   { return r.Regs[callRegister] }
 func (r *registers) keep(nr uint64) { r.nr = int32(nr) }
 
-// continueCall is for threads of debuggers; see canRelay.
+// continueCall has nothing to do: the kernel has prepared the restart.
 func (r *registers) continueCall(bool) {}

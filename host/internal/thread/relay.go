@@ -151,8 +151,7 @@ func (r *relay) end() {
 			return
 		}
 	}
-	caught := d.id.pending()&^d.mask&parseMask([]byte(d.id.Status()["SigCgt"])) != 0
-	d.saved.continueCall(caught)
+	d.saved.continueCall(d.id.catches(d.mask))
 	if err := d.setRegs(&d.saved); err != nil {
 		_ = d.lost(err)
 		return

@@ -55,6 +55,7 @@ var attacks = map[string]func(args []string){
 	"uses":     uses,
 	"storm":    storm,
 	"keep":     keep,
+	"scarce":   scarce,
 }
 
 func main() {
