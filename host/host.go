@@ -176,6 +176,9 @@ type Host struct {
 	cleaner *cleaner.Cleaner // nil: none
 	callers *cleaner.Callers // the cleaner's; nil: none
 
+	ready    sync.Once // see awaitCleaner
+	readyErr error
+
 	launcher *launcher.Launcher // nil: none
 	confined sync.Once
 

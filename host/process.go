@@ -80,7 +80,11 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		cmd.Env = append(cmd.Environ(), h.marker)
 	}
 	if h.cleaner != nil {
-		if err := h.cleaner.Started(); err != nil {
+		started := h.cleaner.Started
+		if h.reserved != nil {
+			started = h.awaitCleaner
+		}
+		if err := started(); err != nil {
 			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
 		}
 	}
@@ -135,6 +139,19 @@ func (h *Host) Start(cmd *exec.Cmd) (*Process, error) {
 		close(p.ended)
 	}()
 	return p, nil
+}
+
+// awaitCleaner waits for the start of the cleaner, and until it has its threads where
+// a program could use up the process IDs before.
+func (h *Host) awaitCleaner() error {
+	h.ready.Do(func() {
+		if thread.Scarce() {
+			h.readyErr = h.cleaner.AwaitReady()
+		} else {
+			h.readyErr = h.cleaner.Started()
+		}
+	})
+	return h.readyErr
 }
 
 // start runs on a thread of its own: the program inherits what the thread does

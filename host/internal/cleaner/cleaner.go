@@ -21,6 +21,12 @@ const (
 	msgKeep     = 'k' // let the programs live
 )
 
+// ready is the message of the cleaner when it has the threads that it needs.
+const ready = 'r'
+
+// readyTimeout is how long it may take, in milliseconds.
+const readyTimeout = 10_000
+
 // maxMessage bounds a message. A path is the longest content.
 const maxMessage = unix.PathMax + 1
 
@@ -90,6 +96,30 @@ func (c *Cleaner) Started() error {
 		return fmt.Errorf("starting the cleaner: %w", c.err)
 	}
 	return nil
+}
+
+// AwaitReady waits until the cleaner has the threads that it needs, or has ended.
+// Later it works also if process IDs have run out.
+func (c *Cleaner) AwaitReady() error {
+	if err := c.Started(); err != nil {
+		return err
+	}
+	polled := []unix.PollFd{{Fd: int32(c.socket), Events: unix.POLLIN}}
+	for {
+		switch n, err := unix.Poll(polled, readyTimeout); {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return fmt.Errorf("waiting for the cleaner: %w", err)
+		case n == 0:
+			return errors.New("the cleaner does not start: no process ID may be left for its threads")
+		}
+		n, err := unix.Read(c.socket, make([]byte, 1))
+		if err != nil || n == 0 {
+			return fmt.Errorf("the cleaner has ended: no process ID may be left for its threads: %v", err)
+		}
+		return nil
+	}
 }
 
 // Add gives the cleaner a copy of a listener. It does not wait for the start,

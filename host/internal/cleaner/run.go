@@ -33,9 +33,11 @@ func Run() error {
 		return fmt.Errorf("cleaner: %w", err)
 	}
 	thread.ReserveFew()
+	const socket = 0
+	_ = unix.Sendmsg(socket, []byte{ready}, nil, nil, unix.MSG_NOSIGNAL) // the host may have ended
 	var r run
 	for {
-		open, err := r.receive(0)
+		open, err := r.receive(socket)
 		if err != nil {
 			return err
 		}

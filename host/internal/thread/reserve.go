@@ -55,8 +55,12 @@ func Soon(reserve func(room int)) <-chan struct{} {
 	return done
 }
 
+// Scarce reports whether process IDs are so scarce that [Soon] calls reserve at once.
+func Scarce() bool { return Room() < scarce }
+
 // ReserveFew is Reserve, soon, for a helper process, which does little at a time.
 func ReserveFew() {
 	const threads = 6
+	runtime.GOMAXPROCS(2) // each takes a thread, for the garbage collector too
 	<-Soon(func(room int) { Reserve(min(threads, room/2)) })
 }
