@@ -269,7 +269,11 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		h.files.Close()
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	if h.monitors, err = udev.NewMonitors(h.log); err != nil {
+	var network func() (int, error)
+	if h.launcher != nil {
+		network = h.launcher.StartNetwork
+	}
+	if h.monitors, err = udev.NewMonitors(h.log, network); err != nil {
 		h.attributes.Close()
 		h.files.Close()
 		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.Close())

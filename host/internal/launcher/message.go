@@ -24,6 +24,7 @@ type request struct {
 	Attr      syscall.SysProcAttr
 	Filter    seccomp.Filter
 
+	Network   bool            // start a process in a network namespace, no program
 	Namespace bool            // make the mount namespace, and start nothing
 	Covers    []mounts.Cover  // mount over directories in it, and start nothing
 	Changes   []mounts.Change // make and remove names in it, and start nothing

@@ -20,6 +20,9 @@ import (
 func Run() error {
 	const socket = 0
 	unix.CloseOnExec(socket)
+	if os.Getenv(networkVariable) != "" {
+		return runNetwork()
+	}
 	// killall and pkill of the host's name must miss this process.
 	_ = os.WriteFile("/proc/self/comm", []byte("launcher"), 0)
 	if err := confine.Hide(); err != nil {
@@ -37,6 +40,12 @@ func Run() error {
 		}
 		if err != nil {
 			return fmt.Errorf("launcher: %w", err)
+		}
+		if r.Network {
+			if err := serveNetwork(socket); err != nil {
+				return fmt.Errorf("launcher: %w", err)
+			}
+			continue
 		}
 		if r.Namespace || len(r.Covers)+len(r.Changes) > 0 {
 			if err := namespace.serve(socket, &r); err != nil {

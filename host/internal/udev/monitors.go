@@ -3,6 +3,8 @@ package udev
 import (
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,10 +18,10 @@ const (
 // Monitors are the sockets on which programs listen for events. All methods
 // but Close may be called concurrently.
 //
-// Where this process may make a network namespace, they are netlink sockets of
-// a namespace of their own, and the kernel of the machine delivers the events
-// (netlink.go). Elsewhere they are sockets that read like netlink's
-// (substitute.go).
+// Where a network namespace can be made, by this process or for a process in a
+// user namespace, they are netlink sockets of a namespace of their own, and the
+// kernel of the machine delivers the events (netlink.go). Elsewhere they are
+// sockets that read like netlink's (substitute.go).
 type Monitors struct{ transport }
 
 // A transport carries events to programs.
@@ -44,14 +46,71 @@ type transport interface {
 	Close()
 }
 
-// NewMonitors makes an empty set of monitors.
-func NewMonitors(log *slog.Logger) (*Monitors, error) {
-	netlink, err := newNetlink()
-	if err == nil {
+// NewMonitors makes an empty set of monitors. start starts a process in a network
+// namespace and a user namespace of its own, whose end of the socket
+// [ServeNamespace] serves. nil: none can be started.
+func NewMonitors(log *slog.Logger, start func() (socket int, err error)) (*Monitors, error) {
+	netlink, err := newThreadNetlink()
+	switch {
+	case err == nil:
 		return &Monitors{netlink}, nil
-	}
-	if !errors.Is(err, unix.EPERM) {
+	case !errors.Is(err, unix.EPERM):
 		log.Warn("host: no netlink sockets for uevents; using a substitute", "err", err)
+	case start != nil:
+		return &Monitors{&late{start: start, log: log}}, nil
 	}
 	return &Monitors{newSubstitute(log)}, nil
+}
+
+// A late transport is made with the first socket: it takes a process, and few
+// programs listen to events.
+type late struct {
+	start func() (socket int, err error)
+	log   *slog.Logger
+
+	once sync.Once
+	made atomic.Pointer[transport] // nil: no socket is open
+}
+
+func (l *late) Open(typeAndFlags int) (int, error) {
+	l.once.Do(func() {
+		var made transport
+		socket, err := l.start()
+		if err == nil {
+			made, err = newProcessNetlink(socket)
+		}
+		if err != nil {
+			l.log.Info("host: no netlink sockets for uevents; using a substitute", "err", err)
+			made = newSubstitute(l.log)
+		}
+		l.made.Store(&made)
+	})
+	return (*l.made.Load()).Open(typeAndFlags)
+}
+
+func (l *late) Bind(inode uint64, groups uint32) bool {
+	made := l.made.Load()
+	return made != nil && (*made).Bind(inode, groups)
+}
+
+func (l *late) Send(e *Event) error {
+	made := l.made.Load()
+	if made == nil {
+		return nil
+	}
+	return (*made).Send(e)
+}
+
+func (l *late) Table() string {
+	made := l.made.Load()
+	if made == nil {
+		return ""
+	}
+	return (*made).Table()
+}
+
+func (l *late) Close() {
+	if made := l.made.Load(); made != nil {
+		(*made).Close()
+	}
 }

@@ -4,19 +4,111 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// transports returns each transport: netlink wants CAP_SYS_ADMIN.
+// namespaceVariable makes the test binary the process of a processNamespace.
+const namespaceVariable = "UDRM_TEST_NAMESPACE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(namespaceVariable) != "" {
+		if ServeNamespace(0) != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// transports returns each transport: a thread in a namespace wants CAP_SYS_ADMIN.
 func transports(t *testing.T) map[string]transport {
 	t.Helper()
-	n, err := newNetlink()
+	n, err := newThreadNetlink()
 	if err != nil {
 		t.Fatalf("this test needs CAP_SYS_ADMIN, to make a network namespace: %v", err)
 	}
-	return map[string]transport{"netlink": n, "substitute": newSubstitute(slog.New(slog.DiscardHandler))}
+	return map[string]transport{
+		"netlink": n, "substitute": newSubstitute(slog.New(slog.DiscardHandler)),
+		"process": &late{start: func() (int, error) { return startNamespace(t) }, log: slog.New(slog.DiscardHandler)},
+	}
+}
+
+// startNamespace starts a process in a network namespace and returns its socket.
+func startNamespace(t *testing.T) (int, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	stdin := os.NewFile(uintptr(fds[1]), "namespace")
+	defer stdin.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), namespaceVariable+"=1")
+	cmd.Stdin = stdin
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN}}
+	if err := cmd.Start(); err != nil {
+		return -1, err
+	}
+	t.Cleanup(func() {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the process in the namespace: %v", err)
+		}
+	})
+	return fds[0], nil
+}
+
+// TestProcessNamespace checks that the sockets of a process in a namespace are
+// netlink's, in a table of their own, and what happens without the process.
+func TestProcessNamespace(t *testing.T) {
+	socket, err := startNamespace(t)
+	if err != nil {
+		t.Fatalf("a process in a user namespace: %v", err)
+	}
+	n, err := newProcessNetlink(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := listen(t, n, groupKernel)
+	defer unix.Close(s)
+	if protocol, err := unix.GetsockoptInt(s, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || protocol != unix.NETLINK_KOBJECT_UEVENT {
+		t.Errorf("the protocol is %d, %v", protocol, err)
+	}
+	if table := n.Table(); strings.Count(table, "\n") != 1 {
+		t.Errorf("the table of one socket:\n%s", table)
+	}
+	if _, err := n.Open(1 << 30); err != unix.EINVAL {
+		t.Errorf("a socket of no type: %v, want EINVAL", err)
+	}
+	n.Close()
+	if _, err := n.Open(unix.SOCK_RAW); err != unix.ENOBUFS {
+		t.Errorf("a socket after the end: %v, want ENOBUFS", err)
+	}
+
+	// A process that answers nonsense, and one that ends.
+	for _, answer := range [][]byte{{1}, {0, 0, 0, 0}, nil} {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer != nil {
+			if err := unix.Send(fds[1], answer, 0); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			_ = unix.Close(fds[1])
+		}
+		if _, err := newProcessNetlink(fds[0]); err == nil {
+			t.Errorf("the answer %v is taken for a socket", answer)
+		}
+		if answer != nil {
+			_ = unix.Close(fds[1])
+		}
+	}
 }
 
 // listen returns the socket of a program that listens to the groups.

@@ -22,15 +22,32 @@ import (
 // that decides who may listen and send, that counts and that reports lost
 // events (ENOBUFS).
 //
-// Only sockets made in the namespace belong to it. A thread that stays there
-// makes them.
+// Only sockets made in the namespace belong to it. A thread or a process that
+// stays there makes them.
 type netlink struct {
-	open    chan openRequest
-	tables  chan chan<- string // asks for the table of sockets
-	ended   chan struct{}
+	namespace
 	control int // sends events, and hears the kernel's
 
 	mu sync.Mutex // held while an event is sent: all listeners hear one order
+}
+
+// A namespace is a network namespace, as this process sees it.
+type namespace interface {
+	// Open returns a new socket for uevents.
+	Open(typeAndFlags int) (int, error)
+
+	// table returns the content of /proc/net/netlink.
+	table() string
+
+	// leave ends the thread or the process in the namespace.
+	leave()
+}
+
+// A threadNamespace is one in which a thread of this process is.
+type threadNamespace struct {
+	open   chan openRequest
+	tables chan chan<- string // asks for the table of sockets
+	ended  chan struct{}
 }
 
 type openRequest struct {
@@ -43,53 +60,76 @@ type opened struct {
 	err error
 }
 
-// newNetlink makes the namespace. EPERM when this process may not.
-func newNetlink() (*netlink, error) {
-	n := &netlink{open: make(chan openRequest), tables: make(chan chan<- string), ended: make(chan struct{})}
-	started := make(chan error)
-	thread.Go(func() { n.live(started) })
-	if err := <-started; err != nil {
-		return nil, err
+// newThreadNetlink makes the namespace. EPERM when this process may not.
+func newThreadNetlink() (*netlink, error) {
+	t := &threadNamespace{open: make(chan openRequest), tables: make(chan chan<- string), ended: make(chan struct{})}
+	control := make(chan opened)
+	thread.Go(func() { t.live(control) })
+	c := <-control
+	if c.err != nil {
+		return nil, c.err
 	}
-	return n, nil
+	return &netlink{namespace: t, control: c.fd}, nil
 }
 
-// live makes sockets in a new namespace until open is closed.
-func (n *netlink) live(started chan<- error) {
-	err := unix.Unshare(unix.CLONE_NEWNET)
-	if err == nil {
-		n.control, err = openControl()
+// live sends the control socket of a new namespace, and makes sockets in the
+// namespace until open is closed.
+func (t *threadNamespace) live(control chan<- opened) {
+	var c opened
+	if c.err = unix.Unshare(unix.CLONE_NEWNET); c.err == nil {
+		c.fd, c.err = openControl()
 	}
-	if err != nil {
-		err = fmt.Errorf("a network namespace for uevents: %w", err)
+	if c.err != nil {
+		c.err = fmt.Errorf("a network namespace for uevents: %w", c.err)
 	}
-	started <- err
-	if err != nil {
+	control <- c
+	if c.err != nil {
 		return
 	}
-	defer close(n.ended)
+	defer close(t.ended)
 	for {
 		select {
-		case r, ok := <-n.open:
+		case r, ok := <-t.open:
 			if !ok {
 				return
 			}
-			fd, err := unix.Socket(unix.AF_NETLINK, r.typeAndFlags|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
+			fd, err := newSocket(r.typeAndFlags)
 			r.opened <- opened{fd, err}
-		case table := <-n.tables:
+		case table := <-t.tables:
 			text, _ := os.ReadFile("/proc/thread-self/net/netlink")
 			table <- string(text)
 		}
 	}
 }
 
+// newSocket makes a socket for uevents in the network namespace of the thread.
+func newSocket(typeAndFlags int) (int, error) {
+	return unix.Socket(unix.AF_NETLINK, typeAndFlags|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
+}
+
+func (t *threadNamespace) Open(typeAndFlags int) (int, error) {
+	result := make(chan opened)
+	t.open <- openRequest{typeAndFlags, result}
+	o := <-result
+	return o.fd, o.err
+}
+
+func (t *threadNamespace) table() string {
+	table := make(chan string)
+	t.tables <- table
+	return <-table
+}
+
+func (t *threadNamespace) leave() {
+	close(t.open)
+	<-t.ended
+}
+
 func (n *netlink) Table() string {
 	var own unix.Stat_t
 	_ = unix.Fstat(n.control, &own)
-	table := make(chan string)
-	n.tables <- table
 	var lines strings.Builder
-	for line := range strings.Lines(<-table) {
+	for line := range strings.Lines(n.table()) {
 		// sk, protocol, port, groups, and the inode at the end. The kernel's own
 		// socket has port 0.
 		fields := strings.Fields(line)
@@ -102,6 +142,9 @@ func (n *netlink) Table() string {
 	return lines.String()
 }
 
+// checkMessage is an event that tells whether the kernel takes events.
+var checkMessage = []byte("check@/udrm\x00ACTION=check\x00")
+
 // openControl opens the socket that sends and hears events, and checks that
 // the kernel takes them.
 func openControl() (int, error) {
@@ -110,7 +153,7 @@ func openControl() (int, error) {
 		return -1, err
 	}
 	if err = unix.Bind(s, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupKernel}); err == nil {
-		_, err = sendAsKernel(s, []byte("check@/udrm\x00ACTION=check\x00"))
+		_, err = sendAsKernel(s, checkMessage)
 	}
 	if err != nil {
 		return -1, errors.Join(err, unix.Close(s))
@@ -172,13 +215,6 @@ func seqnumOf(msg []byte) (seqnum uint64, ok bool) {
 	return seqnum, err == nil
 }
 
-func (n *netlink) Open(typeAndFlags int) (int, error) {
-	result := make(chan opened)
-	n.open <- openRequest{typeAndFlags, result}
-	o := <-result
-	return o.fd, o.err
-}
-
 func (n *netlink) Bind(uint64, uint32) bool { return false }
 
 func (n *netlink) Send(e *Event) error {
@@ -196,7 +232,6 @@ func (n *netlink) Send(e *Event) error {
 }
 
 func (n *netlink) Close() {
-	close(n.open)
-	<-n.ended
+	n.leave()
 	_ = unix.Close(n.control)
 }
