@@ -515,10 +515,23 @@ func (c *call) Readlink(path string) (string, error) {
 		return "", unix.EINVAL // not a path: only the kernel knows the file
 	}
 	inside, ok := c.inRoot([]byte(text))
-	if !ok {
+	if !ok || !c.leadsTo(string(inside), path) {
 		return "", unix.EINVAL
 	}
 	return string(inside), nil
+}
+
+// leadsTo reports whether a path of the program can lead to the file of a link of
+// /proc. If it does not, the mount of the file is in no root, as after pivot_root.
+func (c *call) leadsTo(path, link string) bool {
+	var file, open unix.Stat_t
+	switch err := c.tid().Identify(path, &file); {
+	case err == unix.ENOENT, err == unix.ENOTDIR:
+		return false
+	case err != nil: // a file that could not be looked at, in a FUSE file system for example
+		return true
+	}
+	return c.tid().IdentifyLink(link, &open) == nil && pollfd.IDOf(&file) == pollfd.IDOf(&open)
 }
 
 // readReal reads the real link at path.

@@ -45,6 +45,9 @@ func chrooted([]string) {
 	check(unix.Unshare(unix.CLONE_FS))
 	mounted := unix.Unshare(unix.CLONE_NEWNS) == nil && unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") == nil &&
 		unix.Mount("/proc", proc, "", unix.MS_BIND|unix.MS_REC, "") == nil
+	if mounted {
+		detached(filepath.Join(jail, "gone"))
+	}
 	outside := must(unix.Open("/etc/passwd", unix.O_RDONLY, 0))
 	check(unix.Chroot(jail))
 	check(unix.Chdir("/"))
@@ -83,6 +86,24 @@ func chrooted([]string) {
 	want(err, 0, "a new file in the root")
 	check(unix.Unlink("/made"))
 	check(unix.Unlink("/inside"))
+}
+
+// detached opens a file again whose mount is in no root, as a container runtime
+// does after pivot_root.
+func detached(dir string) {
+	check(os.Mkdir(dir, 0o755))
+	check(unix.Mount("none", dir, "tmpfs", 0, ""))
+	file := filepath.Join(dir, "only-there", "file")
+	check(os.Mkdir(filepath.Dir(file), 0o755))
+	check(os.WriteFile(file, []byte("content"), 0o644))
+	link := fmt.Sprintf("/proc/self/fd/%d", must(unix.Open(file, unix.O_PATH, 0)))
+	check(unix.Unmount(dir, unix.MNT_DETACH))
+	check(unix.Rmdir(dir))
+	var st unix.Stat_t
+	want(unix.Stat(link, &st), 0, "stat of a file whose mount is gone")
+	content, err := os.ReadFile(link)
+	want(err, 0, "a file whose mount is gone")
+	equal(string(content), "content", "its content")
 }
 
 // landlocked restricts itself to files below the given directories, and checks
