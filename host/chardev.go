@@ -105,6 +105,11 @@ func (h *Host) openChardev(path string, n *vfs.Node, flags int) (fd int, err err
 	if err := unix.Fstat(m.FD, &st); err != nil {
 		return -1, err
 	}
+	// Programs may not open the memory of buffers again, but who may open this
+	// file may write to it.
+	if err := unix.Fchmod(m.FD, 0o600); err != nil {
+		return -1, err
+	}
 	fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", m.FD), flags&unix.O_ACCMODE|unix.O_CLOEXEC, 0)
 	if err == nil {
 		h.chardevs.add(pollfd.IDOf(&st), chardevFile{path, n.Chardev})

@@ -84,3 +84,17 @@ func TestFbdevOfLookalike(t *testing.T) {
 		}
 	}
 }
+
+// TestFbdevWithoutRoot checks that programs of an ordinary user open /dev/fb0, too.
+func TestFbdevWithoutRoot(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("only root can change its uid: run this test as root")
+	}
+	cmd := command(t)
+	cmd.Path, cmd.Args = "/usr/bin/setpriv", []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+		udrm, "run", "--", "sh", "-c", "printf drawn >/dev/fb0 && head -c 5 /dev/fb0 && head -c 5 <>/dev/fb0"}
+	cmd.Dir = "/"
+	if r := finish(t, cmd); r.exit != 0 || r.stdout != "drawndrawn" {
+		t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+	}
+}
