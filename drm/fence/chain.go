@@ -86,12 +86,38 @@ func (f *Fence) Point(seqno uint64) (*Fence, error) {
 	if f.link == nil || f.seqno < seqno {
 		return nil, fmt.Errorf("fence: timeline %s has no point %d yet: %w", f, seqno, unix.EINVAL)
 	}
-	for node := f; node != nil; node = node.walk() {
-		if node.context != f.context || node.link.prevSeqno < seqno {
-			return node, nil
+	return f.seek(f, seqno), nil
+}
+
+// HasPoint reports whether Point finds a point: it is submitted, or 0.
+func (f *Fence) HasPoint(seqno uint64) bool {
+	return seqno == 0 || f.link != nil && f.seqno >= seqno
+}
+
+// Points returns what Point returns for each of the points, which the timeline
+// has and which descend. It walks the timeline once.
+func (f *Fence) Points(seqnos []uint64) []*Fence {
+	points := make([]*Fence, len(seqnos))
+	node := f
+	for i, seqno := range seqnos {
+		if seqno == 0 {
+			points[i] = f
+			continue
+		}
+		node = f.seek(node, seqno)
+		points[i] = node
+	}
+	return points
+}
+
+// seek returns the fence of a point, which is that of node or an earlier one.
+func (f *Fence) seek(node *Fence, seqno uint64) *Fence {
+	for node.context == f.context && node.link.prevSeqno >= seqno {
+		if node = node.walk(); node == nil {
+			return Stub()
 		}
 	}
-	return Stub(), nil
+	return node
 }
 
 // LastSubmitted returns the last point of the timeline, or 0 if f is not a

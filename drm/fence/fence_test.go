@@ -199,6 +199,15 @@ func TestChainAgainstModel(t *testing.T) {
 					t.Fatalf("seed %d: point %d signalled: %v, want %v", seed, p, f.Signaled(), want)
 				}
 			}
+			var descending []uint64
+			for p := int64(seqno); p >= 0; p-- {
+				descending = append(descending, uint64(p))
+			}
+			for i, f := range head.Points(descending) {
+				if one, _ := head.Point(descending[i]); f.Signaled() != one.Signaled() || f != one && !f.Signaled() {
+					t.Fatalf("seed %d: Points has %v for point %d, Point has %v", seed, f, descending[i], one)
+				}
+			}
 			if _, err := head.Point(seqno + 1); err == nil {
 				t.Fatalf("seed %d: Point(%d) succeeded for an unsubmitted point", seed, seqno+1)
 			}

@@ -250,6 +250,9 @@ func (m *Manager) each(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.Sy
 	}
 	defer putAll(objects)
 	for _, s := range objects {
+		if err := ended(req); err != nil {
+			return err
+		}
 		do(s)
 	}
 	return nil
@@ -268,6 +271,9 @@ func (m *Manager) timelineSignal(dev *drm.RegisteredDevice, req *drm.Request, ar
 	}
 	defer putAll(objects)
 	for i, s := range objects {
+		if err := ended(req); err != nil {
+			return err
+		}
 		s.AddPoint(fence.Stub(), points[i])
 	}
 	return nil
@@ -289,6 +295,9 @@ func (m *Manager) query(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.S
 	defer putAll(objects)
 	points := make([]uint64, len(objects))
 	for i, s := range objects {
+		if err := ended(req); err != nil {
+			return err
+		}
 		switch f := s.Fence(); {
 		case f == nil:
 		case arg.Flags&uapi.SyncobjQueryFlagsLastSubmitted != 0:

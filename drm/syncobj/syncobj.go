@@ -1,8 +1,10 @@
 package syncobj
 
 import (
+	"cmp"
 	"container/list"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -72,14 +74,26 @@ func (s *Syncobj) replace(f *fence.Fence) {
 		return
 	}
 	s.fence = f
+	if f == nil {
+		return
+	}
+	var ready []*waiter
 	for e := s.waiters.Front(); e != nil; {
 		next := e.Next()
-		w := e.Value.(*waiter)
-		if found, err := s.find(w.point); err == nil {
+		if w := e.Value.(*waiter); f.HasPoint(w.point) {
 			s.waiters.Remove(e)
-			w.submitted(found)
+			ready = append(ready, w)
 		}
 		e = next
+	}
+	// Many waiters and a long timeline: walk it once for all of them.
+	slices.SortStableFunc(ready, func(a, b *waiter) int { return cmp.Compare(b.point, a.point) })
+	points := make([]uint64, len(ready))
+	for i, w := range ready {
+		points[i] = w.point
+	}
+	for i, found := range f.Points(points) {
+		ready[i].submitted(found)
 	}
 }
 

@@ -404,6 +404,90 @@ func TestWaitEnds(t *testing.T) {
 	}
 }
 
+// longTimeline gives a sync object a timeline of pending points, from 1.
+func (f *fixture) longTimeline(handle uint32, points int) {
+	f.t.Helper()
+	own := newFence()
+	var last *fence.Fence
+	for i := range points {
+		last = fence.NewChain(last, own, uint64(i+1))
+	}
+	f.attach(handle, last)
+}
+
+// TestLongTimelineEnds sends requests that name a long timeline so often that
+// they would take hours. The unplug does not wait for them, nor does the death
+// of the client.
+func TestLongTimelineEnds(t *testing.T) {
+	const handles = 1 << 16
+	for what, cmd := range map[string]uint32{"query": uapi.IoctlSyncobjQuery, "signal": uapi.IoctlSyncobjTimelineSignal, "wait": uapi.IoctlSyncobjTimelineWait} {
+		t.Run(what, func(t *testing.T) {
+			f := newFixture(t, timelines)
+			s := f.create(0)
+			f.longTimeline(s, 1<<18)
+			list := drmtest.PutSlice(f.Arena, slices.Repeat([]uint32{s}, handles))
+			ones := drmtest.PutSlice(f.Arena, slices.Repeat([]uint64{1}, handles))
+			begin := func(ctx context.Context) <-chan result {
+				return inBackground(func() (uint32, error) {
+					if cmd == uapi.IoctlSyncobjTimelineWait {
+						return 0, drmtest.IoctlContext(ctx, f.Client, cmd, &uapi.SyncobjTimelineWait{Handles: list, Points: ones, CountHandles: handles, TimeoutNsec: never})
+					}
+					return 0, drmtest.IoctlContext(ctx, f.Client, cmd, &uapi.SyncobjTimelineArray{Handles: list, Points: ones, CountHandles: handles})
+				})
+			}
+			ctx, cancel := context.WithCancel(background)
+			killed, unplugged := begin(ctx), begin(background)
+			for len(f.File.Device().OpenGuards()) < 2 { // until both have begun
+				runtime.Gosched()
+			}
+			cancel()
+			if got := <-killed; !errors.Is(got.err, unix.EINTR) {
+				t.Errorf("request of a killed client: %v, want EINTR", got.err)
+			}
+			f.ok(f.parent.Remove(background))
+			if got := <-unplugged; !errors.Is(got.err, unix.ENODEV) {
+				t.Errorf("request on an unplugged device: %v, want ENODEV", got.err)
+			}
+		})
+	}
+}
+
+// A waitedContext tells when it is waited for, by its first Done.
+type waitedContext struct {
+	context.Context
+	waited chan struct{}
+}
+
+func (c waitedContext) Done() <-chan struct{} {
+	select {
+	case <-c.waited:
+	default:
+		close(c.waited)
+	}
+	return c.Context.Done()
+}
+
+// TestManyWaitersForLongTimeline submits a long timeline to an object with very
+// many waiters for its oldest points.
+func TestManyWaitersForLongTimeline(t *testing.T) {
+	const waiters = 1 << 16
+	f := newFixture(t, timelines)
+	s := f.create(0)
+	points := make([]point, waiters)
+	for i := range points {
+		points[i] = point{s, uint64(i%3) + 1}
+	}
+	ctx := waitedContext{background, make(chan struct{})}
+	wait := inBackground(func() (uint32, error) {
+		return f.timelineWait(ctx, never, uapi.SyncobjWaitFlagsWaitAvailable|uapi.SyncobjWaitFlagsWaitAll, points...)
+	})
+	<-ctx.waited
+	f.longTimeline(s, 1<<18)
+	if got := <-wait; got.err != nil {
+		t.Errorf("wait: %v", got.err)
+	}
+}
+
 func TestTimeline(t *testing.T) {
 	f := newFixture(t, timelines)
 	line, unused := f.create(0), f.create(uapi.SyncobjCreateSignaled)

@@ -74,6 +74,9 @@ func waitFor(req *drm.Request, objects []*Syncobj, points []uint64, flags uint32
 	}
 	unsubmitted := flags&(uapi.SyncobjWaitFlagsWaitForSubmit|uapi.SyncobjWaitFlagsWaitAvailable) != 0
 	for i, s := range objects {
+		if err := ended(req); err != nil {
+			return 0, err
+		}
 		f, err := s.Find(points[i])
 		if err != nil && !unsubmitted {
 			return 0, fmt.Errorf("syncobj: object %d of %d, and WAIT_FOR_SUBMIT is not set: %w", i+1, len(objects), err)
@@ -94,6 +97,9 @@ func waitFor(req *drm.Request, objects []*Syncobj, points []uint64, flags uint32
 	}
 	defer account.Refund(drm.Objects, int64(len(objects)))
 	for i, s := range objects {
+		if err := ended(req); err != nil {
+			return 0, err
+		}
 		if f := w.fence(i); f != nil {
 			defer w.watch(f)()
 			continue
@@ -148,6 +154,16 @@ func interruption(ctx context.Context) error {
 		return cause
 	}
 	return unix.EINTR
+}
+
+// ended returns an error if the request should go on no longer. A client can name
+// a long timeline many times in one request, and an unplug must not wait for all
+// the walks along it.
+func ended(req *drm.Request) error {
+	if ctx := req.Context(); ctx.Err() != nil {
+		return interruption(ctx)
+	}
+	return nil
 }
 
 func (w *wait) fence(i int) *fence.Fence {
