@@ -3,8 +3,13 @@ package fence
 import (
 	"cmp"
 	"iter"
+	"runtime"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
 )
 
 // Merge returns a fence that is signalled when all the given fences are. It
@@ -38,6 +43,27 @@ func Merge(fences ...*Fence) *Fence {
 		return pending[0]
 	}
 	return &Fence{driver: "dma_fence_array", timeline: "unbound", context: contextIDs.Add(1), seqno: 1, parts: pending}
+}
+
+// partsOfObject is how many parts of a merged fence are charged as one object:
+// those that a page has room for.
+const partsOfObject = 512
+
+// MergeFor is [Merge] at the request of a client, who is charged for the parts:
+// each further fence that a client merges of the same parts takes their memory
+// again. MergeFor fails with ENOMEM if the client has too many objects.
+func MergeFor(account *drm.Account, fences ...*Fence) (*Fence, error) {
+	f := Merge(fences...)
+	if len(f.parts) == 0 || account == nil {
+		return f, nil
+	}
+	n := int64((len(f.parts) + partsOfObject - 1) / partsOfObject)
+	if err := account.Charge(drm.Objects, n, unix.ENOMEM); err != nil {
+		return nil, err
+	}
+	// Nothing but the garbage collector knows when it goes.
+	runtime.AddCleanup(f, func(account *drm.Account) { account.Refund(drm.Objects, n) }, account)
+	return f, nil
 }
 
 func (f *Fence) composite() bool { return f.parts != nil || f.link != nil }

@@ -96,8 +96,11 @@ func (s *SyncFile) merge(caller drm.Caller, data *uapi.SyncMergeData) error {
 		return fmt.Errorf("fence: SYNC_IOC_MERGE: descriptor %d is not a sync file: %w", data.FD2, unix.ENOENT)
 	}
 	data.Name[len(data.Name)-1] = 0
-	var err error
-	data.Fence, err = install(caller, Merge(s.fence, other.fence), unix.ByteSliceToString(data.Name[:]))
+	merged, err := MergeFor(caller.Client().Account, s.fence, other.fence)
+	if err != nil {
+		return err
+	}
+	data.Fence, err = install(caller, merged, unix.ByteSliceToString(data.Name[:]))
 	return err
 }
 

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/fence"
 	"github.com/udrm/udrm/drm/uapi"
@@ -149,4 +151,36 @@ func FuzzSyncFile(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestMergeQuota merges the same fences again and again. The client is charged for
+// the parts until the merged fences are gone.
+func TestMergeQuota(t *testing.T) {
+	c := newClient()
+	c.As.Account = drm.NewQuota(map[drm.Resource]int64{drm.Objects: 12}).NewAccount() // 8 for one account
+	fd, other := install(t, c, fence.NewContext("a", "a").New()), install(t, c, fence.NewContext("b", "b").New())
+	merge := func() (int32, error) {
+		arg := uapi.SyncMergeData{FD2: other}
+		err := drmtest.FileIoctl(c, fd, uapi.SyncIOCMerge, &arg)
+		return arg.Fence, err
+	}
+	var merged []int32
+	for range 8 {
+		fd, err := merge()
+		if err != nil {
+			t.Fatal(err)
+		}
+		merged = append(merged, fd)
+	}
+	if _, err := merge(); !errors.Is(err, unix.ENOMEM) {
+		t.Errorf("one more than the quota: %v, want ENOMEM", err)
+	}
+	for _, fd := range merged {
+		if err := drmtest.CloseFD(fd); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for c.As.Account.InUse() {
+		runtime.GC()
+	}
 }

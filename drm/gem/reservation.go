@@ -235,7 +235,11 @@ func (r *reservation) exportSyncFile(caller drm.Caller, arg uint64) error {
 	if err != nil {
 		return err
 	}
-	fd, err := fence.Install(caller, fence.Merge(r.pending(flags&uapi.DMABufSyncWrite != 0)...))
+	merged, err := fence.MergeFor(caller.Client().Account, r.pending(flags&uapi.DMABufSyncWrite != 0)...)
+	if err != nil {
+		return err
+	}
+	fd, err := fence.Install(caller, merged)
 	if err != nil {
 		return err
 	}

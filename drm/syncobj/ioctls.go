@@ -159,7 +159,12 @@ func submit(req *drm.Request, s *Syncobj, f *fence.Fence, point uint64) error {
 		s.Replace(f)
 		return nil
 	}
-	return addPoint(req.File.Client().Account, s, fence.Merge(f), point)
+	account := req.File.Client().Account
+	merged, err := fence.MergeFor(account, f)
+	if err != nil {
+		return err
+	}
+	return addPoint(account, s, merged, point)
 }
 
 // addPoint is Syncobj.AddPoint at the request of a client, who is charged for a

@@ -46,8 +46,15 @@ type Timeline struct {
 }
 
 type point struct {
-	value uint32
-	fence *fence.Fence
+	value   uint32
+	fence   *fence.Fence
+	account *drm.Account // charged for the point while it is pending
+}
+
+// signal signals the fence of a point that is no longer pending.
+func (p *point) signal(err error) {
+	p.fence.Signal(err)
+	p.account.Refund(drm.Objects, 1)
 }
 
 // Open opens the file. The file never delivers events to the sink.
@@ -63,7 +70,11 @@ func (t *Timeline) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 	switch cmd {
 	case IocCreateFence:
 		return drm.Exchange(caller, arg, func(data *CreateFence) (err error) {
-			data.Fence, err = fence.Install(caller, t.at(data.Value))
+			f, err := t.at(data.Value, caller.Client().Account)
+			if err != nil {
+				return err
+			}
+			data.Fence, err = fence.Install(caller, f)
 			return err
 		})
 	case IocInc:
@@ -82,7 +93,9 @@ func (t *Timeline) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 }
 
 // at returns the fence for value, signalled if the counter has reached it.
-func (t *Timeline) at(value uint32) *fence.Fence {
+// Otherwise the timeline keeps the fence, also when the client has closed it: the
+// account is charged for it, and ENOMEM if that has too many objects.
+func (t *Timeline) at(value uint32, account *drm.Account) (*fence.Fence, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i, found := slices.BinarySearchFunc(t.pending, value, func(p point, value uint32) int {
@@ -90,15 +103,18 @@ func (t *Timeline) at(value uint32) *fence.Fence {
 	})
 	switch {
 	case found:
-		return t.pending[i].fence
+		return t.pending[i].fence, nil
 	case reached(t.value, value) || t.closed:
 		f := t.context.At(uint64(value))
 		f.Signal(nil)
-		return f
+		return f, nil
+	}
+	if err := account.Charge(drm.Objects, 1, unix.ENOMEM); err != nil {
+		return nil, err
 	}
 	f := t.context.At(uint64(value))
-	t.pending = slices.Insert(t.pending, i, point{value, f})
-	return f
+	t.pending = slices.Insert(t.pending, i, point{value, f, account})
+	return f, nil
 }
 
 // advance increments the counter and signals the fences that it reaches.
@@ -112,8 +128,8 @@ func (t *Timeline) advance(by uint32) {
 	signaled := t.pending[:n:n]
 	t.pending = t.pending[n:]
 	t.mu.Unlock()
-	for _, p := range signaled {
-		p.fence.Signal(nil)
+	for i := range signaled {
+		signaled[i].signal(nil)
 	}
 }
 
@@ -124,8 +140,8 @@ func (t *Timeline) Close() error {
 	pending := t.pending
 	t.pending, t.closed = nil, true
 	t.mu.Unlock()
-	for _, p := range pending {
-		p.fence.Signal(fmt.Errorf("swsync: timeline closed before point %d: %w", p.value, unix.ENOENT))
+	for i := range pending {
+		pending[i].signal(fmt.Errorf("swsync: timeline closed before point %d: %w", pending[i].value, unix.ENOENT))
 	}
 	return nil
 }

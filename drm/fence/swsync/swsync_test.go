@@ -141,3 +141,44 @@ func FuzzTimeline(f *testing.F) {
 		}
 	})
 }
+
+// TestQuota makes points without end and closes their fences, which the timeline
+// keeps. The client is charged for them until they are signalled.
+func TestQuota(t *testing.T) {
+	drmtest.NoLeaks(t)
+	c, fd := open(t)
+	account := drm.NewQuota(map[drm.Resource]int64{drm.Objects: 12}).NewAccount() // 8 for one account
+	c.As.Account = account
+	create := func(value uint32) error {
+		arg := swsync.CreateFence{Value: value}
+		err := drmtest.FileIoctl(c, fd, swsync.IocCreateFence, &arg)
+		if err == nil {
+			err = drmtest.CloseFD(arg.Fence)
+		}
+		return err
+	}
+	for value := uint32(1); value <= 8; value++ {
+		if err := create(value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := create(9); !errors.Is(err, unix.ENOMEM) {
+		t.Errorf("a point too many: %v, want ENOMEM", err)
+	}
+	if err := create(8); err != nil {
+		t.Errorf("a point that there is: %v", err)
+	}
+	by := uint32(1)
+	if err := drmtest.FileIoctl(c, fd, swsync.IocInc, &by); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(9); err != nil {
+		t.Errorf("after a point was signalled: %v", err)
+	}
+	if err := drmtest.CloseFD(fd); err != nil {
+		t.Fatal(err)
+	}
+	if account.InUse() {
+		t.Error("the closed timeline is still charged for")
+	}
+}
