@@ -131,11 +131,14 @@ func (m *Mode) FrameClocks() uint64 {
 }
 
 // FramesTime returns the time that n frames take. Rounding to nanoseconds
-// happens once, not once per frame, so that errors do not add up.
+// happens once, not once per frame, so that errors do not add up. Times that are
+// too large, and those of frames that take more than four seconds and overflow,
+// are the largest.
 func (m *Mode) FramesTime(n uint64) time.Duration {
 	const nsPerKHz = 1_000_000
-	hi, lo := bits.Mul64(n, m.FrameClocks()*nsPerKHz)
-	if hi >= uint64(m.Clock) {
+	over, frame := bits.Mul64(m.FrameClocks(), nsPerKHz)
+	hi, lo := bits.Mul64(n, frame)
+	if over != 0 && n != 0 || hi >= uint64(m.Clock) {
 		return math.MaxInt64
 	}
 	ns, _ := bits.Div64(hi, lo, uint64(m.Clock))
@@ -150,7 +153,10 @@ func (m *Mode) FramesIn(d time.Duration) uint64 {
 	const nsPerKHz = 1_000_000
 	// FramesTime rounds down, so this estimate may be one too small.
 	hi, lo := bits.Mul64(uint64(d), uint64(m.Clock))
-	size := m.FrameClocks() * nsPerKHz
+	over, size := bits.Mul64(m.FrameClocks(), nsPerKHz)
+	if over != 0 {
+		return 0 // see FramesTime
+	}
 	if hi >= size {
 		return math.MaxInt64
 	}

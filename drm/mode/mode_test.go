@@ -2,6 +2,7 @@ package mode
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -92,6 +95,18 @@ func TestFrameGrid(t *testing.T) {
 		if at > 0 && m.FramesTime(m.FramesIn(at-1)) > at-1 {
 			t.Fatalf("frame %d of %+v begins too late", m.FramesIn(at-1), m)
 		}
+	}
+}
+
+// TestFrameOverflow checks that a mode is refused whose frame takes 17
+// minutes. In 64 bits, the product of its numbers overflows to that of 24 ms.
+func TestFrameOverflow(t *testing.T) {
+	m := Mode{
+		Clock: 1 << 29, HDisplay: 800, HSyncStart: 800, HSyncEnd: 800, HTotal: 65535,
+		VDisplay: 600, VSyncStart: 600, VSyncEnd: 600, VTotal: 65535, VScan: 64428, Flags: uapi.ModeFlagDblscan,
+	}
+	if err := m.Validate(); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("%+v: %v, want EINVAL", m, err)
 	}
 }
 
