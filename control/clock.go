@@ -57,8 +57,11 @@ func (s *Server) stepClock(w http.ResponseWriter, r *http.Request) (any, error) 
 	defer cancel()
 	if err := s.machine.StepClock(ctx, request.Steps); err != nil {
 		e := &Error{Code: CodeRefused, Asked: asked, Reason: err.Error()}
-		if errors.Is(err, errTimeout) {
+		switch {
+		case errors.Is(err, errTimeout):
 			e.Code, e.Advice = CodeTimeout, fmt.Sprintf("check the program, or wait longer than %v", timeout)
+		case s.machine.Clock() != machine.ClockStep:
+			e.Advice = "udrm clock stop does that"
 		}
 		return nil, e
 	}

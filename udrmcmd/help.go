@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -15,7 +16,7 @@ import (
 
 // helpCmd prints help on a command or a topic.
 type helpCmd struct {
-	Topic []string `arg:"" optional:"" help:"A command or a topic."`
+	Topic []string `arg:"" optional:"" passthrough:"all" help:"A command, a topic or a flag."`
 }
 
 //go:embed topics/*.txt
@@ -100,11 +101,60 @@ func (cmd *helpCmd) Run(ctx *kong.Context, a *app) error {
 		}
 	}
 	for _, node := range ctx.Model.Children {
-		if node.Name == name && len(cmd.Topic) == 1 {
+		if node.Name == name { // "help trace show" is help on trace
 			return a.usage(ctx, []string{name})
 		}
 	}
-	return fmt.Errorf("there is no help on %q; topics are the commands, and %s", strings.Join(cmd.Topic, " "), strings.Join(topicNames(), ", "))
+	if a.printFlag(ctx, name) {
+		return nil
+	}
+	what := strings.Join(cmd.Topic, " ")
+	if in := a.topicsWith(what); len(in) > 0 {
+		return fmt.Errorf("there is no help on %q, but the help on %s has it; write %s help %s", what, strings.Join(in, ", "), a.Name, in[0])
+	}
+	return fmt.Errorf("there is no help on %q; topics are the commands, their flags, and %s", what, strings.Join(topicNames(), ", "))
+}
+
+// printFlag prints the help on a flag, such as --expect=RULE or expect, of the
+// commands that have it, and the topics that this refers to. It reports false if
+// there is no such flag.
+func (a *app) printFlag(ctx *kong.Context, word string) (found bool) {
+	word, _, _ = strings.Cut(strings.TrimLeft(word, "-"), "=")
+	var helps []string // of different flags of this name
+	commands := make(map[string][]string)
+	for _, node := range ctx.Model.Children {
+		for _, flag := range node.Flags {
+			if flag.Name != word && (flag.Short == 0 || string(flag.Short) != word) {
+				continue
+			}
+			help := flag.Summary() + ", a flag of {{commands}}:\n" + wrap(flag.Help, "    ", 80) + "\n\n"
+			if commands[help] == nil {
+				helps = append(helps, help)
+			}
+			commands[help] = append(commands[help], a.Name+" "+node.Name)
+		}
+	}
+	for _, help := range helps {
+		fmt.Fprint(a.stdout, strings.Replace(help, "{{commands}}", strings.Join(commands[help], ", "), 1))
+	}
+	all := strings.Join(strings.Fields(strings.Join(helps, " ")), " ")
+	for _, t := range topics() {
+		if t.text != nil && strings.Contains(all, fmt.Sprintf("ee \"%s help %s\"", a.Name, t.name)) {
+			fmt.Fprint(a.stdout, t.text(a))
+		}
+	}
+	return len(helps) > 0
+}
+
+// topicsWith returns the topics whose text has a word.
+func (a *app) topicsWith(word string) (names []string) {
+	whole := regexp.MustCompile(`(?i)(^|[^\w-])` + regexp.QuoteMeta(word) + `($|[^\w-])`)
+	for _, t := range topics() {
+		if t.text != nil && t.name != "man" && whole.MatchString(t.text(a)) {
+			names = append(names, t.name)
+		}
+	}
+	return names
 }
 
 // usage prints the usage of the command, or of one of its commands.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -58,6 +60,10 @@ func (cmd *onCmd) Run(a *app) error {
 
 // addRule adds a rule and prints its id.
 func addRule(ctx context.Context, a *app, c *control.Client, text string, asJSON bool) error {
+	text, err := wholePath(text)
+	if err != nil {
+		return err
+	}
 	rule, err := c.AddRule(ctx, text)
 	if err == nil && asJSON {
 		return json.NewEncoder(a.stdout).Encode(rule)
@@ -65,6 +71,21 @@ func addRule(ctx context.Context, a *app, c *control.Client, text string, asJSON
 		_, err = fmt.Fprintln(a.stdout, rule.ID)
 	}
 	return err
+}
+
+// wholePath returns a rule with the whole path of its file: the machine may be in
+// another directory.
+func wholePath(text string) (string, error) {
+	rule, err := aim.Parse(text)
+	if err != nil || rule.Action == nil || rule.Action.Kind.Name != "screenshot" {
+		return text, nil // the machine answers what is wrong with it
+	}
+	before, ok := strings.CutSuffix(text, rule.Action.Argument)
+	if !ok {
+		return text, nil
+	}
+	file, err := filepath.Abs(rule.Action.Argument)
+	return before + file, err
 }
 
 // list prints the rules.

@@ -38,7 +38,7 @@ type runCmd struct {
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
 	Files     string        `enum:"calls,mounts" default:"calls" env:"UDRM_FILES" placeholder:"HOW" help:"How programs see the files of the cards: calls answers all calls on paths; mounts mounts the files in a namespace of the programs, which makes other calls faster, takes root and is experimental. Default: ${default}."`
-	Trace     fileName      `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace\"."`
+	Trace     fileName      `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace-format\", and \"${name} help trace\" to read it."`
 	Report    []reportFile  `sep:"none" placeholder:"FILE" help:"Write a report of the run to FILE: JSON, or JUnit XML if its name ends in .xml or is written as junit:FILE. Repeat the flag for more files; see \"${name} help report\"."`
 	Expect    []expectation `sep:"none" placeholder:"RULE" help:"Fail the run unless it fulfils the rule, such as frames>=60, no-leaks or matches:card0:DP-1=FILE. Repeat the flag for more rules; see \"${name} help report\"."`
 	Name      string        `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
@@ -124,7 +124,10 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 	}
 	defer func() {
 		if traceErr := endTrace(); traceErr != nil {
-			err = traceErr
+			if status := ExitStatus(0); errors.As(err, &status) {
+				err = nil // a run without its trace has failed
+			}
+			err = errors.Join(err, traceErr)
 		}
 	}()
 	r.machine, err = machine.New(list, machine.Options{

@@ -42,6 +42,14 @@ func TestHelp(t *testing.T) {
 		"exit status": "127     the program was not found",
 		"signals":     "SIGTSTP",
 		"leftovers":   "kill:TIME",
+		"trace show":  "Usage: udrm trace",
+
+		"--expect":        "stale", // of the topic report
+		"expect":          "--expect=RULE, a flag of udrm run, udrm shrink:",
+		"--expect=frames": "--expect=RULE, a flag of udrm run, udrm shrink:",
+		"--lenient":       "Keep the exit status",
+		"--tolerance":     "a flag of udrm compare:",
+		"-v":              "--verbose",
 	} {
 		r := run(t, append([]string{"help"}, strings.Fields(topic)...)...)
 		if r.exit != 0 || !strings.Contains(r.stdout, want) || strings.Contains(r.stdout, "{{") || strings.Contains(r.stdout, "${") {
@@ -53,7 +61,10 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
-	if r := run(t, "help", "nonsense"); r.exit != 125 || !strings.HasPrefix(r.stderr, `udrm: there is no help on "nonsense"; topics are the commands, and config, at,`) {
+	if r := run(t, "help", "nonsense"); r.exit != 125 || !strings.HasPrefix(r.stderr, `udrm: there is no help on "nonsense"; topics are the commands, their flags, and config, at,`) {
+		t.Errorf("exit %d\n%s", r.exit, r.stderr)
+	}
+	if r := run(t, "help", "no-leaks"); r.exit != 125 || r.stderr != "udrm: there is no help on \"no-leaks\", but the help on report has it; write udrm help report\n" {
 		t.Errorf("exit %d\n%s", r.exit, r.stderr)
 	}
 	if r := run(t, "help", "completion", "tcsh"); r.exit != 125 || !strings.Contains(r.stderr, "write udrm help completion bash, zsh or fish") {

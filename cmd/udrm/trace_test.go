@@ -76,6 +76,7 @@ func TestTraceErrors(t *testing.T) {
 		{[]string{"trace", "diff", junk}, "trace diff takes two traces, not 1"},
 		{[]string{"run", "--trace", "/nonexistent/file", "--", "true"}, "no such file"},
 		{[]string{"run", "--trace", "/dev/full", "--", "true"}, "no space left on device"},
+		{[]string{"run", "--trace", "/dev/full", "--name", "x y", "--", "true"}, "is not a name of a machine"},
 	} {
 		if r := run(t, tc.args...); r.exit != 125 || !strings.Contains(r.stderr, tc.want) {
 			t.Errorf("%q: exit status %d, %q; want 125, %q", tc.args, r.exit, r.stderr, tc.want)
