@@ -22,7 +22,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"unplug card0 card1":           `the argument card1 is too much; write udrm unplug [FLAGS] <card>; see "udrm help unplug"`,
 		"wait card0":                   `a flag is missing: --frames=N or --lit or --matches=FILE; write udrm wait [FLAGS] <card[:connector]>; see "udrm help wait"`,
 		"wait card0 --lit --timeout x": `--timeout: "x" is not a time; write it as in 1500ms or 2m; see "udrm help wait"`,
-		"clock step x":                 `[<steps>]: "x" is not a number; write udrm clock [FLAGS] <do> [<steps>]; see "udrm help clock"`,
+		"clock step x":                 `[<steps>]: "x" is not a number; write udrm clock [FLAGS] [<do>] [<steps>]; see "udrm help clock"`,
 		"trace shwo x":                 `<view>: there is no "shwo"; write one of "show", "chrome", "diff", "coverage", "stats", "start", "stop"; see "udrm help trace"`,
 		"screenshot card0":             `<file> is missing; write udrm screenshot [FLAGS] <card[:connector]> <file>; see "udrm help screenshot"`,
 	} {

@@ -17,11 +17,11 @@ A program that runs on a machine itself steers it with udrm.Machine().
 """
 
 import base64
-import glob
 import http.client
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import time
@@ -57,11 +57,11 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _sockets(name):
-    """Return the paths of the sockets of the machines whose name matches."""
+    """Return the paths where the socket of a machine can be."""
     directories = [f"/tmp/udrm-{os.geteuid()}"]
     if os.environ.get("XDG_RUNTIME_DIR"):
         directories.insert(0, os.path.join(os.environ["XDG_RUNTIME_DIR"], "udrm"))
-    return [p for d in directories for p in glob.glob(os.path.join(glob.escape(d), name + ".sock"))]
+    return [os.path.join(d, name + ".sock") for d in directories]
 
 
 class Machine:
@@ -188,13 +188,18 @@ class Machine:
         """
         return self._call("POST", "rules", body={"rule": rule})
 
-    def fault(self, event, error, **filters):
-        """Make requests fail: fault("ADDFB2#3", "ENOSPC", card="card0").
+    def fault(self, event, fault, **filters):
+        """Make requests fail or wait: fault("ADDFB2#3", "ENOSPC", card="card0").
 
-        filters are those of udrm run --on. Returns the rule, as on does.
+        fault is what the command udrm fault takes: an error, a time such as
+        "20ms", or another effect of udrm run --on such as "lost". filters are
+        those of --on. Returns the rule, as on does.
         """
-        words = [event, *(f"{k}={v}" for k, v in filters.items()), f"error={error}"]
-        return self.on(":".join(words))
+        if re.fullmatch("E[A-Z0-9]+", fault):
+            fault = f"error={fault}"
+        elif fault[:1].isdigit():
+            fault = f"delay={fault}"
+        return self.on(":".join([event, *(f"{k}={v}" for k, v in filters.items()), fault]))
 
     def remove_rule(self, rule):
         """Remove a rule by its id, and wait for its actions to end."""
@@ -271,14 +276,14 @@ class Run(Machine):
     program.
     """
 
-    def __init__(self, process):
+    def __init__(self, process, name=None):
         self.process = process
         while process.poll() is None:
-            for path in _sockets(str(process.pid)):
+            for path in _sockets(name or str(process.pid)):
                 super().__init__(path)
                 try:
-                    self.info()
-                    return
+                    if self.info()["pid"] == process.pid:
+                        return
                 except (ConnectionError, FileNotFoundError):
                     pass  # it does not listen yet
             time.sleep(0.01)
@@ -317,7 +322,13 @@ def run(*program, args=(), **popen):
     context manager, the machine ends the program, and raises RuntimeError if
     udrm run has failed.
     """
-    return Run(subprocess.Popen(["udrm", "run", *args, "--", *program], **popen))
+    name = None  # of --name
+    for flag, value in zip(args, [*args[1:], None]):
+        if flag == "--name":
+            name = value
+        elif flag.startswith("--name="):
+            name = flag[len("--name="):]
+    return Run(subprocess.Popen(["udrm", "run", *args, "--", *program], **popen), name)
 
 
 try:

@@ -58,6 +58,8 @@ def test_events(udrm_run, tmp_path):
     assert [r["id"] for r in m.rules()] == [rule]
     assert m.remove_rule(rule)["id"] == rule and m.rules() == []
     assert m.fault("ADDFB2#1", "ENOSPC", card="card0")["rule"] == "ADDFB2#1:card=card0:error=ENOSPC"
+    assert m.fault("ADDFB2#2", "20ms")["rule"] == "ADDFB2#2:delay=20ms"
+    assert m.fault("event#9", "lost")["rule"] == "event#9:lost"
     for record in m.trace():
         if record["type"] == "frame":
             break
@@ -69,6 +71,14 @@ def test_events(udrm_run, tmp_path):
     assert m.clock("real")["mode"] == "real"
     assert m.stop_trace()["bytes"] > 0
     assert '"frame"' in (tmp_path / "trace.jsonl").read_text()
+
+
+def test_named():
+    for args in (["--name", "testclient"], ["--name=testclient"]):
+        with udrm.run("cat", args=args, stdin=subprocess.PIPE) as m:
+            assert m.info()["name"] == "testclient"
+            m.process.stdin.close()
+            m.process.wait(60)
 
 
 def test_missed_rule():
