@@ -43,6 +43,7 @@ func (a *app) explain(err error) error {
 		}
 	}
 	text = strings.ReplaceAll(text, `","`, `", "`)
+	text = strings.ReplaceAll(text, `see "help `, `see "`+a.Name+` help `) // of a flag, which does not know the name
 	node := refused.Context.Selected()
 	switch {
 	case strings.Contains(text, "see \""): // it has advice

@@ -18,6 +18,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"run --crads 2 -- true":        `unknown flag --crads; did you mean "--cards", "--crtcs"?; see "udrm help run"`,
 		"run --clock slow -- a":        `--clock: there is no "slow"; write one of "real", "step", "fast"; see "udrm help run"`,
 		"run --driver nv -- true":      `--driver: there is no "nv"; write one of "vkms", "vgem"; see "udrm help run"`,
+		"run --on frame#0:x -- true":   `--on: "frame#0:x": "0" is not a time to fire: write 3, 3+, 3..5 or 3+2; write EVENT[#WHEN][:POINT][:FILTER=…]:EFFECT, such as MODE_ATOMIC#3:unplug; see "udrm help on"`,
 		"unplug":                       `<card> is missing; write udrm unplug [FLAGS] <card>; see "udrm help unplug"`,
 		"unplug card0 card1":           `the argument card1 is too much; write udrm unplug [FLAGS] <card>; see "udrm help unplug"`,
 		"wait card0":                   `a flag is missing: --frames=N or --lit or --matches=FILE; write udrm wait [FLAGS] <card[:connector]>; see "udrm help wait"`,

@@ -323,13 +323,13 @@ func parseErrno(name string) (unix.Errno, error) {
 	if errno := errnoNamed(name); errno != 0 {
 		return errno, nil
 	}
-	example := "ENOSPC"
+	advice := "the name of one, such as error=ENOSPC"
 	if n, err := strconv.Atoi(name); err == nil && unix.ErrnoName(unix.Errno(n)) != "" {
-		example = unix.ErrnoName(unix.Errno(n))
+		advice = "error=" + unix.ErrnoName(unix.Errno(n))
 	} else if upper := strings.ToUpper(name); errnoNamed(upper) != 0 {
-		example = upper
+		advice = "error=" + upper
 	}
-	return 0, fmt.Errorf("error=%s is not an error; write error=%s", name, example)
+	return 0, fmt.Errorf("error=%s is not an error; write %s", name, advice)
 }
 
 func errnoNamed(name string) unix.Errno {

@@ -71,7 +71,7 @@ func TestParse(t *testing.T) {
 		"ADDFB2#1:when=2:unplug":             "when is given twice",
 		"ADDFB2:explode":                     "unknown word \"explode\"",
 		"ADDFB2:comm=:unplug":                "comm= has no value",
-		"ADDFB2:error=EWRONG":                "error=EWRONG is not an error",
+		"ADDFB2:error=EWRONG":                "error=EWRONG is not an error; write the name of one, such as error=ENOSPC",
 		"ADDFB2:error=28":                    "write error=ENOSPC",
 		"ADDFB2:error=eio":                   "write error=EIO",
 		"read:unplug":                        "the kernel answers reads",
