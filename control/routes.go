@@ -101,16 +101,10 @@ func (r *ConnectRequest) monitor() (*kms.Monitor, error) {
 		return nil, errors.New("monitor and edid exclude each other; give one of them")
 	case r.EDID != nil:
 		return kms.MonitorFromEDID(r.EDID)
-	case r.Monitor == "":
-		return nil, nil
 	case strings.Contains(r.Monitor, "edid="):
 		return nil, errors.New("the server reads no files; send the content of the EDID file as edid")
 	}
-	c, err := config.ParseMonitor(r.Monitor, 1)
-	if err == nil && (c.Type != 0 || c.Status != 0) {
-		err = errors.New("connect changes the monitor; leave out the type of the connector and \"disconnected\"")
-	}
-	return c.Monitor, err
+	return config.ParsePluggedMonitor(r.Monitor)
 }
 
 func (s *Server) disconnect(_ http.ResponseWriter, r *http.Request) (any, error) {

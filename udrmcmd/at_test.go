@@ -47,7 +47,7 @@ func TestTimedAction(t *testing.T) {
 		"1s:connect=card0:DP-1=":     "connect takes a monitor",
 		"1s:connect=card0:DP-1=new":  "unknown or repeated item \"new\"",
 
-		"1s:connect=card0:DP-1=800x600,DP":    "connect changes the monitor",
+		"1s:connect=card0:DP-1=800x600,DP":    "only the monitor is written here",
 		"1s:disconnect=card0:DP-1=800x600":    "disconnect takes no monitor",
 		"1s:connect=card0:DP-1=edid=/no/such": "no such file",
 	} {

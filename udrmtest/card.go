@@ -3,7 +3,6 @@ package udrmtest
 import (
 	"context"
 
-	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
 )
@@ -57,15 +56,12 @@ func (c *Card) Bind() { c.m.t.Helper(); c.m.do(c.card.Bind) }
 func (c *Card) Unbind() { c.m.t.Helper(); c.m.do(c.card.Unbind) }
 
 // Connect plugs a monitor into a connector, such as "DP-1". The monitor is
-// written as in udrm run --monitor; "" is the one that the connector had first.
+// written as in udrm run --monitor, without the connector; "" is the one that the
+// connector had first.
 func (c *Card) Connect(connector, monitor string) {
 	c.m.t.Helper()
-	var m *kms.Monitor
-	if monitor != "" {
-		parsed, err := config.ParseMonitor(monitor, 1)
-		c.m.check(err)
-		m = parsed.Monitor
-	}
+	m, err := config.ParsePluggedMonitor(monitor)
+	c.m.check(err)
 	c.m.do(func(ctx context.Context) error { return c.card.Connect(ctx, connector, m) })
 }
 
@@ -76,18 +72,14 @@ func (c *Card) Disconnect(connector string) {
 }
 
 // AddConnector adds a connector of a type, such as "DP", as a hub of DisplayPort
-// MST does. The monitor is written as in udrm run --monitor; "" leaves it out.
+// MST does. The monitor is written as for [Card.Connect]; "" leaves it out.
 // AddConnector returns the name of the connector.
 func (c *Card) AddConnector(connectorType, monitor string) (name string) {
 	c.m.t.Helper()
 	kind, err := config.ParseConnectorType(connectorType)
 	c.m.check(err)
-	var m *kms.Monitor
-	if monitor != "" {
-		parsed, err := config.ParseMonitor(monitor, 1)
-		c.m.check(err)
-		m = parsed.Monitor
-	}
+	m, err := config.ParsePluggedMonitor(monitor)
+	c.m.check(err)
 	c.m.do(func(ctx context.Context) error {
 		name, err = c.card.AddConnector(ctx, kind, m)
 		return err

@@ -182,6 +182,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{"there is no card7: only card0 is described", func(m *udrmtest.Machine) { m.Card("card7") }},
 		{"card0 has no connector DP-1; it has Virtual-1", func(m *udrmtest.Machine) { m.Card("card0").On("DP-1") }},
+		{"leave out the type of the connector", func(m *udrmtest.Machine) { m.Card("card0").Connect("Virtual-1", "800x600,DP") }},
 		{"card0 is already plugged", func(m *udrmtest.Machine) { m.Card("card0").Plug() }},
 		{"waiting for frame 1: card0 shows no picture (timed out after 100ms)", func(m *udrmtest.Machine) { m.Card("card0").WaitFrames(1) }},
 		{"waiting for frame 1: card0 shows no picture, and the card is unplugged", func(m *udrmtest.Machine) {

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/config"
 	"github.com/udrm/udrm/machine/picture"
@@ -78,7 +77,7 @@ var actions = []*ActionKind{
 		Name: "connect", Form: "connect=CARD:CONNECTOR[=MONITOR]", connector: always, argument: optional,
 		Help: "Plug a monitor into the connector: MONITOR as in --monitor, or the monitor that the connector is described with.",
 		do: func(ctx context.Context, c *machine.Card, a *Action) error {
-			monitor, err := a.monitor()
+			monitor, err := config.ParsePluggedMonitor(a.Argument)
 			if err != nil {
 				return err
 			}
@@ -92,7 +91,7 @@ var actions = []*ActionKind{
 			if err != nil {
 				return err
 			}
-			monitor, err := a.monitor()
+			monitor, err := config.ParsePluggedMonitor(a.Argument)
 			if err != nil {
 				return err
 			}
@@ -277,7 +276,7 @@ func newAction(kind *ActionKind, card, connector string, hasConnector bool, argu
 		}
 	}
 	if kind.argument == optional {
-		if _, err := a.monitor(); err != nil {
+		if _, err := config.ParsePluggedMonitor(a.Argument); err != nil {
 			return Action{}, err
 		}
 	}
@@ -293,22 +292,6 @@ func (n need) check(given bool, value, action, what string) string {
 		return fmt.Sprintf("%s takes a %s", action, what)
 	}
 	return ""
-}
-
-// monitor returns the monitor to connect, nil for the connector's own.
-func (a *Action) monitor() (*kms.Monitor, error) {
-	if a.Argument == "" {
-		return nil, nil
-	}
-	c, err := config.ParseMonitor(a.Argument, 1)
-	if err == nil && (c.Type != 0 || c.Status != 0) {
-		why := "connect changes the monitor"
-		if a.Kind.Name == addConnector {
-			why = "the type comes before the monitor"
-		}
-		err = fmt.Errorf("%q: %s; leave out the type of the connector and \"disconnected\"", a.Argument, why)
-	}
-	return c.Monitor, err
 }
 
 // String returns the action as it is written.

@@ -25,6 +25,20 @@ import (
 // MonitorUsage describes the argument of [ParseMonitor].
 const MonitorUsage = `[NAME:]ITEM,ITEM…, where an ITEM is a mode (2560x1440@60 or 1920x1080, the preferred one first), a size (600x340mm), hdr, vrr=48-144, non-desktop, tile=2x1+0+0 (columns, rows and place in a monitor of several tiles), a connector type (DP, HDMI-A, eDP, …) or disconnected; edid=FILE replaces name, modes and size`
 
+// ParsePluggedMonitor parses a monitor to plug into a connector that there is: it is
+// written as for [ParseMonitor], without the connector. "" is nil, which stands for
+// the monitor that a connector is described with.
+func ParsePluggedMonitor(spec string) (*kms.Monitor, error) {
+	if spec == "" {
+		return nil, nil
+	}
+	c, err := ParseMonitor(spec, 1)
+	if err == nil && (c.Type != 0 || c.Status != 0) {
+		err = fmt.Errorf("%q: only the monitor is written here; leave out the type of the connector and \"disconnected\"", spec)
+	}
+	return c.Monitor, err
+}
+
 // ParseMonitor parses a monitor, and the connector that it is plugged into,
 // written as one word:
 //
