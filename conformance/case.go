@@ -51,5 +51,6 @@ func Cases() []Case {
 		fbdevCases,
 		otherCases,
 		unplugCases,
+		hubCases,
 	)
 }

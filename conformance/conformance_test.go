@@ -47,6 +47,13 @@ func init() {
 // TestMain runs TestCard only with -card, and all other tests only without.
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if *askHub != "" {
+		if err := askTheHub(*askHub, flag.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	choice := "test.skip"
 	if *card != "" {
 		choice = "test.run"
@@ -86,6 +93,7 @@ func TestCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	target.Partial, target.Other = *partial, *other
+	target.useCommands(*card)
 	Run(t, target, differs...)
 }
 
@@ -109,6 +117,8 @@ func TestInProcess(t *testing.T) {
 	buffers, served := driver.Buffers().Objects(), driver.Device().Ioctls()
 	target := InProcess(class, dev, driver.BusDriver())
 	target.Other = plugOther(t, class)
+	h := &hub{display: driver}
+	target.AddConnector, target.RemoveConnector = h.add, h.remove
 	before, _, err := target.Nodes()
 	if err != nil {
 		t.Fatal(err)
@@ -212,6 +222,7 @@ func child(t *testing.T, config vkms.Config, opts host.Options, user *syscall.Sy
 		}
 		noBuffersLeft(t, driver, buffers)
 	}()
+	args = append((&hub{display: driver}).serve(t), args...)
 	cmd := exec.Command(program(t), append([]string{"-card", "/dev/dri/card0", "-unplug", "-other", other, "-test.v", "-test.timeout=120s"}, args...)...)
 	cmd.SysProcAttr = user
 	var text bytes.Buffer

@@ -47,7 +47,8 @@
 //
 // The cases about the life of a connector force its status in sysfs and debugfs,
 // replace its EDID and listen to uevents ([Surroundings]). They leave nothing
-// forced.
+// forced. Others have the target add and remove connectors, as a hub of
+// DisplayPort MST does (Target.AddConnector, -add-connector).
 //
 // # Known differences
 //

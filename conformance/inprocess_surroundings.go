@@ -76,6 +76,7 @@ func (l *subscription) hear(e drm.Uevent) {
 	}
 	keys := keysOf(e.Env)
 	keys["ACTION"], keys["SUBSYSTEM"], keys["DEVTYPE"] = e.Action, "drm", e.Kobject.DevType
+	keys["DEVPATH"] = "/class/drm/" + e.Kobject.Name
 	if e.Kobject.Minor != nil {
 		keys["DEVNAME"] = strings.TrimPrefix(nodeDir, "/dev/") + e.Kobject.Name
 	}

@@ -24,7 +24,7 @@ func TestDevicesWithLess(t *testing.T) {
 			NeedModeset | NeedFbdev | NeedSyncobj | NeedOther, 40},
 		{"the kernel's vkms", func(class *drm.Class) *bus.Driver { return vkms.NewDriver(class, vkms.DefaultConfig()).BusDriver() },
 			NeedSyncobj | NeedRender | NeedOverlay | NeedPlanar | NeedTwoCRTCs | NeedOther |
-				NeedEDID | NeedDisconnected, 140},
+				NeedEDID | NeedDisconnected | NeedHub, 140},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			drmtest.NoLeaks(t)

@@ -86,6 +86,10 @@ const (
 	NeedFbdev
 	// NeedDisconnected requires a connector without a monitor.
 	NeedDisconnected
+	// NeedSurroundings requires files in sysfs and uevents.
+	NeedSurroundings
+	// NeedHub requires connectors that can be added and removed.
+	NeedHub
 
 	endOfNeeds
 )
@@ -290,6 +294,22 @@ var needs = map[Needs]need{
 		_, err := t.Open().disconnected()
 		return err
 	}},
+	NeedSurroundings: {"files of sysfs and uevents", func(t *tester) error {
+		if t.target.Surroundings == nil {
+			return errors.New("none")
+		}
+		l, err := t.target.Surroundings.Listen()
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	}},
+	NeedHub: {"connectors that come and go", func(t *tester) error {
+		if t.target.AddConnector == nil || t.target.RemoveConnector == nil {
+			return errors.New("no way to add one (-add-connector)")
+		}
+		return nil
+	}},
 }
 
 // disconnected returns the first connector without a monitor.
@@ -332,6 +352,7 @@ var includes = map[Needs]Needs{
 	NeedDebugfs:       NeedDisplay,
 	NeedEDID:          NeedDebugfs,
 	NeedDisconnected:  NeedModeset,
+	NeedHub:           NeedModeset | NeedMaster | NeedSurroundings,
 }
 
 // knows checks that the device knows a request: it reads the argument.

@@ -65,6 +65,12 @@ type Target struct {
 	Unplug, Plug func() error
 	Why          string
 
+	// AddConnector adds a connector with a monitor to the device in use, as a hub of
+	// DisplayPort MST does, and returns its name: "DP-2". RemoveConnector removes
+	// it. Both are nil if the device cannot have such connectors.
+	AddConnector    func() (name string, err error)
+	RemoveConnector func(name string) error
+
 	// Partial makes Run accept a device that does not meet the needs of some
 	// cases.
 	Partial bool

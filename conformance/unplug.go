@@ -1,7 +1,10 @@
 package conformance
 
 import (
+	"fmt"
 	"math"
+	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +28,7 @@ var unplugCases = []Case{
 	{"unplug/sync-file", NeedUnplug | NeedSyncobj, unplugSyncFile},
 	{"unplug/fbdev", NeedUnplug | NeedFbdev, unplugFbdev},
 	{"unplug/lease", NeedUnplug | NeedDisplay, unplugLease},
+	{"unplug/uevents", NeedUnplug | NeedModeset | NeedSurroundings, unplugUevents},
 	{"unplug/comes-back", NeedUnplug | NeedDisplay | NeedDumb, unplugComesBack},
 }
 
@@ -222,4 +226,46 @@ func unplugComesBack(t *tester) {
 	t.Must("close", s.Close())
 	t.Must("PAGE_FLIP on the new device", next.Flip(next.Another(), math.MaxUint64))
 	equal(t, "the user data", next.Event().UserData, math.MaxUint64)
+}
+
+// unplugUevents checks that the connectors of a device that goes are removed
+// before the card, and that those of a device that comes are added after it.
+func unplugUevents(t *tester) {
+	f := t.Open()
+	_ = f.SetClientCap(uapi.ClientCapAtomic, 1) // if supported, as the next
+	_ = f.SetClientCap(uapi.ClientCapWritebackConnectors, 1)
+	var objects []string
+	for _, id := range f.MustResources().Connectors {
+		objects = append(objects, f.Socket(id).object)
+	}
+	card := f.card()
+	t.Must("close", f.Close())
+	l := t.Listen()
+	// inOrder waits for an event of each object, before which no other object of the
+	// card may have one.
+	inOrder := func(action string, want ...string) {
+		t.Helper()
+		for len(want) > 0 {
+			keys := t.Await(l, fmt.Sprintf("%s of %q", action, want), func(keys map[string]string) bool {
+				return keys["ACTION"] == action && slices.Contains(append(objects, card), filepath.Base(keys["DEVPATH"]))
+			})
+			object, kind := filepath.Base(keys["DEVPATH"]), "drm_connector"
+			if object == card {
+				kind = "drm_minor"
+				equal(t, "DEVNAME, "+action, keys["DEVNAME"], "dri/"+card)
+			}
+			equal(t, "the type of "+object, keys["DEVTYPE"], kind)
+			i := slices.Index(want, object)
+			if i < 0 {
+				t.Fatalf("%s of %s comes before that of %q", action, object, want)
+			}
+			want = slices.Delete(want, i, i+1)
+		}
+	}
+	t.Unplug()
+	inOrder("remove", slices.Clone(objects)...)
+	inOrder("remove", card)
+	t.Replug()
+	inOrder("add", card)
+	inOrder("add", slices.Clone(objects)...)
 }
