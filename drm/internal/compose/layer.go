@@ -110,6 +110,8 @@ func (p *Picture) Add(l *Layer) error {
 		return refuse("cannot read format %v", l.Format)
 	case uint64(l.SrcX)+uint64(l.SrcW) > uint64(l.Width)<<16 || uint64(l.SrcY)+uint64(l.SrcH) > uint64(l.Height)<<16:
 		return refuse("source does not lie within %dx%d pixels", l.Width, l.Height)
+	case yuvLayouts[l.Format.Code].packed && l.Width%uint32(l.Format.HSub) != 0:
+		return refuse("%d pixels do not fill groups of %d", l.Width, l.Format.HSub)
 	case l.Dst.Dx() > maxDst || l.Dst.Dy() > maxDst:
 		return refuse("destination of %dx%d pixels is too large", l.Dst.Dx(), l.Dst.Dy())
 	case bits.OnesCount32(l.Rotation&uapi.ModeRotateMask) != 1:

@@ -20,30 +20,37 @@ const (
 	FullRange    uint32 = 1
 )
 
-// A yuvLayout describes where the colour differences of a YUV format lie: in
-// which plane, and at which of its samples per pixel.
+// A yuvLayout describes where the samples of a YUV format lie: in which plane, and
+// at which of its samples per pixel. Luma is the first sample of the first plane,
+// unless the format is packed: it has groups of pixels with all samples.
 type yuvLayout struct {
 	uPlane, vPlane   int
 	uOffset, vOffset int
 	bytes            int // of a sample
+	packed           bool
+	yOffset          int
 }
 
 var yuvLayouts = map[uint32]yuvLayout{
-	uapi.FormatNV12:   {1, 1, 0, 1, 1},
-	uapi.FormatNV21:   {1, 1, 1, 0, 1},
-	uapi.FormatNV16:   {1, 1, 0, 1, 1},
-	uapi.FormatNV61:   {1, 1, 1, 0, 1},
-	uapi.FormatNV24:   {1, 1, 0, 1, 1},
-	uapi.FormatNV42:   {1, 1, 1, 0, 1},
-	uapi.FormatP010:   {1, 1, 0, 1, 2},
-	uapi.FormatP012:   {1, 1, 0, 1, 2},
-	uapi.FormatP016:   {1, 1, 0, 1, 2},
-	uapi.FormatYUV420: {1, 2, 0, 0, 1},
-	uapi.FormatYVU420: {2, 1, 0, 0, 1},
-	uapi.FormatYUV422: {1, 2, 0, 0, 1},
-	uapi.FormatYVU422: {2, 1, 0, 0, 1},
-	uapi.FormatYUV444: {1, 2, 0, 0, 1},
-	uapi.FormatYVU444: {2, 1, 0, 0, 1},
+	uapi.FormatYUYV:   {uOffset: 1, vOffset: 3, bytes: 1, packed: true},
+	uapi.FormatYVYU:   {uOffset: 3, vOffset: 1, bytes: 1, packed: true},
+	uapi.FormatUYVY:   {uOffset: 0, vOffset: 2, bytes: 1, packed: true, yOffset: 1},
+	uapi.FormatVYUY:   {uOffset: 2, vOffset: 0, bytes: 1, packed: true, yOffset: 1},
+	uapi.FormatNV12:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 1},
+	uapi.FormatNV21:   {uPlane: 1, vPlane: 1, uOffset: 1, vOffset: 0, bytes: 1},
+	uapi.FormatNV16:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 1},
+	uapi.FormatNV61:   {uPlane: 1, vPlane: 1, uOffset: 1, vOffset: 0, bytes: 1},
+	uapi.FormatNV24:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 1},
+	uapi.FormatNV42:   {uPlane: 1, vPlane: 1, uOffset: 1, vOffset: 0, bytes: 1},
+	uapi.FormatP010:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 2},
+	uapi.FormatP012:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 2},
+	uapi.FormatP016:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 2},
+	uapi.FormatYUV420: {uPlane: 1, vPlane: 2, uOffset: 0, vOffset: 0, bytes: 1},
+	uapi.FormatYVU420: {uPlane: 2, vPlane: 1, uOffset: 0, vOffset: 0, bytes: 1},
+	uapi.FormatYUV422: {uPlane: 1, vPlane: 2, uOffset: 0, vOffset: 0, bytes: 1},
+	uapi.FormatYVU422: {uPlane: 2, vPlane: 1, uOffset: 0, vOffset: 0, bytes: 1},
+	uapi.FormatYUV444: {uPlane: 1, vPlane: 2, uOffset: 0, vOffset: 0, bytes: 1},
+	uapi.FormatYVU444: {uPlane: 2, vPlane: 1, uOffset: 0, vOffset: 0, bytes: 1},
 }
 
 // A yuvMatrix converts luma and the two colour differences to red, green and
@@ -113,7 +120,10 @@ func (l *Layer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) samp
 	return func(line []uint64, p, step image.Point) {
 		for i := range line {
 			x, y := p.X/hsub, p.Y/vsub
-			line[i] = m.pixel(sample(0, p.X, p.Y, 0),
+			if layout.packed {
+				x *= hsub
+			}
+			line[i] = m.pixel(sample(0, p.X, p.Y, layout.yOffset),
 				sample(layout.uPlane, x, y, layout.uOffset), sample(layout.vPlane, x, y, layout.vOffset))
 			p = p.Add(step)
 		}

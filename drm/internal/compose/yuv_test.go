@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/udrm/udrm/drm/fourcc"
@@ -27,7 +28,20 @@ func yuvReference(l *Layer, x, y int) [3]float64 {
 	}
 	luma := at(0, 0)
 	var cb, cr float64
+	// The bytes of two pixels, as their names tell.
+	if packed := fourcc.String(l.Format.Code); len(packed) == 4 && l.Format.Planes == 1 {
+		row := l.Planes[0][y*int(l.Pitches[0]):]
+		nth := func(c string, n int) float64 {
+			i := strings.Index(packed, c)
+			if n > 0 {
+				i += 1 + strings.Index(packed[i+1:], c)
+			}
+			return float64(row[x/2*4+i]) / 255
+		}
+		luma, cb, cr = nth("Y", x%2), nth("U", 0), nth("V", 0)
+	}
 	switch l.Format.Code {
+	case uapi.FormatYUYV, uapi.FormatYVYU, uapi.FormatUYVY, uapi.FormatVYUY:
 	case uapi.FormatNV12, uapi.FormatNV16, uapi.FormatNV24, uapi.FormatP010, uapi.FormatP012, uapi.FormatP016:
 		cb, cr = at(1, 0), at(1, 1)
 	case uapi.FormatNV21, uapi.FormatNV61, uapi.FormatNV42:
