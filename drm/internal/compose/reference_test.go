@@ -47,6 +47,25 @@ func readReference(l *Layer, x, y int) reference {
 			a = 0xffff
 		}
 		return reference{a, scaled(v>>20&1023, 1023), scaled(v>>10&1023, 1023), scaled(v&1023, 1023)}
+	case uapi.FormatXBGR2101010, uapi.FormatABGR2101010:
+		v := int(binary.LittleEndian.Uint32(p))
+		a := scaled(v>>30, 3)
+		if l.Format.Code == uapi.FormatXBGR2101010 {
+			a = 0xffff
+		}
+		return reference{a, scaled(v&1023, 1023), scaled(v>>10&1023, 1023), scaled(v>>20&1023, 1023)}
+	case uapi.FormatXRGB1555:
+		v := int(word(0))
+		return reference{0xffff, scaled(v>>10&31, 31), scaled(v>>5&31, 31), scaled(v&31, 31)}
+	case uapi.FormatARGB1555:
+		v := int(word(0))
+		return reference{uint16(v>>15) * 0xffff, scaled(v>>10&31, 31), scaled(v>>5&31, 31), scaled(v&31, 31)}
+	case uapi.FormatXBGR1555:
+		v := int(word(0))
+		return reference{0xffff, scaled(v&31, 31), scaled(v>>5&31, 31), scaled(v>>10&31, 31)}
+	case uapi.FormatABGR1555:
+		v := int(word(0))
+		return reference{uint16(v>>15) * 0xffff, scaled(v&31, 31), scaled(v>>5&31, 31), scaled(v>>10&31, 31)}
 	case uapi.FormatRGB565:
 		v := int(word(0))
 		return reference{0xffff, scaled(v>>11, 31), scaled(v>>5&63, 63), scaled(v&31, 31)}

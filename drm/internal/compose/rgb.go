@@ -29,8 +29,14 @@ var readers = map[uint32]reader{
 	uapi.FormatARGB16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, false, 0) },
 	uapi.FormatXBGR16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, true, opaque) },
 	uapi.FormatABGR16161616: func(line []uint64, p []byte, at, step int) { read16161616(line, p, at, step, true, 0) },
-	uapi.FormatXRGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, opaque) },
-	uapi.FormatARGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, 0) },
+	uapi.FormatXRGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, false, opaque) },
+	uapi.FormatARGB2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, false, 0) },
+	uapi.FormatXBGR2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, true, opaque) },
+	uapi.FormatABGR2101010:  func(line []uint64, p []byte, at, step int) { read2101010(line, p, at, step, true, 0) },
+	uapi.FormatXRGB1555:     func(line []uint64, p []byte, at, step int) { read1555(line, p, at, step, false, opaque) },
+	uapi.FormatARGB1555:     func(line []uint64, p []byte, at, step int) { read1555(line, p, at, step, false, 0) },
+	uapi.FormatXBGR1555:     func(line []uint64, p []byte, at, step int) { read1555(line, p, at, step, true, opaque) },
+	uapi.FormatABGR1555:     func(line []uint64, p []byte, at, step int) { read1555(line, p, at, step, true, 0) },
 	uapi.FormatBGRA8888:     func(line []uint64, p []byte, at, step int) { readFirstAlpha(line, p, at, step, false) },
 	uapi.FormatRGBA8888:     func(line []uint64, p []byte, at, step int) { readFirstAlpha(line, p, at, step, true) },
 	uapi.FormatRGB888:       func(line []uint64, p []byte, at, step int) { read888(line, p, at, step, false) },
@@ -127,10 +133,26 @@ func read16161616(line []uint64, pixels []byte, at, step int, swapped bool, alph
 
 func swapRB(v uint64) uint64 { return v&0x0000ffff0000ffff | v>>32&0xffff0000 | v&0xffff0000<<32 }
 
-func read2101010(line []uint64, pixels []byte, at, step int, alpha uint64) {
+func read2101010(line []uint64, pixels []byte, at, step int, swapped bool, alpha uint64) {
 	for i := range line {
-		v := binary.LittleEndian.Uint32(pixels[at:])
-		line[i] = argb(uint16(v>>30)*0x5555, from10[v>>20&0x3ff], from10[v>>10&0x3ff], from10[v&0x3ff]) | alpha
+		p := binary.LittleEndian.Uint32(pixels[at:])
+		v := argb(uint16(p>>30)*0x5555, from10[p>>20&0x3ff], from10[p>>10&0x3ff], from10[p&0x3ff])
+		if swapped {
+			v = swapRB(v)
+		}
+		line[i] = v | alpha
+		at += step
+	}
+}
+
+func read1555(line []uint64, pixels []byte, at, step int, swapped bool, alpha uint64) {
+	for i := range line {
+		p := binary.LittleEndian.Uint16(pixels[at:])
+		v := argb(p>>15*opaque, from5[p>>10&0x1f], from5[p>>5&0x1f], from5[p&0x1f])
+		if swapped {
+			v = swapRB(v)
+		}
+		line[i] = v | alpha
 		at += step
 	}
 }
