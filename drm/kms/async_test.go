@@ -65,3 +65,34 @@ func TestAsyncFlip(t *testing.T) {
 	f.step()
 	f.must(f.flip(fb, flags, 0))
 }
+
+// TestAsyncFlipOfComposedFrame checks that an async flip is not reported while the
+// CRC of the frame before it is being computed: the client draws there then.
+func TestAsyncFlipOfComposedFrame(t *testing.T) {
+	_, f := newBare(t, policy{limits: kms.Limits{AsyncPageFlip: true}})
+	fbs := []uint32{f.enable(), f.fb(1024, 768, uapi.FormatXRGB8888)} // both black
+	var pixels [2][]byte
+	for i, fb := range fbs {
+		pixels[i], _ = f.pixels(fb)
+	}
+	s, err := f.openCRC()
+	f.must(err)
+	defer s.Close()
+	f.step()
+	black := f.crc(s).Value
+	for i := range 30 {
+		f.step()
+		next := (i + 1) % 2
+		clear(pixels[next])
+		f.must(f.flip(fbs[next], uapi.ModePageFlipAsync|uapi.ModePageFlipEvent, 0))
+		var e [32]byte
+		_, err := f.File.Read(t.Context(), e[:], false)
+		f.must(err)
+		for at := range pixels[i%2] {
+			pixels[i%2][at] = 0xff
+		}
+		if c := f.crc(s); c.Value != black {
+			t.Fatalf("CRC %#x of frame %d, want %#x", c.Value, c.Frame, black)
+		}
+	}
+}

@@ -86,17 +86,24 @@ func (q *composer) next() *frame {
 
 // settle waits until no frame of another state is being composed.
 func (q *composer) settle(state *State) {
-	q.mu.Lock()
-	var wait []*frame
-	for _, f := range q.frames {
-		if f.state != state {
-			wait = append(wait, f)
-		}
-	}
-	q.mu.Unlock()
-	for _, f := range wait {
+	for _, f := range q.others(state) {
 		<-f.done
 	}
+}
+
+// busy reports whether a frame of another state is being composed.
+func (q *composer) busy(state *State) bool { return len(q.others(state)) > 0 }
+
+// others returns the frames of other states.
+func (q *composer) others(state *State) (frames []*frame) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, f := range q.frames {
+		if f.state != state {
+			frames = append(frames, f)
+		}
+	}
+	return frames
 }
 
 // compose composes the frame for the CRC stream and the writebacks.

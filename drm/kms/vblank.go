@@ -160,14 +160,40 @@ func (v *vblank) startCommit(dev *drm.RegisteredDevice, c *crtcCommit) {
 		v.endCommit(dev, c)
 		return
 	}
-	c.started, c.target, c.device = true, now.count+1, dev.Device
+	c.device = dev.Device
 	if c.async {
-		v.show(now)
+		v.showAsync(c)
 		return
 	}
+	c.started, c.target = true, now.count+1
 	v.vary(c.state)
 	v.capture.writebacks = append(v.capture.writebacks, c.writebacks...)
 	v.armFor(dev, c.target) // it may have begun, if the refresh rate varies
+}
+
+// showAsync shows c at once, unless a frame is being composed from what the CRTC
+// has shown before: only then may the client draw there. The caller holds mu.
+func (v *vblank) showAsync(c *crtcCommit) {
+	show := func() {
+		now := v.now()
+		c.started, c.target = true, now.count+1
+		v.show(now)
+	}
+	if !v.capture.composer.busy(c.state) {
+		show()
+		return
+	}
+	go func() {
+		v.capture.composer.settle(c.state)
+		_ = c.device.WithGuard(func(*drm.RegisteredDevice) error { // else Unplug completes it
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			if v.current == c {
+				show()
+			}
+			return nil
+		})
+	}()
 }
 
 // endCommit completes c, whose CRTC is off. A client that does not wait learns of
