@@ -68,11 +68,14 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 // file returns the file that a descriptor refers to, or nil. The caller puts
 // it.
 func (c *call) file(fd int32) *files.File {
-	link, err := c.fds.Link(c.tid(), int(fd), c.linkBuf[:])
-	if err != nil {
-		return nil
+	inode, known := c.fds.Pipe(c.tid(), int(fd))
+	if !known {
+		link, err := c.fds.Link(c.tid(), int(fd), c.linkBuf[:])
+		if err != nil {
+			return nil
+		}
+		inode = files.PipeInode(link)
 	}
-	inode := files.PipeInode(link)
 	if inode == 0 {
 		return nil
 	}

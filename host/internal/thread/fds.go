@@ -22,6 +22,7 @@ type FDs struct {
 		fd      int
 		pageMap int // /proc/TID/pagemap; 0 before it was opened
 	}
+	infos [8]keptInfo // see Pipe
 	count uint64
 }
 
@@ -173,5 +174,8 @@ func (f *FDs) Close() {
 			_ = unix.Close(f.dirs[i].fd)
 			f.dirs[i].id = 0
 		}
+	}
+	for i := range f.infos {
+		f.infos[i].close()
 	}
 }

@@ -236,27 +236,27 @@ func (t ID) fdInfo(fd int) (info fdInfo, err error) {
 	if err != nil {
 		return fdInfo{}, unix.EBADF
 	}
-	found := false
-	for line := range bytes.Lines(text) {
-		key, value, _ := bytes.Cut(line, []byte(":"))
-		number := string(bytes.TrimSpace(value))
-		switch string(key) {
-		case "flags":
-			var flags int64
-			flags, err = strconv.ParseInt(number, 8, 64)
-			info.flags, found = int(flags), true
-		case "mnt_id":
-			info.mount, err = strconv.ParseUint(number, 10, 64)
-		case "ino":
-			info.inode, err = strconv.ParseUint(number, 10, 64)
-			return info, err // the rest depends on the kind of file
-		}
-		if err != nil {
-			return fdInfo{}, err
-		}
+	return parseFDInfo(text)
+}
+
+// parseFDInfo takes an fdInfo from the lines with which each such file begins.
+func parseFDInfo(text []byte) (info fdInfo, err error) {
+	flags, err := infoField(text, "flags:\t", 8)
+	if err == nil {
+		info.mount, err = infoField(text, "mnt_id:\t", 10)
 	}
+	if err == nil {
+		info.inode, err = infoField(text, "ino:\t", 10)
+	}
+	info.flags = int(flags)
+	return info, err
+}
+
+func infoField(text []byte, key string, base int) (uint64, error) {
+	_, rest, found := bytes.Cut(text, []byte(key))
 	if !found {
-		return fdInfo{}, unix.EBADF
+		return 0, unix.EBADF
 	}
-	return info, nil
+	number, _, _ := bytes.Cut(rest, []byte("\n"))
+	return strconv.ParseUint(string(number), base, 64)
 }

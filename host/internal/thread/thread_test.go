@@ -216,6 +216,78 @@ func TestKeptDirectory(t *testing.T) {
 	}
 }
 
+// TestPipe replaces a descriptor and ends its thread.
+func TestPipe(t *testing.T) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[1])
+	var st unix.Stat_t
+	if err := unix.Fstat(pipe[0], &st); err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	path, err := unix.Open("/proc/self/fd/"+strconv.Itoa(pipe[0]), unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(path)
+
+	var fds FDs
+	defer fds.Close()
+	self, fd := ID(os.Getpid()), pipe[0]
+	buf := make([]byte, 64)
+	if _, err := fds.Link(self, fd, buf); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := fds.Pipe(self, fd); ok {
+		t.Error("the first use tells")
+	}
+	if inode, ok := fds.Pipe(self, fd); !ok || inode != st.Ino {
+		t.Errorf("got %d, %v; want %d", inode, ok, st.Ino)
+	}
+	for _, other := range []int{path, int(null.Fd())} {
+		if err := unix.Dup3(other, fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		if inode, ok := fds.Pipe(self, fd); !ok || inode != 0 {
+			t.Errorf("after it was replaced: got %d, %v", inode, ok)
+		}
+	}
+	if err := unix.Close(fd); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := fds.Pipe(self, fd); ok {
+		t.Error("after it was closed, it tells")
+	}
+
+	cmd := exec.Command("cat")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id := ID(cmd.Process.Pid)
+	if _, err := fds.Link(id, 0, buf); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = fds.Pipe(id, 0)
+	if inode, ok := fds.Pipe(id, 0); !ok || inode == 0 {
+		t.Errorf("of another process: got %d, %v", inode, ok)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if _, ok := fds.Pipe(id, 0); ok {
+		t.Error("after the process has ended, it tells")
+	}
+}
+
 func TestTraceRefused(t *testing.T) {
 	result := make(chan error)
 	Go(func() {
