@@ -2,6 +2,7 @@ package host
 
 import (
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -82,6 +83,23 @@ func (a *accounts) of(pid int) *drm.Account {
 		a.byGroup[group] = account
 	}
 	return account
+}
+
+// A recentAccount is the account of the thread that a worker served last. It stays
+// right as long as what was found out about the thread is fresh, unless the process
+// has changed its group meanwhile.
+type recentAccount struct {
+	tid     uint32
+	at      time.Time
+	account *drm.Account
+}
+
+// of is [accounts.of] for a thread whose call was received at the given time.
+func (r *recentAccount) of(a *accounts, tid uint32, received time.Time) *drm.Account {
+	if r.tid != tid || received.Sub(r.at) >= fresh {
+		*r = recentAccount{tid, received, a.of(int(tid))}
+	}
+	return r.account
 }
 
 // sweep drops the accounts to which nothing is charged, when there are many. A

@@ -107,6 +107,7 @@ type worker struct {
 	idle   bool          // counted in server.idle
 	left   atomic.Bool   // see leave
 	look   look
+	recent recentAccount
 }
 
 func (w *worker) work() {
@@ -171,7 +172,7 @@ func (w *worker) received(c *call) {
 		return
 	}
 	w.becomeBusy()
-	if account := h.accounts.of(int(c.n.PID)); h.turns.begin(w, account, &c.n) {
+	if account := w.recent.of(h.accounts, c.n.PID, c.received); h.turns.begin(w, account, &c.n) {
 		w.serve(c)
 	} else {
 		h.busy.Add(-1)

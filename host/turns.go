@@ -32,6 +32,7 @@ type turns struct {
 
 	mu       sync.Mutex
 	groups   map[*drm.Account]*group
+	unused   *group   // of groups: kept for its next call, which may have begun
 	waiting  []*group // those with postponed calls, next one first
 	watching bool
 }
@@ -166,8 +167,21 @@ func (t *turns) end(w *worker) {
 	}
 	w.turn.group, w.turn = nil, nil
 	g.account.Refund(drm.Threads, 1)
-	if len(g.serving) == 0 && g.queue.len() == 0 {
-		delete(t.groups, g.account)
+	if g.unused() && t.unused != g {
+		if t.unused != nil && t.unused.unused() {
+			t.forgetLocked(t.unused)
+		}
+		t.unused = g
+	}
+}
+
+// unused reports whether a group has no calls.
+func (g *group) unused() bool { return len(g.serving) == 0 && g.queue.len() == 0 }
+
+func (t *turns) forgetLocked(g *group) {
+	delete(t.groups, g.account)
+	if t.unused == g {
+		t.unused = nil
 	}
 }
 
@@ -242,8 +256,8 @@ func (t *turns) drop(s *server) {
 				g.queue.remove(pid)
 			}
 		}
-		if g.queue.len() == 0 && len(g.serving) == 0 {
-			delete(t.groups, g.account)
+		if g.unused() {
+			t.forgetLocked(g)
 		}
 	}
 	t.waiting = slices.DeleteFunc(t.waiting, func(g *group) bool { return g.queue.len() == 0 })
