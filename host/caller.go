@@ -28,6 +28,7 @@ func (c *call) Wait(done <-chan struct{}, limit time.Duration) {
 		return
 	default:
 	}
+	c.worker.mayWait()
 	if limit > 0 {
 		files.Wait(done, limit, nil)
 		return

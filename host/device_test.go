@@ -25,6 +25,8 @@ type device struct {
 
 	waiting atomic.Int32  // handlers of reqWait
 	let     chan struct{} // ends one of them with success
+	held    chan struct{} // receives one for each handler of reqHold; nil: it does nothing
+	free    chan struct{} // ends one of them
 	nothing *int          // nil, for the handler that faults
 	echo    echo
 
@@ -42,7 +44,7 @@ type (
 
 func newDevice(t testing.TB, class *drm.Class, name string) *device {
 	t.Helper()
-	d := &device{t: t, let: make(chan struct{}), files: make(map[*drm.File]struct{})}
+	d := &device{t: t, let: make(chan struct{}), free: make(chan struct{}), files: make(map[*drm.File]struct{})}
 	d.freed = sync.NewCond(&d.mu)
 	var err error
 	if d.buffer, err = unix.MemfdCreate("buffer", unix.MFD_CLOEXEC); err != nil {
@@ -70,6 +72,7 @@ func newDevice(t testing.TB, class *drm.Class, name string) *device {
 			drm.NewIoctl(uapi.IOR(0x47, 8), 0, d.count),
 			drm.NewIoctl(uapi.IOR(0x48, 8), 0, d.waiters),
 			drm.NewIoctl(uapi.IO(0x49), 0, func(*drm.RegisteredDevice, *drm.Request, *struct{}) error { *d.nothing = 1; return nil }),
+			drm.NewIoctl(uapi.IO(0x4a), 0, d.hold),
 		},
 	}).BusDriver())
 	return d
@@ -110,6 +113,15 @@ func (d *device) wait(_ *drm.RegisteredDevice, req *drm.Request, _ *struct{}) er
 		return nil
 	}
 	return unix.EINTR
+}
+
+// hold waits without saying so.
+func (d *device) hold(*drm.RegisteredDevice, *drm.Request, *struct{}) error {
+	if d.held != nil {
+		d.held <- struct{}{}
+		<-d.free
+	}
+	return nil
 }
 
 func (d *device) unplug(*drm.RegisteredDevice, *drm.Request, *struct{}) error {

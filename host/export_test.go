@@ -1,5 +1,14 @@
 package host
 
+import "time"
+
+// SetBurstTime is how long calls may take that count as a burst. No program may
+// have been started.
+func (h *Host) SetBurstTime(d time.Duration) { h.burstTime = d }
+
+// Resting reports whether a worker rests that serves the program.
+func (p *Process) Resting() bool { return p.server.rest.taken.Load() }
+
 // SetMaxWorkers makes these hosts share a limit of their own. No program may
 // have been started.
 func SetMaxWorkers(limit int, hosts ...*Host) {

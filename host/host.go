@@ -163,14 +163,15 @@ type Host struct {
 	everyUser bool
 	landlock  landlock
 
-	memory   *gem.Memory
-	accounts *accounts
-	slow     slowCopies
-	workers  *workerLimit
-	reserved <-chan struct{} // closed when programs may start; nil: at once
-	turns    *turns
-	watcher  watcher
-	busy     atomic.Int64 // calls that are being answered and do not wait
+	memory    *gem.Memory
+	accounts  *accounts
+	burstTime time.Duration // see burst
+	slow      slowCopies
+	workers   *workerLimit
+	reserved  <-chan struct{} // closed when programs may start; nil: at once
+	turns     *turns
+	watcher   watcher
+	busy      atomic.Int64 // calls that are being answered and do not wait
 
 	marker  string
 	cleaner *cleaner.Cleaner // nil: none
@@ -254,7 +255,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		}
 	}
 	h.landlock.init(h.log)
-	h.accounts = newAccounts()
+	h.accounts, h.burstTime = newAccounts(), burstTime
 	h.turns = newTurns(h)
 	var err error
 	if h.files, err = files.NewTable(h.log, opts.HangUp); err != nil {

@@ -157,6 +157,7 @@ func (c *call) give(x *thread.Tracee, fd int) (given int, err error) {
 // trace begins to trace the thread, which answers the call itself from then on.
 // If it cannot, it answers the call with the error and returns nil.
 func (c *call) trace() *thread.Tracee {
+	c.worker.mayWait()
 	x, err := c.tid().Trace()
 	if errors.Is(err, unix.EPERM) {
 		x, err = c.tid().TraceRelayed()

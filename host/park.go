@@ -24,6 +24,7 @@ func (c *call) park() {
 	if w.left.Load() || unix.Gettid() != w.tid {
 		return
 	}
+	w.mayWait()
 	if unix.PthreadSigmask(unix.SIG_SETMASK, &w.mask, nil) != nil {
 		return // keep the thread: it would be of no use to other goroutines
 	}

@@ -28,6 +28,7 @@ type server struct {
 	idle     atomic.Int32 // workers that wait for a call or are about to
 	stopping atomic.Bool
 	looks    looks
+	rest     rest
 
 	mu      sync.Mutex
 	workers map[int]*worker // by thread id
@@ -44,6 +45,10 @@ const stopSignal = unix.Signal(64) // SIGRTMAX
 
 func startServer(h *Host, l *seccomp.Listener, ended <-chan struct{}) *server {
 	s := &server{host: h, listener: l, ended: ended, done: make(chan struct{}), workers: make(map[int]*worker)}
+	var err error
+	if s.rest.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		s.rest.wake = -1 // then none rests
+	}
 	h.workers.startFirst(s)
 	go s.awaitEnd()
 	return s
@@ -74,6 +79,9 @@ func (s *server) awaitEnd() {
 		case <-ended:
 			tick.Stop()
 			_ = s.listener.Close()
+			if s.rest.wake >= 0 {
+				_ = unix.Close(s.rest.wake)
+			}
 			<-s.ended
 			child.AwaitEnding()
 			s.host.attributes.Await(s)
@@ -108,6 +116,8 @@ type worker struct {
 	left   atomic.Bool   // see leave
 	look   look
 	recent recentAccount
+	burst  burst
+	short  short
 }
 
 func (w *worker) work() {
@@ -141,6 +151,9 @@ func (w *worker) work() {
 		if !w.becomeIdle() {
 			return
 		}
+		if w.rests() {
+			continue
+		}
 		switch err := s.listener.Receive(&c.n); {
 		case err == nil:
 			s.host.busy.Add(1)
@@ -167,14 +180,20 @@ func (w *worker) received(c *call) {
 	h := w.server.host
 	c.received = time.Now()
 	h.callers.Note(c.n.PID, c.received)
+	w.burst.note(c.received, h.burstTime)
 	if w.tryNative(c) {
 		h.busy.Add(-1)
 		return
 	}
-	w.becomeBusy()
+	if w.idle && w.server.rest.taken.Load() && c.mayBeShort() {
+		w.short.Add(1)
+	} else {
+		w.becomeBusy()
+	}
 	if account := w.recent.of(h.accounts, c.n.PID, c.received); h.turns.begin(w, account, &c.n) {
 		w.serve(c)
 	} else {
+		w.mayWait() // it is served by another worker
 		h.busy.Add(-1)
 	}
 }
@@ -184,6 +203,7 @@ func (w *worker) serve(c *call) {
 	c.account = w.turn.group.account
 	defer func() {
 		if !w.left.Load() { // otherwise park has done it
+			w.endShort()
 			w.endTurn()
 			w.server.host.busy.Add(-1)
 		}
@@ -203,6 +223,7 @@ func (w *worker) endTurn() {
 // further worker would start for it.
 func (w *worker) answering() {
 	if w.turn != nil && !w.left.Load() {
+		w.endShort()
 		w.endTurn()
 		w.becomeIdle()
 	}
@@ -252,10 +273,10 @@ func (w *worker) becomeBusy() {
 	}
 }
 
-// becomeBusy counts a worker less that is idle. If none is left, another one
-// starts.
+// becomeBusy counts a worker less that is idle. If none is left, the one that rests
+// goes on, or another one starts.
 func (s *server) becomeBusy() {
-	if s.idle.Add(-1) == 0 {
+	if s.idle.Add(-1) == 0 && !s.wakeResting() {
 		s.host.workers.start(s)
 	}
 }

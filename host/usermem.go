@@ -65,6 +65,7 @@ const atOnce = 20 * time.Millisecond
 // copySlowly runs copy, which may wait for the program, until ctx ends. It may
 // still run then, so copy must use neither c nor memory of its caller.
 func (c *call) copySlowly(ctx context.Context, copy func() error) error {
+	c.worker.mayWait()
 	slow, account := &c.host.slow, c.account
 	if err := slow.begin(ctx, account); err != nil {
 		return err

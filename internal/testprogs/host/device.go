@@ -20,6 +20,7 @@ var (
 	reqFiles   = uapi.IOR(uapi.CommandBase+7, 8)
 	reqWaiters = uapi.IOR(uapi.CommandBase+8, 8)
 	reqFault   = uapi.IO(uapi.CommandBase + 9)
+	reqHold    = uapi.IO(uapi.CommandBase + 10)
 )
 
 // The buffer of the device can be mapped at mapOffset.

@@ -34,6 +34,7 @@ var parts = map[string]func(args []string){
 	"chdir":       chdir,
 	"walk":        walk,
 	"bench":       bench,
+	"burst":       burst,
 	"firsts":      firsts,
 	"firstdmabuf": firstDMABuf,
 	"bus":         busFiles,
