@@ -49,7 +49,7 @@ func (a *app) completions() (list []completions) {
 			}
 		}
 		for _, arg := range node.Positional {
-			c.runs = c.runs || arg.Passthrough
+			c.runs = c.runs || namesProgram(arg)
 			if arg.Enum != "" {
 				c.words = arg.EnumSlice()
 			}
@@ -63,6 +63,12 @@ func (a *app) completions() (list []completions) {
 		list = append(list, c)
 	}
 	return list
+}
+
+// namesProgram reports whether an argument is a program, and not just words that may
+// look like flags.
+func namesProgram(arg *kong.Positional) bool {
+	return arg.PassthroughMode == kong.PassThroughModePartial
 }
 
 // printCompletion prints the completions for a shell.

@@ -54,7 +54,7 @@ func synopsis(node *kong.Node) string {
 	}
 	for _, arg := range node.Positional {
 		word := strings.ToUpper(arg.Name) + "…"
-		if arg.Passthrough {
+		if namesProgram(arg) {
 			word = "[--] " + word
 		}
 		if !arg.Required {

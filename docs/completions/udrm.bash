@@ -176,12 +176,6 @@ _udrm() {
 		esac
 		COMPREPLY=($(compgen -W "" -- "$word")) ;;
 	help)
-		for ((i = 2; i < COMP_CWORD; i++)); do
-			if [ "${COMP_WORDS[i]}" = -- ]; then
-				if [ $((i + 1)) = $COMP_CWORD ]; then COMPREPLY=($(compgen -c -- "$word")); else COMPREPLY=($(compgen -f -- "$word")); fi
-				return
-			fi
-		done
 		case $previous in
 		esac
 		COMPREPLY=($(compgen -W "config at on clock storm report cards control seat trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock seat on fault wait view shrink trace doctor help demo" -- "$word")) ;;

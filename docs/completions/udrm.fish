@@ -139,5 +139,4 @@ complete -c udrm -n "__fish_seen_subcommand_from shrink" -a '(__fish_complete_su
 complete -c udrm -n "__fish_seen_subcommand_from trace" -l machine -x -d 'The machine'
 complete -c udrm -n "__fish_seen_subcommand_from trace" -f -a 'show chrome diff coverage stats start stop'
 complete -c udrm -n "__fish_seen_subcommand_from help" -f -a 'config at on clock storm report cards control seat trace-format environment exit-status signals leftovers man completion run ls plug unplug bind unbind connect disconnect add-connector remove-connector screenshot compare clock seat on fault wait view shrink trace doctor help demo'
-complete -c udrm -n "__fish_seen_subcommand_from help" -a '(__fish_complete_subcommand)'
 complete -c udrm -n "__fish_seen_subcommand_from demo" -l dir -x -d 'Directory of the pictures'
