@@ -4,6 +4,7 @@
 # make vet           static checks: vet, guardcheck, staticcheck, imports, links, prose
 # make generated     check that go generate changes nothing
 # make unit          the tests, without cgo
+# make mounts        those of the host with the virtual files in mounts
 # make tags          the tests of srcu with its build tags
 # make race          the tests under the race detector, with the other Go version
 # make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus,
@@ -34,12 +35,12 @@ COMPOSITORS = weston:/usr/bin/weston sway:/usr/bin/sway swaybg:/usr/bin/swaybg s
 
 BROWSER = chromium:/usr/bin/chromium sway:/usr/bin/sway swaybg:/usr/bin/swaybg
 
-.PHONY: test deps build vet generated unit tags race fuzz bench compositors browser
+.PHONY: test deps build vet generated unit mounts tags race fuzz bench compositors browser
 
 # Cheap steps come first, so that failures come early. What a step does is said
 # in the list at the top of this file.
 test:
-	@for step in deps build vet generated unit tags race; do \
+	@for step in deps build vet generated unit mounts tags race; do \
 		echo "== make $$step: $$(sed -n "s/^# make $$step  *//p" Makefile)"; start=$$SECONDS; \
 		$(MAKE) --no-print-directory -s $$step || exit; \
 		echo "== $$step took $$((SECONDS - start)) s"; \
@@ -85,6 +86,9 @@ PACKAGES_IN_ORDER = ./srcu ./cmd/... ./host ./...
 
 unit:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(PACKAGES_IN_ORDER) | grep -v '\[no test files\]'; exit $${PIPESTATUS[0]}
+
+mounts:
+	UDRM_FILES=mounts CGO_ENABLED=0 $(GO) test -timeout 30m ./host
 
 tags:
 	CGO_ENABLED=0 $(GO) test -tags srcu_membarrier -skip 'Model|Mutant' ./srcu ./drm

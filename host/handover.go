@@ -50,6 +50,10 @@ func (v *VirtualFiles) openAgain(t thread.ID, path string, b thread.Blocked, sto
 		return err
 	}
 	x, err := t.Trace()
+	relayed := errors.Is(err, unix.EPERM)
+	if relayed {
+		x, err = t.TraceRelayed()
+	}
 	if err != nil {
 		v.host.deny(DenialTrace, uint32(t), err)
 		stopped <- false
@@ -69,7 +73,16 @@ func (v *VirtualFiles) openAgain(t thread.ID, path string, b thread.Blocked, sto
 		return err
 	}
 	v.openings.note(t, path)
-	return x.RestartAs(b.NR, openingArgs(b.NR, b.Args))
+	args := openingArgs(b.NR, b.Args)
+	if !relayed {
+		return x.RestartAs(b.NR, args)
+	}
+	// The debugger sees one call, with the arguments of the program.
+	result, err := x.Syscall(b.NR, args)
+	if err != nil {
+		return err
+	}
+	return x.Return(result)
 }
 
 // openings are the threads that were seen to open a node, and its path. The zero

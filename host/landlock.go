@@ -3,6 +3,7 @@ package host
 import (
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,8 @@ import (
 // not tell which threads are restricted. So from the first restriction by any
 // program on, a thread that opens a virtual file must first open a real one at
 // a similar place itself: a new file beside the copy in the private directory, to
-// which a rule for /dev/dri applies, or a file of the same file system.
+// which a rule for /dev/dri applies, or a file of the same file system. Where the
+// files are mounted, it is a new file beside the virtual one (fresh.go).
 //
 // The thread makes the call again after the test, which is then served.
 //
@@ -99,11 +101,17 @@ func (c *call) landlocked(path string, flags int) (answered bool) {
 // testLandlock makes the thread make its tests. pass is called if it passes.
 func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 	tests, directory := c.landlockTests(path, flags)
+	var beside freshFile
+	if c.host.mounts != nil && !slices.Contains(writableTops, filepath.Dir(path)) {
+		beside = c.host.mounts.files.fresh.make(filepath.Dir(path))
+		defer c.host.mounts.files.fresh.remove(beside)
+		tests = []landlockTest{{path: "/dev/null", device: true, requests: true}, {path: beside.path, virtual: true}}
+	}
 	access := uint64(flags&unix.O_ACCMODE | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC)
-	beside := filepath.Dir(path)
+	dir := filepath.Dir(path)
 	if directory {
 		access |= unix.O_DIRECTORY
-		beside = path
+		dir = path
 	}
 	copies, err := c.host.shadow.OpenRoot()
 	if err != nil {
@@ -111,7 +119,7 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 		return
 	}
 	defer unix.Close(copies)
-	fresh, err := c.host.shadow.Fresh(beside, directory)
+	fresh, err := c.host.shadow.Fresh(dir, directory)
 	if err != nil {
 		c.fail(err)
 		return
@@ -150,6 +158,7 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 				}
 			}
 		}
+		noIoctl := false
 		for i, t := range tests {
 			dir := uint64(cookieCWD)
 			if t.copied {
@@ -165,8 +174,8 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 				continue
 			}
 			var st unix.Stat_t
-			passes := !t.copied || c.tid().IdentifyFD(int32(fd), &st) == nil && pollfd.IDOf(&st) == fresh.ID
-			noIoctl := false
+			passes := !t.copied && !t.virtual || c.tid().IdentifyFD(int32(fd), &st) == nil &&
+				(t.copied && pollfd.IDOf(&st) == fresh.ID || t.virtual && c.host.mounts.has(beside, &st))
 			if t.device {
 				// No device has this request, so it changes nothing.
 				answer, err := x.Syscall(unix.SYS_IOCTL, [6]uint64{uint64(fd), 0})
@@ -178,7 +187,7 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 			if err := closeFD(); err != nil {
 				return 0, err
 			}
-			if passes {
+			if passes && !t.requests {
 				pass(noIoctl)
 				return callAgain, nil
 			}
@@ -240,9 +249,12 @@ func (c *call) withText(content []byte, fd int, run func(x *thread.Tracee, fd in
 // A landlockTest is a file for the test: the thread may open the virtual file if
 // it may open this one.
 type landlockTest struct {
-	copied bool   // in the private directory
-	device bool   // its requests show whether those of the virtual file are allowed
-	path   string // of a real file
+	copied bool // in the private directory
+	device bool // its requests show whether those of the virtual file are allowed
+
+	requests bool   // nothing else follows from it
+	virtual  bool   // a freshFile
+	path     string // of a real file
 }
 
 // landlockTests returns the tests for an open, and whether they are directories.

@@ -22,6 +22,7 @@ type VirtualFiles struct {
 	host     *Host
 	openings openings
 	covering atomic.Bool
+	fresh    freshFiles
 
 	announcer *announcer
 }
@@ -40,6 +41,9 @@ func (v *VirtualFiles) Stat(path string) (unix.Statx_t, error) {
 	n, hidden := v.host.tree.Load().Lookup(path)
 	if n != nil && (n.Kind != vfs.Dir || n.Own()) {
 		return v.host.statOf(path, n), nil
+	}
+	if n == nil && v.fresh.is(path) {
+		return v.host.statOf(path, freshNode), nil
 	}
 	if n == nil && path == dri { // its name goes a moment after the last node
 		return v.host.statOf(path, &vfs.Node{Kind: vfs.Dir, Perm: 0o755}), nil
@@ -185,6 +189,8 @@ func (v *VirtualFiles) open(tid int, path string, flags int) (OpenFile, error) {
 	t, want := thread.ID(tid), accessOf(flags)
 	n, _ := v.host.tree.Load().Lookup(path)
 	switch {
+	case n == nil && v.fresh.is(path):
+		return OpenFile{}, nil
 	case n == nil:
 		return v.openReal(path, want)
 	case n.Kind != vfs.File || n.Open != nil || n.Socket():
