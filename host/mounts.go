@@ -301,10 +301,14 @@ func coversOf(t *vfs.Tree) (covers []mounts.Cover) {
 
 // openMounted serves an open that was handed over although the files are mounted.
 // It returns false for one of a node: the rest of the open is as ever.
-func (c *call) openMounted(p *place, err error, flags int) (answered bool) {
+func (c *call) openMounted(p *place, err error, flags int, mode uint32, resolve uint64) (answered bool) {
 	noted, isNoted := c.host.mounts.files.openings.take(c.tid())
 	if err == nil && (p.Magic || p.Node != nil && isNode(p.Node)) {
 		return false
+	}
+	if err == nil && (p.Node != nil || p.Virtual) && resolve&unix.RESOLVE_NO_XDEV != 0 {
+		c.openResolved(p.Path, flags, mode) // the walk has crossed no mount but ours
+		return true
 	}
 	// A path of which only the kernel knows that it leads to a node? Other errors
 	// are also the kernel's, as that of a path below a node.

@@ -91,7 +91,7 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 	}
 	p, err := c.placeBy(dirfd, addr, rules)
 	switch {
-	case c.host.mounts != nil && c.openMounted(&p, err, flags):
+	case c.host.mounts != nil && c.openMounted(&p, err, flags, mode, resolve):
 	case err == errNative:
 		c.proceed()
 	case err != nil:
