@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/udrm/udrm/drm/internal/ediddecode"
 )
 
 // TestEncodeDisplay checks what a reader, and edid-decode, find of colours and of a
@@ -29,7 +31,7 @@ func TestEncodeDisplay(t *testing.T) {
 	if got.Colorimetry != want.Colorimetry || got.MinRefresh != 48 || got.MaxRefresh != 300 {
 		t.Errorf("parsed %+v", got)
 	}
-	out := decode(t, data, "--check")
+	out := ediddecode.Run(t, data, "--check")
 	for _, line := range []string{
 		"SMPTE ST2084", "Hybrid Log-Gamma", "Desired content max luminance", "BT2020RGB", "BT2020YCC", "ST2113RGB", "48-300 Hz V",
 	} {

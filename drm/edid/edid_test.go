@@ -3,64 +3,26 @@ package edid
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/udrm/udrm/drm/internal/ediddecode"
 	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-func TestMain(m *testing.M) {
-	if _, err := exec.LookPath("edid-decode"); err != nil {
-		fmt.Fprintln(os.Stderr, "edid-decode is missing: install the Debian package edid-decode (make deps does)")
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-// decode is what edid-decode says, whatever its verdict.
-func decode(t testing.TB, stdin []byte, args ...string) string {
+// decodedModes returns the progressive modes in the output of edid-decode.
+func decodedModes(t testing.TB, out string) (modes []mode.Mode) {
 	t.Helper()
-	cmd := exec.Command("edid-decode", args...)
-	cmd.Stdin = bytes.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if _, verdict := err.(*exec.ExitError); err != nil && !verdict {
-		t.Fatalf("edid-decode: %v\n%s", err, out)
-	}
-	return string(out)
-}
-
-var timingLine = regexp.MustCompile(`(\d+)x(\d+) +([\d.]+) Hz.* ([\d.]+) MHz.*\n` +
-	` +Hfront +(\d+) Hsync +(\d+) Hback +(\d+) Hpol (\w)(?: Hborder +(\d+))?.*\n` +
-	` +Vfront +(\d+) Vsync +(\d+) Vback +(\d+) Vpol (\w)(?: Vborder +(\d+))?`)
-
-// timings are the progressive timings in the output of edid-decode.
-func timings(out string) (modes []mode.Mode) {
-	for _, f := range timingLine.FindAllStringSubmatch(out, -1) {
-		n := func(i int) uint16 { v, _ := strconv.ParseUint(f[i], 10, 16); return uint16(v) }
-		mhz, _ := strconv.ParseFloat(f[4], 64)
-		m := mode.Mode{Clock: uint32(math.Round(mhz * 1000)), HDisplay: n(1), VDisplay: n(2), Type: uapi.ModeTypeDriver}
-		m.Flags = uint32(uapi.ModeFlagNHSync | uapi.ModeFlagNVSync)
-		if f[8] == "P" {
-			m.Flags ^= uapi.ModeFlagNHSync | uapi.ModeFlagPHSync
-		}
-		if f[13] == "P" {
-			m.Flags ^= uapi.ModeFlagNVSync | uapi.ModeFlagPVSync
+	for _, info := range ediddecode.Timings(out) {
+		m, err := mode.FromInfo(&info)
+		if err != nil {
+			t.Fatal(err)
 		}
 		m.SetName()
-		m.HSyncStart = m.HDisplay + n(5) + n(9)
-		m.HSyncEnd = m.HSyncStart + n(6)
-		m.HTotal = m.HSyncEnd + n(7) + n(9)
-		m.VSyncStart = m.VDisplay + n(10) + n(14)
-		m.VSyncEnd = m.VSyncStart + n(11)
-		m.VTotal = m.VSyncEnd + n(12) + n(14)
 		modes = append(modes, m)
 	}
 	return modes
@@ -153,8 +115,8 @@ func TestEncode(t *testing.T) {
 			if err != nil || !sameMonitor(got, &want) {
 				t.Errorf("parsed: %v\n%+v, want\n%+v", err, got, &want)
 			}
-			out := decode(t, data, "-c")
-			modes := timings(out)
+			out := ediddecode.Run(t, data, "-c")
+			modes := decodedModes(t, out)
 			for _, m := range want.Modes {
 				if !slices.ContainsFunc(modes, func(other mode.Mode) bool { return other.SameTiming(&m) }) {
 					t.Errorf("edid-decode does not find %v", &m)
@@ -303,7 +265,7 @@ func TestParseForeign(t *testing.T) {
 		t.Errorf("%d modes, the first is %v", len(got.Modes), &got.Modes[0])
 	}
 	want := make(map[mode.Mode]bool)
-	for _, m := range timings(decode(t, data, "-L")) {
+	for _, m := range decodedModes(t, ediddecode.Run(t, data, "-L")) {
 		want[m] = false
 	}
 	for _, m := range got.Modes {

@@ -1,72 +1,19 @@
 package mode
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"regexp"
-	"strconv"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/internal/ediddecode"
 	"github.com/udrm/udrm/drm/uapi"
 )
-
-func TestMain(m *testing.M) {
-	if _, err := exec.LookPath("edid-decode"); err != nil {
-		fmt.Fprintln(os.Stderr, "edid-decode is missing: install the Debian package edid-decode (make deps does)")
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-// decode returns the output of edid-decode, which may fail.
-func decode(t testing.TB, stdin []byte, args ...string) string {
-	t.Helper()
-	cmd := exec.Command("edid-decode", args...)
-	cmd.Stdin = bytes.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if _, verdict := err.(*exec.ExitError); err != nil && !verdict {
-		t.Fatalf("edid-decode: %v\n%s", err, out)
-	}
-	return string(out)
-}
-
-var timingLine = regexp.MustCompile(`(\d+)x(\d+) +([\d.]+) Hz.* ([\d.]+) MHz.*\n` +
-	` +Hfront +(\d+) Hsync +(\d+) Hback +(\d+) Hpol (\w)(?: Hborder +(\d+))?.*\n` +
-	` +Vfront +(\d+) Vsync +(\d+) Vback +(\d+) Vpol (\w)(?: Vborder +(\d+))?`)
-
-// timings returns the progressive timings in the output of edid-decode.
-func timings(out string) (modes []Mode) {
-	for _, f := range timingLine.FindAllStringSubmatch(out, -1) {
-		n := func(i int) uint16 { v, _ := strconv.ParseUint(f[i], 10, 16); return uint16(v) }
-		mhz, _ := strconv.ParseFloat(f[4], 64)
-		m := Mode{Clock: uint32(math.Round(mhz * 1000)), HDisplay: n(1), VDisplay: n(2), Type: uapi.ModeTypeDriver}
-		m.Flags = uint32(uapi.ModeFlagNHSync | uapi.ModeFlagNVSync)
-		if f[8] == "P" {
-			m.Flags ^= uapi.ModeFlagNHSync | uapi.ModeFlagPHSync
-		}
-		if f[13] == "P" {
-			m.Flags ^= uapi.ModeFlagNVSync | uapi.ModeFlagPVSync
-		}
-		m.SetName()
-		m.HSyncStart = m.HDisplay + n(5) + n(9)
-		m.HSyncEnd = m.HSyncStart + n(6)
-		m.HTotal = m.HSyncEnd + n(7) + n(9)
-		m.VSyncStart = m.VDisplay + n(10) + n(14)
-		m.VSyncEnd = m.VSyncStart + n(11)
-		m.VTotal = m.VSyncEnd + n(12) + n(14)
-		modes = append(modes, m)
-	}
-	return modes
-}
 
 // slowFramesTime computes FramesTime by its definition: n frames of FrameClocks
 // clocks of Clock kHz.
@@ -242,9 +189,14 @@ func TestCVT(t *testing.T) {
 	for _, size := range [][2]int{{800, 600}, {1024, 768}, {1280, 768}, {1280, 1024}, {1920, 1080}, {1920, 1200}, {2560, 1440}, {3840, 1600}, {5120, 2880}} {
 		for _, hz := range []float64{50, 60, 75, 85, 144} {
 			args := fmt.Sprintf("w=%d,h=%d,fps=%v,rb=1", size[0], size[1], hz)
-			want := timings(decode(t, nil, "--cvt", args))
-			if got := cvt(size[0], size[1], hz); len(want) != 1 || got != want[0] {
-				t.Errorf("%s: got\n%+v, want\n%+v", args, got, want)
+			timings := ediddecode.Timings(ediddecode.Run(t, nil, "--cvt", args))
+			if len(timings) != 1 {
+				t.Fatalf("%s: edid-decode has %d timings", args, len(timings))
+			}
+			want, err := FromInfo(&timings[0])
+			want.SetName()
+			if got := cvt(size[0], size[1], hz); err != nil || got != want {
+				t.Errorf("%s: got\n%+v, want\n%+v, %v", args, got, want, err)
 			}
 		}
 	}
