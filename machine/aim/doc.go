@@ -68,5 +68,9 @@
 // A machine without triggers is not traced. A [Trigger] costs some ten
 // nanoseconds a request that it does not name.
 //
+// # Lock order
+//
+// Trigger.mu is a leaf, and actions run without it.
+//
 // Start reading at [Parse], then [Attach].
 package aim

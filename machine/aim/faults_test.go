@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -241,5 +242,22 @@ func TestPlaneLimits(t *testing.T) {
 			t.Errorf("%s: the commit answers %v, want %v", tc.rule, err, tc.want)
 		}
 		_ = trigger.Close() // some do not fire
+	}
+}
+
+// TestManyErrors checks that a rule which fails at each request keeps a bounded
+// number of errors, and counts the rest.
+func TestManyErrors(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, 1)
+	k := kmsclient.New(newClient(t, card(t, m, "card0")))
+	trigger := attach(t, m, "GET_CAP#1+:disconnect=card0:Virtual-1") // succeeds once
+	for range 251 {
+		if _, err := k.Cap(uapi.CapDumbBuffer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lines := strings.Split(trigger.Err().Error(), "\n"); len(lines) != 101 || lines[100] != "and 150 more of its actions failed" {
+		t.Errorf("%d lines; the last is %q", len(lines), lines[len(lines)-1])
 	}
 }

@@ -32,7 +32,8 @@ type Trigger struct {
 	fired   int
 	times   []time.Time   // of the first times that it fired
 	running int           // actions that have begun and not ended
-	errs    []error       // of actions
+	errs    []error       // of the first actions that failed
+	more    int           // actions that failed after these
 	changed chan struct{} // closed and replaced when any of the above changes
 }
 
@@ -74,7 +75,20 @@ func (t *Trigger) Fired() int {
 func (t *Trigger) Err() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return errors.Join(t.errs...)
+	return t.err()
+}
+
+// maxErrors is the number of errors that a trigger keeps. A rule can fire at each
+// request of a program, and fail each time.
+const maxErrors = 100
+
+// err returns the errors of the actions that have ended. The caller holds mu.
+func (t *Trigger) err() error {
+	err := errors.Join(t.errs...)
+	if t.more > 0 {
+		err = fmt.Errorf("%w\nand %d more of its actions failed", err, t.more)
+	}
+	return err
 }
 
 // maxTimes is the number of times that Times returns at most.
@@ -92,7 +106,7 @@ func (t *Trigger) Times() []time.Time {
 func (t *Trigger) Wait(ctx context.Context) error {
 	for {
 		t.mu.Lock()
-		done, err, changed := t.fired > 0 && t.running == 0, errors.Join(t.errs...), t.changed
+		done, err, changed := t.fired > 0 && t.running == 0, t.err(), t.changed
 		t.mu.Unlock()
 		if done {
 			return err
@@ -125,7 +139,7 @@ func (t *Trigger) Close() error {
 	for {
 		t.mu.Lock()
 		t.closed = true
-		running, fired, err, changed := t.running, t.fired, errors.Join(t.errs...), t.changed
+		running, fired, err, changed := t.running, t.fired, t.err(), t.changed
 		t.mu.Unlock()
 		switch {
 		case running > 0:
@@ -175,8 +189,12 @@ func (t *Trigger) ended(err error) {
 	}
 	t.change(func() {
 		t.running--
-		if err != nil {
+		switch {
+		case err == nil:
+		case len(t.errs) < maxErrors:
 			t.errs = append(t.errs, err)
+		default:
+			t.more++
 		}
 	})
 }
