@@ -7,8 +7,11 @@
 // and knows the rules that are the same for all: what is busy, what is not empty,
 // and what cannot be removed.
 //
-// Package host shows a FS below /sys/kernel/config.
+// Driver vkms describes its cards so, and package host shows a FS below
+// /sys/kernel/config.
 //
 // Lock order: FS.changes (one change at a time), then the driver's locks, then
 // FS.mu.
+//
+// Start reading at [Type] and [FS.Mkdir].
 package configfs

@@ -20,4 +20,8 @@
 // Seat.mu is not held while a device changes its master: a rule of package aim may
 // steer the seat inside such a request. Methods of [Client] are called with
 // Seat.mu held. They must not wait, and must not call the seat.
+//
+// # Where to start reading
+//
+// seat.go, then device.go.
 package seat

@@ -88,4 +88,6 @@
 // # Lock order
 //
 // Recorder.mu is a leaf.
+//
+// Start reading at [Recorder], then decode.go.
 package trace

@@ -222,17 +222,30 @@ func (cmd *connectCmd) Run(a *app) error {
 	})
 }
 
-type disconnectCmd struct {
+// A connectorCmd does something to a connector.
+type connectorCmd struct {
 	machineFlag
 	Connector connectorArg `arg:"" name:"card:connector" help:"The connector, such as card0:DP-1."`
 }
 
-// Run pulls the monitor out.
-func (cmd *disconnectCmd) Run(a *app) error {
+func (cmd *connectorCmd) act(a *app, do func(*control.Client, context.Context, string, string) (*control.Card, error)) error {
 	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
-		_, err := c.Disconnect(ctx, cmd.Connector.card, cmd.Connector.connector)
+		_, err := do(c, ctx, cmd.Connector.card, cmd.Connector.connector)
 		return err
 	})
+}
+
+type (
+	disconnectCmd      struct{ connectorCmd }
+	removeConnectorCmd struct{ connectorCmd }
+)
+
+// Run pulls the monitor out.
+func (cmd *disconnectCmd) Run(a *app) error { return cmd.act(a, (*control.Client).Disconnect) }
+
+// Run removes the connector.
+func (cmd *removeConnectorCmd) Run(a *app) error {
+	return cmd.act(a, (*control.Client).RemoveConnector)
 }
 
 type addConnectorCmd struct {
@@ -249,19 +262,6 @@ func (cmd *addConnectorCmd) Run(a *app) error {
 		if err == nil {
 			fmt.Fprintln(a.stdout, name)
 		}
-		return err
-	})
-}
-
-type removeConnectorCmd struct {
-	machineFlag
-	Connector connectorArg `arg:"" name:"card:connector" help:"The connector, such as card0:DP-2."`
-}
-
-// Run removes the connector.
-func (cmd *removeConnectorCmd) Run(a *app) error {
-	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {
-		_, err := c.RemoveConnector(ctx, cmd.Connector.card, cmd.Connector.connector)
 		return err
 	})
 }

@@ -2,6 +2,10 @@
 // format has and how many bytes its pixels take. It holds the facts of the
 // kernel's drm_fourcc.c. The codes themselves are constants of package uapi,
 // such as [uapi.FormatXRGB8888].
+//
+// Package kms checks framebuffers with it, and drivers list their formats.
+//
+// Start reading at [Lookup].
 package fourcc
 
 import "github.com/udrm/udrm/drm/uapi"

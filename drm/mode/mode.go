@@ -4,6 +4,9 @@
 // [For] finds the timing for "1920x1080 at 60 Hz". [DMT] and [CTA] return a
 // timing by its number in the standard. [Mode.Info] and [FromInfo] convert
 // between a Mode and struct drm_mode_modeinfo, the form that clients see.
+//
+// Package edid makes modes of what monitors say, and package kms times vblanks with
+// them.
 package mode
 
 import (

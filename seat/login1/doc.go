@@ -19,4 +19,6 @@
 // Package seat/socket serves the connections.
 //
 // Lock order: seat.Seat.mu, Server.mu.
+//
+// Start reading at [Serve], then call.go.
 package login1

@@ -10,4 +10,8 @@
 // Clients are not trusted. A connection that sends what is no request ends, as
 // does one that does not read what it is sent. The numbers of connections,
 // sessions and devices are limited.
+//
+// Package seat/socket serves the connections. This package has no lock of its own.
+//
+// Start reading at [Serve].
 package seatd

@@ -15,4 +15,6 @@
 //
 // Terminals.mu is not held while the seat is called, because the seat calls the
 // sessions. An owner's methods Enable and Disable only send signals.
+//
+// Start reading at [Terminals], then request.go.
 package vt
