@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -150,6 +151,14 @@ func (s *Server) removeConnector(_ http.ResponseWriter, r *http.Request) (any, e
 }
 
 func (s *Server) screenshot(_ http.ResponseWriter, r *http.Request) (any, error) {
+	for name := range r.URL.Query() {
+		if name != "connector" {
+			return nil, &Error{
+				Code: CodeBadRequest, Asked: "screenshot " + r.PathValue("card"), Reason: fmt.Sprintf("unknown parameter %q", name),
+				Advice: "the only one is connector",
+			}
+		}
+	}
 	c, connector, err := s.connector("screenshot", r.URL.Query().Get("connector"), r)
 	if err != nil {
 		return nil, err

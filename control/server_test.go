@@ -122,6 +122,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestUnknownParameter misspells the connector of a screenshot.
+func TestUnknownParameter(t *testing.T) {
+	s, _ := serve(t)
+	c := dial(t, s)
+	fmt.Fprint(c, "GET /v1/cards/card0/screenshot?conector=DP-1 HTTP/1.0\r\nHost: udrm\r\n\r\n")
+	answer, err := io.ReadAll(c)
+	if err != nil || !strings.Contains(string(answer), " 400 ") || !strings.Contains(string(answer), `unknown parameter \"conector\"`) {
+		t.Errorf("%s, %v", answer, err)
+	}
+}
+
 // TestWrongMethod is told the right one.
 func TestWrongMethod(t *testing.T) {
 	s, _ := serve(t)

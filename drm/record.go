@@ -15,7 +15,7 @@ import (
 // An OpenGuard is a guard that is open, as reports of a slow unplug show it.
 type OpenGuard struct {
 	What   string    // the request ("MODE_PAGE_FLIP", "read", "close"), or "guard" when a driver took it
-	Client Client    // the process that sent the request, if any
+	Client Client    // the process that opened the file of the request, if any
 	Since  time.Time // when it was taken
 	Stack  string    // what took it, when guards are checked; see [ClassOptions]
 }
@@ -35,7 +35,8 @@ func (p purpose) name() string {
 	return ioctlName(p.cmd)
 }
 
-// client returns the process that sent the request, if any.
+// client returns the process that opened the file of the request, if any. The one
+// that sent it can be another, but asking for that takes system calls.
 func (p purpose) client() Client {
 	if p.file == nil {
 		return Client{}
