@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path"
@@ -128,7 +129,11 @@ func (h *Host) cover() error {
 	h.mounts.started = true
 	h.mounts.files.covering.Store(true)
 	defer h.mounts.files.covering.Store(false)
-	return h.mounts.cover(h, h.tree.Load())
+	if err := h.mounts.cover(h, h.tree.Load()); err != nil {
+		// It names a file, which is not the program that cannot be started.
+		return fmt.Errorf("mounting the virtual files: %v", err)
+	}
+	return nil
 }
 
 // remount shows a new tree to the programs that run: it covers the real

@@ -148,7 +148,11 @@ func (n *Namespace) cover(c *Cover) error {
 		return err
 	}
 	for name, tree := range keep {
-		errs = append(errs, attach(tree, path.Join(c.Path, name)))
+		err := attach(tree, path.Join(c.Path, name))
+		if files == nil && errors.Is(err, unix.ENOENT) {
+			continue // removed meanwhile: the server has no such name
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -109,7 +109,10 @@ func openDir(name string) int { return must(unix.Open(name, unix.O_PATH|unix.O_D
 // resolveAnswer returns the error of an open, or "ok" if the file is the same as
 // self.
 func resolveAnswer(dir int, name string, flags int, resolve uint64, self int) string {
-	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve})
+	fd, err := -1, error(unix.EAGAIN)
+	for err == unix.EAGAIN { // by openat2(2), while others mount or rename anything
+		fd, err = unix.Openat2(dir, name, &unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: resolve})
+	}
 	if err != nil {
 		return unix.ErrnoName(err.(unix.Errno))
 	}
