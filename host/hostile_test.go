@@ -363,6 +363,13 @@ func TestHostileScarce(t *testing.T) {
 	a.begin(nobody, "scarce", "/usr").end()
 }
 
+// TestHostileTrapped has a client with a seccomp filter that traps a call which the
+// host makes its thread run. The client is not killed.
+func TestHostileTrapped(t *testing.T) {
+	a := newArena(t, host.Options{})
+	a.begin(nobody, "trapped").end()
+}
+
 // TestHostileLandlock has a client open a card that Landlock forbids, while its
 // other threads change what the thread sees.
 func TestHostileLandlock(t *testing.T) {

@@ -88,7 +88,7 @@ func (x *Tracee) blockSignals() error {
 	if err := x.sigmask(unix.PTRACE_GETSIGMASK, &x.mask); err != nil {
 		return x.abandon(err)
 	}
-	all := ^uint64(0)
+	all := ^uint64(trapSignal) // to block it would make the kernel kill the program
 	if err := x.sigmask(unix.PTRACE_SETSIGMASK, &all); err != nil {
 		return x.abandon(err)
 	}
@@ -186,7 +186,41 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 	if err := getRegs(x.id, &regs); err != nil {
 		return 0, x.lost(err)
 	}
-	return regs.result(), nil
+	result := regs.result()
+	if (result == int64(nr) || result == int64(args[0])) && parseMask([]byte(x.id.Status()["SigPnd"]))&trapSignal != 0 {
+		return -int64(unix.EPERM), x.dropTrap()
+	}
+	return result, nil
+}
+
+// trapSignal is SIGSYS in a mask of signals. A seccomp filter of the program sends it
+// with SECCOMP_RET_TRAP in place of a call, whose registers stay as they were.
+const trapSignal = 1 << (unix.SIGSYS - 1)
+
+// dropTrap takes the signal away: the program has not made the call, so its handler
+// must not answer it.
+func (x *Tracee) dropTrap() error {
+	for signal := 0; ; {
+		if err := unix.PtraceSyscall(int(x.id), signal); err != nil {
+			return x.lost(err)
+		}
+		status, err := x.wait()
+		if err != nil {
+			return err
+		}
+		signal = 0
+		switch {
+		case status.StopSignal() == unix.SIGSYS:
+			return nil // and the thread is resumed without it
+		case status.StopSignal() == unix.SIGTRAP|0x80: // the signal is gone
+			return x.lost(ErrNotRun)
+		case isEventStop(status):
+		case status.StopSignal() == unix.SIGSTOP && x.alarm.hasRung():
+			x.halted = true
+		default:
+			signal = int(status.StopSignal())
+		}
+	}
 }
 
 // run lets the stopped thread run until it has stopped at the entry or the exit

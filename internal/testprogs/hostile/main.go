@@ -56,6 +56,7 @@ var attacks = map[string]func(args []string){
 	"storm":    storm,
 	"keep":     keep,
 	"scarce":   scarce,
+	"trapped":  trapped,
 }
 
 func main() {
