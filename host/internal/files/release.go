@@ -24,10 +24,10 @@ const othersWait = 5 * time.Millisecond
 
 // An owner is a process that has files open or in release.
 type owner struct {
-	pid     int
-	program any
+	pid int
 
 	// Guarded by Table.mu.
+	program any
 	open    map[*File]struct{}
 	pending int           // releases that have not ended
 	since   time.Time     // when pending was 0 for the last time
@@ -164,8 +164,9 @@ func (t *Table) runQueue(p *owner) {
 // A releasing is a process with releases in progress.
 type releasing struct {
 	*owner
-	since time.Time
-	idle  <-chan struct{}
+	program any
+	since   time.Time
+	idle    <-chan struct{}
 }
 
 // inProgress returns the processes with releases in progress.
@@ -176,7 +177,7 @@ func (t *Table) inProgress() (list []releasing) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for p := range t.releasing {
-		list = append(list, releasing{p, p.since, p.idle})
+		list = append(list, releasing{p, p.program, p.since, p.idle})
 	}
 	return list
 }
