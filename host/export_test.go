@@ -18,6 +18,15 @@ func SetMaxWorkers(limit int, hosts ...*Host) {
 	}
 }
 
+// Idle returns how many workers serve the program, and how many of them are counted
+// as idle.
+func (p *Process) Idle() (workers, idle int) {
+	s := p.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.workers), int(s.idle.Load())
+}
+
 // Watched returns the number of watched requests.
 func (h *Host) Watched() int {
 	h.watcher.mu.Lock()

@@ -71,7 +71,7 @@ func (w *worker) endShort() {
 	if n&1 == 0 {
 		return
 	}
-	if !w.short.CompareAndSwap(n, n+1) {
+	if n&shortTaken != 0 || !w.short.CompareAndSwap(n, n+1) {
 		w.short.Store(n&^shortTaken + 1)
 		w.idle = false // the other one has counted it as busy
 	}

@@ -49,6 +49,11 @@ func TestRest(t *testing.T) {
 		t.Errorf("the program printed %q, %v", got, err)
 	}
 	d.free <- struct{}{}
+	waitFor(t, "all workers are counted as idle", func() bool {
+		workers, idle := p.Idle()
+		return workers == idle && !p.Resting()
+	})
+	goOn()
 	if status, err := p.Wait(); status != 0 || err != nil {
 		t.Errorf("exit status %d, %v", status, err)
 	}
