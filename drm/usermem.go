@@ -68,20 +68,27 @@ func PutAll[T any](m Memory, addr uint64, room *uint32, s []T) error {
 
 // Exchange reads a T in client memory, calls serve, and, if serve succeeds,
 // writes the T back: for requests of a [ClientFile], whose arguments package
-// drm does not copy.
+// drm does not copy. It does not call serve if the memory cannot be written: a
+// descriptor that serve gives to the client cannot be taken back.
 func Exchange[T any](m Memory, addr uint64, serve func(*T) error) error {
 	var arg [1]T
 	data := bytesOf(arg[:])
 	if err := m.CopyFromUser(data, addr); err != nil {
 		return fmt.Errorf("reading the argument: %w", err)
 	}
+	write := func() error {
+		if err := m.CopyToUser(addr, data); err != nil {
+			return fmt.Errorf("writing the argument: %w", err)
+		}
+		return nil
+	}
+	if err := write(); err != nil {
+		return err
+	}
 	if err := serve(&arg[0]); err != nil {
 		return err
 	}
-	if err := m.CopyToUser(addr, data); err != nil {
-		return fmt.Errorf("writing the argument: %w", err)
-	}
-	return nil
+	return write()
 }
 
 // mustBePlain panics if values of type T have pointers or padding.

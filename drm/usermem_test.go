@@ -90,6 +90,11 @@ func TestExchange(t *testing.T) {
 	if err := drm.Exchange(a, addr+4, swap); !errors.Is(err, unix.EFAULT) {
 		t.Errorf("at a bad address: %v, want EFAULT", err)
 	}
+	called := false
+	serve := func(*pair) error { called = true; return nil }
+	if err := drm.Exchange(unwritable{a}, addr, serve); !errors.Is(err, unix.EFAULT) || called {
+		t.Errorf("in memory that cannot be written: %v, served: %v; want EFAULT, without a call", err, called)
+	}
 	expectPanic(t, "a struct with padding in client memory", func() {
 		_ = drm.Exchange(a, addr, func(*struct {
 			A uint32
@@ -99,3 +104,8 @@ func TestExchange(t *testing.T) {
 		})
 	})
 }
+
+// unwritable is client memory that cannot be written.
+type unwritable struct{ drm.Memory }
+
+func (unwritable) CopyToUser(uint64, []byte) error { return unix.EFAULT }

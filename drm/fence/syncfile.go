@@ -68,16 +68,17 @@ func (s *SyncFile) Ioctl(_ context.Context, caller drm.Caller, cmd uint32, arg u
 	case uapi.SyncIOCFileInfo:
 		return drm.Exchange(caller, arg, func(info *uapi.SyncFileInfo) error { return s.info(caller, info) })
 	case uapi.SyncIOCSetDeadline:
-		return drm.Exchange(caller, arg, func(deadline *uapi.SyncSetDeadline) error {
-			if deadline.Pad != 0 {
-				return invalid("SYNC_IOC_SET_DEADLINE: padding %#x: must be zero", deadline.Pad)
-			}
-			// A deadline is a hint that lets a driver raise its
-			// clocks. No fence here completes earlier for it, so
-			// the hint is ignored, as the kernel ignores it for
-			// drivers without set_deadline.
-			return nil
-		})
+		deadline, err := drm.ReadArray[uapi.SyncSetDeadline](caller, arg, 1)
+		if err != nil {
+			return err
+		}
+		if pad := deadline[0].Pad; pad != 0 {
+			return invalid("SYNC_IOC_SET_DEADLINE: padding %#x: must be zero", pad)
+		}
+		// A deadline is a hint that lets a driver raise its clocks. No fence here
+		// completes earlier for it, so the hint is ignored, as the kernel ignores
+		// it for drivers without set_deadline.
+		return nil
 	}
 	return fmt.Errorf("fence: a sync file has no ioctl %#x: %w", cmd, unix.ENOTTY)
 }

@@ -239,6 +239,10 @@ func (r *reservation) exportSyncFile(caller drm.Caller, arg uint64) error {
 	if err != nil {
 		return err
 	}
+	// A descriptor cannot be taken back, so see first that its number can be told.
+	if err := drm.PutArray(caller, arg+4, []int32{-1}); err != nil {
+		return err
+	}
 	fd, err := fence.Install(caller, merged)
 	if err != nil {
 		return err
