@@ -27,7 +27,8 @@ const (
 	DMABufs
 	// Threads are the threads of this process that serve calls of programs.
 	Threads
-	// Copies are threads that wait for memory of programs.
+	// Copies are threads that wait for memory of programs, or for room in their
+	// eventfds.
 	Copies
 	// ConfigItems are the directories and links that programs make in configfs.
 	ConfigItems

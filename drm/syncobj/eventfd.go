@@ -79,7 +79,9 @@ const writeTimeout = 10 * time.Millisecond
 
 // signal adds one to the eventfd. The client shares the eventfd and may fill
 // it; then the write blocks until the client reads, perhaps forever. So a
-// goroutine writes, and signal waits for it only briefly.
+// goroutine writes, and signal waits for it only briefly. Goroutines that wait
+// in a write hold threads. The account is charged for them: beyond its quota,
+// the eventfd is not written.
 func (e *event) signal() {
 	if e.over.Swap(true) {
 		return
@@ -89,9 +91,14 @@ func (e *event) signal() {
 		e.close() // full, and therefore readable already
 		return
 	}
+	if e.account.Charge(drm.Copies, 1, unix.EAGAIN) != nil {
+		e.close()
+		return
+	}
 	written := make(chan struct{})
 	go func() {
 		_, _ = unix.Write(e.fd, binary.NativeEndian.AppendUint64(nil, 1))
+		e.account.Refund(drm.Copies, 1)
 		e.close()
 		close(written)
 	}()

@@ -692,6 +692,48 @@ func TestEventfdQuota(t *testing.T) {
 	}
 }
 
+// TestEventfdThreads checks that no thread waits for an eventfd beyond the quota.
+func TestEventfdThreads(t *testing.T) {
+	f := newFixture(t, timelines)
+	client := drmtest.Self()
+	client.Account = drm.NewQuota(map[drm.Resource]int64{drm.Copies: 12}).NewAccount()
+	c, err := drmtest.OpenAs(f.File.Minor(), client)
+	f.ok(err)
+	f.Client = c
+	eventfd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	f.ok(err)
+	defer unix.Close(eventfd)
+	event := func() {
+		s := f.create(0)
+		f.ok(drmtest.Ioctl(f.Client, uapi.IoctlSyncobjEventfd, &uapi.SyncobjEventfd{Handle: s, FD: int32(eventfd), Point: 1}))
+		f.ok(f.signalPoint(s, 1))
+	}
+	waiting := int64(0) // as many threads as may wait
+	for client.Account.Charge(drm.Copies, 1, unix.EAGAIN) == nil {
+		waiting++
+	}
+	event()
+	if _, err := unix.Read(eventfd, make([]byte, 8)); err != unix.EAGAIN {
+		t.Errorf("the eventfd is written beyond the quota: %v", err)
+	}
+	client.Account.Refund(drm.Copies, waiting)
+	event()
+	f.ok(readEventfd(eventfd))
+	f.ok(f.File.Close())
+	for client.Account.InUse() { // a goroutine closes the descriptor of an event
+		runtime.Gosched()
+	}
+}
+
+// readEventfd waits until an eventfd is written.
+func readEventfd(fd int) error {
+	if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != nil {
+		return err
+	}
+	_, err := unix.Read(fd, make([]byte, 8))
+	return err
+}
+
 // TestPointQuota checks that pending points are counted, until they are gone.
 func TestPointQuota(t *testing.T) {
 	f := newFixture(t, timelines)
