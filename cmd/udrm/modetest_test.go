@@ -102,6 +102,12 @@ func keepsRate(t *testing.T, cmd *exec.Cmd, end os.Signal) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		_ = in.Close() // if it ends early, no more lines come
+		close(ended)
+	}()
 	const enough, lines = 5, 60
 	// 1024x768 has a pixel clock of 65 MHz and 1344x806 pixels in all.
 	want := 65e6 / (1344 * 806)
@@ -125,7 +131,7 @@ func keepsRate(t *testing.T, cmd *exec.Cmd, end os.Signal) {
 	} else {
 		status = 130
 	}
-	cmd.Wait()
+	<-ended
 	if got := cmd.ProcessState.ExitCode(); got != status {
 		t.Errorf("the status is %d, it should be %d\n%s", got, status, &stderr)
 	}
