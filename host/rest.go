@@ -19,7 +19,10 @@ import (
 //
 // Why it holds: a worker that begins to wait wakes the one that rests. And that one
 // looks at the others each restInterval. If it finds one with the same request as
-// at the look before, it counts that one as busy and takes over.
+// at the look before, it counts that one as busy and takes over. When it rests no
+// longer, it first says so, and then counts those with a short request as busy. A
+// worker first notes its short request, and then looks again whether one rests. So
+// at least one of the two sees the other.
 
 const (
 	restInterval = time.Millisecond
@@ -93,7 +96,7 @@ func (w *worker) rests() bool {
 	if !w.burst.seen || s.rest.wake < 0 || s.idle.Load() < 2 || !s.rest.taken.CompareAndSwap(false, true) {
 		return false
 	}
-	defer s.rest.taken.Store(false)
+	defer w.takeOver()
 	if !s.idle.CompareAndSwap(2, 1) {
 		return false // the other one is no longer idle
 	}
@@ -127,13 +130,31 @@ func (w *worker) lookAtOthers(seen map[*worker]restLook) (calls uint64, taken bo
 		before, now := seen[other], restLook{other.look.Load() &^ lookWaits, other.short.Load()}
 		seen[other] = now
 		calls += (now.calls - before.calls) / 2
-		if now.short == before.short && now.short&1 != 0 && now.short&shortTaken == 0 &&
-			other.short.CompareAndSwap(now.short, now.short|shortTaken) {
-			s.idle.Add(-1)
+		if now.short == before.short && other.countBusy(now.short) {
 			taken = true
 		}
 	}
 	return calls, taken
+}
+
+// countBusy counts the worker as busy if it serves the short request with this number.
+func (w *worker) countBusy(number uint64) bool {
+	busy := number&1 != 0 && number&shortTaken == 0 && w.short.CompareAndSwap(number, number|shortTaken)
+	if busy {
+		w.server.idle.Add(-1)
+	}
+	return busy
+}
+
+// takeOver ends the rest of the worker.
+func (w *worker) takeOver() {
+	s := w.server
+	s.rest.taken.Store(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.workers {
+		other.countBusy(other.short.Load())
+	}
 }
 
 // wakeResting wakes the worker that rests, and reports whether there is one.

@@ -152,6 +152,9 @@ func (w *worker) work() {
 			return
 		}
 		if w.rests() {
+			if !w.becomeIdle() { // before it serves a postponed call, so that another one starts
+				return
+			}
 			continue
 		}
 		switch err := s.listener.Receive(&c.n); {
@@ -187,6 +190,9 @@ func (w *worker) received(c *call) {
 	}
 	if w.idle && w.server.rest.taken.Load() && c.mayBeShort() {
 		w.short.Add(1)
+		if !w.server.rest.taken.Load() {
+			w.mayWait() // none looks whether it takes long
+		}
 	} else {
 		w.becomeBusy()
 	}
