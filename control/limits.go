@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 )
@@ -17,15 +16,6 @@ const (
 	maxMemory      = 1 << 30 // for bodies and pictures
 	freeBody       = 64 << 10
 )
-
-// A limitedListener accepts at most maxConnections at a time. It answers further
-// ones with an error and closes them.
-type limitedListener struct {
-	*net.UnixListener
-
-	mu   sync.Mutex
-	open int
-}
 
 // tooMany is the answer to a connection that is one too many.
 func tooMany() []byte {
@@ -39,50 +29,6 @@ func tooMany() []byte {
 	fmt.Fprintf(&out, "HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", len(body))
 	out.Write(body)
 	return out.Bytes()
-}
-
-// Accept implements [net.Listener].
-func (l *limitedListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		if l.enter() {
-			return &limitedConn{UnixConn: c, listener: l}, nil
-		}
-		_, _ = c.Write(tooMany()) // the buffer of a new socket takes it at once
-		c.Close()
-	}
-}
-
-func (l *limitedListener) enter() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open == maxConnections {
-		return false
-	}
-	l.open++
-	return true
-}
-
-func (l *limitedListener) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-}
-
-// A limitedConn is a connection of a limitedListener.
-type limitedConn struct {
-	*net.UnixConn
-	listener *limitedListener
-	once     sync.Once
-}
-
-// Close implements [net.Conn].
-func (c *limitedConn) Close() error {
-	c.once.Do(c.listener.leave)
-	return c.UnixConn.Close()
 }
 
 // memory counts what the requests under way hold. Its mutex is a leaf.

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/internal/accept"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/picture"
 )
@@ -92,7 +93,10 @@ func Serve(m *machine.Machine, opts Options) (*Server, error) {
 		Handler:     s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnContext: withPeer,
 	}
-	go func() { s.served <- s.http.Serve(&limitedListener{UnixListener: l}) }()
+	limited := accept.Limited(l, maxConnections, tooMany(), func(err error) {
+		s.log.Error(fmt.Sprintf("control: accepting connections, which is tried again: %v", err))
+	})
+	go func() { s.served <- s.http.Serve(limited) }()
 	return s, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/udrm/udrm/control"
+	"github.com/udrm/udrm/internal/accept"
 	"github.com/udrm/udrm/machine"
 )
 
@@ -29,11 +30,18 @@ type Options struct {
 
 // Limits of what clients can make the server hold.
 const (
-	maxViewers    = 8
-	maxHeader     = 16 << 10
-	headerTimeout = 30 * time.Second
-	idle          = 2 * time.Minute
+	maxConnections = 256
+	maxViewers     = 8
+	maxHeader      = 16 << 10
+	headerTimeout  = 30 * time.Second
+	answerTimeout  = time.Minute // for a file of the page
+	idle           = 2 * time.Minute
 )
+
+// tooMany is the answer to a connection that is one too many. Every user of the
+// computer can connect.
+const tooMany = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 31\r\nConnection: close\r\n\r\n" +
+	"too many connections are open.\n"
 
 // A Server serves the page of a machine.
 type Server struct {
@@ -81,10 +89,13 @@ func Serve(m *machine.Machine, c *control.Server, opts Options) (*Server, error)
 	mux.HandleFunc("GET /watch", s.watch)
 	s.http = http.Server{
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		Handler:     s.protect(mux), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, IdleTimeout: idle,
+		Handler:     s.protect(mux), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idle,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	go func() { s.served <- s.http.Serve(l) }()
+	limited := accept.Limited(l, maxConnections, []byte(tooMany), func(err error) {
+		s.log.Error(fmt.Sprintf("view: accepting connections, which is tried again: %v", err))
+	})
+	go func() { s.served <- s.http.Serve(limited) }()
 	return s, nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/internal/accept"
 )
 
 // A Server accepts connections.
@@ -54,12 +56,11 @@ func (s *Server) Close() error {
 
 func (s *Server) accept() {
 	for {
-		socket, err := s.listener.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		} else if err != nil {
-			s.log.Error(fmt.Sprintf("%s: accepting connections, which ends now: %v", s.name, err))
-			return
+		socket, err := accept.Next(s.listener.AcceptUnix, func(err error) {
+			s.log.Error(fmt.Sprintf("%s: accepting connections, which is tried again: %v", s.name, err))
+		})
+		if err != nil {
+			return // it is closed
 		}
 		if err := s.add(&Conn{socket: socket}); err != nil {
 			s.log.Warn(fmt.Sprintf("%s: a connection is refused: %v", s.name, err))
