@@ -41,10 +41,11 @@ func NewDirectory() (*Directory, error) {
 		if err == nil {
 			err = os.Chmod(path, 0o711)
 		}
+		d := &Directory{path, locked}
 		if err != nil {
-			return nil, fmt.Errorf("seat: %w", errors.Join(err, os.RemoveAll(path)))
+			return nil, fmt.Errorf("seat: %w", errors.Join(err, d.Close()))
 		}
-		return &Directory{path, locked}, nil
+		return d, nil
 	}
 	return nil, errors.New("seat: other processes keep removing the directory of the sockets")
 }
@@ -104,5 +105,8 @@ func (d *Directory) Listen() (*net.UnixListener, error) {
 // Close removes the directory.
 func (d *Directory) Close() error {
 	err := os.RemoveAll(d.path)
-	return errors.Join(err, d.locked.Close())
+	if d.locked != nil { // nil: NewDirectory has failed
+		err = errors.Join(err, d.locked.Close())
+	}
+	return err
 }

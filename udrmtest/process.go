@@ -44,30 +44,43 @@ func (m *Machine) Start(name string, args ...string) *Process {
 func (m *Machine) StartCmd(cmd *exec.Cmd) *Process {
 	m.t.Helper()
 	p := &Process{m: m, more: make(chan struct{}), logged: make(chan struct{})}
-	var ours []io.Closer // what the program has now
-	if cmd.Stdin == nil {
-		r, w, err := os.Pipe()
+	var opened, given []io.Closer // given: what the program has now
+	check := func(err error) {
+		m.t.Helper()
+		if err != nil {
+			for _, c := range opened {
+				_ = c.Close()
+			}
+		}
 		m.check(err)
-		cmd.Stdin, p.stdin = r, w
-		ours = append(ours, r)
 	}
-	out, in, err := os.Pipe()
-	m.check(err)
+	pipe := func() (r, w *os.File) {
+		m.t.Helper()
+		r, w, err := os.Pipe()
+		check(err)
+		opened = append(opened, r, w)
+		return r, w
+	}
+	if cmd.Stdin == nil {
+		r, w := pipe()
+		cmd.Stdin, p.stdin = r, w
+		given = append(given, r)
+	}
+	out, in := pipe()
+	given = append(given, in)
 	if cmd.Stdout == nil {
 		cmd.Stdout = in
 	}
 	if cmd.Stderr == nil {
 		cmd.Stderr = in
 	}
+	var err error
 	p.out, err = out.SyscallConn()
-	m.check(err)
+	check(err)
 	p.Process, err = m.Machine.Start(cmd)
-	for _, c := range append(ours, in) {
-		c.Close()
-	}
-	if err != nil {
-		out.Close()
-		m.t.Fatalf("udrmtest: %v", err)
+	check(err)
+	for _, c := range given {
+		_ = c.Close()
 	}
 	m.started = append(m.started, p)
 	go p.read(out)

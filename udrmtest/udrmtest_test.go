@@ -220,3 +220,36 @@ func TestStartCmd(t *testing.T) {
 	}
 	p.Signal(unix.SIGTERM) // too late for any effect
 }
+
+// TestStartCmdFails starts a program that there is not, and looks for pipes that
+// stay open. It does not run in parallel with other tests, which open some.
+func TestStartCmdFails(t *testing.T) {
+	f := &failure{TB: t}
+	m := udrmtest.New(f, udrmtest.Options{})
+	pipes := func() (n int) {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fd := range fds {
+			if target, _ := os.Readlink("/proc/self/fd/" + fd.Name()); strings.HasPrefix(target, "pipe:") {
+				n++
+			}
+		}
+		return n
+	}
+	before := pipes()
+	for range 5 {
+		func() {
+			defer func() {
+				if p := recover(); p != f {
+					t.Fatalf("starting no program panicked with %v, want a failure of the test", p)
+				}
+			}()
+			m.Start("no-such-program")
+		}()
+	}
+	if after := pipes(); after > before {
+		t.Errorf("%d pipes are open, %d were before", after, before)
+	}
+}
