@@ -35,7 +35,7 @@ type controlCmds struct {
 	Seat            seatCmd            `cmd:"" help:"Pause or resume the seat of a running machine, as a switch of the virtual terminal does."`
 	On              onCmd              `cmd:"" help:"Do something at a chosen event of a program on a running machine, as run --on does."`
 	Fault           faultCmd           `cmd:"" help:"Make requests to a running machine fail or wait. It adds a rule, as the command on does."`
-	Wait            waitCmd            `cmd:"" help:"Wait until a connector of a running machine has shown a picture or a number of frames."`
+	Wait            waitCmd            `cmd:"" help:"Wait until a connector of a running machine has shown a picture (--lit, --matches) or a number of frames (--frames)."`
 	View            viewCmd            `cmd:"" help:"Show a running machine in a browser: print the URL of a page with its screens, cards and requests."`
 }
 

@@ -95,7 +95,12 @@ func Main(opts Options) {
 	if runsProgram(os.Args[1:]) {
 		_, _ = a.confine() // before the arguments are parsed, which the replaced process does again
 	}
+	stdout := &output{Writer: a.stdout}
+	a.stdout = stdout
 	err := a.run(os.Args[1:])
+	if err == nil {
+		err = stdout.err
+	}
 	var status ExitStatus
 	switch {
 	case errors.As(err, &status):
@@ -107,6 +112,19 @@ func Main(opts Options) {
 		os.Exit(statusFailure)
 	}
 	os.Exit(0)
+}
+
+// output remembers that a write failed. A command that prints to a full disk has
+// not succeeded.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	o.err = cmp.Or(o.err, err)
+	return n, err
 }
 
 // These arguments make the command a cleaner or a launcher: see [host.Options].
@@ -163,7 +181,7 @@ func (a *app) parser() *kong.Kong {
 func (a *app) parserOf(grammar any, commands ...kong.Option) *kong.Kong {
 	options := []kong.Option{
 		kong.Name(a.Name), kong.Description(a.Summary), kong.Bind(a),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.Help(a.printHelp),
 		kong.Vars{
 			"name": a.Name, "topics": strings.Join(topicNames(), ", "), "monitor_help": monitorHelp, "at_help": atHelp(),
 			"driver": string(a.defaultDriver()), "drivers": strings.Join(a.driverNames(), ","), "driver_list": strings.Join(a.driverNames(), " or "), "max_cards": fmt.Sprint(config.MaxCards),

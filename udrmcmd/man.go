@@ -46,25 +46,6 @@ func visible(node *kong.Node) []*kong.Node {
 	return slices.DeleteFunc(slices.Clone(node.Children), func(n *kong.Node) bool { return n.Hidden })
 }
 
-// synopsis returns the arguments of a command.
-func synopsis(node *kong.Node) string {
-	var words []string
-	if len(node.Flags) > 0 {
-		words = append(words, "[FLAG…]")
-	}
-	for _, arg := range node.Positional {
-		word := strings.ToUpper(arg.Name) + "…"
-		if namesProgram(arg) {
-			word = "[--] " + word
-		}
-		if !arg.Required {
-			word = "[" + word + "]"
-		}
-		words = append(words, word)
-	}
-	return strings.Join(words, " ")
-}
-
 // flagForm returns how a flag is written: "-v, --verbose" or "--cards=N".
 func flagForm(flag *kong.Flag) string {
 	form := "--" + flag.Name

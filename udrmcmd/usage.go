@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -21,12 +22,14 @@ var wordings = []struct {
 	{`^expected "(<[^>]*>)[^"]*"$`, `$1 is missing`},
 	{`^(?:missing positional arguments|expected) (.*)$`, `$1 is missing`},
 	{`^missing flags: (.*)$`, `a flag is missing: $1`},
-	{`^(.*): expected (\w+) value but got "EOL" \(<EOL>\)$`, `$1 has no value: it takes one, of type $2`},
 	{`^(.*): expected an? (?:valid \d+ bit )?(?:u?int|float) but got (".*")$`, `$1: $2 is not a number`},
 	{`^(.*): expected duration but got (".*?").*$`, `$1: $2 is not a time; write it as in 1500ms or 2m`},
 	{`^(\S+) must be one of (.*) but got (".*")$`, `$1: there is no $3; write one of $2`},
 	{`^(unknown flag \S+), did you mean (?:one of )?(.*)\?$`, `$1; did you mean $2?`},
 }
+
+// noValue is the parser's message for a flag without the value that it needs.
+var noValue = regexp.MustCompile(`^--([\w-]+): expected \w+ value but got `)
 
 // explain returns an error of the parser as the command says it: what was
 // refused, and how to write it.
@@ -45,6 +48,11 @@ func (a *app) explain(err error) error {
 	text = strings.ReplaceAll(text, `","`, `", "`)
 	text = strings.ReplaceAll(text, `see "help `, `see "`+a.Name+` help `) // of a flag, which does not know the name
 	node := refused.Context.Selected()
+	if flag := noValue.FindStringSubmatch(text); flag != nil && node != nil {
+		if i := slices.IndexFunc(node.Flags, func(f *kong.Flag) bool { return f.Name == flag[1] }); i >= 0 {
+			text = fmt.Sprintf("--%s has no value; write %s", flag[1], node.Flags[i].Summary())
+		}
+	}
 	switch {
 	case strings.Contains(text, "see \""): // it has advice
 		return errors.New(text)
@@ -56,17 +64,29 @@ func (a *app) explain(err error) error {
 		}
 		return fmt.Errorf("%s; write %s COMMAND, such as %s run -- PROGRAM; see \"%s help\"", text, a.Name, a.Name, a.Name)
 	}
-	return fmt.Errorf("%s; write %s; see \"%s help %s\"", text, usageOf(a, node), a.Name, node.Name)
+	return fmt.Errorf("%s; write %s %s %s; see \"%s help %s\"", text, a.Name, node.Name, synopsis(node), a.Name, node.Name)
 }
 
-// usageOf returns a command with its arguments.
-func usageOf(a *app, node *kong.Node) string {
-	words := []string{a.Name, node.Name, "[FLAGS]"}
+// synopsis returns the arguments of a command: [FLAGS] <card[:connector]> <file>.
+func synopsis(node *kong.Node) string {
+	words := []string{"[FLAGS]"}
 	for _, arg := range node.Positional {
-		words = append(words, strings.TrimSuffix(strings.TrimPrefix(arg.Summary(), "["), "]"))
-		if !arg.Required {
-			words[len(words)-1] = "[" + words[len(words)-1] + "]"
+		if namesProgram(arg) {
+			words = append(words, "[--]")
 		}
+		words = append(words, arg.Summary())
 	}
 	return strings.Join(words, " ")
+}
+
+// printHelp prints the help of a command. The parser would write the flags behind
+// the program, to which they would belong there.
+func (a *app) printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	if node := ctx.Selected(); node != nil {
+		if _, err := fmt.Fprintf(ctx.Stdout, "Usage: %s %s %s\n", a.Name, node.Name, synopsis(node)); err != nil {
+			return err
+		}
+		options.NoAppSummary = true
+	}
+	return kong.DefaultHelpPrinter(options, ctx)
 }
