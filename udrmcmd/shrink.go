@@ -119,6 +119,7 @@ func (cmd *shrinkCmd) try(args []string) (status int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), cmd.Timeout)
 	defer cancel()
 	run := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	run.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGTERM} // the run ends with us; the main thread starts it
 	run.Cancel = func() error { return run.Process.Signal(unix.SIGTERM) }
 	run.WaitDelay = killDelay
 	err = run.Run()

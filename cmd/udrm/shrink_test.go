@@ -5,8 +5,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // stormOfBug is a storm that finds the bug of the program stale. All its steps
@@ -67,5 +70,40 @@ func TestShrinkRefusals(t *testing.T) {
 		if r := run(t, append([]string{"shrink"}, tc.args...)...); r.exit != 125 || !strings.Contains(r.stderr, tc.stderr) {
 			t.Errorf("%q: exit %d, want %q in\n%s", tc.args, r.exit, tc.stderr, r.stderr)
 		}
+	}
+}
+
+// TestShrinkKilled kills a shrink: the program that it runs ends, too.
+func TestShrinkKilled(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shrink := command(t, "shrink", "--storm", "1", "--", "sh", "-c", "echo $$ >"+fifo+"; exec sleep 1000")
+	if err := shrink.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := os.ReadFile(fifo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(line)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(program)
+	if err := shrink.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = shrink.Wait()
+	ended := []unix.PollFd{{Fd: int32(program), Events: unix.POLLIN}}
+	if n, err := unix.Poll(ended, 60_000); n != 1 || err != nil {
+		t.Errorf("the program lives on: %v", err)
+		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 }

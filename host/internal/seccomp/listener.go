@@ -68,7 +68,7 @@ func Install(f *Filter) (*Listener, error) {
 	switch err {
 	case nil:
 	case unix.EBUSY:
-		return nil, fmt.Errorf("seccomp: this process is itself supervised by another seccomp listener, and there can be only one: %w", err)
+		return nil, fmt.Errorf("seccomp: another listener, such as that of an outer udrm run, already gets the system calls of this process, and there can be only one; start it outside: %w", err)
 	case unix.EINVAL:
 		return nil, fmt.Errorf("seccomp: the kernel does not know WAIT_KILLABLE_RECV; Linux 5.19 or newer is needed: %w", err)
 	default:

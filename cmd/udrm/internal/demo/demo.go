@@ -41,7 +41,7 @@ func (cmd *Command) Run() error {
 	if cmd.Dir == "" {
 		dir, err := os.MkdirTemp("", "udrm-demo-")
 		if err != nil {
-			return err
+			return fmt.Errorf("demo: no directory for its pictures: %w; name one with --dir", err)
 		}
 		cmd.Dir = dir
 	}
