@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/files"
+	"github.com/udrm/udrm/host/internal/mounts"
 	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
@@ -20,11 +21,11 @@ import (
 // this is done. It has a thread of its own, as each call waits for the file
 // server, and can wait for programs that use the directory.
 type announcer struct {
-	root int // of the file system
-	wake chan struct{}
-	end  chan struct{} // closed by stop
-	done chan struct{} // closed when the thread has ended
-	tid  atomic.Int32
+	roots mounts.Roots
+	wake  chan struct{}
+	end   chan struct{} // closed by stop
+	done  chan struct{} // closed when the thread has ended
+	tid   atomic.Int32
 
 	mu   sync.Mutex
 	old  *vfs.Tree     // the last tree that was announced; nil: the present one
@@ -41,8 +42,8 @@ type announcement struct {
 	gone bool
 }
 
-func newAnnouncer(root int) *announcer {
-	return &announcer{root: root, wake: make(chan struct{}, 1), end: make(chan struct{}), done: make(chan struct{})}
+func newAnnouncer(roots mounts.Roots) *announcer {
+	return &announcer{roots: roots, wake: make(chan struct{}, 1), end: make(chan struct{}), done: make(chan struct{})}
 }
 
 func (a *announcer) start(h *Host) {
@@ -118,21 +119,21 @@ func (a *announcer) announce(c announcement) {
 	}
 	a.current.Store(&c)
 	defer a.current.Store(nil)
-	at := strings.TrimPrefix(c.path, "/")
+	root, at := a.roots.Of(c.path), strings.TrimPrefix(c.path, "/")
 	// An error says that the name has come or gone meanwhile.
 	switch isDir := c.node.Kind == vfs.Dir; {
 	case c.gone && isDir:
-		_ = unix.Unlinkat(a.root, at, unix.AT_REMOVEDIR)
+		_ = unix.Unlinkat(root, at, unix.AT_REMOVEDIR)
 	case c.gone:
-		_ = unix.Unlinkat(a.root, at, 0)
+		_ = unix.Unlinkat(root, at, 0)
 	case isDir:
-		_ = unix.Mkdirat(a.root, at, c.node.Perm)
+		_ = unix.Mkdirat(root, at, c.node.Perm)
 	case c.node.Kind == vfs.Link:
-		_ = unix.Symlinkat(c.node.Target, a.root, at)
+		_ = unix.Symlinkat(c.node.Target, root, at)
 	case c.node.Kind == vfs.Char:
-		_ = unix.Mknodat(a.root, at, unix.S_IFCHR|c.node.Perm, 0) // 0:0 takes no CAP_MKNOD
+		_ = unix.Mknodat(root, at, unix.S_IFCHR|c.node.Perm, 0) // 0:0 takes no CAP_MKNOD
 	default:
-		_ = unix.Mknodat(a.root, at, unix.S_IFREG|c.node.Perm, 0)
+		_ = unix.Mknodat(root, at, unix.S_IFREG|c.node.Perm, 0)
 	}
 }
 

@@ -54,5 +54,5 @@ func (f *freshFiles) is(path string) bool {
 
 // has reports whether st is the status of a freshFile, as programs see it.
 func (m *mounted) has(file freshFile, st *unix.Stat_t) bool {
-	return file.path != "" && st.Dev == m.device.Load() && st.Ino == file.ino
+	return file.path != "" && st.Dev == m.device(file.path) && st.Ino == file.ino
 }

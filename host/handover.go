@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -15,14 +16,50 @@ import (
 // the call again, so that it is handed over. The result is true then: the answer
 // must be EINTR, which the thread does not see.
 func (v *VirtualFiles) Opening(tid int, path string) bool {
-	h := v.host
-	n, _ := h.tree.Load().Lookup(path)
+	n, _ := v.host.tree.Load().Lookup(path)
 	if n == nil || !isNode(n) {
 		return false
 	}
-	t := thread.ID(tid)
-	b, ok := t.Blocked()
-	if !ok || !isOpen(b.NR, b.Args) || isOpening(b.NR, b.Args) { // a second time: the kernel decides
+	b, ok := thread.ID(tid).Blocked()
+	return ok && v.opening(thread.ID(tid), path, b)
+}
+
+// Attributes returns the status of the file at path, for which the kernel asks in a
+// call of the thread tid. EINTR is not seen by the thread: see [VirtualFiles.Opening].
+//
+// In a file system of devices, the kernel asks this to check permissions, too, before
+// it opens a device. A node is no device of the machine, which may have one of that
+// number, so a thread that can be about to open it gets EACCES.
+func (v *VirtualFiles) Attributes(tid int, path string) (unix.Statx_t, error) {
+	n, _ := v.host.tree.Load().Lookup(path)
+	if n == nil || !isNode(n) || v.Announces(tid) {
+		return v.Stat(path)
+	}
+	b, ok := thread.ID(tid).Blocked()
+	if !ok {
+		return unix.Statx_t{}, unix.EACCES
+	}
+	if v.opening(thread.ID(tid), path, b) {
+		return unix.Statx_t{}, unix.EINTR
+	}
+	nr := b.NR
+	if like := compatHandlers[uint32(b.MadeNR)]; b.Compat && like != nil {
+		nr = int(like.like)
+	}
+	if !leavesClosed(nr) {
+		return unix.Statx_t{}, unix.EACCES
+	}
+	st, err := v.Stat(path)
+	if !asksStatus(nr) {
+		st.Mode |= 0o666 // every program may open nodes
+	}
+	return st, err
+}
+
+// opening does what Opening does for a node and the call in which the thread sleeps.
+func (v *VirtualFiles) opening(t thread.ID, path string, b thread.Blocked) bool {
+	h := v.host
+	if !isOpen(b.NR, b.Args) || isOpening(b.NR, b.Args) { // a second time: the kernel decides
 		return false
 	}
 	stopped := make(chan bool)
@@ -30,16 +67,37 @@ func (v *VirtualFiles) Opening(tid int, path string) bool {
 	thread.Borrow(func() {
 		defer func() { <-v.openings.traced }()
 		if err := v.openAgain(t, path, b, stopped); err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, thread.ErrMoved) {
-			h.log.Debug("host: a node is opened by its path alone", "path", path, "tid", tid, "err", err)
+			h.log.Debug("host: a node is opened by its path alone", "path", path, "tid", t, "err", err)
 		}
 	})
 	return <-stopped
 }
 
-// isOpen reports whether a call opens a file, rather than naming it with O_PATH.
+// isOpen reports whether a call opens a file, rather than naming it with O_PATH. The
+// flags of openat2 are in memory, so it is handed over again in any case.
 func isOpen(nr int, args [6]uint64) bool {
 	flags, ok := openFlags(nr, args)
-	return ok && flags&unix.O_PATH == 0
+	return ok && flags&unix.O_PATH == 0 || nr == unix.SYS_OPENAT2
+}
+
+// asksStatus reports whether a call only asks for the status of a file.
+func asksStatus(nr int) bool {
+	return nr == unix.SYS_FSTAT || nr == unix.SYS_NEWFSTATAT || nr == unix.SYS_STATX || slices.Contains(oldStats, nr)
+}
+
+// leavesClosed reports whether a call is one on a path, or on a descriptor, that
+// opens no file.
+func leavesClosed(nr int) bool {
+	_, onPath := pathRules[uint32(nr)]
+	_, ownPath := ownPathRules[uint32(nr)]
+	_, opens := openFlags(nr, [6]uint64{})
+	switch {
+	case opens, nr == unix.SYS_OPENAT2:
+		return false
+	case nr == unix.SYS_FSTAT, nr == unix.SYS_FANOTIFY_MARK:
+		return true
+	}
+	return onPath || ownPath
 }
 
 // openAgain stops the thread in its open, and makes it open again. It sends

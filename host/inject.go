@@ -283,11 +283,11 @@ func (c *call) setfl() {
 	c.proceed()
 }
 
-// getfl says how a node was opened, or a dma-buf exported, not how what stands
+// getfl says how a node or a stream was opened, or a dma-buf exported, not how what stands
 // for it was.
 func (c *call) getfl() {
 	o := c.opened(c.fd(0))
-	if o.file == nil && o.dmaBuf == nil {
+	if o.file == nil && o.dmaBuf == nil && o.stream == nil {
 		c.proceed()
 		return
 	}
@@ -299,7 +299,7 @@ func (c *call) getfl() {
 	c.ret(int64(o.flags(flags &^ unix.O_CLOEXEC)))
 }
 
-// flags returns the flags of a node or a dma-buf, from those of the file that
+// flags returns the flags of a node, a stream or a dma-buf, from those of the file that
 // stands for it.
 func (o opened) flags(substitute int) int {
 	const kept = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME | unix.O_CLOEXEC // what changes later
@@ -307,5 +307,5 @@ func (o opened) flags(substitute int) int {
 		return substitute&kept | o.dmaBuf.Flags()
 	}
 	const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
-	return substitute&kept | o.file.Flags()&unix.O_ACCMODE | largeFile
+	return substitute&kept | cmp.Or(o.file, o.stream).Flags()&unix.O_ACCMODE | largeFile
 }

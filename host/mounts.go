@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -25,14 +24,16 @@ import (
 //
 // Most programs open a node for writing, which the filter sees. An open for
 // reading only looks like all others. It is recognized when the kernel asks the
-// file server for the node (handover.go).
+// file server for the node or, where it has found it without, for its permissions
+// (handover.go).
 //
 // No thread of this process that serves a program walks into the mounts: it
 // would wait for the file server, and so for this process. They look at files
 // with RESOLVE_CACHED (internal/thread/root.go).
 
 // A FileServer begins to serve the virtual files at a FUSE connection, which it
-// takes over. It serves until the file system is gone, which is after Close.
+// takes over. It serves until the file system is gone, which is after Close. A host
+// has two file systems: one for files below /dev, and one for all others.
 type FileServer func(connection *os.File, files *VirtualFiles) error
 
 // mounted is what a host needs to show its files in mounts.
@@ -46,9 +47,17 @@ type mounted struct {
 	names   map[string]bool // virtual files in a tmpfs, and whether they are directories
 	started bool            // programs are in the namespace
 
-	// device is that of the file system, as of unix.Mkdev. The file server, which
-	// serves from the first mount on, reads it.
-	device atomic.Uint64
+	// The devices of the file systems, as of unix.Mkdev: that of files below /dev,
+	// and of all others.
+	ofDevices, ofFiles uint64
+}
+
+// device returns the device on which programs see a virtual file.
+func (m *mounted) device(path string) uint64 {
+	if mounts.InDevices(path) {
+		return m.ofDevices
+	}
+	return m.ofFiles
 }
 
 // A namespace is the mount namespace of the programs: one that this process made,
@@ -57,38 +66,53 @@ type namespace interface {
 	Cover(covers []mounts.Cover) (dev pollfd.ID, err error)
 	Change(changes []mounts.Change) error
 	Enter() error
-	Root() int
+	Roots() mounts.Roots
 	Close() error
 }
 
 // inLauncher is a namespace that the launcher made. Only the launcher enters it.
 type inLauncher struct {
 	*Launcher
-	root int
+	roots mounts.Roots
 }
 
-func (l inLauncher) Enter() error { return nil }
-func (l inLauncher) Root() int    { return l.root }
-func (l inLauncher) Close() error { return unix.Close(l.root) }
+func (l inLauncher) Enter() error        { return nil }
+func (l inLauncher) Roots() mounts.Roots { return l.roots }
+func (l inLauncher) Close() error {
+	return errors.Join(unix.Close(l.roots.Files), unix.Close(l.roots.Devices))
+}
 
-// startMounts makes the namespace and starts the file server.
+// startMounts makes the namespace and starts the file servers.
 func (h *Host) startMounts(serve FileServer) (err error) {
 	m := &mounted{covered: make(map[string]bool)}
-	var connection int
+	var connections [2]int
 	if h.launcher != nil {
-		var root int
-		connection, root, err = h.launcher.NewNamespace()
-		m.namespace = inLauncher{h.launcher, root}
+		var roots mounts.Roots
+		connections, roots, err = h.launcher.NewNamespace()
+		m.namespace = inLauncher{h.launcher, roots}
 	} else {
-		m.namespace, connection, err = mounts.New()
+		m.namespace, connections, err = mounts.New()
 	}
 	if err != nil {
 		return err
 	}
-	m.files = &VirtualFiles{host: h, announcer: newAnnouncer(m.namespace.Root())}
+	roots := m.namespace.Roots()
+	m.ofFiles, err = deviceOfRoot(roots.Files)
+	if err == nil {
+		m.ofDevices, err = deviceOfRoot(roots.Devices)
+	}
+	m.files = &VirtualFiles{host: h, announcer: newAnnouncer(roots)}
 	m.files.openings.traced = make(chan struct{}, maxTraced)
 	h.tree.Store(h.makeTree(h.class.Kobjects()))
-	if err = serve(os.NewFile(uintptr(connection), "/dev/fuse"), m.files); err != nil {
+	for _, connection := range connections {
+		file := os.NewFile(uintptr(connection), "/dev/fuse")
+		if err != nil {
+			_ = file.Close()
+			continue
+		}
+		err = serve(file, m.files)
+	}
+	if err != nil {
 		return errors.Join(err, m.namespace.Close())
 	}
 	m.files.announcer.start(h)
@@ -97,13 +121,20 @@ func (h *Host) startMounts(serve FileServer) (err error) {
 	return nil
 }
 
+// deviceOfRoot returns the device of a file system, without a request to its server.
+func deviceOfRoot(root int) (uint64, error) {
+	var st unix.Statx_t
+	err := unix.Statx(root, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, 0, &st)
+	return unix.Mkdev(st.Dev_major, st.Dev_minor), os.NewSyscallError("statx", err)
+}
+
 // CheckMounts reports why the virtual files cannot be mounted, or nil.
 func CheckMounts() error {
-	n, connection, err := mounts.New()
+	n, connections, err := mounts.New()
 	if err != nil {
 		return err
 	}
-	return errors.Join(n.Close(), unix.Close(connection))
+	return errors.Join(n.Close(), unix.Close(connections[0]), unix.Close(connections[1]))
 }
 
 func (m *mounted) close() error {
@@ -182,7 +213,6 @@ func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 	}
 	if len(m.covered) == 0 { // no program runs yet, so no worker reads it
 		h.dev = dev
-		m.findDevice(covers)
 	}
 	for _, c := range covers {
 		m.covered[c.Path] = true
@@ -191,17 +221,6 @@ func (m *mounted) cover(h *Host, tree *vfs.Tree) error {
 		}
 	}
 	return nil
-}
-
-// findDevice finds which device programs see as that of the virtual files.
-func (m *mounted) findDevice(covers []mounts.Cover) {
-	for _, c := range covers {
-		var st unix.Statx_t
-		if !c.Tmpfs && unix.Statx(m.namespace.Root(), c.Path[1:], unix.AT_STATX_DONT_SYNC, 0, &st) == nil {
-			m.device.Store(unix.Mkdev(st.Dev_major, st.Dev_minor))
-			return
-		}
-	}
 }
 
 // removeNames removes the names in a tmpfs that a tree lacks.
@@ -318,7 +337,7 @@ func (c *call) openMounted(p *place, err error, flags int, mode uint32, resolve 
 	// A path of which only the kernel knows that it leads to a node? Other errors
 	// are also the kernel's, as that of a path below a node.
 	n, _ := c.host.tree.Load().Lookup(noted)
-	if !isNoted || err != nil && err != errNative || !isOpening(int(c.n.Data.NR), c.n.Data.Args) || n == nil || !isNode(n) {
+	if !isNoted || flags&unix.O_PATH != 0 || err != nil && err != errNative || !isOpening(int(c.n.Data.NR), c.n.Data.Args) || n == nil || !isNode(n) {
 		c.proceed()
 		return true
 	}

@@ -41,7 +41,9 @@ var ownChecks = map[int]func(*call) bool{
 	unix.SYS_OPEN: func(c *call) bool {
 		return !isOpening(int(c.n.Data.NR), c.n.Data.Args) && c.nativePath(unix.AT_FDCWD, c.arg(0), followed(int(c.arg(1))))
 	},
-	unix.SYS_CREAT:    nativeFollowed,
+	unix.SYS_CREAT: func(c *call) bool {
+		return !isOpening(int(c.n.Data.NR), c.n.Data.Args) && nativeFollowed(c)
+	},
 	unix.SYS_STAT:     nativeFollowed,
 	unix.SYS_LSTAT:    nativeNotFollowed,
 	unix.SYS_ACCESS:   nativeFollowed,
@@ -80,9 +82,13 @@ var ownPathRules = map[uint32][][]seccomp.Cond{
 	unix.SYS_RENAME:    nil,
 }
 
+// oldStats are the calls that ask for the status of a file by its path, and that
+// other architectures lack.
+var oldStats = []int{unix.SYS_STAT, unix.SYS_LSTAT}
+
 // cookieArg returns the argument of an open that has the cookie.
 func cookieArg(nr int) int {
-	if nr == unix.SYS_OPEN {
+	if nr == unix.SYS_OPEN || nr == unix.SYS_CREAT {
 		return 1
 	}
 	return 0
@@ -96,6 +102,8 @@ func openFlags(nr int, args [6]uint64) (flags uint64, ok bool) {
 		return args[1], true
 	case unix.SYS_OPENAT:
 		return args[2], true
+	case unix.SYS_CREAT:
+		return unix.O_CREAT | unix.O_WRONLY | unix.O_TRUNC, true
 	}
 	return 0, false
 }

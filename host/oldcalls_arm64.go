@@ -11,6 +11,7 @@ var (
 	ownCalls     []sysCall
 	ownChecks    map[int]func(*call) bool
 	ownPathRules map[uint32][][]seccomp.Cond
+	oldStats     []int
 )
 
 // cookieArg returns the argument of an open that has the cookie.

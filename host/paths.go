@@ -24,6 +24,7 @@ type opened struct {
 	file   *files.File // an open node
 	dmaBuf *gem.DMABuf // otherwise, if not nil: a dma-buf
 	path   string      // otherwise, if not "": a virtual file, directory or link
+	stream *files.File // the open file at path, if it is a stream
 }
 
 // openedAs returns what an open file of a program refers to. link is its link
@@ -39,7 +40,7 @@ func (h *Host) openedAs(link []byte, procPath string, identify func(*unix.Stat_t
 			o.file = f
 		} else if f != nil {
 			s, _ := f.Client().(*stream)
-			o.path = s.at()
+			o.path, o.stream = s.at(), f
 		} else {
 			o.path = h.attributes.Path(inode)
 		}

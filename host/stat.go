@@ -132,7 +132,7 @@ func (c *call) statVirtual(path string, n *vfs.Node, write statWriter) error {
 func (h *Host) statOf(path string, n *vfs.Node) unix.Statx_t {
 	st := makeStat(path, n)
 	if h.mounts != nil {
-		device := h.mounts.device.Load()
+		device := h.mounts.device(path)
 		st.Dev_major, st.Dev_minor = unix.Major(device), unix.Minor(device)
 	}
 	h.perms.apply(path, &st)

@@ -156,12 +156,11 @@ func fill(a *fuse.Attr, st *unix.Statx_t) {
 
 // GetAttr implements fuse.RawFileSystem.
 func (fs *fileSystem) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	return fs.attributes(in.NodeId, out)
+	return fs.attributes(&in.InHeader, out)
 }
 
-func (fs *fileSystem) attributes(id uint64, out *fuse.AttrOut) fuse.Status {
-	at := fs.path(id)
-	st, err := fs.files.Stat(at)
+func (fs *fileSystem) attributes(header *fuse.InHeader, out *fuse.AttrOut) fuse.Status {
+	st, err := fs.files.Attributes(int(header.Pid), fs.path(header.NodeId))
 	if err != nil {
 		return status(err)
 	}
@@ -187,7 +186,7 @@ func (fs *fileSystem) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.A
 	if err := fs.setTimes(in, at); err != nil {
 		return status(err)
 	}
-	return fs.attributes(in.NodeId, out)
+	return fs.attributes(&in.InHeader, out)
 }
 
 func (fs *fileSystem) setTimes(in *fuse.SetAttrIn, at string) error {

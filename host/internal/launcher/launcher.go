@@ -138,14 +138,14 @@ func (l *Launcher) Start(cmd *exec.Cmd, filter *seccomp.Filter, inside bool, ser
 }
 
 // NewNamespace makes the mount namespace of the programs, and returns the
-// connection and the root of its file system.
-func (l *Launcher) NewNamespace() (connection, root int, err error) {
+// connections and the roots of its file systems: see [mounts.New].
+func (l *Launcher) NewNamespace() (connections [2]int, roots mounts.Roots, err error) {
 	var r reply
 	fds, err := l.ask(request{Namespace: true}, &r)
 	if err != nil {
-		return -1, -1, err
+		return connections, roots, err
 	}
-	return fds[0], fds[1], nil
+	return [2]int{fds[0], fds[1]}, mounts.Roots{Files: fds[2], Devices: fds[3]}, nil
 }
 
 // Cover mounts over directories in the namespace: see [mounts.Namespace.Cover].

@@ -21,12 +21,13 @@ func (n *namespace) serve(socket int, r *request) (err error) {
 		}
 		return send(socket, answer)
 	}
-	made, connection, err := mounts.New()
+	made, connections, err := mounts.New()
 	if err != nil {
 		return send(socket, newReply(err))
 	}
 	n.Namespace = made
-	err = send(socket, reply{}, connection, made.Root())
-	closeAll([]int{connection})
+	roots := made.Roots()
+	err = send(socket, reply{}, connections[0], connections[1], roots.Files, roots.Devices)
+	closeAll(connections[:])
 	return err
 }

@@ -165,9 +165,9 @@ func attach(tree int, at string) error {
 	return nil
 }
 
-// show mounts a file of the FUSE file system over the real one.
+// show mounts a file of a FUSE file system over the real one.
 func (n *Namespace) show(at string) error {
-	tree, err := unix.OpenTree(n.root, strings.TrimPrefix(at, "/"), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+	tree, err := unix.OpenTree(n.roots.Of(at), strings.TrimPrefix(at, "/"), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
 		return &os.PathError{Op: "open_tree of the virtual", Path: at, Err: err}
 	}

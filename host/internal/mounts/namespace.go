@@ -5,20 +5,47 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Namespace is a mount namespace with a FUSE file system.
+// A Namespace is a mount namespace with two FUSE file systems.
 type Namespace struct {
-	ns   int // the namespace
-	root int // the root of the file system
+	ns    int // the namespace
+	roots Roots
 }
 
-// New makes a namespace. It returns the connection of the file system too, which
-// the caller passes to a server and closes. It takes CAP_SYS_ADMIN.
-func New() (n *Namespace, connection int, err error) {
-	connection = -1
+// Roots are the roots of the file systems, O_PATH descriptors. Both have all virtual
+// files; each shows a part of them.
+type Roots struct {
+	// Files shows the files that are not below /dev. Its server is asked who may
+	// open them.
+	Files int
+
+	// Devices shows those below /dev. The kernel checks the permissions, for which
+	// it asks the server for them: so the server hears of each open, also by a bind
+	// mount. Devices can be opened: the server must refuse that.
+	Devices int
+}
+
+// Of returns the root of the file system that shows a path.
+func (r Roots) Of(path string) int {
+	if InDevices(path) {
+		return r.Devices
+	}
+	return r.Files
+}
+
+func (r Roots) close() error { return errors.Join(unix.Close(r.Files), unix.Close(r.Devices)) }
+
+// InDevices reports whether the file system of devices shows a path.
+func InDevices(path string) bool { return strings.HasPrefix(path, "/dev/") }
+
+// New makes a namespace. It returns the connections of the file systems too, in
+// the order of [Roots], which the caller passes to servers and closes. It takes
+// CAP_SYS_ADMIN.
+func New() (n *Namespace, connections [2]int, err error) {
 	err = onThread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 			return os.NewSyscallError("unshare", err)
@@ -30,33 +57,36 @@ func New() (n *Namespace, connection int, err error) {
 		if err != nil {
 			return &os.PathError{Op: "open", Path: "/proc/thread-self/ns/mnt", Err: err}
 		}
-		root, conn, err := newFUSE()
+		files, connection, err := newFUSE(unix.MOUNT_ATTR_NODEV)
 		if err != nil {
 			return errors.Join(err, unix.Close(ns))
 		}
-		n, connection = &Namespace{ns: ns, root: root}, conn
+		devices, second, err := newFUSE(0, [2]string{"default_permissions"})
+		if err != nil {
+			return errors.Join(err, unix.Close(files), unix.Close(connection), unix.Close(ns))
+		}
+		n, connections = &Namespace{ns: ns, roots: Roots{files, devices}}, [2]int{connection, second}
 		return nil
 	})
-	return n, connection, err
+	return n, connections, err
 }
 
-// Root returns the root of the file system, an O_PATH descriptor. It belongs to
-// the namespace.
-func (n *Namespace) Root() int { return n.root }
+// Roots returns the roots of the file systems, which belong to the namespace.
+func (n *Namespace) Roots() Roots { return n.roots }
 
 // Close closes the descriptors of the namespace. Programs keep it.
-func (n *Namespace) Close() error { return errors.Join(unix.Close(n.ns), unix.Close(n.root)) }
+func (n *Namespace) Close() error { return errors.Join(unix.Close(n.ns), n.roots.close()) }
 
 // newFUSE returns the root of a new file system, and the connection.
-func newFUSE() (root, connection int, err error) {
+func newFUSE(attributes int, options ...[2]string) (root, connection int, err error) {
 	connection, err = unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, -1, &os.PathError{Op: "open", Path: "/dev/fuse", Err: err}
 	}
-	root, err = newMount("fuse", unix.MOUNT_ATTR_NODEV, [][2]string{
+	root, err = newMount("fuse", attributes, append(options, [][2]string{
 		{"fd", fmt.Sprint(connection)}, {"rootmode", "40000"}, {"user_id", "0"}, {"group_id", "0"},
-		{"allow_other", ""}, {"source", "udrm"}, {"subtype", "udrm"},
-	})
+		{"allow_other"}, {"source", "udrm"}, {"subtype", "udrm"},
+	}...))
 	if err != nil {
 		return -1, -1, errors.Join(err, unix.Close(connection))
 	}

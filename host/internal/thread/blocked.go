@@ -15,9 +15,10 @@ type Blocked struct {
 	IP   uint64 // where the instruction ends
 
 	// Compat says that it is a call of a 32-bit program: structures in memory
-	// have that layout. NR is that of the same call of a 64-bit program.
+	// have that layout. NR is that of the same call of a 64-bit program, or -1, and
+	// MadeNR that which the thread has used.
 	Compat bool
-	madeNR int
+	MadeNR int
 }
 
 // Blocked returns the system call in which the thread sleeps. It returns false
@@ -40,7 +41,7 @@ func (t ID) Blocked() (b Blocked, ok bool) {
 			return Blocked{}, false
 		}
 	}
-	b.madeNR = b.NR
+	b.MadeNR = b.NR
 	t.checkCompat(&b)
 	return b, true
 }

@@ -71,7 +71,7 @@ func (r *registers) sleptIn(b Blocked) bool {
 	if b.Compat {
 		args = r.compatArgs()
 	}
-	return r.Rip == b.IP && r.Rsp == b.SP && r.Orig_rax == uint64(b.madeNR) && args == b.Args && int64(r.Rax) == -restartSys
+	return r.Rip == b.IP && r.Rsp == b.SP && r.Orig_rax == uint64(b.MadeNR) && args == b.Args && int64(r.Rax) == -restartSys
 }
 
 // syscallInstruction is the code of the SYSCALL instruction.

@@ -40,6 +40,7 @@ var parts = map[string]func(args []string){
 	"bus":         busFiles,
 	"control":     control,
 	"opens":       opens,
+	"nodeopens":   nodeOpens,
 	"interrupted": interrupted,
 	"hangup":      hangup,
 	"hold":        hold,
