@@ -248,6 +248,31 @@ func TestHostilePaths(t *testing.T) {
 	a.honest()
 }
 
+// TestHostilePolls has a client withhold the memory that tells which files it polls,
+// and open many to which it may write. The host looks there for each of them, but
+// few of its threads wait at a time: the Go runtime ends a process with 10,000.
+func TestHostilePolls(t *testing.T) {
+	a := newArena(t, host.Options{})
+	a.honest()
+	before := threadsOf(t)
+	attack := a.begin(nil, "polls").holding()
+	a.honest()
+	if after := threadsOf(t); after > before+500 {
+		t.Errorf("%d threads, %d before", after, before)
+	}
+	attack.end()
+}
+
+// threadsOf returns how many threads this process has.
+func threadsOf(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(tasks)
+}
+
 // TestHostileMonitors has clients listen for events without reading them, and
 // close many sockets.
 func TestHostileMonitors(t *testing.T) {

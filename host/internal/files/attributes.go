@@ -28,6 +28,8 @@ type Attributes struct {
 	files *Table
 	count atomic.Int32
 
+	closed atomic.Bool
+
 	epoll int // those of the writers
 	gates *gate.Set
 

@@ -101,7 +101,7 @@ func (t *Attributes) follow(w *writer) {
 			}
 		})
 	}
-	if err != nil && !errors.Is(err, os.ErrClosed) {
+	if err != nil && !t.closed.Load() {
 		t.log.Error("host: waiting for writes to virtual files", "pid", w.pid, "err", err)
 	}
 	_ = w.end.Close()
@@ -346,6 +346,7 @@ func (t *Attributes) Await(program any) {
 // Close ends the files that are still open. No program may be running.
 func (t *Attributes) Close() {
 	t.gates.Close()
+	t.closed.Store(true)
 	t.mu.Lock()
 	writers := slices.Collect(maps.Values(t.writers))
 	t.mu.Unlock()

@@ -25,30 +25,30 @@ var refusals = map[int]unix.Errno{
 }
 
 // written returns what the thread writes, as far as a file of sysfs takes it.
-// EFAULT when the data is not in its memory.
-func written(id thread.ID, b thread.Blocked) (string, error) {
-	var buf [maxWrite]byte
+// EFAULT when the data is not in its memory. It can wait for the program.
+func written(id thread.ID, b thread.Blocked) ([]byte, error) {
+	buf := make([]byte, maxWrite)
 	switch b.NR {
 	case unix.SYS_WRITE:
 		n := min(b.Args[2], maxWrite)
 		err := id.Read(buf[:n], b.Args[1])
-		return string(buf[:n]), err
+		return buf[:n], err
 	case unix.SYS_WRITEV, unix.SYS_PWRITEV2:
 		n := uint64(0)
 		for i := uint64(0); i < b.Args[2] && n < maxWrite; i++ {
 			base, length, err := readIovec(id, b.Args[1], i, b.Compat)
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			length = min(length, maxWrite-n)
 			if err := id.Read(buf[n:n+length], base); err != nil {
-				return "", err
+				return nil, err
 			}
 			n += length
 		}
-		return string(buf[:n]), nil
+		return buf[:n], nil
 	}
-	return "", errNoWrite
+	return nil, errNoWrite
 }
 
 // readIovec reads element i of an array of struct iovec at addr.

@@ -132,7 +132,8 @@ func (g *gate) serve(everywhere bool, age time.Duration) bool {
 	if !ok {
 		return false
 	}
-	data, err := written(id, b)
+	memory, err := g.set.read(id, func() ([]byte, error) { return written(id, b) })
+	data := string(memory)
 	if refusal := refusals[b.NR]; refusal != 0 && err == errNoWrite {
 		if g.answer(id, b, -int64(refusal)) != nil {
 			g.open("")
@@ -140,7 +141,7 @@ func (g *gate) serve(everywhere bool, age time.Duration) bool {
 		return true
 	}
 	switch {
-	case err == errNoWrite, err == unix.EPERM:
+	case err == errNoWrite, err == errWithheld, err == unix.EPERM:
 		g.open("")
 		return true
 	case err == unix.ESRCH:
@@ -298,12 +299,22 @@ func (g *gate) isBehind(id thread.ID, fd int) bool {
 	return err == nil && string(link) == fmt.Sprintf("%s:[%d]", g.kind, g.inode)
 }
 
-// isPolled reports whether poll(2) waits until the gate can be written.
+// isPolled reports whether poll(2) waits until the gate can be written. If the
+// program withholds the memory that tells, the gate counts as polled by the process
+// that has opened it, and by no other.
 func (g *gate) isPolled(id thread.ID, b thread.Blocked) bool {
 	const size = 8 // struct pollfd: fd, events, revents
-	fds := make([]byte, min(b.Args[1], 1024)*size)
-	if id.Read(fds, b.Args[0]) != nil {
+	pid, _ := id.Process()
+	length := min(b.Args[1], 1024) * size
+	if pid != g.PID && !present(id, b.Args[0], length) {
 		return false
+	}
+	fds, err := g.set.read(id, func() ([]byte, error) {
+		fds := make([]byte, length)
+		return fds, id.Read(fds, b.Args[0])
+	})
+	if err != nil {
+		return err == errWithheld && pid == g.PID
 	}
 	for i := 0; i < len(fds); i += size {
 		events := binary.NativeEndian.Uint16(fds[i+4:])
@@ -312,4 +323,11 @@ func (g *gate) isPolled(id thread.ID, b thread.Blocked) bool {
 		}
 	}
 	return false
+}
+
+// present reports whether memory of a thread is likely to be readable at once.
+func present(id thread.ID, addr, n uint64) bool {
+	var fds thread.FDs
+	defer fds.Close()
+	return fds.Present(id, addr, n, false)
 }

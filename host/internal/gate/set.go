@@ -20,6 +20,7 @@ type Set struct {
 	wg    sync.WaitGroup
 
 	writers map[int]*writers // of the processes in files
+	reads   reads
 
 	searching sync.Mutex    // held while a gate looks at all processes
 	searched  time.Time     // when that was done last

@@ -60,7 +60,7 @@ func stuck(args []string) {
 		os.Exit(0)
 	}
 	check(unix.Access("/dev/dri/card0", unix.F_OK))
-	providePage(faults, page)
+	providePage(faults, page, []byte("/none\x00"))
 	all.Wait()
 }
 

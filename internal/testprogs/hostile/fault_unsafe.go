@@ -36,11 +36,11 @@ func missingPage() (faults int, page uintptr) {
 	return int(fd), page
 }
 
-// providePage makes the page a path of no file.
-func providePage(faults int, page uintptr) {
+// providePage provides a page that begins with these bytes.
+func providePage(faults int, page uintptr, begin []byte) {
 	content := make([]byte, 2*os.Getpagesize())
 	skip := -int(uintptr(unsafe.Pointer(&content[0]))) & (os.Getpagesize() - 1)
-	copy(content[skip:], "/none\x00")
+	copy(content[skip:], begin)
 	request := struct {
 		dst, src, length, mode uint64
 		copied                 int64
@@ -53,5 +53,18 @@ func providePage(faults int, page uintptr) {
 // accessAt looks for the path at an address.
 func accessAt(path uintptr) unix.Errno {
 	_, _, errno := unix.Syscall(unix.SYS_FACCESSAT, ^uintptr(99), path, unix.F_OK) // AT_FDCWD
+	return errno
+}
+
+// takePage takes a page away that was provided.
+func takePage(page uintptr) {
+	if _, _, errno := unix.Syscall(unix.SYS_MADVISE, page, uintptr(os.Getpagesize()), unix.MADV_DONTNEED); errno != 0 {
+		failf("madvise: %v", errno)
+	}
+}
+
+// pollAt waits until one of n descriptors is ready that stand at an address.
+func pollAt(fds uintptr, n int) unix.Errno {
+	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, fds, uintptr(n), 0, 0, 0, 0)
 	return errno
 }

@@ -32,6 +32,7 @@ var attacks = map[string]func(args []string){
 	"nested":   nested,
 	"query":    query,
 	"disturb":  disturb,
+	"polls":    polls,
 	"prod":     prod,
 	"stall":    stall,
 	"stuck":    stuck,
