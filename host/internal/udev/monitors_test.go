@@ -131,23 +131,27 @@ func listen(t *testing.T, tr transport, groups uint32) int {
 	return s
 }
 
+// receive returns the next message of an event of /devices/x. Events of the machine
+// come, too, such as those of mounts.
 func receive(t *testing.T, s int) []byte {
 	t.Helper()
 	for {
 		_, err := unix.Poll([]unix.PollFd{{Fd: int32(s), Events: unix.POLLIN}}, -1)
-		if err == nil {
-			break
+		if err == unix.EINTR { // of a signal by which the runtime preempts
+			continue
 		}
-		if err != unix.EINTR { // of a signal by which the runtime preempts
+		if err != nil {
 			t.Fatal(err)
 		}
+		buf := make([]byte, 8192)
+		n, err := unix.Read(s, buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(buf[:n], []byte("DEVPATH=/devices/x\x00")) {
+			return buf[:n]
+		}
 	}
-	buf := make([]byte, 8192)
-	n, err := unix.Read(s, buf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return buf[:n]
 }
 
 // TestOrder checks that every listener hears all events of its groups in the
@@ -230,6 +234,45 @@ func TestUnread(t *testing.T) {
 			}
 			_, _ = unix.Close(idle), unix.Close(busy)
 		})
+	}
+}
+
+// TestMachineEvents sends an event after so many of the machine that the host lost
+// some, and one more. Listeners hear both.
+func TestMachineEvents(t *testing.T) {
+	n, err := newThreadNetlink()
+	if err != nil {
+		t.Fatalf("this test needs CAP_SYS_ADMIN, to make a network namespace: %v", err)
+	}
+	defer n.Close()
+	machine, err := n.Open(unix.SOCK_RAW)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(machine)
+	event := append([]byte("add@/devices/of-the-machine\x00"), make([]byte, 1000)...)
+	for range 1000 { // the socket of the host holds some 200 KiB
+		if err := unix.Sendto(machine, event, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupKernel}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kernel, udevd := listen(t, n, groupKernel), listen(t, n, groupUdev)
+	defer unix.Close(kernel)
+	defer unix.Close(udevd)
+	var last uint64
+	for range 2 {
+		if err := n.Send(&Event{Action: "change", DevPath: "/devices/x", Subsystem: "drm"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := receive(t, kernel); !bytes.HasPrefix(got, []byte("change@/devices/x\x00")) {
+			t.Errorf("the kernel's group hears %q", got)
+		}
+		got := receive(t, udevd)
+		seqnum, ok := seqnumOf(got)
+		if !bytes.HasPrefix(got, []byte("libudev\x00")) || !ok || seqnum <= last {
+			t.Errorf("udevd's group hears %q, after number %d", got, last)
+		}
+		last = seqnum
 	}
 }
 

@@ -172,14 +172,18 @@ func sendAsKernel(s int, msg []byte) (seqnum uint64, err error) {
 	if err := unix.Sendto(s, packet, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return 0, fmt.Errorf("sending a uevent to the kernel: %w", err)
 	}
-	// The kernel answers within the send: with the event, or with an error.
+	// The kernel answers within the send: with the event, or with an error. The
+	// machine's own events are heard too, and wait here from one send to the next.
 	for {
 		var buf [16 << 10]byte
 		n, from, err := unix.Recvfrom(s, buf[:], 0)
-		if err == unix.EINTR {
+		switch err {
+		case nil:
+		case unix.EINTR, unix.ENOBUFS: // some were lost; the others are there
 			continue
-		}
-		if err != nil {
+		case unix.EAGAIN: // so many waited that the answer was lost
+			return lastSeqnum()
+		default:
 			return 0, fmt.Errorf("hearing a uevent from the kernel: %w", err)
 		}
 		if from, ok := from.(*unix.SockaddrNetlink); !ok || from.Groups != groupKernel {
@@ -192,6 +196,16 @@ func sendAsKernel(s int, msg []byte) (seqnum uint64, err error) {
 			return seqnum, nil
 		}
 	}
+}
+
+// lastSeqnum returns the number that the kernel gave the last event of the
+// machine, of all namespaces.
+func lastSeqnum() (uint64, error) {
+	text, err := os.ReadFile("/sys/kernel/uevent_seqnum")
+	if err != nil {
+		return 0, fmt.Errorf("the number of a uevent: %w", err)
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 }
 
 // acknowledged returns the error in a netlink error message.
