@@ -67,7 +67,7 @@ func (a *app) explain(err error) error {
 	return fmt.Errorf("%s; write %s %s %s; see \"%s help %s\"", text, a.Name, node.Name, synopsis(node), a.Name, node.Name)
 }
 
-// synopsis returns the arguments of a command: [FLAGS] <card[:connector]> <file>.
+// synopsis returns the arguments of a command.
 func synopsis(node *kong.Node) string {
 	words := []string{"[FLAGS]"}
 	for _, arg := range node.Positional {
