@@ -64,7 +64,7 @@ func (h *Host) sendEvent(e *udev.Event) {
 
 // socket gives the program a monitor in place of a netlink socket.
 func (c *call) socket() {
-	fd, err := c.host.monitors.Open(int(c.arg(1)))
+	fd, err := c.host.monitors.Open(c.account, int(c.arg(1)))
 	if err != nil {
 		c.fail(err)
 		return

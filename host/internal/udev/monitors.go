@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
 )
 
 // Multicast groups of NETLINK_KOBJECT_UEVENT.
@@ -27,8 +29,9 @@ type Monitors struct{ transport }
 // A transport carries events to programs.
 type transport interface {
 	// Open returns a new socket for a program, of the given type and flags of
-	// socket(2). The caller passes it on and closes it.
-	Open(typeAndFlags int) (int, error)
+	// socket(2). The caller passes it on and closes it. What this process has open
+	// for it is charged to the account of the program.
+	Open(account *drm.Account, typeAndFlags int) (int, error)
 
 	// Bind adds multicast groups to the socket with that inode. It returns
 	// false when the program's own bind does that.
@@ -72,7 +75,7 @@ type late struct {
 	made atomic.Pointer[transport] // nil: no socket is open
 }
 
-func (l *late) Open(typeAndFlags int) (int, error) {
+func (l *late) Open(account *drm.Account, typeAndFlags int) (int, error) {
 	l.once.Do(func() {
 		var made transport
 		socket, err := l.start()
@@ -85,7 +88,7 @@ func (l *late) Open(typeAndFlags int) (int, error) {
 		}
 		l.made.Store(&made)
 	})
-	return (*l.made.Load()).Open(typeAndFlags)
+	return (*l.made.Load()).Open(account, typeAndFlags)
 }
 
 func (l *late) Bind(inode uint64, groups uint32) bool {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
 )
 
 // namespaceVariable makes the test binary the process of a processNamespace.
@@ -81,11 +83,11 @@ func TestProcessNamespace(t *testing.T) {
 	if table := n.Table(); strings.Count(table, "\n") != 1 {
 		t.Errorf("the table of one socket:\n%s", table)
 	}
-	if _, err := n.Open(1 << 30); err != unix.EINVAL {
+	if _, err := n.Open(nil, 1<<30); err != unix.EINVAL {
 		t.Errorf("a socket of no type: %v, want EINVAL", err)
 	}
 	n.Close()
-	if _, err := n.Open(unix.SOCK_RAW); err != unix.ENOBUFS {
+	if _, err := n.Open(nil, unix.SOCK_RAW); err != unix.ENOBUFS {
 		t.Errorf("a socket after the end: %v, want ENOBUFS", err)
 	}
 
@@ -114,7 +116,7 @@ func TestProcessNamespace(t *testing.T) {
 // listen returns the socket of a program that listens to the groups.
 func listen(t *testing.T, tr transport, groups uint32) int {
 	t.Helper()
-	s, err := tr.Open(unix.SOCK_RAW | unix.SOCK_NONBLOCK)
+	s, err := tr.Open(nil, unix.SOCK_RAW|unix.SOCK_NONBLOCK)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +247,7 @@ func TestMachineEvents(t *testing.T) {
 		t.Fatalf("this test needs CAP_SYS_ADMIN, to make a network namespace: %v", err)
 	}
 	defer n.Close()
-	machine, err := n.Open(unix.SOCK_RAW)
+	machine, err := n.Open(nil, unix.SOCK_RAW)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,6 +275,34 @@ func TestMachineEvents(t *testing.T) {
 			t.Errorf("udevd's group hears %q, after number %d", got, last)
 		}
 		last = seqnum
+	}
+}
+
+// TestSubstituteQuota opens sockets until the quota refuses one. A client that closes
+// its sockets may open as many again.
+func TestSubstituteQuota(t *testing.T) {
+	s := newSubstitute(slog.New(slog.DiscardHandler))
+	defer s.Close()
+	account := drm.NewQuota(map[drm.Resource]int64{drm.Descriptors: 12}).NewAccount()
+	for range 2 {
+		var open []int
+		for {
+			fd, err := s.Open(account, unix.SOCK_RAW)
+			if err != nil {
+				if !errors.Is(err, unix.EMFILE) {
+					t.Error(err)
+				}
+				break
+			}
+			open = append(open, fd)
+		}
+		if len(open) != 8 { // two thirds
+			t.Errorf("%d sockets are open, want 8", len(open))
+		}
+		for _, fd := range open {
+			_ = unix.Close(fd)
+		}
+		s.wg.Wait() // each monitor ends by itself
 	}
 }
 

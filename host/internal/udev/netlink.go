@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/thread"
 )
 
@@ -33,8 +34,8 @@ type netlink struct {
 
 // A namespace is a network namespace, as this process sees it.
 type namespace interface {
-	// Open returns a new socket for uevents.
-	Open(typeAndFlags int) (int, error)
+	// newSocket returns a new socket for uevents.
+	newSocket(typeAndFlags int) (int, error)
 
 	// table returns the content of /proc/net/netlink.
 	table() string
@@ -107,7 +108,11 @@ func newSocket(typeAndFlags int) (int, error) {
 	return unix.Socket(unix.AF_NETLINK, typeAndFlags|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
 }
 
-func (t *threadNamespace) Open(typeAndFlags int) (int, error) {
+func (n *netlink) Open(_ *drm.Account, typeAndFlags int) (int, error) {
+	return n.newSocket(typeAndFlags)
+}
+
+func (t *threadNamespace) newSocket(typeAndFlags int) (int, error) {
 	result := make(chan opened)
 	t.open <- openRequest{typeAndFlags, result}
 	o := <-result

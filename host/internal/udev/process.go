@@ -123,7 +123,7 @@ func parseRights(data []byte) (fds []int) {
 	return fds
 }
 
-func (p *processNamespace) Open(typeAndFlags int) (int, error) {
+func (p *processNamespace) newSocket(typeAndFlags int) (int, error) {
 	fd, err := p.ask(requestOpen, uint32(typeAndFlags))
 	if err != nil {
 		return -1, err

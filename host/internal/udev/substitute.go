@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/drm"
 )
 
 // A substitute sends events over Unix sockets that read like netlink's.
@@ -34,9 +36,11 @@ type substitute struct {
 
 // A monitor is a socket of a program.
 type monitor struct {
-	end  *os.File      // ours
+	end  *os.File      // ours, charged to account
 	fd   int           // of end; valid while the monitor is in monitors
 	wake chan struct{} // has an element when send must look at queue
+
+	account *drm.Account
 
 	// Guarded by substitute.mu.
 	groups uint32   // 0 until it is bound
@@ -44,14 +48,26 @@ type monitor struct {
 }
 
 // maxQueued bounds the messages that wait for a monitor, besides those in the
-// socket's buffer. Further ones are dropped.
-const maxQueued = 1024
+// socket's buffer. Further ones are dropped. A process may have thousands of
+// monitors that it does not read.
+const maxQueued = 128
 
 func newSubstitute(log *slog.Logger) *substitute {
 	return &substitute{log: log, seqnum: 1000, monitors: make(map[uint64]*monitor)}
 }
 
-func (s *substitute) Open(typeAndFlags int) (int, error) {
+func (s *substitute) Open(account *drm.Account, typeAndFlags int) (int, error) {
+	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
+		return -1, err
+	}
+	fd, err := s.open(account, typeAndFlags)
+	if err != nil {
+		account.Refund(drm.Descriptors, 1)
+	}
+	return fd, err
+}
+
+func (s *substitute) open(account *drm.Account, typeAndFlags int) (int, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
@@ -66,7 +82,7 @@ func (s *substitute) Open(typeAndFlags int) (int, error) {
 		unix.SetNonblock(theirs, typeAndFlags&unix.SOCK_NONBLOCK != 0)); err != nil {
 		return fail(err)
 	}
-	m := &monitor{end: os.NewFile(uintptr(ours), "uevents"), fd: ours, wake: make(chan struct{}, 1)}
+	m := &monitor{end: os.NewFile(uintptr(ours), "uevents"), fd: ours, wake: make(chan struct{}, 1), account: account}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.monitors[st.Ino] = m
@@ -153,6 +169,7 @@ func (s *substitute) follow(inode uint64, m *monitor) {
 	}
 	close(m.wake)
 	_ = m.end.Close()
+	m.account.Refund(drm.Descriptors, 1)
 }
 
 func (s *substitute) Table() string { return "" }
