@@ -1,14 +1,17 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/host/internal/files"
@@ -27,11 +30,12 @@ type SeatDevice struct {
 // OpenForSeat opens the node at path, one of a card. The caller passes the
 // descriptor fd on to the process pid over a Unix socket, and closes it. What
 // the node takes is charged to the process group of pid. The errors are those of
-// open(2); ENOENT if path is not a node of a card.
+// open(2); ENOENT if path is not a node of a card, EPERM if the card belongs to
+// another seat than the given one, as logind answers.
 //
 // As with seatd and logind, the client of the node is this process, which may
 // change the master.
-func (h *Host) OpenForSeat(path string, pid int) (fd int, d *SeatDevice, err error) {
+func (h *Host) OpenForSeat(seat, path string, pid int) (fd int, d *SeatDevice, err error) {
 	refuse := func(why string, errno unix.Errno) (int, *SeatDevice, error) {
 		return -1, nil, fmt.Errorf("host: opening %q for a seat: %s: %w", path, why, errno)
 	}
@@ -45,6 +49,9 @@ func (h *Host) OpenForSeat(path string, pid int) (fd int, d *SeatDevice, err err
 	minor := h.class.Minor(at.Node.Minor)
 	if minor == nil {
 		return refuse("its card is gone", unix.ENOENT)
+	}
+	if other := cmp.Or(idSeat(minor.Device().Parent().Description()), defaultSeat); other != seat {
+		return refuse(fmt.Sprintf("ID_SEAT of its card says %s, and this seat is %s", other, seat), unix.EPERM)
 	}
 	const flags = unix.O_RDWR | unix.O_NOCTTY | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_NONBLOCK
 	c := seatCaller{account: h.accounts.of(pid)}
@@ -62,6 +69,19 @@ func (h *Host) OpenForSeat(path string, pid int) (fd int, d *SeatDevice, err err
 	}
 	defer file.Put()
 	return fd, &SeatDevice{host: h, file: file, caller: c}, nil
+}
+
+// defaultSeat is the seat of cards without ID_SEAT.
+const defaultSeat = "seat0"
+
+// idSeat returns ID_SEAT of a device, or "".
+func idSeat(d bus.Description) (seat string) {
+	for _, property := range d.Properties {
+		if name, ok := strings.CutPrefix(property, "ID_SEAT="); ok {
+			seat = name
+		}
+	}
+	return seat
 }
 
 // Descriptor returns another descriptor of the open node. The caller passes it on

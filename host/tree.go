@@ -262,10 +262,8 @@ func kobjectTags(k *drm.Kobject) []string {
 	}
 	description := k.Parent.Description()
 	more := slices.Clone(description.Tags)
-	for _, property := range description.Properties {
-		if seat, ok := strings.CutPrefix(property, "ID_SEAT="); ok {
-			more = append(more, seat)
-		}
+	if seat := idSeat(description); seat != "" {
+		more = append(more, seat)
 	}
 	for _, tag := range more {
 		if !slices.Contains(tags, tag) {

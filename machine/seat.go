@@ -46,7 +46,7 @@ func (m *Machine) newSeating() (*seating, error) {
 }
 
 func (m *Machine) openForSeat(path string, pid int) (fd int, d seat.Device, err error) {
-	fd, opened, err := m.host.OpenForSeat(path, pid)
+	fd, opened, err := m.host.OpenForSeat(seat.Name, path, pid)
 	if err != nil {
 		return -1, nil, err
 	}

@@ -183,7 +183,7 @@ func TestSeatLogind(t *testing.T) {
 	one.do("open /dev/dri/card0", "org.freedesktop.login1.DeviceIsTaken")
 	one.do("open /dev/null", "System.Error.ENODEV")
 	one.do("open /dev/dri/card1", "ENOENT")
-	one.do("switch 0", "System.Error.EINVAL")
+	one.do("switch 0", "org.freedesktop.DBus.Error.InvalidArgs")
 	one.do("switch 2", "done")
 	one.want("disabled")
 	one.do("commit", "EACCES")
@@ -197,6 +197,24 @@ func TestSeatLogind(t *testing.T) {
 	one.do("open /dev/dri/card1", "done") // the program has the old card0 open
 	one.end(0)
 	other.end(0)
+}
+
+// TestOtherSeat asks seat0 for a card that belongs to another seat. Only its own
+// card is given.
+func TestOtherSeat(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cards.yaml")
+	const cards = "cards: {a: {vkms: 6.12}, b: {vkms: 6.12, render: 1, udev: {properties: {ID_SEAT: seat1}}}}"
+	if err := os.WriteFile(file, []byte(cards), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for protocol, refused := range map[string]string{"seatd": "EPERM", "logind": "org.freedesktop.DBus.Error.AccessDenied"} {
+		r := startSeatBy(t, protocol, "--config", file)
+		r.want("enabled")
+		r.do("open /dev/dri/card1", refused)
+		r.do("open /dev/dri/renderD128", refused)
+		r.do("commit", "done")
+		r.end(0)
+	}
 }
 
 // TestSeatFiles reads the files in which libsystemd finds the session.

@@ -70,6 +70,17 @@ func refuse(name, format string, args ...any) error {
 	return &busError{name, fmt.Sprintf(format, args...)}
 }
 
+// errnoNames are the names that sd-bus has for errno values. The others are
+// System.Error and the name of the value.
+var errnoNames = map[unix.Errno]string{
+	unix.EPERM:  accessDenied,
+	unix.EACCES: accessDenied,
+	unix.EINVAL: invalidArgs,
+	unix.ENOENT: errorPrefix + "FileNotFound",
+	unix.EIO:    errorPrefix + "IOError",
+	unix.ENOMEM: errorPrefix + "NoMemory",
+}
+
 // errorName returns the name of an error.
 func errorName(err error) string {
 	var named *busError
@@ -77,6 +88,8 @@ func errorName(err error) string {
 	switch {
 	case errors.As(err, &named):
 		return named.name
+	case errors.As(err, &errno) && errnoNames[errno] != "":
+		return errnoNames[errno]
 	case errors.As(err, &errno):
 		return "System.Error." + unix.ErrnoName(errno)
 	}
