@@ -15,32 +15,24 @@ import (
 // AddConnector returns the name of the connector. Programs get uevents. The
 // connector is gone when the card is plugged in again.
 func (c *Card) AddConnector(_ context.Context, connectorType uint32, monitor *kms.Monitor) (name string, err error) {
-	display, dev, err := c.display()
-	if err != nil {
-		return "", err
-	}
 	config := kms.ConnectorConfig{Type: connectorType, Monitor: monitor, Connection: uapi.ModeConnected}
 	if monitor == nil {
 		config.Connection = uapi.ModeDisconnected
 	}
-	var refused error
-	err = dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+	err = c.withDisplay(func(dev *drm.RegisteredDevice, display *kms.ModeConfig) error {
 		c.hub.Lock() // so that no other connector gets the path
 		defer c.hub.Unlock()
-		var added *kms.Connector
-		if added, refused = display.AddDynamicConnector(dev, config, streamPath(display)); refused == nil {
-			name = added.Name()
+		added, err := display.AddDynamicConnector(dev, config, streamPath(display))
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.label, err)
 		}
+		name = added.Name()
 		return nil
 	})
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%s is not plugged", c.label)
-	case refused != nil:
-		return "", fmt.Errorf("%s: %w", c.label, refused)
+	if err == nil {
+		c.machine.log.Info(fmt.Sprintf("%s: connector %s added", c.label, name))
 	}
-	c.machine.log.Info(fmt.Sprintf("%s: connector %s added", c.label, name))
-	return name, nil
+	return name, err
 }
 
 // streamPath returns the property PATH of a new connector: the id of the connector
@@ -65,25 +57,14 @@ func streamPath(display *kms.ModeConfig) string {
 // RemoveConnector removes a connector that AddConnector has added. Programs get
 // uevents. A CRTC goes on to feed it until the program switches it off.
 func (c *Card) RemoveConnector(_ context.Context, name string) error {
-	display, dev, err := c.display()
-	if err != nil {
-		return err
-	}
-	connector, err := c.connector(display, name)
-	if err != nil {
-		return err
-	}
-	var refused error
-	err = dev.WithGuard(func(dev *drm.RegisteredDevice) error {
-		refused = display.RemoveConnector(dev, connector)
+	err := c.withConnector(name, func(dev *drm.RegisteredDevice, display *kms.ModeConfig, connector *kms.Connector) error {
+		if err := display.RemoveConnector(dev, connector); err != nil {
+			return fmt.Errorf("%s: %w", c.label, err)
+		}
 		return nil
 	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s is not plugged", c.label)
-	case refused != nil:
-		return fmt.Errorf("%s: %w", c.label, refused)
+	if err == nil {
+		c.machine.log.Info(fmt.Sprintf("%s: connector %s removed", c.label, name))
 	}
-	c.machine.log.Info(fmt.Sprintf("%s: connector %s removed", c.label, name))
-	return nil
+	return err
 }

@@ -25,6 +25,30 @@ func (c *Card) display() (*kms.ModeConfig, *drm.Device, error) {
 	return display, dev, nil
 }
 
+// withDisplay calls f inside a guard of the card.
+func (c *Card) withDisplay(f func(*drm.RegisteredDevice, *kms.ModeConfig) error) error {
+	display, dev, err := c.display()
+	if err != nil {
+		return err
+	}
+	var refused error
+	if dev.WithGuard(func(dev *drm.RegisteredDevice) error { refused = f(dev, display); return nil }) != nil {
+		return fmt.Errorf("%s is not plugged", c.label)
+	}
+	return refused
+}
+
+// withConnector is withDisplay for the connector with that name.
+func (c *Card) withConnector(name string, f func(*drm.RegisteredDevice, *kms.ModeConfig, *kms.Connector) error) error {
+	return c.withDisplay(func(dev *drm.RegisteredDevice, display *kms.ModeConfig) error {
+		connector, err := c.connector(display, name)
+		if err != nil {
+			return err
+		}
+		return f(dev, display, connector)
+	})
+}
+
 // Connectors returns the names of the card's connectors, such as "DP-1",
 // without those of writebacks.
 func (c *Card) Connectors() ([]string, error) {
@@ -92,23 +116,14 @@ func (c *Card) Disconnect(ctx context.Context, connector string) error {
 // LoseLink lets the link of a connector to its monitor fail: the property
 // link-status becomes Bad, and programs get a uevent. A modeset repairs it.
 func (c *Card) LoseLink(ctx context.Context, name string) error {
-	display, dev, err := c.display()
-	if err != nil {
-		return err
-	}
-	connector, err := c.connector(display, name)
-	if err != nil {
-		return err
-	}
-	err = dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+	err := c.withConnector(name, func(dev *drm.RegisteredDevice, _ *kms.ModeConfig, connector *kms.Connector) error {
 		connector.LoseLink(dev)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("%s is not plugged", c.label)
+	if err == nil {
+		c.machine.log.Info(fmt.Sprintf("%s: the link of %s failed", c.label, name))
 	}
-	c.machine.log.Info(fmt.Sprintf("%s: the link of %s failed", c.label, name))
-	return nil
+	return err
 }
 
 // Wedge tells programs that the card hangs, by a uevent with WEDGED=recovery, such as
@@ -129,23 +144,15 @@ func (c *Card) Wedge(ctx context.Context, recovery string) error {
 }
 
 func (c *Card) hotplug(name string, connection uint32, monitor *kms.Monitor) error {
-	display, dev, err := c.display()
-	if err != nil {
-		return err
-	}
-	connector, err := c.connector(display, name)
-	if err != nil {
-		return err
-	}
-	if monitor == nil {
-		monitor = connector.Config().Monitor
-	}
-	err = dev.WithGuard(func(dev *drm.RegisteredDevice) error {
+	err := c.withConnector(name, func(dev *drm.RegisteredDevice, _ *kms.ModeConfig, connector *kms.Connector) error {
+		if monitor == nil {
+			monitor = connector.Config().Monitor
+		}
 		connector.Hotplug(dev, connection, monitor)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s is not plugged", c.label)
+		return err
 	}
 	word := "connected"
 	if connection == uapi.ModeDisconnected {
