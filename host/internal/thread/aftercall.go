@@ -39,7 +39,7 @@ func (x *Tracee) leavesCall() bool {
 // not run. The thread then seems to leave a call that is to be made again.
 func (x *Tracee) skipCall() error {
 	run := func() error {
-		err := x.run(1)
+		err := x.run()
 		if err == ErrNotRun {
 			return x.abandon(err)
 		}

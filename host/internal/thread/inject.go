@@ -166,12 +166,12 @@ func (x *Tracee) Syscall(nr int, args [6]uint64) (int64, error) {
 		}
 		return regs.result(), nil
 	}
-	err := x.run(1) // to the entry
+	err := x.run() // to the entry
 	if err == nil && !x.makes(regs) {
 		err = ErrNotRun
 	}
 	if err == nil {
-		err = x.run(1) // to the exit
+		err = x.run() // to the exit
 	}
 	switch {
 	case err == ErrNotRun:
@@ -200,57 +200,57 @@ const trapSignal = 1 << (unix.SIGSYS - 1)
 // dropTrap takes the signal away: the program has not made the call, so its handler
 // must not answer it.
 func (x *Tracee) dropTrap() error {
-	for signal := 0; ; {
-		if err := unix.PtraceSyscall(int(x.id), signal); err != nil {
-			return x.lost(err)
-		}
-		status, err := x.wait()
-		if err != nil {
+	for {
+		switch stop, err := x.resumeTo(unix.SIGSYS); {
+		case err != nil:
 			return err
-		}
-		signal = 0
-		switch {
-		case status.StopSignal() == unix.SIGSYS:
+		case stop == unix.SIGSYS:
 			return nil // and the thread is resumed without it
-		case status.StopSignal() == unix.SIGTRAP|0x80: // the signal is gone
+		case stop == callStop: // the signal is gone
 			return x.lost(ErrNotRun)
-		case isEventStop(status):
-		case status.StopSignal() == unix.SIGSTOP && x.alarm.hasRung():
-			x.halted = true
-		default:
-			signal = int(status.StopSignal())
 		}
 	}
 }
 
+// callStop is the stop at the entry or the exit of a system call.
+const callStop = unix.SIGTRAP | 0x80
+
 // run lets the stopped thread run until it has stopped at the entry or the exit
-// of a system call n times. ErrNotRun when it was stopped before; the thread is
-// not released then.
-func (x *Tracee) run(n int) error {
-	signal := 0
-	for stops := 0; stops < n; { // at entry or exit of a call
-		if err := unix.PtraceSyscall(int(x.id), signal); err != nil {
-			return x.lost(err)
+// of a system call. ErrNotRun when it was stopped before; the thread is not
+// released then.
+func (x *Tracee) run() error {
+	stop, err := x.resumeTo(callStop)
+	if err == nil && stop != callStop {
+		return ErrNotRun
+	}
+	return err
+}
+
+// resumeTo lets the stopped thread run until a signal, a callStop or the alarm's
+// SIGSTOP, and returns which. The thread gets all other signals.
+func (x *Tracee) resumeTo(signal unix.Signal) (unix.Signal, error) {
+	for pass := 0; ; {
+		if err := unix.PtraceSyscall(int(x.id), pass); err != nil {
+			return 0, x.lost(err)
 		}
 		status, err := x.wait()
 		if err != nil {
-			return err
+			return 0, err
 		}
-		signal = 0
-		switch {
-		case status.StopSignal() == unix.SIGTRAP|0x80:
-			stops++
+		pass = 0
+		switch stop := status.StopSignal(); {
+		case stop == callStop, stop == signal:
+			return stop, nil
 		case isEventStop(status):
 			// SIGSTOP or SIGCONT for the whole process. The thread runs on for
 			// now and follows the others when it is released.
-		case status.StopSignal() == unix.SIGSTOP && x.alarm.hasRung():
+		case stop == unix.SIGSTOP && x.alarm.hasRung():
 			x.halted = true
-			return ErrNotRun
+			return stop, nil
 		default:
-			signal = int(status.StopSignal()) // SIGSTOP cannot be blocked
+			pass = int(stop) // SIGSTOP cannot be blocked
 		}
 	}
-	return nil
 }
 
 // makes reports whether the thread, which stops at the entry of a call, makes
