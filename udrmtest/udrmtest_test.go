@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -100,6 +101,33 @@ func TestMonitors(t *testing.T) {
 		if got := status(); got != step.want {
 			t.Errorf("programs see %q, want %q", got, step.want)
 		}
+	}
+}
+
+// TestHub adds a connector, as a hub of DisplayPort MST does, and removes it.
+func TestHub(t *testing.T) {
+	t.Parallel()
+	m := udrmtest.New(t, udrmtest.Options{Monitors: []string{"1920x1080,DP"}})
+	card := m.Card("card0")
+	name := card.AddConnector("DP", "800x600")
+	p := m.Start("cat", "/sys/class/drm/card0-"+name+"/modes")
+	p.WantExit(0)
+	if got := p.Output(); got != "800x600\n" {
+		t.Errorf("%s has the modes %q", name, got)
+	}
+	card.RemoveConnector(name)
+	m.Start("test", "-e", "/sys/class/drm/card0-"+name).WantExit(1)
+}
+
+// TestWaitPicture waits for a picture of another size than that of the console.
+func TestWaitPicture(t *testing.T) {
+	t.Parallel()
+	m := udrmtest.New(t, udrmtest.Options{})
+	m.Start("modetest", "-M", "vkms", "-s", "Virtual-1:800x600")
+	screen := m.Card("card0").On("Virtual-1")
+	shown := screen.WaitPicture(func(p *image.NRGBA) bool { return p.Bounds().Dx() == 800 })
+	if !reflect.DeepEqual(shown, screen.Screenshot()) {
+		t.Error("WaitPicture returned another picture than the one that is shown")
 	}
 }
 
