@@ -10,8 +10,8 @@ import (
 // Real is what is really there, as the program sees it.
 type Real interface {
 	// Readlink reads a symbolic link. EINVAL when path is something else,
-	// [ErrUnknown] when it cannot be known, and [ErrMagic] for a link of /proc that leads to a virtual file that is
-	// open and not to a path.
+	// [ErrUnknown] when it cannot be known, and [ErrMagic] for a link of /proc that
+	// leads to an open virtual file, not to a path.
 	Readlink(path string) (string, error)
 }
 
@@ -53,22 +53,22 @@ const maxLinks = 40
 // directory on the way. A missing last component is no error if it would be
 // real.
 func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
-	cur, rest, root := base, path, "/"
+	w := walk{tree: t, rules: &rules, real: real, base: base, root: "/", cur: base}
 	if rules.InRoot {
-		root = base
+		w.root = base
 	}
-	var virtual bool
 	if strings.HasPrefix(path, "/") {
 		if rules.Beneath {
 			return Place{}, unix.EXDEV
 		}
-		cur = root
+		w.cur = w.root
 	}
+	rest := path
 	for links := 0; ; {
 		rest = strings.TrimLeft(rest, "/")
 		if rest == "" {
-			n, _ := t.Lookup(cur)
-			return Place{Path: cur, Node: n, Virtual: virtual}, nil
+			n, _ := t.Lookup(w.cur)
+			return Place{Path: w.cur, Node: n, Virtual: w.virtual}, nil
 		}
 		c, after, slash := strings.Cut(rest, "/")
 		last := strings.Trim(after, "/") == ""
@@ -78,45 +78,23 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 			rest = after
 			continue
 		case "..":
-			if cur == base && rules.Beneath {
-				return Place{}, unix.EXDEV
+			if at, err := w.up(); err != nil {
+				return at, err
 			}
-			if cur == root {
-				rest = after
-				continue
-			}
-			n, _ := t.Lookup(cur)
-			if n == nil {
-				// A file has no parent, and one must be able to enter a
-				// directory to leave it.
-				if _, err := real.Readlink(join(cur, ".")); err != unix.EINVAL && err != ErrUnknown {
-					return Place{Path: cur, Virtual: virtual}, err
-				}
-			} else if !virtual {
-				// Out of a directory that is not really there?
-				virtual = n.own
-				if !n.own && cur != "/" {
-					_, err := real.Readlink(cur)
-					virtual = err == unix.ENOENT
-				}
-			}
-			if rules.crosses(cur, parent(cur)) {
-				return Place{}, unix.EXDEV
-			}
-			cur, rest = parent(cur), after
+			rest = after
 			continue
 		}
-		p := join(cur, c)
+		p := join(w.cur, c)
 		n, hidden := t.Lookup(p)
-		at := Place{Path: p, Node: n, Virtual: virtual}
+		at := Place{Path: p, Node: n, Virtual: w.virtual}
 		var target string
 		switch {
 		case hidden:
 			return at, unix.ENOENT
-		case n != nil && n.Kind != Link && rules.crosses(cur, p):
+		case n != nil && n.Kind != Link && rules.crosses(w.cur, p):
 			return at, unix.EXDEV
 		case n != nil && n.Kind == Dir:
-			cur, rest = p, after
+			w.cur, rest = p, after
 			continue
 		case n != nil && n.Kind != Link:
 			if !final {
@@ -126,15 +104,15 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 		case final && rules.NoFollow:
 			return at, nil
 		case n != nil:
-			target, virtual = n.Target, true
+			target, w.virtual = n.Target, true
 		default:
 			var err error
 			target, err = real.Readlink(p)
 			switch {
-			case err == unix.EINVAL && !final && rules.crosses(cur, p), errors.Is(err, ErrMagic) && rules.Crosses != nil:
+			case err == unix.EINVAL && !final && rules.crosses(w.cur, p), errors.Is(err, ErrMagic) && rules.Crosses != nil:
 				return at, unix.EXDEV // no link of /proc leads to /proc
 			case err == unix.EINVAL, err != nil && last && !errors.Is(err, ErrMagic):
-				cur, rest = p, after
+				w.cur, rest = p, after
 				continue
 			case errors.Is(err, ErrMagic) && final:
 				at.Magic = true
@@ -155,16 +133,56 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 			if rules.Beneath {
 				return at, unix.EXDEV
 			}
-			if rules.crosses(cur, root) {
+			if rules.crosses(w.cur, w.root) {
 				return at, unix.EXDEV
 			}
-			cur = root
+			w.cur = w.root
 		}
 		rest = target
 		if slash {
 			rest += "/" + after
 		}
 	}
+}
+
+// A walk is the state of [Tree.Walk].
+type walk struct {
+	tree       *Tree
+	rules      *Rules
+	real       Real
+	base, root string
+	cur        string // the directory that it has reached
+	virtual    bool   // see Place
+}
+
+// up goes to the parent directory, unless the walk has reached its root.
+func (w *walk) up() (Place, error) {
+	if w.cur == w.base && w.rules.Beneath {
+		return Place{}, unix.EXDEV
+	}
+	if w.cur == w.root {
+		return Place{}, nil
+	}
+	n, _ := w.tree.Lookup(w.cur)
+	if n == nil {
+		// A file has no parent, and one must be able to enter a directory to
+		// leave it.
+		if _, err := w.real.Readlink(join(w.cur, ".")); err != unix.EINVAL && err != ErrUnknown {
+			return Place{Path: w.cur, Virtual: w.virtual}, err
+		}
+	} else if !w.virtual {
+		// Out of a directory that is not really there?
+		w.virtual = n.own
+		if !n.own && w.cur != "/" {
+			_, err := w.real.Readlink(w.cur)
+			w.virtual = err == unix.ENOENT
+		}
+	}
+	if w.rules.crosses(w.cur, parent(w.cur)) {
+		return Place{}, unix.EXDEV
+	}
+	w.cur = parent(w.cur)
+	return Place{}, nil
 }
 
 func join(dir, name string) string {
