@@ -39,6 +39,7 @@ const (
 	tagCVT         = 0xf8 // CVT codes of three bytes
 	tagStandard    = 0xfa // six more standard timings
 	tagName        = 0xfc
+	tagText        = 0xfe
 	tagLimits      = 0xfd
 )
 

@@ -33,7 +33,7 @@ func (m *Monitor) encodeBPC() (byte, error) {
 // wrong number of bits per component, with the right number.
 var forcedBPC = map[productID]int{
 	{"AEO", 0}: 6, {"BOE", 0x78b}: 6, {"BOE", 0x771}: 6, {"CPT", 0x17df}: 6,
-	{"SDC", 0x3652}: 6, {"SDC", 18514}: 6, {"SHP", 0x154c}: 6,
+	{"SDC", 0x3652}: 6, {"SDC", 18514}: 6,
 	{"BNQ", 0x78d6}: 8, {"SEC", 0xd033}: 8, {"ETR", 13896}: 8,
 	{"LGD", 764}: 10, {"SNY", 0x2541}: 12,
 }
@@ -46,6 +46,8 @@ func (p *parser) parseBPC(id productID) int {
 		return forced
 	}
 	switch {
+	case p.newer && id == productID{"SHP", 0x154c}:
+		return 6
 	case !p.digital() || p.revision() < 3:
 		return 0
 	case p.revision() >= 4:

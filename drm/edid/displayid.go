@@ -22,6 +22,8 @@ const (
 	displayIDLast     = 126 // the latest place for the section's checksum
 	displayIDTypeI    = 0x03
 	displayIDTypeVII  = 0x22
+	displayIDTypeIX   = 0x24 // the mode by a formula, as of type X
+	displayIDTypeX    = 0x2a
 	displayIDTile     = 0x12
 	displayIDTile2    = 0x28 // of DisplayID 2.0
 	displayIDProduct2 = 0x20 // of DisplayID 2.0
@@ -45,13 +47,13 @@ type displayIDSection struct {
 
 // A displayIDBlock is a data block of a section.
 type displayIDBlock struct {
-	tag  byte
-	data []byte
+	tag, revision byte
+	data          []byte
 }
 
 // displayIDSections returns the sections of the extension blocks, up to the
-// first bad one.
-func displayIDSections(extensions []block) (sections []displayIDSection) {
+// first bad one. With anySum, a wrong checksum does not make a section bad.
+func displayIDSections(extensions []block, anySum bool) (sections []displayIDSection) {
 	for i := range extensions {
 		b := &extensions[i]
 		if b[0] != displayIDTag {
@@ -65,7 +67,7 @@ func displayIDSections(extensions []block) (sections []displayIDSection) {
 		for _, v := range b[1 : end+1] {
 			sum += v
 		}
-		if sum != 0 {
+		if sum != 0 && !anySum {
 			return sections
 		}
 		s := displayIDSection{version: b[1], use: b[3]}
@@ -74,7 +76,7 @@ func displayIDSections(extensions []block) (sections []displayIDSection) {
 			if length > len(data) {
 				break
 			}
-			s.blocks = append(s.blocks, displayIDBlock{data[0], data[displayIDHeader:length]})
+			s.blocks = append(s.blocks, displayIDBlock{data[0], data[1], data[displayIDHeader:length]})
 			data = data[length:]
 		}
 		sections = append(sections, s)
@@ -98,7 +100,7 @@ func displayIDHeadMounted(sections []displayIDSection) bool {
 	return false
 }
 
-// addDisplayID adds the detailed timings of DisplayID blocks
+// addDisplayID adds the timings of DisplayID blocks
 // (add_displayid_detailed_modes).
 func (p *parser) addDisplayID() {
 	for i := range p.sections {
@@ -108,6 +110,9 @@ func (p *parser) addDisplayID() {
 			case displayIDTypeI:
 			case displayIDTypeVII:
 				unit = 1
+			case displayIDTypeIX, displayIDTypeX:
+				p.addFormulas(&b)
+				continue
 			default:
 				continue
 			}
@@ -117,6 +122,23 @@ func (p *parser) addDisplayID() {
 			for d := range slices.Chunk(b.data, displayIDTiming) {
 				p.add(parseDisplayIDTiming(d, unit))
 			}
+		}
+	}
+}
+
+// addFormulas adds the modes that a block says by size and rate, if the formula is
+// CVT, with or without reduced blanking (add_displayid_formula_modes).
+func (p *parser) addFormulas(b *displayIDBlock) {
+	const size, longer, formula = 6, 0x70, 7
+	if !p.newer || b.revision&longer != 0 || len(b.data)%size != 0 {
+		return
+	}
+	for d := range slices.Chunk(b.data, size) {
+		kind := d[0] & formula
+		width, height := binary.LittleEndian.Uint16(d[1:])+1, binary.LittleEndian.Uint16(d[3:])+1
+		if m, ok := cvt(uint32(width), uint32(height), uint32(d[5])+1, kind == 1); ok && kind <= 1 {
+			m.Type = uapi.ModeTypeDriver
+			p.add(m)
 		}
 	}
 }

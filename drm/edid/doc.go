@@ -6,8 +6,9 @@
 //
 // A [Monitor] has what matters for modesetting: manufacturer, name, size and
 // modes. [Monitor.Encode] makes an EDID of it. [Parse] reads any EDID as Linux
-// does, including damaged ones: its modes are those that Linux finds, in the
-// same order. [Repair] returns the bytes that Linux keeps.
+// does, including damaged ones: its modes are those that Linux 6.12 finds, in the
+// same order. [Parse72] does so for Linux 7.2. [Repair] returns the bytes that
+// Linux keeps.
 //
 // # Where to start reading
 //

@@ -8,16 +8,23 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// Parse reads an EDID as the kernel does (drm_edid_connector_update and
+// Parse reads an EDID as Linux 6.12 does (drm_edid_connector_update and
 // drm_edid_connector_add_modes). It accepts whatever [Repair] can repair. The
 // order of modes is the kernel's, and equal modes are merged. Modes has no mode
 // that needs YCbCr 4:2:0.
-func Parse(data []byte) (*Monitor, error) {
+func Parse(data []byte) (*Monitor, error) { return parse(data, false) }
+
+// Parse72 is [Parse] for Linux 7.2. That adds the modes of DisplayID for which the
+// EDID has a size and a rate only, and knows one more monitor whose EDID has a
+// wrong number of bits per component.
+func Parse72(data []byte) (*Monitor, error) { return parse(data, true) }
+
+func parse(data []byte, newer bool) (*Monitor, error) {
 	data, err := Repair(data)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{blocks: split(data)}
+	p := &parser{blocks: split(data), newer: newer}
 	p.base = &p.blocks[0]
 	m := &Monitor{
 		Manufacturer: parseManufacturer(binary.BigEndian.Uint16(p.base[manufacturerAt:])),
@@ -30,17 +37,19 @@ func Parse(data []byte) (*Monitor, error) {
 			m.Name = parseText(d[:])
 		}
 	}
-	p.sections = displayIDSections(p.blocks[1:])
+	var id productID
 	if p.base[manufacturerAt]&0x80 == 0 { // a reserved bit
-		p.quirks = quirks[productID{m.Manufacturer, m.Product}]
+		id = productID{m.Manufacturer, m.Product}
+		p.quirks = quirks[id]
 	}
+	p.sections = displayIDSections(p.blocks[1:], p.wrongSectionSum(id))
 	m.NonDesktop = p.quirks&nonDesktop != 0
 	if p.digital() && p.revision() >= 3 {
 		p.parseCTA()
 		m.NonDesktop = m.NonDesktop || p.headMounted || displayIDHeadMounted(p.sections)
 		m.HDR, m.Colorimetry = p.hdr, p.colorimetry
 	}
-	m.BPC = p.parseBPC(productID{m.Manufacturer, m.Product})
+	m.BPC = p.parseBPC(id)
 	m.MinRefresh, m.MaxRefresh = p.parseRefresh()
 	m.Tile = parseTile(p.sections)
 	p.addModes()
@@ -57,6 +66,7 @@ func Parse(data []byte) (*Monitor, error) {
 
 // A parser holds what is known of an EDID.
 type parser struct {
+	newer    bool // reads as Linux 7.2
 	blocks   []block
 	base     *block
 	sections []displayIDSection

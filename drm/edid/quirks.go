@@ -1,5 +1,10 @@
 package edid
 
+import (
+	"bytes"
+	"slices"
+)
+
 // A quirk is a set of corrections for a monitor whose EDID is wrong.
 type quirk uint
 
@@ -48,3 +53,20 @@ var quirks = map[productID]quirk{
 	{"SNY", 0x0704}: nonDesktop, {"SEN", 0x1019}: nonDesktop,
 	{"SVR", 0x1019}: nonDesktop, {"AUO", 0x1111}: nonDesktop,
 }
+
+// wrongSectionSum reports whether the monitor is known for a wrong checksum of its
+// DisplayID section (QUIRK_IGNORE_CHECKSUM). It is known by a text, too.
+func (p *parser) wrongSectionSum(id productID) (known bool) {
+	if id != (productID{"CSO", 5142}) {
+		return false
+	}
+	for d := range p.descriptors {
+		text, found := bytes.CutPrefix(d[5:], []byte("MNE007ZA1-5"))
+		text, _, _ = bytes.Cut(text, []byte("\n"))
+		known = known || found && (d.is(tagName) || d.is(tagText)) && !slices.ContainsFunc(text, notSpace)
+	}
+	return known
+}
+
+// notSpace reports whether the character, of Latin-1, is not a space.
+func notSpace(c byte) bool { return (c < '\t' || c > '\r') && c != ' ' && c != 0xa0 }

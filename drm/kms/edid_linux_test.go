@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,37 +15,52 @@ import (
 )
 
 // TestEDIDsAsLinux compares what clients see of a connector with recordings of
-// Linux 6.12, for EDIDs of every kind. Those in linux-6.12 were made on the
-// kernel's vkms, changed to read EDIDs for an HDMI-A connector; the others with
-// the kernel's code, for a connector and a client that want all modes.
+// Linux, for EDIDs of every kind. Those in linux-6.12 were made on the kernel's
+// vkms, changed to read EDIDs for an HDMI-A connector; the others with the
+// kernel's code, for a connector and a client that want all modes.
 func TestEDIDsAsLinux(t *testing.T) {
 	answers := compareEDIDs(t, "linux-6.12", "connectors.txt", 38, describe)
 	if got := describe(&Monitor{}); got != answers["none"] {
 		t.Errorf("without EDID:\n%s\nwant\n%s", got, answers["none"])
 	}
-	compareEDIDs(t, "linux-6.12-code", "connectors.txt", 58, func(m *Monitor) string {
-		answer := describeFor(m, everyKind, everyCap)
-		content, err := edid.Parse(m.EDID)
-		if err != nil {
-			content = &edid.Monitor{}
-		}
-		return answer + fmt.Sprintf(" range %d-%d\n", content.MinRefresh, content.MaxRefresh)
-	})
+	for _, r := range recordedByCode {
+		compareEDIDs(t, r.directory, "connectors.txt", r.count, func(m *Monitor) string {
+			answer := describeFor(m, r.kernel, everyKind, everyCap)
+			content, err := edid.Parse(m.EDID)
+			if err != nil {
+				content = &edid.Monitor{}
+			}
+			return answer + fmt.Sprintf(" range %d-%d\n", content.MinRefresh, content.MaxRefresh)
+		})
+	}
 }
+
+// A recording is a directory with EDIDs and what a kernel makes of them.
+type recording struct {
+	directory string
+	kernel    drm.Kernel
+	count     int // EDIDs, at least
+}
+
+// recordedByCode are the recordings that were made with the kernel's code.
+var recordedByCode = []recording{{"linux-6.12-code", drm.Linux612, 86}, {"linux-7.2-code", drm.Linux72, 11}}
 
 // TestEDIDsOfDisplays compares the bits per component, and the modes of a monitor
 // that needs YCbCr 4:2:0 for some, with what the kernel's code says for a
 // connector that can send it.
 func TestEDIDsOfDisplays(t *testing.T) {
 	needing := 0
-	for _, directory := range []string{"linux-6.12", "linux-6.12-code"} {
-		compareEDIDs(t, directory, "display.txt", 38, func(m *Monitor) string {
+	for _, r := range append(recordedByCode, recording{"linux-6.12", drm.Linux612, 38}) {
+		compareEDIDs(t, r.directory, "display.txt", r.count, func(m *Monitor) string {
+			if r.kernel == drm.Linux72 {
+				m = cmp.Or(m.newer, m)
+			}
 			answer := fmt.Sprintf(" bpc=%d\n", m.BPC)
 			if m.With420 != nil {
 				needing++
 				config := everyKind
 				config.YCbCr420 = true
-				_, modes, _ := strings.Cut(describeFor(m, config, everyCap), "\n")
+				_, modes, _ := strings.Cut(describeFor(m, r.kernel, config, everyCap), "\n")
 				modes, _, _ = strings.Cut(modes, " prop")
 				answer += modes
 			}
@@ -103,13 +119,13 @@ func compareEDIDs(t *testing.T, directory, recorded string, count int, describe 
 // describe returns what a client sees of a connector with the monitor, in the
 // form of the recordings.
 func describe(monitor *Monitor) string {
-	return describeFor(monitor, ConnectorConfig{}, drm.ClientCapSet{})
+	return describeFor(monitor, drm.Linux612, ConnectorConfig{}, drm.ClientCapSet{})
 }
 
-// describeFor is describe for a connector with the configuration, and a client with
-// the capabilities.
-func describeFor(monitor *Monitor, config ConnectorConfig, caps drm.ClientCapSet) string {
-	m := New(Config{Limits: Limits{MaxWidth: 8192, MaxHeight: 8192}})
+// describeFor is describe for a device of the kernel, a connector with the
+// configuration, and a client with the capabilities.
+func describeFor(monitor *Monitor, kernel drm.Kernel, config ConnectorConfig, caps drm.ClientCapSet) string {
+	m := New(Config{Kernel: kernel, Limits: Limits{MaxWidth: 8192, MaxHeight: 8192}})
 	config.Type, config.Monitor = uapi.ModeConnectorHDMIA, monitor
 	c := m.AddConnector(config)
 	c.probe()

@@ -26,6 +26,8 @@ type Monitor struct {
 	MinRefresh, MaxRefresh uint32
 
 	BPC uint32 // bits per component; 0 if unknown
+
+	newer *Monitor // as Linux 7.2 reads its EDID; or nil, if as this one
 }
 
 // A probeResult is the result of a probe of a connector. The zero value means
@@ -69,7 +71,13 @@ func (c *Connector) probe() {
 
 // plugged returns the monitor that clients see, without modes if there is none. The
 // caller holds mu.
-func (c *Connector) plugged() *Monitor { return cmp.Or(c.override, c.readable(), &Monitor{}) }
+func (c *Connector) plugged() *Monitor {
+	m := cmp.Or(c.override, c.readable(), &Monitor{})
+	if c.display.config.Kernel == drm.Linux72 {
+		m = cmp.Or(m.newer, m)
+	}
+	return m
+}
 
 // readable returns the monitor that the driver finds, or nil. A connector that is
 // forced on without a monitor has none whose EDID could be read. The caller holds
