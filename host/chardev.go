@@ -171,7 +171,7 @@ func (c *call) chardevSeek() {
 		c.proceed()
 		return
 	}
-	if pathOnly(c.tid(), c.fd(0)) {
+	if c.tid().PathOnly(c.fd(0)) {
 		c.fail(unix.EBADF)
 		return
 	}

@@ -136,7 +136,7 @@ func (r *request) LookupFile(fd int32) drm.ClientFile {
 	if inode == 0 {
 		return nil
 	}
-	if f := r.host.files.Lookup(inode, r.tid.FDPath(fd)); f != nil && !pathOnly(r.tid, fd) {
+	if f := r.host.files.Lookup(inode, r.tid.FDPath(fd)); f != nil && !r.tid.PathOnly(fd) {
 		return f.Client()
 	}
 	return nil

@@ -87,7 +87,7 @@ func (c *call) file(fd int32) *files.File {
 		return c.host.files.AcquireProven(inode)
 	}
 	f := c.host.files.Acquire(inode, c.tid().FDPath(fd))
-	if f != nil && pathOnly(c.tid(), fd) {
+	if f != nil && c.tid().PathOnly(fd) {
 		f.Put()
 		return nil
 	}
@@ -96,13 +96,6 @@ func (c *call) file(fd int32) *files.File {
 		*p = now
 	}
 	return f
-}
-
-// pathOnly reports whether a descriptor was opened with O_PATH, which gives no
-// access to the file: the kernel refuses requests on it.
-func pathOnly(tid thread.ID, fd int32) bool {
-	flags, err := tid.FDFlags(int(fd))
-	return err != nil || flags&unix.O_PATH != 0
 }
 
 // A proof says that a descriptor of a thread was that of a file of this host, and
@@ -186,8 +179,17 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 	if !private && !relevant(tree, full) && !c.linkedTo(tree, full, bytes.IndexByte(raw, '/') >= 0, !rules.NoFollow) {
 		return place{}, errNative
 	}
-	if !private && (!c.seesDevices() || raw[0] != '/' && !c.isDirectory(dirfd)) {
-		return place{}, errNative
+	if !private {
+		sees, err := c.seesDevices()
+		if sees && raw[0] != '/' {
+			sees, err = c.isDirectory(dirfd)
+		}
+		if isShortage(err) {
+			return place{}, err // the kernel would say that there is no such file
+		}
+		if !sees {
+			return place{}, errNative
+		}
 	}
 	at, err := tree.Walk(base, string(raw), rules, c)
 	switch {
@@ -212,12 +214,19 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 // seesDevices reports whether the program has the /dev that the host has: the
 // same file system, or a bind mount of it. In a container or a root without
 // it there are no devices, as with a kernel.
-func (c *call) seesDevices() bool {
+func (c *call) seesDevices() (bool, error) {
 	if c.host.everyRoot {
-		return true
+		return true, nil
 	}
 	var st unix.Stat_t
-	return c.tid().Identify("/dev", &st) == nil && pollfd.IDOf(&st) == c.host.dev
+	err := c.tid().Identify("/dev", &st)
+	return err == nil && pollfd.IDOf(&st) == c.host.dev, err
+}
+
+// isShortage reports whether a look at a file of a program has failed because this
+// process or the machine has no descriptor or no memory left for it.
+func isShortage(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 // atPath serves a call on the file that the path at addr leads to: on an open
@@ -317,9 +326,13 @@ func (c *call) inRoot(path []byte) (inside []byte, ok bool) {
 }
 
 // isDirectory reports whether relative paths can start at dirfd.
-func (c *call) isDirectory(dirfd int32) bool {
+func (c *call) isDirectory(dirfd int32) (bool, error) {
+	if dirfd == unix.AT_FDCWD {
+		return true, nil
+	}
 	var st unix.Stat_t
-	return dirfd == unix.AT_FDCWD || c.tid().IdentifyFD(dirfd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+	err := c.tid().IdentifyFD(dirfd, &st)
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR, err
 }
 
 // relevant reports whether a path may lead through virtual files. It is called

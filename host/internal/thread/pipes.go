@@ -2,7 +2,7 @@ package thread
 
 import (
 	"strconv"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +38,10 @@ func (f *FDs) Pipe(t ID, fd int) (inode uint64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	if info.mount != pipeMount() || info.flags&unix.O_PATH != 0 {
+	switch pipes, ok := pipeMount(); {
+	case !ok:
+		return 0, false
+	case info.mount != pipes || info.flags&unix.O_PATH != 0:
 		return 0, true
 	}
 	return info.inode, true
@@ -60,20 +63,28 @@ func (f *FDs) openInfo(t ID, i *keptInfo) bool {
 	return true
 }
 
-// pipeMount returns the mount that all pipes are on, and nothing else.
-var pipeMount = sync.OnceValue(func() uint64 {
+// pipes is the mount that all pipes are on, and nothing else. 0: not found out yet.
+var pipes atomic.Uint64
+
+// pipeMount returns it. It reports false if it cannot tell now: no descriptor may be
+// left.
+func pipeMount() (mount uint64, ok bool) {
+	if mount := pipes.Load(); mount != 0 {
+		return mount, true
+	}
 	var pipe [2]int
 	if unix.Pipe2(pipe[:], unix.O_CLOEXEC) != nil {
-		return 0
+		return 0, false
 	}
 	defer unix.Close(pipe[0])
 	defer unix.Close(pipe[1])
 	info, err := ID(unix.Getpid()).fdInfo(pipe[0])
 	if err != nil {
-		return 0
+		return 0, false
 	}
-	return info.mount
-})
+	pipes.Store(info.mount)
+	return info.mount, true
+}
 
 // A keptInfo is a file /proc/TID/fdinfo/N.
 type keptInfo struct {

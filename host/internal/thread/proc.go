@@ -224,16 +224,31 @@ func (t ID) FDFlags(fd int) (int, error) {
 	return info.flags, err
 }
 
+// PathOnly reports whether a descriptor was opened with O_PATH, which gives no access
+// to the file: the kernel refuses requests on it. It also reports true if the
+// descriptor is not open.
+//
+// The mode of the link in /proc tells what the descriptor is open for. A look at it
+// takes no descriptor, of which none may be left.
+func (t ID) PathOnly(fd int32) bool {
+	var st unix.Stat_t
+	return unix.Lstat(t.FDPath(fd), &st) != nil || st.Mode&(unix.S_IRUSR|unix.S_IWUSR) == 0
+}
+
 // An fdInfo is the content of /proc/PID/fdinfo/N at one moment.
 type fdInfo struct {
 	flags        int // as of open(2)
 	mount, inode uint64
 }
 
-// fdInfo reads it. EBADF when the descriptor is not open.
+// fdInfo reads it. EBADF when the descriptor is not open; EMFILE, ENFILE or ENOMEM
+// when this process cannot open the file.
 func (t ID) fdInfo(fd int) (info fdInfo, err error) {
 	text, err := t.readFile("fdinfo/" + strconv.Itoa(fd))
-	if err != nil {
+	switch {
+	case err == unix.EMFILE || err == unix.ENFILE || err == unix.ENOMEM:
+		return fdInfo{}, err
+	case err != nil:
 		return fdInfo{}, unix.EBADF
 	}
 	return parseFDInfo(text)

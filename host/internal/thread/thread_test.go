@@ -140,6 +140,27 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestPathOnly looks at descriptors that are open in each way, and at none.
+func TestPathOnly(t *testing.T) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pipe[0])
+	defer unix.Close(pipe[1])
+	path, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", pipe[0]), unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(path)
+	self := ID(os.Getpid())
+	for fd, want := range map[int]bool{pipe[0]: false, pipe[1]: false, path: true, -1: true} {
+		if got := self.PathOnly(int32(fd)); got != want {
+			t.Errorf("PathOnly of descriptor %d of reading %d, writing %d and path %d: %v", fd, pipe[0], pipe[1], path, got)
+		}
+	}
+}
+
 // TestStatFD checks that an O_PATH descriptor is not taken for an open device,
 // even while the program replaces it.
 func TestStatFD(t *testing.T) {

@@ -57,6 +57,7 @@ var attacks = map[string]func(args []string){
 	"storm":    storm,
 	"keep":     keep,
 	"scarce":   scarce,
+	"shortage": shortage,
 	"trapped":  trapped,
 }
 
