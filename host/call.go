@@ -76,9 +76,12 @@ type call struct {
 	noMagic  unix.Errno // if not 0: openat2 refuses links of /proc to open files
 	plain    plainDir
 	noIoctl  bool // Landlock refuses requests to the file that is opened
+	tries    int  // how often a handler was given up before: see later
 
 	compat *compatCall // nil for a call of a 64-bit program
 	made   [6]uint64   // its arguments, as the program made it
+
+	original seccomp.Data // the call, as the program made it
 
 	memory struct{ from, to uint64 } // can be read and written at once: see present
 	proofs [8]proof
@@ -99,7 +102,11 @@ func (c *call) answer() {
 	c.answered, c.noIoctl, c.name, c.compat = false, false, "?", nil
 	c.memory.from, c.memory.to = 0, 0
 	defer func() {
-		if p := recover(); p != nil {
+		switch p := recover().(type) {
+		case nil:
+		case later:
+			c.later(p)
+		default:
 			c.host.log.Error("host: panic in a handler; its client gets EIO",
 				"call", c.name, "tid", c.n.PID, "panic", p, "stack", string(debug.Stack()))
 		}

@@ -46,6 +46,12 @@ var terminalRequests = [][]seccomp.Cond{
 	{{Arg: 1, Mask: 0xffffff00, Op: seccomp.Equal, Value: vtType << 8}},
 }
 
+// uffdioAPI is UFFDIO_API of linux/userfaultfd.h, and uffdType its type.
+const (
+	uffdioAPI = 0xc018aa3f
+	uffdType  = 0xaa
+)
+
 // sizeofFamily is the size of the family with which a socket address begins.
 const sizeofFamily = 2
 
@@ -83,6 +89,10 @@ var everyCalls = []sysCall{
 	}},
 	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
 		{Arg: 1, Mask: 0xff00, Op: seccomp.Equal, Value: fbdevMagic << 8},
+	}},
+	// The first request to a userfaultfd.
+	{nr: unix.SYS_IOCTL, name: "ioctl", handle: (*call).ioctl, conds: []seccomp.Cond{
+		{Arg: 1, Op: seccomp.Equal, Value: uffdioAPI},
 	}},
 	// Mappings at the offsets that package drm hands out.
 	{nr: unix.SYS_MMAP, name: "mmap", handle: (*call).mmap, conds: []seccomp.Cond{

@@ -94,7 +94,7 @@ func (c *call) adaptCompat(call *compatCall) bool {
 	for i, arg := range c.n.Data.Args {
 		c.made[i] = uint64(uint32(arg))
 	}
-	c.compat = call
+	c.compat, c.original = call, c.n.Data
 	c.n.Data.Args, c.n.Data.NR = c.made, int32(call.like)
 	return call.adapt == nil || call.adapt(c)
 }

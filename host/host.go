@@ -25,6 +25,7 @@ import (
 	"github.com/udrm/udrm/host/internal/launcher"
 	"github.com/udrm/udrm/host/internal/shadow"
 	"github.com/udrm/udrm/host/internal/snapshot"
+	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/udev"
 	"github.com/udrm/udrm/host/internal/vfs"
 	"github.com/udrm/udrm/internal/pollfd"
@@ -167,6 +168,7 @@ type Host struct {
 	accounts  *accounts
 	burstTime time.Duration // see burst
 	slow      slowCopies
+	faults    thread.Faults
 	workers   *workerLimit
 	reserved  <-chan struct{} // closed when programs may start; nil: at once
 	turns     *turns

@@ -248,6 +248,25 @@ func TestHostilePaths(t *testing.T) {
 	a.honest()
 }
 
+// TestHostileCrowd has many process groups make calls whose paths cannot be read: more
+// than this process has workers, and copies that may wait. Others must be served.
+func TestHostileCrowd(t *testing.T) {
+	a := newArena(t, host.Options{})
+	const groups, threads = 40, 8
+	var all []*attack
+	for range groups {
+		all = append(all, a.begin(nil, "stuck", fmt.Sprint(threads), "hold"))
+	}
+	for _, attack := range all {
+		attack.holding()
+	}
+	a.honest()
+	for _, attack := range all {
+		attack.end()
+	}
+	a.honest()
+}
+
 // TestHostilePolls has a client withhold the memory that tells which files it polls,
 // and open many to which it may write. The host looks there for each of them, but
 // few of its threads wait at a time: the Go runtime ends a process with 10,000.

@@ -21,6 +21,10 @@ func (c *call) ioctl() {
 	case terminalType, keyboardType, vtType:
 		c.terminalIoctl()
 		return
+	case uffdType:
+		c.host.faults.Serve()
+		c.proceed()
+		return
 	}
 	c.host.attributes.Drain(c) // earlier writes take effect first
 	if uapi.IOCType(uint32(c.arg(1))) == fbdevMagic {

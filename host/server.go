@@ -142,7 +142,7 @@ func (w *worker) work() {
 	for !s.stopping.Load() && !w.left.Load() {
 		if p, ok := s.host.turns.next(w); ok {
 			w.becomeBusy()
-			c.n, c.received = p.n, time.Time{}
+			c.n, c.received, c.tries = p.n, time.Time{}, p.tries
 			s.host.busy.Add(1)
 			w.serve(c)
 			s.wg.Done()
@@ -181,7 +181,7 @@ func (w *worker) work() {
 // received serves a call, or postpones it.
 func (w *worker) received(c *call) {
 	h := w.server.host
-	c.received = time.Now()
+	c.received, c.tries = time.Now(), 0
 	h.callers.Note(c.n.PID, c.received)
 	w.burst.note(c.received, h.burstTime)
 	if w.tryNative(c) {

@@ -58,6 +58,7 @@ type turn struct {
 type postponed struct {
 	server *server
 	n      seccomp.Notification
+	tries  int // see call.tries
 }
 
 func newTurns(h *Host) *turns {
@@ -72,28 +73,41 @@ func (t *turns) begin(w *worker, account *drm.Account, n *seccomp.Notification) 
 	if t.tryBegin(w, account, n) {
 		return true
 	}
-	s, pid := w.server, processOf(thread.ID(n.PID))
+	pid := processOf(thread.ID(n.PID))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g := t.groupLocked(account)
 	if g.queue.len() == 0 && t.admitLocked(g, w, n, pid) {
 		return true
 	}
-	if s.stopping.Load() {
-		return false // no thread waits for an answer
+	t.postponeLocked(g, pid, postponed{w.server, *n, 0})
+	return false
+}
+
+// again postpones a call that was begun and is to be served anew.
+func (t *turns) again(account *drm.Account, p postponed) {
+	pid := processOf(thread.ID(p.n.PID))
+	t.mu.Lock()
+	t.postponeLocked(t.groupLocked(account), pid, p)
+	t.mu.Unlock()
+	t.resume()
+}
+
+func (t *turns) postponeLocked(g *group, pid int, p postponed) {
+	if p.server.stopping.Load() {
+		return // no thread waits for an answer
 	}
-	s.wg.Add(1) // keeps the listener open
+	p.server.wg.Add(1) // keeps the listener open
 	t.count.Add(1)
 	if g.queue.len() == 0 {
 		t.waiting = append(t.waiting, g)
 	}
 	queue := g.queue.at(pid)
-	*queue = append(*queue, postponed{s, *n})
+	*queue = append(*queue, p)
 	if !t.watching {
 		t.watching = true
 		go t.watch()
 	}
-	return false
 }
 
 // tryBegin begins a turn if the group has no postponed calls and is far below its

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -14,8 +15,10 @@ import (
 // Most memory of a program is present when a request copies it. A page may have
 // to be fetched first, from a disk, or from the program itself: userfaultfd, or
 // a file of a FUSE file system. The kernel then waits, for ever if the program
-// wants it so, and cannot be interrupted. So such copies are made by goroutines
-// that the request does not wait for when its context ends.
+// wants it so, and cannot be interrupted. So copies of memory that a program may
+// withhold are made by goroutines that the request does not wait for when its
+// context ends. Of such memory the kernel has few kinds (thread.ID.NeverWithheld),
+// so programs that have none never compete with others for these goroutines.
 //
 // A program that removes a page between the look and the copy still makes one
 // request wait, and with it an unplug.
@@ -115,7 +118,7 @@ func (c *call) present(addr, n uint64, write bool) bool {
 
 // readFrom copies memory of the program to p, until ctx ends.
 func (c *call) readFrom(ctx context.Context, p []byte, addr uint64) error {
-	if c.present(addr, uint64(len(p)), false) {
+	if c.comesAtOnce(addr, uint64(len(p)), false) {
 		return c.tid().Read(p, addr)
 	}
 	late, tid := make([]byte, len(p)), c.tid()
@@ -133,7 +136,7 @@ func (c *call) writeTo(ctx context.Context, addr uint64, p []byte) error {
 	if !c.waits() {
 		return unix.EFAULT // the thread id may belong to another process now
 	}
-	if c.present(addr, uint64(len(p)), true) {
+	if c.comesAtOnce(addr, uint64(len(p)), true) {
 		return tid.Write(addr, p)
 	}
 	late := slices.Clone(p)
@@ -153,40 +156,73 @@ func (c *call) staying() *request {
 	return r
 }
 
-// readMemory copies memory of the program to p.
+// comesAtOnce reports whether a copy of n bytes at addr waits for no program.
+func (c *call) comesAtOnce(addr, n uint64, write bool) bool {
+	return c.present(addr, n, write) || c.tid().NeverWithheld(addr, n, &c.host.faults)
+}
+
+// readMemory copies memory of the program to p. It may give the handler up: see
+// later.
 func (c *call) readMemory(p []byte, addr uint64) error {
-	r := c.staying()
-	defer r.end()
-	return c.readFrom(r, p, addr)
+	if len(p) == 0 {
+		return nil
+	}
+	if !c.comesAtOnce(addr, uint64(len(p)), false) {
+		tid, n := c.tid(), len(p)
+		panic(later{copy: func() error { return tid.Read(make([]byte, n), addr) }})
+	}
+	return c.tid().Read(p, addr)
 }
 
-// write copies p to memory of the program, if that still waits.
+// write copies p to memory of the program, if that still waits. It may give the
+// handler up.
 func (c *call) write(addr uint64, p []byte) error {
-	r := c.staying()
-	defer r.end()
-	return requestMemoryError(r, c.writeTo(r, addr, p))
+	switch {
+	case len(p) == 0:
+		return nil
+	case !c.waits():
+		return unix.EFAULT // the thread id may belong to another process now
+	case !c.comesAtOnce(addr, uint64(len(p)), true):
+		l, id, tid, n := c.listener, c.n.ID, c.tid(), len(p)
+		panic(later{written: true, copy: func() error {
+			same := make([]byte, n)
+			if err := tid.Read(same, addr); err != nil {
+				return memoryError(err)
+			}
+			if !l.Valid(id) {
+				return unix.EFAULT
+			}
+			return memoryError(tid.Write(addr, same))
+		}})
+	}
+	return memoryError(c.tid().Write(addr, p))
 }
 
-// shortString is how much of the memory behind a string is looked at.
+// shortString is how much of the memory behind a string is looked at first.
 const shortString = 256
 
-// readString reads the string at addr into c.pathBuf.
+// readString reads the string at addr into c.pathBuf. It may give the handler up.
 func (c *call) readString(addr uint64) ([]byte, error) {
-	if c.fds.Present(c.tid(), addr, shortString, false) {
-		return c.tid().ReadString(c.pathBuf[:], addr)
+	for done, n := uint64(0), uint64(shortString); done < unix.PathMax; n = pageSize {
+		// As far as the end of a page: nothing may be behind it.
+		n = min(n, pageSize-(addr+done)%pageSize, unix.PathMax-done)
+		if !c.comesAtOnce(addr+done, n, false) {
+			tid := c.tid()
+			panic(later{copy: func() error {
+				_, err := tid.ReadString(make([]byte, unix.PathMax), addr)
+				return err
+			}})
+		}
+		part := c.pathBuf[done : done+n]
+		if err := c.tid().Read(part, addr+done); err != nil {
+			return nil, err
+		}
+		if i := bytes.IndexByte(part, 0); i >= 0 {
+			return c.pathBuf[:done+uint64(i)], nil
+		}
+		done += n
 	}
-	r := c.staying()
-	defer r.end()
-	var late []byte
-	tid := c.tid()
-	err := c.copySlowly(r, func() (err error) {
-		late, err = tid.ReadString(make([]byte, unix.PathMax), addr)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c.pathBuf[:copy(c.pathBuf[:], late)], nil
+	return nil, unix.ENAMETOOLONG
 }
 
 // CopyFromUser implements drm.Memory.

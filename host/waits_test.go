@@ -146,29 +146,34 @@ func TestSlowUnload(t *testing.T) {
 
 // TestTurns has more calls of one program block than may be served at a time.
 func TestTurns(t *testing.T) {
-	t.Run("others", func(t *testing.T) {
-		a := newArena(t, host.Options{})
-		stuck := a.begin(nil, "stuck", "600", "hold").holding()
+	block := func(t *testing.T, postponed int) (a *arena, attack *attack, end func()) {
+		a = newArena(t, host.Options{})
+		card0 := a.class.Minor(0).Device()
+		g := a.keep(func(c *drm.Call) bool { return c.Op == drm.OpClose && c.Minor.Device() == card0 })
+		attack = a.begin(nobody, "closing", "600")
+		<-g.held
 		waitFor(t, "the share is used up", func() bool {
-			serving, postponed := a.Served()
-			return serving >= 60 && postponed >= 300
+			serving, waiting := a.Served()
+			return serving >= 60 && waiting >= postponed
 		})
+		return a, attack, func() {
+			close(g.open)
+			attack.end()
+		}
+	}
+	t.Run("others", func(t *testing.T) {
+		a, _, end := block(t, 300)
 		a.honest()
-		stuck.kill()
+		end()
 		a.honest()
 	})
 	// One process does not take all that its group may have.
 	t.Run("group", func(t *testing.T) {
-		a := newArena(t, host.Options{})
-		stuck := a.begin(nil, "stuck", "600", "hold").holding()
-		waitFor(t, "the share is used up", func() bool {
-			_, postponed := a.Served()
-			return postponed >= 500
-		})
+		a, attack, end := block(t, 500)
 		neighbour := asUser(exec.Command(hostileClient(), "honest", "3"), nobody)
-		neighbour.SysProcAttr.Setpgid, neighbour.SysProcAttr.Pgid = true, stuck.PID()
+		neighbour.SysProcAttr.Setpgid, neighbour.SysProcAttr.Pgid = true, attack.PID()
 		run(t, a.Host, neighbour)
-		stuck.kill()
+		end()
 	})
 	// The call that ends the wait of the others must not wait for its turn.
 	t.Run("own", func(t *testing.T) {

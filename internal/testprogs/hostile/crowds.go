@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,18 +52,33 @@ func stuck(args []string) {
 	faults, page := missingPage()
 	debug.SetMaxThreads(manyThreads)
 	var all sync.WaitGroup
-	for range must(strconv.Atoi(args[0])) {
+	threads := must(strconv.Atoi(args[0]))
+	for range threads {
 		all.Go(func() { _ = accessAt(page) })
 	}
-	_, err := unix.Read(faults, make([]byte, 32)) // the host waits
-	check(err)
 	if len(args) > 1 {
+		for inCall(unix.SYS_FACCESSAT) < threads {
+			time.Sleep(10 * time.Millisecond)
+		}
 		hold()
 		os.Exit(0)
 	}
+	_, err := unix.Read(faults, make([]byte, 32)) // the host waits
+	check(err)
 	check(unix.Access("/dev/dri/card0", unix.F_OK))
 	providePage(faults, page, []byte("/none\x00"))
 	all.Wait()
+}
+
+// inCall returns how many threads of this process wait in a system call.
+func inCall(nr int) (n int) {
+	for _, path := range must(filepath.Glob("/proc/self/task/*/syscall")) {
+		text, _ := os.ReadFile(path)
+		if strings.HasPrefix(string(text), fmt.Sprint(nr, " ")) {
+			n++
+		}
+	}
+	return n
 }
 
 // monitors listens for events on many sockets and reads none until its standard

@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/binary"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,16 +22,12 @@ func polls([]string) {
 	faults, page := missingPage()
 	fd := binary.NativeEndian.AppendUint32(nil, uint32(pipe[0]))
 	providePage(faults, page, binary.NativeEndian.AppendUint16(fd, unix.POLLIN))
-	tid := make(chan int)
 	go func() {
-		runtime.LockOSThread()
-		tid <- unix.Gettid()
 		for {
 			pollAt(page, 1) // until a signal
 		}
 	}()
-	call := fmt.Sprintf("/proc/self/task/%d/syscall", <-tid)
-	for !strings.HasPrefix(string(must(os.ReadFile(call))), fmt.Sprint(unix.SYS_PPOLL)) {
+	for inCall(unix.SYS_PPOLL) == 0 {
 		runtime.Gosched()
 	}
 	takePage(page)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -27,12 +29,20 @@ func unbind([]string) {
 }
 
 // closing closes a file of the first card, and says when its next request is
-// answered.
-func closing([]string) {
+// answered, or those of the given number of threads.
+func closing(args []string) {
 	master, other := must(kmsclient.Open("/dev/dri/card0")), must(kmsclient.Open("/dev/dri/card0"))
 	check(master.Close())
 	fmt.Println("closed")
-	check(kmsclient.Ioctl(other, uapi.IoctlVersion, &uapi.Version{}))
+	threads := 1
+	if len(args) > 0 {
+		threads = must(strconv.Atoi(args[0]))
+	}
+	var all sync.WaitGroup
+	for range threads {
+		all.Go(func() { check(kmsclient.Ioctl(other, uapi.IoctlVersion, &uapi.Version{})) })
+	}
+	all.Wait()
 	fmt.Println("answered")
 }
 
