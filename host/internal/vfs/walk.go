@@ -53,7 +53,7 @@ const maxLinks = 40
 // directory on the way. A missing last component is no error if it would be
 // real.
 func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
-	w := walk{tree: t, rules: &rules, real: real, base: base, root: "/", cur: base}
+	w := walk{tree: t, rules: rules, real: real, base: base, root: "/", cur: base}
 	if rules.InRoot {
 		w.root = base
 	}
@@ -148,7 +148,7 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 // A walk is the state of [Tree.Walk].
 type walk struct {
 	tree       *Tree
-	rules      *Rules
+	rules      Rules
 	real       Real
 	base, root string
 	cur        string // the directory that it has reached
