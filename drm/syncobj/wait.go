@@ -56,6 +56,29 @@ func (w *wait) done() (first uint32, ok bool) {
 // of more.
 const maxWaited = 1 << 16
 
+// newWait returns a wait for one point of each object, with the fences of those that
+// are submitted. EINVAL if a point is not, and flags do not allow waiting for that.
+func newWait(req *drm.Request, objects []*Syncobj, points []uint64, flags uint32) (*wait, error) {
+	w := &wait{
+		all:       flags&uapi.SyncobjWaitFlagsWaitAll != 0,
+		available: flags&uapi.SyncobjWaitFlagsWaitAvailable != 0,
+		fences:    make([]*fence.Fence, len(objects)),
+		wake:      make(chan struct{}, 1),
+	}
+	unsubmitted := flags&(uapi.SyncobjWaitFlagsWaitForSubmit|uapi.SyncobjWaitFlagsWaitAvailable) != 0
+	for i, s := range objects {
+		if err := ended(req); err != nil {
+			return nil, err
+		}
+		f, err := s.Find(points[i])
+		if err != nil && !unsubmitted {
+			return nil, fmt.Errorf("syncobj: object %d of %d, and WAIT_FOR_SUBMIT is not set: %w", i+1, len(objects), err)
+		}
+		w.fences[i] = f
+	}
+	return w, nil
+}
+
 // waitFor waits for one point of each object until the deadline, a time of
 // CLOCK_MONOTONIC in nanoseconds. It returns the index of the first object that
 // is ready. It fails with EINVAL if a point is not submitted and flags do not
@@ -66,22 +89,9 @@ func waitFor(req *drm.Request, objects []*Syncobj, points []uint64, flags uint32
 	if len(objects) > maxWaited {
 		return 0, fmt.Errorf("syncobj: a wait for %d objects (limit %d): %w", len(objects), maxWaited, unix.ENOMEM)
 	}
-	w := &wait{
-		all:       flags&uapi.SyncobjWaitFlagsWaitAll != 0,
-		available: flags&uapi.SyncobjWaitFlagsWaitAvailable != 0,
-		fences:    make([]*fence.Fence, len(objects)),
-		wake:      make(chan struct{}, 1),
-	}
-	unsubmitted := flags&(uapi.SyncobjWaitFlagsWaitForSubmit|uapi.SyncobjWaitFlagsWaitAvailable) != 0
-	for i, s := range objects {
-		if err := ended(req); err != nil {
-			return 0, err
-		}
-		f, err := s.Find(points[i])
-		if err != nil && !unsubmitted {
-			return 0, fmt.Errorf("syncobj: object %d of %d, and WAIT_FOR_SUBMIT is not set: %w", i+1, len(objects), err)
-		}
-		w.fences[i] = f
+	w, err := newWait(req, objects, points, flags)
+	if err != nil {
+		return 0, err
 	}
 	if first, ok := w.done(); ok {
 		return first, nil
@@ -100,30 +110,7 @@ func waitFor(req *drm.Request, objects []*Syncobj, points []uint64, flags uint32
 		if err := ended(req); err != nil {
 			return 0, err
 		}
-		if f := w.fence(i); f != nil {
-			defer w.watch(f)()
-			continue
-		}
-		var unwatch func() // removes the callback of the fence; guarded by w.mu
-		remove := s.await(&waiter{point: points[i], submitted: func(f *fence.Fence) {
-			w.mu.Lock()
-			w.fences[i] = f
-			w.mu.Unlock()
-			stop := w.watch(f)
-			w.mu.Lock()
-			unwatch = stop
-			w.mu.Unlock()
-			w.poke()
-		}})
-		defer func() {
-			remove()
-			w.mu.Lock()
-			stop := unwatch
-			w.mu.Unlock()
-			if stop != nil {
-				stop()
-			}
-		}()
+		defer w.follow(i, s, points[i])()
 	}
 
 	timer := time.NewTimer(timeout)
@@ -164,6 +151,34 @@ func ended(req *drm.Request) error {
 		return interruption(ctx)
 	}
 	return nil
+}
+
+// follow wakes the wait when a point is signalled or, if that is enough, submitted.
+// stop ends that.
+func (w *wait) follow(i int, s *Syncobj, point uint64) (stop func()) {
+	if f := w.fence(i); f != nil {
+		return w.watch(f)
+	}
+	var unwatch func() // removes the callback of the fence; guarded by w.mu
+	remove := s.await(&waiter{point: point, submitted: func(f *fence.Fence) {
+		w.mu.Lock()
+		w.fences[i] = f
+		w.mu.Unlock()
+		stop := w.watch(f)
+		w.mu.Lock()
+		unwatch = stop
+		w.mu.Unlock()
+		w.poke()
+	}})
+	return func() {
+		remove()
+		w.mu.Lock()
+		stop := unwatch
+		w.mu.Unlock()
+		if stop != nil {
+			stop()
+		}
+	}
 }
 
 func (w *wait) fence(i int) *fence.Fence {
