@@ -80,7 +80,7 @@ func Read(input io.Reader) ([]Record, error) {
 		}
 		var r Record
 		if err := json.Unmarshal(bytes.TrimSpace(text), &r); err != nil {
-			return nil, fmt.Errorf("trace: line %d: %w", line, err)
+			return nil, fmt.Errorf("trace: line %d is not a record of a trace: %w", line, err)
 		}
 		if line == 1 {
 			if r.Type != "trace" {

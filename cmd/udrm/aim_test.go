@@ -44,7 +44,7 @@ func TestAim(t *testing.T) {
 		{"without a display", "frame:unplug", []string{"--driver", "vgem"}, []string{"true"}, 125, "udrm: --on frame:unplug: frame never happens: card0 has no display\n"},
 		{"no such planes", "MODE_ATOMIC:planes=99+:error=EIO", nil, modetest, 125, "no request uses 99 planes: the card has 2\n"},
 		{"no monitor", "SETCRTC:before:disconnect=Virtual-1", []string{"--on", "SETCRTC:after:disconnect=Virtual-1"}, modetest, 125, "card0 has no monitor on Virtual-1\n"},
-		{"unknown request", "SETCRCT:unplug", nil, modetest, 125, "udrm: --on: \"SETCRCT:unplug\": unknown event \"SETCRCT\""},
+		{"unknown request", "SETCRCT:unplug", nil, modetest, 125, "udrm: --on: \"SETCRCT:unplug\": unknown request \"SETCRCT\"; did you mean MODE_SETCRTC?"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

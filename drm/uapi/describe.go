@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/udrm/udrm/internal/misspelt"
 )
 
 // A Kind is the kind of value that a field holds.
@@ -85,14 +87,32 @@ func FindRequest(name string) (r *Request, near []string) {
 			}
 		}
 	}
+	upper, best := strings.ToUpper(short), maxDistance
 	for i := range requests {
-		if len(short) > 2 && strings.Contains(requests[i].Name, strings.ToUpper(short)) {
-			near = append(near, requests[i].Name)
+		name := requests[i].Name
+		if len(short) > 2 && strings.Contains(name, upper) {
+			near = append(near, name)
+		}
+		best = min(best, distance(upper, name))
+	}
+	if near == nil && len(short) > 2*maxDistance {
+		for i := range requests {
+			if distance(upper, requests[i].Name) == best {
+				near = append(near, requests[i].Name)
+			}
 		}
 	}
 	slices.Sort(near)
 	return nil, near[:min(len(near), maxNear)]
 }
+
+// distance returns how far a word is from a name, with or without MODE_.
+func distance(word, name string) int {
+	return min(misspelt.Distance(word, name), misspelt.Distance("MODE_"+word, name))
+}
+
+// maxDistance is how many letters of a misspelt name may be wrong.
+const maxDistance = 2
 
 // maxNear is how many names FindRequest returns at most.
 const maxNear = 9

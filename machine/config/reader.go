@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/udrm/udrm/internal/misspelt"
 )
 
 // An Error describes a mistake in a file.
@@ -205,7 +207,7 @@ func describe(n *yaml.Node) string {
 func suggest(word string, words []string) string {
 	best, distance := "", len(word)/2+1
 	for _, w := range words {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(w)); d < distance {
+		if d := misspelt.Distance(strings.ToLower(word), strings.ToLower(w)); d < distance {
 			best, distance = w, d
 		}
 	}
@@ -219,26 +221,4 @@ func suggest(word string, words []string) string {
 		return "write " + words[0]
 	}
 	return "write " + strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
-}
-
-// editDistance returns the Levenshtein distance of two words: the number of
-// characters to add, remove or replace.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -1,0 +1,25 @@
+// Package misspelt finds the words that a misspelt one may have meant, for error
+// messages. Packages drm/uapi and machine/config use it.
+package misspelt
+
+// Distance returns the Levenshtein distance of two words: the number of
+// characters to add, remove or replace.
+func Distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
