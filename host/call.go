@@ -84,7 +84,7 @@ type call struct {
 	original seccomp.Data // the call, as the program made it
 
 	memory struct{ from, to uint64 } // can be read and written at once: see present
-	proofs [8]proof
+	proofs [256]proof
 
 	fds      thread.FDs
 	*buffers // nil when the worker has parked

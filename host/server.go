@@ -32,6 +32,7 @@ type server struct {
 
 	mu      sync.Mutex
 	workers map[int]*worker // by thread id
+	spare   []*call         // of workers that have ended, the last one at the end
 	wg      sync.WaitGroup
 }
 
@@ -78,6 +79,9 @@ func (s *server) awaitEnd() {
 		select {
 		case <-ended:
 			tick.Stop()
+			for _, c := range s.spare {
+				c.fds.Close()
+			}
 			_ = s.listener.Close()
 			if s.rest.wake >= 0 {
 				_ = unix.Close(s.rest.wake)
@@ -137,8 +141,8 @@ func (w *worker) work() {
 	s.mu.Lock()
 	s.workers[w.tid] = w
 	s.mu.Unlock()
-	c := &call{host: s.host, server: s, listener: s.listener, worker: w, buffers: new(buffers)}
-	defer func() { c.fds.Close() }()
+	c := s.newCall(w)
+	defer s.keepCall(c)
 	for !s.stopping.Load() && !w.left.Load() {
 		if p, ok := s.host.turns.next(w); ok {
 			w.becomeBusy()
@@ -176,6 +180,37 @@ func (w *worker) work() {
 			return
 		}
 	}
+}
+
+// newCall returns a call for a new worker. What an earlier worker has learned about
+// threads and descriptors saves the new one most of the time of a request: where
+// requests come from many threads, workers end and start all the time.
+func (s *server) newCall(w *worker) *call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.spare) - 1
+	if last < 0 {
+		return &call{host: s.host, server: s, listener: s.listener, worker: w, buffers: new(buffers)}
+	}
+	c := s.spare[last]
+	s.spare = s.spare[:last]
+	c.worker = w
+	return c
+}
+
+// maxSpare bounds the calls that are kept for new workers.
+const maxSpare = 4
+
+// keepCall keeps the call of a worker that ends, unless the worker has parked.
+func (s *server) keepCall(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.buffers == nil || len(s.spare) >= maxSpare {
+		c.fds.Close()
+		return
+	}
+	c.worker = nil
+	s.spare = append(s.spare, c)
 }
 
 // received serves a call, or postpones it.

@@ -36,7 +36,6 @@ var allowed = map[string]string{
 	"internal/thread/fds.go":         "/proc/TID",
 	"internal/thread/inspect.go":     "/proc/TID",
 	"internal/thread/memory.go":      "/proc/TID",
-	"internal/thread/pipes.go":       "/proc/TID",
 	"internal/thread/proc.go":        "/proc/TID",
 	"internal/thread/relay_begin.go": "/proc/self",
 	"internal/thread/room.go":        "/proc of the host",

@@ -18,7 +18,7 @@ func (f *FDs) Pipe(t ID, fd int) (inode uint64, ok bool) {
 	if d.id != t || fd < 0 {
 		return 0, false
 	}
-	i := &f.infos[fd%len(f.infos)]
+	i := &f.infos[(fd+int(t)*slotsApart)%len(f.infos)]
 	if i.kept != d.kept || i.fd != fd {
 		i.close()
 		i.kept, i.fd = d.kept, fd
@@ -47,19 +47,24 @@ func (f *FDs) Pipe(t ID, fd int) (inode uint64, ok bool) {
 	return info.inode, true
 }
 
+// slotsApart is how many descriptors of a thread have slots that those of the next
+// thread do not take.
+const slotsApart = 32
+
 // openInfo opens the file that describes a descriptor of a recent thread.
 func (f *FDs) openInfo(t ID, i *keptInfo) bool {
-	file, err := unix.Open(t.path("fdinfo/"+strconv.Itoa(i.fd)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	kept, fd := i.kept, i.fd
+	file, err := f.open(t.path("fdinfo/"+strconv.Itoa(fd)), unix.O_RDONLY)
 	if err != nil {
 		return false
 	}
 	// As long as the thread of the kept directory exists, no other has its id.
 	var buf [1]byte
 	if _, exists := f.link(t, rootName, buf[:]); !exists {
-		_ = unix.Close(file)
+		closeKept(file)
 		return false
 	}
-	i.file = file
+	*i = keptInfo{kept, fd, file}
 	return true
 }
 
@@ -95,7 +100,7 @@ type keptInfo struct {
 
 func (i *keptInfo) close() {
 	if i.file != 0 {
-		_ = unix.Close(i.file)
+		closeKept(i.file)
 	}
 	*i = keptInfo{}
 }

@@ -161,6 +161,42 @@ func TestPathOnly(t *testing.T) {
 	}
 }
 
+// TestMaxKeptFiles checks that lookups work when no more files may be kept, and that
+// only the last ones are.
+func TestMaxKeptFiles(t *testing.T) {
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	before := keptFiles.Load()
+	others := maxKeptFiles() - before // those of others
+	keptFiles.Add(others)
+	defer keptFiles.Add(-others)
+	var fds FDs
+	buf := make([]byte, 4096)
+	for range 8 {
+		id, _ := sleeper(t, null)
+		for range 3 {
+			if link, err := fds.Link(id, 0, buf); err != nil || string(link) != "/dev/null" {
+				t.Errorf("descriptor 0: %q, %v", link, err)
+			}
+			fds.Pipe(id, 0)
+		}
+	}
+	self := ID(os.Getpid())
+	if !fds.Present(self, addressOf(buf), 1, true) || !fds.Present(self, addressOf(buf), 1, true) {
+		t.Error("memory in use is not present")
+	}
+	if kept := keptFiles.Load() - maxKeptFiles(); kept < 0 || kept > 2 {
+		t.Errorf("%d files are kept beyond the limit", kept)
+	}
+	fds.Close()
+	if kept := keptFiles.Load() - others; kept != before {
+		t.Errorf("%d files are kept after the end, %d before", kept, before)
+	}
+}
+
 // TestStatFD checks that an O_PATH descriptor is not taken for an open device,
 // even while the program replaces it.
 func TestStatFD(t *testing.T) {
