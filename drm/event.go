@@ -14,13 +14,13 @@ import (
 const EventBudget = 4096
 
 // An EventSink takes the events of a file, in place of the file's own queue.
-// Its methods are called with the file's lock held: they must neither block nor
+// Its methods are called with locks of the file held: they must neither block nor
 // call the file.
 type EventSink interface {
 	// Deliver delivers one whole event. The sink must not keep ev.
 	Deliver(ev []byte) error
 	// Unread returns how many delivered bytes the client has not read yet. They
-	// count against [EventBudget].
+	// count against [EventBudget]. It may be called while Deliver runs.
 	Unread() int
 	// HangUp tells that the device is unplugged and its last request has ended:
 	// no more events will come.
@@ -29,8 +29,13 @@ type EventSink interface {
 
 // eventSpace has the events of a file: reservations and, without a sink, the
 // queue.
+//
+// The lock out is held while an event is on its way, and is taken before mu. A client
+// that an event wakes often runs at once, instead of the thread that has sent it, and
+// asks for the next one. So ReserveEvent takes mu only.
 type eventSpace struct {
 	sink EventSink
+	out  sync.Mutex
 
 	mu      sync.Mutex
 	pending map[*PendingEvent]struct{}
@@ -94,9 +99,9 @@ func (e *PendingEvent) Send(ev []byte) {
 		panic(fmt.Sprintf("drm: Send of %d bytes; the event was reserved with %d", len(ev), e.size))
 	}
 	s := &e.file.events
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.take(e) {
+	s.out.Lock()
+	defer s.out.Unlock()
+	if !s.end(e) {
 		return
 	}
 	if dev := e.file.minor.dev; dev.traced() {
@@ -108,9 +113,11 @@ func (e *PendingEvent) Send(ev []byte) {
 	s.deliver(e.file, ev)
 }
 
-// deliver delivers an event. The caller holds mu.
+// deliver delivers an event. The caller holds out.
 func (s *eventSpace) deliver(f *File, ev []byte) {
 	if s.sink == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.queue = append(s.queue, append([]byte(nil), ev...))
 		s.wakeAll()
 		return
@@ -121,7 +128,7 @@ func (s *eventSpace) deliver(f *File, ev []byte) {
 }
 
 // deliverTraced delivers an event as the tracers want it. One that would come
-// after the hang-up is lost. The caller holds mu.
+// after the hang-up is lost. The caller holds out.
 func (s *eventSpace) deliverTraced(f *File, sent *TraceEvent) {
 	if sent.Delay <= 0 {
 		for range sent.Copies {
@@ -132,36 +139,43 @@ func (s *eventSpace) deliverTraced(f *File, sent *TraceEvent) {
 	late := *sent
 	late.Data, late.Delay = append([]byte(nil), sent.Data...), 0
 	time.AfterFunc(sent.Delay, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !s.closed && !s.hungUp {
+		s.out.Lock()
+		defer s.out.Unlock()
+		if s.open() {
 			s.deliverTraced(f, &late)
 		}
 	})
 }
 
 // Cancel gives the reserved space back.
-func (e *PendingEvent) Cancel() {
-	s := &e.file.events
+func (e *PendingEvent) Cancel() { e.file.events.end(e) }
+
+// end ends a reservation. It reports false if the file is closed or the
+// reservation has ended before.
+func (s *eventSpace) end(e *PendingEvent) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.take(e)
-}
-
-// take ends a reservation. It reports false if the file is closed or the
-// reservation has ended before.
-func (s *eventSpace) take(e *PendingEvent) bool {
 	_, ok := s.pending[e]
 	delete(s.pending, e)
 	return ok
 }
 
+// open reports whether more events may come.
+func (s *eventSpace) open() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.closed && !s.hungUp
+}
+
+// wakeAll is called with mu held.
 func (s *eventSpace) wakeAll() {
 	close(s.wake)
 	s.wake = make(chan struct{})
 }
 
 func (s *eventSpace) hangUp() {
+	s.out.Lock()
+	defer s.out.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -175,6 +189,8 @@ func (s *eventSpace) hangUp() {
 }
 
 func (s *eventSpace) close() {
+	s.out.Lock() // an event on its way comes first
+	defer s.out.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true

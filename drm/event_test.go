@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -291,6 +292,68 @@ func (s *sink) Deliver(ev []byte) error {
 
 func (s *sink) Unread() int { return s.unread }
 func (s *sink) HangUp()     { s.log.write("hang up") }
+
+// slowSink is a sink whose deliveries end when release is closed.
+type slowSink struct {
+	sink
+	delivering chan struct{}
+	release    chan struct{}
+}
+
+func (s *slowSink) Deliver([]byte) error {
+	close(s.delivering)
+	<-s.release
+	return nil
+}
+
+// TestReserveDuringDelivery checks that a client can have the next event reserved
+// before the delivery of the last one has ended, and that a close waits for its end.
+func TestReserveDuringDelivery(t *testing.T) {
+	toy := newToy(t, &drm.Driver{})
+	s := &slowSink{delivering: make(chan struct{}), release: make(chan struct{})}
+	f, err := toy.dev.Primary().Open(user, os.O_RDWR, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := f.ReserveEvent(32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, closed := make(chan struct{}), make(chan struct{})
+	go func() {
+		e.Send(event(32, 1))
+		close(sent)
+	}()
+	<-s.delivering
+	reserved := make(chan error, 1)
+	go func() {
+		next, err := f.ReserveEvent(32)
+		if err == nil {
+			next.Cancel()
+		}
+		reserved <- err
+	}()
+	select {
+	case err := <-reserved:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a reservation waits for a delivery")
+	}
+	go func() {
+		f.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		t.Error("the file was closed while an event was delivered")
+	default:
+	}
+	close(s.release)
+	<-sent
+	<-closed
+}
 
 func TestEventSink(t *testing.T) {
 	toy := newToy(t, &drm.Driver{})

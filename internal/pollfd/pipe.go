@@ -18,8 +18,10 @@ type Pipe struct {
 	id   ID
 	path int // the pipe as an O_PATH descriptor; -1 before KeepPath
 
+	open sync.RWMutex // held for reading while w is used
+	w    int          // -1 when closed
+
 	mu      sync.Mutex
-	w       int           // -1 when closed
 	arrival chan struct{} // nil unless NextArrival was called
 }
 
@@ -64,8 +66,8 @@ func (p *Pipe) KeepPath() (err error) {
 // DeliverPackets makes each read return one delivery. The client may leave
 // size bytes unread if the kernel allows a pipe of that size.
 func (p *Pipe) DeliverPackets(size int) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.RLock()
+	defer p.open.RUnlock()
 	_, _ = unix.FcntlInt(uintptr(p.w), unix.F_SETPIPE_SZ, size)
 	_, err := unix.FcntlInt(uintptr(p.w), unix.F_SETFL, unix.O_NONBLOCK|unix.O_DIRECT)
 	return err
@@ -74,13 +76,13 @@ func (p *Pipe) DeliverPackets(size int) error {
 // Deliver writes one packet. It succeeds without effect after HangUp, or when
 // the client has closed the read end.
 func (p *Pipe) Deliver(packet []byte) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.RLock()
+	defer p.open.RUnlock()
 	if p.w < 0 {
 		return nil
 	}
 	_, err := unix.Write(p.w, packet) // at most PIPE_BUF: all or nothing
-	p.arrivedLocked()
+	p.arrived()
 	if err == unix.EPIPE {
 		return nil // the close has not been noticed yet
 	}
@@ -89,8 +91,8 @@ func (p *Pipe) Deliver(packet []byte) error {
 
 // Unread returns how many bytes the client has not read yet.
 func (p *Pipe) Unread() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.RLock()
+	defer p.open.RUnlock()
 	if p.w < 0 {
 		return 0
 	}
@@ -104,13 +106,13 @@ func (p *Pipe) Unread() int {
 // HangUp closes the write end: reads return what is left and then the end of
 // the file, and poll returns POLLHUP.
 func (p *Pipe) HangUp() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.Lock()
+	defer p.open.Unlock()
 	if p.w >= 0 {
 		_ = unix.Close(p.w)
 		p.w = -1
 	}
-	p.arrivedLocked()
+	p.arrived()
 }
 
 // HasReader reports whether the read end is still open. It works after HangUp:
@@ -130,8 +132,8 @@ func (p *Pipe) HasReader() bool {
 // Abandoned reports whether the last copy of the read end is closed. It returns
 // false after HangUp: see HasReader.
 func (p *Pipe) Abandoned() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.RLock()
+	defer p.open.RUnlock()
 	fds := []unix.PollFd{{Fd: int32(p.w)}} // -1 is ignored
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0
@@ -140,8 +142,8 @@ func (p *Pipe) Abandoned() bool {
 // OpenReader opens the read end again; reads of it do not block. While it is
 // open, a close by the client goes unnoticed.
 func (p *Pipe) OpenReader() (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.RLock()
+	defer p.open.RUnlock()
 	end := p.w
 	if end < 0 {
 		end = p.path
@@ -160,7 +162,9 @@ func (p *Pipe) NextArrival() <-chan struct{} {
 	return p.arrival
 }
 
-func (p *Pipe) arrivedLocked() {
+func (p *Pipe) arrived() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.arrival != nil {
 		close(p.arrival)
 		p.arrival = nil
@@ -171,8 +175,8 @@ func (p *Pipe) arrivedLocked() {
 // the last read end is closed. It reports nothing after HangUp. Pad of the
 // event has the lower half of the inode.
 func (p *Pipe) Watch(epoll int) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.RLock()
+	defer p.open.RUnlock()
 	if p.w < 0 {
 		return nil
 	}
@@ -182,8 +186,8 @@ func (p *Pipe) Watch(epoll int) error {
 
 // Forget removes the write end from an epoll instance.
 func (p *Pipe) Forget(epoll int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.open.RLock()
+	defer p.open.RUnlock()
 	if p.w >= 0 {
 		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_DEL, p.w, nil)
 	}
