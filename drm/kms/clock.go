@@ -126,22 +126,35 @@ func (c *ManualClock) schedule() {
 }
 
 // expire runs the timers that are due while the clock runs, each in a goroutine
-// of its own.
+// of its own: the last one in this goroutine, which realClock has made for it.
 func (c *ManualClock) expire() {
+	due := c.takeDue()
+	for i, t := range due {
+		if i == len(due)-1 {
+			t.f()
+		} else {
+			go t.f()
+		}
+	}
+}
+
+// takeDue removes and returns the timers that are due, if the clock runs.
+func (c *ManualClock) takeDue() (due []*manualTimer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.running {
-		return
+		return nil
 	}
 	now := c.time()
 	c.timers = slices.DeleteFunc(c.timers, func(t *manualTimer) bool {
-		due := t.at <= now
-		if due {
-			go t.f()
+		if t.at > now {
+			return false
 		}
-		return due
+		due = append(due, t)
+		return true
 	})
 	c.schedule()
+	return due
 }
 
 // first returns the earliest timer, or nil. The caller holds mu.

@@ -2,6 +2,7 @@ package timer
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -11,7 +12,8 @@ import (
 )
 
 const (
-	// maxThreads bounds the threads. The last one calls no function itself.
+	// maxThreads bounds the threads. The last one that is ready calls no function
+	// itself.
 	maxThreads = 4
 
 	// linger is how long the threads stay when no timer is set.
@@ -21,26 +23,26 @@ const (
 	slice = 100_000
 )
 
-// A queue has timers and the threads that serve them. One thread, the leader, waits
-// for the first timer. When that is due, the leader gives up its part, appoints
-// another leader if there are more timers, and calls the function.
+// A queue has timers and the threads that serve them. The threads wait for the first
+// timer. When it is due, the kernel wakes one of them, which calls the function.
 //
-// Invariant: if a timer is set, a thread leads.
+// Invariant: if a timer is set, a thread is ready: it waits for the first timer, or is
+// about to look for it.
 //
-// Why it holds: whoever finds a timer and no leader appoints one. That is always
-// possible: as long as no thread is idle and no further one may start, the leader
-// keeps its part and has a goroutine call the function.
+// Why it holds: a thread that is to call a function while no other one is ready starts
+// one first. If no further one may start, it has a goroutine call the function. And
+// whoever sets a timer while no thread is ready starts one. There is room for that,
+// because only the last of all threads that are allowed has a goroutine call functions
+// in any case.
 type queue struct {
 	mu      sync.Mutex
-	fd      int // timerfd of the threads; -1 without threads
+	fd      int // timerfd; -1 without threads
+	epoll   int // has fd; wakes one of the threads that wait
 	timers  entries
+	armed   time.Duration // when fd expires, or has expired
+	until   time.Duration // when the threads end if no timer is set
 	threads int
-	leading bool // a thread leads, or is appointed
-
-	idle      int        // threads that wait to be appointed
-	appointed bool       // one of those that were idle is to lead
-	ended     uint64     // how often the idle threads were told to end
-	changed   *sync.Cond // appointed or ended
+	ready   int // of threads: they call no function
 }
 
 // add sets a timer. It fails if there is no descriptor for the threads.
@@ -48,18 +50,34 @@ func (q *queue) add(e *entry) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.fd < 0 {
-		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
-		if err != nil {
+		if err := q.open(); err != nil {
 			return err
 		}
-		q.fd = fd
 	}
 	heap.Push(&q.timers, e)
-	if !q.leading {
-		q.appoint()
-	} else if e.index == 0 {
-		q.set(e.at)
+	if e.index == 0 {
+		q.arm()
 	}
+	if q.ready == 0 {
+		q.start()
+	}
+	return nil
+}
+
+func (q *queue) open() error {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	// Each time that fd expires, one thread wakes, and no other one.
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}); err != nil {
+		return errors.Join(err, unix.Close(fd), unix.Close(epoll))
+	}
+	q.fd, q.epoll, q.armed = fd, epoll, 0
 	return nil
 }
 
@@ -71,25 +89,20 @@ func (q *queue) remove(e *entry) {
 		return
 	}
 	heap.Remove(&q.timers, e.index)
-	if q.leading && len(q.timers) == 0 {
-		q.set(Now() + linger)
+	if len(q.timers) == 0 {
+		q.until = Now() + linger
+		q.arm()
 	}
 }
 
-// appoint makes a thread lead. The caller holds mu.
-func (q *queue) appoint() {
-	q.leading = true
-	if q.idle > 0 {
-		q.idle--
-		q.appointed = true
-		q.changed.Broadcast()
-		return
-	}
+// start starts a thread. The caller holds mu.
+func (q *queue) start() {
 	q.threads++
+	q.ready++
 	go q.serve()
 }
 
-// serve is what a thread does. It begins as the leader.
+// serve is what a thread does.
 func (q *queue) serve() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread() // if it ended, the Go runtime would soon make another
@@ -107,11 +120,7 @@ func (q *queue) serve() {
 		q.mu.Unlock()
 		e.f()
 		q.mu.Lock()
-		if !q.leading {
-			q.leading = true
-		} else if !q.rest() {
-			return
-		}
+		q.ready++
 	}
 }
 
@@ -119,79 +128,80 @@ func setSlice(d uint64) {
 	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Runtime: d}, 0)
 }
 
-// next waits until a timer is due and returns it. The thread no longer leads then.
+// next waits until a timer is due and returns it. The thread is no longer ready then.
 // It returns nil when the thread is to end. The caller holds mu.
 func (q *queue) next() *entry {
-	for until := Now() + linger; ; {
+	for {
 		now := Now()
 		switch {
-		case len(q.timers) == 0 && now >= until:
+		case len(q.timers) == 0 && now >= q.until:
 			q.end()
 			return nil
-		case len(q.timers) == 0:
-			q.wait(until)
-		case q.timers[0].at > now:
-			q.wait(q.timers[0].at)
-			until = Now() + linger
-		default:
-			e := heap.Pop(&q.timers).(*entry)
-			if q.idle == 0 && q.threads == maxThreads {
-				go e.f()
-				continue
-			}
-			q.leading = false
-			if len(q.timers) > 0 {
-				q.appoint()
-			}
-			return e
+		case len(q.timers) == 0 || q.timers[0].at > now:
+			q.wait()
+			continue
 		}
+		e := heap.Pop(&q.timers).(*entry)
+		if len(q.timers) == 0 {
+			q.until = now + linger
+		}
+		q.arm()
+		if q.ready == 1 && q.threads == maxThreads {
+			go e.f()
+			continue
+		}
+		if q.ready == 1 && len(q.timers) > 0 {
+			q.start()
+		}
+		q.ready--
+		return e
 	}
 }
 
-// rest waits until the thread is appointed. It returns false when the thread is to
-// end. The caller holds mu.
-func (q *queue) rest() bool {
-	q.idle++
-	for ended := q.ended; !q.appointed; {
-		if q.changed.Wait(); q.ended != ended {
-			return false
-		}
-	}
-	q.appointed = false
-	return true
-}
-
-// end ends the leader and the idle threads. Those that call a function lead when they
-// have done so. The caller holds mu.
+// end ends the thread, and has the next one that waits end too. The caller holds mu.
 func (q *queue) end() {
-	q.leading = false
-	q.threads -= q.idle + 1
-	q.idle = 0
-	q.ended++
-	q.changed.Broadcast()
-	if q.threads == 0 {
+	q.threads--
+	q.ready--
+	switch {
+	case q.threads == 0:
 		_ = unix.Close(q.fd)
+		_ = unix.Close(q.epoll)
 		q.fd = -1
+	case q.ready > 0:
+		q.arm()
 	}
 }
 
-// wait waits until t, or until a timer is set that is due earlier. The caller holds
-// mu, which wait releases meanwhile.
-func (q *queue) wait(t time.Duration) {
-	q.set(t)
-	fd := q.fd // stays open: only the leader closes it
+// wait waits until the first timer may be due. The caller holds mu, which wait
+// releases meanwhile.
+func (q *queue) wait() {
+	if q.armed != q.first() {
+		q.arm()
+	}
+	epoll := q.epoll // stays open: the last thread closes it
 	q.mu.Unlock()
 	defer q.mu.Lock()
-	var expirations [8]byte
-	if _, err := unix.Read(fd, expirations[:]); err != nil && err != unix.EINTR {
-		panic(fmt.Sprintf("timer: waiting until %v: %v", t, err))
+	var events [1]unix.EpollEvent
+	if _, err := unix.EpollWait(epoll, events[:], -1); err != nil && err != unix.EINTR {
+		panic(fmt.Sprintf("timer: waiting for a timer: %v", err))
 	}
 }
 
-// set makes the leader wake at t. The caller holds mu.
-func (q *queue) set(t time.Duration) {
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(t), 1))} // 0 would unset it
+// first returns when a thread must wake: when the first timer is due, or when the
+// threads are to end. The caller holds mu.
+func (q *queue) first() time.Duration {
+	if len(q.timers) > 0 {
+		return q.timers[0].at
+	}
+	return q.until
+}
+
+// arm makes a thread wake when it must, at once if that time has passed. The caller
+// holds mu.
+func (q *queue) arm() {
+	q.armed = q.first()
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(q.armed), 1))} // 0 would unset it
 	if err := unix.TimerfdSettime(q.fd, unix.TFD_TIMER_ABSTIME, &spec, nil); err != nil {
-		panic(fmt.Sprintf("timer: setting the time to %v: %v", t, err))
+		panic(fmt.Sprintf("timer: setting the time to %v: %v", q.armed, err))
 	}
 }

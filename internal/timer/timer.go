@@ -12,7 +12,6 @@ package timer
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,8 +44,4 @@ func At(t time.Duration, f func()) (stop func()) {
 // process has the timers of the process, because threads are a resource of it.
 var process = newQueue()
 
-func newQueue() *queue {
-	q := &queue{fd: -1}
-	q.changed = sync.NewCond(&q.mu)
-	return q
-}
+func newQueue() *queue { return &queue{fd: -1} }
