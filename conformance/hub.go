@@ -76,6 +76,17 @@ func (f *file) AwaitHotplug(l Listener) map[string]string {
 	})
 }
 
+// AwaitTopology returns after the next uevent of the card with HOTPLUG=1 for all
+// connectors.
+func (f *file) AwaitTopology(l Listener) {
+	f.t.Helper()
+	for {
+		if _, one := f.AwaitHotplug(l)["CONNECTOR"]; !one {
+			return
+		}
+	}
+}
+
 // NewConnector returns the connector that is not among those of before.
 func (f *file) NewConnector(before []uint32) *socket {
 	f.t.Helper()
@@ -90,7 +101,7 @@ var streamPath = regexp.MustCompile(`^mst:([0-9]+)(-[0-9]+)+\x00$`)
 
 // hubAppears checks that a connector that is added has a name, an id and a
 // property PATH, and that it is announced: first the object in sysfs, then the
-// hot-plug of the card.
+// hot-plug of the connector, then that of the card.
 func hubAppears(t *tester) {
 	f := t.Open()
 	t.Must("SET_CLIENT_CAP ATOMIC", f.SetClientCap(uapi.ClientCapAtomic, 1))
@@ -104,6 +115,7 @@ func hubAppears(t *tester) {
 	if id, ok := keys["CONNECTOR"]; ok { // which drivers may leave out
 		equal(t, "CONNECTOR", id, fmt.Sprint(s.id))
 	}
+	f.AwaitTopology(l)
 	s.wantState("added", true)
 	equal(t, "the file connector_id", s.Attr("connector_id"), fmt.Sprintf("%d\n", s.id))
 	c, err := f.GetConnector(s.id)
@@ -142,7 +154,7 @@ func hubGoes(t *tester) {
 	l := t.Listen()
 	t.RemoveConnector(name)
 	t.AwaitConnector(l, "remove", s.object)
-	f.AwaitHotplug(l)
+	f.AwaitTopology(l)
 	s.wantGone(before)
 }
 
@@ -193,7 +205,9 @@ func hubGoesLit(t *tester) {
 	t.Want("switching the CRTC off", f.atomic(allowModeset, s.crtc("ACTIVE", 0)))
 	t.Want("lighting a connector that is removed",
 		f.atomic(allowModeset, s.connector("CRTC_ID", uint64(s.CRTC)), s.crtc("ACTIVE", 1)), unix.EINVAL)
+	l := t.Listen()
 	t.Must("MODE_ATOMIC that leaves the connector", f.atomic(allowModeset, s.off()...))
+	f.AwaitTopology(l)
 	socket.wantGone(before)
 }
 

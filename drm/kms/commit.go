@@ -41,7 +41,7 @@ func (m *ModeConfig) commit(dev *drm.RegisteredDevice, opts commitOptions, chang
 		case err != nil:
 			return err
 		case wait == nil:
-			m.freeLeaving(dev.Class())
+			m.freeLeaving(dev)
 			if !opts.nonblock && !opts.unsynced {
 				for _, f := range commits {
 					f.await(opts.ctx)

@@ -27,7 +27,7 @@ import (
 // only read, for what the hardware still shows.
 
 // AddDynamicConnector adds a connector to a device in use, and tells clients
-// (drm_connector_dynamic_register). path is the property PATH: where the
+// (drm_connector_dynamic_register, drm_dp_mst_up_req_work). path is the property PATH: where the
 // connector is in the topology of MST, such as "mst:45-1". The connector can use
 // any CRTC, by an encoder of type DPMST. Errors: ENOSPC if the device has too many
 // connectors or encoders.
@@ -41,7 +41,14 @@ func (m *ModeConfig) AddDynamicConnector(dev *drm.RegisteredDevice, config Conne
 	}
 	c.register(dev)
 	c.announce(dev)
+	announceTopology(dev)
 	return c, nil
+}
+
+// announceTopology tells clients that any connector may have changed. Some, such as
+// mutter, look for new connectors only then: not after an event of one connector.
+func announceTopology(dev *drm.RegisteredDevice) {
+	dev.Class().Send(drm.Uevent{Action: "change", Kobject: dev.Primary().Kobject(), Env: []string{"HOTPLUG=1"}})
 }
 
 // insertConnector makes a connector and gives it a slot in the current state.
@@ -74,7 +81,9 @@ func (m *ModeConfig) insertConnector(class *drm.Class, config ConnectorConfig, p
 	return c, nil
 }
 
-// streamEncoders returns the encoders of dynamic connectors, one for each CRTC. The
+// streamEncoders returns the encoders of dynamic connectors, one for each CRTC, in
+// their order. Each says that it can show all: programs take a connector to work
+// with the CRTCs that all its encoders can show. amdgpu and i915 do the same. The
 // caller holds mu.
 func (m *ModeConfig) streamEncoders() ([]*Encoder, error) {
 	if len(m.streams) > 0 {
@@ -83,8 +92,8 @@ func (m *ModeConfig) streamEncoders() ([]*Encoder, error) {
 	if len(m.allEncoders())+len(m.crtcs) > maxObjects {
 		return nil, fmt.Errorf("kms: a device has at most %d encoders, and each of %d CRTCs needs one more: %w", maxObjects, len(m.crtcs), unix.ENOSPC)
 	}
-	for _, crtc := range m.crtcs {
-		m.streams = append(m.streams, m.newEncoder(EncoderConfig{Type: uapi.ModeEncoderDPMST, PossibleCRTCs: 1 << crtc.index}))
+	for range m.crtcs {
+		m.streams = append(m.streams, m.newEncoder(EncoderConfig{Type: uapi.ModeEncoderDPMST, PossibleCRTCs: 1<<len(m.crtcs) - 1}))
 	}
 	return m.streams, nil
 }
@@ -93,11 +102,7 @@ func (m *ModeConfig) streamEncoders() ([]*Encoder, error) {
 // that always exists has one; a dynamic one has one for each CRTC.
 func (c *Connector) bestEncoder(crtc *CRTC) *Encoder {
 	if c.dynamic {
-		for _, e := range c.encoders {
-			if e.possible(crtc) {
-				return e
-			}
-		}
+		return c.encoders[crtc.index]
 	}
 	return c.encoders[0]
 }
@@ -156,16 +161,24 @@ func (m *ModeConfig) RemoveConnector(dev *drm.RegisteredDevice, c *Connector) er
 		return notFound("connector", c.id)
 	}
 	c.unregister(dev.Device)
-	m.freeLeaving(dev.Class())
-	dev.Class().Send(drm.Uevent{Action: "change", Kobject: dev.Primary().Kobject(), Env: []string{"HOTPLUG=1"}})
+	m.freeLeaving(dev)
+	announceTopology(dev)
 	return nil
 }
 
-// freeLeaving frees the connectors that are gone and that no CRTC feeds any more.
-func (m *ModeConfig) freeLeaving(class *drm.Class) {
+// freeLeaving frees the connectors that are gone and that no CRTC feeds any more,
+// and tells clients (drm_connector_cleanup).
+func (m *ModeConfig) freeLeaving(dev *drm.RegisteredDevice) {
 	if m.leaving.Load() == 0 {
 		return
 	}
+	for range m.freeUnfed(dev.Class()) {
+		announceTopology(dev)
+	}
+}
+
+// freeUnfed returns how many connectors it has freed.
+func (m *ModeConfig) freeUnfed(class *drm.Class) (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	state := m.state.Load()
@@ -174,8 +187,10 @@ func (m *ModeConfig) freeLeaving(class *drm.Class) {
 			m.free(c)
 			c.unname(class)
 			state = m.state.Load()
+			n++
 		}
 	}
+	return n
 }
 
 // free frees a connector. The caller holds mu.

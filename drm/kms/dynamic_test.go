@@ -47,7 +47,8 @@ func TestDynamicConnector(t *testing.T) {
 	}))
 	c := f.addConnector(p.m)
 	hotplug := fmt.Sprintf("change card0 HOTPLUG=1 CONNECTOR=%d", c.ID())
-	if want := []string{"add card0-DP-1", hotplug}; !slices.Equal(heard, want) {
+	const topology = "change card0 HOTPLUG=1"
+	if want := []string{"add card0-DP-1", hotplug, topology}; !slices.Equal(heard, want) {
 		t.Errorf("uevents %q, want %q", heard, want)
 	}
 	objects := p.m.Objects() // with an encoder for the CRTC
@@ -71,7 +72,7 @@ func TestDynamicConnector(t *testing.T) {
 
 	heard = nil
 	f.removeConnector(p.m, c)
-	if want := []string{"remove card0-DP-1", "change card0 HOTPLUG=1"}; !slices.Equal(heard, want) {
+	if want := []string{"remove card0-DP-1", topology}; !slices.Equal(heard, want) {
 		t.Errorf("uevents %q, want %q", heard, want)
 	}
 	f.guarded(func(dev *drm.RegisteredDevice) error {
@@ -100,10 +101,18 @@ func TestDynamicConnector(t *testing.T) {
 	if other.ID() == c.ID() || other.Name() != "DP-2" {
 		t.Errorf("%s with id %d beside %s with id %d", other.Name(), other.ID(), c.Name(), c.ID())
 	}
+	heard = nil
 	f.removeConnector(p.m, other)
+	if want := []string{"remove card0-DP-2", topology, topology}; !slices.Equal(heard, want) {
+		t.Errorf("uevents of a dark one %q, want %q", heard, want)
+	}
+	heard = nil
 	f.must(f.blocking(func() error {
 		return f.atomic(uapi.ModeAtomicAllowModeset, 0, f.set(c, "CRTC_ID", 0), f.set(p.connector, "CRTC_ID", uint64(p.crtc.ID())))
 	}))
+	if want := []string{topology}; !slices.Equal(heard, want) {
+		t.Errorf("uevents when no state has it %q, want %q", heard, want)
+	}
 	_, err = f.kms().GetConnector(c.ID())
 	want(t, "GETCONNECTOR when no state has it", err, unix.ENOENT)
 	want(t, "a commit when no state has it", f.atomic(uapi.ModeAtomicAllowModeset, 0, change{c.ID(), crtcPropID, 0}), unix.ENOENT)
@@ -112,6 +121,31 @@ func TestDynamicConnector(t *testing.T) {
 	}
 	if again := f.addConnector(p.m); again.Name() != "DP-1" || again.ID() != c.ID() || again.Index() != c.Index() {
 		t.Errorf("the next connector is %s with id %d and index %d, want those that are free", again.Name(), again.ID(), again.Index())
+	}
+}
+
+// TestDynamicConnectorEncoders lights two connectors, each on either CRTC. Programs
+// believe that a connector works with those CRTCs that all its encoders can show.
+func TestDynamicConnectorEncoders(t *testing.T) {
+	f := newTwin(t)
+	added := [2]*kms.Connector{f.addConnector(f.display.m), f.addConnector(f.display.m)}
+	for i, c := range added {
+		got, err := f.kms().GetConnector(c.ID())
+		f.must(err)
+		if len(got.Encoders) != 2 {
+			t.Fatalf("encoders %d, want one for each CRTC", got.Encoders)
+		}
+		for _, id := range got.Encoders {
+			encoder := uapi.ModeGetEncoder{EncoderID: id}
+			f.must(ioctl(f.fixture, uapi.IoctlModeGetEncoder, &encoder))
+			if encoder.PossibleCRTCs != 3 {
+				t.Errorf("encoder %d can show CRTCs %#b, want 11", id, encoder.PossibleCRTCs)
+			}
+		}
+		f.mustShow(1-i, c.ID())
+		if got, _ := f.kms().GetConnector(c.ID()); got.EncoderID != got.Encoders[1-i] {
+			t.Errorf("connector %d is fed by encoder %d, want %d of its CRTC", i, got.EncoderID, got.Encoders[1-i])
+		}
 	}
 }
 
