@@ -158,6 +158,10 @@ func (c *call) give(x *thread.Tracee, fd int) (given int, err error) {
 // If it cannot, it answers the call with the error and returns nil.
 func (c *call) trace() *thread.Tracee {
 	c.worker.mayWait()
+	if !c.waits() { // its id may be that of another thread
+		c.fail(unix.EINTR)
+		return nil
+	}
 	x, err := c.tid().Trace()
 	if errors.Is(err, unix.EPERM) {
 		x, err = c.tid().TraceRelayed()

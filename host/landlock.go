@@ -50,6 +50,7 @@ type landlock struct {
 type passedOpen struct {
 	open    string
 	noIoctl bool // the rules allow no requests to the device
+	started uint64
 }
 
 func (l *landlock) init(log *slog.Logger) {
@@ -90,11 +91,12 @@ func (c *call) landlocked(path string, flags int) (answered bool) {
 	passed, restrictions := l.passed[c.tid()], l.restrictions
 	delete(l.passed, c.tid())
 	l.mu.Unlock()
-	if passed.open == open {
+	started := c.tid().Started() // another thread may have the id of a killed one
+	if passed.open == open && passed.started == started {
 		c.noIoctl = passed.noIoctl
 		return false
 	}
-	c.testLandlock(path, flags, func(noIoctl bool) { l.pass(c.tid(), passedOpen{open, noIoctl}, restrictions) })
+	c.testLandlock(path, flags, func(noIoctl bool) { l.pass(c.tid(), passedOpen{open, noIoctl, started}, restrictions) })
 	return true
 }
 

@@ -91,17 +91,17 @@ func (c *call) copySlowly(ctx context.Context, copy func() error) error {
 	}
 }
 
-// fresh is how long what was found out about a thread stays right. A thread whose
-// call was received as shortly ago still waits, or was killed just now. No other
-// thread has its id yet, because ids are given out in turn.
+// fresh is how long what was found out about a thread is worth a guess: which of its
+// memory is present, and who it is charged to.
 const fresh = time.Millisecond
 
 // isFresh reports whether the call was received no longer than fresh ago.
 func (c *call) isFresh() bool { return time.Since(c.received) < fresh }
 
 // waits reports whether the thread still waits for the answer, so that its id is
-// not that of another one.
-func (c *call) waits() bool { return c.isFresh() || c.listener.Valid(c.n.ID) }
+// not that of another one. The kernel gives ids out in turn, but when few are free
+// it gives the id of a killed thread to the next one.
+func (c *call) waits() bool { return c.listener.Valid(c.n.ID) }
 
 // present is [thread.FDs.Present]. Most requests write to where they have read,
 // so it remembers where that was.

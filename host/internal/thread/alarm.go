@@ -107,15 +107,32 @@ type cpuTimes struct {
 	user, system int
 }
 
+// Started returns when the thread was started, in ticks of 10 ms since the machine
+// was. 0: unknown.
+func (t ID) Started() uint64 {
+	const started = 19 // after the name
+	fields := t.statFields()
+	if len(fields) <= started {
+		return 0
+	}
+	ticks, _ := strconv.ParseUint(string(fields[started]), 10, 64)
+	return ticks
+}
+
+// statFields returns the fields of proc_pid_stat(5) after the name, or nil.
+func (t ID) statFields() [][]byte {
+	text, err := os.ReadFile(t.path("task/" + strconv.Itoa(int(t)) + "/stat"))
+	if err != nil {
+		return nil
+	}
+	return bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+}
+
 // cpuTimes returns the state and the times of the thread. Those of one that has
 // ended are X and 0.
 func (t ID) cpuTimes() cpuTimes {
-	text, err := os.ReadFile(t.path("task/" + strconv.Itoa(int(t)) + "/stat"))
-	if err != nil {
-		return cpuTimes{state: 'X'}
-	}
 	const state, user, system = 0, 11, 12 // after the name
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	fields := t.statFields()
 	if len(fields) <= system {
 		return cpuTimes{state: 'X'}
 	}

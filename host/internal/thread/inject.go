@@ -366,7 +366,8 @@ func (x *Tracee) lost(why error) error {
 		x.relay.end()
 		return fmt.Errorf("thread %d: tracing it through its debugger: %w", x.id, why)
 	}
-	defer x.alarm.stop()
+	// Whatever has the id now is no thread that we may stop or kill.
+	x.alarm.stop()
 	if !errors.Is(why, unix.ESRCH) && !errors.Is(why, unix.ENOENT) {
 		_ = unix.PtraceDetach(int(x.id))
 		return fmt.Errorf("thread %d: tracing it: %w", x.id, why)
