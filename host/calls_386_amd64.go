@@ -92,6 +92,10 @@ var compatCalls = []compatCall{
 	{nr: 227, like: unix.SYS_LSETXATTR},
 	{nr: 235, like: unix.SYS_REMOVEXATTR},
 	{nr: 236, like: unix.SYS_LREMOVEXATTR},
+	{nr: 463, like: unix.SYS_SETXATTRAT},
+	{nr: 464, like: unix.SYS_GETXATTRAT},
+	{nr: 465, like: unix.SYS_LISTXATTRAT},
+	{nr: 466, like: unix.SYS_REMOVEXATTRAT},
 	{nr: 341, like: unix.SYS_NAME_TO_HANDLE_AT},
 	{nr: 428, like: unix.SYS_OPEN_TREE},
 	{nr: 292, like: unix.SYS_INOTIFY_ADD_WATCH},
@@ -120,12 +124,9 @@ var compatCalls = []compatCall{
 	{nr: truncate64, like: unix.SYS_TRUNCATE, adapt: adaptTruncate},
 }
 
-// compatRefused fail with ENOSYS. C libraries have not used the old stats since
-// 1997, and do without the xattr calls of Linux 6.13.
-var compatRefused = []uint32{
-	18, 28, 84, // oldstat, oldfstat, oldlstat
-	463, 464, 465, 466, // setxattrat, getxattrat, listxattrat, removexattrat
-}
+// compatRefused fail with ENOSYS: oldstat, oldfstat and oldlstat. C libraries have
+// not used them since 1997.
+var compatRefused = []uint32{18, 28, 84}
 
 // Numbers that are used more than once.
 const (

@@ -160,7 +160,7 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 				}
 			}
 		}
-		noIoctl := false
+		noIoctl, opened, denied := false, false, false
 		for i, t := range tests {
 			dir := uint64(cookieCWD)
 			if t.copied {
@@ -171,6 +171,10 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 			}
 			if err := open(dir, text+offsets[i], access); err != nil {
 				return 0, err
+			}
+			if t.together {
+				denied = denied || fd == -int64(unix.EACCES)
+				opened = opened || fd >= 0
 			}
 			if fd < 0 {
 				continue
@@ -189,10 +193,14 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 			if err := closeFD(); err != nil {
 				return 0, err
 			}
-			if passes && !t.requests {
+			if passes && !t.requests && !t.together {
 				pass(noIoctl)
 				return callAgain, nil
 			}
+		}
+		if opened && !denied {
+			pass(noIoctl)
+			return callAgain, nil
 		}
 		return -int64(unix.EACCES), nil
 	})
@@ -255,6 +263,7 @@ type landlockTest struct {
 	device bool // its requests show whether those of the virtual file are allowed
 
 	requests bool   // nothing else follows from it
+	together bool   // all of these must pass; one that is missing is left out
 	virtual  bool   // a freshFile
 	path     string // of a real file
 }
@@ -282,7 +291,10 @@ func (c *call) landlockTests(path string, flags int) (tests []landlockTest, dire
 	case strings.HasPrefix(path, "/dev/") && directory:
 		tests = append(tests, landlockTest{path: "/dev"})
 	case strings.HasPrefix(path, "/dev/"):
-		tests = append(tests, landlockTest{path: "/dev/null", device: true})
+		// A rule may be for one of these alone, rather than for /dev.
+		for _, name := range []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"} {
+			tests = append(tests, landlockTest{path: name, device: name == "/dev/null", together: true})
+		}
 	case strings.HasPrefix(path, "/sys/") && directory:
 		tests = append(tests, landlockTest{path: "/sys"})
 	case strings.HasPrefix(path, "/sys/") && flags&unix.O_ACCMODE == unix.O_RDONLY:

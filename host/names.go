@@ -65,6 +65,10 @@ func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to 
 		c.fail(unix.EXDEV)
 	case oldErr != nil && oldErr != errNative:
 		c.fail(oldErr)
+	case oldErr == errNative && how == linked && c.isMissing(oldDir, old):
+		c.fail(unix.ENOENT)
+	case oldErr == errNative && how != linked: // the kernel does not look whether either is there
+		c.fail(unix.EXDEV)
 	case newErr == unix.EEXIST && how != linked && virtual && fileSystem(p.Path) != fileSystem(n.dir):
 		c.fail(unix.EXDEV)
 	case newErr == unix.EEXIST && how == renamed:
@@ -76,6 +80,24 @@ func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to 
 	default:
 		c.fail(unix.EXDEV)
 	}
+}
+
+// isMissing reports whether a real file is not there.
+func (c *call) isMissing(dirfd int32, addr uint64) bool {
+	raw, err := c.readString(addr)
+	if err != nil || len(raw) == 0 {
+		return err == nil
+	}
+	full := string(raw)
+	if raw[0] != '/' {
+		base, _, err := c.base(dirfd)
+		if err != nil {
+			return false
+		}
+		full = base + "/" + full
+	}
+	var st unix.Stat_t
+	return c.tid().Identify(full, &st) == unix.ENOENT
 }
 
 // crosses reports whether a missing file is in another file system than its new

@@ -179,8 +179,13 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 	if !private && !relevant(tree, full) && !c.linkedTo(tree, full, bytes.IndexByte(raw, '/') >= 0, !rules.NoFollow) {
 		return place{}, errNative
 	}
+	onlyMagic := false
 	if !private {
 		sees, err := c.seesDevices()
+		// The links of /proc lead to descriptors, which a program has in every root.
+		if !sees && !isShortage(err) && base == "/" && bytes.HasPrefix(raw, []byte("/proc/")) {
+			sees, onlyMagic = true, true
+		}
 		if sees && raw[0] != '/' {
 			sees, err = c.isDirectory(dirfd)
 		}
@@ -192,6 +197,9 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 		}
 	}
 	at, err := tree.Walk(base, string(raw), rules, c)
+	if onlyMagic && (err != nil || !at.Magic && !isMagic(at.Path) && !isFDInfo(at.Path)) {
+		return place{}, errNative
+	}
 	switch {
 	case (err == unix.EACCES || err == unix.EPERM || err == errMoved) && !private:
 		return place{}, errNative // the kernel knows better

@@ -74,3 +74,16 @@ func call(nr uintptr, path []byte, fd int, byFD bool, out []uint32) error {
 	}
 	return nil
 }
+
+// getxattrat asks for an attribute by the call of Linux 6.13.
+func getxattrat(path, name string) error {
+	at, attribute := append([]byte(path), 0), append([]byte(name), 0)
+	var args [2]uint64 // a pointer; a size and flags
+	const cwd = unix.AT_FDCWD & (1<<32 - 1)
+	_, _, errno := unix.Syscall6(unix.SYS_GETXATTRAT, uintptr(cwd), uintptr(unsafe.Pointer(&at[0])), 0,
+		uintptr(unsafe.Pointer(&attribute[0])), uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

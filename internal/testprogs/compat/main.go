@@ -263,6 +263,9 @@ func names(path string) {
 	wantError("truncate of a node", unix.Truncate(path, 1<<33), unix.EINVAL)
 	_, err = unix.Getxattr(path, "user.udrm", nil)
 	wantError("getxattr of a node", err, unix.ENODATA)
+	if getxattrat("/etc/passwd", "user.udrm") != unix.ENOSYS {
+		wantError("getxattrat of a node", getxattrat(path, "user.udrm"), unix.ENODATA)
+	}
 	wantError("mkdir", unix.Mkdir("/sys/class/drm/new", 0o777), unix.EPERM)
 	wantError("rename", unix.Rename(path, "/sys/class/drm/new"), unix.EXDEV)
 	wantError("unlink of a file that is not there", unix.Unlink("/dev/dri/card9"), unix.ENOENT)

@@ -48,10 +48,15 @@ func chrooted([]string) {
 	if mounted {
 		detached(filepath.Join(jail, "gone"))
 	}
+	node := fmt.Sprintf("/proc/self/fd/%d", must(unix.Open("/dev/dri/card0", unix.O_RDWR, 0)))
+	var linkOfCard string
+	var card unix.Stat_t
 	outside := must(unix.Open("/etc/passwd", unix.O_RDONLY, 0))
 	check(unix.Chroot(jail))
 	check(unix.Chdir("/"))
 	if mounted {
+		linkOfCard = must(os.Readlink(node))
+		check(unix.Stat(node, &card))
 		inside := must(unix.Open("/inside", unix.O_RDONLY, 0))
 		for _, fd := range []int{inside, outside} {
 			_, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDONLY, 0)
@@ -61,9 +66,14 @@ func chrooted([]string) {
 		want(err, 0, "a file by the link to the working directory")
 		check(unix.Unmount("/proc", unix.MNT_DETACH))
 	}
+	if !mounted {
+		linkOfCard, card.Rdev = "/dev/dri/card0", 226<<8
+	}
 	check(unix.Rmdir("/proc"))
 	_, err := unix.Open("/dev/dri/card0", unix.O_RDWR, 0)
 	want(err, unix.ENOENT, "a card in a root without /dev")
+	equal(linkOfCard, "/dev/dri/card0", "the link of a card that was opened before")
+	equal(card.Rdev, 226<<8, "the device of that link")
 	_, err = unix.Openat(dri, "card0", unix.O_RDWR, 0)
 	want(err, 0, "a card in a directory that was opened before")
 	if filesAreMounts {

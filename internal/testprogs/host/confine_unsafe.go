@@ -21,7 +21,7 @@ func landlockVersion() uintptr {
 	return version
 }
 
-// restrict allows this thread to open only what lies below dirs.
+// restrict allows this thread to open only what lies below dirs, which may be files.
 func restrict(dirs []string) error { return restrictTo(dirs, access, access) }
 
 // restrictTo denies this thread the handled rights, but for those allowed below
@@ -38,6 +38,13 @@ func restrictTo(dirs []string, handled, allowed uint64) error {
 			return err
 		}
 		rule := unix.LandlockPathBeneathAttr{Allowed_access: allowed, Parent_fd: int32(parent)}
+		var st unix.Stat_t
+		if err := unix.Fstat(parent, &st); err != nil {
+			return err
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			rule.Allowed_access &^= unix.LANDLOCK_ACCESS_FS_READ_DIR
+		}
 		if _, _, errno = unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, fd, unix.LANDLOCK_RULE_PATH_BENEATH, uintptr(unsafe.Pointer(&rule)), 0, 0, 0); errno != 0 {
 			return errno
 		}

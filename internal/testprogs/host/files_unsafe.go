@@ -107,6 +107,8 @@ func fileCalls(args []string) {
 		want(unix.Mknod(path, unix.S_IFREG|0o600, 0), unix.EEXIST, "mknod at "+path)
 		want(unix.Link(existing, path), unix.EEXIST, "link to "+path)
 		want(unix.Link(path, args[0]), unix.EXDEV, "link of "+path)
+		want(unix.Link(args[0]+".missing", path), unix.ENOENT, "link of a missing file to "+path)
+		want(unix.Rename(args[0]+".missing", path), unix.EXDEV, "rename of a missing file to "+path)
 		want(unix.Rename(path, args[0]), unix.EXDEV, "rename of "+path)
 	}
 	want(unix.Rename(node, node+"x"), unix.EPERM, "rename of a node")
