@@ -86,6 +86,7 @@ func Serve(m *machine.Machine, opts Options) (*Server, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	s.path = l.Addr().String()
+	m.RemoveIfKilled(s.path)
 	var ctx context.Context
 	ctx, s.end = context.WithCancelCause(context.Background())
 	s.http = http.Server{

@@ -363,6 +363,17 @@ func (h *Host) Abandon() error {
 	return h.cleaner.Keep()
 }
 
+// RemoveIfKilled makes the cleaner remove a directory or a socket of this process
+// when that was killed. The directory must have a random name.
+func (h *Host) RemoveIfKilled(path string) {
+	if h.cleaner == nil {
+		return
+	}
+	if err := h.cleaner.Remove(path); err != nil {
+		h.log.Warn("host: a file will stay if this process is killed", "path", path, "err", err)
+	}
+}
+
 // confine puts a filter on this process if there is a launcher. The cleaner has
 // started by then.
 func (h *Host) confine() {

@@ -147,6 +147,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	}
 	if m.seating != nil {
 		m.seating.watchCards(m.class)
+		m.host.RemoveIfKilled(m.seating.dir.Path())
 	}
 	for _, c := range m.Cards() {
 		if !c.description.Enabled {
@@ -270,6 +271,10 @@ func newBuses() map[string]*bus.Bus {
 // Denied returns an error if the machine was not allowed to look into a program,
 // so that the program cannot use the cards. The log has the reason.
 func (m *Machine) Denied() error { return m.host.Denied(host.DenialMemory) }
+
+// RemoveIfKilled makes the cleaner remove a directory or a socket of this process
+// when that was killed: see [host.Host.RemoveIfKilled].
+func (m *Machine) RemoveIfKilled(path string) { m.host.RemoveIfKilled(path) }
 
 // Close waits until all programs have ended, ends the host and unplugs the
 // cards. If ctx ends before the last program, Close returns an error that names

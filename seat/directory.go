@@ -102,6 +102,9 @@ func (d *Directory) Listen() (*net.UnixListener, error) {
 	return l, nil
 }
 
+// Path returns the path of the directory, which has a random name.
+func (d *Directory) Path() string { return d.path }
+
 // Close removes the directory.
 func (d *Directory) Close() error {
 	err := os.RemoveAll(d.path)

@@ -101,6 +101,44 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestKilledSockets kills udrm with SIGKILL. Its sockets go with it, not only when
+// another udrm starts.
+func TestKilledSockets(t *testing.T) {
+	cmd := command(t, "run", "--seat", "--", "sh", "-c", `echo "$UDRM_CONTROL"; dirname "$SEATD_SOCK"; exec sleep 1000`)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	lines := bufio.NewScanner(stdout)
+	var paths []string
+	for range 2 {
+		lines.Scan()
+		paths = append(paths, lines.Text())
+		if _, err := os.Lstat(lines.Text()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pidfd, err := unix.PidfdOpen(helpersOf(t, cmd.Process.Pid)["cleaner"], 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	awaitEnd(t, pidfd, "the cleaner")
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("%s is left", path)
+		}
+	}
+}
+
 // TestLauncherKilled kills only the launcher. The program runs on and is served,
 // and everything ends with udrm: as planned, or when udrm is killed as well.
 func TestLauncherKilled(t *testing.T) {

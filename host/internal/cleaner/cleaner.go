@@ -15,7 +15,7 @@ import (
 // Kinds of messages to the cleaner.
 const (
 	msgMarker   = 'm' // followed by NAME=value
-	msgDir      = 'd' // followed by the path of a directory to remove
+	msgRemove   = 'd' // followed by the path of a directory or a socket to remove
 	msgCallers  = 'c' // with the descriptor of the table
 	msgListener = 'l' // with the descriptor of a listener
 	msgKeep     = 'k' // let the programs live
@@ -58,7 +58,7 @@ func Start(command []string, marker, dir string) (*Cleaner, error) {
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var table int
 	if c.Callers, table, err = newCallers(); err == nil {
-		err = errors.Join(c.send(msgMarker, marker), c.send(msgDir, dir), c.send(msgCallers, "", table), unix.Close(table))
+		err = errors.Join(c.send(msgMarker, marker), c.Remove(dir), c.send(msgCallers, "", table), unix.Close(table))
 	}
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(c.socket), stdin.Close())
@@ -126,7 +126,12 @@ func (c *Cleaner) AwaitReady() error {
 // so it may be called inside child.Start.
 func (c *Cleaner) Add(listener int) error { return c.send(msgListener, "", listener) }
 
-// Keep makes the cleaner only remove the directory when this process ends.
+// Remove makes the cleaner remove a directory with all that is in it, or a socket,
+// when this process has ended. Another process must not make a directory there; a
+// socket that it makes there stays. "" is nothing.
+func (c *Cleaner) Remove(path string) error { return c.send(msgRemove, path) }
+
+// Keep makes the cleaner only remove files when this process ends.
 func (c *Cleaner) Keep() error { return c.send(msgKeep, "") }
 
 // Stop ends the cleaner, which does nothing then.

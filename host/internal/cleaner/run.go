@@ -17,7 +17,7 @@ import (
 // A run is what the cleaner knows of its host.
 type run struct {
 	marker    string
-	dir       string
+	remove    []removal
 	keep      bool // the programs
 	callers   *Callers
 	listeners []*seccomp.Listener
@@ -48,7 +48,7 @@ func Run() error {
 	if !r.keep {
 		r.kill()
 	}
-	return os.RemoveAll(r.dir)
+	return r.removeAll()
 }
 
 // receive takes one message. It returns false when the host's process has
@@ -68,8 +68,8 @@ func (r *run) receive(socket int) (open bool, err error) {
 	switch message[0] {
 	case msgMarker:
 		r.marker = text
-	case msgDir:
-		r.dir = text
+	case msgRemove:
+		r.remove = append(r.remove, newRemoval(text))
 	case msgKeep:
 		r.keep = true
 	case msgCallers, msgListener:
