@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"strings"
 
@@ -283,6 +284,9 @@ func (c *call) openDir(p place, flags int) {
 	}
 	if err != nil {
 		c.host.log.Error("host: a virtual directory could not be shown", "path", p.Path, "err", err)
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+			err = unix.ENOMEM // a directory of the kernel takes memory, and is in no file system that is full
+		}
 		c.fail(err)
 		return
 	}
