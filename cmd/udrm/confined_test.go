@@ -76,6 +76,37 @@ func TestConfined(t *testing.T) {
 	}
 }
 
+// TestMemoryScore looks at which process the kernel ends first when memory runs out:
+// the program before udrm and the cleaner.
+func TestMemoryScore(t *testing.T) {
+	score := func(pid int) int {
+		t.Helper()
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	cmd := command(t, "run", "--", "sh", "-c", "echo $$ && read line")
+	stdin, stdout := startPiped(t, cmd)
+	defer cmd.Wait()
+	defer stdin.Close()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	program, noNumber := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || noNumber != nil {
+		t.Fatalf("the program said %q, %v", line, err)
+	}
+	for name, pid := range map[string]int{"udrm": cmd.Process.Pid, "the cleaner": helpersOf(t, cmd.Process.Pid)["cleaner"]} {
+		if theirs, own := score(program), score(pid); own > theirs-100 {
+			t.Errorf("oom_score_adj is %d for the program and %d for %s", theirs, own, name)
+		}
+	}
+}
+
 // TestBytes checks that a program gets its arguments and its environment as they
 // are, also if they are not UTF-8, and that such names of files work in flags.
 func TestBytes(t *testing.T) {

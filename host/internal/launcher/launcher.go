@@ -73,6 +73,7 @@ func replace(socket, launcher int, comm string) error {
 	if err := confine.DropCapabilities(); err != nil {
 		return err
 	}
+	confine.Spare() // the launcher, and with it the programs, have started without this
 	if _, err := unix.FcntlInt(uintptr(socket), unix.F_SETFD, 0); err != nil {
 		return err
 	}

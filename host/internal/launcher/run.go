@@ -25,6 +25,7 @@ func Run() error {
 	}
 	// killall and pkill of the host's name must miss this process.
 	_ = os.WriteFile("/proc/self/comm", []byte("launcher"), 0)
+	confine.Yield() // before Hide, after which only root may write the file
 	if err := confine.Hide(); err != nil {
 		return err
 	}
