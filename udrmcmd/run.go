@@ -140,15 +140,7 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	endControl, err := r.startControl()
-	if err != nil {
-		return errors.Join(err, r.machine.Close(context.Background()))
-	}
-	if err := r.startReport(program); err != nil {
-		return errors.Join(err, endControl(), r.machine.Close(context.Background()))
-	}
-	status, err := r.run(program)
-	err = errors.Join(err, r.endReport(status, err), endControl())
+	status, err := r.serve(program)
 	if r.abandoned {
 		err = errors.Join(err, r.machine.Abandon())
 	} else {
@@ -157,14 +149,33 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	switch {
-	case cmd.Lenient:
-	case r.failed() || r.machine.Denied() != nil:
-		status = statusFailure
-	case r.expectsExit():
-		status = 0
+	return r.exitStatus(status)
+}
+
+// serve runs the program, with the control socket and the reports of the run. It
+// returns the exit status of the program.
+func (r *runner) serve(program []string) (status int, err error) {
+	endControl, err := r.startControl()
+	if err != nil {
+		return 0, err
 	}
-	return ExitStatus(status)
+	if err := r.startReport(program); err != nil {
+		return 0, errors.Join(err, endControl())
+	}
+	status, err = r.run(program)
+	return status, errors.Join(err, r.endReport(status, err), endControl())
+}
+
+// exitStatus returns the exit status of the run, from that of the program.
+func (r *runner) exitStatus(program int) ExitStatus {
+	switch {
+	case r.Lenient:
+	case r.failed() || r.machine.Denied() != nil:
+		return statusFailure
+	case r.expectsExit():
+		return 0
+	}
+	return ExitStatus(program)
 }
 
 // startControl begins to serve the control socket, and the page of --view. The
