@@ -31,7 +31,7 @@ type runCmd struct {
 	On        []aimedRule   `sep:"none" placeholder:"EVENT:EFFECT" help:"Do something at an event of the program, such as MODE_ATOMIC#3:unplug or ADDFB2#3:error=ENOSPC. Repeat the flag for more rules; see \"${name} help on\"."`
 	Storm     *stormArg     `placeholder:"SEED" help:"Unplug cards and monitors, plug them in again, and let requests fail or wait: at random, but equally for each run with this SEED. See \"${name} help storm\"."`
 	Clock     string        `enum:"real,step,fast" default:"real" placeholder:"MODE" help:"What makes vblanks happen: real time, step (you step them; see \"${name} help clock\"), or fast (a vblank comes as soon as the program waits for it). Default: ${default}."`
-	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at or --on failed or was missed, or if the program cannot use the cards."`
+	Lenient   bool          `help:"Keep the exit status of the program even if an action of --at or --on failed or was missed, a rule of --expect does not hold, or the program cannot use the cards."`
 	Leftovers leftovers     `placeholder:"POLICY" default:"kill:5s" help:"What to do with processes that the program leaves behind: kill[:TIME] gives them TIME to end, wait waits for them, report only names them; default: ${default}."`
 	HangUp    bool          `help:"On unplug, deliver POLLHUP to the program and end its reads. The kernel does neither."`
 	Seat      bool          `help:"Give the program a seat, from which compositors get the cards, as of seatd and logind; see \"${name} help seat\"."`
