@@ -153,6 +153,7 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 	defer caps.mu.Unlock()
 	// limit is the largest value of the capability.
 	limit := uint64(1)
+	needsAtomic := false
 	var field *bool
 	switch arg.Capability {
 	case uapi.ClientCapStereo3D:
@@ -172,28 +173,22 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 	case uapi.ClientCapAspectRatio:
 		field = &caps.AspectRatio
 	case uapi.ClientCapWritebackConnectors:
-		if !caps.Atomic {
-			return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
-		}
-		field = &caps.WritebackConnectors
+		field, needsAtomic = &caps.WritebackConnectors, true
 	case uapi.ClientCapCursorPlaneHotspot:
 		if !dev.Has(FeatureCursorHotspot) {
 			return refuse("cursor planes have no hotspot", unix.EOPNOTSUPP)
 		}
-		if !caps.Atomic {
-			return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
-		}
-		field = &caps.CursorPlaneHotspot
+		field, needsAtomic = &caps.CursorPlaneHotspot, true
 	case uapi.ClientCapPlaneColorPipeline:
 		if !dev.Has(FeatureColorPipeline) {
 			return refuse("unknown capability", unix.EINVAL)
 		}
-		if !caps.Atomic {
-			return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
-		}
-		field = &caps.PlaneColorPipeline
+		field, needsAtomic = &caps.PlaneColorPipeline, true
 	default:
 		return refuse("unknown capability", unix.EINVAL)
+	}
+	if needsAtomic && !caps.Atomic {
+		return refuse("it needs DRM_CLIENT_CAP_ATOMIC first", unix.EINVAL)
 	}
 	if arg.Value > limit {
 		return refuse(fmt.Sprintf("the largest value is %d", limit), unix.EINVAL)
