@@ -61,7 +61,7 @@ func NewClass(options ClassOptions) *Class {
 	return &Class{options: options}
 }
 
-// Minor returns the node of that minor number, or nil if there is none at this
+// Minor returns the node of that minor number, or nil if the class has none at this
 // moment.
 func (c *Class) Minor(number int) *Minor {
 	for _, m := range c.Minors() {

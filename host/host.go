@@ -194,6 +194,7 @@ type Host struct {
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
+	core        *coreParameters
 	configfs    *configfs.FS // nil: none
 	configItems configItems
 	extra       map[string]func() string
@@ -213,6 +214,7 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	h := &Host{
 		class: class,
 		log:   opts.Logger,
+		core:  newCoreParameters(),
 		perms: newPerms(),
 		buses: make(map[*bus.Bus]struct{}),
 

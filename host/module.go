@@ -23,9 +23,10 @@ import (
 // modprobeFile holds the commands that load the drivers.
 const modprobeFile = "/run/modprobe.d/udrm.conf"
 
-// addModules adds the files that modprobe looks for.
+// addModules adds the files that modprobe looks for, and those of the module drm.
 func (h *Host) addModules(t *vfs.Tree) {
 	buses := slices.Collect(maps.Keys(h.buses))
+	var modules []string
 	t.AddFile(modprobeFile, 0o444, func() string { return loadCommands(buses) })
 	for _, b := range buses {
 		for _, d := range b.Devices() {
@@ -33,12 +34,14 @@ func (h *Host) addModules(t *vfs.Tree) {
 				continue
 			}
 			module, parameters := d.Module()
+			modules = append(modules, module)
 			dir := "/sys/module/" + module
 			t.AddDir(dir + "/holders")
 			t.AddFile(dir+"/initstate", 0o444, constant("live\n"))
 			addAttrs(t, dir+"/parameters", parameters)
 		}
 	}
+	h.core.add(t, modules)
 }
 
 // loadCommands returns the content of modprobeFile.

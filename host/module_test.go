@@ -30,3 +30,19 @@ func TestUnloadAndLoad(t *testing.T) {
 		})
 	}
 }
+
+// TestCoreParameters runs a program that sets parameters of the module drm.
+func TestCoreParameters(t *testing.T) {
+	for _, user := range users {
+		t.Run(user.name, func(t *testing.T) {
+			class := drm.NewClass(drm.ClassOptions{})
+			drmtest.Bind(t, bus.New("platform"), "vgem", vgem.NewDriver(class).BusDriver())
+			h, err := host.New(class, host.Options{Logger: logger})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			run(t, h, asUser(exec.Command(client, "parameters"), user.attr))
+		})
+	}
+}

@@ -21,7 +21,7 @@ type rotated[K comparable, V any] struct {
 
 func (r *rotation[K, V]) len() int { return r.order.Len() }
 
-// at returns the entry of a key, and adds it if there is none.
+// at returns the entry of a key, or a new one.
 func (r *rotation[K, V]) at(key K) *V {
 	e := r.entries[key]
 	if e == nil {

@@ -54,6 +54,7 @@ var parts = map[string]func(args []string){
 	"timelines":   timelines,
 	"signaler":    signaler,
 	"unload":      unload,
+	"parameters":  coreParameters,
 	"dmabuf":      dmaBuf,
 	"dmabufchild": dmaBufChild,
 	"memory":      memoryDevices,

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -52,6 +53,49 @@ func unload(args []string) {
 	}
 	check(unix.Close(openCard(unix.O_RDWR)))
 	equal(string(must(os.ReadFile(initState))), "live\n", "the state of the reloaded module")
+}
+
+// coreParameters writes to parameters of the module drm. The answers are those of
+// Linux 7.2.13.
+func coreParameters([]string) {
+	const dir = "/sys/module/drm/parameters/"
+	equal(must(os.Readlink("/sys/module/drm/holders/vgem")), "../../vgem", "what uses the module")
+	if os.Getuid() != 0 {
+		for _, name := range []string{"debug", "edid_fixup", "timestamp_precision_usec", "vblankoffdelay"} {
+			_, err := unix.Open(dir+name, unix.O_RDONLY, 0)
+			want(err, unix.EACCES, "opening "+name+" as another user than root")
+		}
+		return
+	}
+	equal(string(must(os.ReadFile(dir+"edid_fixup"))), "6\n", "edid_fixup")
+	equal(string(must(os.ReadFile(dir+"timestamp_precision_usec"))), "20\n", "timestamp_precision_usec")
+	for _, c := range []struct {
+		name, write string
+		err         error
+		reads       string
+	}{
+		{"debug", "", nil, "0"},
+		{"debug", "0x1f\n", nil, "31"},
+		{"debug", "-1", unix.EINVAL, "31"},
+		{"debug", "x", unix.EINVAL, "31"},
+		{"debug", "\n", unix.EINVAL, "31"},
+		{"debug", "0x", unix.EINVAL, "31"},
+		{"debug", "18446744073709551616", unix.ERANGE, "31"},
+		{"debug", "18446744073709551615", nil, "18446744073709551615"},
+		{"debug", "010", nil, "8"},
+		{"debug", "0", nil, "0"},
+		{"vblankoffdelay", "", nil, "5000"},
+		{"vblankoffdelay", "-1\n", nil, "-1"},
+		{"vblankoffdelay", "99999999999", unix.ERANGE, "-1"},
+	} {
+		if c.write != "" {
+			fd := must(unix.Open(dir+c.name, unix.O_WRONLY, 0))
+			_, err := unix.Write(fd, []byte(c.write))
+			equal(err, c.err, "writing "+strconv.Quote(c.write)+" to "+c.name)
+			check(unix.Close(fd))
+		}
+		equal(string(must(os.ReadFile(dir+c.name))), c.reads+"\n", c.name+" after "+strconv.Quote(c.write))
+	}
 }
 
 // unknownModule returns the kernel's error for an unknown module, which depends
