@@ -43,13 +43,14 @@ type Module struct {
 }
 
 // Caps are the features of the driver. The zero value is an atomic driver with
-// dumb buffers, and without sync objects and a render node.
+// dumb buffers and dma-bufs, and without sync objects and a render node.
 type Caps struct {
 	Render                   bool
 	Syncobj, SyncobjTimeline bool
 	CursorHotspot            bool
 	NoAtomic                 bool // only the legacy requests
 	NoDumb                   bool // no dumb buffers
+	NoImport, NoExport       bool // no dma-bufs of others, or for others
 }
 
 // A Plane of a card. Later planes lie on top of earlier ones, unless they have

@@ -12,6 +12,7 @@ import (
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/syncobj"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A Driver drives one card; each device needs a driver of its own.
@@ -80,6 +81,7 @@ func (d *Driver) probe(parent *bus.BoundDevice) error {
 	if d.config.Caps.NoDumb {
 		buffers.RefuseDumb()
 	}
+	buffers.LimitPrime(d.config.Caps.prime())
 	display := newDisplay(&d.config, buffers)
 	driver.DebugfsFiles = func(*drm.Device) []drm.DebugfsFile { return protectionFiles(driver.Info.Name, display) }
 	d.mu.Lock()
@@ -92,6 +94,17 @@ func (d *Driver) probe(parent *bus.BoundDevice) error {
 	}
 	_, err = u.Register(nil)
 	return err
+}
+
+// prime returns DRM_CAP_PRIME.
+func (c *Caps) prime() (caps uint64) {
+	if !c.NoImport {
+		caps |= uapi.PrimeCapImport
+	}
+	if !c.NoExport {
+		caps |= uapi.PrimeCapExport
+	}
+	return caps
 }
 
 // unbind switches the display off before the device is removed.

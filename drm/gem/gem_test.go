@@ -388,3 +388,37 @@ func TestNames(t *testing.T) {
 		t.Errorf("GEM_OPEN after the last handle was closed: %v, want ENOENT", err)
 	}
 }
+
+// TestLimitPrime checks a device that shares buffers in one direction only.
+func TestLimitPrime(t *testing.T) {
+	_, full, _ := newDevice(t)
+	a := drmtest.Open(t, full.Primary())
+	fd := export(t, a, createDumb(t, a, 64, 64, 32).Handle, 0)
+	for _, tc := range []struct {
+		caps           uint64
+		exports, reads error
+	}{
+		{uapi.PrimeCapExport, nil, unix.ENOSYS},
+		{uapi.PrimeCapImport, unix.ENOSYS, nil},
+		{0, unix.ENOSYS, unix.ENOSYS},
+	} {
+		m, device, _ := newDevice(t)
+		m.LimitPrime(tc.caps)
+		b := drmtest.Open(t, device.Primary())
+		got := uapi.GetCap{Capability: uapi.CapPrime}
+		if err := drmtest.Ioctl(b, uapi.IoctlGetCap, &got); err != nil || got.Value != tc.caps {
+			t.Errorf("DRM_CAP_PRIME is %#x: %v, want %#x", got.Value, err, tc.caps)
+		}
+		arg := uapi.PrimeHandle{Handle: createDumb(t, b, 64, 64, 32).Handle}
+		err := drmtest.Ioctl(b, uapi.IoctlPrimeHandleToFD, &arg)
+		if !errors.Is(err, tc.exports) {
+			t.Errorf("with %#x, an export answers %v, want %v", tc.caps, err, tc.exports)
+		}
+		if err == nil {
+			unix.Close(int(arg.FD))
+		}
+		if _, err := importFD(b, fd); !errors.Is(err, tc.reads) {
+			t.Errorf("with %#x, an import answers %v, want %v", tc.caps, err, tc.reads)
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 type Manager struct {
 	memfdName string // name of the memfds of its buffers, and of no others
 	noDumb    bool   // see RefuseDumb
+	unshared  uint64 // bits of DRM_CAP_PRIME, see LimitPrime
 
 	mu      sync.Mutex
 	count   int                 // number of objects
@@ -46,6 +47,22 @@ func (m *Manager) RefuseDumb() { m.noDumb = true }
 
 // errNoDumb is the answer of a device without dumb buffers.
 var errNoDumb = fmt.Errorf("gem: the device has no dumb buffers: %w", unix.ENOSYS)
+
+// LimitPrime makes a device that shares buffers in one direction, or not at all, as
+// devices of Linux before 6.6 can be. caps has the bits of DRM_CAP_PRIME that
+// remain; other requests fail with ENOSYS. The driver calls it before the device is
+// registered.
+func (m *Manager) LimitPrime(caps uint64) { m.unshared = primeCaps &^ caps }
+
+const primeCaps = uapi.PrimeCapImport | uapi.PrimeCapExport
+
+// checkPrime refuses a request of a device that does not share buffers so.
+func (m *Manager) checkPrime(request string, needed uint64) error {
+	if m.unshared&needed != 0 {
+		return fmt.Errorf("gem: %s: DRM_CAP_PRIME of the device is %#x: %w", request, primeCaps&^m.unshared, unix.ENOSYS)
+	}
+	return nil
+}
 
 // Objects returns the number of buffers, for reports and leak checks. Buffers
 // that clients have closed by now do not count.
@@ -111,7 +128,7 @@ func (m *Manager) Cap(capability uint64) (uint64, bool) {
 		}
 		return 1, true
 	case uapi.CapPrime:
-		return uapi.PrimeCapImport | uapi.PrimeCapExport, true
+		return primeCaps &^ m.unshared, true
 	}
 	return 0, false
 }

@@ -11,6 +11,9 @@ import (
 
 // handleToFD exports a buffer.
 func (m *Manager) handleToFD(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.PrimeHandle) error {
+	if err := m.checkPrime("PRIME_HANDLE_TO_FD", uapi.PrimeCapExport); err != nil {
+		return err
+	}
 	if arg.Flags&^(uapi.Cloexec|uapi.RDWR) != 0 {
 		return fmt.Errorf("gem: PRIME_HANDLE_TO_FD: flags %#x; only DRM_CLOEXEC and DRM_RDWR are known: %w", arg.Flags, unix.EINVAL)
 	}
@@ -82,6 +85,9 @@ func (o *Object) endExport() {
 // fdToHandle imports a buffer of this device or another one, which may be gone.
 // A file that has a handle of it gets that handle again.
 func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *uapi.PrimeHandle) error {
+	if err := m.checkPrime("PRIME_FD_TO_HANDLE", uapi.PrimeCapImport); err != nil {
+		return err
+	}
 	var st unix.Stat_t
 	if err := req.StatFD(arg.FD, &st); err != nil {
 		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE: descriptor %d: %w", arg.FD, err)

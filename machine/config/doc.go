@@ -106,9 +106,11 @@
 //	             if the firmware has used the card; compatible: the names of a
 //	             device in the device tree
 //	module       name, and parameters with their values
-//	caps         atomic, modifiers, dumb: 0 for a card without; timeline: 0 for
-//	             sync objects without timelines; async_flips, cursor_hotspot,
-//	             prefer_shadow: 1; preferred_depth: 24; cursor: 256x256
+//	caps         atomic, modifiers, dumb: 0 for a card without; import, export: 0
+//	             for a card without dma-bufs of others, or for others; timeline:
+//	             0 for sync objects without timelines; async_flips,
+//	             cursor_hotspot, prefer_shadow: 1; preferred_depth: 24; cursor:
+//	             256x256
 //	limits       min and max: sizes of framebuffers, 1x1 and 8192x8192
 //	constraints  what the hardware refuses, see below
 //

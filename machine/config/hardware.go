@@ -203,6 +203,8 @@ func (t *topologyReader) caps(n *yaml.Node, path string) {
 		"atomic":         inverse(&caps.NoAtomic),
 		"modifiers":      inverse(&limits.NoModifiers),
 		"dumb":           inverse(&caps.NoDumb),
+		"import":         inverse(&caps.NoImport),
+		"export":         inverse(&caps.NoExport),
 		"timeline":       func(n *yaml.Node, path string) { t.hardware.timeline = new(bool); t.bool(n, path, t.hardware.timeline) },
 		"cursor_hotspot": flag(&caps.CursorHotspot),
 		"async_flips":    flag(&limits.AsyncPageFlip),

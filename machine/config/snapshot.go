@@ -2,10 +2,13 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,7 +117,13 @@ func (n *large) UnmarshalJSON(data []byte) error {
 }
 
 // snapshotProperties are the properties of an object, in the order of the file.
-type snapshotProperties []lookalike.Property
+type snapshotProperties []snapshotProperty
+
+// A snapshotProperty is a property with what drm_info prints of its blob.
+type snapshotProperty struct {
+	lookalike.Property
+	data json.RawMessage
+}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (list *snapshotProperties) UnmarshalJSON(data []byte) error {
@@ -167,7 +176,7 @@ func orderedEntries(data []byte) (list []orderedEntry, err error) {
 	return list, err
 }
 
-func readProperty(name string, data []byte) (p lookalike.Property, err error) {
+func readProperty(name string, data []byte) (p snapshotProperty, err error) {
 	var raw struct {
 		Flags uint32
 		Value large           `json:"raw_value"`
@@ -177,7 +186,7 @@ func readProperty(name string, data []byte) (p lookalike.Property, err error) {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return p, err
 	}
-	p = lookalike.Property{Name: name, Flags: raw.Flags, Value: uint64(raw.Value)}
+	p.Name, p.Flags, p.Value, p.data = name, raw.Flags, uint64(raw.Value), raw.Data
 	switch kind := raw.Flags & (uapi.ModePropLegacyType | uapi.ModePropExtendedType); kind {
 	case uapi.ModePropRange, uapi.ModePropSignedRange:
 		var limits struct{ Min, Max large }
@@ -197,29 +206,30 @@ func readProperty(name string, data []byte) (p lookalike.Property, err error) {
 		err = json.Unmarshal(raw.Spec, &objectType)
 		p.Min, p.Value = uint64(objectType), 0
 	case uapi.ModePropBlob:
-		p.Blob, err = readBlob(name, raw.Data)
+		if name == "PATH" && len(raw.Data) > 0 {
+			var path string
+			err = json.Unmarshal(raw.Data, &path)
+			p.Blob = []byte(path)
+		}
 	}
 	return p, err
 }
 
-// readBlob returns the content of the blobs that drm_info prints.
-func readBlob(name string, data json.RawMessage) ([]byte, error) {
-	if len(data) == 0 || string(data) == "null" {
-		return nil, nil
+// decode decodes what drm_info prints of the blob of a property into the value.
+// It changes nothing without it.
+func (list snapshotProperties) decode(name string, value any) error {
+	p := list.property(name)
+	if p == nil || len(p.data) == 0 {
+		return nil
 	}
-	switch name {
-	case "PATH":
-		var path string
-		err := json.Unmarshal(data, &path)
-		return []byte(path), err
-	case "IN_FORMATS", "WRITEBACK_PIXEL_FORMATS", "IN_FORMATS_ASYNC":
-		return data, nil // decoded where it is used
+	if err := json.Unmarshal(p.data, value); err != nil {
+		return fmt.Errorf("%s: %w", name, plainly(err))
 	}
-	return nil, nil
+	return nil
 }
 
 // property returns the property with that name, or nil.
-func (list snapshotProperties) property(name string) *lookalike.Property {
+func (list snapshotProperties) property(name string) *snapshotProperty {
 	for i := range list {
 		if list[i].Name == name {
 			return &list[i]
@@ -257,6 +267,11 @@ func readSnapshot(path string) ([]Card, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseSnapshot(path, data)
+}
+
+// parseSnapshot reads the cards of a file, whose path is for messages.
+func parseSnapshot(path string, data []byte) ([]Card, error) {
 	entries, err := orderedEntries(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not the output of drm_info -j: %w", path, err)
@@ -274,7 +289,7 @@ func readSnapshot(path string) ([]Card, error) {
 		}
 		var s snapshot
 		if err := json.Unmarshal(e.value, &s); err != nil {
-			return nil, fmt.Errorf("%s: %s: not the output of drm_info -j: %w", path, e.name, err)
+			return nil, fmt.Errorf("%s: %s: not the output of drm_info -j: %w", path, e.name, plainly(err))
 		}
 		config, err := s.config()
 		if err == nil {
@@ -294,6 +309,16 @@ func readSnapshot(path string) ([]Card, error) {
 	return cards, nil
 }
 
+// plainly returns an error that says where a value has another type than in the
+// output of drm_info -j, without Go's names of types.
+func plainly(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return fmt.Errorf("%s cannot be %s", cmp.Or(wrong.Field, "the card"), wrong.Value)
+}
+
 // The bus types of libdrm.
 const (
 	busPCI    = 0
@@ -306,10 +331,13 @@ const (
 // renderNode is the bit of a render node in available_nodes.
 const renderNode = 1 << 2
 
+// noDate is what Linux says since 6.14, where drivers have no date.
+const noDate = "0"
+
 func (s *snapshot) config() (*lookalike.Config, error) {
 	c := &lookalike.Config{}
 	v := s.Driver.Version
-	c.Info.Name, c.Info.Desc, c.Info.Date = s.Driver.Name, s.Driver.Desc, v.Date
+	c.Info.Name, c.Info.Desc, c.Info.Date = s.Driver.Name, s.Driver.Desc, cmp.Or(v.Date, noDate)
 	c.Info.Major, c.Info.Minor, c.Info.Patchlevel = v.Major, v.Minor, v.Patch
 	c.Bus = s.bus()
 	s.caps(c)
@@ -326,7 +354,8 @@ func (s *snapshot) config() (*lookalike.Config, error) {
 	for i, e := range s.Encoders {
 		encoders[e.ID] = i
 		c.Encoders = append(c.Encoders, lookalike.Encoder{
-			Name: fmt.Sprintf("encoder%d", i), Type: e.Type, PossibleCRTCs: e.PossibleCRTCs, PossibleClones: e.PossibleClones,
+			Name: fmt.Sprintf("encoder%d", i), Type: e.Type,
+			PossibleCRTCs: e.PossibleCRTCs & first(len(s.CRTCs)), PossibleClones: e.PossibleClones & first(len(s.Encoders)),
 		})
 	}
 	for i := range s.Connectors {
@@ -339,18 +368,11 @@ func (s *snapshot) config() (*lookalike.Config, error) {
 	}
 	for i, p := range s.Planes {
 		plane := lookalike.Plane{
-			Name: fmt.Sprintf("plane%d", i), Type: int(p.Properties.value("type")), PossibleCRTCs: p.PossibleCRTCs, Formats: p.Formats,
+			Name: fmt.Sprintf("plane%d", i), Type: int(p.Properties.value("type")), PossibleCRTCs: p.PossibleCRTCs & first(len(s.CRTCs)), Formats: p.Formats,
 			Properties: unset(p.Properties), Only: true,
 		}
-		if formats := p.Properties.property("IN_FORMATS"); formats != nil && formats.Blob != nil {
-			var list []struct {
-				Modifier large
-				Formats  []uint32
-			}
-			if err := json.Unmarshal(formats.Blob, &list); err != nil {
-				return nil, fmt.Errorf("plane %d: IN_FORMATS: %w", p.ID, err)
-			}
-			plane.Modifiers = modifiers(len(p.Formats), len(list), func(i int) (uint64, []uint32) { return uint64(list[i].Modifier), list[i].Formats })
+		if err := p.Properties.layouts(&plane); err != nil {
+			return nil, fmt.Errorf("plane %d: %w", p.ID, err)
 		}
 		if p.Properties.property("SCALING_FILTER") != nil {
 			plane.MinScale, plane.MaxScale = kms.NoScaling/8, kms.NoScaling*8
@@ -361,12 +383,47 @@ func (s *snapshot) config() (*lookalike.Config, error) {
 	return c, nil
 }
 
+// first returns a mask of the first n objects. Masks of kernels before 5.11 can have
+// more bits.
+func first(n int) uint32 { return uint32(uint64(1)<<min(n, 32) - 1) }
+
+// A layout is an entry of IN_FORMATS.
+type layout struct {
+	Modifier large
+	Formats  []uint32
+}
+
+// layouts sets what framebuffers and cursors the plane can show. Old versions of
+// drm_info print less of it.
+func (list snapshotProperties) layouts(plane *lookalike.Plane) error {
+	var all, async []layout
+	var hints []struct{ Width, Height uint16 }
+	if err := errors.Join(list.decode("IN_FORMATS", &all), list.decode("IN_FORMATS_ASYNC", &async), list.decode("SIZE_HINTS", &hints)); err != nil {
+		return err
+	}
+	plane.Modifiers = modifiers(len(plane.Formats), all)
+	for _, m := range modifiers(math.MaxInt, async) {
+		plane.AsyncModifiers = append(plane.AsyncModifiers, m.Modifier)
+		plane.AsyncFormats = append(plane.AsyncFormats, m.Formats...)
+	}
+	if len(async) > 0 {
+		plane.AsyncFormats = slices.DeleteFunc(slices.Clone(plane.Formats), func(f uint32) bool { return !slices.Contains(plane.AsyncFormats, f) })
+	}
+	for _, h := range hints {
+		plane.SizeHints = append(plane.SizeHints, lookalike.Size{Width: uint32(h.Width), Height: uint32(h.Height)})
+	}
+	if len(hints) > 0 {
+		plane.Properties = slices.DeleteFunc(plane.Properties, func(p lookalike.Property) bool { return p.Name == "SIZE_HINTS" })
+	}
+	return nil
+}
+
 // modifiers joins the entries of IN_FORMATS that have the same modifier: one has
 // at most 64 formats.
-func modifiers(formats, n int, entry func(i int) (uint64, []uint32)) (list []lookalike.Modifier) {
+func modifiers(formats int, entries []layout) (list []lookalike.Modifier) {
 	index := make(map[uint64]int)
-	for i := range n {
-		modifier, formats := entry(i)
+	for _, e := range entries {
+		modifier, formats := uint64(e.Modifier), e.Formats
 		at, known := index[modifier]
 		if !known {
 			at = len(list)
@@ -390,21 +447,23 @@ var stateProperties = map[string]uint64{
 	"DPMS": 0, "link-status": 0, "VRR_ENABLED": 0, "OUT_FENCE_PTR": 0,
 }
 
-// unset removes what clients have set.
-func unset(list snapshotProperties) []lookalike.Property {
+// unset returns the properties without what clients have set.
+func unset(list snapshotProperties) (properties []lookalike.Property) {
 	for i := range list {
-		p := &list[i]
+		p := list[i].Property
 		if value, ok := stateProperties[p.Name]; ok {
 			p.Value = value
 		}
+		properties = append(properties, p)
 	}
-	return list
+	return properties
 }
 
-// bus returns where the card is.
+// bus returns where the card is. A device that is null is on a bus that libdrm does
+// not know, such as faux.
 func (s *snapshot) bus() lookalike.Bus {
 	if s.Device == nil {
-		return lookalike.Bus{Type: "platform"}
+		return lookalike.Bus{Type: "faux"}
 	}
 	ids := s.Device.DeviceData
 	b := lookalike.Bus{
@@ -460,10 +519,12 @@ func (s *snapshot) caps(c *lookalike.Config) {
 		}
 		return otherwise
 	}
+	prime := has("PRIME", uapi.PrimeCapImport|uapi.PrimeCapExport)
 	c.Caps = lookalike.Caps{
 		Render:  s.Device != nil && s.Device.Nodes&renderNode != 0,
 		Syncobj: has("SYNCOBJ", 0) != 0, SyncobjTimeline: has("SYNCOBJ_TIMELINE", 0) != 0,
 		NoAtomic: !client("ATOMIC", false), NoDumb: has("DUMB_BUFFER", 1) == 0,
+		NoImport: prime&uapi.PrimeCapImport == 0, NoExport: prime&uapi.PrimeCapExport == 0,
 		CursorHotspot: client("CURSOR_PLANE_HOTSPOT", false),
 	}
 	c.Limits = kms.Limits{
@@ -485,10 +546,7 @@ func (s *snapshotConnector) connector(encoders map[uint32]int) (c lookalike.Conn
 		}
 	}
 	if s.Type == uapi.ModeConnectorWriteback {
-		if formats := s.Properties.property("WRITEBACK_PIXEL_FORMATS"); formats != nil && formats.Blob != nil {
-			err = json.Unmarshal(formats.Blob, &c.WritebackFormats)
-		}
-		return c, err
+		return c, s.Properties.decode("WRITEBACK_PIXEL_FORMATS", &c.WritebackFormats)
 	}
 	monitor := &kms.Monitor{WidthMM: s.PhyWidth, HeightMM: s.PhyHeight, NonDesktop: s.Properties.value("non-desktop") != 0}
 	for i := range s.Modes {
@@ -503,7 +561,10 @@ func (s *snapshotConnector) connector(encoders map[uint32]int) (c lookalike.Conn
 	if s.Properties.value("EDID") != 0 {
 		monitor.EDID = substituteEDID(monitor, s.ID)
 	}
-	if len(monitor.Modes) > 0 || s.Status == uapi.ModeConnected {
+	if len(monitor.Modes) == 0 {
+		monitor.With420 = []mode.Mode{} // no fallback modes
+	}
+	if len(monitor.Modes) > 0 || s.Status != uapi.ModeDisconnected {
 		c.Monitor = monitor
 	}
 	return c, nil
