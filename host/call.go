@@ -83,7 +83,7 @@ type call struct {
 
 	original seccomp.Data // the call, as the program made it
 
-	memory struct{ from, to uint64 } // can be read and written at once: see present
+	memory [3]span // can be read and written at once: see present
 	proofs [256]proof
 
 	fds      thread.FDs
@@ -100,7 +100,7 @@ type buffers struct {
 // panic becomes the EIO of this one call and is logged.
 func (c *call) answer() {
 	c.answered, c.noIoctl, c.name, c.compat = false, false, "?", nil
-	c.memory.from, c.memory.to = 0, 0
+	c.memory = [3]span{}
 	defer func() {
 		switch p := recover().(type) {
 		case nil:

@@ -199,7 +199,7 @@ func (s *server) newCall(w *worker) *call {
 }
 
 // maxSpare bounds the calls that are kept for new workers.
-const maxSpare = 4
+const maxSpare = 16
 
 // keepCall keeps the call of a worker that ends, unless the worker has parked.
 func (s *server) keepCall(c *call) {

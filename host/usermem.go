@@ -103,18 +103,27 @@ func (c *call) isFresh() bool { return time.Since(c.received) < fresh }
 // it gives the id of a killed thread to the next one.
 func (c *call) waits() bool { return c.listener.Valid(c.n.ID) }
 
-// present is [thread.FDs.Present]. Most requests write to where they have read,
-// so it remembers where that was.
+// present is [thread.FDs.Present]. Most requests write to where they have read, and
+// the arrays of a request are often near to each other, so it remembers some pages.
 func (c *call) present(addr, n uint64, write bool) bool {
-	if c.isFresh() && c.memory.from <= addr && addr+n <= c.memory.to && addr+n >= addr {
-		return true
+	last := addr + max(n, 1) - 1
+	if last >= addr && c.isFresh() {
+		for _, m := range c.memory {
+			if m.from <= addr && last < m.to {
+				return true
+			}
+		}
 	}
 	if c.fds.Present(c.tid(), addr, n, true) {
-		c.memory.from, c.memory.to = addr, addr+n
+		copy(c.memory[1:], c.memory[:])
+		c.memory[0] = span{addr - addr%pageSize, last - last%pageSize + pageSize}
 		return true
 	}
 	return !write && c.fds.Present(c.tid(), addr, n, false)
 }
+
+// A span is memory of the program.
+type span struct{ from, to uint64 }
 
 // readFrom copies memory of the program to p, until ctx ends.
 func (c *call) readFrom(ctx context.Context, p []byte, addr uint64) error {
