@@ -231,6 +231,9 @@ func takeForEver(args []string) {
 // raiseOwnLimit makes sure that this program's own limit is not what ends an
 // attack.
 func raiseOwnLimit() {
+	// With the first timer, the Go runtime takes descriptors for its poller. It ends the
+	// program if none is left.
+	time.Sleep(time.Nanosecond)
 	var limit unix.Rlimit
 	check(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
 	limit.Cur = limit.Max
