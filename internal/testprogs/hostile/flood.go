@@ -93,6 +93,43 @@ var floods = map[string]func(card *kmsclient.Card){
 		}
 		_ = unix.Close(fd)
 	},
+	// Dma-bufs that come and go.
+	"export": func(card *kmsclient.Card) {
+		dumb, err := card.CreateDumb(64, 64, 32)
+		if err != nil {
+			return
+		}
+		if fd, err := card.Export(dumb.Handle, uapi.Cloexec); err == nil {
+			_, _ = card.Import(fd)
+			_ = unix.Close(int(fd))
+		}
+		_ = card.DestroyDumb(dumb.Handle)
+	},
+	// Open cards that nobody has but a message.
+	"pass": func(*kmsclient.Card) {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		for range 50 {
+			if fd, err := open("/dev/dri/card0", unix.O_RDWR); err == nil {
+				_ = unix.Sendmsg(pair[0], []byte{0}, unix.UnixRights(fd), nil, unix.MSG_DONTWAIT)
+				_ = unix.Close(fd)
+			}
+		}
+		_, _ = unix.Close(pair[0]), unix.Close(pair[1])
+	},
+	"list": func(*kmsclient.Card) { _, _ = os.ReadDir("/sys/class/drm") },
+	"watch": func(*kmsclient.Card) {
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		if err != nil {
+			return
+		}
+		for _, dir := range virtualDirs {
+			_, _ = unix.InotifyAddWatch(fd, dir, unix.IN_ALL_EVENTS)
+		}
+		_ = unix.Close(fd)
+	},
 	"socket": func(*kmsclient.Card) {
 		if s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT); err == nil {
 			_ = unix.Close(s)
