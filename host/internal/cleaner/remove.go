@@ -10,7 +10,7 @@ import (
 // A removal is a directory or a socket to remove.
 type removal struct {
 	path   string
-	socket unix.Stat_t // Mode is 0 if it is none
+	socket unix.Stat_t // Mode is 0 for a directory
 }
 
 func newRemoval(path string) removal {
