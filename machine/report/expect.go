@@ -42,7 +42,7 @@ type Expectation struct {
 	mu   sync.Mutex
 	seen bool         // the picture was shown
 	last *image.NRGBA // what was shown at the last look, if that is another picture
-	err  error        // how last differs, or why there is none
+	err  error        // how last differs, or why it is missing
 }
 
 // String returns the rule as it is written.
