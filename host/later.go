@@ -27,6 +27,10 @@ const maxLater = 32
 // later serves the call anew once the memory is there. A call that is interrupted
 // is run by the kernel, which waits for the same memory.
 func (c *call) later(l later) {
+	if err := shortage(); err != nil { // each time that it is served, it would end here
+		c.fail(err)
+		return
+	}
 	c.answered = true // by the goroutine, or by whoever serves it then
 	waiting := &call{host: c.host, server: c.server, listener: c.listener, worker: c.worker, account: c.account, n: c.n, tries: c.tries}
 	if c.compat != nil {
@@ -50,4 +54,14 @@ func (c *call) awaitMemory(l later) {
 		}
 		_ = c.listener.Continue(c.n.ID) // the kernel knows the right error
 	}
+}
+
+// shortage returns EMFILE or ENFILE if no descriptor is left. Nothing can be found out
+// about the memory of a program then.
+func shortage() error {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
 }

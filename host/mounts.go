@@ -334,6 +334,10 @@ func (c *call) openMounted(p *place, err error, flags int, mode uint32, resolve 
 		c.openResolved(p.Path, flags, mode) // the walk has crossed no mount but ours
 		return true
 	}
+	if isShortage(err) {
+		c.fail(err)
+		return true
+	}
 	// A path of which only the kernel knows that it leads to a node? Other errors
 	// are also the kernel's, as that of a path below a node.
 	n, _ := c.host.tree.Load().Lookup(noted)
