@@ -155,14 +155,19 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 // serve runs the program, with the control socket and the reports of the run. It
 // returns the exit status of the program.
 func (r *runner) serve(program []string) (status int, err error) {
-	endControl, err := r.startControl()
-	if err != nil {
+	if err := r.startReport(program); err != nil {
 		return 0, err
 	}
-	if err := r.startReport(program); err != nil {
-		return 0, errors.Join(err, endControl())
+	forward := catchSignals() // by the control socket, others know that the run has begun
+	defer forward.stop()
+	endControl, err := r.startControl()
+	if err != nil {
+		if r.report != nil {
+			r.report.stop()
+		}
+		return 0, err
 	}
-	status, err = r.run(program)
+	status, err = r.run(program, forward)
 	return status, errors.Join(err, r.endReport(status, err), endControl())
 }
 
@@ -251,7 +256,7 @@ type runner struct {
 }
 
 // run runs the program to its end, and returns its exit status.
-func (r *runner) run(args []string) (status int, err error) {
+func (r *runner) run(args []string, forward *forwarder) (status int, err error) {
 	if err := r.checkActions(); err != nil {
 		return 0, err
 	}
@@ -261,8 +266,6 @@ func (r *runner) run(args []string) (status int, err error) {
 	program := command(args)
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, os.Stdout, os.Stderr
 	program.Env = append(os.Environ(), control.Environment+"="+r.socket())
-	forward := catchSignals()
-	defer forward.stop()
 	p, err := r.machine.Start(program)
 	if err != nil {
 		if status := startStatus(err); status != statusFailure {

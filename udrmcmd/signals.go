@@ -41,8 +41,19 @@ func catchSignals() *forwarder {
 	return f
 }
 
-// stop gives the signals their default effect back: they end this process.
-func (f *forwarder) stop() { signal.Reset(forwarded...) }
+// endTime is how long this process may take to end, once a signal asks for it.
+const endTime = time.Second
+
+// stop is called when the program has ended, and this process is about to. A signal
+// ends it only if it does not end by itself soon: its exit status says more.
+func (f *forwarder) stop() {
+	go func() {
+		s := <-f.signals
+		time.Sleep(endTime)
+		signal.Reset(forwarded...)
+		_ = unix.Kill(os.Getpid(), s.(unix.Signal))
+	}()
+}
 
 // to forwards signals to the program until it has ended.
 func (f *forwarder) to(p *machine.Process) {

@@ -74,6 +74,29 @@ func TestRunIsTransparent(t *testing.T) {
 	}
 }
 
+// TestSignalAtEnd sends a signal when the program has ended. It does not hide that a
+// rule was missed: the exit status of udrm says so.
+func TestSignalAtEnd(t *testing.T) {
+	for range 8 {
+		cmd := command(t, "run", "--on", "ADDFB2:unplug", "--", "true")
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() && !strings.Contains(lines.Text(), "has not fired") {
+		}
+		_ = cmd.Process.Signal(unix.SIGTERM) // it may have ended
+		_ = cmd.Wait()
+		if status := cmd.ProcessState.ExitCode(); status != 125 {
+			t.Errorf("exit status %d, want 125", status)
+		}
+	}
+}
+
 // TestRunForwardsSignals sends signals to udrm. The program gets them and decides
 // how to end.
 func TestRunForwardsSignals(t *testing.T) {
