@@ -121,6 +121,11 @@ func (t *Attributes) openGate(opener *Opener, path string, read bool, content st
 		delete(t.gated, inode)
 		t.count.Add(-1)
 	}
+	number := func() uint64 { // once openGate has ended
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return inode
+	}
 	theirs, inode, err = t.gates.Open(gate.File{
 		PID: opener.PID, Read: read, Content: content,
 		Store: func(data string) error {
@@ -131,7 +136,7 @@ func (t *Attributes) openGate(opener *Opener, path string, read bool, content st
 			t.log.Debug("host: write to virtual file refused", "path", path, "data", data[:min(len(data), maxLogged)], "err", err)
 		},
 		Opened: func(fd int, stored string) {
-			a := &attribute{fd: fd, path: path, inode: inode, store: store, stored: stored, account: opener.Account}
+			a := &attribute{fd: fd, path: path, inode: number(), store: store, stored: stored, account: opener.Account}
 			err := t.add(opener, a)
 			ended()
 			if err != nil {
