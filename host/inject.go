@@ -287,8 +287,8 @@ func (c *call) setfl() {
 	c.proceed()
 }
 
-// getfl says how a node or a stream was opened, or a dma-buf exported, not how what stands
-// for it was.
+// getfl says how a node or a stream was opened, or a dma-buf exported, not how what
+// stands for it was.
 func (c *call) getfl() {
 	o := c.opened(c.fd(0))
 	if o.file == nil && o.dmaBuf == nil && o.stream == nil {
@@ -303,8 +303,8 @@ func (c *call) getfl() {
 	c.ret(int64(o.flags(flags &^ unix.O_CLOEXEC)))
 }
 
-// flags returns the flags of a node, a stream or a dma-buf, from those of the file that
-// stands for it.
+// flags returns the flags of a node, a stream or a dma-buf, from those of the file
+// that stands for it.
 func (o opened) flags(substitute int) int {
 	const kept = unix.O_APPEND | unix.O_NONBLOCK | unix.O_ASYNC | unix.O_DIRECT | unix.O_NOATIME | unix.O_CLOEXEC // what changes later
 	if o.dmaBuf != nil {

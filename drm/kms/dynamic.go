@@ -27,9 +27,9 @@ import (
 // only read, for what the hardware still shows.
 
 // AddDynamicConnector adds a connector to a device in use, and tells clients
-// (drm_connector_dynamic_register, drm_dp_mst_up_req_work). path is the property PATH: where the
-// connector is in the topology of MST, such as "mst:45-1". The connector can use
-// any CRTC, by an encoder of type DPMST. Errors: ENOSPC if the device has too many
+// (drm_connector_dynamic_register, drm_dp_mst_up_req_work). path is the property PATH:
+// where the connector is in the topology of MST, such as "mst:45-1". The connector can
+// use any CRTC, by an encoder of type DPMST. Errors: ENOSPC if the device has too many
 // connectors or encoders.
 func (m *ModeConfig) AddDynamicConnector(dev *drm.RegisteredDevice, config ConnectorConfig, path string) (*Connector, error) {
 	m.freeze(dev.Class())

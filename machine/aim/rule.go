@@ -17,8 +17,8 @@ import (
 	"github.com/udrm/udrm/machine"
 )
 
-// A Rule says what to do at which event. A filter or effect with
-// the zero value is absent.
+// A Rule says what to do at which event. A filter or effect with the zero value is
+// absent.
 type Rule struct {
 	Event Event
 	When  When
