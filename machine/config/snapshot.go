@@ -151,6 +151,7 @@ type orderedEntry struct {
 // none.
 func orderedEntries(data []byte) (list []orderedEntry, err error) {
 	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber() // a number is no object, however large it is
 	start, err := d.Token()
 	switch {
 	case err != nil:
