@@ -10,11 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,16 +38,26 @@ type Dirs struct {
 
 	any atomic.Bool // a copy was made
 
-	mu   sync.Mutex
-	made map[string]pollfd.ID // the virtual directories that have a copy
-	byID map[pollfd.ID]string
-
+	mu        sync.Mutex          // held while copies change, which takes long where directories are large
 	fresh     map[string]struct{} // names of Fresh files
 	nextFresh int
+
+	// What calls on any directory look up, so it is never held during a system
+	// call. It is taken after mu.
+	names sync.Mutex
+	made  map[string]*copied // the virtual directories that have a copy
+	byID  map[pollfd.ID]string
+}
+
+// A copied is what is known of a copy. It does not change.
+type copied struct {
+	id      pollfd.ID
+	entries []vfs.Entry   // that it lists
+	changed unix.Timespec // its time of change then; zero if it may have changed since
 }
 
 func newDirs(root string, dir *os.File) *Dirs {
-	return &Dirs{root: root, dir: dir, made: make(map[string]pollfd.ID), byID: make(map[pollfd.ID]string), fresh: make(map[string]struct{})}
+	return &Dirs{root: root, dir: dir, made: make(map[string]*copied), byID: make(map[pollfd.ID]string), fresh: make(map[string]struct{})}
 }
 
 // prefix begins the name of every root that has a path.
@@ -177,33 +190,16 @@ func (d *Dirs) MayHave(link []byte) bool {
 	if d.root != "" {
 		return bytes.HasPrefix(link, []byte(d.root))
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, made := d.made[string(link)]
-	return made
+	d.names.Lock()
+	defer d.names.Unlock()
+	return d.made[string(link)] != nil
 }
 
 // Path returns the virtual path of the directory with that identity, or "".
 func (d *Dirs) Path(id pollfd.ID) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.names.Lock()
+	defer d.names.Unlock()
 	return d.byID[id]
-}
-
-// removeLocked removes the copy of a directory, with those below it. Their
-// identities are forgotten first, as other files may get them.
-func (d *Dirs) removeLocked(path string) {
-	for p, id := range d.made {
-		if p == path || strings.HasPrefix(p, path+"/") {
-			delete(d.made, p)
-			delete(d.byID, id)
-		}
-	}
-	parent, name := filepath.Split(path)
-	if fd, err := d.walk(parent); err == nil {
-		_ = removeAll(fd, name)
-		_ = unix.Close(fd)
-	}
 }
 
 // Open returns a descriptor of the copy of the virtual directory at path, which
@@ -237,16 +233,38 @@ func (d *Dirs) openLocked(path string, entries []vfs.Entry) (int, error) {
 		return -1, err
 	}
 	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	d.names.Lock()
+	old := d.made[path]
+	d.names.Unlock()
+	if old != nil && old.id == pollfd.IDOf(&st) && old.changed == st.Ctim && slices.Equal(old.entries, entries) {
+		return fd, nil
+	}
 	if err := errors.Join(d.syncLocked(fd, entries), unix.Fstat(fd, &st)); err != nil {
 		return -1, errors.Join(err, unix.Close(fd))
 	}
-	if old, made := d.made[path]; made {
-		delete(d.byID, old) // a program may have replaced the directory
+	made := &copied{id: pollfd.IDOf(&st), entries: entries}
+	if settled(st.Ctim) {
+		made.changed = st.Ctim
 	}
-	id := pollfd.IDOf(&st)
-	d.made[path], d.byID[id] = id, path
+	d.names.Lock()
+	defer d.names.Unlock()
+	if old != nil {
+		delete(d.byID, old.id) // a program may have replaced the directory
+	}
+	d.made[path], d.byID[made.id] = made, path
 	d.any.Store(true)
 	return fd, nil
+}
+
+// settled reports whether a file that changes from now on gets a later time of
+// change than this one. The clock of files has steps of up to 10 ms.
+func settled(changed unix.Timespec) bool {
+	var now unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now)
+	return err == nil && now.Nano()-changed.Nano() > int64(20*time.Millisecond)
 }
 
 // walk returns a descriptor of a directory, which it makes if it is missing. It
@@ -365,19 +383,73 @@ func openToAll(dir int, name string) error {
 }
 
 // Prune removes the copies of directories that tree no longer has and updates
-// the others, for programs that have them open.
+// the others, for programs that have them open. No other Prune may be running. It
+// looks at all copies, but changes only those of directories that have changed.
 func (d *Dirs) Prune(tree *vfs.Tree) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for path := range d.made {
+	d.names.Lock()
+	made := maps.Clone(d.made)
+	d.names.Unlock()
+	gone := false
+	for path, c := range made {
+		if !has(tree, path) {
+			gone = true
+			continue
+		}
 		n, _ := tree.Lookup(path)
-		switch {
-		case n == nil || n.Kind != vfs.Dir:
-			d.removeLocked(path)
-		case n.Own():
-			if fd, err := d.openLocked(path, n.Entries()); err == nil {
+		if !n.Own() {
+			continue
+		}
+		if entries := n.Entries(); !slices.Equal(entries, c.entries) {
+			d.mu.Lock()
+			if fd, err := d.openLocked(path, entries); err == nil {
 				_ = unix.Close(fd)
 			}
+			d.mu.Unlock()
 		}
+	}
+	if gone {
+		d.removeGone(tree)
+	}
+}
+
+// removeGone removes the copies of directories that tree no longer has. Their
+// identities are forgotten first, as other files may get them.
+func (d *Dirs) removeGone(tree *vfs.Tree) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	gone := make(map[string]struct{})
+	d.names.Lock()
+	for path, c := range d.made {
+		if !has(tree, path) {
+			gone[highestGone(tree, path)] = struct{}{}
+			delete(d.made, path)
+			delete(d.byID, c.id)
+		}
+	}
+	d.names.Unlock()
+	for path := range gone {
+		parent, name := filepath.Split(path)
+		if fd, err := d.walk(parent); err == nil {
+			_ = removeAll(fd, name)
+			_ = unix.Close(fd)
+		}
+	}
+}
+
+// has reports whether a tree has a directory.
+func has(tree *vfs.Tree, path string) bool {
+	n, _ := tree.Lookup(path)
+	return n != nil && n.Kind == vfs.Dir
+}
+
+// highestGone returns the highest directory on the way to one that is gone which is
+// gone too. Only the way to it may have been copied, and nothing else removes that.
+func highestGone(tree *vfs.Tree, path string) string {
+	for {
+		parent := filepath.Dir(path)
+		if has(tree, parent) {
+			return path
+		}
+		path = parent
 	}
 }

@@ -1,16 +1,19 @@
 package shadow
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/host/internal/vfs"
+	"github.com/udrm/udrm/internal/pollfd"
 )
 
 // The directory of a killed owner is removed. That of a living
@@ -183,5 +186,131 @@ func TestStartTogether(t *testing.T) {
 	wg.Wait()
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// Names of copies are looked up while another copy is made that takes long, and
+// while those of a tree are compared: each call on a directory looks one up.
+func TestNamesAreFree(t *testing.T) {
+	s, err := newDetached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	fd, err := s.Open("/dev/dri", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	s.mu.Lock() // as Open and Prune do meanwhile
+	defer s.mu.Unlock()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		t.Fatal(err)
+	}
+	if path := s.Path(pollfd.IDOf(&st)); path != "/dev/dri" || !s.MayHave([]byte("/dev/dri")) || s.MayHave([]byte("/dev")) {
+		t.Errorf("the copy is taken for %q", path)
+	}
+}
+
+// Prune touches the copies of changed directories only: programs can have
+// thousands.
+func TestPruneChangedOnly(t *testing.T) {
+	s, err := newDetached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tree := vfs.New()
+	tree.AddDir("/sys")
+	tree.AddDir("/sys/one/sub")
+	tree.AddDir("/sys/two")
+	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(watch)
+	for _, path := range []string{"/sys/one", "/sys/two"} {
+		n, _ := tree.Lookup(path)
+		if _, err := s.Watch(watch, path, n.Entries(), "", unix.IN_OPEN|unix.IN_CREATE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := vfs.New()
+	next.AddDir("/sys")
+	next.AddDir("/sys/one/sub")
+	next.AddDir("/sys/two/more")
+	s.Prune(next)
+	var buf [4096]byte
+	n, err := unix.Read(watch, buf[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	created := false
+	for at := 0; at < n; {
+		wd, mask := buf[at], binary.NativeEndian.Uint32(buf[at+4:])
+		if wd != 2 {
+			t.Errorf("the directory that has not changed was touched: event %#x", mask)
+		}
+		created = created || mask&unix.IN_CREATE != 0
+		at += unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(buf[at+12:]))
+	}
+	if !created {
+		t.Error("the copy of the changed directory has not changed")
+	}
+}
+
+// Nothing is left of a directory that is gone, also if only one in it was copied.
+func TestPruneWay(t *testing.T) {
+	s, err := newDetached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tree := vfs.New()
+	tree.AddDir("/sys/kernel")
+	for _, path := range []string{"/sys/kernel/a/b/c", "/sys/kernel/a", "/sys/kernel/a-b/c", "/sys/kernel/d/e"} {
+		fd, err := s.Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = unix.Close(fd)
+	}
+	s.Prune(tree)
+	left, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(int(s.dir.Fd())) + "/sys/kernel")
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// What a program changes in a copy is undone at the next open of the directory,
+// also when it lists the same as before.
+func TestCopyChangedByProgram(t *testing.T) {
+	s, err := newDetached()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	entries := []vfs.Entry{{Name: "card0", Kind: vfs.Char}}
+	for range 3 { // the time of change is trusted some time after it only
+		for range 2 {
+			fd, err := s.Open("/dev/dri", entries)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(fd))
+			if err != nil || len(names) != 1 || names[0].Name() != "card0" {
+				t.Errorf("the copy lists %v, %v", names, err)
+			}
+			if err := errors.Join(unix.Mkdirat(fd, "forged", 0o700), unix.Unlinkat(fd, "card0", 0), unix.Close(fd)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fd, err := s.Open("/dev/dri", entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = unix.Close(fd)
+		time.Sleep(30 * time.Millisecond) // so that it is trusted the next time
 	}
 }
