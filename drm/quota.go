@@ -12,14 +12,14 @@ import (
 type Resource int
 
 const (
-	// Descriptors are open file descriptors of this process: each buffer takes
-	// one, each open file of a client one or two.
+	// Descriptors are open file descriptors of this process: each buffer that has
+	// been mapped takes one, each open file of a client one or two.
 	Descriptors Resource = iota
 	// BufferBytes are the sizes of the buffers.
 	BufferBytes
-	// Objects are what takes memory of this process only: framebuffers, sync
-	// objects, pending points of timelines, and objects that a request waits
-	// for.
+	// Objects are what takes memory of this process only: buffers, apart from their
+	// pixels, framebuffers, sync objects, pending points of timelines, and objects
+	// that a request waits for.
 	Objects
 	// BlobBytes are the sizes of property blobs.
 	BlobBytes

@@ -329,7 +329,7 @@ func TestHostileShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
-	for _, what := range []string{"dumb", "file", "control", "dmabuf", "lease", "blob", "config"} {
+	for _, what := range []string{"dumbmap", "file", "control", "dmabuf", "lease", "blob", "config"} {
 		t.Run(what, func(t *testing.T) {
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3000, Max: before.Max}); err != nil {
 				t.Fatal(err)
@@ -347,6 +347,21 @@ func TestHostileShare(t *testing.T) {
 			a.honest()
 		})
 	}
+}
+
+// TestManyBuffers has a client make more buffers than the host may have descriptors.
+func TestManyBuffers(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3000, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	a := newArena(t, host.Options{})
+	a.begin(nobody, "make", "dumb", "5000").end()
+	a.honest()
 }
 
 // TestHostileCalls has clients make calls that they may not make.

@@ -221,7 +221,7 @@ func (d *DMABuf) Flags() int { return d.flags }
 func (d *DMABuf) Inode() uint64 { return d.file.ID().Inode }
 
 // Mmap returns the mapping for mmap(2). EINVAL when the range is outside the
-// buffer.
+// buffer, ENOMEM without a descriptor or memory.
 func (d *DMABuf) Mmap(offset, length uint64) (drm.Mapping, error) {
 	switch {
 	case offset > d.object.size || length > d.object.size-offset:
@@ -229,7 +229,7 @@ func (d *DMABuf) Mmap(offset, length uint64) (drm.Mapping, error) {
 	case !d.object.tryGet():
 		return drm.Mapping{}, fmt.Errorf("gem: mapping: the dma-buf is closed: %w", unix.EBADF)
 	}
-	return drm.Mapping{FD: d.object.fd, Offset: int64(d.object.base + offset), Release: d.object.Put}, nil
+	return d.object.mappingAt(offset)
 }
 
 // Seek is lseek(2), which returns the size and does nothing else.

@@ -8,8 +8,8 @@
 // buffers of framebuffers here.
 //
 // An [Object] is counted: each handle and each framebuffer holds a reference.
-// Its memory is a memfd sealed against shrinking. A client that has mapped it
-// keeps ordinary memory, whatever happens to the device.
+// Its memory is a memfd sealed against shrinking, made when it is first mapped. A
+// client that has mapped it keeps ordinary memory, whatever happens to the device.
 //
 // A buffer has the fences of the work that reads or writes it
 // (reservation.go). Clients add them as sync files, drivers with
@@ -24,6 +24,7 @@
 // Lock order:
 //
 //	handles.mu → Manager.mu
+//	Object.mu of an imported object → that of the exported one
 //	Object.mu → DMABuf.mu → Manager.mu, the lock of all dma-bufs (leaves)
 //	DMABuf.mu → reservation.mu → locks of fences
 //

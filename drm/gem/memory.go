@@ -23,7 +23,7 @@ func (y *Memory) DMABufs() int { return y.m.Objects() }
 // descriptor of it. flags are those of open(2): the access mode, and O_CLOEXEC.
 // Errors: EINVAL for a size of 0, ENOMEM without memory or descriptors.
 func (y *Memory) Allocate(caller drm.Caller, size uint64, flags int) (fd int32, err error) {
-	o, err := charged(caller.Client().Account, size, func() (*Object, error) { return y.m.NewObject(size) })
+	o, err := y.m.create(caller.Client().Account, size)
 	if err != nil {
 		return -1, err
 	}
@@ -88,7 +88,7 @@ func (y *Memory) Wrap(caller drm.Caller, r Range, flags int) (fd int32, err erro
 	case r.Offset > uint64(st.Size) || r.Size > uint64(st.Size)-r.Offset:
 		return refuse(fmt.Sprintf("it has %d bytes", st.Size), unix.EINVAL)
 	}
-	o, err := charged(caller.Client().Account, r.Size, func() (*Object, error) { return y.m.newObject(memfd, r.Offset, r.Size), nil })
+	o, err := y.m.newObject(caller.Client().Account, memfd, r.Offset, r.Size)
 	if err != nil {
 		return -1, err
 	}

@@ -52,12 +52,13 @@ func (m *Manager) Mmap(dev *drm.RegisteredDevice, f *drm.File, offset, length ui
 	case !m.handles(f).Has(o):
 		return refuse("the file has no handle of the buffer", unix.EACCES)
 	}
-	return drm.Mapping{FD: o.fd, Offset: int64(o.base), Release: o.Put}, true, nil
+	mapping, err := o.mappingAt(0)
+	return mapping, true, err
 }
 
 // Mapping returns the memory of the object for a client that has no handle of
-// it.
-func (o *Object) Mapping() drm.Mapping {
+// it. ENOMEM without a descriptor or memory.
+func (o *Object) Mapping() (drm.Mapping, error) {
 	o.Get()
-	return drm.Mapping{FD: o.fd, Offset: int64(o.base), Release: o.Put}
+	return o.mappingAt(0)
 }

@@ -96,7 +96,7 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 	if d == nil {
 		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE: descriptor %d is not a dma-buf: %w", arg.FD, unix.EINVAL)
 	}
-	o, err := m.imported(d, req.File.Client().Account)
+	o, err := m.imported(d)
 	if err != nil {
 		return fmt.Errorf("gem: PRIME_FD_TO_HANDLE: descriptor %d: %w", arg.FD, err)
 	}
@@ -110,9 +110,8 @@ func (m *Manager) fdToHandle(dev *drm.RegisteredDevice, req *drm.Request, arg *u
 }
 
 // imported returns the object of this manager for a dma-buf, with a reference
-// for the caller. EBADF when the dma-buf has ended, EMFILE without a free
-// descriptor. account is charged for a new object.
-func (m *Manager) imported(d *DMABuf, account *drm.Account) (*Object, error) {
+// for the caller. EBADF when the dma-buf has ended.
+func (m *Manager) imported(d *DMABuf) (*Object, error) {
 	if d.object.manager == m {
 		if !d.object.tryGet() {
 			return nil, unix.EBADF
@@ -122,31 +121,23 @@ func (m *Manager) imported(d *DMABuf, account *drm.Account) (*Object, error) {
 	if err := d.get(); err != nil {
 		return nil, err
 	}
-	o, created, err := m.findOrImport(d, account)
+	o, created := m.findOrImport(d)
 	if !created {
 		d.put() // the object has one
 	}
-	return o, err
+	return o, nil
 }
 
 // findOrImport takes over a reference to d if it creates the object.
-func (m *Manager) findOrImport(d *DMABuf, account *drm.Account) (o *Object, created bool, err error) {
+func (m *Manager) findOrImport(d *DMABuf) (o *Object, created bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if o := m.imports[d]; o != nil && o.tryGet() {
-		return o, false, nil
+		return o, false
 	}
-	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
-		return nil, false, err
-	}
-	fd, err := unix.FcntlInt(uintptr(d.object.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		account.Refund(drm.Descriptors, 1)
-		return nil, false, err
-	}
-	o = &Object{account: account, manager: m, fd: fd, base: d.object.base, size: d.object.size, fences: d.object.fences, foreign: true, dmaBuf: d}
+	o = &Object{manager: m, fd: -1, base: d.object.base, size: d.object.size, fences: d.object.fences, foreign: true, dmaBuf: d}
 	o.refs.Store(1)
 	m.imports[d] = o
 	m.count++
-	return o, true, nil
+	return o, true
 }

@@ -36,22 +36,36 @@ func TestQuota(t *testing.T) {
 			t.Errorf("%s: %v, want %v", what, err, want)
 		}
 	}
+	use := func(c *drmtest.Client, client *kmsclient.Client, dumb uapi.ModeCreateDumb) error {
+		t.Helper()
+		offset, err := client.MapDumb(dumb.Handle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = mapBuffer(t, c, offset, dumb.Size)
+		return err
+	}
+	var dumbs []uapi.ModeCreateDumb
+	for range 20 { // more than the descriptors that the client may have
+		dumbs = append(dumbs, createDumb(t, a, 8, 8, 32))
+	}
 	var fds []int32
-	for range 3 { // of three descriptors each
-		fd, err := exporter.Export(createDumb(t, a, 8, 8, 32).Handle, 0)
+	for _, dumb := range dumbs[:3] { // of three descriptors each
+		want("a mapping", use(a, exporter, dumb), 0)
+		fd, err := exporter.Export(dumb.Handle, 0)
 		want("an export", err, 0)
 		fds = append(fds, fd)
 	}
-	_, err := importer.Import(fds[0])
-	want("an import", err, 0)
-	_, err = importer.Import(fds[1])
-	want("an import beyond the quota of descriptors", err, unix.EMFILE)
-	_, err = exporter.CreateDumb(8, 8, 32)
-	want("a buffer beyond the quota of descriptors", err, unix.ENOMEM)
-	b.File.Close()
-	dumb := createDumb(t, a, 8, 8, 32)
-	_, err = exporter.Export(dumb.Handle, 0)
+	for _, fd := range fds {
+		_, err := importer.Import(fd)
+		want("an import", err, 0)
+	}
+	_, err := exporter.Export(dumbs[3].Handle, 0)
 	want("an export beyond the quota of descriptors", err, unix.EMFILE)
+	want("a mapping with the last descriptor", use(a, exporter, dumbs[3]), 0)
+	want("another mapping of that buffer", use(a, exporter, dumbs[3]), 0)
+	want("a mapping beyond the quota of descriptors", use(a, exporter, dumbs[4]), unix.ENOMEM)
+	b.File.Close()
 	for _, fd := range fds {
 		want("closing a dma-buf", drmtest.CloseFD(fd), 0)
 	}

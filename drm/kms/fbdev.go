@@ -122,7 +122,7 @@ func (f *fbdev) memory() (drm.Mapping, error) {
 	if f.m.console.ended {
 		return drm.Mapping{}, refuse(unix.ENODEV, "%s is unplugged", f.kobject.Name)
 	}
-	return f.m.console.fb.buffers[0].Mapping(), nil
+	return f.m.console.fb.buffers[0].Mapping()
 }
 
 // guarded calls do inside a guard of the device, with console.mu held.

@@ -190,10 +190,18 @@ var makers = map[string]func(card *kmsclient.Card) error{
 	},
 	"dumbmap": func(card *kmsclient.Card) error {
 		dumb, err := card.CreateDumb(16, 16, 32)
-		if err == nil {
-			_, err = card.MapDumb(dumb.Handle)
+		if err != nil {
+			return err
 		}
-		return err
+		offset, err := card.MapDumb(dumb.Handle)
+		if err != nil {
+			return err
+		}
+		pixels, err := card.Mmap(offset, int(dumb.Size))
+		if err != nil {
+			return err
+		}
+		return unix.Munmap(pixels)
 	},
 	"fb": func(card *kmsclient.Card) error {
 		dumb := uapi.ModeCreateDumb{Handle: 1, Width: 16, Height: 16, Pitch: 64} // the first, or the next fails

@@ -41,6 +41,7 @@ var attacks = map[string]func(args []string){
 	"closing":  closing,
 	"status":   status,
 	"take":     take,
+	"make":     makeSome,
 	"config":   config,
 	"unload":   unload,
 	"control":  control,

@@ -11,6 +11,14 @@ import (
 	"github.com/udrm/udrm/internal/kmsclient"
 )
 
+// makeSome makes a number of something.
+func makeSome(args []string) {
+	card := must(kmsclient.Open("/dev/dri/card0"))
+	for range must(strconv.Atoi(args[1])) {
+		check(makers[args[0]](card))
+	}
+}
+
 // take makes as many of one thing as the host allows, and holds them.
 func take(args []string) {
 	raiseOwnLimit()
