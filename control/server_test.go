@@ -100,7 +100,7 @@ func TestRefusals(t *testing.T) {
 		{"cards/card0/connectors/DP-1/connect", "", 404, "card0 has no connector DP-1"},
 		{"cards/card0/connectors/Virtual-1/connect", `{"monitor":"800x600","edid":"AAAA"}`, 400, "monitor and edid exclude each other"},
 		{"cards/card0/connectors/Virtual-1/connect", `{"monitor":"edid=/etc/passwd"}`, 400, "the server reads no files"},
-		{"cards/card0/connectors/Virtual-1/connect", `{"monitor":"sharp"}`, 400, `"sharp": unknown or repeated item`},
+		{"cards/card0/connectors/Virtual-1/connect", `{"monitor":"sharp"}`, 400, `"sharp": unknown item`},
 		{"cards/card0/connectors/Virtual-1/connect", `{"edid":"AAAA"}`, 400, ""},
 		{"cards/card0/connectors/Virtual-1/connect", `{"monitor":"800x600,disconnected"}`, 400, `"800x600,disconnected": only the monitor is written here`},
 		{"rules", `{"rule":"SETCRTC:screenshot=out.png"}`, 400, "out.png is relative"},

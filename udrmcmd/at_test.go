@@ -45,7 +45,7 @@ func TestTimedAction(t *testing.T) {
 		"1s:connect=card0":           "connect takes a connector, such as card0:Virtual-1",
 		"1s:disconnect=card0:":       "disconnect takes a connector",
 		"1s:connect=card0:DP-1=":     "connect takes a monitor",
-		"1s:connect=card0:DP-1=new":  "unknown or repeated item \"new\"",
+		"1s:connect=card0:DP-1=new":  "unknown item \"new\"",
 
 		"1s:connect=card0:DP-1=800x600,DP":    "only the monitor is written here",
 		"1s:disconnect=card0:DP-1=800x600":    "disconnect takes no monitor",

@@ -3,6 +3,7 @@ package udrmcmd
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/alecthomas/kong"
@@ -51,6 +52,15 @@ func (f *fileName) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// fileError returns an error of a file, with the flag that names it unless the
+// file itself is wrong: such an error begins with its place, FILE:LINE.
+func fileError(flag string, err error) error {
+	if errors.As(err, new(*fs.PathError)) {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return err
+}
+
 // givenCardFlags returns the names of the flags of the group on the command
 // line.
 func givenCardFlags(ctx *kong.Context) (names []string) {
@@ -78,7 +88,7 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 	}
 	if f.Like != "" {
 		list, err := config.ReadSnapshot(string(f.Like))
-		return list, nil, err
+		return list, nil, fileError("--like", err)
 	}
 	if f.Config != "" {
 		var names []config.Driver
@@ -86,7 +96,7 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 			names = append(names, d.Name)
 		}
 		list, err := config.ReadFile(string(f.Config), names...)
-		return list, nil, err
+		return list, nil, fileError("--config", err)
 	}
 	if f.Cards < 0 || f.Cards > config.MaxCards {
 		return nil, nil, fmt.Errorf("--cards=%d is not a number from 0 to %d", f.Cards, config.MaxCards)
@@ -99,7 +109,7 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 	card.Name, card.Driver = f.Driver, config.Driver(f.Driver)
 	card.VKMS = vkms.ConfigOf(drm.Kernel(f.VKMS))
 	card.VKMS.Console = f.Console
-	if err := f.display(&card.VKMS); err != nil {
+	if err := f.display(&card.VKMS, given); err != nil {
 		return nil, nil, err
 	}
 	list = slices.Concat(
@@ -109,12 +119,16 @@ func (f *cardFlags) describe(a *app, given []string) (list []config.Card, templa
 	return list, &card, nil
 }
 
-// display sets the display of each card.
-func (f *cardFlags) display(c *vkms.Config) error {
+// display sets the display of each card. given are the names of the flags on the
+// command line.
+func (f *cardFlags) display(c *vkms.Config, given []string) error {
 	c.Cursor, c.Overlay, c.Writeback, c.Syncobj, c.Render = f.Cursor, f.Overlay, f.Writeback, f.Syncobj, f.Render
 	c.PlanePipeline = f.PlanePipeline
 	if err := c.Check(); err != nil {
 		return fmt.Errorf("--plane-pipeline: %w", err)
+	}
+	if len(f.Format) == 0 && slices.Contains(given, "format") {
+		return errors.New("--format is empty; write a code of drm_fourcc.h, such as XR30 or NV12")
 	}
 	for _, text := range f.Format {
 		code, err := config.ParseFormat(text)
@@ -123,7 +137,7 @@ func (f *cardFlags) display(c *vkms.Config) error {
 		}
 		c.Formats = append(c.Formats, code)
 	}
-	if f.CRTCs < 0 || f.CRTCs > vkms.MaxCRTCs {
+	if f.CRTCs < 0 || f.CRTCs > vkms.MaxCRTCs || f.CRTCs == 0 && slices.Contains(given, "crtcs") {
 		return fmt.Errorf("--crtcs=%d is not a number from 1 to %d", f.CRTCs, vkms.MaxCRTCs)
 	}
 	if f.CRTCs == 0 && f.Monitor == nil {

@@ -47,13 +47,24 @@ const (
 
 // A machineFlag says which machine is meant.
 type machineFlag struct {
-	Machine string `placeholder:"NAME" help:"The machine; default: the one that this command runs on ($$UDRM_CONTROL), or your only running one."`
+	Machine machineName `placeholder:"NAME" help:"The machine; default: the one that this command runs on ($$UDRM_CONTROL), or your only running one."`
+}
+
+// A machineName is the name of a machine in a flag. As that of a file, it is not "".
+type machineName string
+
+// UnmarshalText refuses an empty name.
+func (n *machineName) UnmarshalText(text []byte) error {
+	if *n = machineName(text); *n == "" {
+		return errors.New("the name of the machine is empty")
+	}
+	return nil
 }
 
 // steer calls do with a client of the machine. A refusal is reported here, and
 // becomes an exit status.
 func (f *machineFlag) steer(a *app, do func(context.Context, *control.Client) error) error {
-	path, err := control.Find(f.Machine)
+	path, err := control.Find(string(f.Machine))
 	if err != nil {
 		return err
 	}
@@ -274,7 +285,7 @@ type screenshotCmd struct {
 
 // Run writes the picture.
 func (cmd *screenshotCmd) Run(a *app) error {
-	if err := picture.CheckName(cmd.File); err != nil {
+	if err := picture.CheckFile(cmd.File); err != nil {
 		return err
 	}
 	return cmd.steer(a, func(ctx context.Context, c *control.Client) error {

@@ -13,7 +13,7 @@ import (
 func rawMappers() (options []kong.Option) {
 	raw := kong.MapperFunc(decodeRaw)
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[fileName](), reflect.TypeFor[reportFile](), reflect.TypeFor[expectation](),
+		reflect.TypeFor[fileName](), reflect.TypeFor[machineName](), reflect.TypeFor[reportFile](), reflect.TypeFor[expectation](),
 		reflect.TypeFor[timedAction](), reflect.TypeFor[aimedRule](), reflect.TypeFor[monitorArg](),
 	} {
 		options = append(options, kong.TypeMapper(typ, raw))

@@ -88,9 +88,10 @@ func (r *runner) startReport(program []string) error {
 		return nil
 	}
 	var errs []error
+	r.describePlugged()
 	for _, e := range r.Expect {
 		if err := e.CheckPlace(r.machine); err != nil {
-			errs = append(errs, fmt.Errorf("--expect %v: %w", e, err))
+			errs = append(errs, fmt.Errorf("--expect %v: %w%s", e, err, r.moreCards(e.Card())))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -194,8 +195,11 @@ func (r *runner) endReport(status int, err error) error {
 	}
 	for _, e := range r.Expect {
 		failed := e.Check(content)
+		if content.Exit == nil {
+			failed = "the program did not run"
+		}
 		content.Expectations = append(content.Expectations, report.Checked{Rule: e.String(), Failed: failed})
-		if failed != "" {
+		if failed != "" && content.Exit != nil { // otherwise the run fails anyway
 			r.log.Error(fmt.Sprintf("expected %v, but %s", e, failed))
 			r.count()
 		}

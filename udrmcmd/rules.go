@@ -145,8 +145,10 @@ func (cmd *faultCmd) rule() (string, error) {
 	if cmd.Program != "" {
 		text += ":comm=" + cmd.Program
 	}
-	switch _, err := time.ParseDuration(cmd.Fault); {
-	case err == nil:
+	_, notTime := time.ParseDuration(cmd.Fault)
+	_, notNumber := strconv.ParseUint(cmd.Fault, 10, 32) // of microseconds, as of delay=
+	switch {
+	case notTime == nil, notNumber == nil:
 		text += ":delay=" + cmd.Fault
 	case errnoWord.MatchString(cmd.Fault):
 		text += ":error=" + cmd.Fault

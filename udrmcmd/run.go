@@ -41,7 +41,7 @@ type runCmd struct {
 	Trace     fileName      `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace-format\", and \"${name} help trace\" to read it."`
 	Report    []reportFile  `sep:"none" placeholder:"FILE" help:"Write a report of the run to FILE: JSON, or JUnit XML if its name ends in .xml or is written as junit:FILE. Repeat the flag for more files; see \"${name} help report\"."`
 	Expect    []expectation `sep:"none" placeholder:"RULE" help:"Fail the run unless it fulfils the rule, such as frames>=60, no-leaks or matches:card0:DP-1=FILE. Repeat the flag for more rules; see \"${name} help report\"."`
-	Name      string        `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
+	Name      machineName   `placeholder:"NAME" help:"Name the machine, for --machine of ls, plug and so on; default: the process ID."`
 	View      viewFlag      `placeholder:"ADDR" help:"Show the machine in a browser: print the URL of a page with its screens, cards and requests. ADDR is where to serve it, such as --view=127.0.0.1:8080; default: any port of 127.0.0.1."`
 	Verbose   bool          `short:"v" help:"Tell what happens: programs, cards, opens, hot-plugs, and each refused request with its reason."`
 	Program   []string      `arg:"" passthrough:"partial" help:"The program and its arguments."`
@@ -174,7 +174,7 @@ func (r *runner) serve(program []string) (status int, err error) {
 // exitStatus returns the exit status of the run, from that of the program.
 func (r *runner) exitStatus(program int) ExitStatus {
 	switch {
-	case r.Lenient:
+	case r.Lenient, r.report != nil && r.report.startErr != nil:
 	case r.failed() || r.machine.Denied() != nil:
 		return statusFailure
 	case r.expectsExit():
@@ -188,7 +188,7 @@ func (r *runner) exitStatus(program int) ExitStatus {
 // do without the socket: there may be no directory to write to.
 func (r *runner) startControl() (end func() error, err error) {
 	var page pageOpener
-	server, err := control.Serve(r.machine, control.Options{Name: r.Name, Logger: r.log, View: page.open})
+	server, err := control.Serve(r.machine, control.Options{Name: string(r.Name), Logger: r.log, View: page.open})
 	switch {
 	case err == nil:
 		r.server = server
@@ -331,20 +331,7 @@ func startStatus(err error) int {
 // what does not exist. A card that is not described exists if an action plugs
 // it in.
 func (r *runner) checkActions() error {
-	var actions []*aim.Action
-	for i := range r.At {
-		actions = append(actions, &r.At[i].Action)
-	}
-	for _, rule := range r.On {
-		if rule.Action != nil {
-			actions = append(actions, rule.Action)
-		}
-	}
-	for _, a := range actions {
-		if a.Kind.Name == "plug" && a.Card != "" {
-			_, _ = r.machine.Card(a.Card) // Check has its error
-		}
-	}
+	r.describePlugged()
 	var errs []error
 	for i := range r.At {
 		a := &r.At[i]
@@ -366,6 +353,25 @@ func (r *runner) checkActions() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// describePlugged makes the cards known that are not described and that an action
+// plugs in.
+func (r *runner) describePlugged() {
+	var actions []*aim.Action
+	for i := range r.At {
+		actions = append(actions, &r.At[i].Action)
+	}
+	for _, rule := range r.On {
+		if rule.Action != nil {
+			actions = append(actions, rule.Action)
+		}
+	}
+	for _, a := range actions {
+		if a.Kind.Name == "plug" && a.Card != "" {
+			_, _ = r.machine.Card(a.Card) // Check has its error
+		}
+	}
 }
 
 // moreCards returns advice for a card that does not exist.

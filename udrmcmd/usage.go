@@ -22,14 +22,35 @@ var wordings = []struct {
 	{`^expected "(<[^>]*>)[^"]*"$`, `$1 is missing`},
 	{`^(?:missing positional arguments|expected) (.*)$`, `$1 is missing`},
 	{`^missing flags: (.*)$`, `a flag is missing: $1`},
+	{`^(.*): expected an? (?:valid \d+ bit )?u?int but got "(\d{10,})"$`, `$1: $2 is too large`},
 	{`^(.*): expected an? (?:valid \d+ bit )?(?:u?int|float) but got (".*")$`, `$1: $2 is not a number`},
 	{`^(.*): expected duration but got (".*?").*$`, `$1: $2 is not a time; write it as in 1500ms or 2m`},
 	{`^(\S+) must be one of (.*) but got (".*")$`, `$1: there is no $3; write one of $2`},
 	{`^(unknown flag \S+), did you mean (?:one of )?(.*)\?$`, `$1; did you mean $2?`},
 }
 
-// noValue is the parser's message for a flag without the value that it needs.
-var noValue = regexp.MustCompile(`^--([\w-]+): expected \w+ value but got `)
+// flagError matches errors of a flag, and noValue that of a flag without the value
+// that it needs.
+var (
+	flagError = regexp.MustCompile(`^--([\w-]+): `)
+	noValue   = regexp.MustCompile(`^--[\w-]+: expected \w+ value but got `)
+)
+
+// explainFlag returns an error of a flag with advice: how to write the flag. It
+// names the environment variable instead of the flag if the value is from there.
+func explainFlag(ctx *kong.Context, flag *kong.Flag, text string) string {
+	switch {
+	case noValue.MatchString(text):
+		text = fmt.Sprintf("--%s has no value; write %s", flag.Name, flag.Summary())
+	case !strings.Contains(text, "write ") && !strings.Contains(text, "did you mean"):
+		text += "; write " + flag.Summary()
+	}
+	given := slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag == flag })
+	if reason, ok := strings.CutPrefix(text, "--"+flag.Name+": "); ok && !given && len(flag.Envs) > 0 {
+		text = "$" + flag.Envs[0] + ": " + reason
+	}
+	return text
+}
 
 // explain returns an error of the parser as the command says it: what was
 // refused, and how to write it.
@@ -48,9 +69,9 @@ func (a *app) explain(err error) error {
 	text = strings.ReplaceAll(text, `","`, `", "`)
 	text = strings.ReplaceAll(text, `see "help `, `see "`+a.Name+` help `) // of a flag, which does not know the name
 	node := refused.Context.Selected()
-	if flag := noValue.FindStringSubmatch(text); flag != nil && node != nil {
-		if i := slices.IndexFunc(node.Flags, func(f *kong.Flag) bool { return f.Name == flag[1] }); i >= 0 {
-			text = fmt.Sprintf("--%s has no value; write %s", flag[1], node.Flags[i].Summary())
+	if named := flagError.FindStringSubmatch(text); named != nil && node != nil {
+		if i := slices.IndexFunc(node.Flags, func(f *kong.Flag) bool { return f.Name == named[1] }); i >= 0 {
+			text = explainFlag(refused.Context, node.Flags[i], text)
 		}
 	}
 	switch {

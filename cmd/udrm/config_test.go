@@ -190,7 +190,7 @@ func TestCardErrors(t *testing.T) {
 			"udrm: ../../machine/config/testdata/bad/rules.yaml:5: "},
 		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--cards", "2"}, "udrm: --cards cannot be combined with --config; write it into the file\n"},
 		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--no-cursor"}, "udrm: --cursor cannot be combined with --config; "},
-		{[]string{"--monitor", "800x"}, `udrm: --monitor: "800x": unknown or repeated item "800x"; write a monitor as `},
+		{[]string{"--monitor", "800x"}, `udrm: --monitor: "800x": unknown item "800x"; write a monitor as `},
 		{[]string{"--format", "XR31"}, `udrm: --format: "XR31" is not a pixel format; write a code of drm_fourcc.h, such as XR30 or NV12`},
 		{[]string{"--crtcs=-1"}, "udrm: --crtcs=-1 is not a number from 1 to 31\n"},
 		{[]string{"--crtcs", "40"}, "udrm: --crtcs=40 is not a number from 1 to 31\n"},

@@ -1,6 +1,20 @@
 // Package misspelt finds the words that a misspelt one may have meant, for error
-// messages. Packages drm/uapi and machine/config use it.
+// messages. Packages drm/uapi, machine/config and machine/report use it.
 package misspelt
+
+import "strings"
+
+// Nearest returns the word closest to a misspelt one, or "" if none of them is
+// close. Upper and lower case are the same.
+func Nearest(misspelt string, words []string) (nearest string) {
+	limit := len(misspelt)/2 + 1
+	for _, w := range words {
+		if d := Distance(strings.ToLower(misspelt), strings.ToLower(w)); d < limit {
+			nearest, limit = w, d
+		}
+	}
+	return nearest
+}
 
 // Distance returns the Levenshtein distance of two words: the number of
 // characters to add, remove or replace.

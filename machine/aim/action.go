@@ -122,6 +122,9 @@ var actions = []*ActionKind{
 		Help:  "Write the picture on the connector to a PNG file. CONNECTOR can be left out if the card shows only one picture.",
 		check: picture.CheckName,
 		do: func(_ context.Context, c *machine.Card, a *Action) error {
+			if err := picture.CheckFile(a.Argument); err != nil {
+				return err
+			}
 			shown, err := c.Screenshot(a.Connector)
 			if err != nil {
 				return err

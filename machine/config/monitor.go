@@ -20,6 +20,7 @@ import (
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/mode"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/misspelt"
 )
 
 // MonitorUsage describes the argument of [ParseMonitor].
@@ -84,7 +85,7 @@ func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 		case connectorTypes.of(item) != 0 && c.Type == 0:
 			c.Type = connectorTypes.of(item)
 		default:
-			return refuse(fmt.Errorf("unknown or repeated item %q; write a monitor as %s", item, MonitorUsage))
+			return refuse(unknownItem(item))
 		}
 	}
 	var err error
@@ -99,6 +100,28 @@ func ParseMonitor(spec string, serial int) (vkms.Connector, error) {
 		return refuse(err)
 	}
 	return c, nil
+}
+
+// unknownItem returns an error for an item of a monitor that is unknown, or that
+// is there twice.
+func unknownItem(item string) error {
+	known := slices.Concat(connectorTypes.words(), []string{"disconnected", "hdr", "non-desktop", "vrr=48-144", "tile=2x1+0+0"})
+	name, value, hasValue := strings.Cut(item, "=")
+	rewritten := strings.NewReplacer("*", "x", "X", "x", "×", "x", "@@", "@").Replace(strings.TrimRight(item, "HhZz@"))
+	switch {
+	case item == "":
+		return errors.New("an item is empty; write a monitor as " + MonitorUsage)
+	case hasValue && value != "" && slices.Contains([]string{"edid", "vrr", "tile"}, name), slices.Contains(known, item), strings.HasSuffix(item, "mm"):
+		return fmt.Errorf("%s is there twice, or two items exclude each other", item)
+	case rateSpec().MatchString(item):
+		return fmt.Errorf("%s is not a mode; write the rate behind one, as in 1920x1080@%s", item, rateSpec().FindStringSubmatch(item)[1])
+	case rewritten != item && modeSpec().MatchString(rewritten):
+		return fmt.Errorf("unknown item %s; did you mean %s?", item, rewritten)
+	}
+	if nearest := misspelt.Nearest(item, known); nearest != "" {
+		return fmt.Errorf("unknown item %s; did you mean %s?", item, nearest)
+	}
+	return fmt.Errorf("unknown item %q; write a monitor as %s", item, MonitorUsage)
 }
 
 // connectorTypes are the connector types that take a monitor, by their names
@@ -181,6 +204,7 @@ func (d *description) monitor() (*kms.Monitor, error) {
 
 var (
 	modeSpec = compiled(`^(\d+)x(\d+)(?:@(\d+(?:\.\d+)?))?$`)
+	rateSpec = compiled(`^@?(\d+(?:\.\d+)?)(?i:hz)?$`)
 	sizeSpec = compiled(`^(\d+)x(\d+)mm$`)
 	vrrSpec  = compiled(`^(\d{1,9})-(\d{1,9})$`)
 	tileSpec = compiled(`^(\d{1,9})x(\d{1,9})\+(\d{1,9})\+(\d{1,9})$`)

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/udrm/udrm/drm/edid"
@@ -74,5 +75,29 @@ func TestMonitorAbilities(t *testing.T) {
 	}
 	if tiles[0].Group != tiles[1].Group || tiles[0].Group != tiles[2].Group || tiles[0].Group == tiles[3].Group || tiles[1].Column != 1 || tiles[1].Width != 2560 {
 		t.Errorf("tiles %+v %+v %+v %+v", tiles[0], tiles[1], tiles[2], tiles[3])
+	}
+}
+
+// TestMisspeltMonitor checks that an error says how an item may be meant.
+func TestMisspeltMonitor(t *testing.T) {
+	for spec, want := range map[string]string{
+		"1920x1080@60Hz":       "did you mean 1920x1080@60?",
+		"1920x1080@":           "did you mean 1920x1080?",
+		"1920*1080":            "did you mean 1920x1080?",
+		"1920X1080@59.94hz":    "did you mean 1920x1080@59.94?",
+		"1920x1080,60Hz":       "write the rate behind one, as in 1920x1080@60",
+		"1920x1080,HDMI":       "did you mean HDMI-A?",
+		"1920x1080,hdmi-a":     "did you mean HDMI-A?",
+		"1920x1080,DP-1":       "did you mean DP?",
+		"1920x1080,disconnect": "did you mean disconnected?",
+		"1920x1080,DP,HDMI-A":  "HDMI-A is there twice, or two items exclude each other",
+		"1920x1080,hdr,hdr":    "hdr is there twice",
+		"1920x1080,":           "an item is empty; write a monitor as [NAME:]ITEM",
+		"":                     "an item is empty",
+		"1920x1080,resolution": `unknown item "resolution"; write a monitor as [NAME:]ITEM`,
+	} {
+		if _, err := ParseMonitor(spec, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", spec, err, want)
+		}
 	}
 }

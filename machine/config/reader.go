@@ -205,14 +205,8 @@ func describe(n *yaml.Node) string {
 
 // suggest proposes the word closest to a misspelt one, or else all words.
 func suggest(word string, words []string) string {
-	best, distance := "", len(word)/2+1
-	for _, w := range words {
-		if d := misspelt.Distance(strings.ToLower(word), strings.ToLower(w)); d < distance {
-			best, distance = w, d
-		}
-	}
-	if best != "" {
-		return "did you mean " + best + "?"
+	if nearest := misspelt.Nearest(word, words); nearest != "" {
+		return "did you mean " + nearest + "?"
 	}
 	switch len(words) {
 	case 0:

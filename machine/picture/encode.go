@@ -11,7 +11,9 @@ import (
 	"hash/crc32"
 	"image"
 	"io"
+	"io/fs"
 	"mime"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -29,6 +31,22 @@ func CheckName(name string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: pictures are written as PNG, not as %s; write %s.png", name, kind, strings.TrimSuffix(name, ext))
+}
+
+// CheckFile returns an error if a picture cannot be written to the file, as far as
+// this is known before there is a picture: see [CheckName], and the directory of
+// the file may be missing.
+func CheckFile(name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if name == "" {
+		return errors.New("the name of the file is empty")
+	}
+	if _, err := os.Stat(filepath.Dir(name)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no directory %s", name, filepath.Dir(name))
+	}
+	return nil
 }
 
 // Write writes a picture to a PNG file, which has either its old content or the

@@ -16,6 +16,7 @@ import (
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
+	"github.com/udrm/udrm/internal/misspelt"
 	"github.com/udrm/udrm/machine"
 	"github.com/udrm/udrm/machine/picture"
 )
@@ -51,9 +52,39 @@ func (e *Expectation) String() string { return e.text }
 // usage lists the forms of rules.
 const usage = "write frames>=60, frames:card0:DP-1>=60, errors=0, errors:MODE_ATOMIC<=2, unplugs:card0=1, no-errors, no-errors,except=MODE_RMFB:ENOENT, no-leaks, no-requests-after-unplug, no-stale-objects, exit=0 or matches:card0:DP-1=FILE"
 
-var numberRule = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^([a-z-]+)((?::[A-Za-z0-9_ -]+)*)(>=|<=|=|>|<)([0-9]+)$`)
+// comparison matches WHAT[:PLACE…]OPERATOR NUMBER.
+var comparison = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([^:=<>!]*)((?::[^:=<>!]*)*)([=<>!]+)(.*)$`)
 })
+
+// operators compare a number.
+var operators = []string{"=", ">=", "<=", ">", "<"}
+
+// mostPlaces has all rules that compare a number, and how many names each can
+// have between colons.
+var mostPlaces = map[string]int{
+	"frames": 2, "unplugs": 1, "errors": 1, "leaks": 0, "requests-after-unplug": 0, "stale-objects": 0, "exit": 0,
+}
+
+// unknownRule says how the rule may be meant.
+func unknownRule(text string) string {
+	word := text
+	if i := strings.IndexAny(text, ":=<>!, "); i >= 0 {
+		word = text[:i]
+	}
+	known := []string{"matches"}
+	for what := range mostPlaces {
+		known = append(known, what, "no-"+what)
+	}
+	slices.Sort(known)
+	if slices.Contains(known, word) {
+		return fmt.Sprintf("incomplete rule %s; %s", word, usage)
+	}
+	if nearest := misspelt.Nearest(word, known); nearest != "" {
+		return fmt.Sprintf("unknown rule %s; did you mean %s?", word, nearest)
+	}
+	return "unknown rule; " + usage
+}
 
 // Parse parses a rule such as "frames:card0>=60", and reads the pictures that
 // it names.
@@ -69,28 +100,38 @@ func Parse(text string) (*Expectation, error) {
 		return e, nil
 	}
 	rule, except, excepts := strings.Cut(text, ",")
-	if name, ok := strings.CutPrefix(rule, "no-"); ok {
+	if name, ok := strings.CutPrefix(rule, "no-"); ok && !strings.ContainsAny(name, "=<>!") {
 		rule = name + "=0"
 	}
-	parts := numberRule().FindStringSubmatch(rule)
+	parts := comparison().FindStringSubmatch(rule)
 	if parts == nil {
-		return refuse("unknown rule; %s", usage)
+		return refuse("%s", unknownRule(text))
 	}
 	e.what, e.operator = parts[1], parts[3]
-	var err error
-	if e.number, err = strconv.ParseUint(parts[4], 10, 63); err != nil {
-		return refuse("the number is too large")
-	}
+	n, known := mostPlaces[e.what]
+	_, negated := mostPlaces[strings.TrimPrefix(e.what, "no-")]
 	places := strings.Split(parts[2], ":")[1:]
-	most := map[string]int{"frames": 2, "unplugs": 1, "errors": 1, "leaks": 0, "requests-after-unplug": 0, "stale-objects": 0, "exit": 0}
-	n, known := most[e.what]
+	var err error
+	e.number, err = strconv.ParseUint(parts[4], 10, 63)
 	switch {
+	case !known && negated:
+		return refuse("%s takes no number; write %s", e.what, e.what+parts[2])
 	case !known:
-		return refuse("unknown rule; %s", usage)
+		return refuse("%s", unknownRule(text))
 	case len(places) > n:
 		return refuse("%s does not take %q", e.what, strings.Join(places, ":"))
-	case e.what == "exit" && e.number > 255:
-		return refuse("%d is not an exit status: these are 0 to 255", e.number)
+	case slices.Contains(places, ""):
+		return refuse("there is no name after a colon")
+	case !slices.Contains(operators, e.operator):
+		return refuse("%q does not compare; write one of %s", e.operator, strings.Join(operators, ", "))
+	case errors.Is(err, strconv.ErrRange):
+		return refuse("the number is too large")
+	case err != nil:
+		return refuse("%q is not a number", parts[4])
+	case e.what == "exit" && e.number > maxExit:
+		return refuse("%d is not an exit status: these are 0 to %d", e.number, maxExit)
+	case e.alwaysHolds():
+		return refuse("every run fulfils it; write a rule that can fail, such as %s>=1", e.what)
 	case excepts && (e.what != "errors" || len(places) > 0):
 		return refuse("only errors and no-errors take except=REQUEST:ERROR")
 	case excepts:
@@ -111,6 +152,14 @@ func Parse(text string) (*Expectation, error) {
 		}
 	}
 	return e, nil
+}
+
+// maxExit is the largest exit status.
+const maxExit = 255
+
+// alwaysHolds reports whether no run can break the rule.
+func (e *Expectation) alwaysHolds() bool {
+	return e.operator == ">=" && e.number == 0 || e.operator == "<=" && e.what == "exit" && e.number == maxExit
 }
 
 // An exception is an error of a request that a rule allows.
@@ -215,17 +264,15 @@ func (e *Expectation) CheckPlace(m *machine.Machine) error {
 	if e.card == "" {
 		return nil
 	}
-	for _, c := range m.Cards() {
-		if c.Label() != e.card {
-			continue
-		}
-		if e.connector != "" && c.Plugged() {
-			return c.CheckConnector(e.connector)
-		}
-		return nil
+	c, err := m.KnownCard(e.card)
+	if err == nil && e.connector != "" && c.Plugged() {
+		err = c.CheckConnector(e.connector)
 	}
-	return fmt.Errorf("there is no %s", e.card)
+	return err
 }
+
+// Card returns the label of the card that the rule is about, "" for none.
+func (e *Expectation) Card() string { return e.card }
 
 // lookEvery is how often a screen is compared with a picture.
 const lookEvery = 50 * time.Millisecond
@@ -314,15 +361,37 @@ func (e *Expectation) Check(r *Report) string {
 		if c.Label == e.card && c.neverPlugged {
 			return e.card + " was never plugged in"
 		}
+		if c.Label == e.card && e.connector != "" && !slices.ContainsFunc(c.Connectors, func(c Connector) bool { return c.Name == e.connector }) {
+			return fmt.Sprintf("%s has no connector %s", e.card, e.connector)
+		}
 	}
 	got, detail := e.count(r)
 	if e.what == "exit" && r.Exit == nil {
 		return "the program did not run"
 	}
 	if e.holds(got) {
-		return ""
+		return e.notApplied(r)
 	}
 	return fmt.Sprintf("%s: %d%s", e.subject(), got, detail)
+}
+
+// notApplied returns "", or why the rule holds only because what it is about
+// never happened: a program without any request makes no errors.
+func (e *Expectation) notApplied(r *Report) string {
+	switch e.what {
+	case "frames", "unplugs", "exit":
+		return ""
+	}
+	sent := slices.Concat(r.Requests, r.AfterUnplug)
+	switch {
+	case len(sent) == 0:
+		return "no program has used a card"
+	case e.request != "" && !slices.ContainsFunc(sent, func(request Request) bool { return request.Name == e.request }):
+		return "there was no " + e.request
+	case e.what == "requests-after-unplug" && len(r.Unplugs) == 0:
+		return "no card was unplugged"
+	}
+	return ""
 }
 
 func (e *Expectation) subject() string {

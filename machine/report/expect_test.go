@@ -12,10 +12,28 @@ import (
 func TestParseRefuses(t *testing.T) {
 	for _, tc := range []struct{ rule, want string }{
 		{"", "unknown rule"},
-		{"frame>=6", "unknown rule"},
-		{"frames", "unknown rule"},
-		{"frames>=", "unknown rule"},
-		{"frames>=-1", "unknown rule"},
+		{"frame>=6", "unknown rule frame; did you mean frames?"},
+		{"unplug=1", "unknown rule unplug; did you mean unplugs?"},
+		{"no_leaks", "unknown rule no_leaks; did you mean no-leaks?"},
+		{"No-Leaks", "did you mean no-leaks?"},
+		{"match:card0=a.png", "did you mean matches?"},
+		{"matches=a.png", "incomplete rule matches; write frames>=60"},
+		{"frames", "incomplete rule frames; write frames>=60"},
+		{"exit", "incomplete rule exit"},
+		{"pictures>=1", "unknown rule; write frames>=60"},
+		{"frames>=", `"" is not a number`},
+		{"frames>=-1", `"-1" is not a number`},
+		{"frames>=six", `"six" is not a number`},
+		{"frames>6 ", `"6 " is not a number`},
+		{"frames=>6", `"=>" does not compare; write one of =, >=, <=, >, <`},
+		{"exit==0", `"==" does not compare`},
+		{"exit!=0", `"!=" does not compare`},
+		{"frames:>=1", "there is no name after a colon"},
+		{"errors:=0", "there is no name after a colon"},
+		{"no-errors:RMFB=0", "no-errors takes no number; write no-errors:RMFB"},
+		{"frames>=0", "every run fulfils it; write a rule that can fail, such as frames>=1"},
+		{"errors>=0", "every run fulfils it"},
+		{"exit<=255", "every run fulfils it"},
 		{"frames>=99999999999999999999", "too large"},
 		{"frames:gpu>=1", `"gpu" is not a card`},
 		{"frames:card0:DP-1:x>=1", "does not take"},
@@ -84,7 +102,8 @@ func TestCheck(t *testing.T) {
 		{"no-errors:RMFB", "errors:MODE_RMFB: 1: 1 × MODE_RMFB: ENOENT (kms: no such)"},
 		{"errors:DRM_IOCTL_MODE_ATOMIC=2", ""},
 		{"errors:ATOMIC TEST_ONLY=4", ""},
-		{"errors:open=0", ""},
+		{"errors:open=0", "there was no open"},
+		{"no-errors:ADDFB2", "there was no MODE_ADDFB2"},
 		{"no-leaks", ""},
 		{"no-requests-after-unplug", "requests-after-unplug: 2: 2 × MODE_RMFB"},
 		{"unplugs:card1=1", ""},
@@ -93,6 +112,7 @@ func TestCheck(t *testing.T) {
 		{"unplugs:card0=1", "unplugs:card0: 0"},
 		{"unplugs:card2=0", "card2 was never plugged in"},
 		{"frames:card2=0", "card2 was never plugged in"},
+		{"frames:card1:DP-9=0", "card1 has no connector DP-9"},
 		{"exit=3", ""},
 		{"exit=0", "exit: 3"},
 	} {
@@ -103,6 +123,39 @@ func TestCheck(t *testing.T) {
 		}
 		if got := e.Check(sample()); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.rule, got, tc.want)
+		}
+	}
+}
+
+// TestNothingHappened checks rules with a run in which nothing happened that they
+// are about.
+func TestNothingHappened(t *testing.T) {
+	exit := 0
+	idle := &Report{Exit: &exit, Cards: []Card{{Label: "card0", Connectors: []Connector{{Name: "DP-1"}}}}}
+	used := *idle
+	used.Requests = []Request{{Name: "open", Count: 1}}
+	unplugged := used
+	unplugged.Unplugs = []Unplug{{Card: "card0"}}
+	for _, tc := range []struct {
+		rule                  string
+		idle, used, unplugged string
+	}{
+		{"no-errors", "no program has used a card", "", ""},
+		{"errors<=3", "no program has used a card", "", ""},
+		{"no-errors:RMFB", "no program has used a card", "there was no MODE_RMFB", "there was no MODE_RMFB"},
+		{"no-errors:open", "no program has used a card", "", ""},
+		{"no-leaks", "no program has used a card", "", ""},
+		{"no-stale-objects", "no program has used a card", "", ""},
+		{"no-requests-after-unplug", "no program has used a card", "no card was unplugged", ""},
+		{"frames=0", "", "", ""},
+		{"exit=0", "", "", ""},
+	} {
+		e, err := Parse(tc.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if idle, used, unplugged := e.Check(idle), e.Check(&used), e.Check(&unplugged); idle != tc.idle || used != tc.used || unplugged != tc.unplugged {
+			t.Errorf("%s: %q, %q and %q; want %q, %q and %q", tc.rule, idle, used, unplugged, tc.idle, tc.used, tc.unplugged)
 		}
 	}
 }
