@@ -53,9 +53,6 @@ func (m *ModeConfig) allEncoders() []*Encoder {
 
 func (*Encoder) objectType() uint32 { return uapi.ModeObjectEncoder }
 
-// Index returns the position of the encoder among those of its device.
-func (e *Encoder) Index() int { return e.index }
-
 func (e *Encoder) possible(c *CRTC) bool { return e.config.PossibleCRTCs&(1<<c.index) != 0 }
 
 // A Connector is a socket for a monitor: struct drm_connector.
@@ -80,7 +77,6 @@ type Connector struct {
 
 	// Standard properties that the driver has attached, else nil.
 	vrrCapable *Property
-	privacy    privacyScreen
 	protection protection
 
 	mu         sync.Mutex
@@ -195,9 +191,6 @@ func (*Connector) objectType() uint32 { return uapi.ModeObjectConnector }
 func (c *Connector) props() *propertyList             { return &c.properties }
 func (c *Connector) values(s *State) *[]propertyValue { return &s.connector(c).properties }
 func (c *Connector) touch(a *AtomicState)             { a.connector(c) }
-
-// Index returns the position of the connector among those of its device.
-func (c *Connector) Index() int { return c.index }
 
 // connectorTypes are the names of uapi.ModeConnector*, by number.
 var connectorTypes = [...]string{

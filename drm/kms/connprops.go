@@ -53,12 +53,6 @@ func (c *Connector) attachEnum(name string, flags uint32, config PropertyConfig,
 	}), config)
 }
 
-func (c *Connector) attachRange(name string, flags uint32, low, high uint64, config PropertyConfig) *Property {
-	return c.attach(c.display.standardProperty(name, func() *Property {
-		return c.display.CreateRangeProperty(name, flags, low, high)
-	}), config)
-}
-
 // enums numbers names from 0.
 func enums(names ...string) []PropertyEnum { return numbered(names, math.MaxUint32) }
 
@@ -142,37 +136,11 @@ func (c *Connector) AttachScalingModeProperty(modes uint32, initial uint64) {
 	c.attach(p, PropertyConfig{Initial: initial, Modeset: true})
 }
 
-// AttachUnderscanProperties adds "underscan" and its borders, as amdgpu and
-// nouveau have them.
-func (c *Connector) AttachUnderscanProperties() {
-	c.attachEnum("underscan", 0, PropertyConfig{Modeset: true}, standardEnums("underscan", allValues)...)
-	for _, border := range []string{"underscan hborder", "underscan vborder"} {
-		c.attachRange(border, 0, 0, 128, PropertyConfig{Modeset: true})
-	}
-}
-
-// AttachTVMarginProperties adds the four margins
-// (drm_connector_attach_tv_margin_properties).
-func (c *Connector) AttachTVMarginProperties() {
-	for _, margin := range []string{"left margin", "right margin", "top margin", "bottom margin"} {
-		c.attachRange(margin, 0, 0, 100, PropertyConfig{Modeset: true})
-	}
-}
-
 // AttachTVModeProperty lets clients choose the norm of a television. modes has a
 // bit for each value of enum drm_connector_tv_mode
 // (drm_mode_create_tv_properties).
 func (c *Connector) AttachTVModeProperty(modes uint32, initial uint64) {
 	c.attachEnum("TV mode", 0, PropertyConfig{Initial: initial, Modeset: true}, standardEnums("TV mode", modes)...)
-}
-
-// AttachTVPictureProperties adds what the picture of a television has knobs for:
-// brightness, contrast, flicker reduction, overscan, saturation and hue
-// (drm_mode_create_tv_properties_legacy).
-func (c *Connector) AttachTVPictureProperties() {
-	for _, name := range []string{"brightness", "contrast", "flicker reduction", "overscan", "saturation", "hue"} {
-		c.attachRange(name, 0, 0, 100, PropertyConfig{})
-	}
 }
 
 // The values of "select subconnector" and "subconnector", by type of connector.
@@ -218,11 +186,15 @@ func (c *Connector) AttachSubconnectorProperties(initial uint64) {
 	c.attach(m.CreateEnumProperty("subconnector", uapi.ModePropImmutable, Subconnectors(c.config.Type)...), PropertyConfig{Initial: initial})
 }
 
-// AttachSuggestedOffsetProperties says where a virtual machine's host has the
-// window of the display (drm_mode_create_suggested_offset_properties).
-func (c *Connector) AttachSuggestedOffsetProperties(x, y uint32) {
-	c.attachRange("suggested X", uapi.ModePropImmutable, 0, math.MaxUint32, PropertyConfig{Initial: uint64(x)})
-	c.attachRange("suggested Y", uapi.ModePropImmutable, 0, math.MaxUint32, PropertyConfig{Initial: uint64(y)})
+// AttachPrivacyScreenProperties adds the two properties of an electronic privacy
+// screen (drm_connector_attach_privacy_screen_properties). The screen obeys
+// "privacy-screen sw-state" at once: nothing locks it.
+func (c *Connector) AttachPrivacyScreenProperties() {
+	const sw, hw = "privacy-screen sw-state", "privacy-screen hw-state"
+	asked := c.attachEnum(sw, 0, PropertyConfig{}, standardEnums(sw, allValues)...)
+	c.attachEnum(hw, uapi.ModePropImmutable, PropertyConfig{
+		Get: func(s *State, _ uint64) uint64 { return s.Property(c, asked) },
+	}, standardEnums(hw, allValues)...)
 }
 
 // AttachPathProperty says where in the topology of DisplayPort MST the connector

@@ -22,7 +22,6 @@ type Framebuffer struct {
 	width, height    uint32
 	format           *fourcc.Format
 	modifier         uint64
-	interlaced       bool
 	hotX, hotY       int32  // of a legacy cursor
 	comm             string // of its creator, for debugfs
 	console          bool   // the console made it
@@ -105,7 +104,7 @@ func (m *ModeConfig) createFB(f *drm.File, cmd *uapi.ModeFBCmd2, hotX, hotY int3
 	}
 	fb := &Framebuffer{account: account,
 		width: cmd.Width, height: cmd.Height, format: format, modifier: cmd.Modifier[0],
-		interlaced: cmd.Flags&uapi.ModeFBInterlaced != 0, hotX: hotX, hotY: hotY, comm: f.Client().Comm,
+		hotX: hotX, hotY: hotY, comm: f.Client().Comm,
 	}
 	for i := range format.Planes {
 		o, err := m.config.Buffers.Lookup(f, cmd.Handles[i])

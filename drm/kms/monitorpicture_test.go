@@ -24,8 +24,11 @@ var mode1280 = mode.Mode{
 func TestMonitorPicture(t *testing.T) {
 	p, f := newBare(t, policy{attach: func(p *bare) {
 		p.connector.AttachScalingModeProperty(0xf, uapi.ModeScaleNone)
-		p.connector.AttachTVMarginProperties()
-		p.connector.AttachUnderscanProperties()
+		for _, name := range []string{"left margin", "right margin", "top margin", "bottom margin", "underscan hborder", "underscan vborder"} {
+			p.m.AttachProperty(p.connector, p.m.CreateRangeProperty(name, 0, 0, 128), kms.PropertyConfig{})
+		}
+		p.m.AttachProperty(p.connector, p.m.CreateEnumProperty("underscan", 0,
+			kms.PropertyEnum{Value: 0, Name: "off"}, kms.PropertyEnum{Value: 1, Name: "on"}, kms.PropertyEnum{Value: 2, Name: "auto"}), kms.PropertyConfig{})
 		p.crtc.CreateScalingFilterProperty(1 << kms.FilterNearest)
 	}})
 	f.guarded(func(dev *drm.RegisteredDevice) error {
