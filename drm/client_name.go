@@ -15,9 +15,9 @@ type clientName struct {
 	name string
 }
 
-// ClientName returns the name that the client gave the file with
+// clientName returns the name that the client gave the file with
 // DRM_IOCTL_SET_CLIENT_NAME, or "".
-func (f *File) ClientName() string {
+func (f *File) clientName() string {
 	f.name.mu.Lock()
 	defer f.name.mu.Unlock()
 	return f.name.name

@@ -85,7 +85,7 @@ func getClient(dev *RegisteredDevice, req *Request, arg *uapi.Client) error {
 		return fmt.Errorf("drm: GET_CLIENT: index %d: only 0, the caller itself, is allowed: %w", arg.Idx, unix.EINVAL)
 	}
 	arg.Auth = 0
-	if req.File.Authenticated() {
+	if req.File.authenticated.Load() {
 		arg.Auth = 1
 	}
 	arg.PID = uint64(req.Client().PID)

@@ -98,7 +98,7 @@ func (d *Device) showClients() string {
 		fmt.Fprintf(&out, "%20s %5d %3d   %s    %s %5d %10d", f.client.Comm, f.client.PID, f.minor.number,
 			yesNo(f.IsMaster()), yesNo(f.authenticated.Load()), f.client.UID, f.magic)
 		if newer {
-			fmt.Fprintf(&out, " %64s %20d", cmp.Or(f.ClientName(), "<unset>"), f.id)
+			fmt.Fprintf(&out, " %64s %20d", cmp.Or(f.clientName(), "<unset>"), f.id)
 		}
 		out.WriteByte('\n')
 	}

@@ -148,7 +148,7 @@ func (ioctl *Ioctl) permit(req *Request) error {
 	switch {
 	case ioctl.flags&IoctlRootOnly != 0 && !req.Client().Admin:
 		return refuse("it needs CAP_SYS_ADMIN")
-	case ioctl.flags&IoctlAuth != 0 && !render && !f.Authenticated():
+	case ioctl.flags&IoctlAuth != 0 && !render && !f.authenticated.Load():
 		return refuse("the client is not authenticated; send DRM_IOCTL_AUTH_MAGIC as master")
 	case ioctl.flags&IoctlMaster != 0 && !f.IsMaster():
 		return refuse("the client is not the master")

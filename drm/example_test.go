@@ -69,9 +69,11 @@ func Example() {
 }
 
 // A timer takes a guard before it uses the hardware, because no client's request
-// has taken one.
+// has taken one. It counts its ticks in the data of the device, which stay when
+// the hardware goes.
 func ExampleDevice_WithGuard() {
 	tick := func(dev *drm.Device) error {
+		*drm.Data[*int](dev)++
 		return dev.WithGuard(func(dev *drm.RegisteredDevice) error {
 			fmt.Println("the parent is bound:", dev.Parent().Bound())
 			return nil
@@ -80,7 +82,7 @@ func ExampleDevice_WithGuard() {
 
 	class := drm.NewClass(drm.ClassOptions{})
 	driver := &bus.Driver{Name: "clock", Probe: func(parent *bus.BoundDevice) error {
-		dev, err := drm.NewDevice(class, &drm.Driver{Info: drm.DriverInfo{Name: "clock"}}, parent, nil)
+		dev, err := drm.NewDevice(class, &drm.Driver{Info: drm.DriverInfo{Name: "clock"}}, parent, new(int))
 		if err != nil {
 			return err
 		}
@@ -104,8 +106,10 @@ func ExampleDevice_WithGuard() {
 		fmt.Println(err)
 	}
 	fmt.Println(errors.Is(tick(dev), drm.ErrUnplugged))
+	fmt.Println("ticks:", *drm.Data[*int](dev))
 	// Output:
 	// the parent is bound: true
 	// <nil>
 	// true
+	// ticks: 2
 }

@@ -20,7 +20,7 @@ func (f *File) FDInfo() string {
 		if address, ok := strings.CutPrefix(dev.busID(), "pci:"); ok {
 			fmt.Fprintf(&b, "drm-pdev:\t%s\n", address)
 		}
-		if name := f.ClientName(); name != "" {
+		if name := f.clientName(); name != "" {
 			fmt.Fprintf(&b, "drm-client-name:\t%s\n", name)
 		}
 		b.WriteString(driver.FDInfo(dev, f))

@@ -170,7 +170,7 @@ func TestLease(t *testing.T) {
 	if a.id != 1 || b.id != 2 {
 		t.Errorf("lessees %d and %d, want 1 and 2", a.id, b.id)
 	}
-	if !a.File.Lessee() || l.owner.File.Lessee() || !a.File.IsMaster() || !a.File.Authenticated() {
+	if !a.File.Lessee() || l.owner.File.Lessee() || !a.File.IsMaster() || !authenticated(l.T, a.Client) {
 		t.Error("want lessees to be masters, and nobody else to be a lessee")
 	}
 	l.expectIDs("lessees of the owner", l.lessees(l.owner), 1, 2)

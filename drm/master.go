@@ -85,9 +85,6 @@ func (f *File) IsMaster() bool {
 // HasMaster reports whether a client is the current master of the device.
 func (d *Device) HasMaster() bool { return d.master.Load() != nil }
 
-// Authenticated reports whether the client may send requests of [IoctlAuth].
-func (f *File) Authenticated() bool { return f.authenticated.Load() }
-
 // mayChangeMaster reports whether the caller may take and drop mastership: it
 // was master before, or has CAP_SYS_ADMIN (drm_master_check_perm).
 func (r *Request) mayChangeMaster() bool {

@@ -31,6 +31,15 @@ func (m *masterTest) open(name string, as drm.Client) *drmtest.Client {
 	return m.files[name]
 }
 
+// authenticated reports whether the client may send requests of
+// [drm.IoctlAuth], as GET_CLIENT tells it.
+func authenticated(t *testing.T, c *drmtest.Client) bool {
+	t.Helper()
+	var arg uapi.Client
+	expectErr(t, "GET_CLIENT", drmtest.Ioctl(c, uapi.IoctlGetClient, &arg), 0)
+	return arg.Auth != 0
+}
+
 // expect checks that the file of that name is master, or none if master is "".
 func (m *masterTest) expect(when, master string) {
 	m.t.Helper()
@@ -76,7 +85,7 @@ func TestFirstOpenerIsMaster(t *testing.T) {
 	m.open("b", other)
 	m.open("c", root)
 	m.expect("after three opens", "a")
-	if !a.File.Authenticated() || m.files["b"].File.Authenticated() || !m.files["c"].File.Authenticated() {
+	if !authenticated(m.t, a) || authenticated(m.t, m.files["b"]) || !authenticated(m.t, m.files["c"]) {
 		t.Error("want master and root authenticated, others not")
 	}
 	a.File.Close()
@@ -112,7 +121,7 @@ func TestSetAndDropMaster(t *testing.T) {
 	m.drop("a", root, 0)
 	m.set("b", root, 0)
 	m.expect("after root gave it to b", "b")
-	if !m.files["b"].File.Authenticated() {
+	if !authenticated(m.t, m.files["b"]) {
 		t.Error("a master is not authenticated")
 	}
 	m.set("a", user, unix.EBUSY)
@@ -174,7 +183,7 @@ func TestMagic(t *testing.T) {
 	auth(master, 0, unix.EINVAL)
 	auth(master, mb+mc, unix.EINVAL)
 	auth(master, mb, 0)
-	if !b.File.Authenticated() || c.File.Authenticated() {
+	if !authenticated(m.t, b) || authenticated(m.t, c) {
 		t.Error("the magic of b authenticated somebody else")
 	}
 	auth(master, mb, unix.EINVAL) // once only
@@ -194,7 +203,7 @@ func TestMagic(t *testing.T) {
 	m.drop("master", user, 0)
 	m.set("b", root, 0)
 	auth(b, md, unix.EINVAL)
-	if d.File.Authenticated() || !b.File.Authenticated() {
+	if authenticated(m.t, d) || !authenticated(m.t, b) {
 		t.Error("a new master knows the magic numbers of the old one")
 	}
 	e := m.open("e", other)
@@ -202,7 +211,7 @@ func TestMagic(t *testing.T) {
 	m.drop("b", root, 0)
 	m.set("master", user, 0)
 	auth(master, md, 0)
-	if !d.File.Authenticated() || !e.File.Authenticated() {
+	if !authenticated(m.t, d) || !authenticated(m.t, e) {
 		t.Error("a client that was authenticated is not")
 	}
 

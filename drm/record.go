@@ -48,7 +48,6 @@ func (p purpose) client() Client {
 // others when guards are checked.
 type record struct {
 	purpose
-	dev     *Device
 	since   time.Duration // since the device was made
 	section srcu.Section
 	check   *check // when guards are checked
@@ -88,7 +87,7 @@ func (l *records) enter(d *Device, p purpose) (*record, *RegisteredDevice, error
 	}
 	// Field by field: while the garbage collector runs, that is much faster.
 	r.what, r.cmd, r.file = p.what, p.cmd, p.file
-	r.dev, r.since, r.section, r.check = d, since, section, c
+	r.since, r.section, r.check = since, section, c
 	r.in, r.prev, r.next = l, l.last, nil
 	if l.last != nil {
 		l.last.next = r

@@ -23,13 +23,11 @@ type Driver struct {
 	// Set when a device is bound.
 	Device       *drm.Device
 	Registration *drm.Registration
-	// Unbinds counts the planned removals.
-	Unbinds int
 }
 
 // BusDriver returns the driver for [Bind] and bus.Device.Bind.
 func (d *Driver) BusDriver() *bus.Driver {
-	return &bus.Driver{Name: "drmtest", Probe: d.probe, Unbind: func(*bus.BoundDevice) { d.Unbinds++ }}
+	return &bus.Driver{Name: "drmtest", Probe: d.probe}
 }
 
 func (d *Driver) probe(parent *bus.BoundDevice) error {

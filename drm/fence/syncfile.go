@@ -51,9 +51,6 @@ func Lookup(client lookuper, fd int32) (*Fence, error) {
 	return s.fence, nil
 }
 
-// Fence returns the fence of the file.
-func (s *SyncFile) Fence() *Fence { return s.fence }
-
 // Close removes the callback of the file from its fence.
 func (s *SyncFile) Close() error {
 	s.remove()

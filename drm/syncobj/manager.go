@@ -57,13 +57,6 @@ func (m *Manager) Lookup(f *drm.File, handle uint32) (*Syncobj, error) {
 	return nil, &drm.MissingError{Kind: "syncobj", ID: handle, Text: fmt.Sprintf("syncobj: no handle %d", handle), Errno: unix.ENOENT}
 }
 
-// CreateHandle gives the file a handle of s, with a reference of its own
-// (drm_syncobj_get_handle). The caller keeps its reference.
-func (m *Manager) CreateHandle(f *drm.File, s *Syncobj) uint32 {
-	s.Get()
-	return m.handles(f).Create(s)
-}
-
 // FindFence returns the fence of a handle, or of a point of its timeline
 // (drm_syncobj_find_fence). It fails with EINVAL for other flags than those
 // below, with ENOENT if the file has no such handle, and with EINVAL if nothing

@@ -106,7 +106,7 @@ func (p *Picture) Add(l *Layer) error {
 		return fmt.Errorf("compose: "+format+": %w", append(args, unix.EINVAL)...)
 	}
 	switch {
-	case l.Format == nil || !CanRead(l.Format.Code):
+	case l.Format == nil || !canRead(l.Format.Code):
 		return refuse("cannot read format %v", l.Format)
 	case uint64(l.SrcX)+uint64(l.SrcW) > uint64(l.Width)<<16 || uint64(l.SrcY)+uint64(l.SrcH) > uint64(l.Height)<<16:
 		return refuse("source does not lie within %dx%d pixels", l.Width, l.Height)
@@ -219,8 +219,8 @@ func unrotate(p, size image.Point, rotation uint32) image.Point {
 	return p
 }
 
-// CanRead reports whether layers may have the format.
-func CanRead(code uint32) bool {
+// canRead reports whether layers may have the format.
+func canRead(code uint32) bool {
 	_, yuv := yuvLayouts[code]
 	return yuv || readers[code] != nil || code == uapi.FormatR1 || code == uapi.FormatR2 || code == uapi.FormatR4
 }
