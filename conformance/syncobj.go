@@ -289,8 +289,9 @@ func (f *file) signalPoint(handle uint32, point uint64) {
 	f.Must(uapi.IoctlSyncobjTimelineSignal, &arg)
 }
 
-func (f *file) waitPoint(flags uint32, timeout time.Duration, handle uint32, point uint64) error {
-	arg := f.waitPointArg(flags, timeout, handle, point)
+// waitPoint polls a point.
+func (f *file) waitPoint(flags, handle uint32, point uint64) error {
+	arg := f.waitPointArg(flags, 0, handle, point)
 	return f.Ioctl(uapi.IoctlSyncobjTimelineWait, &arg)
 }
 
@@ -327,10 +328,10 @@ func timelineWait(t *tester) {
 	handle := f.NewSyncobj(0)
 	f.signalPoint(handle, 5)
 	for _, point := range []uint64{0, 1, 4, 5} {
-		t.Want("TIMELINE_WAIT for a past point", f.waitPoint(0, 0, handle, point))
+		t.Want("TIMELINE_WAIT for a past point", f.waitPoint(0, handle, point))
 	}
-	t.Want("TIMELINE_WAIT for a point that was not submitted", f.waitPoint(0, 0, handle, 6), unix.EINVAL)
-	t.Want("TIMELINE_WAIT with WAIT_FOR_SUBMIT, without time", f.waitPoint(waitForSubmit, 0, handle, 6), unix.ETIME)
+	t.Want("TIMELINE_WAIT for a point that was not submitted", f.waitPoint(0, handle, 6), unix.EINVAL)
+	t.Want("TIMELINE_WAIT with WAIT_FOR_SUBMIT, without time", f.waitPoint(waitForSubmit, handle, 6), unix.ETIME)
 	arg := f.waitPointArg(waitForSubmit, timeout, handle, 6)
 	waited := later(func() error { return f.Ioctl(uapi.IoctlSyncobjTimelineWait, &arg) })
 	f.signalPoint(handle, 6)
@@ -340,12 +341,12 @@ func timelineWait(t *tester) {
 func timelineAvailable(t *tester) {
 	f := t.Open()
 	handle := f.NewSyncobj(0)
-	t.Want("TIMELINE_WAIT with WAIT_AVAILABLE, without time", f.waitPoint(waitAvailable, 0, handle, 3), unix.ETIME)
+	t.Want("TIMELINE_WAIT with WAIT_AVAILABLE, without time", f.waitPoint(waitAvailable, handle, 3), unix.ETIME)
 	arg := f.waitPointArg(waitAvailable, timeout, handle, 3)
 	waited := later(func() error { return f.Ioctl(uapi.IoctlSyncobjTimelineWait, &arg) })
 	f.signalPoint(handle, 3)
 	t.Want("TIMELINE_WAIT until a point is available", waited())
-	t.Want("TIMELINE_WAIT for an available point", f.waitPoint(waitAvailable, 0, handle, 2))
+	t.Want("TIMELINE_WAIT for an available point", f.waitPoint(waitAvailable, handle, 2))
 }
 
 func timelineErrors(t *tester) {
@@ -365,8 +366,8 @@ func timelineErrors(t *tester) {
 		fault.Handles, fault.CountHandles = t.BadAddr(), 1
 		f.Want("with the handles at a bad address", cmd, &fault, unix.EFAULT)
 	}
-	t.Want("TIMELINE_WAIT for a nonexistent handle", f.waitPoint(0, 0, noHandle, 1), unix.ENOENT)
-	t.Want("TIMELINE_WAIT with unknown flags", f.waitPoint(1<<30, 0, handle, 1), unix.EINVAL)
+	t.Want("TIMELINE_WAIT for a nonexistent handle", f.waitPoint(0, noHandle, 1), unix.ENOENT)
+	t.Want("TIMELINE_WAIT with unknown flags", f.waitPoint(1<<30, handle, 1), unix.EINVAL)
 	arg := f.waitPointArg(0, 0, handle, 1)
 	arg.Points = t.BadAddr()
 	f.Want("with the points at a bad address", uapi.IoctlSyncobjTimelineWait, &arg, unix.EFAULT)

@@ -49,20 +49,6 @@ func (c *Card) withConnector(name string, f func(*drm.RegisteredDevice, *kms.Mod
 	})
 }
 
-// Connectors returns the names of the card's connectors, such as "DP-1",
-// without those of writebacks.
-func (c *Card) Connectors() ([]string, error) {
-	display, _, err := c.display()
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, connector := range plugs(display) {
-		names = append(names, connector.Name())
-	}
-	return names, nil
-}
-
 // plugs returns the connectors that a monitor can be plugged into, without those
 // that are gone.
 func plugs(display *kms.ModeConfig) (list []*kms.Connector) {

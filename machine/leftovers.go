@@ -18,12 +18,12 @@ import (
 // whichever machine they belong to. A variable in their environment tells them
 // apart.
 
-// MarkerVariable is the environment variable that a machine sets for its
+// markerVariable is the environment variable that a machine sets for its
 // programs. Its value is different for each machine.
-const MarkerVariable = "UDRM_MACHINE"
+const markerVariable = "UDRM_MACHINE"
 
 func newMarker() string {
-	return MarkerVariable + "=" + rand.Text()
+	return markerVariable + "=" + rand.Text()
 }
 
 // Leftovers returns the process ids of what the ended programs of the machine
@@ -40,7 +40,7 @@ func (m *Machine) foreign(pid int, deadline time.Time) bool {
 	if err != nil {
 		return false
 	}
-	prefix := []byte(MarkerVariable + "=")
+	prefix := []byte(markerVariable + "=")
 	for variable := range bytes.SplitSeq(text, []byte{0}) {
 		if bytes.HasPrefix(variable, prefix) {
 			return string(variable) != m.marker

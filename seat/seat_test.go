@@ -165,7 +165,7 @@ func TestSwitch(t *testing.T) {
 	first.want(t, "enable")
 	second.want(t)
 	wantErrno(t, a.Switch(0), unix.EINVAL)
-	for _, n := range []int{a.Number(), b.Number()} {
+	for _, n := range []int{a.number, b.number} {
 		if err := a.Switch(n); err != nil {
 			t.Fatal(err)
 		}

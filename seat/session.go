@@ -87,9 +87,6 @@ func (s *Seat) HasSession(number int) bool {
 	return s.session(number) != nil
 }
 
-// Number returns the number of the session's terminal.
-func (c *Session) Number() int { return c.number }
-
 // Start makes the session active if no other one is, and if the terminal in the
 // foreground is not to stay empty.
 func (c *Session) Start() {

@@ -117,7 +117,7 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 	repeat := func(steps []string) string {
 		return commandLine(append([]string{a.Name}, runWith(ctx, slices.Concat(cmd.rules(), steps))...)...)
 	}
-	r := &runner{runCmd: cmd, app: a.Name, repeat: repeat, described: len(list), log: newLogger(a.Name, level, os.Stderr)}
+	r := &runner{runCmd: cmd, app: a.Name, repeat: repeat, log: newLogger(a.Name, level, os.Stderr)}
 	tracer, endTrace, err := startTrace(string(cmd.Trace))
 	if err != nil {
 		return err
@@ -237,11 +237,10 @@ func procMounted() bool {
 // A runner is one run of a program.
 type runner struct {
 	*runCmd
-	app       string // the name of the command
-	described int    // cards
-	log       *slog.Logger
-	machine   *machine.Machine
-	server    *control.Server // of the control socket, or nil
+	app     string // the name of the command
+	log     *slog.Logger
+	machine *machine.Machine
+	server  *control.Server // of the control socket, or nil
 
 	triggers []*aim.Trigger // of --on
 	storm    []*aim.Trigger // of --storm

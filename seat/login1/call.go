@@ -62,7 +62,6 @@ const (
 	notInControl   = serviceName + ".NotInControl"
 	deviceTaken    = serviceName + ".DeviceIsTaken"
 	deviceNotTaken = serviceName + ".DeviceNotTaken"
-	noSuchSession  = serviceName + ".NoSuchSession"
 	noSuchSeat     = serviceName + ".NoSuchSeat"
 )
 

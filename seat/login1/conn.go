@@ -23,7 +23,6 @@ const (
 // Names of the bus.
 const (
 	busName     = "org.freedesktop.DBus"
-	busPath     = "/org/freedesktop/DBus"
 	serviceName = "org.freedesktop.login1"
 	ownerName   = ":1.0" // the unique name of the service
 )
@@ -184,10 +183,10 @@ func (c *conn) reply(in *call, results []any, err error) error {
 
 func isFD(result any) bool { _, ok := result.(dbus.UnixFD); return ok }
 
-// signal sends a signal of the service.
-func (c *conn) signal(path dbus.ObjectPath, iface, member string, body ...any) {
+// signal sends a signal of the session.
+func (c *conn) signal(iface, member string, body ...any) {
 	_ = c.send(&dbus.Message{Type: dbus.TypeSignal, Flags: dbus.FlagNoReplyExpected, Body: body, Headers: map[dbus.HeaderField]dbus.Variant{
-		dbus.FieldPath:        dbus.MakeVariant(path),
+		dbus.FieldPath:        dbus.MakeVariant(dbus.ObjectPath(sessionPath)),
 		dbus.FieldInterface:   dbus.MakeVariant(iface),
 		dbus.FieldMember:      dbus.MakeVariant(member),
 		dbus.FieldSender:      dbus.MakeVariant(ownerName),

@@ -222,14 +222,14 @@ func (k *control) set(active bool) {
 	}
 	for minor, opened := range k.devices { // the client has them, so it takes descriptors
 		if !active {
-			k.conn.signal(sessionPath, sessionInterface, "PauseDevice", uint32(drmMajor), minor, "force")
+			k.conn.signal(sessionInterface, "PauseDevice", uint32(drmMajor), minor, "force")
 			continue
 		}
 		fd, err := opened.Descriptor()
 		if err != nil {
 			continue // the client has closed it
 		}
-		k.conn.signal(sessionPath, sessionInterface, "ResumeDevice", uint32(drmMajor), minor, dbus.UnixFD(fd))
+		k.conn.signal(sessionInterface, "ResumeDevice", uint32(drmMajor), minor, dbus.UnixFD(fd))
 		_ = unix.Close(fd)
 	}
 	changed := k.shown != active
@@ -255,7 +255,7 @@ func (s *Server) Gone(minor int) {
 	opened, taken := k.devices[uint32(minor)]
 	if taken {
 		delete(k.devices, uint32(minor))
-		k.conn.signal(sessionPath, sessionInterface, "PauseDevice", uint32(drmMajor), uint32(minor), "gone")
+		k.conn.signal(sessionInterface, "PauseDevice", uint32(drmMajor), uint32(minor), "gone")
 	}
 	s.mu.Unlock()
 	if taken {
@@ -273,7 +273,7 @@ func (s *Server) changed(properties map[string]any) {
 		listens := c.hello && c.matches > 0
 		c.mu.Unlock()
 		if listens {
-			c.signal(sessionPath, propertyInterface, "PropertiesChanged", sessionInterface, variants(properties), []string{})
+			c.signal(propertyInterface, "PropertiesChanged", sessionInterface, variants(properties), []string{})
 		}
 	}
 }

@@ -316,7 +316,7 @@ func TestGreetings(t *testing.T) {
 			t.Errorf("%q is answered by %q, want %q", sent, got, want)
 		}
 	}
-	hello := encoded(t, busPath, busName, busName, "Hello")
+	hello := encoded(t, "/org/freedesktop/DBus", busName, busName, "Hello")
 	for name, sent := range map[string][]byte{
 		"no Hello":         encoded(t, managerPath, serviceName, managerInterface, "ListSeats"),
 		"a huge message":   binary.LittleEndian.AppendUint32([]byte("l\x01\x00\x01"), 1<<26),
@@ -343,10 +343,10 @@ func FuzzMessages(f *testing.F) {
 	f.Add(encoded(f, sessionPath, serviceName, propertyInterface, "GetAll", sessionInterface))
 	f.Add(encoded(f, seatPath, serviceName, propertyInterface, "Get", seatInterface, "CanGraphical"))
 	f.Add(encoded(f, seatPath, serviceName, seatInterface, "SwitchTo", uint32(2)))
-	f.Add(encoded(f, busPath, busName, busName, "GetNameOwner", serviceName))
-	f.Add(encoded(f, busPath, busName, busName, "AddMatch", "type='signal'"))
+	f.Add(encoded(f, "/org/freedesktop/DBus", busName, busName, "GetNameOwner", serviceName))
+	f.Add(encoded(f, "/org/freedesktop/DBus", busName, busName, "AddMatch", "type='signal'"))
 	_, server := serve(f, &card{})
-	hello := encoded(f, busPath, busName, busName, "Hello")
+	hello := encoded(f, "/org/freedesktop/DBus", busName, busName, "Hello")
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		got := exchange(t, server, append(append([]byte(greeting), hello...), sent...))
 		end := []byte("AGREE_UNIX_FD\r\n")

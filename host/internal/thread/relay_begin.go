@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrDebugger reports that a debugger traces this process too.
-var ErrDebugger = errors.New("the same debugger traces this process")
-
 // A debugger's thread that is used for another thread is tried again.
 const (
 	retryFor   = 10 * time.Second
@@ -53,7 +50,7 @@ func (t ID) traceRelayed() (*Tracee, error) {
 	case isOwnThread(tracer):
 		return nil, errBusy
 	case ID(unix.Gettid()).Status()["TracerPid"] == status["TracerPid"]:
-		return nil, fmt.Errorf("thread %d: %w: %w", t, ErrDebugger, unix.EPERM)
+		return nil, fmt.Errorf("thread %d: the same debugger traces this process: %w", t, unix.EPERM)
 	}
 	pid, err := idIn(status, tracer)
 	if err != nil {

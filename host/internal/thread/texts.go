@@ -33,10 +33,10 @@ type Texts struct {
 	free []int
 }
 
-// TextSize is the size of one text. numTexts is more than the calls that a
+// textSize is the size of one text. numTexts is more than the calls that a
 // process serves at a time.
 const (
-	TextSize = 2 * unix.PathMax
+	textSize = 2 * unix.PathMax
 	numTexts = 512
 )
 
@@ -62,14 +62,14 @@ func NewTexts() (*Texts, error) {
 		t.free = append(t.free, i)
 	}
 	var st unix.Stat_t
-	if err := unix.Ftruncate(memfd, TextSize*numTexts); err != nil {
+	if err := unix.Ftruncate(memfd, textSize*numTexts); err != nil {
 		return nil, fmt.Errorf("ftruncate: %w", err)
 	}
 	if err := unix.Fstat(memfd, &st); err != nil {
 		return nil, fmt.Errorf("fstat: %w", err)
 	}
 	t.dev, t.inode = fmt.Sprintf("%02x:%02x", unix.Major(st.Dev), unix.Minor(st.Dev)), st.Ino
-	if t.memory, err = unix.Mmap(memfd, 0, TextSize*numTexts, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if t.memory, err = unix.Mmap(memfd, 0, textSize*numTexts, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return nil, fmt.Errorf("mmap: %w", err)
 	}
 	const seals = unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_FUTURE_WRITE | unix.F_SEAL_SEAL
@@ -102,12 +102,12 @@ func (t *Texts) Take(content []byte) *Text {
 	}
 	i := t.free[len(t.free)-1]
 	t.free = t.free[:len(t.free)-1]
-	copy(t.memory[i*TextSize:(i+1)*TextSize], content)
+	copy(t.memory[i*textSize:(i+1)*textSize], content)
 	return &Text{t, i}
 }
 
 // Offset returns where the text begins.
-func (t *Text) Offset() uint64 { return uint64(t.i) * TextSize }
+func (t *Text) Offset() uint64 { return uint64(t.i) * textSize }
 
 // Release gives the text back.
 func (t *Text) Release() {
@@ -122,13 +122,13 @@ func (t *Text) Release() {
 func (x *Tracee) ShowTexts(t *Texts, fd int) (result int64, err error) {
 	addr, found := t.in(x.id, 0)
 	if !found {
-		result, err := x.Syscall(unix.SYS_MMAP, [6]uint64{0, TextSize * numTexts, unix.PROT_READ, unix.MAP_SHARED, uint64(fd), 0})
+		result, err := x.Syscall(unix.SYS_MMAP, [6]uint64{0, textSize * numTexts, unix.PROT_READ, unix.MAP_SHARED, uint64(fd), 0})
 		if err != nil || result < 0 {
 			return result, err
 		}
 		addr = uint64(result)
 	}
-	result, err = x.Syscall(unix.SYS_MSEAL, [6]uint64{addr, TextSize * numTexts})
+	result, err = x.Syscall(unix.SYS_MSEAL, [6]uint64{addr, textSize * numTexts})
 	if err != nil || result < 0 {
 		return result, err
 	}
@@ -155,7 +155,7 @@ func (t *Texts) in(id ID, addr uint64) (at uint64, found bool) {
 		at, err1 := strconv.ParseUint(first, 16, 64)
 		end, err2 := strconv.ParseUint(last, 16, 64)
 		offset, err3 := strconv.ParseUint(fields[2], 16, 64)
-		if err1 == nil && err2 == nil && err3 == nil && offset == 0 && end-at == TextSize*numTexts && (addr == 0 || at == addr) {
+		if err1 == nil && err2 == nil && err3 == nil && offset == 0 && end-at == textSize*numTexts && (addr == 0 || at == addr) {
 			return at, true
 		}
 	}

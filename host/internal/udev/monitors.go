@@ -62,7 +62,7 @@ func NewMonitors(log *slog.Logger, start func() (socket int, err error)) (*Monit
 	case start != nil:
 		return &Monitors{&late{start: start, log: log}}, nil
 	}
-	return &Monitors{newSubstitute(log)}, nil
+	return &Monitors{newSubstitute()}, nil
 }
 
 // A late transport is made with the first socket: it takes a process, and few
@@ -84,7 +84,7 @@ func (l *late) Open(account *drm.Account, typeAndFlags int) (int, error) {
 		}
 		if err != nil {
 			l.log.Info("host: no netlink sockets for uevents; using a substitute", "err", err)
-			made = newSubstitute(l.log)
+			made = newSubstitute()
 		}
 		l.made.Store(&made)
 	})

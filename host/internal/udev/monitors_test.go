@@ -36,7 +36,7 @@ func transports(t *testing.T) map[string]transport {
 		t.Fatalf("this test needs CAP_SYS_ADMIN, to make a network namespace: %v", err)
 	}
 	return map[string]transport{
-		"netlink": n, "substitute": newSubstitute(slog.New(slog.DiscardHandler)),
+		"netlink": n, "substitute": newSubstitute(),
 		"process": &late{start: func() (int, error) { return startNamespace(t) }, log: slog.New(slog.DiscardHandler)},
 	}
 }
@@ -281,7 +281,7 @@ func TestMachineEvents(t *testing.T) {
 // TestSubstituteQuota opens sockets until the quota refuses one. A client that closes
 // its sockets may open as many again.
 func TestSubstituteQuota(t *testing.T) {
-	s := newSubstitute(slog.New(slog.DiscardHandler))
+	s := newSubstitute()
 	defer s.Close()
 	account := drm.NewQuota(map[drm.Resource]int64{drm.Descriptors: 12}).NewAccount()
 	for range 2 {
@@ -309,7 +309,7 @@ func TestSubstituteQuota(t *testing.T) {
 // TestClosed checks that a substitute forgets the sockets that programs have
 // closed.
 func TestClosed(t *testing.T) {
-	s := newSubstitute(slog.New(slog.DiscardHandler))
+	s := newSubstitute()
 	for range 100 {
 		_ = unix.Close(listen(t, s, groupKernel))
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -25,7 +24,6 @@ import (
 // Socket options of netlink fail on these sockets, and getsockname tells what
 // they are.
 type substitute struct {
-	log   *slog.Logger
 	named atomic.Uint64 // how many names were given
 
 	mu       sync.Mutex          // held while an event is sent: all listeners hear one order
@@ -52,8 +50,8 @@ type monitor struct {
 // monitors that it does not read.
 const maxQueued = 128
 
-func newSubstitute(log *slog.Logger) *substitute {
-	return &substitute{log: log, seqnum: 1000, monitors: make(map[uint64]*monitor)}
+func newSubstitute() *substitute {
+	return &substitute{seqnum: 1000, monitors: make(map[uint64]*monitor)}
 }
 
 func (s *substitute) Open(account *drm.Account, typeAndFlags int) (int, error) {

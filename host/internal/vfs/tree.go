@@ -196,22 +196,6 @@ func (n *Node) Shows(name string) bool {
 	return !n.own && n.children[name] == nil && (n.hides == nil || !n.hides(name))
 }
 
-// Dirs calls yield for the path of every own directory, parents first.
-func (t *Tree) Dirs(yield func(path string, n *Node)) {
-	var walk func(path string, n *Node)
-	walk = func(path string, n *Node) {
-		if n.own {
-			yield(path, n)
-		}
-		for _, e := range n.Entries() {
-			if e.Kind == Dir {
-				walk(path+"/"+e.Name, n.children[e.Name])
-			}
-		}
-	}
-	walk("", t.root)
-}
-
 // components yields the names in a clean path.
 func components(path string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
