@@ -329,15 +329,16 @@ func TestHostileShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
-	for _, what := range []string{"dumbmap", "file", "control", "dmabuf", "lease", "blob", "config"} {
+	for _, what := range []string{"dumbmap", "file", "control", "dmabuf", "lease", "blob", "config", "file hang-up"} {
 		t.Run(what, func(t *testing.T) {
+			what, hangUp := strings.CutSuffix(what, " hang-up")
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3000, Max: before.Max}); err != nil {
 				t.Fatal(err)
 			}
 			shelf := configfs.New(configfs.NewItem("shelf", configfs.Type{Make: func(name string) (*configfs.Item, error) {
 				return configfs.NewItem(name, configfs.Type{}), nil
 			}}))
-			a := newArena(t, host.Options{EveryUser: true, Configfs: shelf})
+			a := newArena(t, host.Options{EveryUser: true, Configfs: shelf, HangUp: hangUp})
 			attack := a.begin(nobody, "take", what).holding()
 			a.honest()
 			if what == "config" {

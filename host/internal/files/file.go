@@ -23,8 +23,12 @@ type File struct {
 	noIoctl bool
 	sink    *sink
 
-	account *drm.Account // charged for the write end
-	owner   *owner
+	account     *drm.Account // charged for the descriptors of this process
+	descriptors int64
+
+	// Guarded by Table.mu.
+	owner  *owner // nil before it is in the table
+	hungUp bool
 
 	reading sync.Mutex // held while TakeEvents looks and takes
 
@@ -89,7 +93,7 @@ func (f *File) end() {
 	f.sink.Close()
 	_ = f.client.Close()
 	f.table.count.Add(-1)
-	f.account.Refund(drm.Descriptors, 1)
+	f.account.Refund(drm.Descriptors, f.descriptors)
 	if f.node != nil {
 		f.table.log.Debug("host: closed", "node", f.node.Minor().Name())
 	}

@@ -29,11 +29,12 @@ type owner struct {
 	// Guarded by Table.mu.
 	program any
 	open    map[*File]struct{}
-	pending int           // releases that have not ended
-	since   time.Time     // when pending was 0 for the last time
-	idle    chan struct{} // closed when pending becomes 0
-	queue   []*release    // for runQueue
-	running bool          // runQueue is
+	hungUp  map[*File]struct{} // of open, those whose write ends are closed: see sink.HangUp
+	pending int                // releases that have not ended
+	since   time.Time          // when pending was 0 for the last time
+	idle    chan struct{}      // closed when pending becomes 0
+	queue   []*release         // for runQueue
+	running bool               // runQueue is
 }
 
 // A release is that of one file.
@@ -70,8 +71,8 @@ func (t *Table) claim(f *File) *release {
 	known := t.byInode[f.inode] == f
 	if known {
 		delete(t.byInode, f.inode)
-		if _, ok := t.hungUp[f]; ok {
-			delete(t.hungUp, f)
+		if f.hungUp {
+			delete(f.owner.hungUp, f)
 			t.numHungUp.Add(-1)
 		}
 		delete(f.owner.open, f)

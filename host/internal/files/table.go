@@ -29,7 +29,7 @@ type Table struct {
 
 	busy atomic.Int32 // processes in releasing
 
-	numHungUp atomic.Int32 // files in hungUp
+	numHungUp atomic.Int32 // files in owner.hungUp
 
 	unwatched sync.Once // warns
 
@@ -37,8 +37,7 @@ type Table struct {
 	closing   bool
 	byInode   map[uint64]*File
 	byWatch   map[int]*File
-	hungUp    map[*File]struct{} // their write ends are closed: see sink.HangUp
-	owners    map[int]*owner     // by process id
+	owners    map[int]*owner // by process id
 	releasing map[*owner]struct{}
 	awaited   []*release // in progress: see release.done
 }
@@ -54,7 +53,6 @@ func NewTable(log *slog.Logger, hangUp bool) (*Table, error) {
 		hangUp:  hangUp,
 		byInode: make(map[uint64]*File),
 		byWatch: make(map[int]*File),
-		hungUp:  make(map[*File]struct{}),
 		done:    make(chan struct{}),
 
 		owners:    make(map[int]*owner),
@@ -114,18 +112,22 @@ func (t *Table) OpenPackets(opener *Opener, flags, size int, open func(drm.Event
 }
 
 func (t *Table) open(opener *Opener, flags, packets int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	if err := opener.Account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
+	descriptors := int64(1)
+	if t.hangUp {
+		descriptors = 2 // see KeepPath
+	}
+	if err := opener.Account.Charge(drm.Descriptors, descriptors, unix.EMFILE); err != nil {
 		return -1, err
 	}
 	pipe, readEnd, err := pollfd.NewPipe(flags|unix.O_CLOEXEC, pipeSize)
 	if err != nil {
-		opener.Account.Refund(drm.Descriptors, 1)
+		opener.Account.Refund(drm.Descriptors, descriptors)
 		return -1, err
 	}
-	f := &File{table: t, account: opener.Account, flags: flags, noIoctl: opener.NoIoctl, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
+	f := &File{table: t, account: opener.Account, descriptors: descriptors, flags: flags, noIoctl: opener.NoIoctl, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
 	fail := func(err error) (int, error) {
 		pipe.Close()
-		opener.Account.Refund(drm.Descriptors, 1)
+		opener.Account.Refund(drm.Descriptors, descriptors)
 		return -1, errors.Join(err, unix.Close(readEnd))
 	}
 	if packets > 0 {
@@ -151,6 +153,9 @@ func (t *Table) open(opener *Opener, flags, packets int, open func(drm.EventSink
 	t.byInode[f.inode] = f
 	f.owner = t.ownerLocked(opener)
 	f.owner.open[f] = struct{}{}
+	if f.hungUp {
+		t.addHungUpLocked(f)
+	}
 	t.mu.Unlock()
 	t.count.Add(1)
 	if err := pipe.Watch(t.epoll); err != nil {
@@ -283,10 +288,20 @@ func (t *Table) noteHangUp(f *File) {
 	defer t.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.released {
+	if f.released || f.hungUp {
 		return
 	}
-	t.hungUp[f] = struct{}{}
+	f.hungUp = true
+	if f.owner != nil { // otherwise open is about to add it
+		t.addHungUpLocked(f)
+	}
+}
+
+func (t *Table) addHungUpLocked(f *File) {
+	if f.owner.hungUp == nil {
+		f.owner.hungUp = make(map[*File]struct{})
+	}
+	f.owner.hungUp[f] = struct{}{}
 	t.numHungUp.Add(1)
 	_, _ = unix.Write(t.wake, eventfdOne) // watch must poll it
 }
@@ -297,15 +312,18 @@ func (t *Table) reapHungUp(c Caller) {
 	if t.numHungUp.Load() == 0 {
 		return
 	}
+	var hungUp []*File
 	pid := 0
 	if c != nil {
 		pid = c.PID()
 	}
 	t.mu.Lock()
-	var hungUp []*File
-	for f := range t.hungUp {
-		if c == nil || f.owner.pid == pid {
-			hungUp = append(hungUp, f)
+	if p := t.owners[pid]; c != nil && p != nil {
+		hungUp = slices.Collect(maps.Keys(p.hungUp))
+	}
+	if c == nil {
+		for _, p := range t.owners {
+			hungUp = slices.AppendSeq(hungUp, maps.Keys(p.hungUp))
 		}
 	}
 	t.mu.Unlock()
@@ -330,10 +348,10 @@ func (t *Table) watch() {
 	defer close(t.done)
 	for {
 		timeout := -1
-		t.mu.Lock()
-		if len(t.hungUp) > 0 {
+		if t.numHungUp.Load() > 0 {
 			timeout = hungUpInterval
 		}
+		t.mu.Lock()
 		closing := t.closing
 		t.mu.Unlock()
 		if closing {
