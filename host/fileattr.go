@@ -59,7 +59,8 @@ func knowsFileAttr(path string, n *vfs.Node) error {
 	return nil
 }
 
-func (c *call) fileAttr(answer xattrAnswer) {
+func (c *call) fileAttr(check func(path string, n *vfs.Node) error) {
+	answer := func(path string, n *vfs.Node) (int, error) { return 0, check(path, n) }
 	flags, size := int(c.arg(4)), c.arg(3)
 	switch {
 	case !hasFileAttr():
@@ -69,7 +70,7 @@ func (c *call) fileAttr(answer xattrAnswer) {
 	case size > uint64(unix.Getpagesize()):
 		c.fail(unix.E2BIG)
 	case flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)):
-		c.atFD(c.fd(0), func(o opened) { c.finish(c.xattrOpened(o, answer)) })
+		c.atFD(c.fd(0), func(o opened) { c.xattrOpened(o, answer) })
 	default:
 		c.xattrOn(c.fd(0), c.arg(1), flags, answer, func(path string) {
 			c.onReal(path, int(c.n.Data.NR), c.n.Data.Args[2:]...)

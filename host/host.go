@@ -152,6 +152,7 @@ type Host struct {
 	files      *files.Table
 	attributes *files.Attributes
 	perms      *perms
+	xattrs     xattrs
 	shadow     *shadow.Dirs
 	snapshots  *snapshot.Set
 	chardevs   chardevs
@@ -407,6 +408,7 @@ func (h *Host) renew() {
 	h.remount(old, tree)
 	h.shadow.Prune(tree)
 	h.perms.prune(tree)
+	h.xattrs.prune(tree)
 }
 
 // firstSeen returns when an object was first seen, as the time since boot.

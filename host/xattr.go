@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/binary"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -10,31 +9,32 @@ import (
 	"github.com/udrm/udrm/host/internal/vfs"
 )
 
-// Virtual files have no extended attributes. The calls on them fail as on the
-// file system that a file seems to lie in: devtmpfs, sysfs or debugfs. Their
-// arguments are those of getxattr(2); the …at calls exist since Linux 6.13.
+// The calls on extended attributes of virtual files answer as the file system that
+// a file seems to lie in: devtmpfs, sysfs or debugfs. xattrs keeps what programs set
+// (xattrs.go). The arguments of the calls are those of getxattr(2); the …at calls
+// exist since Linux 6.13.
 
 const (
 	maxXattrName = 255      // XATTR_NAME_MAX of linux/limits.h
 	maxXattrSize = 64 << 10 // XATTR_SIZE_MAX
 )
 
-func (c *call) getxattr() { c.xattrPath(0, c.xattrGet(1), 4) }
+func (c *call) getxattr() { c.xattrPath(0, c.xattrGet(1, c.arg(2), c.arg(3)), 4) }
 
 func (c *call) lgetxattr() {
-	c.xattrPath(unix.AT_SYMLINK_NOFOLLOW, c.xattrGet(1), 4)
+	c.xattrPath(unix.AT_SYMLINK_NOFOLLOW, c.xattrGet(1, c.arg(2), c.arg(3)), 4)
 }
 
-func (c *call) listxattr() { c.xattrPath(0, xattrList, 3) }
+func (c *call) listxattr() { c.xattrPath(0, c.xattrList(1), 3) }
 
-func (c *call) llistxattr() { c.xattrPath(unix.AT_SYMLINK_NOFOLLOW, xattrList, 3) }
+func (c *call) llistxattr() { c.xattrPath(unix.AT_SYMLINK_NOFOLLOW, c.xattrList(1), 3) }
 
 func (c *call) setxattr() {
-	c.xattrPath(0, c.xattrSet(1, c.arg(3), uint32(c.arg(4))), 5)
+	c.xattrPath(0, c.xattrSet(1, c.arg(2), c.arg(3), uint32(c.arg(4))), 5)
 }
 
 func (c *call) lsetxattr() {
-	c.xattrPath(unix.AT_SYMLINK_NOFOLLOW, c.xattrSet(1, c.arg(3), uint32(c.arg(4))), 5)
+	c.xattrPath(unix.AT_SYMLINK_NOFOLLOW, c.xattrSet(1, c.arg(2), c.arg(3), uint32(c.arg(4))), 5)
 }
 
 func (c *call) removexattr() { c.xattrPath(0, c.xattrRemove(1), 2) }
@@ -43,25 +43,39 @@ func (c *call) lremovexattr() {
 	c.xattrPath(unix.AT_SYMLINK_NOFOLLOW, c.xattrRemove(1), 2)
 }
 
-func (c *call) getxattrat() { c.xattrBy(c.xattrGet(3)) }
-
-func (c *call) listxattrat() { c.xattrBy(xattrList) }
+func (c *call) listxattrat() { c.xattrBy(c.xattrList(3)) }
 
 func (c *call) removexattrat() { c.xattrBy(c.xattrRemove(3)) }
 
-// setxattrat reads a struct xattr_args: value u64, size u32, flags u32.
+func (c *call) getxattrat() {
+	if value, size, flags, ok := c.xattrArgs(); ok {
+		if flags != 0 {
+			c.fail(unix.EINVAL)
+			return
+		}
+		c.xattrBy(c.xattrGet(3, value, uint64(size)))
+	}
+}
+
 func (c *call) setxattrat() {
+	if value, size, flags, ok := c.xattrArgs(); ok {
+		c.xattrBy(c.xattrSet(3, value, uint64(size), flags))
+	}
+}
+
+// xattrArgs reads a struct xattr_args: value u64, size u32, flags u32. It answers the
+// call if it cannot.
+func (c *call) xattrArgs() (value uint64, size, flags uint32, ok bool) {
 	var args [16]byte
-	if c.arg(5) < uint64(len(args)) {
+	switch {
+	case c.arg(5) < uint64(len(args)):
 		c.fail(unix.EINVAL)
-		return
-	}
-	if c.readMemory(args[:], c.arg(4)) != nil {
+	case c.readMemory(args[:], c.arg(4)) != nil:
 		c.fail(unix.EFAULT)
-		return
+	default:
+		return binary.NativeEndian.Uint64(args[0:]), binary.NativeEndian.Uint32(args[8:]), binary.NativeEndian.Uint32(args[12:]), true
 	}
-	size, flags := binary.NativeEndian.Uint32(args[8:]), binary.NativeEndian.Uint32(args[12:])
-	c.xattrBy(c.xattrSet(3, uint64(size), flags))
+	return 0, 0, 0, false
 }
 
 // xattrBy serves a call with a directory, a path and flags.
@@ -71,7 +85,7 @@ func (c *call) xattrBy(answer xattrAnswer) {
 	case flags&^(unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH) != 0:
 		c.fail(unix.EINVAL)
 	case flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)):
-		c.atFD(dirfd, func(o opened) { c.finish(c.xattrOpened(o, answer)) })
+		c.atFD(dirfd, func(o opened) { c.xattrOpened(o, answer) })
 	default:
 		c.xattrOn(dirfd, c.arg(1), flags, answer, func(path string) {
 			c.onReal(path, int(c.n.Data.NR), c.n.Data.Args[2:]...)
@@ -79,8 +93,8 @@ func (c *call) xattrBy(answer xattrAnswer) {
 	}
 }
 
-// An xattrAnswer is the result of a call for a virtual file.
-type xattrAnswer func(path string, n *vfs.Node) error
+// An xattrAnswer makes the result of a call for a virtual file.
+type xattrAnswer func(path string, n *vfs.Node) (result int, err error)
 
 // xattrPath serves a call that begins with a path and has count arguments.
 // If the path leads to a real file, the program's own thread makes the call.
@@ -97,26 +111,51 @@ func (c *call) xattrPath(flags int, answer xattrAnswer, count int) {
 
 func (c *call) xattrOn(dirfd int32, addr uint64, flags int, answer xattrAnswer, onReal func(path string)) {
 	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
-		func(o opened) { c.finish(c.xattrOpened(o, answer)) },
-		func(p place) { c.finish(answer(p.Path, p.Node)) },
+		func(o opened) { c.xattrOpened(o, answer) },
+		func(p place) { c.xattrFinish(answer(p.Path, p.Node)) },
 		onReal)
 }
 
-func (c *call) xattrOpened(o opened, answer xattrAnswer) error {
+func (c *call) xattrOpened(o opened, answer xattrAnswer) {
 	path := o.path
 	if o.file != nil {
 		path = c.host.shownPath(o)
 	}
-	if n, _ := c.host.tree.Load().Lookup(path); n != nil {
-		return answer(path, n)
+	n, _ := c.host.tree.Load().Lookup(path)
+	if n == nil { // a dma-buf, or a removed file
+		path, n = "", &vfs.Node{Kind: vfs.Char}
 	}
-	return answer("/dev", &vfs.Node{Kind: vfs.Char}) // a dma-buf, or a removed file
+	c.xattrFinish(answer(path, n))
 }
 
-func xattrList(string, *vfs.Node) error { return nil }
+func (c *call) xattrFinish(result int, err error) {
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.ret(int64(result))
+}
 
-// xattrName reads the name of an attribute and returns its namespace.
-func (c *call) xattrName(i int) (namespace string, err error) {
+// xattrList lists the names, each with a zero byte at its end. Argument i is where.
+func (c *call) xattrList(i int) xattrAnswer {
+	return func(path string, n *vfs.Node) (int, error) {
+		return c.writeXattr(c.host.xattrs.list(c.tid(), path), c.arg(i), c.arg(i+1))
+	}
+}
+
+// writeXattr writes what is asked for. A size of 0 asks for the length.
+func (c *call) writeXattr(text string, addr, size uint64) (int, error) {
+	switch {
+	case size == 0:
+		return len(text), nil
+	case uint64(len(text)) > size:
+		return 0, unix.ERANGE
+	}
+	return len(text), c.write(addr, []byte(text))
+}
+
+// xattrName reads the name of an attribute.
+func (c *call) xattrName(i int) (string, error) {
 	name, err := c.readString(c.arg(i))
 	switch {
 	case err != nil:
@@ -124,81 +163,58 @@ func (c *call) xattrName(i int) (namespace string, err error) {
 	case len(name) == 0 || len(name) > maxXattrName:
 		return "", unix.ERANGE
 	}
-	namespace, rest, _ := strings.Cut(string(name), ".")
-	switch namespace {
-	case "user", "trusted", "security", "system":
-		if rest != "" {
-			return namespace, nil
-		}
-	}
-	return "", unix.EOPNOTSUPP
+	return string(name), nil
 }
 
-func (c *call) xattrGet(name int) xattrAnswer {
-	return func(path string, n *vfs.Node) error {
-		namespace, err := c.xattrName(name)
-		switch {
-		case err != nil:
-			return err
-		case namespace == "system", inDebugfs(path):
-			return unix.EOPNOTSUPP
+func (c *call) xattrGet(name int, addr, size uint64) xattrAnswer {
+	return func(path string, n *vfs.Node) (int, error) {
+		name, err := c.xattrName(name)
+		if err != nil {
+			return 0, err
 		}
-		return unix.ENODATA
+		if err := c.host.permitXattr(c.tid(), path, n, name, false); err != nil {
+			return 0, err
+		}
+		value, err := c.host.getXattr(path, name)
+		if err != nil {
+			return 0, err
+		}
+		return c.writeXattr(value, addr, size)
 	}
 }
 
-func (c *call) xattrSet(name int, size uint64, flags uint32) xattrAnswer {
-	return func(path string, n *vfs.Node) error {
+func (c *call) xattrSet(name int, addr, size uint64, flags uint32) xattrAnswer {
+	return func(path string, n *vfs.Node) (int, error) {
 		if flags&^(unix.XATTR_CREATE|unix.XATTR_REPLACE) != 0 {
-			return unix.EINVAL
+			return 0, unix.EINVAL
 		}
-		namespace, err := c.xattrName(name)
+		name, err := c.xattrName(name)
 		switch {
 		case err != nil:
-			return err
+			return 0, err
 		case size > maxXattrSize:
-			return unix.E2BIG
+			return 0, unix.E2BIG
 		}
-		if err := c.permitXattr(path, n, namespace); err != nil {
-			return err
+		value := make([]byte, size)
+		if c.readMemory(value, addr) != nil {
+			return 0, unix.EFAULT
 		}
-		return unix.EOPNOTSUPP
+		if err := c.host.permitXattr(c.tid(), path, n, name, true); err != nil {
+			return 0, err
+		}
+		return 0, c.host.setXattr(path, name, string(value), flags)
 	}
 }
 
 func (c *call) xattrRemove(name int) xattrAnswer {
-	return func(path string, n *vfs.Node) error {
-		namespace, err := c.xattrName(name)
+	return func(path string, n *vfs.Node) (int, error) {
+		name, err := c.xattrName(name)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if err := c.permitXattr(path, n, namespace); err != nil {
-			return err
+		if err := c.host.permitXattr(c.tid(), path, n, name, true); err != nil {
+			return 0, err
 		}
-		if strings.HasPrefix(path, "/sys/") {
-			return unix.EOPNOTSUPP
-		}
-		return unix.ENODATA
+		return 0, c.host.removeXattr(path, name)
 	}
-}
-
-// permitXattr checks that the program may change the attributes of a namespace.
-func (c *call) permitXattr(path string, n *vfs.Node, namespace string) error {
-	switch namespace {
-	case "user":
-		if n.Kind == vfs.Char || n.Kind == vfs.Link {
-			return unix.EPERM
-		}
-		if program, err := c.tid().Credentials(); err == nil && !c.host.everyUser {
-			st := c.host.statOf(path, n)
-			if !mayAccess(&program, &st, unix.W_OK) {
-				return unix.EACCES
-			}
-		}
-	case "trusted", "security":
-		if !c.capable(unix.CAP_SYS_ADMIN) {
-			return unix.EPERM
-		}
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package fusefs
 
 import (
 	"path"
+	"strings"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -13,7 +14,11 @@ import (
 
 // Mknod implements fuse.RawFileSystem.
 func (fs *fileSystem) Mknod(_ <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
-	return fs.made(&in.InHeader, name, out, func(int, string) error { return unix.EPERM })
+	refused := unix.EPERM
+	if in.Mode&unix.S_IFMT == unix.S_IFREG {
+		refused = unix.EACCES // as open(2) with O_CREAT
+	}
+	return fs.made(&in.InHeader, name, out, func(int, string) error { return refused })
 }
 
 // Mkdir implements fuse.RawFileSystem.
@@ -68,7 +73,10 @@ func (fs *fileSystem) removed(header *fuse.InHeader, name string, remove func(ti
 }
 
 // Rename implements fuse.RawFileSystem.
-func (fs *fileSystem) Rename(<-chan struct{}, *fuse.RenameIn, string, string) fuse.Status {
+func (fs *fileSystem) Rename(_ <-chan struct{}, in *fuse.RenameIn, _, _ string) fuse.Status {
+	if in.Flags&unix.RENAME_EXCHANGE != 0 && strings.HasPrefix(fs.path(in.NodeId), "/sys/") {
+		return fuse.EINVAL
+	}
 	return fuse.EPERM
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -206,27 +205,37 @@ func (fs *fileSystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.Stat
 	return fuse.OK
 }
 
-// GetXAttr implements fuse.RawFileSystem. No virtual file has an attribute.
-func (fs *fileSystem) GetXAttr(_ <-chan struct{}, _ *fuse.InHeader, name string, _ []byte) (uint32, fuse.Status) {
-	if !strings.Contains(name, ".") {
-		return 0, fuse.Status(unix.EOPNOTSUPP)
+// GetXAttr implements fuse.RawFileSystem.
+func (fs *fileSystem) GetXAttr(_ <-chan struct{}, header *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
+	value, err := fs.files.Xattr(fs.path(header.NodeId), name)
+	if err != nil {
+		return 0, status(err)
 	}
-	return 0, fuse.ENODATA
+	return fitted(dest, value)
+}
+
+// fitted answers with a text. No room asks for its size.
+func fitted(dest []byte, text string) (uint32, fuse.Status) {
+	if len(dest) < len(text) && len(dest) > 0 {
+		return 0, fuse.ERANGE
+	}
+	copy(dest, text)
+	return uint32(len(text)), fuse.OK
 }
 
 // ListXAttr implements fuse.RawFileSystem.
-func (fs *fileSystem) ListXAttr(<-chan struct{}, *fuse.InHeader, []byte) (uint32, fuse.Status) {
-	return 0, fuse.OK
+func (fs *fileSystem) ListXAttr(_ <-chan struct{}, header *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
+	return fitted(dest, fs.files.Xattrs(int(header.Pid), fs.path(header.NodeId)))
 }
 
 // SetXAttr implements fuse.RawFileSystem.
-func (fs *fileSystem) SetXAttr(<-chan struct{}, *fuse.SetXAttrIn, string, []byte) fuse.Status {
-	return fuse.Status(unix.EOPNOTSUPP)
+func (fs *fileSystem) SetXAttr(_ <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
+	return status(fs.files.SetXattr(fs.path(in.NodeId), name, string(value), in.Flags))
 }
 
 // RemoveXAttr implements fuse.RawFileSystem.
-func (fs *fileSystem) RemoveXAttr(<-chan struct{}, *fuse.InHeader, string) fuse.Status {
-	return fuse.Status(unix.EOPNOTSUPP)
+func (fs *fileSystem) RemoveXAttr(_ <-chan struct{}, header *fuse.InHeader, name string) fuse.Status {
+	return status(fs.files.RemoveXattr(fs.path(header.NodeId), name))
 }
 
 // Readlink implements fuse.RawFileSystem.
@@ -242,6 +251,9 @@ func (fs *fileSystem) Access(_ <-chan struct{}, in *fuse.AccessIn) fuse.Status {
 
 // Open implements fuse.RawFileSystem.
 func (fs *fileSystem) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	if in.Flags&unix.O_DIRECT != 0 {
+		return fuse.EINVAL
+	}
 	f, err := fs.files.Open(int(in.Pid), fs.path(in.NodeId), int(in.Flags))
 	if err != nil {
 		return status(err)
@@ -314,7 +326,7 @@ func (fs *fileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) { fs.releas
 func (fs *fileSystem) Flush(<-chan struct{}, *fuse.FlushIn) fuse.Status { return fuse.OK }
 
 // Fsync implements fuse.RawFileSystem. Files of sysfs have nothing to write back.
-func (fs *fileSystem) Fsync(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.EINVAL }
+func (fs *fileSystem) Fsync(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return fuse.OK }
 
 // OpenDir implements fuse.RawFileSystem.
 func (fs *fileSystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
@@ -378,10 +390,8 @@ func (fs *fileSystem) list(in *fuse.ReadIn, add func(at string, v host.VirtualEn
 	for i := min(in.Offset, uint64(len(entries))); i < uint64(len(entries)); i++ {
 		e := fuse.DirEntry{Name: entries[i].Name, Mode: entries[i].Mode, Off: i + 1}
 		at := path.Join(dir, e.Name)
-		if e.Name != "." && e.Name != ".." {
-			if st, err := fs.files.Stat(at); err == nil {
-				e.Ino = st.Ino
-			}
+		if st, err := fs.files.Stat(at); err == nil {
+			e.Ino = st.Ino
 		}
 		if !add(at, entries[i], e) {
 			break

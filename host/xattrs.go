@@ -1,0 +1,209 @@
+package host
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/thread"
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+// xattrs are the extended attributes that programs have set on virtual files, until
+// the files are removed. The zero value is ready.
+type xattrs struct {
+	mu     sync.Mutex
+	byPath map[string]map[string]string
+	size   int // of all names and values
+}
+
+// maxXattrs bounds the size of all attributes: ENOSPC beyond.
+const maxXattrs = 1 << 20
+
+func (x *xattrs) get(path, name string) (value string, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	value, ok = x.byPath[path][name]
+	return value, ok
+}
+
+// list returns the names that a thread may see, each with a zero byte at its end.
+func (x *xattrs) list(tid thread.ID, path string) string {
+	x.mu.Lock()
+	var names []string
+	for name := range x.byPath[path] {
+		names = append(names, name+"\x00")
+	}
+	x.mu.Unlock()
+	isTrusted := func(name string) bool { return strings.HasPrefix(name, "trusted.") }
+	if slices.ContainsFunc(names, isTrusted) && !hasCapability(tid, tid.Status(), unix.CAP_SYS_ADMIN) {
+		names = slices.DeleteFunc(names, isTrusted)
+	}
+	slices.Sort(names)
+	return strings.Join(names, "")
+}
+
+func (x *xattrs) set(path, name, value string, flags uint32) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	old, set := x.byPath[path][name]
+	switch {
+	case set && flags&unix.XATTR_CREATE != 0:
+		return unix.EEXIST
+	case !set && flags&unix.XATTR_REPLACE != 0:
+		return unix.ENODATA
+	}
+	grows := len(value) - len(old)
+	if !set {
+		grows += len(path) + len(name)
+	}
+	if x.size+grows > maxXattrs {
+		return unix.ENOSPC
+	}
+	x.size += grows
+	if x.byPath == nil {
+		x.byPath = make(map[string]map[string]string)
+	}
+	if x.byPath[path] == nil {
+		x.byPath[path] = make(map[string]string)
+	}
+	x.byPath[path][name] = value
+	return nil
+}
+
+func (x *xattrs) remove(path, name string) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	value, set := x.byPath[path][name]
+	if !set {
+		return unix.ENODATA
+	}
+	x.size -= len(path) + len(name) + len(value)
+	delete(x.byPath[path], name)
+	return nil
+}
+
+// prune forgets the files that tree no longer has.
+func (x *xattrs) prune(tree *vfs.Tree) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for path, values := range x.byPath {
+		if n, _ := tree.Lookup(path); n != nil {
+			continue
+		}
+		for name, value := range values {
+			x.size -= len(path) + len(name) + len(value)
+		}
+		delete(x.byPath, path)
+	}
+}
+
+// permitXattr checks that a thread may read or write an attribute. As in the kernel,
+// what it may not read seems not to be there.
+func (h *Host) permitXattr(tid thread.ID, path string, n *vfs.Node, name string, writes bool) error {
+	namespace, _, _ := strings.Cut(name, ".")
+	refused := unix.ENODATA
+	if writes {
+		refused = unix.EPERM
+	}
+	switch {
+	case namespace == "user" && (n.Kind == vfs.Char || n.Kind == vfs.Link || n.Kind == vfs.File && n.Socket()):
+		return refused
+	case namespace == "user":
+		want := uint32(unix.R_OK)
+		if writes {
+			want = unix.W_OK
+		}
+		program, err := tid.Credentials()
+		if st := h.statOf(path, n); err == nil && !h.everyUser && !mayAccess(&program, &st, want) {
+			return unix.EACCES
+		}
+	case namespace == "trusted", namespace == "security" && writes:
+		if !hasCapability(tid, tid.Status(), unix.CAP_SYS_ADMIN) {
+			return refused
+		}
+	}
+	return nil
+}
+
+// inKernel reports whether a virtual file seems to lie in a file system whose files
+// have no pages.
+func inKernel(path string) bool { return strings.HasPrefix(path, "/sys/") }
+
+// accessLists are the attributes in which file systems show access control lists.
+var accessLists = []string{"system.posix_acl_access", "system.posix_acl_default"}
+
+// hasAccessLists reports whether the file system of a virtual file can have access
+// control lists. Those of udrm have none.
+func hasAccessLists(path string) bool { return !inKernel(path) }
+
+// xattrNamespace checks that the file system of a virtual file has attributes with
+// such a name.
+func xattrNamespace(path, name string, writes bool) error {
+	namespace, rest, _ := strings.Cut(name, ".")
+	switch {
+	case path == "", inDebugfs(path), inConfigfs(path), !strings.HasPrefix(name, namespace+"."):
+		return unix.EOPNOTSUPP
+	case namespace != "user" && namespace != "trusted" && namespace != "security":
+		return unix.EOPNOTSUPP
+	case rest == "":
+		return unix.EINVAL
+	case namespace == "user" && writes && inKernel(path):
+		return unix.EOPNOTSUPP
+	}
+	return nil
+}
+
+func (h *Host) getXattr(path, name string) (string, error) {
+	if slices.Contains(accessLists, name) && hasAccessLists(path) {
+		return "", unix.ENODATA
+	}
+	if err := xattrNamespace(path, name, false); err != nil {
+		return "", err
+	}
+	value, set := h.xattrs.get(path, name)
+	if !set {
+		return "", unix.ENODATA
+	}
+	return value, nil
+}
+
+func (h *Host) setXattr(path, name, value string, flags uint32) error {
+	if err := xattrNamespace(path, name, true); err != nil {
+		return err
+	}
+	return h.xattrs.set(path, name, value, flags)
+}
+
+func (h *Host) removeXattr(path, name string) error {
+	if slices.Contains(accessLists, name) && hasAccessLists(path) {
+		return nil // there is none
+	}
+	if err := xattrNamespace(path, name, true); err != nil {
+		return err
+	}
+	return h.xattrs.remove(path, name)
+}
+
+// Xattr returns an extended attribute of the file at path.
+func (v *VirtualFiles) Xattr(path, name string) (string, error) { return v.host.getXattr(path, name) }
+
+// Xattrs returns the names of the attributes of the file at path that a thread may
+// see, each with a zero byte at its end.
+func (v *VirtualFiles) Xattrs(tid int, path string) string {
+	return v.host.xattrs.list(thread.ID(tid), path)
+}
+
+// SetXattr sets an extended attribute, with flags as of setxattr(2). The kernel has
+// checked that the thread may do so.
+func (v *VirtualFiles) SetXattr(path, name, value string, flags uint32) error {
+	if n, _ := v.host.tree.Load().Lookup(path); n == nil {
+		return unix.EOPNOTSUPP
+	}
+	return v.host.setXattr(path, name, value, flags)
+}
+
+// RemoveXattr removes an extended attribute.
+func (v *VirtualFiles) RemoveXattr(path, name string) error { return v.host.removeXattr(path, name) }
