@@ -148,10 +148,21 @@ func (c *call) chardevIoctl() {
 	c.ret(0)
 }
 
-// chardevMmap refuses a mapping of a character device that is removed. The kernel
-// makes the others, and refuses what no device can do before it asks the device.
+// chardevMmap refuses a mapping of a character device that is removed, and of a file
+// that only stands for a virtual one. The kernel makes the others, and refuses what
+// no device can do before it asks the device.
 func (c *call) chardevMmap() {
 	f, ok := c.chardev(c.fd(4))
+	if o := c.opened(c.fd(4)); !ok && o.path != "" {
+		if c.pathOnly(c.fd(4)) {
+			c.fail(unix.EBADF)
+			return
+		}
+		if c.arg(1) != 0 && c.arg(5)%uint64(os.Getpagesize()) == 0 && inKernel(o.path) {
+			c.fail(unix.ENODEV)
+			return
+		}
+	}
 	if !ok || f.dev != nil || c.arg(1) == 0 || c.arg(5)%uint64(os.Getpagesize()) != 0 {
 		c.proceed()
 		return
@@ -168,7 +179,7 @@ func (c *call) chardevMmap() {
 // beginning: the file has no size.
 func (c *call) chardevSeek() {
 	if _, ok := c.chardev(c.fd(0)); !ok {
-		c.proceed()
+		c.proceedUnlessPath()
 		return
 	}
 	if c.tid().PathOnly(c.fd(0)) {

@@ -198,6 +198,10 @@ func (c *call) symlinkat() { c.symlinkPath(c.arg(0), c.fd(1), c.arg(2)) }
 // symlinkPath makes a link. Its target is looked up now, as in the kernel's
 // configfs, from the working directory.
 func (c *call) symlinkPath(target uint64, dirfd int32, addr uint64) {
+	if text, err := c.readString(target); err != nil || len(text) == 0 {
+		c.proceed() // EFAULT or ENOENT
+		return
+	}
 	c.makeName(dirfd, addr, func(n newName) error {
 		to, refused := c.linkTarget(target)
 		return c.changeConfigfs(n.dir, n.name, true, func(dir string) error {
@@ -240,6 +244,9 @@ func (c *call) remove(dirfd int32, addr uint64, directory bool) {
 		err = unix.ENOTDIR
 	case err == nil && !directory && p.Node.Kind == vfs.Dir:
 		err = unix.EISDIR
+	}
+	if err == nil && directory && !inKernel(p.Path) && len(p.Node.Entries()) > 0 {
+		err = unix.ENOTEMPTY
 	}
 	if err == nil {
 		parent, name := path.Split(p.Path)

@@ -26,7 +26,7 @@ func (c *call) dmaBuf(fd int32) *gem.DMABuf {
 func (c *call) dmaBufIoctl() {
 	d := c.dmaBuf(c.fd(0))
 	if d == nil {
-		c.proceed()
+		c.proceedUnlessPath()
 		return
 	}
 	r := c.request()
@@ -50,7 +50,7 @@ func (c *call) terminalIoctl() {
 		return
 	}
 	if c.dmaBuf(c.fd(0)) == nil {
-		c.proceed()
+		c.proceedUnlessPath()
 		return
 	}
 	c.fail(unix.ENOTTY)

@@ -102,6 +102,11 @@ func (c *call) writeHandle(path string) error {
 // openTree serves open_tree(2), which opens as O_PATH does, or clones a mount.
 func (c *call) openTree() {
 	flags := c.arg(2)
+	const known = unix.AT_EMPTY_PATH | unix.AT_NO_AUTOMOUNT | unix.AT_RECURSIVE | unix.AT_SYMLINK_NOFOLLOW | unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	if flags&^known != 0 || flags&(unix.AT_RECURSIVE|unix.OPEN_TREE_CLONE) == unix.AT_RECURSIVE {
+		c.proceed() // EINVAL
+		return
+	}
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)) {
 		c.proceed()
 		return

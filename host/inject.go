@@ -106,7 +106,7 @@ func (c *call) chdir() {
 		})
 		return
 	default:
-		fd, err = c.copyOf(p.Path, p.Node.Entries())
+		fd, err = c.copyOf(p.Path, p.Node.Entries(), unix.O_DIRECTORY)
 	}
 	if err != nil {
 		c.fail(err)
@@ -278,6 +278,10 @@ func (c *call) fcntl() {
 // setfl keeps O_NONBLOCK from the files whose writes are answered: in sysfs it
 // has no effect on them. Go's os.OpenFile sets it.
 func (c *call) setfl() {
+	if o := c.opened(c.fd(0)); o.path != "" && o.stream == nil && c.pathOnly(c.fd(0)) {
+		c.fail(unix.EBADF)
+		return
+	}
 	link, err := c.tid().FD(int(c.fd(0)), c.linkBuf[:])
 	inode := cmp.Or(files.PipeInode(link), files.SocketInode(link))
 	if err == nil && inode != 0 && c.host.attributes.Path(inode) != "" {
@@ -291,6 +295,15 @@ func (c *call) setfl() {
 // stands for it was.
 func (c *call) getfl() {
 	o := c.opened(c.fd(0))
+	if o.path != "" && o.stream == nil && c.pathOnly(c.fd(0)) {
+		flags, err := c.tid().FDFlags(int(c.fd(0)))
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		c.ret(int64(unix.O_PATH | flags&(unix.O_DIRECTORY|unix.O_NOFOLLOW)))
+		return
+	}
 	if o.file == nil && o.dmaBuf == nil && o.stream == nil {
 		c.proceed()
 		return
@@ -310,6 +323,9 @@ func (o opened) flags(substitute int) int {
 	if o.dmaBuf != nil {
 		return substitute&kept | o.dmaBuf.Flags()
 	}
-	const largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
-	return substitute&kept | cmp.Or(o.file, o.stream).Flags()&unix.O_ACCMODE | largeFile
+	const (
+		largeFile = 0o100000 // O_LARGEFILE, which every open of a 64-bit program sets
+		stays     = unix.O_ACCMODE | unix.O_NOFOLLOW | unix.O_SYNC
+	)
+	return substitute&kept | cmp.Or(o.file, o.stream).Flags()&stays | largeFile
 }

@@ -14,6 +14,12 @@ import (
 // program cannot reach the copy, so this process adds the watch.
 func (c *call) inotifyAddWatch() {
 	mask := uint32(c.arg(2))
+	const known = unix.IN_ALL_EVENTS | unix.IN_UNMOUNT | unix.IN_Q_OVERFLOW | unix.IN_IGNORED | unix.IN_ISDIR | unix.IN_ONLYDIR |
+		unix.IN_DONT_FOLLOW | unix.IN_EXCL_UNLINK | unix.IN_MASK_ADD | unix.IN_MASK_CREATE | unix.IN_ONESHOT
+	if mask&known == 0 {
+		c.proceed() // EINVAL
+		return
+	}
 	p, err := c.place(unix.AT_FDCWD, c.arg(1), mask&unix.IN_DONT_FOLLOW == 0)
 	switch {
 	case err == errNative, err == nil && p.native:

@@ -8,8 +8,18 @@ import (
 // links of configfs: EPERM, as in sysfs, and EXDEV between them and other
 // directories.
 
-func (c *call) mknod()   { c.refuseName(unix.AT_FDCWD, c.arg(0)) }
-func (c *call) mknodat() { c.refuseName(c.fd(0), c.arg(1)) }
+func (c *call) mknod()   { c.mknodPath(unix.AT_FDCWD, c.arg(0), uint32(c.arg(1))) }
+func (c *call) mknodat() { c.mknodPath(c.fd(0), c.arg(1), uint32(c.arg(2))) }
+
+// mknodPath makes no file. The kernel has another error for files without a type,
+// which open(2) makes too.
+func (c *call) mknodPath(dirfd int32, addr uint64, mode uint32) {
+	refused := unix.EPERM
+	if kind := mode & unix.S_IFMT; kind == 0 || kind == unix.S_IFREG {
+		refused = unix.EACCES
+	}
+	c.makeName(dirfd, addr, func(newName) error { return refused })
+}
 
 func (c *call) refuseName(dirfd int32, addr uint64) {
 	c.makeName(dirfd, addr, func(newName) error { return unix.EPERM })
@@ -21,6 +31,10 @@ func (c *call) link() {
 
 func (c *call) linkat() {
 	flags := int(c.arg(4))
+	if flags&^(unix.AT_SYMLINK_FOLLOW|unix.AT_EMPTY_PATH) != 0 {
+		c.proceed() // EINVAL
+		return
+	}
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)) {
 		c.refuseName(c.fd(2), c.arg(3))
 		return
@@ -35,21 +49,29 @@ func (c *call) rename() {
 func (c *call) renameat() { c.moveName(c.fd(0), c.arg(1), false, c.fd(2), c.arg(3), renamed) }
 
 func (c *call) renameat2() {
-	how := renamed
-	if c.arg(4)&unix.RENAME_NOREPLACE != 0 {
+	how, flags := renamed, uint32(c.arg(4))
+	const known = unix.RENAME_NOREPLACE | unix.RENAME_EXCHANGE | unix.RENAME_WHITEOUT
+	switch {
+	case flags&^known != 0, flags&unix.RENAME_EXCHANGE != 0 && flags != unix.RENAME_EXCHANGE:
+		c.proceed() // EINVAL
+		return
+	case flags&unix.RENAME_NOREPLACE != 0:
 		how = renamedToNew
+	case flags == unix.RENAME_EXCHANGE:
+		how = exchanged
 	}
 	c.moveName(c.fd(0), c.arg(1), false, c.fd(2), c.arg(3), how)
 }
 
 // A naming is how a file gets a name: a further one, another one in place of any
-// file, or another one that no file has.
+// file, another one that no file has, or that of a file that gets its own.
 type naming int
 
 const (
 	linked naming = iota
 	renamed
 	renamedToNew
+	exchanged
 )
 
 // moveName gives a file a name. As in the kernel, a link looks first whether the
@@ -71,8 +93,14 @@ func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to 
 		c.fail(unix.EXDEV)
 	case newErr == unix.EEXIST && how != linked && virtual && fileSystem(p.Path) != fileSystem(n.dir):
 		c.fail(unix.EXDEV)
-	case newErr == unix.EEXIST && how == renamed:
+	case newErr == unix.EEXIST && how == renamed && virtual && p.Path == n.dir+"/"+n.name:
+		c.ret(0) // it has the name already
+	case newErr == unix.EEXIST && how == exchanged && inKernel(n.dir+"/"):
+		c.fail(unix.EINVAL)
+	case newErr == unix.EEXIST && (how == renamed || how == exchanged):
 		c.fail(unix.EPERM)
+	case newErr == nil && how == exchanged:
+		c.fail(unix.ENOENT)
 	case newErr != nil && newErr != errNative:
 		c.fail(newErr)
 	case virtual && newErr == nil && fileSystem(p.Path) == fileSystem(n.dir):

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -68,7 +69,22 @@ func validOpenHow(flags, mode, resolve uint64) bool {
 	return flags&makes != 0 || mode == 0
 }
 
+// refusedFlags reports whether open(2) refuses flags, whatever the path leads to.
+func refusedFlags(flags int) bool {
+	const unnamed = unix.O_TMPFILE &^ unix.O_DIRECTORY
+	switch {
+	case flags&unix.O_PATH != 0:
+		return false
+	case flags&unnamed != 0:
+		return flags&unix.O_TMPFILE != unix.O_TMPFILE || flags&unix.O_ACCMODE == unix.O_RDONLY
+	}
+	return flags&(unix.O_CREAT|unix.O_DIRECTORY) == unix.O_CREAT|unix.O_DIRECTORY
+}
+
 func (c *call) openPath(dirfd int32, addr uint64, flags int, mode uint32) {
+	if flags&unix.O_PATH != 0 {
+		flags &= unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	}
 	c.openBy(dirfd, addr, flags, mode, 0)
 }
 
@@ -91,10 +107,15 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 		rules.Crosses = c.crossesMount
 	}
 	p, err := c.placeBy(dirfd, addr, rules)
+	if flags&unix.O_CREAT != 0 && c.host.mounts == nil && err != errNative && !(err == nil && p.native) {
+		err = c.creating(dirfd, addr, err)
+	}
 	switch {
 	case c.host.mounts != nil && c.openMounted(&p, err, flags, mode, resolve):
 	case err == errNative:
 		c.proceed()
+	case refusedFlags(flags):
+		c.fail(unix.EINVAL)
 	case err != nil:
 		c.fail(err)
 	case p.Magic:
@@ -110,6 +131,22 @@ func (c *call) openBy(dirfd int32, addr uint64, flags int, mode uint32, resolve 
 	default:
 		c.openReal(p.Path, flags, mode)
 	}
+}
+
+// creating returns the error of an open with O_CREAT whose path leads to err. Nothing
+// can be made in virtual directories.
+func (c *call) creating(dirfd int32, addr uint64, err error) error {
+	_, newErr := c.newName(dirfd, addr)
+	if newErr != nil && newErr != unix.EEXIST {
+		return err
+	}
+	switch raw, readErr := c.readString(addr); {
+	case readErr == nil && bytes.HasSuffix(raw, []byte("/")):
+		return unix.EISDIR
+	case err == unix.ENOENT && newErr == nil:
+		return unix.EACCES // as in a file system that makes no files
+	}
+	return err
 }
 
 // crossesMount reports whether two files on the way of a path are in different file
@@ -165,6 +202,7 @@ func (c *call) reopen(path string, flags int) {
 func (c *call) openNode(p place, flags int, mode uint32) {
 	n := p.Node
 	writes := flags&unix.O_ACCMODE != unix.O_RDONLY
+	direct := flags&(unix.O_DIRECT|unix.O_PATH) == unix.O_DIRECT && fileSystem(p.Path) != "/run"
 	switch {
 	case n.Kind != vfs.Dir && flags&unix.O_DIRECTORY != 0:
 		c.fail(unix.ENOTDIR)
@@ -173,12 +211,14 @@ func (c *call) openNode(p place, flags int, mode uint32) {
 	case n.Kind == vfs.Dir && n.Own() && flags&unix.O_PATH == 0 && c.permit(p.Path, n, unix.R_OK) != nil:
 		c.fail(unix.EACCES)
 	case n.Kind != vfs.Link && c.landlocked(p.Path, flags):
-	case n.Kind == vfs.Dir:
+	case n.Kind == vfs.Dir && (p.native || !direct):
 		c.openDir(p, flags)
 	case flags&unix.O_PATH != 0:
 		c.openSnapshot(p.Path, "", flags)
 	case n.Kind == vfs.Link: // and it is not to be followed
 		c.fail(unix.ELOOP)
+	case direct:
+		c.fail(unix.EINVAL)
 	case n.Kind == vfs.Char && n.Open != nil:
 		c.openStream(p, flags)
 	case n.Chardev != nil:
@@ -277,7 +317,7 @@ func (c *call) openDir(p place, flags int) {
 			return
 		}
 	}
-	fd, err := c.copyOf(p.Path, entries)
+	fd, err := c.copyOf(p.Path, entries, flags)
 	if err == unix.EACCES {
 		c.fail(err)
 		return
@@ -293,14 +333,19 @@ func (c *call) openDir(p place, flags int) {
 	c.retFD(fd, flags&unix.O_CLOEXEC != 0)
 }
 
-// copyOf returns a descriptor of the copy of a virtual directory. EACCES when
-// the copies lie in a directory of this process's root and the program has
-// another one: by ".." it could leave its own.
-func (c *call) copyOf(path string, entries []vfs.Entry) (int, error) {
+// copyOf returns a descriptor of the copy of a virtual directory, opened with
+// flags. EACCES when the copies lie in a directory of this process's root and the
+// program has another one: by ".." it could leave its own.
+func (c *call) copyOf(path string, entries []vfs.Entry, flags int) (int, error) {
 	if c.host.shadow.Root() != "" && !c.tid().InOurRoot() {
 		return -1, unix.EACCES
 	}
-	return c.host.shadow.Open(path, entries)
+	const kept = unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOATIME | unix.O_SYNC
+	open := flags & kept
+	if flags&unix.O_PATH != 0 {
+		open = flags&(unix.O_DIRECTORY|unix.O_NOFOLLOW) | pathOnlyMark
+	}
+	return c.host.shadow.OpenAs(path, entries, open)
 }
 
 // listed reports whether virtual entries are added to the listing of a real
@@ -327,7 +372,7 @@ func (c *call) entry(dir string, e os.DirEntry) vfs.Entry {
 // openSnapshot gives the program a file with the present content of a virtual
 // file. Without content it only stands for the path.
 func (c *call) openSnapshot(path, content string, flags int) {
-	fd, err := c.host.snapshots.Open(path, content)
+	fd, err := c.host.snapshots.Open(path, content, flags)
 	if err != nil {
 		c.fail(err)
 		return

@@ -24,6 +24,8 @@ type perm struct {
 	uid, gid uint32
 
 	atime, mtime unix.StatxTimestamp // zero if not set
+
+	link bool // the file is a link
 }
 
 const permMask = 0o7777
@@ -74,6 +76,9 @@ func (p *perm) owns(program *thread.Credentials) bool {
 
 func changeBits(bits uint64) permChange {
 	return func(p *perm, program *thread.Credentials) error {
+		if p.link {
+			return unix.EOPNOTSUPP
+		}
 		if !p.owns(program) {
 			return unix.EPERM
 		}
@@ -106,7 +111,7 @@ func (c *call) chmod() {
 	})
 }
 
-func (c *call) fchmod() { c.changeFD(c.fd(0), changeBits(c.arg(1))) }
+func (c *call) fchmod() { c.changeOpen(c.fd(0), changeBits(c.arg(1))) }
 
 func (c *call) fchmodat() { c.fchmodatFlags(0) }
 
@@ -122,7 +127,7 @@ func (c *call) chown() { c.chownAt(unix.AT_FDCWD, 0, 0) }
 
 func (c *call) lchown() { c.chownAt(unix.AT_FDCWD, 0, unix.AT_SYMLINK_NOFOLLOW) }
 
-func (c *call) fchown() { c.changeFD(c.fd(0), changeOwner(c.arg(1), c.arg(2))) }
+func (c *call) fchown() { c.changeOpen(c.fd(0), changeOwner(c.arg(1), c.arg(2))) }
 
 func (c *call) fchownat() { c.chownAt(c.fd(0), 1, int(c.arg(4))) }
 
@@ -135,6 +140,10 @@ func (c *call) chownAt(dirfd int32, i, flags int) {
 }
 
 func (c *call) changeAt(dirfd int32, addr uint64, flags int, change permChange, onReal func(path string)) {
+	if flags&^(unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH) != 0 {
+		c.proceed() // EINVAL
+		return
+	}
 	if flags&unix.AT_EMPTY_PATH != 0 && dirfd != unix.AT_FDCWD && c.emptyPath(addr) {
 		c.changeFD(dirfd, change)
 		return
@@ -148,6 +157,15 @@ func (c *call) changePath(dirfd int32, addr uint64, flags int, change permChange
 		func(o opened) { c.changeOpened(o, change) },
 		func(p place) { c.finish(c.change(p.Path, p.Node, change)) },
 		onReal)
+}
+
+// changeOpen serves fchmod and fchown, changeFD calls with AT_EMPTY_PATH.
+func (c *call) changeOpen(fd int32, change permChange) {
+	if c.host.mounts == nil && c.opened(fd).path != "" && c.pathOnly(fd) {
+		c.fail(unix.EBADF)
+		return
+	}
+	c.changeFD(fd, change)
 }
 
 func (c *call) changeFD(fd int32, change permChange) {
@@ -181,7 +199,7 @@ func (c *call) change(path string, n *vfs.Node, change permChange) error {
 
 func (h *Host) change(tid thread.ID, path string, n *vfs.Node, change permChange) error {
 	st := h.statOf(path, n)
-	p := perm{bits: st.Mode & permMask, uid: st.Uid, gid: st.Gid, atime: st.Atime, mtime: st.Mtime}
+	p := perm{bits: st.Mode & permMask, uid: st.Uid, gid: st.Gid, atime: st.Atime, mtime: st.Mtime, link: n.Kind == vfs.Link}
 	program, err := tid.Credentials()
 	if err != nil {
 		return unix.EPERM

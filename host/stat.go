@@ -40,6 +40,11 @@ func (c *call) statx() {
 type statWriter func(path string, st *unix.Statx_t) error
 
 func (c *call) statAt(dirfd int32, addr uint64, flags int, write statWriter, onReal func(path string)) {
+	const known = unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT | unix.AT_EMPTY_PATH | (unix.AT_STATX_FORCE_SYNC | unix.AT_STATX_DONT_SYNC)
+	if flags&^known != 0 || flags&(unix.AT_STATX_FORCE_SYNC|unix.AT_STATX_DONT_SYNC) == (unix.AT_STATX_FORCE_SYNC|unix.AT_STATX_DONT_SYNC) {
+		c.proceed() // EINVAL
+		return
+	}
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(addr) {
 		if dirfd != unix.AT_FDCWD {
 			c.statFD(dirfd, write)
@@ -337,8 +342,18 @@ func (c *call) access() { c.accessPath(unix.AT_FDCWD, c.arg(0), uint32(c.arg(1))
 
 func (c *call) faccessat() { c.accessPath(c.fd(0), c.arg(1), uint32(c.arg(2)), 0) }
 
+// wrongAccess reports whether the kernel refuses the arguments of faccessat2(2).
+func wrongAccess(mode uint32, flags int) bool {
+	return mode&^(unix.R_OK|unix.W_OK|unix.X_OK) != 0 ||
+		flags&^(unix.AT_EACCESS|unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH) != 0
+}
+
 func (c *call) faccessat2() {
 	flags := int(c.arg(3))
+	if wrongAccess(uint32(c.arg(2)), flags) {
+		c.proceed() // EINVAL
+		return
+	}
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)) {
 		o := c.opened(c.fd(0))
 		switch {
@@ -358,6 +373,10 @@ func (c *call) faccessat2() {
 }
 
 func (c *call) accessPath(dirfd int32, addr uint64, mode uint32, flags int) {
+	if wrongAccess(mode, flags) {
+		c.proceed() // EINVAL
+		return
+	}
 	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
 	switch {
 	case err == errNative, err == nil && p.native:

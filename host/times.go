@@ -24,6 +24,10 @@ func (c *call) utimensat() {
 		return
 	}
 	dirfd, addr, flags := c.fd(0), c.arg(1), int(c.arg(3))
+	if flags&^(unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH) != 0 {
+		c.proceed() // EINVAL
+		return
+	}
 	if addr == 0 || flags&unix.AT_EMPTY_PATH != 0 && dirfd != unix.AT_FDCWD && c.emptyPath(addr) {
 		c.atFD(dirfd, func(o opened) { c.setTimesOpened(o, times) })
 		return

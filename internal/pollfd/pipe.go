@@ -26,17 +26,18 @@ type Pipe struct {
 }
 
 // NewPipe makes a pipe that buffers at least size bytes if the kernel allows
-// it; otherwise it has the kernel's default size. The read end takes O_CLOEXEC
-// and O_NONBLOCK from flags, which are those of open(2). The caller closes the
-// read end.
+// it; otherwise it has the kernel's default size. The read end takes O_CLOEXEC,
+// O_NONBLOCK, O_APPEND and O_NOATIME from flags, which are those of open(2). The
+// caller closes the read end.
 func NewPipe(flags, size int) (p *Pipe, readEnd int, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, -1, err
 	}
 	p = &Pipe{w: ends[1], path: -1}
-	if flags&unix.O_NONBLOCK == 0 {
-		_, err = unix.FcntlInt(uintptr(ends[0]), unix.F_SETFL, 0)
+	const settable = unix.O_NONBLOCK | unix.O_APPEND | unix.O_NOATIME
+	if flags&settable != unix.O_NONBLOCK {
+		_, err = unix.FcntlInt(uintptr(ends[0]), unix.F_SETFL, flags&settable)
 	}
 	if err == nil && flags&unix.O_CLOEXEC == 0 {
 		_, err = unix.FcntlInt(uintptr(ends[0]), unix.F_SETFD, 0)

@@ -210,6 +210,16 @@ func (d *Dirs) Open(path string, entries []vfs.Entry) (int, error) {
 	return d.openLocked(path, entries)
 }
 
+// OpenAs does the same, with flags of open(2).
+func (d *Dirs) OpenAs(path string, entries []vfs.Entry, flags int) (int, error) {
+	dir, err := d.Open(path, entries)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(dir)
+	return unix.Openat(dir, ".", flags|unix.O_CLOEXEC, 0)
+}
+
 // Watch adds an inotify watch on the copy of the virtual directory at path, or
 // of the file name in it. It returns the watch descriptor.
 func (d *Dirs) Watch(inotify int, path string, entries []vfs.Entry, name string, mask uint32) (wd int, err error) {

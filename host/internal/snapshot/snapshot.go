@@ -52,14 +52,18 @@ func New() *Set {
 	return s
 }
 
+// settable are the flags of open(2) that a descriptor of a snapshot takes over.
+const settable = unix.O_APPEND | unix.O_NONBLOCK | unix.O_NOATIME | unix.O_SYNC
+
 // Open makes a snapshot of the virtual file at path and returns a descriptor of
-// it that can be read. The caller closes it.
-func (s *Set) Open(path, content string) (int, error) {
+// it that can be read. With O_PATH in flags, which are those of open(2), it can be
+// neither read nor written. The caller closes it.
+func (s *Set) Open(path, content string, flags int) (int, error) {
 	s.any.Store(true)
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	memfd, err := unix.MemfdCreate(prefix+path, flags|unix.MFD_NOEXEC_SEAL)
+	const made = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	memfd, err := unix.MemfdCreate(prefix+path, made|unix.MFD_NOEXEC_SEAL)
 	if err == unix.EINVAL { // before Linux 6.3
-		memfd, err = unix.MemfdCreate(prefix+path, flags)
+		memfd, err = unix.MemfdCreate(prefix+path, made)
 	}
 	if err != nil {
 		return -1, err
@@ -84,7 +88,11 @@ func (s *Set) Open(path, content string) (int, error) {
 	if err := unix.UtimesNanoAt(unix.AT_FDCWD, file, []unix.Timespec{{Nsec: unix.UTIME_OMIT}, code}, 0); err != nil {
 		return -1, err
 	}
-	return unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	mode := unix.O_RDONLY | flags&settable
+	if flags&unix.O_PATH != 0 {
+		mode = unix.O_ACCMODE // for neither, as device drivers use it
+	}
+	return unix.Open(file, mode|unix.O_CLOEXEC, 0)
 }
 
 // Any reports whether the set may have made a snapshot.

@@ -17,7 +17,7 @@ const (
 
 func open(t *testing.T, s *snapshot.Set) (fd int) {
 	t.Helper()
-	fd, err := s.Open(path, content)
+	fd, err := s.Open(path, content, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,7 @@ var parts = map[string]func(args []string){
 	"doctor":       examine,
 	"doctorclient": doctorClient,
 	"runasnobody":  runAsNobody,
+	"answers":      answers,
 	"filecalls":    fileCalls,
 	"watchnodes":   watchNodes,
 	"debugger":     debugger,
