@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDoctor(t *testing.T) {
@@ -38,6 +42,51 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", args, exit, &stderr)
 		}
 	}
+}
+
+// TestDemoInterrupted interrupts the demo as soon as its client runs. No directory
+// is left behind.
+func TestDemoInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	cmd := command(t, "demo")
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for !slices.Contains(childNames(t, cmd.Process.Pid), "demo-client") {
+		time.Sleep(time.Millisecond)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	left, err := filepath.Glob(filepath.Join(dir, "udrm-demo-*"))
+	if err != nil || len(left) > 0 || cmd.ProcessState.Success() {
+		t.Errorf("%v; left behind: %q, %v", cmd.ProcessState, left, err)
+	}
+}
+
+// childNames returns the first argument of each child of a process.
+func childNames(t *testing.T, pid int) (names []string) {
+	t.Helper()
+	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || len(own) == 0 {
+		t.Fatalf("process %d has ended: %v", pid, err)
+	}
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		children, _ := os.ReadFile(file) // the thread may have ended
+		for child := range strings.FieldsSeq(string(children)) {
+			command, _ := os.ReadFile("/proc/" + child + "/cmdline")
+			if words := strings.Split(string(command), "\x00"); len(words) > 1 {
+				names = append(names, words[1])
+			}
+		}
+	}
+	return names
 }
 
 // TestDemo runs the demo, which checks itself.

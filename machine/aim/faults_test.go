@@ -69,6 +69,28 @@ func TestEventFaults(t *testing.T) {
 	}
 }
 
+// TestShortEvent shortens an event, and fails for one that is no longer than that.
+func TestShortEvent(t *testing.T) {
+	t.Parallel()
+	m := newFastMachine(t)
+	k, d, _, fb := lit(t, newClient(t, card(t, m, "card0")))
+	short, whole := attach(t, m, "event#1:short=8"), attach(t, m, "event#2:short=32")
+	for range 2 {
+		if err := k.PageFlip(d.CRTC, fb, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := waitVblank(k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := short.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := whole.Close(); err == nil || !strings.Contains(err.Error(), "the event has only 32 bytes") {
+		t.Errorf("short=32: %v", err)
+	}
+}
+
 // TestBusy answers EBUSY to three flips, and none of the others.
 func TestBusy(t *testing.T) {
 	t.Parallel()

@@ -282,31 +282,36 @@ func (t *tracer) Event(e *drm.TraceEvent) {
 	if e.File != nil {
 		pid, where = e.File.Client().PID, fmt.Sprintf("for %s (%d)", e.File.Client().Comm, e.File.Client().PID)
 	}
-	r.change(e)
+	err := r.change(e)
 	dev := e.Device
 	go func() {
 		t := (*Trigger)(t)
 		t.log.Info(fmt.Sprintf("%v: fired at %s %d, %s", t.rule, t.rule.Event.name, n, where))
-		var err error
 		if r.Signal != 0 {
-			err = r.signal(pid)
+			err = errors.Join(err, r.signal(pid))
 		}
 		t.ended(errors.Join(err, t.act(t.machine.CardOf(dev))))
 	}()
 }
 
-// change changes an event that is about to be sent.
-func (r *Rule) change(e *drm.TraceEvent) {
+// change changes an event that is about to be sent. It returns an error if the
+// event is as it would be without the rule.
+func (r *Rule) change(e *drm.TraceEvent) error {
 	switch {
 	case r.Lost:
 		e.Copies = 0
 	case r.Doubled:
 		e.Copies *= 2
 	}
-	if r.Short > 0 {
-		e.Data = e.Data[:min(len(e.Data), r.Short)]
-	}
 	e.Delay += r.Delay
+	switch {
+	case r.Short == 0:
+	case r.Short >= len(e.Data):
+		return fmt.Errorf("the event has only %d bytes", len(e.Data))
+	default:
+		e.Data = e.Data[:r.Short]
+	}
+	return nil
 }
 
 // signal sends the signal of the rule.

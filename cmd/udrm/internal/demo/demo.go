@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"log/slog"
 	"os"
@@ -38,24 +39,25 @@ const (
 
 // Run runs the demo and prints what happened.
 func (cmd *Command) Run() error {
-	if cmd.Dir == "" {
+	d := &demo{reports: make(chan report, 1024)}
+	if err := d.run(); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if cmd.Dir == "" { // not before: a demo that is interrupted leaves nothing behind
 		dir, err := os.MkdirTemp("", "udrm-demo-")
 		if err != nil {
 			return fmt.Errorf("demo: no directory for its pictures: %w; name one with --dir", err)
 		}
 		cmd.Dir = dir
 	}
-	d := &demo{dir: cmd.Dir, reports: make(chan report, 1024)}
-	if err := d.run(); err != nil {
-		return fmt.Errorf("demo: %w", err)
-	}
+	d.save(cmd.Dir)
 	return d.verdict()
 }
 
 // A demo is one run of it.
 type demo struct {
-	dir      string
 	timeline timeline
+	shots    []shot
 	checks   []check
 
 	machine  *machine.Machine
@@ -244,12 +246,26 @@ func (d *demo) tried(what string) bool {
 	return false
 }
 
-// picture writes the picture of a card to a file.
+// A shot is the last frame of a card, or why there is none.
+type shot struct {
+	card    string
+	picture image.Image
+	err     error
+}
+
+// picture takes the picture of a card.
 func (d *demo) picture(card *machine.Card) {
-	file := filepath.Join(d.dir, card.Label()+".png")
 	shown, err := card.Screenshot("")
-	if err == nil {
-		err = picture.Write(file, shown)
+	d.shots = append(d.shots, shot{card.Label(), shown, err})
+}
+
+// save writes the pictures.
+func (d *demo) save(dir string) {
+	for _, s := range d.shots {
+		file := filepath.Join(dir, s.card+".png")
+		if s.err == nil {
+			s.err = picture.Write(file, s.picture)
+		}
+		d.check(fmt.Sprintf("the last frame of %s is in %s", s.card, file), s.err)
 	}
-	d.check(fmt.Sprintf("the last frame of %s is in %s", card.Label(), file), err)
 }
