@@ -107,7 +107,7 @@ func TestPythonClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := run(t, dir, "pytest-3", "-q"); !strings.Contains(out, "6 passed") {
+	if out := run(t, dir, "pytest-3", "-q"); !strings.Contains(out, "7 passed") {
 		t.Errorf("not all tests ran:\n%s", out)
 	}
 }

@@ -145,6 +145,9 @@ const endTimeout = 2 * time.Minute
 func (m *Machine) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
+	for _, p := range m.started {
+		p.checkCrash()
+	}
 	if err := m.Kill(ctx); err != nil {
 		m.t.Errorf("udrmtest: %v", err)
 		return

@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +17,8 @@ import (
 	"github.com/udrm/udrm/machine"
 )
 
-// A Process is a program on a [Machine].
+// A Process is a program on a [Machine]. If it crashes, the test fails, unless the
+// test has waited for its end.
 type Process struct {
 	*machine.Process
 	m      *Machine
@@ -23,6 +26,8 @@ type Process struct {
 	logged chan struct{} // closed when every line is in the log
 
 	out syscall.RawConn // the pipe of its output
+
+	waited atomic.Bool // the test knows the exit status
 
 	mu     sync.Mutex
 	output strings.Builder
@@ -159,6 +164,29 @@ func (p *Process) WaitOutput(text string) {
 		case <-ctx.Done():
 			p.m.t.Fatalf("udrmtest: %s has not printed %q: %v", p.Name(), text, context.Cause(ctx))
 		}
+	}
+}
+
+// Wait waits for the end of the program and returns its exit status, as
+// [machine.Process.Wait] does.
+func (p *Process) Wait() (status int, err error) {
+	p.waited.Store(true)
+	return p.Process.Wait()
+}
+
+// crashes are the signals of a program that is wrong.
+var crashes = []unix.Signal{unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV, unix.SIGSYS}
+
+// checkCrash fails the test if the program has crashed and the test does not know.
+func (p *Process) checkCrash() {
+	select {
+	case <-p.Exited():
+	default:
+		return
+	}
+	status, _ := p.Process.Wait()
+	if s := unix.Signal(status - 128); !p.waited.Load() && slices.Contains(crashes, s) {
+		p.m.t.Errorf("udrmtest: %s crashed with %s; if this is right, say so: WantExit(%d)", p.Name(), unix.SignalName(s), status)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -279,5 +280,34 @@ func TestStartCmdFails(t *testing.T) {
 	}
 	if after := pipes(); after > before {
 		t.Errorf("%d pipes are open, %d were before", after, before)
+	}
+}
+
+// TestCrash checks that a crash fails its test, unless the test has waited for the
+// end of the program.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		script string
+		wait   bool
+		want   string
+	}{
+		{"kill -SEGV $$", false, "udrmtest: sh crashed with SIGSEGV; if this is right, say so: WantExit(139)\n"},
+		{"kill -SEGV $$", true, ""},
+		{"exit 1", false, ""},
+		{"kill -TERM $$", false, ""},
+	} {
+		r := &report{TB: t}
+		p := udrmtest.New(r, udrmtest.Options{}).Start("sh", "-c", tc.script)
+		<-p.Exited()
+		if tc.wait {
+			p.WantExit(139)
+		}
+		for _, f := range slices.Backward(r.cleanup) {
+			f()
+		}
+		if r.said.String() != tc.want {
+			t.Errorf("%s: the test fails with\n%swant\n%s", tc.script, &r.said, tc.want)
+		}
 	}
 }

@@ -22,6 +22,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -269,6 +270,11 @@ def _base64(content):
     return base64.b64encode(content).decode()
 
 
+# The exit statuses of programs that have crashed.
+_CRASHES = {128 + n for n in (signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS,
+                              signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS)}
+
+
 class Run(Machine):
     """A machine that this program has started; see run.
 
@@ -301,9 +307,16 @@ class Run(Machine):
 
     def finish(self):
         """End the program as end does. Raises RuntimeError if udrm run has
-        failed: if an action or a rule failed or was missed, or an expectation."""
-        if self.end() == 125:
+        failed: if an action or a rule failed or was missed, or an expectation.
+        It does so, too, if the program has crashed and the test has not waited for
+        its end, with process.wait or communicate."""
+        waited = self.process.returncode is not None
+        status = self.end()
+        if status == 125:
             raise RuntimeError("udrm run has failed with status 125; its output says why")
+        if status in _CRASHES and not waited:
+            raise RuntimeError(f"the program has crashed with {signal.Signals(status - 128).name}; "
+                               f"if this is right, say so: assert process.wait() == {status}")
 
     def __enter__(self):
         return self

@@ -1,4 +1,5 @@
 import ast
+import os
 import pathlib
 import subprocess
 
@@ -89,6 +90,16 @@ def test_missed_rule():
         with udrm.run("cat", args=["--on", "ADDFB2:unplug"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as m:
             m.process.stdin.close()
             1 / 0
+
+
+def test_crash():
+    with pytest.raises(RuntimeError, match="crashed with SIGSEGV"):
+        with udrm.run("sh", "-c", "read go; kill -SEGV $$", stdin=subprocess.PIPE) as m:
+            m.process.stdin.close()
+            os.waitid(os.P_PID, m.process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody knows how
+    with udrm.run("sh", "-c", "read go; kill -SEGV $$", stdin=subprocess.PIPE) as m:
+        m.process.stdin.close()
+        assert m.process.wait(60) == 139
 
 
 def test_that_each_method_is_tested():
