@@ -14,10 +14,20 @@ type Memory interface {
 }
 
 // A ContextMemory is a [Memory] whose copies can take long, because the client
-// must provide a page first. They end with ctx: their error is its cause then.
+// must provide a page first.
 type ContextMemory interface {
+	// CopyFromUserContext and CopyToUserContext copy inside of a guard. When ctx
+	// ends, they end: their error is its cause then. Nothing else that a client
+	// does makes them wait for long.
 	CopyFromUserContext(ctx context.Context, dst []byte, addr uint64) error
 	CopyToUserContext(ctx context.Context, addr uint64, src []byte) error
+
+	// FetchFromUser copies before a guard, if the memory is there. It reports
+	// whether it has copied all.
+	FetchFromUser(dst []byte, addr uint64) bool
+	// DeliverToUser copies after a guard. Its error is the cause of ctx if that
+	// ends.
+	DeliverToUser(ctx context.Context, addr uint64, src []byte) error
 }
 
 // A Client is a process that has opened a node or sends a request.

@@ -33,8 +33,9 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 	}
 	defer f.leave()
 	req := &Request{Caller: caller, File: f, Cmd: cmd, ctx: ctx}
+	defer req.finish()
 	if f.minor.dev.traced() {
-		req.call = &Call{Op: OpIoctl, Context: ctx, Minor: f.minor, File: f, Caller: caller, Cmd: cmd, Addr: arg}
+		req.call = &Call{Op: OpIoctl, Context: ctx, Minor: f.minor, File: f, Caller: caller, Memory: req, Cmd: cmd, Addr: arg}
 		return req.call.run(func() error { return f.dispatch(req, arg) })
 	}
 	return f.dispatch(req, arg)
@@ -46,7 +47,8 @@ func (f *File) ioctl(ctx context.Context, caller Caller, cmd uint32, arg uint64)
 //
 // Both copies are made outside the guard: a client can make them slow
 // (userfaultfd), and an unplug must not wait for that. The kernel does not hold
-// drm_dev_enter there either.
+// drm_dev_enter there either. Nearly all arrays are copied there too: see
+// requestmem.go.
 func (f *File) dispatch(req *Request, addr uint64) error {
 	ioctl, err := f.minor.dev.lookupIoctl(req.Cmd)
 	if err != nil {
@@ -66,7 +68,13 @@ func (f *File) dispatch(req *Request, addr uint64) error {
 			return fmt.Errorf("drm: reading the argument of %s: %w", ioctl.name, err)
 		}
 	}
+	if req.arg = arg; ioctl.fetch != nil {
+		ioctl.fetch(req, arg)
+	}
 	err = f.guardedIoctl(req, ioctl, arg)
+	if deliveryErr := req.deliver(); deliveryErr != nil {
+		err = fmt.Errorf("drm: writing an array of %s: %w", ioctl.name, deliveryErr)
+	}
 	if out > 0 {
 		if copyErr := req.Caller.CopyToUser(addr, asBytes(arg)[:out]); copyErr != nil {
 			return fmt.Errorf("drm: writing the argument of %s: %w", ioctl.name, copyErr)
@@ -122,7 +130,6 @@ func (f *File) guardedIoctl(req *Request, ioctl *Ioctl, arg []uint64) error {
 }
 
 func (ioctl *Ioctl) run(dev *RegisteredDevice, req *Request, arg []uint64) (err error) {
-	defer req.finish()
 	defer dev.recoverTo(&err, purpose{cmd: req.Cmd, file: req.File})
 	return withErrno(ioctl.handler(dev, req, arg))
 }

@@ -27,6 +27,7 @@ type Ioctl struct {
 	name    string
 	flags   IoctlFlags
 	handler func(dev *RegisteredDevice, req *Request, arg []uint64) error
+	fetch   func(req *Request, arg []uint64) // see Fetching; or nil
 }
 
 // NewIoctl binds the driver's own request cmd to handler, whose argument is the
@@ -104,6 +105,11 @@ type Request struct {
 	ctx  context.Context
 	call *Call // nil unless traced
 
+	// Of the goroutine of the request: see requestmem.go.
+	arg        []uint64
+	fetched    []placed
+	deliveries []delivery
+
 	mu     sync.Mutex
 	joined context.Context // see requestContext; nil until a handler waits
 	end    func()          // ends joined
@@ -117,23 +123,6 @@ type Request struct {
 // The context carries the guard of the request, as that of
 // [RegisteredDevice.Context] does.
 func (r *Request) Context() context.Context { return (*requestContext)(r) }
-
-// CopyFromUser copies memory of the client, for a handler: it ends with the
-// context of the request.
-func (r *Request) CopyFromUser(dst []byte, addr uint64) error {
-	if m, ok := r.Caller.(ContextMemory); ok {
-		return m.CopyFromUserContext(r.Context(), dst, addr)
-	}
-	return r.Caller.CopyFromUser(dst, addr)
-}
-
-// CopyToUser copies to memory of the client, as CopyFromUser does.
-func (r *Request) CopyToUser(addr uint64, src []byte) error {
-	if m, ok := r.Caller.(ContextMemory); ok {
-		return m.CopyToUserContext(r.Context(), addr, src)
-	}
-	return r.Caller.CopyToUser(addr, src)
-}
 
 // finish ends the context of the request.
 func (r *Request) finish() {

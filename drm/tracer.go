@@ -58,6 +58,7 @@ type Call struct {
 
 	// Of an ioctl.
 	Caller   Caller
+	Memory   Memory // of the caller: a copy inside the guard holds up no unplug
 	Cmd      uint32
 	Addr     uint64 // the argument as the client passed it
 	Argument []byte // copied in, and zero-extended; nil before PointGuarded, or without a Minor
@@ -149,7 +150,7 @@ func (c *Class) Ioctl(ctx context.Context, f interface {
 	if _, ok := f.(*File); ok || c.tracers.Load() == nil {
 		return f.Ioctl(ctx, caller, cmd, arg)
 	}
-	call := &Call{Op: OpIoctl, Context: ctx, Caller: caller, Cmd: cmd, Addr: arg, class: c}
+	call := &Call{Op: OpIoctl, Context: ctx, Caller: caller, Memory: caller, Cmd: cmd, Addr: arg, class: c}
 	return call.run(func() error { return f.Ioctl(ctx, caller, cmd, arg) })
 }
 

@@ -83,7 +83,8 @@ type call struct {
 
 	original seccomp.Data // the call, as the program made it
 
-	memory [3]span // can be read and written at once: see present
+	behind []*sideCopy // see awaitBehind
+	memory [3]span     // can be read and written at once: see present
 	proofs [256]proof
 
 	fds      thread.FDs

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -236,6 +237,54 @@ func TestHostileNested(t *testing.T) {
 	}
 	a.honest()
 	attack.end()
+}
+
+// TestHostileWithhold has more threads wait for the memory of their arrays than the
+// quota of a process group has copies. An unplug ends all of these requests, but not
+// the copies. As in TestHostileMemory, root runs the client.
+func TestHostileWithhold(t *testing.T) {
+	a := newArena(t, host.Options{})
+	before := threadsOf(t)
+	attack := a.begin(nil, "withhold", "120").holding()
+	a.honest()
+	if err := a.first.Unbind(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := a.first.Rebind("vkms"); err != nil {
+		t.Error(err)
+	}
+	a.honest()
+	if serving, _ := a.Served(); serving == 0 {
+		t.Error("no call is served whose copy is beyond the quota")
+	}
+	if after := threadsOf(t); after > before+400 {
+		t.Errorf("%d threads, %d before", after, before)
+	}
+	attack.end()
+	waitFor(t, "no call is served", func() bool { serving, postponed := a.Served(); return serving+postponed == 0 })
+	a.honest()
+}
+
+// TestHostilePull unplugs a card while requests of a client wait for memory that was
+// there when they began: the client takes it away while it is copied. As in
+// TestHostileMemory, root runs the client.
+func TestHostilePull(t *testing.T) {
+	a := newArena(t, host.Options{})
+	attack := a.begin(nil, "pull", "16").holding()
+	a.honest()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := a.first.Unbind(ctx); err != nil {
+		attack.kill() // the unplug goes on
+		t.Fatal(err)
+	}
+	if err := a.first.Rebind("vkms"); err != nil {
+		t.Error(err)
+	}
+	a.honest()
+	attack.end()
+	waitFor(t, "no call is served", func() bool { serving, postponed := a.Served(); return serving+postponed == 0 })
+	a.honest()
 }
 
 // TestHostilePaths has a client make calls whose paths cannot be read. Its other

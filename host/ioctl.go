@@ -45,6 +45,7 @@ func (c *call) ioctl() {
 	r := c.request()
 	err := c.send(r, f.Client())
 	r.end()
+	c.awaitBehind()
 	// With the answer the program may close the file, and its next request must
 	// find that done. So put the file first.
 	f.Put()

@@ -88,7 +88,7 @@ func (s *server) checkLooks(seen map[*worker]uint64) (active bool) {
 		case n != seen[w]:
 			active = true
 		case n&1 == 0 || n&lookWaits != 0:
-		case !asleep(thread.ID(w.tid)):
+		case !asleep(thread.ID(w.tid.Load())):
 			active = true
 		case w.look.CompareAndSwap(n, n|lookWaits):
 			n |= lookWaits

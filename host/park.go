@@ -21,7 +21,7 @@ import (
 // goroutine calls it: that one waits on a goroutine of its own.
 func (c *call) park() {
 	w := c.worker
-	if w.left.Load() || unix.Gettid() != w.tid {
+	if w.left.Load() || unix.Gettid() != int(w.tid.Load()) {
 		return
 	}
 	w.mayWait()

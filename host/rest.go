@@ -83,7 +83,7 @@ func (w *worker) endShort() {
 // mayWait notes that the worker is about to wait, if it is one that runs on this
 // thread.
 func (w *worker) mayWait() {
-	if !w.left.Load() && unix.Gettid() == w.tid && w.short.Load()&1 != 0 {
+	if !w.left.Load() && unix.Gettid() == int(w.tid.Load()) && w.short.Load()&1 != 0 {
 		w.endShort()
 		w.becomeBusy()
 	}

@@ -104,7 +104,8 @@ func (s *server) startWorker() {
 	s.wg.Add(1)
 	thread.Borrow(func() {
 		defer s.wg.Done()
-		w := &worker{server: s, tid: unix.Gettid()}
+		w := &worker{server: s, listed: unix.Gettid()}
+		w.tid.Store(int64(w.listed))
 		defer w.leave()
 		w.work()
 	})
@@ -113,7 +114,8 @@ func (s *server) startWorker() {
 // A worker is a goroutine with an OS thread of its own that answers calls.
 type worker struct {
 	server *server
-	tid    int
+	tid    atomic.Int64  // of its thread; 0: it has none for a while
+	listed int           // its key in server.workers, or that of another one
 	mask   unix.Sigset_t // the thread's signal mask before blockSignals
 	turn   *turn         // of the call that it serves
 	idle   bool          // counted in server.idle
@@ -122,6 +124,7 @@ type worker struct {
 	recent recentAccount
 	burst  burst
 	short  short
+	soon   *time.Timer // see call.startSoon
 }
 
 func (w *worker) work() {
@@ -139,7 +142,7 @@ func (w *worker) work() {
 		return
 	}
 	s.mu.Lock()
-	s.workers[w.tid] = w
+	s.workers[w.listed] = w
 	s.mu.Unlock()
 	c := s.newCall(w)
 	defer s.keepCall(c)
@@ -287,10 +290,17 @@ func (w *worker) leave() {
 	}
 	s := w.server
 	s.mu.Lock()
-	delete(s.workers, w.tid)
+	w.unlist()
 	s.mu.Unlock()
 	s.host.workers.ended()
 	s.host.turns.resume()
+}
+
+// unlist removes the worker from those of its server, whose lock the caller holds.
+func (w *worker) unlist() {
+	if s := w.server; s.workers[w.listed] == w {
+		delete(s.workers, w.listed)
+	}
 }
 
 // becomeIdle counts the worker as idle. It returns false when enough workers are

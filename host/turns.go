@@ -302,7 +302,7 @@ func (t *turns) watch() {
 					again--
 				}
 				if !turn.blocked || again >= 0 {
-					look[turn] = w.tid
+					look[turn] = int(w.tid.Load())
 				}
 			}
 		}

@@ -20,8 +20,10 @@ import (
 // context ends. Of such memory the kernel has few kinds (thread.ID.NeverWithheld),
 // so programs that have none never compete with others for these goroutines.
 //
-// A program that removes a page between the look and the copy still makes one
-// request wait, and with it an unplug.
+// A program that removes a page between the look and the copy makes the worker of
+// that one call wait, which keeps its turn. Inside a guard that would hold up an
+// unplug. There even a look may wait, for the lock of the program's memory. So a
+// handler does neither: see copyAside.
 
 // slowCopies limits the copies that wait, and with them the threads, by the
 // quota. The zero value is ready.
@@ -32,23 +34,28 @@ type slowCopies struct {
 
 // begin waits until a further copy may wait, or until ctx ends.
 func (s *slowCopies) begin(ctx context.Context, account *drm.Account) error {
-	for {
-		s.mu.Lock()
-		err := account.Charge(drm.Copies, 1, unix.EFAULT)
-		if err != nil && s.ended == nil {
-			s.ended = make(chan struct{})
-		}
-		ended := s.ended
-		s.mu.Unlock()
-		if err == nil {
-			return nil
-		}
+	for again := s.tryBegin(account); again != nil; again = s.tryBegin(account) {
 		select {
-		case <-ended:
+		case <-again:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	return nil
+}
+
+// tryBegin begins a copy that may wait, or returns a channel that is closed when it
+// is worth to try again.
+func (s *slowCopies) tryBegin(account *drm.Account) (again <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if account.Charge(drm.Copies, 1, unix.EFAULT) == nil {
+		return nil
+	}
+	if s.ended == nil {
+		s.ended = make(chan struct{})
+	}
+	return s.ended
 }
 
 func (s *slowCopies) end(account *drm.Account) {
@@ -236,12 +243,16 @@ func (c *call) readString(addr uint64) ([]byte, error) {
 
 // CopyFromUser implements drm.Memory.
 func (r *request) CopyFromUser(dst []byte, addr uint64) error {
-	return r.CopyFromUserContext(r, dst, addr)
+	err := r.call.readFrom(r, dst, addr)
+	if err == nil && !r.call.waits() {
+		err = unix.ESRCH
+	}
+	return requestMemoryError(r, err)
 }
 
 // CopyFromUserContext implements drm.ContextMemory.
 func (r *request) CopyFromUserContext(ctx context.Context, dst []byte, addr uint64) error {
-	err := r.call.readFrom(ctx, dst, addr)
+	err := r.readAside(ctx, dst, addr)
 	if err == nil && !r.call.waits() {
 		err = unix.ESRCH
 	}
@@ -250,11 +261,22 @@ func (r *request) CopyFromUserContext(ctx context.Context, dst []byte, addr uint
 
 // CopyToUser implements drm.Memory.
 func (r *request) CopyToUser(addr uint64, src []byte) error {
-	return r.CopyToUserContext(r, addr, src)
+	return requestMemoryError(r, r.call.writeTo(r, addr, src))
 }
 
 // CopyToUserContext implements drm.ContextMemory.
 func (r *request) CopyToUserContext(ctx context.Context, addr uint64, src []byte) error {
+	return requestMemoryError(ctx, r.writeAside(ctx, addr, src))
+}
+
+// FetchFromUser implements drm.ContextMemory.
+func (r *request) FetchFromUser(dst []byte, addr uint64) bool {
+	c := r.call
+	return c.present(addr, uint64(len(dst)), false) && c.tid().Read(dst, addr) == nil && c.waits()
+}
+
+// DeliverToUser implements drm.ContextMemory.
+func (r *request) DeliverToUser(ctx context.Context, addr uint64, src []byte) error {
 	return requestMemoryError(ctx, r.call.writeTo(ctx, addr, src))
 }
 

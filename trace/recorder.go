@@ -240,13 +240,12 @@ func (record *call) at(p drm.Point) {
 	switch p {
 	case drm.PointGuarded:
 		if c.Argument != nil {
-			record.argument.captureIn(c.Caller, c.Argument)
+			record.argument.captureIn(c.Memory, c.Argument)
 		}
-	case drm.PointHandled:
+	case drm.PointDone:
 		if c.Argument != nil && uapi.IOCDir(c.Cmd)&uapi.IOCRead != 0 {
 			record.argument.captureOut(c.Caller, c.Argument, c.Err != nil)
 		}
-	case drm.PointDone:
 		switch {
 		case c.Op != drm.OpIoctl:
 		case c.Minor == nil:

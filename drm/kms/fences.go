@@ -2,6 +2,7 @@ package kms
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -111,7 +112,7 @@ func (a *AtomicState) newOutFence(ptr uint64) (*outFence, error) {
 }
 
 func (a *AtomicState) putFence(ptr uint64, fd int32) error {
-	return drm.PutArray(a.req, ptr, []int32{fd})
+	return a.req.CopyToUserNow(ptr, binary.NativeEndian.AppendUint32(nil, uint32(fd)))
 }
 
 // forgetOutFences drops requests for fences. As in the kernel, only ATOMIC has

@@ -26,14 +26,37 @@ func (m *Manager) Ioctls() []drm.Ioctl {
 		drm.NewCoreIoctl(uapi.IoctlSyncobjHandleToFD, m.handleToFD),
 		drm.NewCoreIoctl(uapi.IoctlSyncobjFDToHandle, m.fdToHandle),
 		drm.NewCoreIoctl(uapi.IoctlSyncobjTransfer, m.transfer),
-		drm.NewCoreIoctl(uapi.IoctlSyncobjWait, m.wait),
-		drm.NewCoreIoctl(uapi.IoctlSyncobjTimelineWait, m.timelineWait),
+		drm.Fetching(drm.NewCoreIoctl(uapi.IoctlSyncobjWait, m.wait), fetchWait),
+		drm.Fetching(drm.NewCoreIoctl(uapi.IoctlSyncobjTimelineWait, m.timelineWait), fetchTimelineWait),
 		drm.NewCoreIoctl(uapi.IoctlSyncobjEventfd, m.eventfd),
-		drm.NewCoreIoctl(uapi.IoctlSyncobjReset, m.reset),
-		drm.NewCoreIoctl(uapi.IoctlSyncobjSignal, m.signal),
-		drm.NewCoreIoctl(uapi.IoctlSyncobjTimelineSignal, m.timelineSignal),
-		drm.NewCoreIoctl(uapi.IoctlSyncobjQuery, m.query),
+		drm.Fetching(drm.NewCoreIoctl(uapi.IoctlSyncobjReset, m.reset), fetchHandles),
+		drm.Fetching(drm.NewCoreIoctl(uapi.IoctlSyncobjSignal, m.signal), fetchHandles),
+		drm.Fetching(drm.NewCoreIoctl(uapi.IoctlSyncobjTimelineSignal, m.timelineSignal), fetchPoints),
+		drm.Fetching(drm.NewCoreIoctl(uapi.IoctlSyncobjQuery, m.query), fetchQuery),
 	}
+}
+
+// fetch fetches an array of handles, and that of their points.
+func fetch(req *drm.Request, handles, points uint64, count uint32) {
+	req.Fetch(drm.Span{Addr: handles, Size: 4 * uint64(count)}, drm.Span{Addr: points, Size: 8 * uint64(count)})
+}
+
+func fetchWait(req *drm.Request, arg *uapi.SyncobjWait) { fetch(req, arg.Handles, 0, arg.CountHandles) }
+
+func fetchTimelineWait(req *drm.Request, arg *uapi.SyncobjTimelineWait) {
+	fetch(req, arg.Handles, arg.Points, arg.CountHandles)
+}
+
+func fetchHandles(req *drm.Request, arg *uapi.SyncobjArray) {
+	fetch(req, arg.Handles, 0, arg.CountHandles)
+}
+
+func fetchQuery(req *drm.Request, arg *uapi.SyncobjTimelineArray) {
+	fetch(req, arg.Handles, 0, arg.CountHandles)
+}
+
+func fetchPoints(req *drm.Request, arg *uapi.SyncobjTimelineArray) {
+	fetch(req, arg.Handles, arg.Points, arg.CountHandles)
 }
 
 // Open returns the state of a new file, which has no handles.

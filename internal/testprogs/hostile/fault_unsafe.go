@@ -19,7 +19,18 @@ const (
 // missingPage returns a descriptor that tells of accesses to a page, and the
 // page's address. The access waits for the page.
 func missingPage() (faults int, page uintptr) {
-	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC, 0, 0)
+	faults, _, page = missing(1, 0)
+	return faults, page
+}
+
+// missingLast returns the address of some pages in memory, and that of the last one,
+// which is a missing page. Reads of the descriptor do not wait.
+func missingLast(pages int) (faults int, first, last uintptr) {
+	return missing(pages, unix.O_NONBLOCK)
+}
+
+func missing(pages, flags int) (faults int, first, last uintptr) {
+	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, uintptr(unix.O_CLOEXEC|flags), 0, 0)
 	if errno != 0 {
 		failf("userfaultfd: %v", errno)
 	}
@@ -27,13 +38,18 @@ func missingPage() (faults int, page uintptr) {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, uffdioAPI, uintptr(unsafe.Pointer(&api))); errno != 0 {
 		failf("UFFDIO_API: %v", errno)
 	}
-	memory := must(unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
-	page = uintptr(unsafe.Pointer(&memory[0]))
-	register := struct{ start, length, mode, ioctls uint64 }{uint64(page), uint64(len(memory)), modeMissing, 0}
+	size := os.Getpagesize()
+	memory := must(unix.Mmap(-1, 0, pages*size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
+	first = uintptr(unsafe.Pointer(&memory[0]))
+	last = first + uintptr((pages-1)*size)
+	for i := range pages - 1 {
+		memory[i*size] = 1
+	}
+	register := struct{ start, length, mode, ioctls uint64 }{uint64(last), uint64(size), modeMissing, 0}
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, uffdioRegister, uintptr(unsafe.Pointer(&register))); errno != 0 {
 		failf("UFFDIO_REGISTER: %v", errno)
 	}
-	return int(fd), page
+	return int(fd), first, last
 }
 
 // providePage provides a page that begins with these bytes.

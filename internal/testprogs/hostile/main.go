@@ -33,6 +33,7 @@ var attacks = map[string]func(args []string){
 	"query":    query,
 	"disturb":  disturb,
 	"polls":    polls,
+	"pull":     pull,
 	"prod":     prod,
 	"stall":    stall,
 	"stuck":    stuck,
@@ -60,6 +61,7 @@ var attacks = map[string]func(args []string){
 	"scarce":   scarce,
 	"shortage": shortage,
 	"trapped":  trapped,
+	"withhold": withhold,
 }
 
 func main() {
