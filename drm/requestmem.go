@@ -135,6 +135,17 @@ func (r *Request) CopyToUser(addr uint64, src []byte) error {
 // bytes before it goes on. It ends with the context of the request, and takes longer.
 func (r *Request) CopyToUserNow(addr uint64, src []byte) error {
 	r.fetched = nil // it may be changed
+	earlier := r.deliveries
+	r.deliveries = nil
+	for _, d := range append(earlier, delivery{placed: placed{addr, src}}) {
+		if err := r.writeInside(d.addr, d.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Request) writeInside(addr uint64, src []byte) error {
 	if m, ok := r.Caller.(ContextMemory); ok {
 		return m.CopyToUserContext(r.Context(), addr, src)
 	}

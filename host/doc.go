@@ -34,8 +34,9 @@
 //	turns.go        it waits for its turn, if its process group has used up its share
 //	call.go         the number leads to the handler; a panic there is EIO for this call
 //	ioctl.go        fd → inode → file; closed files are released first (internal/files)
-//	drm             File.Ioctl: guard, checks, copy in, handler, copy out (drm/dispatch.go)
-//	ioctl.go        CopyFromUser and CopyToUser reach into the thread (internal/thread)
+//	drm             File.Ioctl: copy in, guard, checks, handler, copy out (drm/dispatch.go)
+//	usermem.go      CopyFromUser and CopyToUser reach into the thread (internal/thread)
+//	aside.go        the same inside the guard, where nothing may wait for the program
 //	call.go         the answer; the thread goes on
 //
 // # The path of an mmap
