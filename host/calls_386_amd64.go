@@ -48,6 +48,9 @@ var compatCalls = []compatCall{
 	{nr: 197, like: unix.SYS_FSTAT, status: longStatus},      // fstat64
 	{nr: 300, like: unix.SYS_NEWFSTATAT, status: longStatus}, // fstatat64
 	{nr: 383, like: unix.SYS_STATX},
+	{nr: 18, like: unix.SYS_STAT, status: oldStatus},  // oldstat
+	{nr: 28, like: unix.SYS_FSTAT, status: oldStatus}, // oldfstat
+	{nr: 84, like: unix.SYS_LSTAT, status: oldStatus}, // oldlstat
 	{nr: 106, like: unix.SYS_STAT},
 	{nr: 195, like: unix.SYS_STAT, status: longStatus}, // stat64
 	{nr: 107, like: unix.SYS_LSTAT},
@@ -123,10 +126,6 @@ var compatCalls = []compatCall{
 	{nr: 92, like: unix.SYS_TRUNCATE, adapt: adaptTruncate},
 	{nr: truncate64, like: unix.SYS_TRUNCATE, adapt: adaptTruncate},
 }
-
-// compatRefused fail with ENOSYS: oldstat, oldfstat and oldlstat. C libraries have
-// not used them since 1997.
-var compatRefused = []uint32{18, 28, 84}
 
 // Numbers that are used more than once.
 const (

@@ -6,10 +6,7 @@ package host
 
 const compatIoctl = 0
 
-var (
-	compatCalls   []compatCall
-	compatRefused []uint32
-)
+var compatCalls []compatCall
 
 func (c *call) compatCall(nr int, args [6]uint64) (int, [6]uint64) { return nr, args }
 

@@ -41,6 +41,7 @@ type statusLayout int
 const (
 	shortStatus statusLayout = iota // struct stat and struct statfs
 	longStatus                      // struct stat64 and struct statfs64
+	oldStatus                       // struct __old_kernel_stat
 )
 
 // compatHandlers are compatCalls by number.
@@ -64,9 +65,6 @@ func compatTraps(sysCalls []sysCall) (traps []seccomp.Trap) {
 				traps = append(traps, seccomp.Trap{NR: call.nr, Conds: compatConds(like.conds)})
 			}
 		}
-	}
-	for _, nr := range compatRefused {
-		traps = append(traps, seccomp.Trap{NR: nr, Errno: unix.ENOSYS})
 	}
 	return traps
 }

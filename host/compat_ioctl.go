@@ -149,6 +149,9 @@ func compatStat(st *unix.Statx_t, layout statusLayout) ([]byte, error) {
 		b = u64(u32(u64(b, st.Size), st.Blksize), st.Blocks)
 		return u64(times(b), st.Ino), nil
 	}
+	if layout == oldStatus {
+		return oldStat(st)
+	}
 	if st.Ino>>32 != 0 || st.Nlink>>16 != 0 || st.Size>>31 != 0 {
 		return nil, unix.EOVERFLOW
 	}
@@ -158,6 +161,25 @@ func compatStat(st *unix.Statx_t, layout statusLayout) ([]byte, error) {
 	}
 	b = u32(u32(u32(u32(b, rdev), uint32(st.Size)), st.Blksize), uint32(st.Blocks))
 	return u64(times(b), 0), nil
+}
+
+// oldStat makes a struct __old_kernel_stat. The inode numbers of a kernel's virtual
+// files fit in its 16 bits. Those of udrm do not, so a part of them must do.
+func oldStat(st *unix.Statx_t) ([]byte, error) {
+	if st.Nlink>>16 != 0 {
+		return nil, unix.EOVERFLOW
+	}
+	b := make([]byte, 0, 32)
+	for _, v := range []uint16{
+		uint16(compatDev(st.Dev_major, st.Dev_minor)), max(uint16(st.Ino^st.Ino>>16), 1), st.Mode, uint16(st.Nlink),
+		compatID(st.Uid), compatID(st.Gid), uint16(compatDev(st.Rdev_major, st.Rdev_minor)), 0, // padding
+	} {
+		b = binary.NativeEndian.AppendUint16(b, v)
+	}
+	for _, v := range []uint32{uint32(st.Size), uint32(st.Atime.Sec), uint32(st.Mtime.Sec), uint32(st.Ctime.Sec)} {
+		b = binary.NativeEndian.AppendUint32(b, v)
+	}
+	return b, nil
 }
 
 // compatDev encodes the number of a device in 32 bits.

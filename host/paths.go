@@ -242,6 +242,11 @@ func isShortage(err error) bool {
 // own thread, on a real file at the end of a path that the kernel does not know.
 func (c *call) atPath(dirfd int32, addr uint64, follow bool, onOpened func(opened), onVirtual func(place), onReal func(path string)) {
 	p, err := c.place(dirfd, addr, follow)
+	c.atPlace(p, err, onOpened, onVirtual, onReal)
+}
+
+// atPlace is atPath for a path that is resolved, with that error.
+func (c *call) atPlace(p place, err error, onOpened func(opened), onVirtual func(place), onReal func(path string)) {
 	switch {
 	case err == errNative, err == nil && p.native:
 		c.proceed()

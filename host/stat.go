@@ -78,16 +78,45 @@ func (c *call) statPath(dirfd int32, addr uint64, flags int, write statWriter, o
 		c.statMagic(dirfd, addr, flags, write)
 		return
 	}
-	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
+	follow := flags&unix.AT_SYMLINK_NOFOLLOW == 0
+	p, err := c.place(dirfd, addr, follow)
+	if err == nil && !follow && p.native && isMagic(p.Path) && c.statNodeLink(p.Path, write) {
+		return
+	}
+	c.atPlace(p, err,
 		func(o opened) { c.statOpened(o, write) },
 		func(p place) { c.finish(c.statVirtual(p.Path, p.Node, write)) },
 		onReal)
+}
+
+// statNodeLink writes the status of the link of /proc to an open node: the
+// permissions say what it is open for, not what the pipe is that stands for it.
+func (c *call) statNodeLink(path string, write statWriter) (answered bool) {
+	o, _, err := c.magic(path)
+	var st unix.Statx_t
+	if err != nil || o.file == nil || c.tid().StatLink(path, &st) != nil {
+		return false
+	}
+	st.Mode &^= 0o777
+	access := accessOf(o.file.Flags())
+	if access&unix.R_OK != 0 {
+		st.Mode |= unix.S_IRUSR | unix.S_IXUSR
+	}
+	if access&unix.W_OK != 0 {
+		st.Mode |= unix.S_IWUSR | unix.S_IXUSR
+	}
+	c.finish(write("", &st))
+	return true
 }
 
 // statMagic writes the status of an open file, if a path leads to a link of /proc
 // to it. All other files are mounted.
 func (c *call) statMagic(dirfd int32, addr uint64, flags int, write statWriter) {
 	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	if err == nil && p.Node != nil && c.compat != nil && c.compat.status == oldStatus {
+		c.finish(c.statVirtual(p.Path, p.Node, write)) // its inode number is too large for the kernel
+		return
+	}
 	if err != nil || !p.Magic {
 		c.proceed()
 		return

@@ -60,10 +60,23 @@ func (v *VirtualFiles) Stat(path string) (unix.Statx_t, error) {
 	return v.host.statOf(path, n), nil
 }
 
-// isUnion reports whether the directory of a file has real files too.
+// isUnion reports whether the directory of a file has real files too, or is a real
+// one in such a directory: it has come since the host mounted what was there.
 func (v *VirtualFiles) isUnion(file string) bool {
-	n, _ := v.host.tree.Load().Lookup(path.Dir(file))
-	return n != nil && n.Kind == vfs.Dir && !n.Own() && n.Shows(path.Base(file))
+	dir := path.Dir(file)
+	n, hidden := v.host.tree.Load().Lookup(dir)
+	if n == nil {
+		return !hidden && v.isNewDir(dir)
+	}
+	return n.Kind == vfs.Dir && !n.Own() && n.Shows(path.Base(file))
+}
+
+// isNewDir reports whether a directory is a real one that has come since the host
+// mounted what was there, and that everybody may list.
+func (v *VirtualFiles) isNewDir(dir string) bool {
+	var st unix.Stat_t
+	const listed = 0o005
+	return v.isUnion(dir) && unix.Lstat(dir, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && st.Mode&listed == listed
 }
 
 // Covering reports whether the host mounts the files, and what is really there on
@@ -106,20 +119,23 @@ func (v *VirtualFiles) OpenDir(tid int, path string) (closed func(), err error) 
 
 // Entries lists a directory.
 func (v *VirtualFiles) Entries(dir string) ([]VirtualEntry, error) {
-	n, _ := v.host.tree.Load().Lookup(dir)
-	if n == nil || n.Kind != vfs.Dir {
-		return nil, nil // removed, or one of the machine that is new
+	n, hidden := v.host.tree.Load().Lookup(dir)
+	isNew := n == nil && !hidden && v.isNewDir(dir)
+	if !isNew && (n == nil || n.Kind != vfs.Dir) {
+		return nil, nil // removed
 	}
 	var entries []VirtualEntry
-	for _, e := range n.Entries() {
-		entries = append(entries, VirtualEntry{Name: e.Name, Mode: kindModes[e.Kind]})
-	}
-	if n.Own() {
-		return entries, nil
+	if !isNew {
+		for _, e := range n.Entries() {
+			entries = append(entries, VirtualEntry{Name: e.Name, Mode: kindModes[e.Kind]})
+		}
+		if n.Own() {
+			return entries, nil
+		}
 	}
 	real, _ := os.ReadDir(dir)
 	for _, e := range real {
-		if !n.Shows(e.Name()) {
+		if !isNew && !n.Shows(e.Name()) {
 			continue
 		}
 		mode := uint32(unix.S_IFREG)

@@ -179,6 +179,14 @@ func (t ID) IdentifyLink(path string, st *unix.Stat_t) error {
 	return t.lookProc(path, func(dir int, name string) error { return statCached(dir, name, 0, st) })
 }
 
+// StatLink returns the status of the link at path itself, which names an open file
+// below /proc.
+func (t ID) StatLink(path string, st *unix.Statx_t) error {
+	return t.lookProc(path, func(dir int, name string) error {
+		return unix.Statx(dir, name, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BASIC_STATS|unix.STATX_BTIME|unix.STATX_MNT_ID, st)
+	})
+}
+
 // HasRoot reports whether the link at path, which names a root directory below
 // /proc, leads to the root directory of the thread.
 func (t ID) HasRoot(path string) (same bool, err error) {

@@ -236,8 +236,24 @@ func oldStats(path string, fd int) {
 		check(call(nr, at, fd, nr == fstatfs, st[:]))
 		want(fmt.Sprintf("call %d: the length of names", nr), st[9], 255)
 	}
-	const oldOldStat = 18
-	wantError("a call of 1995", call(oldOldStat, at, fd, false, make([]uint32, 16)), unix.ENOSYS)
+	// Those of 1995 have fields of 16 bits: dev, ino; mode, nlink; uid, gid; rdev.
+	calls := []uintptr{18, 28, 84} // oldstat, oldfstat, oldlstat
+	if os.Getenv("UDRM_FILES") == "mounts" {
+		calls = calls[:2] // the last is the kernel's own
+	}
+	for _, nr := range calls {
+		st := make([]uint32, 8)
+		check(call(nr, at, fd, nr == 28, st))
+		want(fmt.Sprintf("call %d: the mode", nr), st[1]&0xffff, unix.S_IFCHR|0o660)
+		want(fmt.Sprintf("call %d: the device", nr), st[3], 226<<8)
+		if st[0]>>16 == 0 {
+			failf("call %d: no inode number", nr)
+		}
+	}
+	null := append([]byte("/dev/null"), 0)
+	st := make([]uint32, 8)
+	check(call(18, null, fd, false, st))
+	want("oldstat of a real file: the device", st[3], 1<<8|3)
 }
 
 // names uses paths that lead through virtual directories, also to real files.

@@ -266,6 +266,12 @@ func fdInfo(node string) {
 			}
 		}
 	}
+	check(unix.Lstat(fmt.Sprintf("/proc/self/fd/%d", fd), &st))
+	equal(st.Mode, uint32(unix.S_IFLNK|0o700), "the mode of the link of a node that can be read and written")
+	reader := must(unix.Open(node, unix.O_RDONLY|unix.O_CLOEXEC, 0))
+	check(unix.Fstatat(unix.AT_FDCWD, fmt.Sprintf("/proc/thread-self/fd/%d", reader), &st, unix.AT_SYMLINK_NOFOLLOW))
+	equal(st.Mode, uint32(unix.S_IFLNK|0o500), "the mode of the link of a node that can be read")
+	check(unix.Close(reader))
 	check(unix.SetNonblock(fd, false))
 	if text := string(must(os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd)))); !strings.Contains(text, "flags:\t02100002\n") {
 		failf("fdinfo of a node that waits is %q", text)
