@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/internal/compose"
+	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A composition is what a CRTC shows at one moment, ready to be composed: the
@@ -20,6 +21,7 @@ type composition struct {
 	picture compose.Picture
 	crtc    *CRTC
 	shown   CRTCState
+	palette bool // a plane has pixels of C8
 
 	table *objectTable
 	held  []counted
@@ -89,6 +91,7 @@ func (s *composition) release() {
 func (s *composition) add(p *Plane, state *State) error {
 	layer, err := p.layer(&state.planes[p.index])
 	layer.Colors = p.colors(state)
+	s.palette = s.palette || layer.Format.Code == uapi.FormatC8
 	if err != nil {
 		return err
 	}
@@ -125,5 +128,5 @@ var composeModes = [...]compose.BlendMode{
 // compose calls line for each line of the picture, from the top. The pixels are
 // valid during the call only.
 func (s *composition) compose(line func(y int, pixels []uint64)) {
-	s.picture.Lines(s.crtc.grade(&s.shown), line)
+	s.picture.Lines(s.crtc.grade(&s.shown, s.palette), line)
 }

@@ -11,30 +11,34 @@ import (
 // composing: DEGAMMA_LUT, then CTM, then GAMMA_LUT.
 type grade struct {
 	degamma, ctm, gamma *Blob // each may be nil
+	palette             bool
 	ready               compose.Grade
 }
 
 // grade returns the prepared tables, or nil if colours stay as they are. It
 // keeps the last ones, because preparing them costs more than using them for a
-// frame. A GAMMA_LUT alone has the rounding of vkms.
-func (c *CRTC) grade(s *CRTCState) compose.Grade {
+// frame. A GAMMA_LUT alone has the rounding of vkms, or is a palette.
+func (c *CRTC) grade(s *CRTCState, palette bool) compose.Grade {
 	if s.DegammaLUT == nil && s.CTM == nil && s.GammaLUT == nil {
 		return nil
 	}
 	last := c.lastGrade.Load()
-	if last != nil && last.degamma == s.DegammaLUT && last.ctm == s.CTM && last.gamma == s.GammaLUT {
+	if last != nil && last.degamma == s.DegammaLUT && last.ctm == s.CTM && last.gamma == s.GammaLUT && last.palette == palette {
 		return last.ready
 	}
-	last = &grade{s.DegammaLUT, s.CTM, s.GammaLUT, newGrade(s)}
+	last = &grade{s.DegammaLUT, s.CTM, s.GammaLUT, palette, newGrade(s, palette)}
 	c.lastGrade.Store(last)
 	return last.ready
 }
 
-func newGrade(s *CRTCState) compose.Grade {
+func newGrade(s *CRTCState, palette bool) compose.Grade {
 	degamma, gamma := lutEntries(s.DegammaLUT), lutEntries(s.GammaLUT)
 	if len(degamma) == 0 && s.CTM == nil {
 		if len(gamma) == 0 {
 			return nil
+		}
+		if palette {
+			return compose.NewPalette(gamma)
 		}
 		return compose.NewGamma(gamma)
 	}

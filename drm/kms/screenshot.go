@@ -24,6 +24,6 @@ func (s *composition) draw(picture *image.NRGBA) *image.NRGBA {
 	if size := image.Rect(0, 0, s.picture.Width, s.picture.Height); picture == nil || picture.Rect != size {
 		picture = image.NewNRGBA(size)
 	}
-	s.picture.RGBA(s.crtc.grade(&s.shown), picture.Pix, picture.Stride)
+	s.picture.RGBA(s.crtc.grade(&s.shown, s.palette), picture.Pix, picture.Stride)
 	return picture
 }

@@ -71,7 +71,9 @@ func fuzzLayer(in *input, formats []uint32) Layer {
 func FuzzLayers(f *testing.F) {
 	formats := slices.Sorted(maps.Keys(readers))
 	formats = append(formats, slices.Sorted(maps.Keys(yuvLayouts))...)
-	formats = append(formats, uapi.FormatNV15, uapi.FormatRGB888)
+	formats = append(formats, slices.Sorted(maps.Keys(packings))...)
+	formats = append(formats, slices.Sorted(maps.Keys(alphaPlanes))...)
+	formats = append(formats, uapi.FormatY0L0, uapi.FormatRGB888)
 	r := rand.New(rand.NewPCG(1, 3))
 	for range 50 {
 		data := make([]byte, 8+4*90)

@@ -29,6 +29,19 @@ func NewGamma(lut []uapi.ColorLUT) *Gamma {
 	return gamma
 }
 
+// NewPalette prepares a table, which must not be empty, for pictures with pixels of
+// C8. Each value is that of the nearest entry, without anything in between: with 256
+// entries, pixel 7 has the colour of entry 7.
+func NewPalette(lut []uapi.ColorLUT) *Gamma {
+	gamma := new(Gamma)
+	last := len(lut) - 1
+	for v := range 1 << 16 {
+		entry := &lut[(v*last+opaque/2)/opaque]
+		gamma.channels[0][v], gamma.channels[1][v], gamma.channels[2][v] = entry.Red, entry.Green, entry.Blue
+	}
+	return gamma
+}
+
 // apply implements [Grade].
 func (g *Gamma) apply(line []uint64) {
 	r, gr, b := &g.channels[0], &g.channels[1], &g.channels[2]

@@ -222,15 +222,33 @@ func unrotate(p, size image.Point, rotation uint32) image.Point {
 // canRead reports whether layers may have the format.
 func canRead(code uint32) bool {
 	_, yuv := yuvLayouts[code]
-	return yuv || readers[code] != nil || code == uapi.FormatR1 || code == uapi.FormatR2 || code == uapi.FormatR4
+	_, packed := packings[code]
+	_, twoPlanes := alphaPlanes[code]
+	return yuv || packed || twoPlanes || readers[code] != nil || code == uapi.FormatR1 || code == uapi.FormatR2 || code == uapi.FormatR4
 }
 
 // sampler returns the function that reads pixels of the layer.
 func (l *Layer) sampler(planes [4][]byte) sampler {
-	if layout, ok := yuvLayouts[l.Format.Code]; ok {
-		return l.sampleYUV(planes, layout, &yuvMatrices[l.Encoding][l.Range])
+	code := l.Format.Code
+	if layout, ok := yuvLayouts[code]; ok {
+		matrix := yuvMatrices[l.Encoding][l.Range]
+		if layout.bits != 0 {
+			matrix = deepMatrix(layout.bits, l.Encoding, l.Range)
+		}
+		return l.sampleYUV(planes, layout, &matrix)
 	}
-	read, pixels := readers[l.Format.Code], planes[0]
+	if rgb, ok := alphaPlanes[code]; ok {
+		return l.withAlpha(l.samplePacked(rgb, planes[0]), planes[1])
+	}
+	return l.samplePacked(code, planes[0])
+}
+
+// samplePacked returns the function that reads pixels of one plane.
+func (l *Layer) samplePacked(code uint32, pixels []byte) sampler {
+	read := readers[code]
+	if p, ok := packings[code]; ok {
+		read = p.reader(l.Encoding, l.Range)
+	}
 	if read == nil {
 		return l.sampleBits(pixels)
 	}

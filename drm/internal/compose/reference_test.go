@@ -80,7 +80,7 @@ func readReference(l *Layer, x, y int) reference {
 		return reference{0xffff, byte16(2), byte16(1), byte16(0)}
 	case uapi.FormatBGR888:
 		return reference{0xffff, byte16(0), byte16(1), byte16(2)}
-	case uapi.FormatR8:
+	case uapi.FormatR8, uapi.FormatC8:
 		return reference{0xffff, byte16(0), byte16(0), byte16(0)}
 	}
 	panic("no reference for " + fourcc.String(l.Format.Code))

@@ -44,6 +44,9 @@ var readers = map[uint32]reader{
 	uapi.FormatRGB565:       func(line []uint64, p []byte, at, step int) { read565(line, p, at, step, false) },
 	uapi.FormatBGR565:       func(line []uint64, p []byte, at, step int) { read565(line, p, at, step, true) },
 	uapi.FormatR8:           readR8,
+	// A palette is the gamma table of the CRTC. It turns grey into the entry that
+	// the pixel names.
+	uapi.FormatC8: readR8,
 }
 
 // read8888 reads bytes in the order blue, green, red, alpha, or with red and

@@ -29,6 +29,14 @@ type yuvLayout struct {
 	bytes            int // of a sample
 	packed           bool
 	yOffset          int
+
+	// bits of a sample that count, from the highest of two bytes. 0 stands for all,
+	// which vkms reads as if they had the range of 8 bits times 257.
+	bits int
+
+	// run is the number of samples of 10 bits that follow each other without a gap,
+	// in words of runBits; or 0.
+	run, runBits int
 }
 
 var yuvLayouts = map[uint32]yuvLayout{
@@ -51,45 +59,70 @@ var yuvLayouts = map[uint32]yuvLayout{
 	uapi.FormatYVU422: {uPlane: 2, vPlane: 1, uOffset: 0, vOffset: 0, bytes: 1},
 	uapi.FormatYUV444: {uPlane: 1, vPlane: 2, uOffset: 0, vOffset: 0, bytes: 1},
 	uapi.FormatYVU444: {uPlane: 2, vPlane: 1, uOffset: 0, vOffset: 0, bytes: 1},
+	uapi.FormatYUV410: {uPlane: 1, vPlane: 2, bytes: 1},
+	uapi.FormatYVU410: {uPlane: 2, vPlane: 1, bytes: 1},
+	uapi.FormatYUV411: {uPlane: 1, vPlane: 2, bytes: 1},
+	uapi.FormatYVU411: {uPlane: 2, vPlane: 1, bytes: 1},
+	uapi.FormatY210:   {uOffset: 1, vOffset: 3, bytes: 2, packed: true, bits: 10},
+	uapi.FormatY212:   {uOffset: 1, vOffset: 3, bytes: 2, packed: true, bits: 12},
+	uapi.FormatY216:   {uOffset: 1, vOffset: 3, bytes: 2, packed: true, bits: 16},
+	uapi.FormatP210:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 2, bits: 10},
+	uapi.FormatQ410:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 10},
+	uapi.FormatQ401:   {uPlane: 2, vPlane: 1, bytes: 2, bits: 10},
+	uapi.FormatNV15:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bits: 10, run: 4, runBits: 40},
+	uapi.FormatP030:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bits: 10, run: 3, runBits: 32},
 }
 
 // A yuvMatrix converts luma and the two colour differences to red, green and
 // blue, each of 16 bits. Factors have 32 fractional bits.
 type yuvMatrix struct {
-	yOffset        int64
+	yOffset, zero  int64 // luma of black, and a colour difference of 0
 	y              int64
 	rv, gu, gv, bu int64
 }
 
-const yuvZero = 128 * 257 // a colour difference of 0
-
-// yuvMatrices holds the matrices by encoding and range.
+// yuvMatrices holds the matrices by encoding and range, for samples of 8 bits times
+// 257.
 var yuvMatrices = func() (matrices [3][2]yuvMatrix) {
-	// The weights of red and blue in luma, from the recommendations of the ITU.
-	parts := [3][2]float64{BT601: {0.299, 0.114}, BT709: {0.2126, 0.0722}, BT2020: {0.2627, 0.0593}}
-	for encoding, p := range parts {
-		kr, kb := p[0], p[1]
-		kg := 1 - kr - kb
+	for encoding := range yuvWeights {
 		for _, colorRange := range []uint32{LimitedRange, FullRange} {
-			y, c, offset := 1.0, 1.0, int64(0)
-			if colorRange == LimitedRange { // luma from 16 to 235, colour differences from 16 to 240
-				y, c, offset = 255.0/219, 255.0/224, 16*257
-			}
-			factor := func(v float64) int64 { return int64(math.Round(v * (1 << 32))) }
-			matrices[encoding][colorRange] = yuvMatrix{
-				yOffset: offset, y: factor(y),
-				rv: factor(c * 2 * (1 - kr)), bu: factor(c * 2 * (1 - kb)),
-				gu: factor(-c * 2 * kb * (1 - kb) / kg), gv: factor(-c * 2 * kr * (1 - kr) / kg),
-			}
+			matrices[encoding][colorRange] = newMatrix(257, opaque, uint32(encoding), colorRange)
 		}
 	}
 	return matrices
 }()
 
+// deepMatrix returns the matrix for samples of that many bits, at least 8.
+func deepMatrix(bits int, encoding, colorRange uint32) yuvMatrix {
+	return newMatrix(1<<(bits-8), 1<<bits-1, encoding, colorRange)
+}
+
+// yuvWeights has the weights of red and blue in luma, from the recommendations of the
+// ITU.
+var yuvWeights = [3][2]float64{BT601: {0.299, 0.114}, BT709: {0.2126, 0.0722}, BT2020: {0.2627, 0.0593}}
+
+// newMatrix returns the matrix for samples up to most, of which unit correspond to 1
+// of 8 bits.
+func newMatrix(unit, most int64, encoding, colorRange uint32) yuvMatrix {
+	kr, kb := yuvWeights[encoding][0], yuvWeights[encoding][1]
+	kg := 1 - kr - kb
+	scale := opaque / float64(most)
+	y, c, offset := scale, scale, int64(0)
+	if colorRange == LimitedRange { // luma from 16 to 235, colour differences from 16 to 240
+		y, c, offset = opaque/float64(219*unit), opaque/float64(224*unit), 16*unit
+	}
+	factor := func(v float64) int64 { return int64(math.Round(v * (1 << 32))) }
+	return yuvMatrix{
+		yOffset: offset, zero: 128 * unit, y: factor(y),
+		rv: factor(c * 2 * (1 - kr)), bu: factor(c * 2 * (1 - kb)),
+		gu: factor(-c * 2 * kb * (1 - kb) / kg), gv: factor(-c * 2 * kr * (1 - kr) / kg),
+	}
+}
+
 // pixel converts one pixel.
 func (m *yuvMatrix) pixel(y, u, v uint16) uint64 {
 	luma := (int64(y)-m.yOffset)*m.y + 1<<31 // rounded
-	du, dv := int64(u)-yuvZero, int64(v)-yuvZero
+	du, dv := int64(u)-m.zero, int64(v)-m.zero
 	clamp := func(c int64) uint16 { return uint16(min(max(c>>32, 0), 0xffff)) }
 	return argb(opaque, clamp(luma+dv*m.rv), clamp(luma+du*m.gu+dv*m.gv), clamp(luma+du*m.bu))
 }
@@ -104,16 +137,25 @@ func (l *Layer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) samp
 	for i := range f.Planes {
 		tiles[i], tiled = f.Tile(i, l.Modifier)
 	}
-	sample := func(plane, x, y, offset int) uint16 {
-		at, pitch := x*int(f.BlockBytes[plane])+offset*layout.bytes, int(pitches[plane])
+	locate := func(plane, at, y int) int {
 		if tiled {
-			at = tiles[plane].Offset(at, y, pitch)
-		} else {
-			at += y * pitch
+			return tiles[plane].Offset(at, y, int(pitches[plane]))
 		}
-		p := planes[plane][at:]
-		if layout.bytes == 1 {
+		return at + y*int(pitches[plane])
+	}
+	sample := func(plane, x, y, offset int) uint16 {
+		if layout.run != 0 {
+			n := x*(min(plane, 1)+1) + offset // planes of colour differences have both
+			bit := n/layout.run*layout.runBits + n%layout.run*10
+			low, high := planes[plane][locate(plane, bit/8, y)], planes[plane][locate(plane, bit/8+1, y)]
+			return (uint16(low) | uint16(high)<<8) >> (bit % 8) & 0x3ff
+		}
+		p := planes[plane][locate(plane, x*int(f.BlockBytes[plane])+offset*layout.bytes, y):]
+		switch {
+		case layout.bytes == 1:
 			return uint16(p[0]) * 257
+		case layout.bits != 0:
+			return binary.LittleEndian.Uint16(p) >> (16 - layout.bits)
 		}
 		return binary.LittleEndian.Uint16(p)
 	}

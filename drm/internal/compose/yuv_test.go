@@ -46,9 +46,9 @@ func yuvReference(l *Layer, x, y int) [3]float64 {
 		cb, cr = at(1, 0), at(1, 1)
 	case uapi.FormatNV21, uapi.FormatNV61, uapi.FormatNV42:
 		cr, cb = at(1, 0), at(1, 1)
-	case uapi.FormatYUV420, uapi.FormatYUV422, uapi.FormatYUV444:
+	case uapi.FormatYUV410, uapi.FormatYUV411, uapi.FormatYUV420, uapi.FormatYUV422, uapi.FormatYUV444:
 		cb, cr = at(1, 0), at(2, 0)
-	case uapi.FormatYVU420, uapi.FormatYVU422, uapi.FormatYVU444:
+	case uapi.FormatYVU410, uapi.FormatYVU411, uapi.FormatYVU420, uapi.FormatYVU422, uapi.FormatYVU444:
 		cr, cb = at(1, 0), at(2, 0)
 	default:
 		panic("no reference for " + fourcc.String(l.Format.Code))
@@ -73,7 +73,10 @@ func yuvReference(l *Layer, x, y int) [3]float64 {
 
 // TestYUV compares pictures with the definitions of the YUV formats.
 func TestYUV(t *testing.T) {
-	for code := range yuvLayouts {
+	for code, layout := range yuvLayouts {
+		if layout.bits != 0 {
+			continue // see TestPackings
+		}
 		for seed := range uint64(60) {
 			r := rand.New(rand.NewPCG(seed, uint64(code)))
 			w, h := 1+r.IntN(20), 1+r.IntN(20)
