@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,6 +63,35 @@ func startNamespace(t *testing.T) (int, error) {
 		}
 	})
 	return fds[0], nil
+}
+
+// TestWithoutNetAdmin checks that a namespace in which this process may send no events
+// as udevd is not used: containers such as those of systemd-nspawn have CAP_SYS_ADMIN
+// and no CAP_NET_ADMIN.
+func TestWithoutNetAdmin(t *testing.T) {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the capabilities are those of the thread
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var data [2]unix.CapUserData
+		err := unix.Capget(&header, &data[0])
+		data[0].Effective &^= 1 << unix.CAP_NET_ADMIN
+		if err == nil {
+			err = unix.Capset(&header, &data[0])
+		}
+		if err != nil {
+			result <- err
+			return
+		}
+		n, err := newThreadNetlink()
+		if err == nil {
+			n.Close()
+		}
+		result <- err
+	}()
+	if err := <-result; !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+		t.Errorf("a namespace without CAP_NET_ADMIN: %v, want EPERM that names it", err)
+	}
 }
 
 // TestProcessNamespace checks that the sockets of a process in a namespace are

@@ -61,7 +61,8 @@ type opened struct {
 	err error
 }
 
-// newThreadNetlink makes the namespace. EPERM when this process may not.
+// newThreadNetlink makes the namespace. EPERM when this process may not, or may not
+// send there.
 func newThreadNetlink() (*netlink, error) {
 	t := &threadNamespace{open: make(chan openRequest), tables: make(chan chan<- string), ended: make(chan struct{})}
 	control := make(chan opened)
@@ -70,7 +71,12 @@ func newThreadNetlink() (*netlink, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	return &netlink{namespace: t, control: c.fd}, nil
+	n := &netlink{namespace: t, control: c.fd}
+	if err := n.sendAsUdev(checkMessage); err != nil {
+		n.Close()
+		return nil, fmt.Errorf("sending uevents as udevd, which takes CAP_NET_ADMIN: %w", err)
+	}
+	return n, nil
 }
 
 // live sends the control socket of a new namespace, and makes sockets in the
@@ -243,7 +249,12 @@ func (n *netlink) Send(e *Event) error {
 	if err != nil {
 		return err
 	}
-	err = unix.Sendto(n.control, e.udevMessage(seqnum), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupUdev})
+	return n.sendAsUdev(e.udevMessage(seqnum))
+}
+
+// sendAsUdev multicasts a message as udevd does.
+func (n *netlink) sendAsUdev(msg []byte) error {
+	err := unix.Sendto(n.control, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupUdev})
 	if err == unix.ECONNREFUSED { // no listener
 		err = nil
 	}
