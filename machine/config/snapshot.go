@@ -562,7 +562,10 @@ func (s *snapshotConnector) connector(encoders map[uint32]int) (c lookalike.Conn
 	if s.Properties.value("EDID") != 0 {
 		monitor.EDID = substituteEDID(monitor, s.ID)
 	}
-	if len(monitor.Modes) == 0 {
+	// drm_info does not probe. A connector whose status is unknown, without modes, had
+	// not been probed before either: a probe of the kernel would have added the
+	// fallback modes.
+	if len(monitor.Modes) == 0 && s.Status != uapi.ModeUnknownConnection {
 		monitor.With420 = []mode.Mode{} // no fallback modes
 	}
 	if len(monitor.Modes) > 0 || s.Status != uapi.ModeDisconnected {

@@ -66,6 +66,9 @@ func TestSnapshotsOfOtherKernels(t *testing.T) {
 		}},
 		{"connected without modes", "bochs", func(card map[string]any) { object(list(card, "connectors")[0])["modes"] = []any{} },
 			func(c *lookalike.Config) bool { m := c.Connectors[0].Monitor; return m != nil && m.With420 != nil }},
+		{"unknown without modes", "bochs", func(card map[string]any) {
+			object(list(card, "connectors")[0])["modes"], object(list(card, "connectors")[0])["status"] = []any{}, uapi.ModeUnknownConnection
+		}, func(c *lookalike.Config) bool { m := c.Connectors[0].Monitor; return m != nil && m.With420 == nil }},
 		{"async layouts and cursors", "i915", func(card map[string]any) {
 			blob := map[string]any{"flags": uapi.ModePropBlob | uapi.ModePropImmutable, "raw_value": 99}
 			async, hints := map[string]any{"data": layouts}, map[string]any{"data": []any{map[string]any{"width": 64, "height": 32}}}
