@@ -1,6 +1,10 @@
 package host
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/vfs"
+)
 
 // No process can give another one a descriptor that is opened with O_PATH: the kernel
 // passes on none. So a program gets a file that it can neither read nor write, and a
@@ -17,13 +21,17 @@ func (c *call) pathOnly(fd int32) bool {
 		return true
 	}
 	flags, err := c.tid().FDFlags(int(fd))
-	return err == nil && flags&pathOnlyMark != 0 && c.opened(fd).path != ""
+	if err != nil || flags&pathOnlyMark == 0 {
+		return false
+	}
+	n, _ := c.host.tree.Load().Lookup(c.opened(fd).path)
+	return n != nil && n.Kind == vfs.Dir // files open for writing can have the flag too
 }
 
 // proceedUnlessPath lets the kernel run a call on a descriptor, except on one that
 // stands for one of O_PATH.
 func (c *call) proceedUnlessPath() {
-	if c.host.mounts == nil && c.opened(c.fd(0)).path != "" && c.pathOnly(c.fd(0)) {
+	if c.host.mounts == nil && c.host.hasGiven() && c.opened(c.fd(0)).path != "" && c.pathOnly(c.fd(0)) {
 		c.fail(unix.EBADF)
 		return
 	}
