@@ -134,20 +134,23 @@
 //
 // # Lock order
 //
-//	drm's and bus's locks → Host.events → Host.treeMu → shadow.Dirs.mu (a device comes or goes)
-//	drm's and bus's locks → udev.Monitors.mu
+//	drm's and bus's locks → Host.events → Host.treeMu (a device comes or goes)
+//	Host.treeMu → drm.Class.mu, bus.Bus.mu, mounted.mu, announcer.mu, perms.mu, those of internal/shadow
+//	drm's and bus's locks → those of internal/udev (a uevent)
 //	configItems.mu → drm's and bus's locks (a change of configfs makes a card or removes one)
 //	request.mu → watcher.mu (a wait begins or ends)
+//	server.mu, turns.mu → workerLimit.mu (another worker)
+//	accounts.mu, slowCopies.mu, turns.mu → that of drm.Account
 //	drm's locks → files.Table.mu (a hang-up) and those of pipes (an event)
 //	files.Table.mu → files.File.mu
 //	files.Table.mu, files.File.reading → those of pipes
 //
-// files.Attributes.mu, files.File.mu, server.mu, watcher.mu, turns.mu,
-// workerLimit.mu, udev.Monitors.mu and that of internal/child are leaves, except
-// that the last is held while a program is started. No lock is held while a file
-// is released or a write to sysfs is stored, or while a program's memory is read
-// or written, as that may block on the program, except files.File.reading: only
-// readers of the same file wait for it.
+// All others are leaves. That of internal/child is held while a program is
+// started, and Host.treeMu and mounted.mu while the kernel asks the file
+// server, which takes neither. No lock is held while a file is released or a
+// write to sysfs is stored, or while a program's memory is read or written, as
+// that may block on the program, except files.File.reading: only readers of the
+// same file wait for it.
 //
 // # Traps for maintainers
 //

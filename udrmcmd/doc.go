@@ -16,5 +16,8 @@
 // Messages of the command itself begin with its name. If the command itself
 // fails, its exit status is 125.
 //
+// Lock order: pageOpener.mu, held while the page opens, comes before the locks of
+// package view. The other locks are leaves.
+//
 // Start reading at [Main]; run.go is the command run.
 package udrmcmd

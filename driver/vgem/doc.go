@@ -12,8 +12,8 @@
 //
 // Command udrm plugs in vgem cards with --vgem.
 //
-// The locks, fences.mu and fileFences.mu, are leaves. No lock is held while a
-// fence is signalled, because the waiters may belong to any other device.
+// Lock order: Driver.mu, fences.mu and fileFences.mu are leaves. No lock is held
+// while a fence is signalled, because the waiters may belong to any other device.
 //
 // Start reading at driver.go, then fences.go.
 package vgem

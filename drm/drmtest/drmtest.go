@@ -6,6 +6,9 @@
 // that memory in an [Arena], which hands out addresses, and answers EFAULT
 // for all others, as the memory of a process does.
 //
+// Lock order: the lock of the files that devices have given out, those of
+// package pollfd. Arena.mu and Reports.mu are leaves.
+//
 // Start reading at [Open] and [Ioctl].
 package drmtest
 

@@ -8,6 +8,8 @@
 //
 // Both tell when the last copy of the client's descriptor is closed, and both
 // are recognized by their [ID].
+//
+// Lock order: Pipe.open, Pipe.mu.
 package pollfd
 
 import "golang.org/x/sys/unix"

@@ -5,6 +5,9 @@
 // an [Expectation] that [Expectation.Check] compares with a report.
 // "udrm run --report" and "--expect" use them.
 //
+// Lock order: Expectation.mu, held during a screenshot; the locks of package
+// machine. Recorder.mu is a leaf.
+//
 // Start reading at [Report].
 package report
 

@@ -4,5 +4,7 @@
 //
 // Packages seatd and login1 use it: they speak the protocols.
 //
+// Lock order: Server.mu, connLimit.mu.
+//
 // Start reading at [Serve].
 package socket

@@ -19,4 +19,6 @@
 // Where that fails, as for a thread that a debugger traces, the gate is opened:
 // the pipe or the socket takes the data, and the write succeeds before the data
 // is looked at. A gate that is open stays so.
+//
+// Lock order: Set.searching, reads.mu. Set.mu and writers.mu are leaves.
 package gate

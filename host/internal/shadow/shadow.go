@@ -3,6 +3,8 @@
 // of a real directory. Names and types in the copies are right; contents are
 // empty. Programs never reach them: the host resolves all paths that start at
 // such a descriptor.
+//
+// Lock order: Dirs.mu, Dirs.names.
 package shadow
 
 import (

@@ -7,6 +7,8 @@
 //
 // A thread id may be reused. So callers ask the seccomp listener whether the
 // call is still valid: after looking, and before changing anything.
+//
+// Lock order: alarm.mu, relaySet.mu and Texts.mu are leaves.
 package thread
 
 // An ID is a thread id in our pid namespace.

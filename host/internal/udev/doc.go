@@ -5,6 +5,9 @@
 // does. [Monitors] are the sockets on which programs listen. A [Record] is a
 // file of /run/udev/data.
 //
-// The package knows nothing of DRM. Sources: libudev's monitor
+// Lock order: substitute.mu, that of drm.Account. netlink.mu and
+// processNamespace.mu are leaves.
+//
+// The package knows nothing of DRM devices. Sources: libudev's monitor
 // (systemd, src/libsystemd/sd-device), udev(7).
 package udev
