@@ -143,11 +143,10 @@ func refuse(text, why string) error {
 }
 
 // add adds a word to the rule.
-func (r *Rule) add(word string) (err error) {
+func (r *Rule) add(word string) error {
 	if i := slices.Index(points, word); i >= 0 {
 		return r.setPoint(Point(i))
 	}
-	name, value, ok := strings.Cut(word, "=")
 	switch word {
 	case "lost":
 		r.Lost = true
@@ -156,10 +155,30 @@ func (r *Rule) add(word string) (err error) {
 		r.Doubled = true
 		return nil
 	}
+	name, value, ok := strings.Cut(word, "=")
 	if !ok {
 		return unknownWord(word)
 	}
-	set := true // the word was there before
+	set, known, err := r.addFilter(name, value)
+	if !known {
+		set, known, err = r.addEffect(name, value)
+	}
+	switch {
+	case !known:
+		return unknownWord(name)
+	case err != nil:
+		return err
+	case value == "":
+		return fmt.Errorf("%s= has no value", name)
+	case set:
+		return fmt.Errorf("%s is given twice", name)
+	}
+	return nil
+}
+
+// addFilter adds a word that says of which events the rule is. It returns
+// whether the word was there before, and whether it is a filter at all.
+func (r *Rule) addFilter(name, value string) (set, known bool, err error) {
 	switch name {
 	case "when":
 		set = r.When != When{}
@@ -175,8 +194,7 @@ func (r *Rule) add(word string) (err error) {
 		}
 	case "pid":
 		set = r.PID != 0
-		r.PID, err = strconv.Atoi(value)
-		if err != nil || r.PID <= 0 {
+		if r.PID, err = strconv.Atoi(value); err != nil || r.PID <= 0 {
 			err = fmt.Errorf("pid=%s is not a process", value)
 		}
 	case "crtc":
@@ -194,17 +212,26 @@ func (r *Rule) add(word string) (err error) {
 		if atomicFlags[strings.TrimPrefix(value, "!")] == 0 {
 			err = fmt.Errorf("flag=%s is not a flag of MODE_ATOMIC; the flags are %s", value, strings.Join(slices.Sorted(maps.Keys(atomicFlags)), ", "))
 		}
+	case "planes":
+		set = r.Planes != nil
+		r.Planes, err = parseSpan(name + "=" + value)
+	case "bandwidth":
+		set = r.Bandwidth != nil
+		r.Bandwidth, err = parseSpan(name + "=" + value)
+	default:
+		return false, false, nil
+	}
+	return set, true, err
+}
+
+// addEffect does the same for a word that says what happens then.
+func (r *Rule) addEffect(name, value string) (set, known bool, err error) {
+	switch name {
 	case "retval":
 		set = r.Succeed
 		if r.Succeed = value == "0"; !r.Succeed {
 			err = fmt.Errorf("retval=%s: a DRM request returns 0 or an error, and no program reads anything else; write retval=0 or %s", value, errorFor(value))
 		}
-	case "planes":
-		set = r.Planes != nil
-		r.Planes, err = parseSpan(word)
-	case "bandwidth":
-		set = r.Bandwidth != nil
-		r.Bandwidth, err = parseSpan(word)
 	case "short":
 		set = r.Short != 0
 		if r.Short, err = strconv.Atoi(value); err != nil || r.Short <= 0 {
@@ -218,24 +245,16 @@ func (r *Rule) add(word string) (err error) {
 		r.Signal, err = parseSignal(value)
 	case "delay_enter", "delay_exit":
 		if err := r.setPoint(map[string]Point{"delay_enter": Entered, "delay_exit": After}[name]); err != nil {
-			return err
+			return false, true, err
 		}
 		fallthrough
 	case "delay":
 		set = r.Delay != 0
 		r.Delay, err = parseDelay(value)
 	default:
-		return unknownWord(name)
+		return false, false, nil
 	}
-	switch {
-	case err != nil:
-		return err
-	case value == "":
-		return fmt.Errorf("%s= has no value", name)
-	case set:
-		return fmt.Errorf("%s is given twice", name)
-	}
-	return nil
+	return set, true, err
 }
 
 // unknownWord lists the words that there are.
