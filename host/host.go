@@ -243,6 +243,25 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	h.prepareProcess(opts)
+	h.landlock.init(h.log)
+	h.accounts, h.burstTime = newAccounts(), burstTime
+	h.turns = newTurns(h)
+	if err := h.openTables(opts.HangUp); err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
+	h.startCleaner(opts)
+	if opts.FileServer != nil {
+		if err := h.startMounts(opts.FileServer); err != nil {
+			return nil, errors.Join(fmt.Errorf("host: the virtual files cannot be mounted: %w", err), h.close())
+		}
+	}
+	h.subscribe()
+	return h, nil
+}
+
+// prepareProcess changes what is the process's, as far as opts allow it.
+func (h *Host) prepareProcess(opts Options) {
 	if opts.RaiseDescriptorLimit {
 		if err := raiseDescriptorLimit(); err != nil {
 			h.log.Warn("host: the limit of open files stays low", "err", err)
@@ -259,44 +278,49 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 			h.log.Warn("host: daemons that programs leave behind may not be served", "err", err)
 		}
 	}
-	h.landlock.init(h.log)
-	h.accounts, h.burstTime = newAccounts(), burstTime
-	h.turns = newTurns(h)
-	var err error
-	if h.files, err = files.NewTable(h.log, opts.HangUp); err != nil {
-		return nil, fmt.Errorf("host: %w", err)
+}
+
+// openTables makes the tables of files and monitors. After an error there are
+// none.
+func (h *Host) openTables(hangUp bool) (err error) {
+	if h.files, err = files.NewTable(h.log, hangUp); err != nil {
+		return err
 	}
 	if h.attributes, err = files.NewAttributes(h.log, h.files); err != nil {
 		h.files.Close()
-		return nil, fmt.Errorf("host: %w", err)
+		return err
 	}
-	if h.shadow, err = shadow.New(); err != nil {
-		h.attributes.Close()
-		h.files.Close()
-		return nil, fmt.Errorf("host: %w", err)
-	}
-	var network func() (int, error)
-	if h.launcher != nil {
-		network = h.launcher.StartNetwork
-	}
-	if h.monitors, err = udev.NewMonitors(h.log, network); err != nil {
-		h.attributes.Close()
-		h.files.Close()
-		return nil, errors.Join(fmt.Errorf("host: %w", err), h.shadow.Close())
-	}
-	if len(opts.Cleaner) > 0 {
-		if h.cleaner, err = cleaner.Start(opts.Cleaner, opts.Marker, h.shadow.Root()); err != nil {
-			h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
-		} else {
-			h.callers = h.cleaner.Callers
+	if h.shadow, err = shadow.New(); err == nil {
+		var network func() (int, error)
+		if h.launcher != nil {
+			network = h.launcher.StartNetwork
 		}
-	}
-	if opts.FileServer != nil {
-		if err := h.startMounts(opts.FileServer); err != nil {
-			return nil, errors.Join(fmt.Errorf("host: the virtual files cannot be mounted: %w", err), h.close())
+		if h.monitors, err = udev.NewMonitors(h.log, network); err == nil {
+			return nil
 		}
+		err = errors.Join(err, h.shadow.Close())
 	}
-	unsubscribe := class.Subscribe(func(e drm.Uevent) {
+	h.attributes.Close()
+	h.files.Close()
+	return err
+}
+
+// startCleaner starts the process that ends the programs if this one is killed.
+func (h *Host) startCleaner(opts Options) {
+	if len(opts.Cleaner) == 0 {
+		return
+	}
+	var err error
+	if h.cleaner, err = cleaner.Start(opts.Cleaner, opts.Marker, h.shadow.Root()); err != nil {
+		h.log.Warn("host: programs may outlive this process if it is killed", "err", err)
+		return
+	}
+	h.callers = h.cleaner.Callers
+}
+
+// subscribe makes the tree of files follow the devices of the class.
+func (h *Host) subscribe() {
+	unsubscribe := h.class.Subscribe(func(e drm.Uevent) {
 		h.unlessClosed(func() {
 			if !slices.Contains(e.Env, "LEASE=1") { // which changes no file, and which a client can cause at will
 				h.renew()
@@ -312,7 +336,6 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 	h.treeMu.Lock()
 	defer h.treeMu.Unlock()
 	h.unsubscribe = append(h.unsubscribe, unsubscribe)
-	return h, nil
 }
 
 // Close ends the host. Every [Process] that it started must be done: wait for
