@@ -28,5 +28,8 @@
 // exception is Plug and Bind of one card, which take turns. When a client goes
 // away, its wait ends. An unplug goes on.
 //
+// Lock order: Server.mu, held while a rule or a trace is attached, comes before
+// the locks of packages aim and drm. The others are leaves.
+//
 // Start reading at [Serve]; routes.go lists the requests.
 package control
