@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // policy is the Content-Security-Policy: only the files of the page, and
@@ -24,7 +25,7 @@ func (s *Server) protect(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		if !loopbackHost(r.Host) {
-			http.Error(w, "the page is at localhost or 127.0.0.1 only", http.StatusForbidden)
+			refuse(w, "the page is at localhost or 127.0.0.1 only", http.StatusForbidden)
 			return
 		}
 		// The link that the command prints. The token then becomes a cookie, so
@@ -42,15 +43,26 @@ func (s *Server) protect(next http.Handler) http.Handler {
 			return
 		}
 		if c, err := r.Cookie(s.cookie()); err != nil || !s.valid(c.Value) {
-			http.Error(w, "the token is missing or wrong; open the URL that udrm printed, or print it again: udrm view", http.StatusUnauthorized)
+			refuse(w, "the token is missing or wrong; open the URL that udrm printed, or print it again: udrm view", http.StatusUnauthorized)
 			return
 		}
 		if !samePage(r) {
-			http.Error(w, "the request comes from another page", http.StatusForbidden)
+			refuse(w, "the request comes from another page", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refusedBody is how long the server waits for the body of a request that it
+// refuses. Package http reads it, without a limit of time, before it answers.
+const refusedBody = time.Second
+
+// refuse answers a client that may be any user of the computer. It must not keep the
+// connection for as long as it likes.
+func refuse(w http.ResponseWriter, reason string, status int) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBody))
+	http.Error(w, reason, status)
 }
 
 // cookie returns the name of the cookie. Browsers send a cookie to all ports of

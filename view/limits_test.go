@@ -2,8 +2,11 @@ package view_test
 
 import (
 	"bufio"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/udrm/udrm/udrmtest"
@@ -38,6 +41,26 @@ func TestConnectionLimit(t *testing.T) {
 			if response.StatusCode == http.StatusUnauthorized { // it asks for the token
 				break
 			}
+		}
+	}
+}
+
+// TestRefusedBody sends requests without a token, whose bodies never come. The
+// server answers and closes the connection.
+func TestRefusedBody(t *testing.T) {
+	_, s := serve(t, udrmtest.Options{})
+	for _, host := range []string{"localhost", "example.com"} {
+		c, err := net.Dial("tcp", s.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := fmt.Fprintf(c, "POST /v1/cards/card0/unplug HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", host); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 40") {
+			t.Errorf("%s: the answer is %q, %v", host, answer, err)
 		}
 	}
 }
