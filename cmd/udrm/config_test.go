@@ -185,7 +185,7 @@ func TestCardErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--config", "no-such-file"}, "udrm: open no-such-file: no such file or directory\n"},
+		{[]string{"--config", "no-such-file"}, "udrm: --config: open no-such-file: no such file or directory\n"},
 		{[]string{"--config", "../../machine/config/testdata/bad/rules.yaml"}, "udrm: ../../machine/config/testdata/bad/rules.yaml:4: cards/desk/planes/p0: primary plane of 2 CRTCs: each CRTC needs one of its own\n" +
 			"udrm: ../../machine/config/testdata/bad/rules.yaml:5: "},
 		{[]string{"--config", "../../machine/config/testdata/two-monitors.yaml", "--cards", "2"}, "udrm: --cards cannot be combined with --config; write it into the file\n"},
