@@ -129,7 +129,7 @@ func TestPrograms(t *testing.T) {
 			want    string // a regular expression for the whole output
 		}{
 			{"ls -l /dev/dri/card0", `crw-rw---- 1 root video 226, 0 .* /dev/dri/card0\n`},
-			{"ls -la /dev/dri", `total 0\ndrwxr-xr-x .* \.\ndrwxr-xr-x .* \.\.\ndrwxr-xr-x .* by-path\ncrw-rw---- 1 root video 226, 0 .* card0\n`},
+			{"ls -la /dev/dri", `total 0\ndrwxr-xr-x .* \.\ndrwxr-xr-x .* \.\.\ndrwxr-xr-x .* by-path\ncrw-rw---- +1 root video 226, 0 .* card0\n`},
 			{"ls -a /sys/class/drm", `\.\n\.\.\ncard0\ncard0-Virtual-1\ncard0-Writeback-1\nversion\n`},
 			{"ls /dev/dri/", `by-path\ncard0\n`},
 			{"stat -c '%A %U:%G %t:%T %h %F %n' /dev/dri/card0", `crw-rw---- root:video e2:0 1 character special file /dev/dri/card0\n`},
