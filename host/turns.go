@@ -141,7 +141,7 @@ func (t *turns) admitLocked(g *group, w *worker, n *seccomp.Notification, pid in
 // mayServe reports whether a further call of a process may be served, if the quota
 // allows it.
 func (t *turns) mayServe(g *group, pid int) bool {
-	if len(g.serving)-g.blocked >= t.share || !t.host.workers.allows(len(g.serving)) {
+	if !t.hasShare(g) {
 		return false
 	}
 	if len(g.serving) < maxOwnServed {
@@ -159,9 +159,19 @@ func (t *turns) mayServe(g *group, pid int) bool {
 	return own < maxOwnServed
 }
 
+// hasShare reports whether a further call of a group may be served, if its process
+// and the quota allow it.
+func (t *turns) hasShare(g *group) bool {
+	return len(g.serving)-g.blocked < t.share && t.host.workers.allows(len(g.serving))
+}
+
 // nextOf returns the process of a group whose postponed call is to be served next,
-// if the quota allows it.
+// if the quota allows it. It passes over processes that have maxOwnServed calls, of
+// which there are few.
 func (t *turns) nextOf(g *group) (pid int, queue *[]postponed) {
+	if !t.hasShare(g) {
+		return 0, nil
+	}
 	for pid, queue := range g.queue.all {
 		if t.mayServe(g, pid) {
 			return pid, queue

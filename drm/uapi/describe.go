@@ -87,6 +87,9 @@ func FindRequest(name string) (r *Request, near []string) {
 			}
 		}
 	}
+	if len(short) > misspelt.MaxLength {
+		return nil, nil
+	}
 	upper, best := strings.ToUpper(short), maxDistance
 	for i := range requests {
 		name := requests[i].Name

@@ -4,9 +4,16 @@ package misspelt
 
 import "strings"
 
+// MaxLength is the length in bytes of a misspelt word for which there may be a
+// suggestion. A longer one is no misspelt word, and to compare it takes long.
+const MaxLength = 64
+
 // Nearest returns the word closest to a misspelt one, or "" if none of them is
 // close. Upper and lower case are the same.
 func Nearest(misspelt string, words []string) (nearest string) {
+	if len(misspelt) > MaxLength {
+		return ""
+	}
 	limit := len(misspelt)/2 + 1
 	for _, w := range words {
 		if d := Distance(strings.ToLower(misspelt), strings.ToLower(w)); d < limit {
