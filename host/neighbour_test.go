@@ -22,7 +22,8 @@ func BenchmarkNeighbour(b *testing.B) {
 	var alone float64 // an open, in µs
 	for _, beside := range []string{
 		"", "flood spin 4", "flood ioctl 4", "flood stat 4", "flood open 4", "flood map 4", "flood close 2", "flood fbclose 2", "flood socket 4",
-		"flood fill 2", "flood many 4", "flood links 4", "flood write 2", "flood export 4", "flood pass 4", "flood list 4", "flood watch 4", "reads 4200",
+		"flood fill 2", "flood many 4", "flood links 4", "flood write 2", "flood export 4", "flood pass 4", "flood list 4", "flood watch 4", "flood dev 4",
+		"flood attribute 4", "flood database 4", "flood exec 4", "reads 4200",
 		"more dumb", "more dumbmap", "more fb", "more blob", "more name", "more syncobj", "more timeline", "more file", "more dmabuf", "more lease",
 		"more control", "more snapshot",
 	} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -119,7 +120,11 @@ var floods = map[string]func(card *kmsclient.Card){
 		}
 		_, _ = unix.Close(pair[0]), unix.Close(pair[1])
 	},
-	"list": func(*kmsclient.Card) { _, _ = os.ReadDir("/sys/class/drm") },
+	"list":      func(*kmsclient.Card) { _, _ = os.ReadDir("/sys/class/drm") },
+	"dev":       func(*kmsclient.Card) { _, _ = os.ReadDir("/dev") }, // real and virtual files
+	"attribute": func(*kmsclient.Card) { _, _ = os.ReadFile("/sys/class/drm/card0/dev") },
+	"database":  func(*kmsclient.Card) { _, _ = os.ReadFile("/run/udev/data/c226:0") },
+	"exec":      func(*kmsclient.Card) { _ = exec.Command("true").Run() },
 	"watch": func(*kmsclient.Card) {
 		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 		if err != nil {
