@@ -23,6 +23,10 @@ import (
 // causes endless ones: many contain numbers.
 const maxReasons = 1000
 
+// maxUnknown is the number of requests without a name that are told apart. There are
+// 16 million of them.
+const maxUnknown = 1000
+
 // A Recorder counts what happens on the cards of a machine. It is a
 // [drm.Tracer]. Its mutex is a leaf.
 type Recorder struct {
@@ -31,6 +35,7 @@ type Recorder struct {
 	mu       sync.Mutex
 	requests map[string]uint64
 	after    map[string]uint64 // requests that found their device unplugged
+	unknown  map[uint32]bool   // requests without a name
 	errors   map[failure]uint64
 	objects  map[object]bool // that clients have created: see stale.go
 	stale    map[staleUse]uint64
@@ -64,6 +69,7 @@ func NewRecorder() *Recorder {
 		start: time.Now(), requests: make(map[string]uint64), after: make(map[string]uint64),
 		errors: make(map[failure]uint64), frames: make(map[screen]uint64),
 		objects: make(map[object]bool), stale: make(map[staleUse]uint64),
+		unknown: make(map[uint32]bool),
 	}
 }
 
@@ -129,18 +135,12 @@ const testOnly = " TEST_ONLY"
 // done counts a call that has ended. test is set for a commit that is only
 // checked, isMaster for an AUTH_MAGIC of magic 0.
 func (r *Recorder) done(c *drm.Call, test, isMaster bool) {
-	name := c.Op.String()
-	if c.Op == drm.OpIoctl {
-		name = uapi.IoctlName(c.Cmd)
-		if name == "" {
-			name = fmt.Sprintf("%#x", c.Cmd)
-		}
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := r.name(c)
 	if test {
 		name += testOnly
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if errors.Is(c.Err, drm.ErrUnplugged) && c.Entered.IsZero() {
 		r.after[name]++
 		return
@@ -156,6 +156,23 @@ func (r *Recorder) done(c *drm.Call, test, isMaster bool) {
 		f.reason = "other reasons"
 	}
 	r.errors[f]++
+}
+
+// name returns the name under which a call is counted. The caller holds mu.
+func (r *Recorder) name(c *drm.Call) string {
+	if c.Op != drm.OpIoctl {
+		return c.Op.String()
+	}
+	if name := uapi.IoctlName(c.Cmd); name != "" {
+		return name
+	}
+	if !r.unknown[c.Cmd] {
+		if len(r.unknown) >= maxUnknown {
+			return "other requests"
+		}
+		r.unknown[c.Cmd] = true
+	}
+	return fmt.Sprintf("%#x", c.Cmd)
 }
 
 func errnoName(err error) string {
@@ -295,14 +312,13 @@ func (r *Recorder) Report(m *machine.Machine, ended bool) *Report {
 
 // requests returns counts by name, each with its errors.
 func requests(counts map[string]uint64, failures map[failure]uint64) []Request {
+	errs := make(map[string][]Error)
+	for f, n := range failures {
+		errs[f.request] = append(errs[f.request], Error{f.errno, f.reason, n, f.query})
+	}
 	list := []Request{}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		request := Request{Name: name, Count: counts[name]}
-		for f, n := range failures {
-			if f.request == name {
-				request.Errors = append(request.Errors, Error{f.errno, f.reason, n, f.query})
-			}
-		}
+		request := Request{Name: name, Count: counts[name], Errors: errs[name]}
 		slices.SortFunc(request.Errors, func(a, b Error) int {
 			return strings.Compare(a.Errno+a.Reason, b.Errno+b.Reason)
 		})
