@@ -97,7 +97,7 @@ func listenIn(dir, name string) (*net.UnixListener, error) {
 	path := filepath.Join(dir, name+suffix)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("machine %s is running already; choose another name: %w", name, unix.EADDRINUSE)
+		return nil, fmt.Errorf("machine %s is running already (%w); choose another name", name, unix.EADDRINUSE)
 	} else if err != nil {
 		return nil, err
 	}

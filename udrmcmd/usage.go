@@ -42,7 +42,7 @@ func explainFlag(ctx *kong.Context, flag *kong.Flag, text string) string {
 	switch {
 	case noValue.MatchString(text):
 		text = fmt.Sprintf("--%s has no value; write %s", flag.Name, flag.Summary())
-	case !strings.Contains(text, "write ") && !strings.Contains(text, "did you mean"):
+	case !strings.Contains(text, "write ") && !strings.Contains(text, "did you mean") && !strings.Contains(text, "see \""):
 		text += "; write " + flag.Summary()
 	}
 	given := slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag == flag })

@@ -24,6 +24,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"run --crads 2 -- true":                   `unknown flag --crads; did you mean "--cards", "--crtcs"?; see "udrm help run"`,
 		"run --clock slow -- a":                   `--clock: there is no "slow"; write one of "real", "step", "fast"; see "udrm help run"`,
 		"run --driver nv -- true":                 `--driver: there is no "nv"; write one of "vkms", "vgem"; see "udrm help run"`,
+		"run --expect exit=256 -- a":              `--expect: "exit=256": 256 is not an exit status: these are 0 to 255; see "udrm help report"`,
 		"run --on frame#0:x -- true":              `--on: "frame#0:x": "0" is not a time to fire: write 3, 3+, 3..5 or 3+2; write EVENT[#WHEN][:POINT][:FILTER=…]:EFFECT, such as MODE_ATOMIC#3:unplug; see "udrm help on"`,
 		"unplug":                                  `<card> is missing; write udrm unplug [FLAGS] <card>; see "udrm help unplug"`,
 		"unplug card0 card1":                      `the argument card1 is too much; write udrm unplug [FLAGS] <card>; see "udrm help unplug"`,

@@ -194,7 +194,7 @@ func TestControlMachines(t *testing.T) {
 	if r := outside(t, dir, "ls", "--machine", "third"); r.exit != 125 || !strings.HasPrefix(r.stderr, "udrm: no machine third is running; running are first, second") { // and those in /tmp
 		t.Errorf("no such machine: exit %d\n%s", r.exit, r.stderr)
 	}
-	if r := outside(t, dir, "run", "--name", "second", "--", "true"); r.exit != 125 || !strings.Contains(r.stderr, "machine second is running already; choose another name") {
+	if r := outside(t, dir, "run", "--name", "second", "--", "true"); r.exit != 125 || !strings.Contains(r.stderr, "machine second is running already (address already in use); choose another name") {
 		t.Errorf("the same name: exit %d\n%s", r.exit, r.stderr)
 	}
 	if err := first.end(); err != nil {
