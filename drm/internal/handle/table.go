@@ -16,28 +16,25 @@ import (
 // free number. The caller synchronizes all calls.
 type Slots[T comparable] struct {
 	values []T          // by number-1
+	taken  bitmap       // indices of values
 	far    map[uint32]T // with numbers that Put gave, beyond those of values
-	lowest int          // no free index is below it
 	used   int
 }
 
 // Add gives v the lowest free number.
 func (s *Slots[T]) Add(v T) (number uint32) {
-	var free T
-	i := s.lowest
-	for i < len(s.values) && s.values[i] != free {
-		i++
-	}
+	i := s.taken.lowest()
 	for ; i == len(s.values); i++ {
 		other, taken := s.far[uint32(i+1)]
 		s.values = append(s.values, other)
 		if !taken {
 			break
 		}
+		s.taken.take(i)
 		delete(s.far, uint32(i+1))
 	}
 	s.values[i] = v
-	s.lowest = i + 1
+	s.taken.take(i)
 	s.used++
 	return uint32(i + 1)
 }
@@ -50,6 +47,7 @@ func (s *Slots[T]) Put(number uint32, v T) bool {
 	s.used++
 	if uint64(number) <= uint64(len(s.values)) {
 		s.values[number-1] = v
+		s.taken.take(int(number - 1))
 		return true
 	}
 	if s.far == nil {
@@ -86,7 +84,7 @@ func (s *Slots[T]) Free(number uint32) (v T, ok bool) {
 	}
 	var free T
 	s.values[number-1] = free
-	s.lowest = min(s.lowest, int(number-1))
+	s.taken.release(int(number - 1))
 	return v, true
 }
 
