@@ -12,15 +12,17 @@ import (
 // Limits of what all clients together can make the server hold: whatever they
 // do, the programs on the machine are served.
 const (
-	maxConnections = 256
-	maxMemory      = 1 << 30 // for bodies and pictures
-	freeBody       = 64 << 10
+	maxConnections      = 256
+	maxGroupConnections = maxConnections / 3 * 2 // of one process group
+	maxMemory           = 1 << 30                // for bodies and pictures
+	freeBody            = 64 << 10
 )
 
 // tooMany is the answer to a connection that is one too many.
 func tooMany() []byte {
 	body, err := json.Marshal(&Error{
-		Code: CodeRefused, Asked: "connect", Reason: fmt.Sprintf("%d connections are open", maxConnections), Advice: "close some of them",
+		Code: CodeRefused, Asked: "connect", Advice: "close some of them",
+		Reason: fmt.Sprintf("%d connections are open, or %d of the process group", maxConnections, maxGroupConnections),
 	})
 	if err != nil {
 		panic(err) // the type cannot be encoded

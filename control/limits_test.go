@@ -6,7 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/udrm/udrm/control"
@@ -23,33 +26,54 @@ func dial(t *testing.T, s *control.Server) net.Conn {
 	return c
 }
 
-// TestConnectionLimit opens connections until one is refused. When the others
-// have ended, the server accepts again.
-func TestConnectionLimit(t *testing.T) {
-	s, client := serve(t)
-	const limit = 256
-	var open []net.Conn
+// connect sends a request on each of new connections until one is refused, and
+// returns the others.
+func connect(t *testing.T, path string) (open []net.Conn) {
+	t.Helper()
 	for {
-		c := dial(t, s)
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
 		fmt.Fprint(c, "GET /v1/clock HTTP/1.1\r\nHost: udrm\r\n\r\n")
 		response, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if response.StatusCode == http.StatusOK {
-			if open = append(open, c); len(open) > 2*limit {
+			if open = append(open, c); len(open) > 1000 {
 				t.Fatalf("%d connections are open", len(open))
 			}
 			continue
 		}
+		defer c.Close()
 		body, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != http.StatusConflict || !strings.Contains(string(body), "256 connections are open") {
+		if err != nil || response.StatusCode != http.StatusConflict || !strings.Contains(string(body), "256 connections are open, or 170 of the process group") {
 			t.Errorf("a connection too many: %s, %s, %v", response.Status, body, err)
 		}
-		break
+		return open
 	}
-	if len(open) < limit {
-		t.Errorf("the connection after %d others is refused, want %d", len(open), limit)
+}
+
+// TestConnectionLimit opens connections until one is refused, then does so in
+// another process group. When the others have ended, the server accepts again.
+func TestConnectionLimit(t *testing.T) {
+	const pathVariable = "CONTROL_TEST_SOCKET"
+	if path := os.Getenv(pathVariable); path != "" { // in the other process group
+		fmt.Printf("opened %d\n", len(connect(t, path)))
+		return
+	}
+	s, client := serve(t)
+	const limit, groupLimit = 256, 170
+	open := connect(t, s.Path())
+	if len(open) != groupLimit {
+		t.Errorf("a process group has %d connections, want %d", len(open), groupLimit)
+	}
+	other := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestConnectionLimit$")
+	other.Env = append(os.Environ(), pathVariable+"="+s.Path())
+	other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if out, err := other.CombinedOutput(); err != nil || !strings.Contains(string(out), fmt.Sprintf("opened %d\n", limit-groupLimit)) {
+		t.Errorf("another process group, want %d connections: %v\n%s", limit-groupLimit, err, out)
 	}
 	for _, c := range open {
 		c.Close()

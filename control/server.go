@@ -94,7 +94,7 @@ func Serve(m *machine.Machine, opts Options) (*Server, error) {
 		Handler:     s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: ioTimeout, IdleTimeout: idle,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnContext: withPeer,
 	}
-	limited := accept.Limited(l, maxConnections, tooMany(), func(err error) {
+	limited := accept.Grouped(l, maxConnections, maxGroupConnections, groupOf, tooMany(), func(err error) {
 		s.log.Error(fmt.Sprintf("control: accepting connections, which is tried again: %v", err))
 	})
 	go func() { s.served <- s.http.Serve(limited) }()
@@ -149,22 +149,39 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, checkPeer(c))
 }
 
+// peerOf returns the credentials of the client.
+func peerOf(c net.Conn) (peer *unix.Ucred, err error) {
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if controlErr := raw.Control(func(fd uintptr) {
+		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); controlErr != nil {
+		return nil, controlErr
+	}
+	return peer, err
+}
+
+// groupOf returns the process group of the client, or 0 if it is unknown.
+func groupOf(c net.Conn) int {
+	peer, err := peerOf(c)
+	if err != nil || peer.Pid <= 0 { // 0: in no pid namespace of this process
+		return 0
+	}
+	group, err := unix.Getpgid(int(peer.Pid))
+	if err != nil {
+		return 0 // it has ended
+	}
+	return group
+}
+
 // checkPeer returns an error if the client belongs to another user. Root may do
 // everything.
 func checkPeer(c net.Conn) error {
-	raw, err := c.(syscall.Conn).SyscallConn()
+	peer, err := peerOf(c)
 	if err != nil {
 		return err
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	if err := raw.Control(func(fd uintptr) {
-		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	}); err != nil {
-		return err
-	}
-	if peerErr != nil {
-		return peerErr
 	}
 	if own := os.Geteuid(); int(peer.Uid) != own && peer.Uid != 0 {
 		return fmt.Errorf("the client belongs to user %d, the machine to user %d", peer.Uid, own)

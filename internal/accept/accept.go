@@ -38,17 +38,28 @@ func Next[C any](accept func() (C, error), report func(error)) (C, error) {
 // further ones with refusal, which must be short, and closes them. The connections
 // implement [syscall.Conn]. report is as of [Next].
 func Limited(l net.Listener, limit int, refusal []byte, report func(error)) net.Listener {
-	return &listener{Listener: l, limit: limit, refusal: refusal, report: report}
+	return Grouped(l, limit, limit, func(net.Conn) int { return 0 }, refusal, report)
+}
+
+// Grouped is [Limited] where the connections of one group of clients, such as a
+// process group, have a limit of their own.
+func Grouped(l net.Listener, limit, groupLimit int, group func(net.Conn) int, refusal []byte, report func(error)) net.Listener {
+	return &listener{
+		Listener: l, limit: limit, groupLimit: groupLimit, group: group, refusal: refusal, report: report,
+		byGroup: make(map[int]int),
+	}
 }
 
 type listener struct {
 	net.Listener
-	limit   int
-	refusal []byte
-	report  func(error)
+	limit, groupLimit int
+	group             func(net.Conn) int
+	refusal           []byte
+	report            func(error)
 
-	mu   sync.Mutex
-	open int
+	mu      sync.Mutex
+	open    int
+	byGroup map[int]int
 }
 
 // Accept implements [net.Listener].
@@ -58,40 +69,45 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.enter() {
-			return &conn{Conn: c, listener: l}, nil
+		if group := l.group(c); l.enter(group) {
+			return &conn{Conn: c, listener: l, group: group}, nil
 		}
 		_, _ = c.Write(l.refusal) // the buffer of a new socket takes it at once
 		_ = c.Close()
 	}
 }
 
-func (l *listener) enter() bool {
+func (l *listener) enter(group int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open == l.limit {
+	if l.open == l.limit || l.byGroup[group] == l.groupLimit {
 		return false
 	}
 	l.open++
+	l.byGroup[group]++
 	return true
 }
 
-func (l *listener) leave() {
+func (l *listener) leave(group int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--
+	if l.byGroup[group]--; l.byGroup[group] == 0 {
+		delete(l.byGroup, group)
+	}
 }
 
 // A conn is a connection of a listener.
 type conn struct {
 	net.Conn
 	listener *listener
+	group    int
 	once     sync.Once
 }
 
 // Close implements [net.Conn].
 func (c *conn) Close() error {
-	defer c.once.Do(c.listener.leave)
+	defer c.once.Do(func() { c.listener.leave(c.group) })
 	return c.Conn.Close()
 }
 

@@ -7,19 +7,19 @@ import (
 	"github.com/udrm/udrm/drm/internal/handle"
 )
 
-// TestSlots compares slots with a map that is searched from 1 on.
+// TestSlots compares slots with a list that is searched from 1 on.
 func TestSlots(t *testing.T) {
 	var slots handle.Slots[int]
-	model := make(map[uint32]int)
+	const numbers = 9000 // more than two levels of 64
+	model := make([]int, 4*numbers)
 	r := rand.New(rand.NewPCG(1, 2))
-	number := func() uint32 { return 1 + r.Uint32N(9000) } // more than two levels of 64
+	number := func() uint32 { return 1 + r.Uint32N(numbers) }
 	for step := 1; step < 60000; step++ {
 		// It grows, shrinks, and grows again.
 		switch grows := step/10000%2 == 0; {
 		case r.IntN(10) == 0:
 			n := number()
-			_, taken := model[n]
-			if put := slots.Put(n, step); put == taken {
+			if put := slots.Put(n, step); put != (model[n] == 0) {
 				t.Fatalf("step %d: Put(%d) returns %v", step, n, put)
 			} else if put {
 				model[n] = step
@@ -36,19 +36,24 @@ func TestSlots(t *testing.T) {
 		default:
 			n := number()
 			v, ok := slots.Free(n)
-			if want, taken := model[n]; ok != taken || v != want {
-				t.Fatalf("step %d: Free(%d) returns %d, %v; want %d, %v", step, n, v, ok, want, taken)
+			if want := model[n]; v != want || ok != (want != 0) {
+				t.Fatalf("step %d: Free(%d) returns %d, %v; want %d", step, n, v, ok, want)
 			}
-			delete(model, n)
+			model[n] = 0
 		}
 	}
-	if slots.Len() != len(model) {
-		t.Errorf("%d numbers are in use, want %d", slots.Len(), len(model))
-	}
-	for n, v := range slots.All() {
-		if model[n] != v {
-			t.Errorf("number %d has %d, want %d", n, v, model[n])
+	used := 0
+	for n, want := range model {
+		if want == 0 {
+			continue
 		}
+		used++
+		if v, _ := slots.At(uint32(n)); v != want {
+			t.Errorf("number %d has %d, want %d", n, v, want)
+		}
+	}
+	if slots.Len() != used {
+		t.Errorf("%d numbers are in use, want %d", slots.Len(), used)
 	}
 }
 
