@@ -60,27 +60,10 @@
 //
 // # Figures
 //
-// The reference, 1, is two locked adds on a line that nothing else touches: the
-// floor of any scheme with atomics. These are medians of interleaved rounds on
-// two cores of an AMD EPYC, Go 1.26:
-//
-//	                               GOMAXPROCS=1   GOMAXPROCS=2
-//	Enter and Exit                     1.01           1.01
-//	drm registration guard             1.11           1.09
-//	the same with srcu_procpin         1.18           1.21
-//	one atomic count for all           1.01           3.5
-//	RWMutex.RLock and RUnlock          1.03           4.4
-//
-// Synchronize of an idle domain takes as long as three to five pairs. None of
-// these allocates. From the last Exit to the return of Drain it takes about 2
-// µs, nearly all of it the scheduler's: a send on a channel takes 1.3 µs to
-// arrive. From the last exit of a guard to the return of drm's
-// Registration.Close it is about 5 µs. The other 3 µs are code that runs once
-// per device, with cold caches.
-//
-// A processor whose locked add costs less than 4 ns gives larger ratios, since
-// the rest of the pair does not get cheaper: two Intel cores measured 1.25 and
-// 1.19. "make bench" measures where you are, and compares with its last run.
+// Enter and Exit take 1.1 times as long as two locked adds on a line that nothing
+// else touches, which is the floor of any scheme with atomics. Synchronize of an
+// idle domain takes two or three pairs. None of these allocates. docs/srcu.md has the
+// figures, and "make bench" measures where you are.
 //
 // # Without locked instructions
 //
@@ -91,11 +74,7 @@
 // no effect. It was built to find out whether a pair can take 0.75 of two
 // locked adds. It is not the default, and it did not get there: the ratio
 // depends on the load of the machine, from 0.64 to 0.84 in 17 runs of
-// BenchmarkPair on two busy cores, with these medians, where the default had
-// 1.08 at 1 P and 1.08 to 1.09 at 2:
-//
-//	                               GOMAXPROCS=1   GOMAXPROCS=2
-//	Enter and Exit                     0.76           0.77
+// BenchmarkPair on two busy cores, with a median of 0.77.
 //
 // Pinning and unpinning alone, which every scheme that counts by P needs, is
 // 0.45 to 0.5 of it. Each of the four is a call, so neither Enter nor Exit can
