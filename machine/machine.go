@@ -203,8 +203,13 @@ func (m *Machine) KnownCard(label string) (*Card, error) {
 // CardOf returns the card that the device is, or was, a device of. It returns
 // nil for a device that no card of the machine has made.
 func (m *Machine) CardOf(dev *drm.Device) *Card {
+	return m.CardAt(dev.Parent().Bus(), dev.Parent().Name())
+}
+
+// CardAt is [Machine.CardOf] for the bus and the name of the device's parent.
+func (m *Machine) CardAt(b *bus.Bus, parent string) *Card {
 	for _, c := range m.Cards() {
-		if c.Owns(dev) {
+		if c.bus == b && c.device == parent {
 			return c
 		}
 	}

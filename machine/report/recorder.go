@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/bus"
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
@@ -41,7 +42,8 @@ type Recorder struct {
 	stale    map[staleUse]uint64
 	frames   map[screen]uint64
 	unplugs  []*unplug
-	devices  []*drm.Device // that were registered
+	devices  map[*drm.Device]bool // that are registered, or have guards
+	plugged  map[place]bool       // of the devices that were registered
 	closers  []func(*drm.Device)
 }
 
@@ -51,15 +53,29 @@ type failure struct {
 	query                  bool // see Error.Query
 }
 
+// maxUnplugs is the number of unplugs that are remembered. Programs can unbind and
+// bind drivers without end.
+const maxUnplugs = 1 << 14
+
+// A place is where a device was on a bus. It does not keep the device in memory.
+type place struct {
+	bus          *bus.Bus
+	parent, name string
+}
+
+func placeOf(dev *drm.Device) place {
+	return place{dev.Parent().Bus(), dev.Parent().Name(), dev.Name()}
+}
+
 // A screen is a connector of a device.
 type screen struct {
-	device    *drm.Device
+	place
 	connector string
 }
 
 // An unplug is an unplug as it is recorded; zero times are to come.
 type unplug struct {
-	device               *drm.Device
+	place
 	begun, drained, done time.Time
 }
 
@@ -69,7 +85,7 @@ func NewRecorder() *Recorder {
 		start: time.Now(), requests: make(map[string]uint64), after: make(map[string]uint64),
 		errors: make(map[failure]uint64), frames: make(map[screen]uint64),
 		objects: make(map[object]bool), stale: make(map[staleUse]uint64),
-		unknown: make(map[uint32]bool),
+		unknown: make(map[uint32]bool), devices: make(map[*drm.Device]bool), plugged: make(map[place]bool),
 	}
 }
 
@@ -78,14 +94,17 @@ func (r *Recorder) Attach(m *machine.Machine) (detach func()) {
 	detach = m.Class().Trace(r)
 	for _, c := range m.Cards() {
 		if dev := c.Device(); dev != nil {
-			r.mu.Lock()
-			if !slices.Contains(r.devices, dev) {
-				r.devices = append(r.devices, dev)
-			}
-			r.mu.Unlock()
+			r.registered(dev)
 		}
 	}
 	return detach
+}
+
+func (r *Recorder) registered(dev *drm.Device) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.devices[dev] = true
+	r.plugged[placeOf(dev)] = true
 }
 
 // Since returns a time in seconds since the recorder began.
@@ -189,27 +208,36 @@ func (r *Recorder) Event(e *drm.TraceEvent) {
 	case drm.EventFrame:
 		r.frame(e)
 	case drm.EventRegistered:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if !slices.Contains(r.devices, e.Device) {
-			r.devices = append(r.devices, e.Device)
-		}
+		r.registered(e.Device)
 	case drm.EventUnplug, drm.EventDrained, drm.EventUnplugged:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if e.Kind == drm.EventUnplug {
-			r.unplugs = append(r.unplugs, &unplug{device: e.Device, begun: e.Time})
-			return
+		r.unplug(e)
+	}
+}
+
+func (r *Recorder) unplug(e *drm.TraceEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := placeOf(e.Device)
+	if e.Kind == drm.EventUnplug {
+		if len(r.unplugs) < maxUnplugs {
+			r.unplugs = append(r.unplugs, &unplug{place: at, begun: e.Time})
 		}
-		for _, u := range r.unplugs {
-			switch {
-			case u.device != e.Device:
-			case e.Kind == drm.EventDrained:
-				u.drained = e.Time
-			default:
-				u.done = e.Time
-			}
+		return
+	}
+	if e.Kind == drm.EventUnplugged && e.Device.Guards() == 0 {
+		delete(r.devices, e.Device)
+	}
+	for _, u := range slices.Backward(r.unplugs) {
+		switch {
+		case u.place != at:
+			continue
+		case !u.done.IsZero(): // this one is too many
+		case e.Kind == drm.EventDrained:
+			u.drained = e.Time
+		default:
+			u.done = e.Time
 		}
+		return
 	}
 }
 
@@ -225,7 +253,7 @@ func (r *Recorder) frame(e *drm.TraceEvent) {
 	defer r.mu.Unlock()
 	for _, c := range display.Connectors() {
 		if crtc := state.Connector(c).CRTC; crtc != nil && crtc.ID() == e.CRTC {
-			r.frames[screen{e.Device, c.Name()}]++
+			r.frames[screen{placeOf(e.Device), c.Name()}]++
 		}
 	}
 }
@@ -240,24 +268,25 @@ func (r *Recorder) leaks(ctx context.Context, m *machine.Machine) []Leak {
 	defer cancel()
 	leaks := []Leak{}
 	r.mu.Lock()
-	devices := slices.Clone(r.devices)
+	devices := slices.Collect(maps.Keys(r.devices))
 	r.mu.Unlock()
 	for _, dev := range devices {
 		for dev.Guards() > 0 && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 		if n := dev.Guards(); n > 0 {
-			leaks = append(leaks, Leak{labelOf(m, dev), n})
+			leaks = append(leaks, Leak{labelOf(m, placeOf(dev)), n})
 		}
 	}
+	slices.SortFunc(leaks, func(a, b Leak) int { return strings.Compare(a.Card, b.Card) })
 	return leaks
 }
 
-func labelOf(m *machine.Machine, dev *drm.Device) string {
-	if c := m.CardOf(dev); c != nil {
+func labelOf(m *machine.Machine, at place) string {
+	if c := m.CardAt(at.bus, at.parent); c != nil {
 		return c.Label()
 	}
-	return dev.Name()
+	return at.name
 }
 
 // Report returns what has happened on the machine so far. The caller adds what
@@ -274,19 +303,19 @@ func (r *Recorder) Report(m *machine.Machine, ended bool) *Report {
 	r.mu.Lock()
 	shown, counts, after, failures := maps.Clone(r.frames), maps.Clone(r.requests), maps.Clone(r.after), maps.Clone(r.errors)
 	report.StaleObjects = r.staleUses()
-	devices := slices.Clone(r.devices)
+	places := maps.Clone(r.plugged)
 	var unplugs []unplug
 	for _, u := range r.unplugs {
 		unplugs = append(unplugs, *u)
 	}
 	r.mu.Unlock()
 	plugged := make(map[string]bool) // by label
-	for _, dev := range devices {
-		plugged[labelOf(m, dev)] = true
+	for at := range places {
+		plugged[labelOf(m, at)] = true
 	}
 	frames := make(map[string]uint64)
 	for s, n := range shown {
-		frames[labelOf(m, s.device)+":"+s.connector] += n
+		frames[labelOf(m, s.place)+":"+s.connector] += n
 	}
 	for _, c := range m.Cards() {
 		card := Card{Label: c.Label(), Driver: string(c.Description().Driver), State: string(c.State()), Connectors: []Connector{}, neverPlugged: !plugged[c.Label()]}
@@ -296,7 +325,7 @@ func (r *Recorder) Report(m *machine.Machine, ended bool) *Report {
 		report.Cards = append(report.Cards, card)
 	}
 	for _, u := range unplugs {
-		entry := Unplug{Card: labelOf(m, u.device), Time: r.Since(u.begun), Drain: -1, Total: -1}
+		entry := Unplug{Card: labelOf(m, u.place), Time: r.Since(u.begun), Drain: -1, Total: -1}
 		if !u.drained.IsZero() {
 			entry.Drain = u.drained.Sub(u.begun).Seconds()
 		}
