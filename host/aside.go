@@ -21,12 +21,19 @@ import (
 // the copy is made. Nearly always, the same thread then makes the copy and goes on
 // with the handler.
 //
-// Invariant: copies that are left behind take no more threads than the quotas of
-// copies and of served calls allow together.
+// Invariant: copies that are left behind take no more threads than the quota of copies
+// allows, and maxUncharged.
 //
 // Why it holds: a copy that is not made at once is charged. If the quota allows none,
-// the worker keeps its turn until it does, or until the copy ends: an unplug ends the
-// handler, but not the call.
+// the copy counts as uncharged, and the worker keeps its turn until it is charged or
+// ends: an unplug ends the handler, but not the call. Beyond maxUncharged, handlers look
+// before they copy, as other code does (usermem.go). An unplug then waits for a program
+// that removes a page between the look and the copy. Without this bound, a program with
+// many process groups could use up all turns.
+
+// maxUncharged bounds the copies in progress that are not charged. Few last longer than
+// a moment.
+const maxUncharged = 16
 
 // A sideCopy is a copy that another goroutine makes.
 type sideCopy struct {
@@ -47,6 +54,8 @@ func (c *call) startAside(copy func() error) *sideCopy {
 		err := copy()
 		if s.state.Swap(sideEnded) == sideCharged {
 			slow.end(s.account)
+		} else {
+			slow.uncharged.Add(-1)
 		}
 		s.done <- err
 	}()
@@ -63,18 +72,25 @@ func (c *call) tryCharge(s *sideCopy) (again <-chan struct{}) {
 	if again := slow.tryBegin(s.account); again != nil {
 		return again
 	}
-	if !s.state.CompareAndSwap(sideCopying, sideCharged) {
+	if s.state.CompareAndSwap(sideCopying, sideCharged) {
+		slow.uncharged.Add(-1)
+	} else {
 		slow.end(s.account)
 	}
 	return nil
 }
 
 // copyAside runs copy on another goroutine. When ctx ends, it may leave it behind:
-// copy must use neither the call nor memory of its caller.
-func (r *request) copyAside(ctx context.Context, copy func() error) error {
+// copy must use neither the call nor memory of its caller. With too many such copies in
+// progress, it runs lookAndCopy instead.
+func (r *request) copyAside(ctx context.Context, copy, lookAndCopy func() error) error {
 	c := r.call
 	if c.worker.left.Load() {
 		return c.copySlowly(ctx, copy)
+	}
+	if uncharged := &c.host.slow.uncharged; uncharged.Add(1) > maxUncharged {
+		uncharged.Add(-1)
+		return lookAndCopy()
 	}
 	s := c.startSoon(copy)
 	select {
@@ -189,8 +205,13 @@ const behindInterval = 100 * time.Millisecond
 // readAside copies memory of the program to p inside a guard.
 func (r *request) readAside(ctx context.Context, p []byte, addr uint64) error {
 	late, tid := make([]byte, len(p)), r.tid
-	err := r.copyAside(ctx, func() error { return tid.Read(late, addr) })
-	if err == nil {
+	read := func() error { return tid.Read(late, addr) }
+	looked := false
+	err := r.copyAside(ctx, read, func() error {
+		looked = true
+		return r.call.readFrom(ctx, p, addr)
+	})
+	if err == nil && !looked {
 		copy(p, late)
 	}
 	return err
@@ -204,5 +225,5 @@ func (r *request) writeAside(ctx context.Context, addr uint64, p []byte) error {
 			return unix.EFAULT // the thread id may belong to another process now
 		}
 		return tid.Write(addr, late)
-	})
+	}, func() error { return r.call.writeTo(ctx, addr, p) })
 }

@@ -245,7 +245,7 @@ func TestHostileNested(t *testing.T) {
 func TestHostileWithhold(t *testing.T) {
 	a := newArena(t, host.Options{})
 	before := threadsOf(t)
-	attack := a.begin(nil, "withhold", "120").holding()
+	attack := a.begin(nil, "withhold", "100", "100").holding()
 	a.honest()
 	if err := a.first.Unbind(context.Background()); err != nil {
 		t.Error(err)
@@ -313,6 +313,18 @@ func TestHostileCrowd(t *testing.T) {
 	for _, attack := range all {
 		attack.end()
 	}
+	a.honest()
+}
+
+// TestHostileWithholdCrowd has many process groups of a program withhold arrays of
+// requests, each more than are copied at once. Others are served.
+func TestHostileWithholdCrowd(t *testing.T) {
+	a := newArena(t, host.Options{})
+	attack := a.begin(nil, "groups", "70", "withhold", "8", "0").holding()
+	for range 20 { // while the attack spreads
+		a.honest()
+	}
+	attack.end()
 	a.honest()
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,8 @@ import (
 // slowCopies limits the copies that wait, and with them the threads, by the
 // quota. The zero value is ready.
 type slowCopies struct {
+	uncharged atomic.Int32 // see maxUncharged
+
 	mu    sync.Mutex
 	ended chan struct{} // closed when a copy ends; nil if none is awaited
 }

@@ -61,6 +61,7 @@ var attacks = map[string]func(args []string){
 	"scarce":   scarce,
 	"shortage": shortage,
 	"trapped":  trapped,
+	"groups":   groups,
 	"withhold": withhold,
 }
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"os"
+	"os/exec"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -60,14 +63,32 @@ func pull(args []string) {
 	os.Exit(0)
 }
 
-// withhold has so many threads as its argument says send a request whose array lies in
-// memory that this process alone could provide, and does not. It holds once the host
-// waits for all of them.
+// groups runs an attack in many process groups.
+func groups(args []string) {
+	var all []*exec.Cmd
+	for range must(strconv.Atoi(args[0])) {
+		cmd := exec.Command("/proc/self/exe", args[1:]...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		must(cmd.StdinPipe()) // until which it holds
+		holding := bufio.NewReader(must(cmd.StdoutPipe()))
+		check(cmd.Start())
+		must(holding.ReadString('\n'))
+		all = append(all, cmd)
+	}
+	hold()
+	for _, cmd := range all {
+		check(cmd.Process.Kill())
+		_ = cmd.Wait()
+	}
+}
+
+// withhold has so many threads as its first argument says send a request whose array
+// lies in memory that this process alone could provide, and does not. It holds once the
+// host waits for so many of them as the second one says.
 func withhold(args []string) {
 	card := must(kmsclient.Open("/dev/dri/card0"))
 	faults, page := missingPage()
-	threads := must(strconv.Atoi(args[0]))
-	for range threads {
+	for range must(strconv.Atoi(args[0])) {
 		go func() {
 			err := kmsclient.Ioctl(card, uapi.IoctlModeCreatePropBlob, &uapi.ModeCreateBlob{Data: uint64(page), Length: 4000})
 			if !errors.Is(err, unix.ENODEV) {
@@ -75,7 +96,7 @@ func withhold(args []string) {
 			}
 		}()
 	}
-	for range threads {
+	for range must(strconv.Atoi(args[1])) {
 		_, err := unix.Read(faults, make([]byte, 32)) // struct uffd_msg
 		check(err)
 	}
