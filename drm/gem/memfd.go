@@ -8,9 +8,9 @@ import (
 	"github.com/udrm/udrm/drm"
 )
 
-// The memory of a buffer is a memfd, made when somebody maps the buffer for the
-// first time. So a buffer that nobody has mapped takes no descriptor: programs make
-// more buffers than a process may have descriptors.
+// The memory of a buffer is a memfd, made when the buffer is first mapped, here or in a
+// program. Until then it takes no descriptor: programs make more buffers than a process
+// may have descriptors.
 //
 // A program that maps a buffer has a descriptor of the memfd for a moment. It
 // may keep a copy, so the mode of the memfd keeps other users from opening it

@@ -1,35 +1,18 @@
 package report
 
 import (
-	"context"
 	"runtime"
 	"testing"
 	"weak"
 
 	"github.com/udrm/udrm/drm"
-	"github.com/udrm/udrm/machine"
-	"github.com/udrm/udrm/machine/config"
 )
 
 // TestRebind unbinds and binds the driver of a card many times, as a program can. The
 // recorder keeps none of the devices that have gone, and reports each unplug.
 func TestRebind(t *testing.T) {
 	t.Parallel()
-	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	recorder := NewRecorder()
-	defer recorder.Attach(m)()
-	c, err := m.Card("card0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, c, recorder := recorded(t)
 	var gone []weak.Pointer[drm.Device]
 	for range 20 {
 		gone = append(gone, weak.Make(c.Device()))

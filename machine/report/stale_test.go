@@ -1,35 +1,18 @@
 package report
 
 import (
-	"context"
 	"slices"
 	"testing"
 
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/internal/kmsclient"
-	"github.com/udrm/udrm/machine"
-	"github.com/udrm/udrm/machine/config"
 )
 
 // TestStale uses objects after their end, and others that never existed.
 func TestStale(t *testing.T) {
 	t.Parallel()
-	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	recorder := NewRecorder()
-	defer recorder.Attach(m)()
-	c, err := m.Card("card0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, c, recorder := recorded(t)
 	open := func() *kmsclient.Client { return kmsclient.New(drmtest.Open(t, c.Device().Primary()).Process()) }
 	k := open()
 	buffer, err := k.CreateDumb(64, 64, 32)

@@ -1,34 +1,17 @@
 package report
 
 import (
-	"context"
 	"testing"
 
 	"github.com/udrm/udrm/drm/drmtest"
 	"github.com/udrm/udrm/drm/uapi"
-	"github.com/udrm/udrm/machine"
-	"github.com/udrm/udrm/machine/config"
 )
 
 // TestUnknownRequests sends far more different requests than there are, to a card and
 // after its unplug. The report has a bounded number of them and counts each.
 func TestUnknownRequests(t *testing.T) {
 	t.Parallel()
-	m, err := machine.New([]config.Card{config.DefaultCard()}, machine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	recorder := NewRecorder()
-	defer recorder.Attach(m)()
-	c, err := m.Card("card0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, c, recorder := recorded(t)
 	const sent, unknown = 5000, 0x9f // a number that no request of the core or the driver has
 	if uapi.IoctlName(uapi.IO(unknown)) != "" {
 		t.Fatalf("request %#x has a name", unknown)
