@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -62,6 +63,8 @@ func (r *Record) Name() string {
 	return r.Type
 }
 
+var errNoTrace = errors.New("trace: the file is not a trace, which udrm run --trace FILE writes")
+
 // Read reads a trace, without its first line, in the order in which the calls
 // began. A last line that is cut off is dropped, since a program may be killed.
 func Read(input io.Reader) ([]Record, error) {
@@ -70,8 +73,10 @@ func Read(input io.Reader) ([]Record, error) {
 	for line := 1; ; line++ {
 		text, err := in.ReadBytes('\n')
 		if err == io.EOF {
-			if line == 1 {
-				return nil, fmt.Errorf("trace: the file is empty")
+			if line == 1 && len(text) > 0 {
+				return nil, errNoTrace
+			} else if line == 1 {
+				return nil, errors.New("trace: the file is empty")
 			}
 			break
 		}
@@ -79,19 +84,18 @@ func Read(input io.Reader) ([]Record, error) {
 			return nil, fmt.Errorf("trace: %w", err)
 		}
 		var r Record
-		if err := json.Unmarshal(bytes.TrimSpace(text), &r); err != nil {
-			return nil, fmt.Errorf("trace: line %d is not a record of a trace: %w", line, err)
+		// The words of encoding/json say nothing to a reader of traces.
+		damaged := json.Unmarshal(bytes.TrimSpace(text), &r) != nil || r.Type == ""
+		switch {
+		case line == 1 && (damaged || r.Type != "trace"):
+			return nil, errNoTrace
+		case line == 1 && r.Version != Version:
+			return nil, fmt.Errorf("trace: format version %d: this program reads version %d", r.Version, Version)
+		case damaged:
+			return nil, fmt.Errorf("trace: line %d is not a record of a trace: the file is damaged", line)
+		case line > 1:
+			records = append(records, r)
 		}
-		if line == 1 {
-			if r.Type != "trace" {
-				return nil, fmt.Errorf("trace: not a trace: the first line has the type %q", r.Type)
-			}
-			if r.Version != Version {
-				return nil, fmt.Errorf("trace: format version %d: this program reads version %d", r.Version, Version)
-			}
-			continue
-		}
-		records = append(records, r)
 	}
 	slices.SortStableFunc(records, func(a, b Record) int { return int(int64(a.Seq) - int64(b.Seq)) })
 	return records, nil

@@ -259,11 +259,16 @@ func TestRead(t *testing.T) {
 	}{
 		{"", 0, "empty"},
 		{"{}\n", 0, "not a trace"},
+		{"root:x:0:0\nbin:x:1:1\n", 0, "not a trace"},
+		{"[]\n", 0, "not a trace"},
+		{"hello", 0, "not a trace"},
 		{`{"type":"trace","version":99}` + "\n", 0, "version 99"},
 		{header, 0, ""},
 		{header + `{"type":"open","seq":2,"t":1}` + "\n" + `{"type":"close","seq":1,"t":1}` + "\n", 2, ""},
 		{header + `{"type":"open"`, 0, ""}, // cut off
-		{header + "nonsense\n", 0, "line 2"},
+		{header + "nonsense\n", 0, "line 2 is not a record of a trace: the file is damaged"},
+		{header + "null\n", 0, "line 2"},
+		{header + `{"type":"open","seq":"2"}` + "\n", 0, "line 2 is not a record of a trace: the file is damaged"},
 	} {
 		records, err := trace.Read(strings.NewReader(tc.text))
 		if len(records) != tc.records || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
