@@ -121,8 +121,8 @@ func (m *Machine) StepClock(ctx context.Context, n int) error {
 	c.mu.Lock()
 	mode, same := c.mode, c.same
 	c.mu.Unlock()
-	if mode != ClockStep {
-		return fmt.Errorf("stepping the clock: its mode is %s; set it to step first", mode)
+	if err := checkStops(mode); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer context.AfterFunc(same, func() { cancel(context.Cause(same)) })()
@@ -136,9 +136,21 @@ func (m *Machine) StepClock(ctx context.Context, n int) error {
 }
 
 // StepClockLater makes n steps as StepClock does, and does not wait for them.
-// They end with the machine.
-func (m *Machine) StepClockLater(n int) {
+// They end with the machine. It fails if the clock is not stopped.
+func (m *Machine) StepClockLater(n int) error {
+	if err := checkStops(m.Clock()); err != nil {
+		return err
+	}
 	go func() { _ = m.StepClock(m.clock.ended, n) }()
+	return nil
+}
+
+// checkStops returns an error if steps cannot be made in a mode.
+func checkStops(mode ClockMode) error {
+	if mode != ClockStep {
+		return fmt.Errorf("stepping the clock: its mode is %s; set it to step first", mode)
+	}
+	return nil
 }
 
 // step lets the next vblank happen, as soon as a program waits for it. It waits

@@ -35,7 +35,7 @@ type ActionKind struct {
 	do        func(ctx context.Context, c *machine.Card, a *Action) error
 
 	// Of an action on the machine, which has no card: NAME=ARGUMENT or NAME.
-	doMachine func(m *machine.Machine, argument string)
+	doMachine func(m *machine.Machine, argument string) error
 }
 
 // A need says whether an action takes something.
@@ -138,9 +138,9 @@ var actions = []*ActionKind{
 			_, err := parseSteps(argument)
 			return err
 		},
-		doMachine: func(m *machine.Machine, argument string) {
+		doMachine: func(m *machine.Machine, argument string) error {
 			n, _ := parseSteps(argument) // check has checked it
-			m.StepClockLater(n)
+			return m.StepClockLater(n)
 		},
 	}, {
 		Name: "clock", Form: "clock=MODE",
@@ -149,15 +149,16 @@ var actions = []*ActionKind{
 			_, err := machine.ParseClockMode(argument)
 			return err
 		},
-		doMachine: func(m *machine.Machine, argument string) { m.SetClock(machine.ClockMode(argument)) },
+		doMachine: func(m *machine.Machine, argument string) error {
+			m.SetClock(machine.ClockMode(argument))
+			return nil
+		},
 	}, {
 		Name: seatAction, Form: "seat=DO",
 		Help:  "Steer the seat of --seat: pause switches to an empty terminal, resume switches back, revoke takes the cards away from the active session without a word, restore gives them back.",
 		check: seat.CheckAction,
-		doMachine: func(m *machine.Machine, argument string) {
-			if s := m.Seat(); s != nil { // Check has checked both
-				_ = s.Do(argument)
-			}
+		doMachine: func(m *machine.Machine, argument string) error {
+			return m.Seat().Do(argument) // Check has checked both
 		},
 	},
 }
@@ -343,8 +344,7 @@ func (a *Action) Check(m *machine.Machine) error {
 // card.
 func (a *Action) Do(ctx context.Context, m *machine.Machine, own *machine.Card) error {
 	if a.Kind.ofMachine() {
-		a.Kind.doMachine(m, a.Argument)
-		return nil
+		return a.Kind.doMachine(m, a.Argument)
 	}
 	card := own
 	if a.Card != "" {

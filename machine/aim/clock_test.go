@@ -114,6 +114,22 @@ func TestStopped(t *testing.T) {
 	flipping(t, machine.ClockStep, false, "SETCRTC,MODE_OBJ_SETPROPERTY#1+:step=1", "MODE_PAGE_FLIP#1:after:signal=KILL")
 }
 
+// TestStepOfRunningClock checks that an action which steps a clock that runs fails.
+func TestStepOfRunningClock(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []machine.ClockMode{machine.ClockReal, machine.ClockFast, machine.ClockStep} {
+		m := newMachineOf(t, mode, config.DefaultCard())
+		step := attach(t, m, "open:step=1")
+		newClient(t, card(t, m, "card0"))
+		switch err := step.Close(); {
+		case mode == machine.ClockStep && err != nil:
+			t.Errorf("with %s: %v", mode, err)
+		case mode != machine.ClockStep && (err == nil || !strings.Contains(err.Error(), "its mode is "+string(mode))):
+			t.Errorf("with %s: %v, want an error", mode, err)
+		}
+	}
+}
+
 // TestFastClock lets modetest flip 600 times. The vblanks are all there, in
 // virtual time.
 func TestFastClock(t *testing.T) {

@@ -201,7 +201,9 @@ func TestLostFlip(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m.StepClockLater(1) // of the modeset
+	if err := m.StepClockLater(1); err != nil { // of the modeset
+		t.Fatal(err)
+	}
 	k, d, _, fb := lit(t, newClient(t, c))
 	flip := func(user uint64, want error) {
 		t.Helper()
