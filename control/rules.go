@@ -83,7 +83,7 @@ func (s *Server) addRule(w http.ResponseWriter, r *http.Request) (any, error) {
 		}
 	}
 	if err := parsed.Check(s.machine); err != nil {
-		return nil, &Error{Code: CodeNotFound, Asked: asked, Reason: err.Error(), Advice: "udrm ls shows the cards and connectors"}
+		return nil, &Error{Code: CodeNotFound, Asked: asked, Reason: err.Error()}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

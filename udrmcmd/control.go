@@ -76,8 +76,11 @@ func (f *machineFlag) steer(a *app, do func(context.Context, *control.Client) er
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "%s: %v\n", a.Name, refusal)
-	if refusal.Code == control.CodeTimeout {
+	switch refusal.Code {
+	case control.CodeTimeout:
 		return ExitStatus(statusTimeout)
+	case control.CodeBadRequest: // wrong arguments, as those that the parser refuses
+		return ExitStatus(statusFailure)
 	}
 	return ExitStatus(statusRefused)
 }
@@ -314,6 +317,12 @@ type waitCmd struct {
 
 // Run waits.
 func (cmd *waitCmd) Run(a *app) error {
+	switch {
+	case !cmd.Lit && cmd.Matches == "" && cmd.Frames == 0:
+		return errors.New("--frames is a number from 1")
+	case cmd.Matches == "" && (cmd.Tolerance != 0 || cmd.Mask != ""):
+		return errors.New("--tolerance and --mask need --matches")
+	}
 	request := control.WaitRequest{
 		Connector: cmd.Screen.connector, Frames: cmd.Frames, Lit: cmd.Lit, Tolerance: cmd.Tolerance, Timeout: cmd.Timeout.String(),
 	}

@@ -45,6 +45,8 @@ func (cmd *traceCmd) Run(a *app) error {
 		return errors.New("trace coverage takes one trace or more")
 	case cmd.View == "diff" && n != 2:
 		return fmt.Errorf("trace diff takes two traces, not %d", n)
+	case cmd.View == "start" && n != 1, cmd.View == "stop" && n > 1:
+		return fmt.Errorf("trace %s takes one file, not %d", cmd.View, n)
 	case cmd.View != "coverage" && cmd.View != "diff" && n != 1:
 		return fmt.Errorf("trace %s takes one trace, not %d", cmd.View, n)
 	}

@@ -26,20 +26,24 @@ var wordings = []struct {
 	{`^(.*): expected an? (?:valid \d+ bit )?(?:u?int|float) but got (".*")$`, `$1: $2 is not a number`},
 	{`^(.*): expected duration but got (".*?").*$`, `$1: $2 is not a time; write it as in 1500ms or 2m`},
 	{`^(\S+) must be one of (.*) but got (".*")$`, `$1: there is no $3; write one of $2`},
+	{`^unknown flag (-[0-9]+)\b.*$`, `$1 is negative`},
 	{`^(unknown flag \S+), did you mean (?:one of )?(.*)\?$`, `$1; did you mean $2?`},
 }
 
-// flagError matches errors of a flag, and noValue that of a flag without the value
-// that it needs.
+// flagError matches errors of a flag, noValue that of a flag without the value
+// that it needs, and negative that of a number below 0, which looks like a flag.
 var (
 	flagError = regexp.MustCompile(`^--([\w-]+): `)
 	noValue   = regexp.MustCompile(`^--[\w-]+: expected \w+ value but got `)
+	negative  = regexp.MustCompile(`^(--[\w-]+: )expected \w+ value but got "(-[0-9]\S*)".*$`)
 )
 
 // explainFlag returns an error of a flag with advice: how to write the flag. It
 // names the environment variable instead of the flag if the value is from there.
 func explainFlag(ctx *kong.Context, flag *kong.Flag, text string) string {
 	switch {
+	case negative.MatchString(text):
+		text = negative.ReplaceAllString(text, "$1$2 is negative; write ") + flag.Summary()
 	case noValue.MatchString(text):
 		text = fmt.Sprintf("--%s has no value; write %s", flag.Name, flag.Summary())
 	case !strings.Contains(text, "write ") && !strings.Contains(text, "did you mean") && !strings.Contains(text, "see \""):

@@ -41,7 +41,9 @@ udrm on list --json | grep -q '"rule":"MODE_GETRESOURCES:when=1..2:card=card0:co
 check 0 udrm on remove 1
 check 1 udrm on remove 1
 check 1 udrm on wait 7
-check 1 udrm on SETCRCT:unplug
+check 125 udrm on SETCRCT:unplug
+[ "$(udrm on ADDFB2:pid=4194304:unplug 2>&1)" = "udrm: on ADDFB2:pid=4194304:unplug: there is no process 4194304" ] ||
+	udrm on ADDFB2:pid=4194304:unplug
 [ "$(udrm on SETCRTC#2:screenshot=out.png)" = 4 ] || echo "not 4"
 udrm on list | grep -q "SETCRTC#2:screenshot=$PWD/out.png" || udrm on list
 check 0 udrm on remove 4
@@ -150,7 +152,7 @@ check 125 udrm clock backwards
 check 0 udrm clock stop
 [ "$(udrm clock)" = step ] || udrm clock
 check 124 udrm clock step --timeout 0s
-check 1 udrm clock step -- -1
+check 125 udrm clock step -- -1
 mkfifo input
 modetest -M vkms -s DP-1:1024x768 -v <input >/dev/null 2>&1 &
 exec 3>input

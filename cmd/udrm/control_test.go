@@ -59,7 +59,10 @@ head -c 4 diff.png | grep -q PNG || echo "diff.png is no picture"
 check 0 udrm compare card0 "$BLACK" --mask "$BLACK"
 check 125 udrm compare card0 missing.png
 check 125 udrm wait card0 --matches missing.png
+check 125 udrm compare card0 /dev/null
 check 125 udrm wait card0
+check 125 udrm wait card0 --frames 0
+check 125 udrm wait card0 --lit --tolerance 2
 check 1 udrm wait card0:HDMI-A-7 --lit
 url=$(udrm view)
 [ "$(curl -s -L -c jar "$url" | grep -c view.js)" = 1 ] || echo "no page at $url"
@@ -71,7 +74,7 @@ check 0 udrm connect card0:DP-1=Other:800x600
 udrm ls | grep -q 'DP-1 *Other *1024x768@60' || udrm ls
 check 0 udrm connect card0:DP-1
 udrm ls | grep -q 'DP-1 *First' || udrm ls
-check 1 udrm connect card0:DP-1=800x600,HDMI-A
+check 125 udrm connect card0:DP-1=800x600,HDMI-A
 check 125 udrm connect card0
 check 0 udrm unplug card0
 check 1 udrm unplug card0
@@ -113,6 +116,8 @@ exec udrm ls --json
 		"udrm: unplug card0: card0 is not plugged; plug it first\n",
 		"udrm: unplug card7: there is no card7; udrm ls shows the cards\n",
 		"udrm: plug card0: card0 is already plugged; unplug it first\n",
+		"udrm: --frames is a number from 1\n",
+		"udrm: --tolerance and --mask need --matches\n",
 		"udrm: connect card0:DP-1: card0 is not plugged; bind it first\n",
 		"udrm: compare card0: it does not show " + filepath.Join(cmd.Dir, "SMALL.png") + ": the picture has 1024x768 pixels, want 1x1\n",
 		" of 786432 pixels differ, the first at ",
