@@ -4,7 +4,8 @@ import "github.com/udrm/udrm/drm/gem"
 
 // hasGiven reports whether a program may have a descriptor of a file that the host
 // made. Until then all calls on descriptors are native, and a worker needs no look
-// at /proc for them.
+// at /proc for them. With mounts, the same holds for stat and readlink, which matter
+// only for paths that lead to a descriptor.
 //
 // Invariant: if hasGiven returns false, openedAs finds nothing behind any
 // descriptor that a program had before.

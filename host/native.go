@@ -51,6 +51,9 @@ func (c *call) nativePath(dirfd int32, addr uint64, follow bool) bool {
 
 // nativeAt checks an …at call with flags as of statx(2): the path may be empty.
 func (c *call) nativeAt(dirfd int32, addr uint64, flags int) bool {
+	if c.leadsToNone() {
+		return true
+	}
 	if flags&unix.AT_EMPTY_PATH == 0 {
 		return c.nativePath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
 	}
@@ -202,6 +205,11 @@ func (c *call) nativeFD(fd int32) bool {
 	link, err := c.fds.Link(c.tid(), int(fd), c.linkBuf[:])
 	return err == unix.ENOENT || err == nil && c.foreign(link)
 }
+
+// leadsToNone reports whether the path of the call cannot lead to a descriptor of a
+// file that the host made. With mounts, stat and readlink are handed over for no other
+// paths.
+func (c *call) leadsToNone() bool { return c.host.mounts != nil && !c.host.hasGiven() }
 
 // foreign reports whether the host did not make the file that a link of /proc
 // leads to.

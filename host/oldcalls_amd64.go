@@ -44,10 +44,10 @@ var ownChecks = map[int]func(*call) bool{
 	unix.SYS_CREAT: func(c *call) bool {
 		return !isOpening(int(c.n.Data.NR), c.n.Data.Args) && nativeFollowed(c)
 	},
-	unix.SYS_STAT:     nativeFollowed,
+	unix.SYS_STAT:     func(c *call) bool { return c.leadsToNone() || nativeFollowed(c) },
 	unix.SYS_LSTAT:    nativeNotFollowed,
 	unix.SYS_ACCESS:   nativeFollowed,
-	unix.SYS_READLINK: nativeNotFollowed,
+	unix.SYS_READLINK: func(c *call) bool { return c.leadsToNone() || nativeNotFollowed(c) },
 	unix.SYS_CHMOD:    nativeFollowed,
 	unix.SYS_CHOWN:    nativeFollowed,
 	unix.SYS_LCHOWN:   nativeNotFollowed,
