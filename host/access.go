@@ -20,7 +20,11 @@ import (
 // R_OK, W_OK and X_OK. An open also checks that there is something to read or
 // write, which binds root too.
 func (c *call) permit(path string, n *vfs.Node, want uint32) error {
-	return c.host.permit(c.tid(), path, n, want)
+	err := c.host.permit(c.tid(), path, n, want)
+	if err == nil && want&unix.W_OK != 0 && n != nil && (n.Kind == vfs.File || n.Kind == vfs.Dir) && c.isReadOnly(path) {
+		return unix.EROFS
+	}
+	return err
 }
 
 func (h *Host) permit(tid thread.ID, path string, n *vfs.Node, want uint32) error {

@@ -74,6 +74,7 @@ type call struct {
 	name     string    // of the system call
 	answered bool
 	noMagic  unix.Errno // if not 0: openat2 refuses links of /proc to open files
+	fromOurs bool       // the last walk began in a directory that this process made
 	plain    plainDir
 	noIoctl  bool // Landlock refuses requests to the file that is opened
 	tries    int  // how often a handler was given up before: see later

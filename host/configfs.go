@@ -163,6 +163,8 @@ func (c *call) newNameOf(dirfd int32, raw []byte) (newName, error) {
 	child := strings.TrimSuffix(p.Path, "/") + "/" + name
 	n, _ := c.host.tree.Load().Lookup(child)
 	switch {
+	case n != nil && (n.Kind != vfs.Dir || n.Own()) && !p.Node.Own() && !c.Shows(child):
+		return newName{}, errNative
 	case n != nil && (n.Kind != vfs.Dir || n.Own() || !p.native):
 		return newName{p.Path, name}, unix.EEXIST
 	case p.native:
@@ -176,6 +178,9 @@ func (c *call) makeName(dirfd int32, addr uint64, make func(n newName) error) {
 	if err == errNative {
 		c.proceed()
 		return
+	}
+	if err == nil && c.isReadOnly(n.dir+"/"+n.name) {
+		err = unix.EROFS
 	}
 	if err == nil {
 		err = make(n)

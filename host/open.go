@@ -201,7 +201,6 @@ func (c *call) reopen(path string, flags int) {
 
 func (c *call) openNode(p place, flags int, mode uint32) {
 	n := p.Node
-	writes := flags&unix.O_ACCMODE != unix.O_RDONLY
 	direct := flags&(unix.O_DIRECT|unix.O_PATH) == unix.O_DIRECT && fileSystem(p.Path) != "/run"
 	switch {
 	case n.Kind != vfs.Dir && flags&unix.O_DIRECTORY != 0:
@@ -219,6 +218,8 @@ func (c *call) openNode(p place, flags int, mode uint32) {
 		c.fail(unix.ELOOP)
 	case direct:
 		c.fail(unix.EINVAL)
+	case n.Kind == vfs.Char && !c.mayOpenDevices(p.Path):
+		c.fail(unix.EACCES)
 	case n.Kind == vfs.Char && n.Open != nil:
 		c.openStream(p, flags)
 	case n.Chardev != nil:
@@ -234,8 +235,18 @@ func (c *call) openNode(p place, flags int, mode uint32) {
 		c.openMinor(minor, flags)
 	case n.Socket():
 		c.fail(unix.ENXIO)
-	case c.permit(p.Path, n, accessOf(flags)) != nil:
-		c.fail(unix.EACCES)
+	default:
+		c.openFile(p, flags)
+	}
+}
+
+// openFile opens a file of sysfs, debugfs or the like.
+func (c *call) openFile(p place, flags int) {
+	n, writes := p.Node, flags&unix.O_ACCMODE != unix.O_RDONLY
+	err := c.permit(p.Path, n, accessOf(flags))
+	switch {
+	case err != nil:
+		c.fail(err)
 	case n.Open != nil:
 		c.openStream(p, flags)
 	case writes && n.Store != nil:
@@ -312,7 +323,7 @@ func (c *call) openDir(p place, flags int) {
 			}
 			entries = append(entries, c.entry(p.Path, e))
 		}
-		if p.native && (added == 0 || err != nil || flags&unix.O_PATH != 0 || !listed(p.Path)) {
+		if p.native && (added == 0 || !c.sharesDir(p.Path) || err != nil || flags&unix.O_PATH != 0 || !listed(p.Path)) {
 			c.proceed() // the real listing is right or not needed
 			return
 		}

@@ -196,6 +196,7 @@ func (c *call) placeOf(dirfd int32, raw []byte, rules vfs.Rules) (p place, err e
 			return place{}, errNative
 		}
 	}
+	c.fromOurs = private
 	at, err := tree.Walk(base, string(raw), rules, c)
 	if onlyMagic && (err != nil || !at.Magic && !isMagic(at.Path) && !isFDInfo(at.Path)) {
 		return place{}, errNative

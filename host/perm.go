@@ -194,6 +194,9 @@ func (c *call) changeOpened(o opened, change permChange) {
 }
 
 func (c *call) change(path string, n *vfs.Node, change permChange) error {
+	if c.isReadOnly(path) {
+		return unix.EROFS
+	}
 	return c.host.change(c.tid(), path, n, change)
 }
 

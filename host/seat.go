@@ -115,6 +115,8 @@ type noRealLinks struct{}
 
 func (noRealLinks) Readlink(string) (string, error) { return "", unix.EINVAL }
 
+func (noRealLinks) Shows(string) bool { return true }
+
 // A seatCaller is this process as the client of a node. It has no memory and no
 // descriptors for requests.
 type seatCaller struct{ account *drm.Account }

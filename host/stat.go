@@ -384,18 +384,7 @@ func (c *call) faccessat2() {
 		return
 	}
 	if flags&unix.AT_EMPTY_PATH != 0 && c.emptyPath(c.arg(1)) {
-		o := c.opened(c.fd(0))
-		switch {
-		case o.dmaBuf != nil:
-			c.ret(0)
-		case o.file != nil:
-			c.finish(c.permit("", &vfs.Node{Kind: vfs.Char}, uint32(c.arg(2))))
-		case o.path != "":
-			n, _ := c.host.tree.Load().Lookup(o.path)
-			c.finish(c.permit(o.path, n, uint32(c.arg(2))))
-		default:
-			c.proceed()
-		}
+		c.atFD(c.fd(0), func(o opened) { c.accessOpened(o, uint32(c.arg(2))) })
 		return
 	}
 	c.accessPath(c.fd(0), c.arg(1), uint32(c.arg(2)), flags)
@@ -406,17 +395,20 @@ func (c *call) accessPath(dirfd int32, addr uint64, mode uint32, flags int) {
 		c.proceed() // EINVAL
 		return
 	}
-	p, err := c.place(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0)
+	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
+		func(o opened) { c.accessOpened(o, mode) },
+		func(p place) { c.finish(c.permit(p.Path, p.Node, mode)) },
+		func(path string) { c.onReal(path, unix.SYS_FACCESSAT2, uint64(mode), uint64(flags)) })
+}
+
+func (c *call) accessOpened(o opened, mode uint32) {
 	switch {
-	case err == errNative, err == nil && p.native:
-		c.proceed()
-	case err != nil:
-		c.fail(err)
-	case p.Magic:
+	case o.dmaBuf != nil:
 		c.ret(0)
-	case p.Node == nil:
-		c.onReal(p.Path, unix.SYS_FACCESSAT2, uint64(mode), uint64(flags))
+	case o.file != nil:
+		c.finish(c.permit("", &vfs.Node{Kind: vfs.Char}, mode))
 	default:
-		c.finish(c.permit(p.Path, p.Node, mode))
+		n, _ := c.host.tree.Load().Lookup(o.path)
+		c.finish(c.permit(o.path, n, mode))
 	}
 }

@@ -148,6 +148,9 @@ func (c *call) setTimesOpened(o opened, times newTimes) {
 // changeTimes changes the times that stat reports. Only the owner may set a time
 // of choice; all who may write to the file may set the present time.
 func (c *call) changeTimes(path string, n *vfs.Node, times newTimes) error {
+	if c.isReadOnly(path) && (times.now || times.atime != nil || times.mtime != nil) {
+		return unix.EROFS
+	}
 	return c.host.changeTimes(c.tid(), path, n, times)
 }
 

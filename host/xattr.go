@@ -199,6 +199,9 @@ func (c *call) xattrSet(name int, addr, size uint64, flags uint32) xattrAnswer {
 		if c.readMemory(value, addr) != nil {
 			return 0, unix.EFAULT
 		}
+		if c.isReadOnly(path) {
+			return 0, unix.EROFS
+		}
 		if err := c.host.permitXattr(c.tid(), path, n, name, true); err != nil {
 			return 0, err
 		}
@@ -211,6 +214,9 @@ func (c *call) xattrRemove(name int) xattrAnswer {
 		name, err := c.xattrName(name)
 		if err != nil {
 			return 0, err
+		}
+		if c.isReadOnly(path) {
+			return 0, unix.EROFS
 		}
 		if err := c.host.permitXattr(c.tid(), path, n, name, true); err != nil {
 			return 0, err

@@ -70,6 +70,7 @@ var allowed = map[string]string{
 	"host.go":                        "/dev of the host",
 	"inject.go":                      "/proc/self/fd",
 	"mounts.go":                      "directories of the tree, of the host",
+	"mountview.go":                   "directories of the tree, of the host",
 	"paths.go":                       "/proc of the host",
 	"process.go":                     "the working directory that the starter of a program chose",
 	"virtualfiles.go":                "directories of the tree, of the host, and names in them; no link is followed",

@@ -104,16 +104,22 @@ var promptKinds = []string{
 // many.
 const maxMountInfo = 1 << 18
 
-// hasPromptMount looks in the mounts of the thread, mountinfo of proc(5).
+// hasPromptMount reports whether a mount of the thread is one of promptKinds.
 func (t ID) hasPromptMount(id uint64) bool {
+	_, kind := t.mount(id)
+	return slices.Contains(promptKinds, kind)
+}
+
+// mount looks in the mounts of the thread, mountinfo of proc(5).
+func (t ID) mount(id uint64) (options, kind string) {
 	file, err := os.Open(t.path("mountinfo"))
 	if err != nil {
-		return false
+		return "", ""
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxMountInfo))
 	if err != nil {
-		return false
+		return "", ""
 	}
 	want := strconv.AppendUint(nil, id, 10)
 	for line := range bytes.Lines(text) {
@@ -121,9 +127,13 @@ func (t ID) hasPromptMount(id uint64) bool {
 		if !bytes.Equal(number, want) {
 			continue
 		}
-		_, kind, found := bytes.Cut(rest, []byte(" - "))
-		kind, _, _ = bytes.Cut(kind, []byte(" "))
-		return found && slices.Contains(promptKinds, string(kind))
+		mount, fs, _ := strings.Cut(string(rest), " - ")
+		kind, _, _ := strings.Cut(fs, " ")
+		const optionsField = 4 // after the parent, the device, the root and the mount point
+		if fields := strings.Fields(mount); len(fields) > optionsField {
+			options = fields[optionsField]
+		}
+		return options, kind
 	}
-	return false
+	return "", ""
 }

@@ -124,6 +124,32 @@ func (t ID) Identify(path string, st *unix.Stat_t) error {
 	})
 }
 
+// FileSystem returns the status of the file system at path, and the flags of the
+// mount. EAGAIN when its server could make it wait.
+func (t ID) FileSystem(path string) (fs unix.Statfs_t, err error) {
+	err = t.look(path, unix.O_PATH|unix.O_NOFOLLOW, func(fd int) error {
+		if !t.isPrompt(fd) {
+			return unix.EAGAIN
+		}
+		return unix.Fstatfs(fd, &fs)
+	})
+	return fs, err
+}
+
+// MountOptions returns the options of the mount at path, separated by commas. It is
+// slower than FileSystem and asks no file system.
+func (t ID) MountOptions(path string) (options string, err error) {
+	err = t.look(path, unix.O_PATH|unix.O_NOFOLLOW, func(fd int) error {
+		var st unix.Statx_t
+		if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &st); err != nil {
+			return err
+		}
+		options, _ = t.mount(st.Mnt_id)
+		return nil
+	})
+	return options, err
+}
+
 // Entries lists the directory at path, as the program sees it.
 func (t ID) Entries(path string) (entries []os.DirEntry, err error) {
 	err = t.look(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, func(fd int) error {

@@ -155,6 +155,21 @@ func (t *Tree) Lookup(path string) (n *Node, hidden bool) {
 	return n, false
 }
 
+// Top returns the first file on the way to path that is not really there, or path
+// itself. It is in a directory that is.
+func (t *Tree) Top(path string) string {
+	n := t.root
+	end := 0
+	for c := range components(path) {
+		n = n.children[c]
+		end += len("/") + len(c)
+		if n == nil || n.Kind != Dir || n.own {
+			break
+		}
+	}
+	return path[:end]
+}
+
 // Relevant reports whether the walk of path may come across a virtual node,
 // or one that is hidden. It is quick and errs on the side of true. path is
 // clean; it is taken for absolute, and for free of real links.

@@ -31,6 +31,8 @@ func (r real) Readlink(p string) (string, error) {
 	return target, nil
 }
 
+func (r real) Shows(string) bool { return true }
+
 func testTree() *Tree {
 	t := New()
 	t.AddDir("/sys/class/drm")

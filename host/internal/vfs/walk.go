@@ -13,6 +13,10 @@ type Real interface {
 	// [ErrUnknown] when it cannot be known, and [ErrMagic] for a link of /proc that
 	// leads to an open virtual file, not to a path.
 	Readlink(path string) (string, error)
+
+	// Shows reports whether the program sees what the tree has at path, a [Tree.Top].
+	// In place of the real directory that this is in, it can have another one.
+	Shows(path string) bool
 }
 
 // ErrMagic is what [Real].Readlink returns for the link of an open file.
@@ -67,7 +71,7 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 	for links := 0; ; {
 		rest = strings.TrimLeft(rest, "/")
 		if rest == "" {
-			n, _ := t.Lookup(w.cur)
+			n, _ := w.lookup(w.cur)
 			return Place{Path: w.cur, Node: n, Virtual: w.virtual}, nil
 		}
 		c, after, slash := strings.Cut(rest, "/")
@@ -85,7 +89,7 @@ func (t *Tree) Walk(base, path string, rules Rules, real Real) (Place, error) {
 			continue
 		}
 		p := join(w.cur, c)
-		n, hidden := t.Lookup(p)
+		n, hidden := w.lookup(p)
 		at := Place{Path: p, Node: n, Virtual: w.virtual}
 		var target string
 		switch {
@@ -153,6 +157,22 @@ type walk struct {
 	base, root string
 	cur        string // the directory that it has reached
 	virtual    bool   // see Place
+	shown      string // what Real.Shows was asked for, and showed
+}
+
+// lookup is [Tree.Lookup] as the program sees it.
+func (w *walk) lookup(p string) (n *Node, hidden bool) {
+	n, hidden = w.tree.Lookup(p)
+	if n == nil && !hidden || n != nil && n.Kind == Dir && !n.own {
+		return n, hidden // what is really there
+	}
+	if top := w.tree.Top(p); top != w.shown {
+		if !w.real.Shows(top) {
+			return nil, false
+		}
+		w.shown = top
+	}
+	return n, hidden
 }
 
 // up goes to the parent directory, unless the walk has reached its root.
@@ -163,7 +183,7 @@ func (w *walk) up() (Place, error) {
 	if w.cur == w.root {
 		return Place{}, nil
 	}
-	n, _ := w.tree.Lookup(w.cur)
+	n, _ := w.lookup(w.cur)
 	if n == nil {
 		// A file has no parent, and one must be able to enter a directory to
 		// leave it.

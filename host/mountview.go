@@ -1,0 +1,100 @@
+package host
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A program can have mounts of its own, as in a sandbox: over /sys, so that it has
+// no virtual files there, or over /dev and /sys with fewer rights. The kernel keeps
+// these rules for files that are mounted, except for nodes, which only this process
+// opens.
+
+// Shows reports whether the program sees the virtual file at path in a directory
+// that is really there. In calls mode, that directory must be the one that this
+// process has; seesDevices checks /dev.
+func (c *call) Shows(path string) bool {
+	switch h := c.host; {
+	case h.everyRoot, c.fromOurs:
+		return true
+	case h.mounts != nil:
+		var st unix.Stat_t
+		return !inDev(path) || c.tid().Identify(path, &st) == nil && st.Dev == h.mounts.device(path)
+	}
+	return c.sharesDir(parentOf(path))
+}
+
+// sharesDir reports whether the program has the real directory dir of /sys that this
+// process has, or what is nearest to it, perhaps in the sysfs of another network
+// namespace.
+func (c *call) sharesDir(dir string) bool {
+	if c.host.everyRoot || dir != "/sys" && !strings.HasPrefix(dir, "/sys/") {
+		return true
+	}
+	dir, ours := nearestDir(dir)
+	var theirs unix.Stat_t
+	if c.tid().Identify(dir, &theirs) != nil || theirs.Ino != ours.Ino {
+		return false
+	}
+	return theirs.Dev == ours.Dev || isSysfs(c.tid().FileSystem(dir)) && isSysfs(fileSystemOf(dir))
+}
+
+// nearestDir returns the directory at dir, or the first one above it, that this
+// process has.
+func nearestDir(dir string) (string, unix.Stat_t) {
+	for {
+		var st unix.Stat_t
+		if dir == "/" || unix.Stat(dir, &st) == nil {
+			return dir, st
+		}
+		dir = parentOf(dir)
+	}
+}
+
+func isSysfs(fs unix.Statfs_t, err error) bool { return err == nil && fs.Type == unix.SYSFS_MAGIC }
+
+func fileSystemOf(dir string) (fs unix.Statfs_t, err error) {
+	err = unix.Statfs(dir, &fs)
+	return fs, err
+}
+
+// mayOpenDevices reports whether the program may open a node at path: its mount has no
+// "nodev" that the one of this process lacks.
+func (c *call) mayOpenDevices(path string) bool {
+	switch {
+	case !inDev(path):
+		return true // the streams of debugfs are nodes only for this process
+	case c.host.mounts == nil:
+		return c.addedFlags(path)&unix.ST_NODEV == 0
+	}
+	options, err := c.tid().MountOptions(c.host.tree.Load().Top(path))
+	return err != nil || !slices.Contains(strings.Split(options, ","), "nodev")
+}
+
+// isReadOnly reports whether the program sees the virtual file at path on a mount that
+// is read-only, unlike the one of this process.
+func (c *call) isReadOnly(path string) bool {
+	return c.host.mounts == nil && c.addedFlags(path)&unix.ST_RDONLY != 0
+}
+
+// addedFlags returns the flags of the program's mount at path that the one of this
+// process lacks.
+func (c *call) addedFlags(path string) int64 {
+	if c.host.everyRoot || !inDev(path) && !strings.HasPrefix(path, "/sys/") {
+		return 0
+	}
+	dir, _ := nearestDir(parentOf(c.host.tree.Load().Top(path)))
+	theirs, err := c.tid().FileSystem(dir)
+	ours, ownErr := fileSystemOf(dir)
+	if err != nil || ownErr != nil {
+		return 0
+	}
+	return theirs.Flags &^ ours.Flags
+}
+
+func parentOf(file string) string { return path.Dir(file) }
+
+func inDev(path string) bool { return strings.HasPrefix(path, "/dev/") }
