@@ -180,7 +180,7 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 		}
 		field, needsAtomic = &caps.CursorPlaneHotspot, true
 	case uapi.ClientCapPlaneColorPipeline:
-		if !dev.Has(FeatureColorPipeline) {
+		if !dev.Has(FeatureColorPipeline) && dev.Driver().Kernel != Linux72 {
 			return refuse("unknown capability", unix.EINVAL)
 		}
 		field, needsAtomic = &caps.PlaneColorPipeline, true
@@ -192,6 +192,9 @@ func setClientCap(dev *RegisteredDevice, req *Request, arg *uapi.SetClientCap) e
 	}
 	if arg.Value > limit {
 		return refuse(fmt.Sprintf("the largest value is %d", limit), unix.EINVAL)
+	}
+	if field == &caps.PlaneColorPipeline && !dev.Has(FeatureColorPipeline) {
+		return refuse("no plane has a colour pipeline", unix.EOPNOTSUPP)
 	}
 	*field = arg.Value != 0
 	if arg.Capability == uapi.ClientCapAtomic {

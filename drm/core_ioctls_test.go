@@ -251,6 +251,34 @@ func TestSetClientCap(t *testing.T) {
 	}
 }
 
+// TestColorPipelineCap checks the capability on devices of both kernels, with and
+// without colour pipelines. Linux 6.12 does not know it.
+func TestColorPipelineCap(t *testing.T) {
+	const atomic = drm.FeatureModeset | drm.FeatureAtomic
+	for _, tc := range []struct {
+		kernel        drm.Kernel
+		features      drm.Features
+		atomic, value uint64
+		want          unix.Errno
+	}{
+		{drm.Linux612, atomic, 1, 1, unix.EINVAL},
+		{drm.Linux72, atomic, 0, 1, unix.EINVAL},
+		{drm.Linux72, atomic, 1, 2, unix.EINVAL},
+		{drm.Linux72, atomic, 1, 1, unix.EOPNOTSUPP},
+		{drm.Linux72, atomic, 1, 0, unix.EOPNOTSUPP},
+		{drm.Linux72, atomic | drm.FeatureColorPipeline, 0, 1, unix.EINVAL},
+		{drm.Linux72, atomic | drm.FeatureColorPipeline, 1, 1, 0},
+		{"", atomic | drm.FeatureColorPipeline, 1, 1, 0},
+	} {
+		toy := newToy(t, &drm.Driver{Features: tc.features, Kernel: tc.kernel})
+		c := drmtest.Open(t, toy.dev.Primary())
+		arg := uapi.SetClientCap{Capability: uapi.ClientCapAtomic, Value: tc.atomic}
+		expectErr(t, "ATOMIC", drmtest.Ioctl(c, uapi.IoctlSetClientCap, &arg), 0)
+		arg = uapi.SetClientCap{Capability: uapi.ClientCapPlaneColorPipeline, Value: tc.value}
+		expectErr(t, fmt.Sprintf("PLANE_COLOR_PIPELINE, %+v", tc), drmtest.Ioctl(c, uapi.IoctlSetClientCap, &arg), tc.want)
+	}
+}
+
 func TestSetClientName(t *testing.T) {
 	toy := newToy(t, &drm.Driver{Features: drm.FeatureRender, FDInfo: func(*drm.RegisteredDevice, *drm.File) string { return "" }})
 	nameOf := func(c *drmtest.Client) string {
