@@ -256,6 +256,8 @@ func atomicStateErrors(t *tester) {
 	}{
 		{"nonexistent framebuffer", []change{s.plane("FB_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
 		{"a CRTC's id as framebuffer", []change{s.plane("FB_ID", uint64(s.CRTC))}, []unix.Errno{unix.EINVAL}},
+		{"no framebuffer beyond 32 bits", []change{s.plane("FB_ID", 1<<32)}, []unix.Errno{unix.EINVAL}},
+		{"a framebuffer beyond 32 bits", []change{s.plane("FB_ID", 1<<32|uint64(s.FB))}, []unix.Errno{0}},
 		{"nonexistent CRTC", []change{s.plane("CRTC_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
 		{"nonexistent blob", []change{s.crtc("MODE_ID", 0x7ffffff0)}, []unix.Errno{unix.EINVAL}},
 		{"a blob that is not a mode", []change{s.crtc("MODE_ID", uint64(s.NewBlob(make([]byte, 5))))}, []unix.Errno{unix.EINVAL}},

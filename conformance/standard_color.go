@@ -25,6 +25,7 @@ func colorPipeline(t *tester) {
 			t.Errorf("a client with PLANE_COLOR_PIPELINE sees %s", old)
 		}
 	}
+	hiddenColors(h)
 	for name, first := range h.enums() {
 		if first == 0 {
 			equal(t, "the name of no pipeline", name, "Bypass")
@@ -56,4 +57,20 @@ func colorPipeline(t *tester) {
 		}
 	}
 	h.try("an object that is no pipeline", testOnly, uint64(h.object), unix.EINVAL)
+}
+
+// hiddenColors checks that a client can set what its choice of
+// PLANE_COLOR_PIPELINE hides.
+func hiddenColors(h holder) {
+	t := h.s.t
+	t.Must("PLANE_COLOR_PIPELINE 0", h.s.SetClientCap(uapi.ClientCapPlaneColorPipeline, 0))
+	plane := h.s.MustProperties(h.object, uapi.ModeObjectAny)
+	if _, ok := plane["COLOR_PIPELINE"]; ok {
+		t.Errorf("a client without PLANE_COLOR_PIPELINE sees COLOR_PIPELINE")
+	}
+	h.try("without the capability", testOnly, 0)
+	t.Must("PLANE_COLOR_PIPELINE 1", h.s.SetClientCap(uapi.ClientCapPlaneColorPipeline, 1))
+	if old, ok := plane["COLOR_RANGE"]; ok {
+		t.Want("COLOR_RANGE with the capability", h.s.atomic(testOnly, change{h.object, old.ID, old.Value}))
+	}
 }

@@ -83,7 +83,8 @@ func (a *AtomicState) Connectors() iter.Seq[*Connector] {
 }
 
 // Async reports whether the change is an async flip: it is shown at once, not
-// at a vblank. Only framebuffers of primary planes can change.
+// at a vblank. Only framebuffers of primary planes, and operations of colour
+// pipelines, can change.
 func (a *AtomicState) Async() bool { return a.async }
 
 func touched[T any](objects []T, mask *uint32) iter.Seq[T] {

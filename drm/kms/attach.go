@@ -227,8 +227,11 @@ func (a *AtomicState) setAttached(o Object, at *attached, value uint64, ref obje
 // store changes a value in the new state. Values are shared with the old one:
 // they are copied first.
 func (a *AtomicState) store(o Object, at *attached, v propertyValue) {
-	o.touch(a)
 	values := o.values(a.new)
+	if _, ok := o.(*Colorop); ok && (*values)[at.slot] == v {
+		return // its plane does not become part of the change
+	}
+	o.touch(a)
 	*values = replaced(*values, at.slot, v)
 }
 

@@ -164,7 +164,12 @@ func TestColorPipelineCapability(t *testing.T) {
 	if !has(f, "COLOR_PIPELINE") || has(f, "COLOR_RANGE") || has(f, "COLOR_ENCODING") {
 		t.Error("a client with the capability does not see the pipelines, or sees COLOR_RANGE")
 	}
-	want(t, "COLOR_RANGE with the capability", f.atomic(0, 0, change{p.overlay.ID(), colorRange, 1}), unix.EINVAL)
+	pipeline, _ := f.named(p.overlay, "COLOR_PIPELINE")
+	want(t, "COLOR_RANGE with the capability", f.atomic(0, 0, change{p.overlay.ID(), colorRange, 1}), 0)
+	f.setCap(uapi.ClientCapPlaneColorPipeline, 0)
+	want(t, "a pipeline without the capability", f.atomic(0, 0, change{p.overlay.ID(), pipeline, uint64(ops[0].ID())}), 0)
+	f.setCap(uapi.ClientCapPlaneColorPipeline, 1)
+	f.wantValue("set without the capability", p.overlay, "COLOR_PIPELINE", uint64(ops[0].ID()))
 	want(t, "a pipeline that does not exist", f.atomic(0, 0, f.set(p.overlay, "COLOR_PIPELINE", uint64(ops[1].ID()))), unix.EINVAL)
 	for i, o := range ops {
 		next := uint64(0)
@@ -180,4 +185,25 @@ func TestColorPipelineCapability(t *testing.T) {
 
 	_, f = newBare(t, policy{})
 	want(t, "the capability on a device without pipelines", f.kms().SetClientCap(uapi.ClientCapPlaneColorPipeline, 1), unix.EINVAL)
+}
+
+// TestColoropChange checks that an operation that gets the value that it has does
+// not make its plane part of the change, and that an async flip may change it.
+func TestColoropChange(t *testing.T) {
+	p, f := newBare(t, policy{
+		limits: kms.Limits{AsyncPageFlip: true}, offers: drm.FeatureColorPipeline,
+		attach: func(p *bare) { p.primary.CreateColorPipelines([]kms.ColoropConfig{{Type: kms.ColoropMultiplier}}) },
+	})
+	f.setCap(uapi.ClientCapPlaneColorPipeline, 1)
+	fb := f.enable()
+	op := p.m.Colorops()[0]
+	const flags = uapi.ModePageFlipEvent | uapi.ModeAtomicNonblock
+	want(t, "an event for nothing new", f.atomic(flags, 0, f.set(op, "BYPASS", 1)), unix.EINVAL)
+	f.must(f.atomic(flags, 0, f.set(op, "BYPASS", 0)))
+	f.step()
+	f.event()
+	async := []change{f.set(p.primary, "FB_ID", uint64(fb)), f.set(op, "MULTIPLIER", 5)}
+	want(t, "an async flip with another multiplier", f.atomic(uapi.ModePageFlipAsync, 0, async...), 0)
+	f.wantValue("after the flip", op, "MULTIPLIER", 5)
+	want(t, "an async flip with a pipeline", f.atomic(uapi.ModePageFlipAsync, 0, f.set(p.primary, "COLOR_PIPELINE", uint64(op.ID()))), unix.EINVAL)
 }

@@ -54,7 +54,8 @@ func (m *ModeConfig) putProperties(req *drm.Request, o Object, s *State, idsPtr,
 }
 
 // hiddenColors reports whether a client with these capabilities does not see the
-// property because it has, or has not, chosen colour pipelines.
+// property because it has, or has not, chosen colour pipelines. As in the kernel,
+// it can set the property all the same.
 func hiddenColors(o Object, property *Property, caps drm.ClientCapSet) bool {
 	p, ok := o.(*Plane)
 	switch {

@@ -2,7 +2,6 @@ package kms
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/udrm/udrm/drm/uapi"
 )
@@ -67,13 +66,11 @@ func (p *Property) takes(t *objectTable, value uint64) (ref object, ok bool) {
 	return nil, false
 }
 
-// findProperty finds the object that a property is set to; 0 is no object.
+// findProperty finds the object that a property is set to; 0 is no object. The
+// kernel ignores the upper half of other numbers.
 func findProperty(t *objectTable, id uint64, objectType uint32) (ref object, ok bool) {
 	if id == 0 {
 		return nil, true
-	}
-	if id > math.MaxUint32 {
-		return nil, false
 	}
 	ref = t.find(uint32(id), objectType)
 	return ref, ref != nil

@@ -27,12 +27,12 @@ func (a *AtomicState) setProperty(f *drm.File, o Object, p *Property, value uint
 	if ref != nil && leasable(ref.objectType()) && !f.LeaseHeld(ref.ID()) {
 		return leasedAway("property "+p.name, ref)
 	}
-	if hiddenColors(o, p, f.Caps()) {
-		return invalid("property %s of object %d cannot be set: DRM_CLIENT_CAP_PLANE_COLOR_PIPELINE is %v", p.name, o.ID(), f.Caps().PlaneColorPipeline)
-	}
 	at := o.props().lookup(p)
 	if a.async && !a.m.flips(o, p) {
 		return a.checkUnchanged(o, at, value)
+	}
+	if ref != nil {
+		value = uint64(ref.ID())
 	}
 	if at.slot >= 0 {
 		return a.setAttached(o, at, value, ref)
@@ -56,8 +56,12 @@ func (p *Property) refuses(o Object, value uint64) error {
 	return &drm.MissingError{Kind: kind, ID: uint32(value), Text: "kms: " + text, Errno: unix.EINVAL}
 }
 
-// flips reports whether an async flip may change the property of o.
+// flips reports whether an async flip may change the property of o. The kernel
+// has no rule for operations of colour pipelines.
 func (m *ModeConfig) flips(o Object, p *Property) bool {
+	if _, ok := o.(*Colorop); ok {
+		return true
+	}
 	plane, ok := o.(*Plane)
 	return ok && plane.config.Type == uapi.PlaneTypePrimary &&
 		(p == m.standard.fbID || p == m.standard.inFenceFD || p == m.standard.fbDamageClips)
