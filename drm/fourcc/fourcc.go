@@ -25,6 +25,7 @@ type Format struct {
 	HSub, VSub uint32 // subsampling of all planes but the first
 	Alpha      bool   // pixels have an alpha component
 	YUV        bool
+	Indexed    bool // pixels are numbers of entries of a palette
 }
 
 // Lookup returns the format with the given code, or nil if it is unknown.

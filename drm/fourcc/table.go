@@ -37,6 +37,12 @@ func bits(code, depth, pixels uint32) Format {
 	return f
 }
 
+// indexed returns the format f with a palette.
+func indexed(f Format) Format {
+	f.Indexed = true
+	return f
+}
+
 // withAlphaPlane returns an RGB format with a second plane for alpha.
 func withAlphaPlane(code, depth, bytes uint32) Format {
 	return Format{Code: code, Depth: depth, Planes: 2, BlockBytes: [4]uint32{bytes, 1}, HSub: 1, VSub: 1, Alpha: true}
@@ -45,7 +51,14 @@ func withAlphaPlane(code, depth, bytes uint32) Format {
 // formats holds the generic formats of drm_fourcc.h by code.
 var formats = func() map[uint32]*Format {
 	all := []Format{
-		packed(uapi.FormatC8, 8, 1, false),
+		indexed(bits(uapi.FormatC1, 1, 8)),
+		indexed(bits(uapi.FormatC2, 2, 4)),
+		indexed(bits(uapi.FormatC4, 4, 2)),
+		indexed(packed(uapi.FormatC8, 8, 1, false)),
+		bits(uapi.FormatD1, 1, 8),
+		bits(uapi.FormatD2, 2, 4),
+		bits(uapi.FormatD4, 4, 2),
+		packed(uapi.FormatD8, 8, 1, false),
 		bits(uapi.FormatR1, 1, 8),
 		bits(uapi.FormatR2, 2, 4),
 		bits(uapi.FormatR4, 4, 2),
@@ -95,6 +108,8 @@ var formats = func() map[uint32]*Format {
 		packed(uapi.FormatABGR2101010, 30, 4, true),
 		packed(uapi.FormatRGBA1010102, 30, 4, true),
 		packed(uapi.FormatBGRA1010102, 30, 4, true),
+		packed(uapi.FormatRGB161616, 0, 6, false),
+		packed(uapi.FormatBGR161616, 0, 6, false),
 		packed(uapi.FormatXRGB16161616, 0, 8, false),
 		packed(uapi.FormatXBGR16161616, 0, 8, false),
 		packed(uapi.FormatARGB16161616, 0, 8, true),
@@ -119,6 +134,7 @@ var formats = func() map[uint32]*Format {
 		packedYUV(uapi.FormatAYUV, 4, 1, true),
 		packedYUV(uapi.FormatXYUV8888, 4, 1, false),
 		packedYUV(uapi.FormatVUY888, 3, 1, false),
+		packedYUV(uapi.FormatXVUY2101010, 4, 1, false),
 		packedYUV(uapi.FormatY210, 4, 2, false),
 		packedYUV(uapi.FormatY212, 4, 2, false),
 		packedYUV(uapi.FormatY216, 4, 2, false),
@@ -128,6 +144,7 @@ var formats = func() map[uint32]*Format {
 		packedYUV(uapi.FormatXVYU2101010, 4, 1, false),
 		packedYUV(uapi.FormatXVYU12_16161616, 8, 1, false),
 		packedYUV(uapi.FormatXVYU16161616, 8, 1, false),
+		{Code: uapi.FormatY8, Depth: 8, Planes: 1, BlockBytes: [4]uint32{1}, HSub: 1, VSub: 1, YUV: true},
 		planar(uapi.FormatYUV410, 4, 4, 1, 1, 1),
 		planar(uapi.FormatYVU410, 4, 4, 1, 1, 1),
 		planar(uapi.FormatYUV411, 4, 1, 1, 1, 1),
@@ -150,8 +167,22 @@ var formats = func() map[uint32]*Format {
 		planar(uapi.FormatP016, 2, 2, 2, 4),
 		planar(uapi.FormatQ410, 1, 1, 2, 2, 2),
 		planar(uapi.FormatQ401, 1, 1, 2, 2, 2),
+		planar(uapi.FormatS010, 2, 2, 2, 2, 2),
+		planar(uapi.FormatS210, 2, 1, 2, 2, 2),
+		planar(uapi.FormatS410, 1, 1, 2, 2, 2),
+		planar(uapi.FormatS012, 2, 2, 2, 2, 2),
+		planar(uapi.FormatS212, 2, 1, 2, 2, 2),
+		planar(uapi.FormatS412, 1, 1, 2, 2, 2),
+		planar(uapi.FormatS016, 2, 2, 2, 2, 2),
+		planar(uapi.FormatS216, 2, 1, 2, 2, 2),
+		planar(uapi.FormatS416, 1, 1, 2, 2, 2),
 		blocks(uapi.FormatP030, 2, 2, false, [4]uint32{4, 8}, [4]uint32{3, 3}, [4]uint32{1, 1}),
+		blocks(uapi.FormatP230, 2, 1, false, [4]uint32{4, 8}, [4]uint32{3, 3}, [4]uint32{1, 1}),
 		blocks(uapi.FormatNV15, 2, 2, false, [4]uint32{5, 5}, [4]uint32{4, 2}, [4]uint32{1, 1}),
+		blocks(uapi.FormatNV20, 2, 1, false, [4]uint32{5, 5}, [4]uint32{4, 2}, [4]uint32{1, 1}),
+		blocks(uapi.FormatNV30, 1, 1, false, [4]uint32{5, 5}, [4]uint32{4, 2}, [4]uint32{1, 1}),
+		blocks(uapi.FormatT430, 1, 1, false, [4]uint32{4, 4, 4}, [4]uint32{3, 3, 3}, [4]uint32{1, 1, 1}),
+		blocks(uapi.FormatXYYY2101010, 1, 1, false, [4]uint32{4}, [4]uint32{3}, [4]uint32{1}),
 		blocks(uapi.FormatY0L0, 2, 2, true, [4]uint32{8}, [4]uint32{2}, [4]uint32{2}),
 		blocks(uapi.FormatX0L0, 2, 2, false, [4]uint32{8}, [4]uint32{2}, [4]uint32{2}),
 		blocks(uapi.FormatY0L2, 2, 2, true, [4]uint32{8}, [4]uint32{2}, [4]uint32{2}),

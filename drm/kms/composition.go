@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/internal/compose"
-	"github.com/udrm/udrm/drm/uapi"
 )
 
 // A composition is what a CRTC shows at one moment, ready to be composed: the
@@ -21,7 +20,7 @@ type composition struct {
 	picture compose.Picture
 	crtc    *CRTC
 	shown   CRTCState
-	palette bool // a plane has pixels of C8
+	palette bool // a plane has pixels of a palette
 
 	table *objectTable
 	held  []counted
@@ -91,7 +90,7 @@ func (s *composition) release() {
 func (s *composition) add(p *Plane, state *State) error {
 	layer, err := p.layer(&state.planes[p.index])
 	layer.Colors = p.colors(state)
-	s.palette = s.palette || layer.Format.Code == uapi.FormatC8
+	s.palette = s.palette || layer.Format.Indexed
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,9 @@ func randomLayer(r *rand.Rand, w, h int, format uint32, scaled bool) Layer {
 		Format: f, Width: uint32(1 + r.IntN(2*w)), Height: uint32(1 + r.IntN(2*h)), Alpha: opaque,
 		Rotation: uint32(uapi.ModeRotate0<<r.IntN(4) | uapi.ModeReflectX*r.IntN(2) | uapi.ModeReflectY*r.IntN(2)),
 	}
-	if f.Planes == 1 { // the kernel refuses other widths
+	if f.Planes == 1 { // the kernel refuses other sizes
 		l.Width += l.Width % uint32(f.HSub)
+		l.Height += l.Height % uint32(f.VSub)
 	}
 	for i := range f.Planes {
 		pw, ph := f.PlaneSize(i, l.Width, l.Height)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"math/bits"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -112,6 +113,8 @@ func (p *Picture) Add(l *Layer) error {
 		return refuse("source does not lie within %dx%d pixels", l.Width, l.Height)
 	case yuvLayouts[l.Format.Code].packed && l.Width%uint32(l.Format.HSub) != 0:
 		return refuse("%d pixels do not fill groups of %d", l.Width, l.Format.HSub)
+	case blockBits[l.Format.Code] != 0 && (l.Width%2 != 0 || l.Height%2 != 0 || l.Modifier != uapi.FormatModLinear):
+		return refuse("%dx%d pixels with modifier %#x are not blocks of 2x2", l.Width, l.Height, l.Modifier)
 	case l.Dst.Dx() > maxDst || l.Dst.Dy() > maxDst:
 		return refuse("destination of %dx%d pixels is too large", l.Dst.Dx(), l.Dst.Dy())
 	case bits.OnesCount32(l.Rotation&uapi.ModeRotateMask) != 1:
@@ -160,6 +163,9 @@ func (l *Layer) trimmed() (planes [4][]byte, err error) {
 				return planes, fmt.Errorf("plane %d has a pitch of %d, and tiles of %d bytes", i, l.Pitches[i], tile.Width)
 			}
 			need = tile.Size(h, l.Pitches[i])
+		}
+		if blockBits[l.Format.Code] != 0 {
+			need = blockSize(w, h, l.Pitches[i])
 		}
 		if need > uint64(len(l.Planes[i])) {
 			return planes, fmt.Errorf("plane %d needs %d bytes of memory, it has %d", i, need, len(l.Planes[i]))
@@ -224,7 +230,7 @@ func canRead(code uint32) bool {
 	_, yuv := yuvLayouts[code]
 	_, packed := packings[code]
 	_, twoPlanes := alphaPlanes[code]
-	return yuv || packed || twoPlanes || readers[code] != nil || code == uapi.FormatR1 || code == uapi.FormatR2 || code == uapi.FormatR4
+	return yuv || packed || twoPlanes || readers[code] != nil || slices.Contains(bitFormats, code) || blockBits[code] != 0
 }
 
 // sampler returns the function that reads pixels of the layer.
@@ -239,6 +245,9 @@ func (l *Layer) sampler(planes [4][]byte) sampler {
 	}
 	if rgb, ok := alphaPlanes[code]; ok {
 		return l.withAlpha(l.samplePacked(rgb, planes[0]), planes[1])
+	}
+	if bits := blockBits[code]; bits != 0 {
+		return l.sampleBlocks(planes[0], bits)
 	}
 	return l.samplePacked(code, planes[0])
 }

@@ -58,6 +58,9 @@ var packings = map[uint32]packing{
 	uapi.FormatRGBA1010102: packed("r10 g10 b10 a2"),
 	uapi.FormatBGRA1010102: packed("b10 g10 r10 a2"),
 
+	uapi.FormatRGB161616: packed("r16 g16 b16"),
+	uapi.FormatBGR161616: packed("b16 g16 r16"),
+
 	uapi.FormatAXBXGXRX106106106106: packed("a10 x6 b10 x6 g10 x6 r10 x6"),
 
 	uapi.FormatXRGB16161616F: float("x16 r16 g16 b16"),
@@ -71,6 +74,7 @@ var packings = map[uint32]packing{
 	uapi.FormatY410:            packed("a2 v10 y10 u10"),
 	uapi.FormatY412:            packed("a12 x4 v12 x4 y12 x4 u12 x4"),
 	uapi.FormatY416:            packed("a16 v16 y16 u16"),
+	uapi.FormatXVUY2101010:     packed("x2 v10 u10 y10"),
 	uapi.FormatXVYU2101010:     packed("x2 v10 y10 u10"),
 	uapi.FormatXVYU12_16161616: packed("x16 v12 x4 y12 x4 u12 x4"),
 	uapi.FormatXVYU16161616:    packed("x16 v16 y16 u16"),

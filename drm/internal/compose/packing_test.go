@@ -30,12 +30,15 @@ var components = map[uint32]string{
 	uapi.FormatRGBX8888: "r24:8 g16:8 b8:8", uapi.FormatBGRX8888: "b24:8 g16:8 r8:8",
 	uapi.FormatRGBX1010102: "r22:10 g12:10 b2:10", uapi.FormatBGRX1010102: "b22:10 g12:10 r2:10",
 	uapi.FormatRGBA1010102: "r22:10 g12:10 b2:10 a0:2", uapi.FormatBGRA1010102: "b22:10 g12:10 r2:10 a0:2",
+	uapi.FormatRGB161616: "r32:16 g16:16 b0:16", uapi.FormatBGR161616: "b32:16 g16:16 r0:16",
+
 	uapi.FormatAXBXGXRX106106106106: "r6:10 g22:10 b38:10 a54:10",
 	uapi.FormatXRGB16161616F:        "r32:16 g16:16 b0:16", uapi.FormatXBGR16161616F: "b32:16 g16:16 r0:16",
 	uapi.FormatARGB16161616F: "a48:16 r32:16 g16:16 b0:16", uapi.FormatABGR16161616F: "a48:16 b32:16 g16:16 r0:16",
 
 	uapi.FormatAYUV: "a24:8 y16:8 u8:8 v0:8", uapi.FormatXYUV8888: "y16:8 u8:8 v0:8", uapi.FormatVUY888: "v16:8 u8:8 y0:8",
-	uapi.FormatY410: "a30:2 v20:10 y10:10 u0:10", uapi.FormatXVYU2101010: "v20:10 y10:10 u0:10",
+	uapi.FormatXVUY2101010: "v20:10 u10:10 y0:10",
+	uapi.FormatY410:        "a30:2 v20:10 y10:10 u0:10", uapi.FormatXVYU2101010: "v20:10 y10:10 u0:10",
 	uapi.FormatY412: "a52:12 v36:12 y20:12 u4:12", uapi.FormatXVYU12_16161616: "v36:12 y20:12 u4:12",
 	uapi.FormatY416: "a48:16 v32:16 y16:16 u0:16", uapi.FormatXVYU16161616: "v32:16 y16:16 u0:16",
 }
@@ -76,7 +79,44 @@ func samplesAt(l *Layer, x, y int) map[byte]sample {
 	}
 	take := func(c byte, plane, at, bits int) { all[c] = sample{bitsAt(line(plane), at, bits), bits} }
 	pair := x / int(f.HSub)
+	// Planes of luma and of both colour differences, by bits.
+	semiplanar := func(luma, u, v int) {
+		take('y', 0, luma, 10)
+		take('u', 1, u, 10)
+		take('v', 1, v, 10)
+	}
+	planar := func(luma, difference, bits int) {
+		take('y', 0, luma, bits)
+		take('u', 1, difference, bits)
+		take('v', 2, difference, bits)
+	}
 	switch code {
+	case uapi.FormatS010, uapi.FormatS210, uapi.FormatS410:
+		planar(x*16, pair*16, 10)
+	case uapi.FormatS012, uapi.FormatS212, uapi.FormatS412:
+		planar(x*16, pair*16, 12)
+	case uapi.FormatS016, uapi.FormatS216, uapi.FormatS416:
+		planar(x*16, pair*16, 16)
+	case uapi.FormatT430:
+		planar(x/3*32+x%3*10, x/3*32+x%3*10, 10)
+	case uapi.FormatXYYY2101010:
+		take('y', 0, x/3*32+x%3*10, 10)
+	case uapi.FormatY8:
+		take('y', 0, x*8, 8)
+	case uapi.FormatY0L0, uapi.FormatX0L0, uapi.FormatY0L2, uapi.FormatX0L2:
+		// A3:A2:Y3:Cr0:Y2:A1:A0:Y1:Cb0:Y0, of 10 bits or of 8 above two zeros.
+		n := y%2*2 + x%2
+		row := l.Planes[0][y/2*2*int(l.Pitches[0]):]
+		low, bits := 0, 10
+		if code == uapi.FormatY0L0 || code == uapi.FormatX0L0 {
+			low, bits = 2, 8
+		}
+		for c, at := range map[byte]int{'y': []int{0, 20, 32, 52}[n], 'u': 10, 'v': 42} {
+			all[c] = sample{bitsAt(row, x/2*64+at+low, bits), bits}
+		}
+		if f.Alpha {
+			all['a'] = sample{bitsAt(row, x/2*64+[]int{30, 31, 62, 63}[n], 1), 1}
+		}
 	case uapi.FormatY210, uapi.FormatY212, uapi.FormatY216:
 		bits := map[uint32]int{uapi.FormatY210: 10, uapi.FormatY212: 12, uapi.FormatY216: 16}[code]
 		take('y', 0, pair*64+x%2*32+16-bits, bits)
@@ -90,15 +130,11 @@ func samplesAt(l *Layer, x, y int) map[byte]sample {
 		take('y', 0, x*16+6, 10)
 		take("uv"[flagOf(code == uapi.FormatQ401)], 1, x*16+6, 10)
 		take("vu"[flagOf(code == uapi.FormatQ401)], 2, x*16+6, 10)
-	case uapi.FormatNV15:
-		take('y', 0, x*10, 10)
-		take('u', 1, pair*20, 10)
-		take('v', 1, pair*20+10, 10)
-	case uapi.FormatP030:
-		take('y', 0, x/3*32+x%3*10, 10)
+	case uapi.FormatNV15, uapi.FormatNV20, uapi.FormatNV30:
+		semiplanar(x*10, pair*20, pair*20+10)
+	case uapi.FormatP030, uapi.FormatP230:
 		// Three pairs in 64 bits, of which 30, 31, 62 and 63 are empty.
-		take('u', 1, pair/3*64+[]int{0, 20, 42}[pair%3], 10)
-		take('v', 1, pair/3*64+[]int{10, 32, 52}[pair%3], 10)
+		semiplanar(x/3*32+x%3*10, pair/3*64+[]int{0, 20, 42}[pair%3], pair/3*64+[]int{10, 32, 52}[pair%3])
 	default:
 		panic("no samples of " + fourcc.String(code))
 	}
@@ -133,6 +169,9 @@ func colorOf(l *Layer, all map[byte]sample) (color [4]float64) {
 		luma, cb, cr := float64(y.v)/most, (float64(all['u'].v)-128*unit)/most, (float64(all['v'].v)-128*unit)/most
 		if l.Range == LimitedRange {
 			luma, cb, cr = (float64(y.v)-16*unit)/(219*unit), cb*most/(224*unit), cr*most/(224*unit)
+		}
+		if all['u'].bits == 0 { // grey
+			cb, cr = 0, 0
 		}
 		kr, kb := 0.299, 0.114
 		switch l.Encoding {
@@ -176,7 +215,7 @@ func halfReference(h uint16) float64 {
 // TestPackings compares single pixels with a computation from the definitions of their
 // formats.
 func TestPackings(t *testing.T) {
-	codes := slices.Collect(maps.Keys(packings))
+	codes := slices.Concat(slices.Collect(maps.Keys(packings)), slices.Collect(maps.Keys(blockBits)), []uint32{uapi.FormatY8})
 	for code, layout := range yuvLayouts {
 		if layout.bits != 0 {
 			codes = append(codes, code)
@@ -253,4 +292,72 @@ func TestPalette(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBits checks pixels that are smaller than a byte, and those of D8: grey, entries
+// of a palette, or darkness.
+func TestBits(t *testing.T) {
+	lut := randomLUT(rand.New(rand.NewPCG(1, 2)), 256)
+	palette := NewPalette(lut)
+	for _, code := range slices.Concat(bitFormats, []uint32{uapi.FormatD8}) {
+		l := randomLayer(rand.New(rand.NewPCG(1, uint64(code))), 19, 5, code, false)
+		bits := l.Format.BitsPerPixel()
+		most := uint16(1)<<bits - 1
+		planes, err := l.trimmed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := l.sampler(planes)
+		for y := range int(l.Height) {
+			line := make([]uint64, l.Width)
+			read(line, image.Pt(0, y), image.Pt(1, 0))
+			if l.Format.Indexed {
+				palette.apply(line)
+			}
+			for x, got := range line {
+				first := uint32(x) * bits // the highest bit of a byte is the first one
+				b := l.Planes[0][y*int(l.Pitches[0])+int(first/8)]
+				v := uint16(b>>(8-first%8-bits)) & most
+				want := grey(uint16(uint32(v) * opaque / uint32(most)))
+				switch fourcc.String(code)[0] {
+				case 'C':
+					want = argb(opaque, lut[v].Red, lut[v].Green, lut[v].Blue)
+				case 'D':
+					want = grey(uint16(uint32(most-v) * opaque / uint32(most)))
+				}
+				if got != want {
+					t.Fatalf("%s at %d,%d: %016x, want %016x", fourcc.String(code), x, y, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestBlocksThatDoNotFit checks layers whose last blocks are not whole, or that lack
+// a byte of memory.
+func TestBlocksThatDoNotFit(t *testing.T) {
+	for _, tc := range []struct {
+		w, h     uint32
+		modifier uint64
+		missing  int
+		ok       bool
+	}{
+		{8, 6, uapi.FormatModLinear, 0, true},
+		{8, 6, uapi.FormatModLinear, 1, false},
+		{7, 6, uapi.FormatModLinear, 0, false},
+		{8, 5, uapi.FormatModLinear, 0, false},
+		{8, 6, fourcc.ModVivanteTiled, 0, false},
+	} {
+		l := Layer{
+			Format: fourcc.Lookup(uapi.FormatY0L2), Width: tc.w, Height: tc.h, Modifier: tc.modifier,
+			Pitches: [4]uint32{20}, Planes: [4][]byte{make([]byte, 2*2*20+4*8-tc.missing)},
+			SrcW: tc.w << 16, SrcH: tc.h << 16, Dst: image.Rect(0, 0, 8, 6), Rotation: uapi.ModeRotate0, Alpha: opaque,
+		}
+		p := &Picture{Width: 8, Height: 6}
+		if err := p.Add(&l); (err == nil) != tc.ok {
+			t.Errorf("%+v: %v", tc, err)
+		} else if tc.ok {
+			p.Lines(nil, func(int, []uint64) {})
+		}
+	}
 }

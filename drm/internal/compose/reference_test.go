@@ -82,6 +82,9 @@ func readReference(l *Layer, x, y int) reference {
 		return reference{0xffff, byte16(0), byte16(1), byte16(2)}
 	case uapi.FormatR8, uapi.FormatC8:
 		return reference{0xffff, byte16(0), byte16(0), byte16(0)}
+	case uapi.FormatD8:
+		v := 0xffff - uint16(p[0])*257
+		return reference{0xffff, v, v, v}
 	}
 	panic("no reference for " + fourcc.String(l.Format.Code))
 }

@@ -47,6 +47,7 @@ var readers = map[uint32]reader{
 	// A palette is the gamma table of the CRTC. It turns grey into the entry that
 	// the pixel names.
 	uapi.FormatC8: readR8,
+	uapi.FormatD8: readD8,
 }
 
 // read8888 reads bytes in the order blue, green, red, alpha, or with red and
@@ -106,18 +107,40 @@ func readR8(line []uint64, pixels []byte, at, step int) {
 
 func grey(v uint16) uint64 { return argb(opaque, v, v, v) }
 
+// bitFormats are the formats with several pixels in a byte.
+var bitFormats = []uint32{
+	uapi.FormatR1, uapi.FormatR2, uapi.FormatR4,
+	uapi.FormatC1, uapi.FormatC2, uapi.FormatC4,
+	uapi.FormatD1, uapi.FormatD2, uapi.FormatD4,
+}
+
 // sampleBits reads a format with several grey pixels in a byte, the first one in
-// the highest bits.
+// the highest bits. Numbers of entries of a palette become those of C8.
 func (l *Layer) sampleBits(pixels []byte) sampler {
 	perByte := int(l.Format.BlockWidth[0])
 	bits, pitch := 8/perByte, int(l.Pitches[0])
 	most := byte(1)<<bits - 1
+	scale, invert := opaque/uint16(most), uint16(0)
+	switch l.Format.Code {
+	case uapi.FormatC1, uapi.FormatC2, uapi.FormatC4:
+		scale = 257
+	case uapi.FormatD1, uapi.FormatD2, uapi.FormatD4:
+		invert = opaque
+	}
 	return func(line []uint64, p, step image.Point) {
 		for i := range line {
 			b := pixels[p.Y*pitch+p.X/perByte] >> (8 - bits - p.X%perByte*bits)
-			line[i] = grey(uint16(b&most) * (opaque / uint16(most)))
+			line[i] = grey(uint16(b&most)*scale ^ invert)
 			p = p.Add(step)
 		}
+	}
+}
+
+// readD8 reads darkness, the opposite of brightness.
+func readD8(line []uint64, pixels []byte, at, step int) {
+	for i := range line {
+		line[i] = grey(^(uint16(pixels[at]) * 257))
+		at += step
 	}
 }
 

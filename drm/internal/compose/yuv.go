@@ -30,9 +30,12 @@ type yuvLayout struct {
 	packed           bool
 	yOffset          int
 
-	// bits of a sample that count, from the highest of two bytes. 0 stands for all,
-	// which vkms reads as if they had the range of 8 bits times 257.
+	// bits of a sample that count, from the highest of two bytes, or the lowest. 0
+	// stands for all, which vkms reads as if they had the range of 8 bits times 257.
 	bits int
+	low  bool
+
+	lumaOnly bool // pixels are grey
 
 	// run is the number of samples of 10 bits that follow each other without a gap,
 	// in words of runBits; or 0.
@@ -69,8 +72,24 @@ var yuvLayouts = map[uint32]yuvLayout{
 	uapi.FormatP210:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bytes: 2, bits: 10},
 	uapi.FormatQ410:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 10},
 	uapi.FormatQ401:   {uPlane: 2, vPlane: 1, bytes: 2, bits: 10},
+	uapi.FormatS010:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 10, low: true},
+	uapi.FormatS210:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 10, low: true},
+	uapi.FormatS410:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 10, low: true},
+	uapi.FormatS012:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 12, low: true},
+	uapi.FormatS212:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 12, low: true},
+	uapi.FormatS412:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 12, low: true},
+	uapi.FormatS016:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 16, low: true},
+	uapi.FormatS216:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 16, low: true},
+	uapi.FormatS416:   {uPlane: 1, vPlane: 2, bytes: 2, bits: 16, low: true},
 	uapi.FormatNV15:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bits: 10, run: 4, runBits: 40},
+	uapi.FormatNV20:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bits: 10, run: 4, runBits: 40},
+	uapi.FormatNV30:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bits: 10, run: 4, runBits: 40},
 	uapi.FormatP030:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bits: 10, run: 3, runBits: 32},
+	uapi.FormatP230:   {uPlane: 1, vPlane: 1, uOffset: 0, vOffset: 1, bits: 10, run: 3, runBits: 32},
+	uapi.FormatT430:   {uPlane: 1, vPlane: 2, bits: 10, run: 3, runBits: 32},
+
+	uapi.FormatY8:          {bytes: 1, lumaOnly: true},
+	uapi.FormatXYYY2101010: {bits: 10, run: 3, runBits: 32, lumaOnly: true},
 }
 
 // A yuvMatrix converts luma and the two colour differences to red, green and
@@ -145,7 +164,10 @@ func (l *Layer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) samp
 	}
 	sample := func(plane, x, y, offset int) uint16 {
 		if layout.run != 0 {
-			n := x*(min(plane, 1)+1) + offset // planes of colour differences have both
+			n := x
+			if plane > 0 && layout.uPlane == layout.vPlane { // it has both colour differences
+				n = 2*x + offset
+			}
 			bit := n/layout.run*layout.runBits + n%layout.run*10
 			low, high := planes[plane][locate(plane, bit/8, y)], planes[plane][locate(plane, bit/8+1, y)]
 			return (uint16(low) | uint16(high)<<8) >> (bit % 8) & 0x3ff
@@ -154,6 +176,8 @@ func (l *Layer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) samp
 		switch {
 		case layout.bytes == 1:
 			return uint16(p[0]) * 257
+		case layout.low:
+			return binary.LittleEndian.Uint16(p) & uint16(1<<layout.bits-1)
 		case layout.bits != 0:
 			return binary.LittleEndian.Uint16(p) >> (16 - layout.bits)
 		}
@@ -165,8 +189,11 @@ func (l *Layer) sampleYUV(planes [4][]byte, layout yuvLayout, m *yuvMatrix) samp
 			if layout.packed {
 				x *= hsub
 			}
-			line[i] = m.pixel(sample(0, p.X, p.Y, layout.yOffset),
-				sample(layout.uPlane, x, y, layout.uOffset), sample(layout.vPlane, x, y, layout.vOffset))
+			u, v := uint16(m.zero), uint16(m.zero)
+			if !layout.lumaOnly {
+				u, v = sample(layout.uPlane, x, y, layout.uOffset), sample(layout.vPlane, x, y, layout.vOffset)
+			}
+			line[i] = m.pixel(sample(0, p.X, p.Y, layout.yOffset), u, v)
 			p = p.Add(step)
 		}
 	}

@@ -97,6 +97,106 @@ struct drm_color_lut32 {
 #define DRM_FORMAT_R4	fourcc_code('R', '4', ' ', ' ')
 #endif
 
+#ifndef DRM_FORMAT_C1
+#define DRM_FORMAT_C1	fourcc_code('C', '1', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_C2
+#define DRM_FORMAT_C2	fourcc_code('C', '2', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_C4
+#define DRM_FORMAT_C4	fourcc_code('C', '4', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_D1
+#define DRM_FORMAT_D1	fourcc_code('D', '1', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_D2
+#define DRM_FORMAT_D2	fourcc_code('D', '2', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_D4
+#define DRM_FORMAT_D4	fourcc_code('D', '4', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_D8
+#define DRM_FORMAT_D8	fourcc_code('D', '8', ' ', ' ')
+#endif
+
+#ifndef DRM_FORMAT_RGB161616
+#define DRM_FORMAT_RGB161616	fourcc_code('R', 'G', '4', '8')
+#endif
+
+#ifndef DRM_FORMAT_BGR161616
+#define DRM_FORMAT_BGR161616	fourcc_code('B', 'G', '4', '8')
+#endif
+
+#ifndef DRM_FORMAT_XVUY2101010
+#define DRM_FORMAT_XVUY2101010	fourcc_code('X', 'Y', '3', '0')
+#endif
+
+#ifndef DRM_FORMAT_NV20
+#define DRM_FORMAT_NV20	fourcc_code('N', 'V', '2', '0')
+#endif
+
+#ifndef DRM_FORMAT_NV30
+#define DRM_FORMAT_NV30	fourcc_code('N', 'V', '3', '0')
+#endif
+
+#ifndef DRM_FORMAT_P230
+#define DRM_FORMAT_P230	fourcc_code('P', '2', '3', '0')
+#endif
+
+#ifndef DRM_FORMAT_T430
+#define DRM_FORMAT_T430	fourcc_code('T', '4', '3', '0')
+#endif
+
+#ifndef DRM_FORMAT_S010
+#define DRM_FORMAT_S010	fourcc_code('S', '0', '1', '0')
+#endif
+
+#ifndef DRM_FORMAT_S210
+#define DRM_FORMAT_S210	fourcc_code('S', '2', '1', '0')
+#endif
+
+#ifndef DRM_FORMAT_S410
+#define DRM_FORMAT_S410	fourcc_code('S', '4', '1', '0')
+#endif
+
+#ifndef DRM_FORMAT_S012
+#define DRM_FORMAT_S012	fourcc_code('S', '0', '1', '2')
+#endif
+
+#ifndef DRM_FORMAT_S212
+#define DRM_FORMAT_S212	fourcc_code('S', '2', '1', '2')
+#endif
+
+#ifndef DRM_FORMAT_S412
+#define DRM_FORMAT_S412	fourcc_code('S', '4', '1', '2')
+#endif
+
+#ifndef DRM_FORMAT_S016
+#define DRM_FORMAT_S016	fourcc_code('S', '0', '1', '6')
+#endif
+
+#ifndef DRM_FORMAT_S216
+#define DRM_FORMAT_S216	fourcc_code('S', '2', '1', '6')
+#endif
+
+#ifndef DRM_FORMAT_S416
+#define DRM_FORMAT_S416	fourcc_code('S', '4', '1', '6')
+#endif
+
+#ifndef DRM_FORMAT_Y8
+#define DRM_FORMAT_Y8	fourcc_code('G', 'R', 'E', 'Y')
+#endif
+
+#ifndef DRM_FORMAT_XYYY2101010
+#define DRM_FORMAT_XYYY2101010	fourcc_code('Y', 'P', 'A', '4')
+#endif
+
 #ifndef DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE
 #define DRM_SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE	(1 << 3)
 struct newer_drm_syncobj_wait {
