@@ -16,6 +16,7 @@ var standardConnectorCases = []Case{
 	enumCase("content type", "No Data", "Graphics", "Photo", "Cinema", "Game"),
 	enumCase("Broadcast RGB", "Automatic", "Full", "Limited 16:235"),
 	enumCase("aspect ratio", "Automatic", "4:3", "16:9"),
+	enumCase("panel_type", "unknown", "OLED"),
 	enumCase("panel orientation", "Normal", "Upside Down", "Left Side Up", "Right Side Up"),
 	enumCase("privacy-screen sw-state", "Disabled", "Enabled"),
 	enumCase("privacy-screen hw-state", "Disabled", "Enabled", "Disabled-locked", "Enabled-locked"),

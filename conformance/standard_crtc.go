@@ -7,6 +7,7 @@ var standardCRTCCases = []Case{
 	{"standard/GAMMA_LUT", NeedDisplay | NeedDumb | NeedAtomic, func(t *tester) { lut(t, "GAMMA_LUT") }},
 	{"standard/CTM", NeedDisplay | NeedDumb | NeedAtomic, ctm},
 	rangeCase("BACKGROUND_COLOR"),
+	rangeCase("SHARPNESS_STRENGTH"),
 	rangeCase("VRR_ENABLED"),
 }
 

@@ -25,6 +25,7 @@ var standardValues = map[string][]string{
 	"Broadcast RGB":           {"Automatic", "Full", "Limited 16:235"},
 	"aspect ratio":            {"Automatic", "4:3", "16:9"},
 	"panel orientation":       {"Normal", "Upside Down", "Left Side Up", "Right Side Up"},
+	"panel_type":              {"unknown", "OLED"},
 	"scaling mode":            {"None", "Full", "Center", "Full aspect"},
 	"underscan":               {"off", "on", "auto"},
 	"TV mode":                 {"NTSC", "NTSC-443", "NTSC-J", "PAL", "PAL-M", "PAL-N", "SECAM", "Mono"},

@@ -157,14 +157,14 @@
 //
 // Types are range, signed_range, enum, bitmask and blob. Standard are, for planes,
 // rotation, alpha, pixel blend mode, zpos, COLOR_ENCODING, COLOR_RANGE,
-// SCALING_FILTER and FB_DAMAGE_CLIPS; for CRTCs, SCALING_FILTER and
-// BACKGROUND_COLOR; for connectors, HDR_OUTPUT_METADATA, Colorspace, max bpc,
+// SCALING_FILTER and FB_DAMAGE_CLIPS; for CRTCs, SCALING_FILTER, BACKGROUND_COLOR
+// and SHARPNESS_STRENGTH; for connectors, HDR_OUTPUT_METADATA, Colorspace, max bpc,
 // content type, Broadcast RGB, aspect ratio, panel orientation, scaling mode,
 // underscan and its borders, the margins, TV mode, brightness, contrast, flicker
 // reduction, overscan, saturation, hue, subconnector (with select subconnector,
 // except for DisplayPort), vrr_capable, privacy-screen sw-state and hw-state,
-// Content Protection, HDCP Content Type, suggested X and Y, and PATH. Colorspace
-// has the values of HDMI or of DisplayPort. Cursor planes have HOTSPOT_X and
+// Content Protection, HDCP Content Type, panel_type, suggested X and Y, and PATH.
+// Colorspace has the values of HDMI or of DisplayPort. Cursor planes have HOTSPOT_X and
 // HOTSPOT_Y if the card has cursor_hotspot.
 //
 // Constraints are what hardware cannot do although its properties do not say so.

@@ -29,6 +29,7 @@ var (
 	crtcProperties = []lookalike.Property{
 		enum("SCALING_FILTER"),
 		limited("BACKGROUND_COLOR", 0, math.MaxUint64, 0xffff<<48),
+		limited("SHARPNESS_STRENGTH", 0, math.MaxUint8, 0),
 	}
 	connectorProperties = []lookalike.Property{
 		{Name: "HDR_OUTPUT_METADATA", Flags: uapi.ModePropBlob},
@@ -52,6 +53,7 @@ var (
 		immutable(enum("privacy-screen hw-state")),
 		enum("Content Protection"),
 		enum("HDCP Content Type"),
+		immutable(enum("panel_type")),
 		immutable(limited("suggested X", 0, math.MaxUint32, 0)), immutable(limited("suggested Y", 0, math.MaxUint32, 0)),
 		{Name: "PATH", Flags: uapi.ModePropBlob | uapi.ModePropImmutable},
 	}
