@@ -77,7 +77,8 @@ type screen struct {
 	width, height uint32
 }
 
-func newScreen(t *testing.T, constraints lookalike.Constraints, width, height uint32) *screen {
+// newScreen makes a card whose connector has the properties.
+func newScreen(t *testing.T, constraints lookalike.Constraints, width, height uint32, properties ...lookalike.Property) *screen {
 	plane := func(kind int) lookalike.Plane {
 		return lookalike.Plane{Type: kind, PossibleCRTCs: 1, Formats: []uint32{uapi.FormatXRGB8888, uapi.FormatARGB8888}, MinScale: kms.NoScaling / 4}
 	}
@@ -93,7 +94,7 @@ func newScreen(t *testing.T, constraints lookalike.Constraints, width, height ui
 		CRTCs:    []lookalike.CRTC{{GammaSize: 16, LUTSize: 32, DegammaSize: 8}},
 		Encoders: []lookalike.Encoder{{PossibleCRTCs: 1}},
 		Connectors: []lookalike.Connector{{
-			Type: uapi.ModeConnectorHDMIA, PossibleEncoders: []int{0}, Monitor: &kms.Monitor{Modes: []mode.Mode{timing}},
+			Type: uapi.ModeConnectorHDMIA, PossibleEncoders: []int{0}, Monitor: &kms.Monitor{Modes: []mode.Mode{timing}}, Properties: properties,
 		}},
 		Constraints: constraints,
 		Clock:       &kms.ManualClock{},
@@ -154,6 +155,11 @@ func (c *screen) lut(property string, entries int) []kmsclient.Set {
 
 // show tests a commit that lights the display with the planes.
 func (c *screen) show(planes ...[]kmsclient.Set) error {
+	return c.light(uapi.ModeAtomicTestOnly, planes...)
+}
+
+// light lights the display with the planes.
+func (c *screen) light(flags uint32, planes ...[]kmsclient.Set) error {
 	blob, err := c.CreateModeBlob(&c.display.Mode)
 	if err != nil {
 		c.t.Fatal(err)
@@ -163,5 +169,5 @@ func (c *screen) show(planes ...[]kmsclient.Set) error {
 		{Object: c.display.CRTC, ObjectType: uapi.ModeObjectCRTC, Property: "MODE_ID", Value: uint64(blob)},
 		{Object: c.display.ID, ObjectType: uapi.ModeObjectConnector, Property: "CRTC_ID", Value: uint64(c.display.CRTC)},
 	}
-	return c.Commit(uapi.ModeAtomicTestOnly|uapi.ModeAtomicAllowModeset, append(sets, slices.Concat(planes...)...)...)
+	return c.Commit(flags|uapi.ModeAtomicAllowModeset, append(sets, slices.Concat(planes...)...)...)
 }

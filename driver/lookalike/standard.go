@@ -35,13 +35,15 @@ func (m *properties) attachCRTC(crtc *kms.CRTC, c *CRTC) {
 }
 
 // attachConnector is attachAll for a connector, some of whose properties have
-// functions of their own in package kms. Those that a snapshot shows with other
-// values than the kernel's keep what clients set, as any other.
+// functions of their own in package kms. Those that a snapshot shows with another
+// list of values than the kernel's keep what clients set, as any other.
 func (m *properties) attachConnector(connector *kms.Connector, c *Connector) {
 	for i := range c.Properties {
-		if p := &c.Properties[i]; !slices.Contains(kms.PropertyNames(connector), p.Name) {
+		p := &c.Properties[i]
+		if !slices.Contains(kms.PropertyNames(connector), p.Name) {
 			attachStandard(connector, c, p)
 		}
+		connector.SetInitial(p.Name, p.Value)
 	}
 	m.attachAll(connector, c.Properties, c.Only)
 }
@@ -49,13 +51,13 @@ func (m *properties) attachConnector(connector *kms.Connector, c *Connector) {
 // attachStandard attaches p if it is a standard property as the kernel makes it.
 func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 	count := len(kms.StandardValues(p.Name))
-	whole := func() bool {
-		mask, ok := p.begins()
-		return ok && bits.OnesCount32(mask) == count
-	}
 	some := func() (mask uint32, ok bool) {
 		mask, ok = p.mask()
 		return mask, ok && p.kind() == uapi.ModePropEnum && p.Value < 32 && mask&(1<<p.Value) != 0
+	}
+	whole := func() bool {
+		mask, ok := some()
+		return ok && bits.OnesCount32(mask) == count
 	}
 	isRange := p.kind() == uapi.ModePropRange && p.Min <= p.Max
 	switch p.Name {
@@ -64,14 +66,14 @@ func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 			connector.AttachHDROutputMetadataProperty()
 		}
 	case "Colorspace":
-		if spaces, ok := p.begins(); ok {
+		if spaces, ok := some(); ok && spaces&1 != 0 {
 			if bits.OnesCount32(spaces) == count {
 				spaces = 0 // those of the type of connector
 			}
 			connector.AttachColorspaceProperty(spaces)
 		}
 	case "max bpc":
-		if isRange && p.Value == p.Max {
+		if isRange && p.Min <= p.Value && p.Value <= p.Max {
 			connector.AttachMaxBPCProperty(p.Min, p.Max)
 		}
 	case "content type":
@@ -87,7 +89,7 @@ func attachStandard(connector *kms.Connector, c *Connector, p *Property) {
 			connector.AttachAspectRatioProperty()
 		}
 	case "panel orientation":
-		if mask, ok := some(); ok && bits.OnesCount32(mask) == count {
+		if whole() {
 			connector.AttachPanelOrientationProperty(p.Value)
 		}
 	case "scaling mode":

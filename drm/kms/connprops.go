@@ -41,6 +41,20 @@ func (c *Connector) StandardProperty(name string) *Property {
 	return nil
 }
 
+// SetInitial makes a property of a range or an enum that StandardProperty finds begin
+// with value. Without such a property, or if value is none of its values, it does
+// nothing.
+func (c *Connector) SetInitial(name string, value uint64) {
+	c.display.checkNotInUse()
+	p := c.StandardProperty(name)
+	if p == nil || p.is(uapi.ModePropBlob) || p.is(uapi.ModePropObject) {
+		return
+	}
+	if _, ok := p.takes(&c.display.objects, value); ok {
+		c.properties.lookup(p).initial.value = value
+	}
+}
+
 // attach adds a property whose value is part of the state.
 func (c *Connector) attach(p *Property, config PropertyConfig) *Property {
 	c.display.AttachProperty(c, p, config)
