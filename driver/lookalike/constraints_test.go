@@ -99,6 +99,7 @@ func newScreen(t *testing.T, constraints lookalike.Constraints, width, height ui
 		Constraints: constraints,
 		Clock:       &kms.ManualClock{},
 	}
+	config.Planes[2].Properties, config.CRTCs[0].Properties = changedPlane, changedCRTC
 	config.LegacyPlanes()
 	class := drm.NewClass(drm.ClassOptions{})
 	parent := drmtest.Bind(t, bus.New("platform"), "small", lookalike.NewDriver(class, config).BusDriver())

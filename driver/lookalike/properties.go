@@ -60,7 +60,7 @@ func (m *properties) attachPlane(plane *kms.Plane, p *Plane) {
 		case "COLOR_ENCODING":
 			m.attachColor(plane, p, property)
 		case "SCALING_FILTER":
-			if filters, ok := property.begins(); ok {
+			if filters, ok := property.filters(); ok {
 				plane.CreateScalingFilterProperty(filters)
 			}
 		case "FB_DAMAGE_CLIPS":
@@ -68,6 +68,7 @@ func (m *properties) attachPlane(plane *kms.Plane, p *Plane) {
 				plane.EnableFBDamageClips()
 			}
 		}
+		plane.SetInitial(property.Name, property.Value)
 	}
 	m.attachAll(plane, p.Properties, p.Only)
 }

@@ -9,12 +9,11 @@ import (
 	"github.com/udrm/udrm/drm/uapi"
 )
 
-// begins returns the mask of an enum property that begins with its first value,
-// as the standard properties of package kms do. ok is false for any other
+// filters returns the mask of a SCALING_FILTER. ok is false if the kernel has no such
 // property.
-func (p *Property) begins() (mask uint32, ok bool) {
+func (p *Property) filters() (mask uint32, ok bool) {
 	mask, ok = p.mask()
-	return mask, ok && p.kind() == uapi.ModePropEnum && p.Value == 0 && mask&1 != 0
+	return mask, ok && p.kind() == uapi.ModePropEnum && mask&1 != 0
 }
 
 // attachCRTC is attachAll for a CRTC.
@@ -22,7 +21,7 @@ func (m *properties) attachCRTC(crtc *kms.CRTC, c *CRTC) {
 	for i := range c.Properties {
 		switch p := &c.Properties[i]; p.Name {
 		case "SCALING_FILTER":
-			if filters, ok := p.begins(); ok {
+			if filters, ok := p.filters(); ok {
 				crtc.CreateScalingFilterProperty(filters)
 			}
 		case "BACKGROUND_COLOR":
@@ -30,6 +29,7 @@ func (m *properties) attachCRTC(crtc *kms.CRTC, c *CRTC) {
 				crtc.AttachBackgroundColorProperty()
 			}
 		}
+		crtc.SetInitial(c.Properties[i].Name, c.Properties[i].Value)
 	}
 	m.attachAll(crtc, c.Properties, c.Only)
 }

@@ -31,6 +31,8 @@ type CRTC struct {
 
 	// Standard properties that the driver has created, else nil.
 	scalingFilter, background *Property
+
+	initial CRTCState // without the driver's properties
 }
 
 // A CRTCConfig describes a CRTC. It must not be changed once it is used.
@@ -70,7 +72,7 @@ type legacyCRTC struct {
 // AddCRTC adds a CRTC.
 func (m *ModeConfig) AddCRTC(config CRTCConfig) *CRTC {
 	m.checkAdd("CRTCs", len(m.crtcs))
-	c := &CRTC{index: len(m.crtcs), config: config, display: m}
+	c := &CRTC{index: len(m.crtcs), config: config, display: m, initial: CRTCState{BackgroundColor: backgroundBlack}}
 	if config.HardwareCursor {
 		c.config.Cursor = m.newPlane(PlaneConfig{
 			Type: uapi.PlaneTypeCursor, PossibleCRTCs: 1 << c.index, Formats: []uint32{uapi.FormatARGB8888},

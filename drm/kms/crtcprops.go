@@ -22,5 +22,24 @@ func (c *CRTC) AttachBackgroundColorProperty() {
 	c.properties.attach(c.background, 0)
 }
 
+// SetInitial makes SCALING_FILTER or BACKGROUND_COLOR begin with value. Without such a
+// property, or if value is none of its values, it does nothing.
+func (c *CRTC) SetInitial(name string, value uint64) {
+	c.display.checkNotInUse()
+	for _, property := range []*Property{c.scalingFilter, c.background} {
+		if property == nil || property.name != name {
+			continue
+		}
+		if _, ok := property.takes(&c.display.objects, value); !ok {
+			return
+		}
+		if property == c.background {
+			c.initial.BackgroundColor = value
+		} else {
+			c.initial.ScalingFilter = ScalingFilter(value)
+		}
+	}
+}
+
 // backgroundBlack is the first value of BACKGROUND_COLOR.
 const backgroundBlack = 0xffff << 48

@@ -26,8 +26,7 @@ type Plane struct {
 	hotspotX, hotspotY               *Property
 	colorPipeline                    *Property
 
-	initialZpos                   uint32
-	initialEncoding, initialRange uint32
+	initial PlaneState // without the driver's properties
 }
 
 // A PlaneConfig describes a plane. It must not be changed once it is used.
@@ -78,7 +77,7 @@ func (m *ModeConfig) newPlane(config PlaneConfig) *Plane {
 	m.checkAdd("planes", len(m.planes))
 	config.MinScale = cmp.Or(config.MinScale, NoScaling)
 	config.MaxScale = cmp.Or(config.MaxScale, NoScaling)
-	p := &Plane{index: len(m.planes), config: config, display: m}
+	p := &Plane{index: len(m.planes), config: config, display: m, initial: PlaneState{Rotation: uapi.ModeRotate0, Alpha: AlphaOpaque}}
 	m.planes = append(m.planes, p)
 	return p
 }

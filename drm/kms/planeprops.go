@@ -81,7 +81,7 @@ func (p *Plane) CreateZposProperty(zpos, low, high uint32) {
 		flags = uapi.ModePropImmutable
 	}
 	p.zpos = p.display.CreateRangeProperty("zpos", flags, uint64(low), uint64(high))
-	p.initialZpos = zpos
+	p.initial.Zpos = zpos
 	p.properties.attach(p.zpos, 0)
 	p.display.hasZpos = true
 }
@@ -93,7 +93,7 @@ func (p *Plane) CreateZposProperty(zpos, low, high uint32) {
 func (p *Plane) CreateColorProperties(encodings, ranges, encoding, colorRange uint32) {
 	p.colorEncoding = p.display.CreateEnumProperty("COLOR_ENCODING", 0, standardEnums("COLOR_ENCODING", encodings)...)
 	p.colorRange = p.display.CreateEnumProperty("COLOR_RANGE", 0, standardEnums("COLOR_RANGE", ranges)...)
-	p.initialEncoding, p.initialRange = encoding, colorRange
+	p.initial.ColorEncoding, p.initial.ColorRange = encoding, colorRange
 	p.properties.attach(p.colorEncoding, 0)
 	p.properties.attach(p.colorRange, 0)
 }
@@ -148,11 +148,33 @@ func (p *Plane) AddSizeHintsProperty(hints ...image.Point) {
 	p.attachStandard(p.display.standard.sizeHints, blobID(p.display.newBlob(data)))
 }
 
+// SetInitial makes rotation, alpha, "pixel blend mode" or SCALING_FILTER begin with
+// value. Without such a property, or if value is none of its values, it does nothing.
+func (p *Plane) SetInitial(name string, value uint64) {
+	p.display.checkNotInUse()
+	for _, property := range []*Property{p.rotation, p.alpha, p.blendMode, p.scalingFilter} {
+		if property == nil || property.name != name {
+			continue
+		}
+		if _, ok := property.takes(&p.display.objects, value); !ok {
+			return
+		}
+		switch property {
+		case p.rotation:
+			_ = p.setRotation(&p.initial, value)
+		case p.alpha:
+			p.initial.Alpha = uint16(value)
+		case p.blendMode:
+			p.initial.BlendMode = BlendMode(value)
+		case p.scalingFilter:
+			p.initial.ScalingFilter = ScalingFilter(value)
+		}
+	}
+}
+
 // initialState returns the state of a plane that shows nothing yet.
 func (p *Plane) initialState() PlaneState {
-	return PlaneState{
-		Rotation: uapi.ModeRotate0, Alpha: AlphaOpaque, Zpos: p.initialZpos,
-		ColorEncoding: p.initialEncoding, ColorRange: p.initialRange,
-		properties: p.properties.initial(),
-	}
+	s := p.initial
+	s.properties = p.properties.initial()
+	return s
 }

@@ -111,7 +111,8 @@ func (m *ModeConfig) initialState() *State {
 		s.planes[i] = p.initialState()
 	}
 	for i, c := range m.crtcs {
-		s.crtcs[i] = CRTCState{BackgroundColor: backgroundBlack, properties: c.properties.initial()}
+		s.crtcs[i] = c.initial
+		s.crtcs[i].properties = c.properties.initial()
 	}
 	for _, c := range m.Connectors() {
 		s.connectors[c.index].properties = c.properties.initial()
