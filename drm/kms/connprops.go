@@ -42,8 +42,8 @@ func (c *Connector) StandardProperty(name string) *Property {
 }
 
 // SetInitial makes a property of a range or an enum that StandardProperty finds begin
-// with value. Without such a property, or if value is none of its values, it does
-// nothing.
+// with value. It does nothing without the property, or for a value that it does
+// not have.
 func (c *Connector) SetInitial(name string, value uint64) {
 	c.display.checkNotInUse()
 	p := c.StandardProperty(name)

@@ -22,8 +22,8 @@ func (c *CRTC) AttachBackgroundColorProperty() {
 	c.properties.attach(c.background, 0)
 }
 
-// SetInitial makes SCALING_FILTER or BACKGROUND_COLOR begin with value. Without such a
-// property, or if value is none of its values, it does nothing.
+// SetInitial makes SCALING_FILTER or BACKGROUND_COLOR begin with value. It does nothing
+// without the property, or for a value that it does not have.
 func (c *CRTC) SetInitial(name string, value uint64) {
 	c.display.checkNotInUse()
 	for _, property := range []*Property{c.scalingFilter, c.background} {

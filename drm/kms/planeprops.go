@@ -149,7 +149,7 @@ func (p *Plane) AddSizeHintsProperty(hints ...image.Point) {
 }
 
 // SetInitial makes rotation, alpha, "pixel blend mode" or SCALING_FILTER begin with
-// value. Without such a property, or if value is none of its values, it does nothing.
+// value. It does nothing without the property, or for a value that it does not have.
 func (p *Plane) SetInitial(name string, value uint64) {
 	p.display.checkNotInUse()
 	for _, property := range []*Property{p.rotation, p.alpha, p.blendMode, p.scalingFilter} {
