@@ -91,6 +91,41 @@ func TestShortEvent(t *testing.T) {
 	}
 }
 
+// TestFilterOfUsers checks that crtc= lets requests pass that change what the CRTC
+// uses: a connector or a plane.
+func TestFilterOfUsers(t *testing.T) {
+	t.Parallel()
+	m := newFastMachine(t)
+	k, d, plane, _ := lit(t, newClient(t, card(t, m, "card0")))
+	connector := d.Connector.ID
+	properties, err := k.Properties(connector, uapi.ModeObjectConnector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dpms, _ := properties.Get("DPMS")
+	for _, tc := range []struct {
+		event string
+		send  func() error
+	}{
+		{"MODE_SETPROPERTY", func() error {
+			return kmsclient.Ioctl(k, uapi.IoctlModeSetProperty, &uapi.ModeConnectorSetProperty{PropID: dpms.ID, ConnectorID: connector})
+		}},
+		{"MODE_OBJ_SETPROPERTY", func() error {
+			return kmsclient.Ioctl(k, uapi.IoctlModeObjSetProperty,
+				&uapi.ModeObjSetProperty{PropID: dpms.ID, ObjID: connector, ObjType: uapi.ModeObjectConnector})
+		}},
+		{"MODE_SETPLANE", func() error { return kmsclient.Ioctl(k, uapi.IoctlModeSetPlane, &uapi.ModeSetPlane{PlaneID: plane}) }},
+	} {
+		rule := attach(t, m, fmt.Sprintf("%s:crtc=%d:error=EIO", tc.event, d.CRTC))
+		if err := tc.send(); !errors.Is(err, unix.EIO) {
+			t.Errorf("%s answers %v, want EIO", tc.event, err)
+		}
+		if err := rule.Close(); err != nil {
+			t.Errorf("%s: %v", tc.event, err)
+		}
+	}
+}
+
 // TestBusy answers EBUSY to three flips, and none of the others.
 func TestBusy(t *testing.T) {
 	t.Parallel()

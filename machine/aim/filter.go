@@ -157,18 +157,36 @@ func (a *argument) concerns(crtc uint32) bool {
 			return true
 		}
 	}
-	state := a.display.State()
+	state, objects := a.display.State(), a.changed()
 	for _, p := range a.display.Planes() {
-		if c := state.Plane(p).CRTC; c != nil && c.ID() == crtc && slices.Contains(a.objects, p.ID()) {
+		if c := state.Plane(p).CRTC; c != nil && c.ID() == crtc && slices.Contains(objects, p.ID()) {
 			return true
 		}
 	}
 	for _, p := range a.display.Connectors() {
-		if c := state.Connector(p).CRTC; c != nil && c.ID() == crtc && slices.Contains(a.objects, p.ID()) {
+		if c := state.Connector(p).CRTC; c != nil && c.ID() == crtc && slices.Contains(objects, p.ID()) {
 			return true
 		}
 	}
 	return false
+}
+
+// changed returns the planes and connectors that the request changes.
+func (a *argument) changed() []uint32 {
+	name := ""
+	switch a.request.Cmd {
+	case uapi.IoctlModeAtomic:
+		return a.objects
+	case uapi.IoctlModeObjSetProperty:
+		name = "obj_id"
+	case uapi.IoctlModeSetProperty:
+		name = "connector_id"
+	case uapi.IoctlModeSetPlane:
+		name = "plane_id"
+	default:
+		return nil
+	}
+	return []uint32{uint32(a.field(name))}
 }
 
 // sets reports whether the request sets the property of that name.

@@ -47,7 +47,7 @@ func setsProperties(r *uapi.Request) bool {
 }
 
 func namesCRTC(r *uapi.Request) bool {
-	return isAtomic(r) || r.Cmd == uapi.IoctlModeObjSetProperty || r.In != nil &&
+	return setsProperties(r) || r.In != nil &&
 		slices.ContainsFunc(r.In.Fields, func(f uapi.Field) bool { return f.Name == "crtc_id" })
 }
 
