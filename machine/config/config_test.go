@@ -113,6 +113,44 @@ func TestEverything(t *testing.T) {
 }
 
 // TestLeftOut checks the defaults: how many planes, CRTCs, encoders and
+// TestMerge merges mappings: those of the mapping itself win, then the first.
+func TestMerge(t *testing.T) {
+	cards, err := parse("merge.yaml", []byte(`
+cards:
+  plain: &plain {syncobj: 1, render: 1, connectors: {left: &left {type: DP, status: disconnected}}}
+  twice: &twice
+    <<: *plain
+    render: 0
+  third:
+    <<: [*twice, {render: 1, writeback: 0}]
+    connectors:
+      left: {<<: *left, status: connected}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		render, connected bool
+	}{{true, false}, {false, false}, {false, true}} {
+		c := cards[i].VKMS
+		connector := c.Topology.Connectors[0]
+		if !c.Syncobj || c.Render != want.render || connector.Type != uapi.ModeConnectorDisplayPort || (connector.Status == uapi.ModeConnected) != want.connected {
+			t.Errorf("%s is %+v, with %+v", cards[i].Name, c, connector)
+		}
+	}
+	for text, want := range map[string]string{
+		"cards: {a: {<<: 7}}":                                            `cards/a/<<: expected a mapping, found "7"; write "<<: *NAME"`,
+		"cards: {a: &a {syncobj: 1}, b: {<<: [*a, x]}}":                  `cards/b/<<: expected a mapping, found "x"`,
+		"cards: {a: {<<: {syncobjs: 1}}}":                                "cards/a/syncobjs: unknown attribute; did you mean syncobj?",
+		"cards: {a: &a {<<: *a, x: 1}}":                                  "cards/a/x: unknown attribute",
+		"cards: {a: &a {y: 1}, b: &b {<<: [*a, *a]}, c: {<<: [*b, *b]}}": "cards/c/y: unknown attribute",
+	} {
+		if _, err := parse("merge.yaml", []byte(text), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
 // connectors each card has.
 func TestLeftOut(t *testing.T) {
 	for _, tc := range []struct {

@@ -66,8 +66,9 @@ type entry struct {
 	key, value *yaml.Node
 }
 
-// entries returns the entries of a mapping, each name once. An empty value is
-// an empty mapping, as an empty directory is.
+// entries returns the entries of a mapping, each name once, and those of the
+// mappings that it merges ("<<: *NAME"). An empty value is an empty mapping, as an
+// empty directory is.
 func (r *reader) entries(n *yaml.Node, path string) (list []entry) {
 	n = resolved(n)
 	if n.Tag == "!!null" {
@@ -78,8 +79,13 @@ func (r *reader) entries(n *yaml.Node, path string) (list []entry) {
 		return nil
 	}
 	first := make(map[string]*yaml.Node)
+	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := resolved(n.Content[i]), n.Content[i+1]
+		if key.Tag == mergeTag {
+			merges = append(merges, value)
+			continue
+		}
 		if key.Kind != yaml.ScalarNode || key.Value == "" || strings.ContainsAny(key.Value, "/\n") {
 			r.fail(n.Content[i], path, "%s is not a name; use a word", describe(key))
 			continue
@@ -91,6 +97,45 @@ func (r *reader) entries(n *yaml.Node, path string) (list []entry) {
 		}
 		first[e.name] = e.key
 		list = append(list, e)
+	}
+	for _, merged := range merges {
+		list = r.merge(list, merged, path, map[*yaml.Node]bool{n: true})
+	}
+	return list
+}
+
+// mergeTag is the tag of the key "<<".
+const mergeTag = "!!merge"
+
+// merge adds the entries of a mapping, or of a list of them, whose names are not
+// in the list. seen are the mappings that are in it.
+func (r *reader) merge(list []entry, n *yaml.Node, path string, seen map[*yaml.Node]bool) []entry {
+	n = resolved(n)
+	switch {
+	case seen[n]:
+	case n.Kind == yaml.SequenceNode:
+		seen[n] = true
+		for _, item := range n.Content {
+			list = r.merge(list, item, path, seen)
+		}
+	case n.Kind == yaml.MappingNode:
+		seen[n] = true
+		var merges []*yaml.Node
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := resolved(n.Content[i]), n.Content[i+1]
+			name := key.Value
+			switch {
+			case key.Tag == mergeTag:
+				merges = append(merges, value)
+			case !slices.ContainsFunc(list, func(e entry) bool { return e.name == name }):
+				list = append(list, entry{name: name, path: strings.TrimPrefix(path+"/"+name, "/"), key: n.Content[i], value: value})
+			}
+		}
+		for _, merged := range merges {
+			list = r.merge(list, merged, path, seen)
+		}
+	default:
+		r.fail(n, path+"/<<", "expected a mapping, found %s; write \"<<: *NAME\"", describe(n))
 	}
 	return list
 }
