@@ -32,6 +32,7 @@ type Card struct {
 	plugged bool
 	pulled  *bus.Device // what Unplug has pulled out last, or is pulling out
 	drm     *drm.Device // of the last binding; nil before the first
+	later   []string    // types of connectors that may be added
 }
 
 // newCard returns an unplugged card, which has that many predecessors of its

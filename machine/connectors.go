@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/kms"
@@ -52,6 +54,32 @@ func streamPath(display *kms.ModeConfig) string {
 			return path
 		}
 	}
+}
+
+// ExpectConnectors tells that connectors of the type, such as "DP", may be added to
+// the card. See [Card.KnownConnector].
+func (c *Card) ExpectConnectors(connectorType string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.later = append(c.later, connectorType)
+}
+
+// KnownConnector returns an error if the card has no connector with that name, and
+// none is expected. The connectors of a card that is not plugged are unknown.
+func (c *Card) KnownConnector(name string) error {
+	if !c.Plugged() {
+		return nil
+	}
+	err := c.CheckConnector(name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, connectorType := range c.later {
+		number, ok := strings.CutPrefix(name, connectorType+"-")
+		if n, notNumber := strconv.Atoi(number); ok && notNumber == nil && n > 0 {
+			return nil
+		}
+	}
+	return err
 }
 
 // RemoveConnector removes a connector that AddConnector has added. Programs get

@@ -88,7 +88,7 @@ func (r *runner) startReport(program []string) error {
 		return nil
 	}
 	var errs []error
-	r.describePlugged()
+	r.describeLater()
 	for _, e := range r.Expect {
 		if err := e.CheckPlace(r.machine); err != nil {
 			errs = append(errs, fmt.Errorf("--expect %v: %w%s", e, err, r.moreCards(e.Card())))

@@ -2,6 +2,7 @@ package udrmcmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -330,7 +331,7 @@ func startStatus(err error) int {
 // what does not exist. A card that is not described exists if an action plugs
 // it in.
 func (r *runner) checkActions() error {
-	r.describePlugged()
+	r.describeLater()
 	var errs []error
 	for i := range r.At {
 		a := &r.At[i]
@@ -354,21 +355,33 @@ func (r *runner) checkActions() error {
 	return errors.Join(errs...)
 }
 
-// describePlugged makes the cards known that are not described and that an action
-// plugs in.
-func (r *runner) describePlugged() {
-	var actions []*aim.Action
+// describeLater makes known what an action adds: cards that are not described, and
+// connectors.
+func (r *runner) describeLater() {
+	type placed struct {
+		*aim.Action
+		card string // "": that of the event
+	}
+	var actions []placed
 	for i := range r.At {
-		actions = append(actions, &r.At[i].Action)
+		actions = append(actions, placed{&r.At[i].Action, r.At[i].Card})
 	}
 	for _, rule := range r.On {
 		if rule.Action != nil {
-			actions = append(actions, rule.Action)
+			actions = append(actions, placed{rule.Action, cmp.Or(rule.Action.Card, rule.Card)})
 		}
 	}
 	for _, a := range actions {
-		if a.Kind.Name == "plug" && a.Card != "" {
-			_, _ = r.machine.Card(a.Card) // Check has its error
+		if a.Kind.Name == "plug" && a.card != "" {
+			_, _ = r.machine.Card(a.card) // Check has its error
+		}
+	}
+	for _, a := range actions {
+		added := a.AddedConnectors()
+		for _, c := range r.machine.Cards() {
+			if added != "" && (a.card == "" || a.card == c.Label()) {
+				c.ExpectConnectors(added)
+			}
 		}
 	}
 }

@@ -320,8 +320,7 @@ func (a *Action) String() string {
 const addConnector, removeConnector = "add-connector", "remove-connector"
 
 // Check returns an error if the action names a card or a connector that does
-// not exist. The connectors of a card that is not plugged yet are unknown, and so
-// are those that another action may add.
+// not exist. See [machine.Card.KnownConnector] for connectors that exist later.
 func (a *Action) Check(m *machine.Machine) error {
 	if a.Kind.Name == seatAction && m.Seat() == nil {
 		return fmt.Errorf("the machine has no seat; add --seat")
@@ -334,10 +333,19 @@ func (a *Action) Check(m *machine.Machine) error {
 		find = m.Card
 	}
 	card, err := find(a.Card)
-	if err == nil && a.Connector != "" && a.Kind.Name != addConnector && a.Kind.Name != removeConnector && card.Plugged() {
-		err = card.CheckConnector(a.Connector)
+	if err == nil && a.Connector != "" && a.Kind.Name != addConnector && a.Kind.Name != removeConnector {
+		err = card.KnownConnector(a.Connector)
 	}
 	return err
+}
+
+// AddedConnectors returns the type of the connectors that the action adds, such as
+// "DP", or "" for another action.
+func (a *Action) AddedConnectors() string {
+	if a.Kind.Name != addConnector {
+		return ""
+	}
+	return a.Connector
 }
 
 // Do does the action. own is the card of the event, for an action that names no

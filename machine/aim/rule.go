@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/uapi"
 	"github.com/udrm/udrm/machine"
 )
@@ -292,6 +293,8 @@ func (r *Rule) contradiction() string {
 	switch {
 	case e.late() && r.Point != After:
 		return fmt.Sprintf("%s has no point %v", e, r.Point)
+	case r.Delay != 0 && e.kind == kindCall && e.op == drm.OpClose:
+		return "close cannot be delayed: no program waits for it"
 	case r.Error != 0 && e.late():
 		return fmt.Sprintf("%s cannot fail", e)
 	case r.Error != 0 && r.Point == After:

@@ -89,6 +89,7 @@ func TestParse(t *testing.T) {
 		"ADDFB2:screenshot":                  "takes a file",
 		"ADDFB2:unplug=card0=x":              "takes no monitor",
 		"close:error=EIO":                    "close cannot fail",
+		"close:delay=1ms":                    "close cannot be delayed",
 		"close:entered:unplug":               "close has no point entered",
 		"close:before:unplug":                "close has no point before",
 		"open:crtc=38:unplug":                "open has no CRTC",
