@@ -45,8 +45,13 @@ type Recorder struct {
 type openFile struct {
 	number  uint64
 	last    atomic.Pointer[thread]
-	threads sync.Map // id → *thread
+	threads sync.Map     // id → *thread
+	known   atomic.Int32 // about how many threads there are
 }
+
+// maxThreads bounds the threads that are known of a file. They are forgotten then, as
+// most have ended when a program goes on to make new ones.
+const maxThreads = 1024
 
 type thread struct {
 	id     int
@@ -313,6 +318,10 @@ func (f *openFile) client(c *drm.Call) (client drm.Client, tid int) {
 	}
 	known, ok := f.threads.Load(tid)
 	if !ok {
+		if f.known.Add(1) > maxThreads {
+			f.threads.Clear()
+			f.known.Store(1)
+		}
 		known, _ = f.threads.LoadOrStore(tid, &thread{tid, c.Caller.Client()})
 	}
 	t := known.(*thread)
