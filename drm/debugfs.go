@@ -73,12 +73,22 @@ func (d *Device) showName() string {
 }
 
 // showClients is the content of file clients (drm_clients_info), ordered by
-// process.
+// process. There may be very many, so little is done with masterMu held.
 func (d *Device) showClients() string {
-	files := d.openFiles()
+	type shown struct {
+		*File
+		magic uint32
+	}
+	var files []shown
+	for _, f := range d.openFiles() {
+		files = append(files, shown{File: f})
+	}
 	d.masterMu.Lock()
-	defer d.masterMu.Unlock()
-	slices.SortFunc(files, func(a, b *File) int {
+	for i := range files {
+		files[i].magic = files[i].File.magic
+	}
+	d.masterMu.Unlock()
+	slices.SortFunc(files, func(a, b shown) int {
 		return cmp.Or(cmp.Compare(a.client.PID, b.client.PID), cmp.Compare(a.minor.number, b.minor.number), cmp.Compare(a.magic, b.magic))
 	})
 	yesNo := func(b bool) string {

@@ -12,16 +12,31 @@ func (m *Manager) DebugfsFiles(*drm.Device) []drm.DebugfsFile {
 	return []drm.DebugfsFile{{Path: "gem_names", Show: m.showNames}}
 }
 
-// showNames is drm_gem_name_info.
+// namesAtOnce is how many names showNames looks at while all others wait.
+const namesAtOnce = 1024
+
+// showNames is drm_gem_name_info. The names are not those of one moment if there are
+// many.
 func (m *Manager) showNames() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	var out strings.Builder
 	out.WriteString("  name     size handles refcount\n")
-	for name, o := range m.names.All() {
-		fmt.Fprintf(&out, "%6d %8d %7d %8d\n", name, o.size, o.handles.Load(), o.refs.Load())
+	for next := uint32(1); next != 0; {
+		next = m.someNames(&out, next)
 	}
 	return out.String()
+}
+
+// someNames writes a part of the names, from one on. It returns where to go on, or 0.
+func (m *Manager) someNames(out *strings.Builder, from uint32) (next uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, o := range m.names.From(from) {
+		if name >= from+namesAtOnce {
+			return name
+		}
+		fmt.Fprintf(out, "%6d %8d %7d %8d\n", name, o.size, o.handles.Load(), o.refs.Load())
+	}
+	return 0
 }
 
 // Info describes the buffer in lines that begin with indent, for debugfs

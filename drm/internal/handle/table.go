@@ -92,16 +92,19 @@ func (s *Slots[T]) Free(number uint32) (v T, ok bool) {
 func (s *Slots[T]) Len() int { return s.used }
 
 // All yields the numbers in use and their values, in ascending order.
-func (s *Slots[T]) All() iter.Seq2[uint32, T] {
+func (s *Slots[T]) All() iter.Seq2[uint32, T] { return s.From(1) }
+
+// From is All for the numbers from one on, which is not 0.
+func (s *Slots[T]) From(first uint32) iter.Seq2[uint32, T] {
 	return func(yield func(uint32, T) bool) {
 		var free T
-		for i, v := range s.values {
-			if v != free && !yield(uint32(i+1), v) {
+		for i := uint64(first - 1); i < uint64(len(s.values)); i++ {
+			if v := s.values[i]; v != free && !yield(uint32(i+1), v) {
 				return
 			}
 		}
 		for _, number := range slices.Sorted(maps.Keys(s.far)) {
-			if !yield(number, s.far[number]) {
+			if number >= first && !yield(number, s.far[number]) {
 				return
 			}
 		}
