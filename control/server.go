@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,7 +127,11 @@ func (s *Server) Close() error {
 	for _, r := range s.rules {
 		_ = r.trigger.Close() // it has logged its errors
 	}
-	for _, t := range s.traces {
+	s.mu.Lock()
+	traces := slices.DeleteFunc(s.traces, func(t *fileTrace) bool { return t.file == nil })
+	s.traces = nil
+	s.mu.Unlock()
+	for _, t := range traces {
 		err = errors.Join(err, t.close())
 	}
 	return err

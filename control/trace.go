@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,7 +37,8 @@ type Trace struct {
 	Bytes int64  `json:"bytes"` // written until now
 }
 
-// A fileTrace records a trace into a file.
+// A fileTrace records a trace into a file. While the file is being opened, there is
+// only the path.
 type fileTrace struct {
 	path     string
 	file     *os.File
@@ -61,28 +63,57 @@ func (s *Server) startTrace(w http.ResponseWriter, r *http.Request) (any, error)
 	if !filepath.IsAbs(request.File) {
 		return nil, &Error{Code: CodeBadRequest, Asked: asked, Reason: "the path of the file is relative, and the machine may be in another directory", Advice: "write the whole path"}
 	}
-	path := filepath.Clean(request.File)
+	t := &fileTrace{path: filepath.Clean(request.File)}
+	if err := s.addTrace(asked, t); err != nil {
+		return nil, err
+	}
+	opened := make(chan error, 1)
+	go func() { opened <- s.openTrace(t) }()
+	var err error
+	select {
+	case err = <-opened:
+	case <-r.Context().Done(): // the file system does not answer
+		err = context.Cause(r.Context())
+	}
+	if err != nil {
+		return nil, &Error{Code: CodeRefused, Asked: asked, Reason: err.Error()}
+	}
+	return Trace{File: t.path}, nil
+}
+
+// addTrace adds a trace whose file is to be opened.
+func (s *Server) addTrace(asked string, t *fileTrace) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	refused := func(reason, advice string) error {
 		return &Error{Code: CodeRefused, Asked: asked, Reason: reason, Advice: advice}
 	}
 	switch {
-	case s.ended:
-		return nil, refused(errEnded.Error(), "")
-	case slices.ContainsFunc(s.traces, func(t *fileTrace) bool { return t.path == path }):
-		return nil, refused("a trace is being written to this file", "stop it first")
+	case slices.ContainsFunc(s.traces, func(other *fileTrace) bool { return other.path == t.path }):
+		return refused("a trace is being written to this file", "stop it first")
 	case len(s.traces)+s.streams >= maxTraces:
-		return nil, refused(fmt.Sprintf("%d traces are being recorded", maxTraces), "stop one of them")
+		return refused(fmt.Sprintf("%d traces are being recorded", maxTraces), "stop one of them")
 	}
-	file, err := createRegular(path)
-	if err != nil {
-		return nil, refused(err.Error(), "")
-	}
-	t := &fileTrace{path: path, file: file, recorder: trace.NewRecorder(file)}
-	t.detach = s.machine.Class().Trace(t.recorder)
 	s.traces = append(s.traces, t)
-	return Trace{File: path}, nil
+	return nil
+}
+
+// openTrace opens the file of a trace and begins to record. It may take as long as the
+// file system of the file likes, so it holds no lock meanwhile.
+func (s *Server) openTrace(t *fileTrace) error {
+	file, err := createRegular(t.path)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && s.ended {
+		err = errors.Join(errEnded, file.Close())
+	}
+	if err != nil {
+		s.traces = slices.DeleteFunc(s.traces, func(other *fileTrace) bool { return other == t })
+		return err
+	}
+	t.file, t.recorder = file, trace.NewRecorder(file)
+	t.detach = s.machine.Class().Trace(t.recorder)
+	return nil
 }
 
 // createRegular creates a file. It refuses what would make the writer wait,
@@ -135,8 +166,11 @@ func (s *Server) takeTrace(asked, file string) (*fileTrace, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var paths []string
+	var open []*fileTrace
 	for _, t := range s.traces {
-		paths = append(paths, t.path)
+		if t.file != nil {
+			paths, open = append(paths, t.path), append(open, t)
+		}
 	}
 	i := 0
 	if file != "" {
@@ -151,8 +185,8 @@ func (s *Server) takeTrace(asked, file string) (*fileTrace, error) {
 	case file == "" && len(paths) > 1:
 		return nil, &Error{Code: CodeRefused, Asked: asked, Reason: fmt.Sprintf("%d traces are being recorded; name one of them", len(paths)), Advice: recorded}
 	}
-	t := s.traces[i]
-	s.traces = slices.Delete(s.traces, i, i+1)
+	t := open[i]
+	s.traces = slices.DeleteFunc(s.traces, func(other *fileTrace) bool { return other == t })
 	return t, nil
 }
 
