@@ -359,6 +359,8 @@ func (h *Host) close() error {
 	if h.mounts != nil {
 		err = h.mounts.close()
 	}
+	h.turns.ended.Wait()
+	h.watcher.ended.Wait()
 	h.attributes.Close()
 	h.landlock.freeTexts()
 	h.monitors.Close()

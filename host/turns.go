@@ -35,6 +35,7 @@ type turns struct {
 	unused   *group   // of groups: kept for its next call, which may have begun
 	waiting  []*group // those with postponed calls, next one first
 	watching bool
+	ended    sync.WaitGroup // of watch
 }
 
 // A group is a process group with calls that are served or postponed.
@@ -106,7 +107,7 @@ func (t *turns) postponeLocked(g *group, pid int, p postponed) {
 	*queue = append(*queue, p)
 	if !t.watching {
 		t.watching = true
-		go t.watch()
+		t.ended.Go(t.watch)
 	}
 }
 

@@ -30,6 +30,7 @@ type watcher struct {
 	requests rotation[*drm.Account, processes]
 	count    int // of requests
 	running  bool
+	ended    sync.WaitGroup // of the goroutine
 }
 
 // processes are the watched requests of a process group, by process.
@@ -49,7 +50,7 @@ func (w *watcher) add(r *request) *watched {
 	defer w.mu.Unlock()
 	if !w.running {
 		w.running = true
-		go w.watch()
+		w.ended.Go(w.watch)
 	}
 	w.count++
 	account := r.call.account

@@ -40,3 +40,24 @@ func TestWatchedInTurn(t *testing.T) {
 		t.Error("requests are watched that have ended")
 	}
 }
+
+// TestCloseEndsWatches closes a host right after the last request has ended. The
+// goroutines that watched it have ended then.
+func TestCloseEndsWatches(t *testing.T) {
+	h, err := New(drm.NewClass(drm.ClassOptions{}), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, stopped := drm.NewQuota(nil).NewAccount(), new(server)
+	h.watcher.remove(h.watcher.add(&request{call: &call{account: account}, tid: 1 << 23}))
+	h.turns.mu.Lock()
+	h.turns.postponeLocked(h.turns.groupLocked(account), 1<<23, postponed{server: stopped})
+	h.turns.mu.Unlock()
+	h.turns.drop(stopped)
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if h.watcher.running || h.turns.watching {
+		t.Errorf("goroutines go on: that of requests %v, that of turns %v", h.watcher.running, h.turns.watching)
+	}
+}
