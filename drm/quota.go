@@ -21,8 +21,10 @@ const (
 	// pixels, framebuffers, sync objects, pending points of timelines, and objects
 	// that a request waits for.
 	Objects
-	// BlobBytes are the sizes of property blobs.
-	BlobBytes
+	// HeldBytes are what this process keeps for clients of their data and its own: the
+	// sizes of property blobs, and what open files and directories of a file server
+	// show.
+	HeldBytes
 	// DMABufs are the dma-bufs.
 	DMABufs
 	// Threads are the threads of this process that serve calls of programs.
@@ -32,12 +34,17 @@ const (
 	Copies
 	// ConfigItems are the directories and links that programs make in configfs.
 	ConfigItems
+	// XattrBytes are the sizes of extended attributes of virtual files, with names
+	// and paths.
+	XattrBytes
+	// Watches are the inotify watches by which open files are recognized.
+	Watches
 
 	resources
 )
 
 func (r Resource) String() string {
-	return [...]string{"descriptors", "bytes of buffers", "objects", "bytes of property blobs", "dma-bufs", "threads", "slow copies", "items in configfs"}[r]
+	return [...]string{"descriptors", "bytes of buffers", "objects", "held bytes", "dma-bufs", "threads", "slow copies", "items in configfs", "bytes of extended attributes", "inotify watches"}[r]
 }
 
 // A Quota bounds what all clients together may use, and keeps one client from

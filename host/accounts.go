@@ -9,6 +9,7 @@ import (
 	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/drm/gem"
 	"github.com/udrm/udrm/host/internal/cgroup"
+	"github.com/udrm/udrm/host/internal/files"
 )
 
 // accounts are charged for what programs use: one for each process group, as a
@@ -29,6 +30,8 @@ const (
 	maxOwnServed = maxServed / 4
 	// maxConfigItems is small because each change looks at all of them.
 	maxConfigItems = 4096
+	// maxXattrBytes is small because listing those of a file looks at all of them.
+	maxXattrBytes = 1 << 20
 	// maxSlowCopies bounds the threads that wait for memory of programs.
 	maxSlowCopies = 128
 	// ownDescriptors is a reserve for what this process opens for itself.
@@ -58,12 +61,13 @@ func memorySize() int64 {
 
 func limitsFor(memory int64) map[drm.Resource]int64 {
 	objects := min(maxObjects, memory/8/objectBytes)
-	limits := map[drm.Resource]int64{drm.Objects: objects, drm.DMABufs: gem.MaxDMABufs, drm.Threads: maxServed, drm.Copies: maxSlowCopies, drm.ConfigItems: maxConfigItems}
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
-		limits[drm.Descriptors] = max(int64(files.Cur)-ownDescriptors, ownDescriptors)
+	limits := map[drm.Resource]int64{drm.Objects: objects, drm.DMABufs: gem.MaxDMABufs, drm.Threads: maxServed, drm.Copies: maxSlowCopies, drm.ConfigItems: maxConfigItems, drm.XattrBytes: maxXattrBytes}
+	var open unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &open); err == nil {
+		limits[drm.Descriptors] = max(int64(open.Cur)-ownDescriptors, ownDescriptors)
 	}
-	limits[drm.BufferBytes], limits[drm.BlobBytes] = memory, memory/8
+	limits[drm.BufferBytes], limits[drm.HeldBytes] = memory, memory/8
+	limits[drm.Watches] = files.MaxWatches()
 	return limits
 }
 

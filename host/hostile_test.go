@@ -390,7 +390,7 @@ func TestHostileShare(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
-	for _, what := range []string{"dumbmap", "file", "control", "dmabuf", "lease", "blob", "config", "file hang-up"} {
+	for _, what := range []string{"dumbmap", "file", "control", "dmabuf", "lease", "blob", "config", "xattr", "file hang-up"} {
 		t.Run(what, func(t *testing.T) {
 			what, hangUp := strings.CutSuffix(what, " hang-up")
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3000, Max: before.Max}); err != nil {
@@ -402,8 +402,8 @@ func TestHostileShare(t *testing.T) {
 			a := newArena(t, host.Options{EveryUser: true, Configfs: shelf, HangUp: hangUp})
 			attack := a.begin(nobody, "take", what).holding()
 			a.honest()
-			if what == "config" {
-				a.begin(nobody, "config").end()
+			if what == "config" || what == "xattr" {
+				a.begin(nobody, what).end()
 			}
 			attack.end()
 			a.honest()

@@ -3,6 +3,8 @@ package host
 import (
 	"os"
 	"path"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -101,9 +103,20 @@ var kindModes = map[vfs.Kind]uint32{
 	vfs.Dir: unix.S_IFDIR, vfs.File: unix.S_IFREG, vfs.Link: unix.S_IFLNK, vfs.Char: unix.S_IFCHR,
 }
 
-// OpenDir checks that a thread may list a directory. The directory stays charged to
+// An OpenDir is a directory that a program has open. Close must be called once.
+type OpenDir struct {
+	files   *VirtualFiles
+	path    string
+	account *drm.Account
+
+	mu      sync.Mutex
+	entries []VirtualEntry // that were listed last
+	size    int64          // of the entries
+}
+
+// OpenDir opens a directory for a thread that may list it. What it takes is charged to
 // the account of the program until it is closed.
-func (v *VirtualFiles) OpenDir(tid int, path string) (closed func(), err error) {
+func (v *VirtualFiles) OpenDir(tid int, path string) (*OpenDir, error) {
 	if n, _ := v.host.tree.Load().Lookup(path); n == nil && path == dri {
 		return nil, unix.ENOENT // its name goes a moment later
 	}
@@ -114,15 +127,47 @@ func (v *VirtualFiles) OpenDir(tid int, path string) (closed func(), err error) 
 	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
 		return nil, errnoOf(err)
 	}
-	return func() { account.Refund(drm.Descriptors, 1) }, nil
+	return &OpenDir{files: v, path: path, account: account}, nil
+}
+
+// Entries returns the names in the directory, with "." and "..": those that it had at
+// the last call, or with afresh set the present ones.
+func (d *OpenDir) Entries(afresh bool) ([]VirtualEntry, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.entries != nil && !afresh {
+		return d.entries, nil
+	}
+	entries := slices.Concat([]VirtualEntry{{Name: ".", Mode: unix.S_IFDIR}, {Name: "..", Mode: unix.S_IFDIR}}, d.files.Entries(d.path))
+	size := int64(0)
+	for _, e := range entries {
+		size += entryBytes + int64(len(e.Name))
+	}
+	if err := d.account.Charge(drm.HeldBytes, size, unix.ENOMEM); err != nil {
+		return nil, errnoOf(err)
+	}
+	d.account.Refund(drm.HeldBytes, d.size)
+	d.entries, d.size = entries, size
+	return entries, nil
+}
+
+// entryBytes is the memory that an entry takes apart from its name.
+const entryBytes = 32
+
+// Close ends the use of the directory.
+func (d *OpenDir) Close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.account.Refund(drm.HeldBytes, d.size)
+	d.account.Refund(drm.Descriptors, 1)
 }
 
 // Entries lists a directory.
-func (v *VirtualFiles) Entries(dir string) ([]VirtualEntry, error) {
+func (v *VirtualFiles) Entries(dir string) []VirtualEntry {
 	n, hidden := v.host.tree.Load().Lookup(dir)
 	isNew := n == nil && !hidden && v.isNewDir(dir)
 	if !isNew && (n == nil || n.Kind != vfs.Dir) {
-		return nil, nil // removed
+		return nil // removed
 	}
 	var entries []VirtualEntry
 	if !isNew {
@@ -130,7 +175,7 @@ func (v *VirtualFiles) Entries(dir string) ([]VirtualEntry, error) {
 			entries = append(entries, VirtualEntry{Name: e.Name, Mode: kindModes[e.Kind]})
 		}
 		if n.Own() {
-			return entries, nil
+			return entries
 		}
 	}
 	real, _ := os.ReadDir(dir)
@@ -147,7 +192,7 @@ func (v *VirtualFiles) Entries(dir string) ([]VirtualEntry, error) {
 		}
 		entries = append(entries, VirtualEntry{Name: e.Name(), Mode: mode, Real: true})
 	}
-	return entries, nil
+	return entries
 }
 
 // Readlink returns what a link says.
@@ -192,12 +237,21 @@ func (v *VirtualFiles) Open(tid int, path string, flags int) (f OpenFile, err er
 	if err := account.Charge(drm.Descriptors, 1, unix.EMFILE); err != nil {
 		return OpenFile{}, errnoOf(err)
 	}
-	refund := func() { account.Refund(drm.Descriptors, 1) }
-	if f, err = v.open(tid, path, flags); err != nil {
-		refund()
+	f, err = v.open(tid, path, flags)
+	held := int64(len(f.Content))
+	if err == nil {
+		if err = account.Charge(drm.HeldBytes, held, unix.ENOMEM); err != nil {
+			err = errnoOf(err)
+		}
+	}
+	if err != nil {
+		account.Refund(drm.Descriptors, 1)
 		return OpenFile{}, err
 	}
-	f.Close = refund
+	f.Close = func() {
+		account.Refund(drm.HeldBytes, held)
+		account.Refund(drm.Descriptors, 1)
+	}
 	return f, nil
 }
 

@@ -205,7 +205,7 @@ func (c *call) xattrSet(name int, addr, size uint64, flags uint32) xattrAnswer {
 		if err := c.host.permitXattr(c.tid(), path, n, name, true); err != nil {
 			return 0, err
 		}
-		return 0, c.host.setXattr(path, name, string(value), flags)
+		return 0, c.host.setXattr(c.account, path, name, string(value), flags)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm"
 	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 )
@@ -15,18 +16,21 @@ import (
 // the files are removed. The zero value is ready.
 type xattrs struct {
 	mu     sync.Mutex
-	byPath map[string]map[string]string
-	size   int // of all names and values
+	byPath map[string]map[string]xattr
 }
 
-// maxXattrs bounds the size of all attributes: ENOSPC beyond.
-const maxXattrs = 1 << 20
+// An xattr is one attribute.
+type xattr struct {
+	value   string
+	size    int64        // of its path, name and value
+	account *drm.Account // charged for the size
+}
 
 func (x *xattrs) get(path, name string) (value string, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	value, ok = x.byPath[path][name]
-	return value, ok
+	a, ok := x.byPath[path][name]
+	return a.value, ok
 }
 
 // list returns the names that a thread may see, each with a zero byte at its end.
@@ -45,7 +49,8 @@ func (x *xattrs) list(tid thread.ID, path string) string {
 	return strings.Join(names, "")
 }
 
-func (x *xattrs) set(path, name, value string, flags uint32) error {
+// set sets an attribute and charges it to an account: ENOSPC beyond its quota.
+func (x *xattrs) set(account *drm.Account, path, name, value string, flags uint32) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	old, set := x.byPath[path][name]
@@ -55,33 +60,32 @@ func (x *xattrs) set(path, name, value string, flags uint32) error {
 	case !set && flags&unix.XATTR_REPLACE != 0:
 		return unix.ENODATA
 	}
-	grows := len(value) - len(old)
-	if !set {
-		grows += len(path) + len(name)
+	size := int64(len(path) + len(name) + len(value))
+	if err := account.Charge(drm.XattrBytes, size, unix.ENOSPC); err != nil {
+		return err
 	}
-	if x.size+grows > maxXattrs {
-		return unix.ENOSPC
-	}
-	x.size += grows
+	old.account.Refund(drm.XattrBytes, old.size)
 	if x.byPath == nil {
-		x.byPath = make(map[string]map[string]string)
+		x.byPath = make(map[string]map[string]xattr)
 	}
 	if x.byPath[path] == nil {
-		x.byPath[path] = make(map[string]string)
+		x.byPath[path] = make(map[string]xattr)
 	}
-	x.byPath[path][name] = value
+	x.byPath[path][name] = xattr{value, size, account}
 	return nil
 }
 
 func (x *xattrs) remove(path, name string) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	value, set := x.byPath[path][name]
+	a, set := x.byPath[path][name]
 	if !set {
 		return unix.ENODATA
 	}
-	x.size -= len(path) + len(name) + len(value)
-	delete(x.byPath[path], name)
+	a.account.Refund(drm.XattrBytes, a.size)
+	if delete(x.byPath[path], name); len(x.byPath[path]) == 0 {
+		delete(x.byPath, path)
+	}
 	return nil
 }
 
@@ -89,12 +93,12 @@ func (x *xattrs) remove(path, name string) error {
 func (x *xattrs) prune(tree *vfs.Tree) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for path, values := range x.byPath {
+	for path, attributes := range x.byPath {
 		if n, _ := tree.Lookup(path); n != nil {
 			continue
 		}
-		for name, value := range values {
-			x.size -= len(path) + len(name) + len(value)
+		for _, a := range attributes {
+			a.account.Refund(drm.XattrBytes, a.size)
 		}
 		delete(x.byPath, path)
 	}
@@ -170,11 +174,11 @@ func (h *Host) getXattr(path, name string) (string, error) {
 	return value, nil
 }
 
-func (h *Host) setXattr(path, name, value string, flags uint32) error {
+func (h *Host) setXattr(account *drm.Account, path, name, value string, flags uint32) error {
 	if err := xattrNamespace(path, name, true); err != nil {
 		return err
 	}
-	return h.xattrs.set(path, name, value, flags)
+	return h.xattrs.set(account, path, name, value, flags)
 }
 
 func (h *Host) removeXattr(path, name string) error {
@@ -196,13 +200,16 @@ func (v *VirtualFiles) Xattrs(tid int, path string) string {
 	return v.host.xattrs.list(thread.ID(tid), path)
 }
 
-// SetXattr sets an extended attribute, with flags as of setxattr(2). The kernel has
-// checked that the thread may do so.
-func (v *VirtualFiles) SetXattr(path, name, value string, flags uint32) error {
+// SetXattr sets an extended attribute for a thread, with flags as of setxattr(2). The
+// kernel has checked that the thread may do so.
+func (v *VirtualFiles) SetXattr(tid int, path, name, value string, flags uint32) error {
 	if n, _ := v.host.tree.Load().Lookup(path); n == nil {
 		return unix.EOPNOTSUPP
 	}
-	return v.host.setXattr(path, name, value, flags)
+	if err := v.host.setXattr(v.host.accounts.of(tid), path, name, value, flags); err != nil {
+		return errnoOf(err)
+	}
+	return nil
 }
 
 // RemoveXattr removes an extended attribute.

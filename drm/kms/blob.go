@@ -19,7 +19,7 @@ type Blob struct {
 }
 
 func (*Blob) objectType() uint32 { return uapi.ModeObjectBlob }
-func (b *Blob) free()            { b.account.Refund(drm.BlobBytes, int64(b.cost())) }
+func (b *Blob) free()            { b.account.Refund(drm.HeldBytes, int64(b.cost())) }
 
 // Data returns the bytes of the blob. The caller must not change them.
 func (b *Blob) Data() []byte { return b.data }
@@ -100,7 +100,7 @@ func (m *ModeConfig) createPropBlob(dev *drm.RegisteredDevice, req *drm.Request,
 	}
 	f := m.file(req.File)
 	b := &Blob{data: data, account: req.File.Client().Account}
-	if err := b.account.Charge(drm.BlobBytes, int64(b.cost()), unix.ENOMEM); err != nil {
+	if err := b.account.Charge(drm.HeldBytes, int64(b.cost()), unix.ENOMEM); err != nil {
 		return err
 	}
 	m.objects.add(&b.objectBase, b)

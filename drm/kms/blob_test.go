@@ -16,7 +16,7 @@ import (
 func TestBlobQuota(t *testing.T) {
 	f := newFixture(t)
 	process := drmtest.Self()
-	process.Account = drm.NewQuota(map[drm.Resource]int64{drm.BlobBytes: 6000}).NewAccount() // 4000 for one
+	process.Account = drm.NewQuota(map[drm.Resource]int64{drm.HeldBytes: 6000}).NewAccount() // 4000 for one
 	var files []*drmtest.Client
 	for i := range 4 {
 		c, err := drmtest.OpenAs(f.File.Minor(), process)

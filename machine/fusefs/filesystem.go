@@ -40,7 +40,7 @@ type node struct {
 // A handle is an open file or directory.
 type handle struct {
 	host.OpenFile
-	entries []host.VirtualEntry
+	dir *host.OpenDir // nil for a file
 }
 
 func newFileSystem(files *host.VirtualFiles) *fileSystem {
@@ -230,7 +230,7 @@ func (fs *fileSystem) ListXAttr(_ <-chan struct{}, header *fuse.InHeader, dest [
 
 // SetXAttr implements fuse.RawFileSystem.
 func (fs *fileSystem) SetXAttr(_ <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
-	return status(fs.files.SetXattr(fs.path(in.NodeId), name, string(value), in.Flags))
+	return status(fs.files.SetXattr(int(in.Pid), fs.path(in.NodeId), name, string(value), in.Flags))
 }
 
 // RemoveXAttr implements fuse.RawFileSystem.
@@ -331,11 +331,11 @@ func (fs *fileSystem) Fsync(<-chan struct{}, *fuse.FsyncIn) fuse.Status { return
 // OpenDir implements fuse.RawFileSystem.
 func (fs *fileSystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	at := fs.path(in.NodeId)
-	closed, err := fs.files.OpenDir(int(in.Pid), at)
+	dir, err := fs.files.OpenDir(int(in.Pid), at)
 	if err != nil {
 		return status(err)
 	}
-	out.Fh = fs.open(&handle{OpenFile: host.OpenFile{Close: closed}})
+	out.Fh = fs.open(&handle{OpenFile: host.OpenFile{Close: dir.Close}, dir: dir})
 	return fuse.OK
 }
 
@@ -370,22 +370,13 @@ const coverTimeout = time.Second
 // list adds the entries of a directory, each with its path.
 func (fs *fileSystem) list(in *fuse.ReadIn, add func(at string, v host.VirtualEntry, e fuse.DirEntry) bool) fuse.Status {
 	h := fs.handle(in.Fh)
-	if h == nil {
+	if h == nil || h.dir == nil {
 		return fuse.EBADF
 	}
 	dir := fs.path(in.NodeId)
-	fs.mu.Lock()
-	entries := h.entries
-	fs.mu.Unlock()
-	if in.Offset == 0 || entries == nil {
-		all, err := fs.files.Entries(dir)
-		if err != nil {
-			return status(err)
-		}
-		entries = append([]host.VirtualEntry{{Name: ".", Mode: unix.S_IFDIR}, {Name: "..", Mode: unix.S_IFDIR}}, all...)
-		fs.mu.Lock()
-		h.entries = entries
-		fs.mu.Unlock()
+	entries, err := h.dir.Entries(in.Offset == 0)
+	if err != nil {
+		return status(err)
 	}
 	for i := min(in.Offset, uint64(len(entries))); i < uint64(len(entries)); i++ {
 		e := fuse.DirEntry{Name: entries[i].Name, Mode: entries[i].Mode, Off: i + 1}

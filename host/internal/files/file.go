@@ -23,7 +23,7 @@ type File struct {
 	noIoctl bool
 	sink    *sink
 
-	account     *drm.Account // charged for the descriptors of this process
+	account     *drm.Account // charged for a watch and the descriptors of this process
 	descriptors int64
 
 	// Guarded by Table.mu.
@@ -62,6 +62,23 @@ func (f *File) use() bool {
 	return true
 }
 
+// charge charges what the file takes of this process to its account.
+func (f *File) charge() error {
+	if err := f.account.Charge(drm.Descriptors, f.descriptors, unix.EMFILE); err != nil {
+		return err
+	}
+	if err := f.account.Charge(drm.Watches, 1, unix.EMFILE); err != nil {
+		f.account.Refund(drm.Descriptors, f.descriptors)
+		return err
+	}
+	return nil
+}
+
+func (f *File) refund() {
+	f.account.Refund(drm.Descriptors, f.descriptors)
+	f.account.Refund(drm.Watches, 1)
+}
+
 // Put ends a use that Acquire began. The last use of a closed file releases it.
 func (f *File) Put() {
 	f.mu.Lock()
@@ -93,7 +110,7 @@ func (f *File) end() {
 	f.sink.Close()
 	_ = f.client.Close()
 	f.table.count.Add(-1)
-	f.account.Refund(drm.Descriptors, f.descriptors)
+	f.refund()
 	if f.node != nil {
 		f.table.log.Debug("host: closed", "node", f.node.Minor().Name())
 	}

@@ -2,6 +2,9 @@ package files
 
 import (
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +22,17 @@ import (
 
 // watchMask selects no event that a pipe can have.
 const watchMask = unix.IN_DELETE_SELF
+
+// MaxWatches returns how many inotify watches a user may have, or 0 if that is
+// unknown.
+func MaxWatches() int64 {
+	text, err := os.ReadFile("/proc/sys/fs/inotify/max_user_watches")
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n
+}
 
 // watchPipe returns the watch of a new pipe, or -1 when the user has no watches
 // left (fs.inotify.max_user_watches).

@@ -112,22 +112,22 @@ func (t *Table) OpenPackets(opener *Opener, flags, size int, open func(drm.Event
 }
 
 func (t *Table) open(opener *Opener, flags, packets int, open func(drm.EventSink) (drm.ClientFile, error)) (readEnd int, err error) {
-	descriptors := int64(1)
+	f := &File{table: t, account: opener.Account, descriptors: 1, flags: flags, noIoctl: opener.NoIoctl}
 	if t.hangUp {
-		descriptors = 2 // see KeepPath
+		f.descriptors = 2 // see KeepPath
 	}
-	if err := opener.Account.Charge(drm.Descriptors, descriptors, unix.EMFILE); err != nil {
+	if err := f.charge(); err != nil {
 		return -1, err
 	}
 	pipe, readEnd, err := pollfd.NewPipe(flags|unix.O_CLOEXEC, pipeSize)
 	if err != nil {
-		opener.Account.Refund(drm.Descriptors, descriptors)
+		f.refund()
 		return -1, err
 	}
-	f := &File{table: t, account: opener.Account, descriptors: descriptors, flags: flags, noIoctl: opener.NoIoctl, inode: pipe.ID().Inode, sink: &sink{Pipe: pipe}}
+	f.inode, f.sink = pipe.ID().Inode, &sink{Pipe: pipe}
 	fail := func(err error) (int, error) {
 		pipe.Close()
-		opener.Account.Refund(drm.Descriptors, descriptors)
+		f.refund()
 		return -1, errors.Join(err, unix.Close(readEnd))
 	}
 	if packets > 0 {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"testing"
@@ -61,5 +62,38 @@ func TestHangUpDuringOpen(t *testing.T) {
 	<-closed
 	if account.InUse() {
 		t.Error("something is charged for a file that is closed")
+	}
+}
+
+// TestWatchesCharged opens files until the inotify watches run short. Another client
+// still gets some.
+func TestWatchesCharged(t *testing.T) {
+	table, err := NewTable(slog.New(slog.NewTextHandler(io.Discard, nil)), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	quota := drm.NewQuota(map[drm.Resource]int64{drm.Watches: 192})
+	open := func(account *drm.Account) error {
+		opener := &Opener{Client: drm.Client{PID: 1, Account: account}}
+		fd, err := table.Open(opener, unix.O_RDWR, func(drm.EventSink) (drm.ClientFile, error) {
+			return client{make(chan struct{})}, nil
+		})
+		if err == nil {
+			t.Cleanup(func() { unix.Close(fd) })
+		}
+		return err
+	}
+	greedy := quota.NewAccount()
+	for n := range 128 { // two thirds
+		if err := open(greedy); err != nil {
+			t.Fatalf("file %d: %v", n, err)
+		}
+	}
+	if err := open(greedy); !errors.Is(err, unix.EMFILE) {
+		t.Errorf("one more: %v, want EMFILE", err)
+	}
+	if err := open(quota.NewAccount()); err != nil {
+		t.Error(err)
 	}
 }

@@ -45,7 +45,7 @@ var allowed = map[string]string{
 	"internal/cgroup/cgroup.go":      "/proc/self/cgroup, and /sys/fs/cgroup of the host",
 	"internal/child/adopt.go":        "/proc/PID",
 	"internal/child/ending.go":       "/proc/PID",
-	"internal/files/proof.go":        "/proc/self/fd, and links of /proc/TID/fd, which it does not open",
+	"internal/files/proof.go":        "/proc/self/fd, /proc/sys, and links of /proc/TID/fd, which it does not open",
 	"internal/cleaner/callers.go":    "/proc of the host",
 	"internal/cleaner/processes.go":  "/proc of the host",
 	"internal/cleaner/remove.go":     "the private directory and the sockets of the host",

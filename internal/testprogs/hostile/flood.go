@@ -237,6 +237,13 @@ var makers = map[string]func(card *kmsclient.Card) error{
 			return unix.Mkdir(fmt.Sprintf("/sys/kernel/config/shelf/%d-%d", os.Getpid(), made), 0o755)
 		}
 	}(),
+	"xattr": func() func(*kmsclient.Card) error {
+		made := 0
+		return func(*kmsclient.Card) error {
+			made++
+			return unix.Setxattr("/dev/dri", fmt.Sprintf("user.%d-%d", os.Getpid(), made), make([]byte, 1000), 0)
+		}
+	}(),
 	"timeline": morePoints(),
 	"file": func(*kmsclient.Card) error {
 		_, err := open("/dev/dri/card0", unix.O_RDWR)

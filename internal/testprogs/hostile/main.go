@@ -44,6 +44,7 @@ var attacks = map[string]func(args []string){
 	"take":     take,
 	"make":     makeSome,
 	"config":   config,
+	"xattr":    attribute,
 	"unload":   unload,
 	"control":  control,
 	"refused":  refused,

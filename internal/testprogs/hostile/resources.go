@@ -52,6 +52,16 @@ func config([]string) {
 	}
 }
 
+// attribute sets an extended attribute and removes it, more often than one process
+// group could set some.
+func attribute([]string) {
+	const name = "user.mine"
+	for range 2000 {
+		check(unix.Setxattr("/dev/dri", name, make([]byte, 1000), 0))
+		check(unix.Removexattr("/dev/dri", name))
+	}
+}
+
 // unload has many threads unload a driver, and waits for all of them.
 func unload(args []string) {
 	var all sync.WaitGroup
