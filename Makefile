@@ -12,6 +12,8 @@
 # make bench         the benchmarks, each beside its reference; seven minutes
 # make compositors   sway, weston, Xorg and kmscube, unplugged while they run, and the
 #                    other desktops of docs/programs.md; installs 900 MB
+# make distros       the desktops of docs/programs.md in a root of each Debian release of
+#                    DISTROS, which debootstrap makes in ROOTS and which stays: 2 GB each
 # make browser       the page of udrm view in Chromium; installs 500 MB
 
 SHELL = /bin/bash
@@ -35,7 +37,15 @@ COMPOSITORS = weston:/usr/bin/weston sway:/usr/bin/sway swaybg:/usr/bin/swaybg s
 
 BROWSER = chromium:/usr/bin/chromium sway:/usr/bin/sway swaybg:/usr/bin/swaybg
 
-.PHONY: test deps build vet generated unit mounts tags race fuzz bench compositors browser
+# Releases that make distros tests, and where it keeps and gets them. A root is made
+# once; to renew it, remove its directory.
+DISTROS ?= trixie sid
+ROOTS ?= bin/_roots
+MIRROR ?= http://deb.debian.org/debian
+# Debian 13 has no kmscon.
+IN_ROOTS = $(filter-out kmscon:%,$(COMPOSITORS))
+
+.PHONY: test deps build vet generated unit mounts tags race fuzz bench compositors distros browser
 
 # Cheap steps come first, so that failures come early. What a step does is said
 # in the list at the top of this file.
@@ -124,6 +134,30 @@ bench:
 compositors:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(COMPOSITORS)"
 	$(GO) test -count=1 -p 1 -tags compositors -run 'Sway|Weston|Xorg|Kmscube|Desktops' ./cmd/udrm ./docs
+
+# A root sees the repository, Go and its caches in their places, and the /dev and /sys
+# of the machine. Processes and mounts end with the tests.
+distros:
+	@fail() { echo "make distros: $$*" >&2; exit 1; }; \
+	[ "$$(id -u)" = 0 ] || fail "debootstrap and chroot need root"; \
+	[ -x /usr/sbin/debootstrap ] || fail "debootstrap is missing: apt-get install debootstrap"; \
+	failed=; for release in $(DISTROS); do \
+		root=$$(realpath -m $(ROOTS))/$$release; \
+		if [ ! -e $$root ]; then \
+			echo "== making $$root"; rm -rf $$root.part; mkdir -p $$root.part; \
+			/usr/sbin/debootstrap --variant=minbase --include=make $$release $$root.part $(MIRROR) >$$root.log 2>&1 || \
+				fail "debootstrap failed, see $$root.log; is $(MIRROR) (MIRROR) reachable?: $$(tail -1 $$root.log)"; \
+			echo force-unsafe-io >$$root.part/etc/dpkg/dpkg.cfg.d/unsafe-io; \
+			mv $$root.part $$root || exit; \
+		fi; \
+		echo "== testing the desktops in $$root, Debian $$(cat $$root/etc/debian_version)"; \
+		unshare --mount --pid --fork --kill-child env -i TERM=dumb HOME=/root GOFLAGS=-buildvcs=false GOTOOLCHAIN=local CGO_ENABLED=0 \
+			PATH="$$($(GO) env GOROOT)/bin:/usr/sbin:/usr/bin:/sbin:/bin" GOCACHE="$$($(GO) env GOCACHE)" GOMODCACHE="$$($(GO) env GOMODCACHE)" \
+			bash -ec 'for dir in "$$PWD" "$${PATH%%/bin:*}" "$$GOCACHE" "$$GOMODCACHE" /dev /sys; do mkdir -p "$$0$$dir"; mount --rbind "$$dir" "$$0$$dir"; done; \
+				mount -t proc proc $$0/proc; exec chroot $$0 sh -ec "cd $$PWD; make --no-print-directory deps PACKAGES=\"$(IN_ROOTS)\"; \
+					go test -count=1 -v -timeout 30m -tags compositors -skip /kmscon -run Desktops ./docs"' $$root; status=$$?; \
+		chroot $$root apt-get clean; echo "== $$root has $$(du -shx $$root | cut -f1) and stays"; [ $$status = 0 ] || failed="$$failed $$release"; \
+	done; [ -z "$$failed" ] || fail "these failed:$$failed"
 
 browser:
 	@$(MAKE) --no-print-directory deps PACKAGES="$(BROWSER)"

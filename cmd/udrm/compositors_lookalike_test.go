@@ -83,7 +83,7 @@ func isBlue(t *testing.T, data string) bool {
 // card.
 func TestWestonLike(t *testing.T) {
 	const script = `
-		weston --backend=drm-backend.so --use-pixman --continue-without-input --log=$XDG_RUNTIME_DIR/log & weston=$!
+		weston ` + westonFlags + ` --continue-without-input --log=$XDG_RUNTIME_DIR/log & weston=$!
 		udrm wait card0 --lit --timeout 60s || { cat $XDG_RUNTIME_DIR/log; exit 1; }
 		kill $weston
 		wait $weston`

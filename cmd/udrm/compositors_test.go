@@ -189,11 +189,15 @@ func TestSwaySeat(t *testing.T) {
 	}
 }
 
-// TestWestonSeat starts weston, which asks logind for the card, and pauses and
-// resumes the seat.
+// westonFlags are words of sh. Weston 10 spells them in its own way.
+const westonFlags = `$(case $(weston --version) in "weston 10."*) echo --backend=drm-backend.so --use-pixman;;
+	*) echo --backend=drm --renderer=pixman;; esac)`
+
+// TestWestonSeat starts weston, which asks logind (version 10) or seatd for the card,
+// and pauses and resumes the seat.
 func TestWestonSeat(t *testing.T) {
 	script := `
-		weston --backend=drm-backend.so --use-pixman --continue-without-input --log=$XDG_RUNTIME_DIR/log & weston=$!
+		weston ` + westonFlags + ` --continue-without-input --log=$XDG_RUNTIME_DIR/log & weston=$!
 		udrm wait card0 --lit --timeout 60s && udrm seat pause || { cat $XDG_RUNTIME_DIR/log; exit 1; }
 		until grep -q 'deactivating session' $XDG_RUNTIME_DIR/log; do kill -0 $weston || exit 1; sleep .01; done
 		udrm seat
@@ -209,7 +213,7 @@ func TestWestonSeat(t *testing.T) {
 	}
 	cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(udrm)+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+dir)
 	r := finish(t, cmd)
-	if r.exit != 0 || !strings.Contains(r.stdout, "is inactive, has /dev/char/226:0\n") || !strings.Contains(r.stdout, "is active, has /dev/char/226:0\n") {
+	if r.exit != 0 || !strings.Contains(r.stdout, "is inactive, has /dev/") || !strings.Contains(r.stdout, "is active, has /dev/") {
 		t.Errorf("exit status %d\n%s%s", r.exit, r.stdout, r.stderr)
 	}
 }
