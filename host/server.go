@@ -304,16 +304,25 @@ func (w *worker) unlist() {
 }
 
 // becomeIdle counts the worker as idle. It returns false when enough workers are
-// idle and this one must end.
+// idle and this one must end. A worker that has just started counts already: for
+// one postponed call, several may start.
 func (w *worker) becomeIdle() bool {
-	for !w.idle {
+	for {
 		idle := w.server.idle.Load()
-		if idle >= maxIdle {
+		switch {
+		case w.idle && idle <= maxIdle:
+			return true
+		case w.idle && w.server.idle.CompareAndSwap(idle, idle-1):
+			w.idle = false
 			return false
+		case w.idle:
+		case idle >= maxIdle:
+			return false
+		case w.server.idle.CompareAndSwap(idle, idle+1):
+			w.idle = true
+			return true
 		}
-		w.idle = w.server.idle.CompareAndSwap(idle, idle+1)
 	}
-	return true
 }
 
 // becomeBusy no longer counts the worker as idle.

@@ -33,6 +33,10 @@ func spareThreads() int { return runtime.GOMAXPROCS(0) + 36 }
 // limit no further worker starts, and calls wait in the kernel. A worker that
 // ends makes room for one of a server that was refused, so no server depends on
 // its own workers alone.
+//
+// Each further server raises the limit by its idle workers. They do not end
+// before their server has a call, so with many servers they would leave no room
+// for the others.
 type workerLimit struct {
 	warned   sync.Once
 	reserve  sync.Once
@@ -44,6 +48,7 @@ type workerLimit struct {
 	full    int // what max becomes when there are more threads
 	growing bool
 	count   int
+	servers int
 	refused map[*server]struct{} // had no idle worker when they asked
 }
 
@@ -121,10 +126,16 @@ func (l *workerLimit) retry() {
 	}
 }
 
+// hasRoomLocked reports whether a further worker may start.
+func (l *workerLimit) hasRoomLocked() bool {
+	return l.count < l.max+maxIdle*max(l.servers-1, 0)
+}
+
 // startFirst starts the first worker of a server.
 func (l *workerLimit) startFirst(s *server) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.servers++
 	l.count++
 	s.startWorker()
 }
@@ -146,7 +157,7 @@ func (l *workerLimit) tryStart(s *server) bool {
 	if s.stopping.Load() {
 		return true
 	}
-	if l.count >= l.max {
+	if !l.hasRoomLocked() {
 		l.refused[s] = struct{}{}
 		l.growLocked()
 		return false
@@ -168,7 +179,7 @@ func (l *workerLimit) ended() {
 // room.
 func (l *workerLimit) startRefusedLocked() {
 	for s := range l.refused {
-		if l.count >= l.max {
+		if !l.hasRoomLocked() {
 			return
 		}
 		delete(l.refused, s)
@@ -183,6 +194,7 @@ func (l *workerLimit) startRefusedLocked() {
 func (l *workerLimit) stop(s *server) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.servers--
 	s.stopping.Store(true)
 	delete(l.refused, s)
 }

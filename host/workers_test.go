@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"bufio"
 	"bytes"
 	"os/exec"
 	"strconv"
@@ -64,6 +65,45 @@ func TestWaitingRequestsHoldNoWorkers(t *testing.T) {
 		}
 		finish(t, started[i], &out[i])
 	}
+}
+
+// TestManyPrograms runs a program whose requests wait beside more idle programs than
+// there may be workers, each with a server of its own.
+func TestManyPrograms(t *testing.T) {
+	const limit, programs, waits = 3, 6, 8
+	class := drm.NewClass(drm.ClassOptions{})
+	d := newDevice(t, class, "vkms")
+	h := newHost(t, class, host.Options{})
+	host.SetMaxWorkers(limit, h)
+	for range programs {
+		cmd := exec.Command(client, "hold")
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := h.Start(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			_ = stdin.Close()
+			<-p.Done()
+		}()
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			t.Fatal(line, err)
+		}
+	}
+	var out bytes.Buffer
+	p := start(t, h, &out, "crowd", strconv.Itoa(waits))
+	waitFor(t, "all requests wait", func() bool { return d.waiting.Load() == waits })
+	for range waits {
+		d.let <- struct{}{}
+	}
+	finish(t, p, &out)
 }
 
 // TestKilledWhileManyWait kills a program whose requests wait.
