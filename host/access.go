@@ -49,6 +49,23 @@ func (h *Host) permit(tid thread.ID, path string, n *vfs.Node, want uint32) erro
 	return nil
 }
 
+// owns reports whether the program counts as the owner of a virtual file.
+func (c *call) owns(path string, n *vfs.Node) bool {
+	program, err := c.tid().Credentials()
+	if err != nil {
+		return false
+	}
+	st := c.host.statOf(path, n)
+	return program.Has(unix.CAP_FOWNER) || program.UID == int(st.Uid) || st.Uid == 0 && program.UID == os.Geteuid()
+}
+
+// mayName reports whether the program may make and remove names in a virtual
+// directory, if its file system lets any program. configfs says so itself.
+func (c *call) mayName(dir string) bool {
+	n, _ := c.host.tree.Load().Lookup(dir)
+	return inConfigfs(dir) || c.permit(dir, n, unix.W_OK) != unix.EACCES
+}
+
 // mayAccess is the kernel's check of a file's permissions.
 func mayAccess(program *thread.Credentials, st *unix.Statx_t, want uint32) bool {
 	if program.Has(unix.CAP_DAC_OVERRIDE) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/udrm/udrm/bus"
@@ -32,6 +33,11 @@ var callsAnswers string
 //go:embed testdata/answers-mounts.txt
 var mountsAnswers string
 
+// othersAnswers are the answers that another user than root got, where they differ.
+//
+//go:embed testdata/answers-others.txt
+var othersAnswers string
+
 // TestAnswers makes the calls of the file interface on virtual files, and compares
 // the answers with those of a kernel's files.
 func TestAnswers(t *testing.T) {
@@ -48,15 +54,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func testAnswers(t *testing.T, server host.FileServer, differences string) {
-	class := drm.NewClass(drm.ClassOptions{})
-	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
-	h, err := host.New(class, host.Options{Logger: logger, FileServer: server})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	got := parseAnswers(run(t, h, exec.Command(client, "answers",
-		"/dev/dri/card0", "/sys/class/drm/card0/dev", "/sys/class/drm/card0", filepath.Join(t.TempDir(), "file"))))
+	got := answers(t, server, nil)
 	want := parseAnswers(kernelAnswers)
 	for call, answer := range parseAnswers(differences) {
 		if want[call] == answer {
@@ -67,6 +65,44 @@ func testAnswers(t *testing.T, server host.FileServer, differences string) {
 	for _, call := range slices.Sorted(maps.Keys(want)) {
 		if got[call] != want[call] {
 			t.Errorf("%s: %s, want %s", call, got[call], want[call])
+		}
+	}
+}
+
+// answers returns the answers of a host to a user.
+func answers(t *testing.T, server host.FileServer, attr *syscall.SysProcAttr) map[string]string {
+	t.Helper()
+	class := drm.NewClass(drm.ClassOptions{})
+	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
+	h, err := host.New(class, host.Options{Logger: logger, FileServer: server})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	dir, err := os.MkdirTemp("", "udrm-answers") // that of the test is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return parseAnswers(run(t, h, asUser(exec.Command(client, "answers",
+		"/dev/dri/card0", "/sys/class/drm/card0/dev", "/sys/class/drm/card0", filepath.Join(dir, "file")), attr)))
+}
+
+// TestAnswersToOthers makes the calls as another user than that of the host.
+func TestAnswersToOthers(t *testing.T) {
+	for _, user := range users {
+		if user.attr == nil {
+			continue
+		}
+		got := answers(t, nil, user.attr)
+		want, known := parseAnswers(othersAnswers), parseAnswers(callsAnswers)
+		for _, call := range slices.Sorted(maps.Keys(want)) {
+			if _, differs := known[call]; !differs && got[call] != want[call] {
+				t.Errorf("%s: %s, want %s", call, got[call], want[call])
+			}
 		}
 	}
 }

@@ -182,6 +182,9 @@ func (c *call) makeName(dirfd int32, addr uint64, make func(n newName) error) {
 	if err == nil && c.isReadOnly(n.dir+"/"+n.name) {
 		err = unix.EROFS
 	}
+	if err == nil && !c.mayName(n.dir) {
+		err = unix.EACCES
+	}
 	if err == nil {
 		err = make(n)
 	}
@@ -245,6 +248,8 @@ func (c *call) remove(dirfd int32, addr uint64, directory bool) {
 	case err == errNative, err == nil && (p.native || p.Node == nil):
 		c.proceed()
 		return
+	case err == nil && !c.mayName(path.Dir(p.Path)):
+		err = unix.EACCES
 	case err == nil && directory && p.Node.Kind != vfs.Dir:
 		err = unix.ENOTDIR
 	case err == nil && !directory && p.Node.Kind == vfs.Dir:

@@ -15,8 +15,13 @@ func (c *call) mknodat() { c.mknodPath(c.fd(0), c.arg(1), uint32(c.arg(2))) }
 // which open(2) makes too.
 func (c *call) mknodPath(dirfd int32, addr uint64, mode uint32) {
 	refused := unix.EPERM
-	if kind := mode & unix.S_IFMT; kind == 0 || kind == unix.S_IFREG {
+	switch mode & unix.S_IFMT {
+	case 0, unix.S_IFREG:
 		refused = unix.EACCES
+	case unix.S_IFCHR, unix.S_IFBLK, unix.S_IFIFO, unix.S_IFSOCK:
+	default:
+		c.proceed() // EPERM for a directory, EINVAL for others
+		return
 	}
 	c.makeName(dirfd, addr, func(newName) error { return refused })
 }
@@ -95,6 +100,8 @@ func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to 
 		c.fail(unix.EXDEV)
 	case newErr == unix.EEXIST && how == renamed && virtual && p.Path == n.dir+"/"+n.name:
 		c.ret(0) // it has the name already
+	case newErr == unix.EEXIST && how != linked && how != renamedToNew && !c.mayName(n.dir):
+		c.fail(unix.EACCES)
 	case newErr == unix.EEXIST && how == exchanged && inKernel(n.dir+"/"):
 		c.fail(unix.EINVAL)
 	case newErr == unix.EEXIST && (how == renamed || how == exchanged):
@@ -103,6 +110,8 @@ func (c *call) moveName(oldDir int32, old uint64, follow bool, newDir int32, to 
 		c.fail(unix.ENOENT)
 	case newErr != nil && newErr != errNative:
 		c.fail(newErr)
+	case virtual && newErr == nil && fileSystem(p.Path) == fileSystem(n.dir) && !c.mayName(n.dir):
+		c.fail(unix.EACCES)
 	case virtual && newErr == nil && fileSystem(p.Path) == fileSystem(n.dir):
 		c.fail(unix.EPERM)
 	default:

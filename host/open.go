@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -31,7 +32,7 @@ func (c *call) openat2() {
 	}
 	flags, mode, resolve := binary.NativeEndian.Uint64(how[0:]), binary.NativeEndian.Uint64(how[8:]), binary.NativeEndian.Uint64(how[16:])
 	if !validOpenHow(flags, mode, resolve) {
-		c.proceed() // EINVAL
+		c.proceed() // EINVAL or EAGAIN
 		return
 	}
 	c.openBy(c.fd(0), c.arg(1), int(flags), uint32(mode), resolve)
@@ -48,7 +49,8 @@ func (c *call) zeroAfter(n int) bool {
 	return len(rest) == 0 || c.readMemory(rest, c.arg(2)+uint64(n)) == nil && strings.Trim(string(rest), "\x00") == ""
 }
 
-// validOpenHow reports whether openat2 accepts a struct open_how.
+// validOpenHow reports whether openat2 accepts a struct open_how, whatever the path
+// leads to.
 func validOpenHow(flags, mode, resolve uint64) bool {
 	const (
 		largeFile = 0o100000 // O_LARGEFILE of the kernel
@@ -62,6 +64,8 @@ func validOpenHow(flags, mode, resolve uint64) bool {
 	)
 	switch {
 	case flags&^known != 0, resolve&^resolves != 0, resolve&both == both, mode&^permMask != 0:
+		return false
+	case resolve&cached != 0 && flags&(makes|unix.O_TRUNC) != 0: // EAGAIN
 		return false
 	case flags&unix.O_PATH != 0:
 		return flags&^path == 0 && mode == 0
@@ -209,6 +213,8 @@ func (c *call) openNode(p place, flags int, mode uint32) {
 		c.fail(unix.EEXIST)
 	case n.Kind == vfs.Dir && n.Own() && flags&unix.O_PATH == 0 && c.permit(p.Path, n, unix.R_OK) != nil:
 		c.fail(unix.EACCES)
+	case n.Kind != vfs.Link && flags&(unix.O_NOATIME|unix.O_PATH) == unix.O_NOATIME && !c.owns(p.Path, n):
+		c.fail(unix.EPERM)
 	case n.Kind != vfs.Link && c.landlocked(p.Path, flags):
 	case n.Kind == vfs.Dir && (p.native || !direct):
 		c.openDir(p, flags)
@@ -243,7 +249,11 @@ func (c *call) openNode(p place, flags int, mode uint32) {
 // openFile opens a file of sysfs, debugfs or the like.
 func (c *call) openFile(p place, flags int) {
 	n, writes := p.Node, flags&unix.O_ACCMODE != unix.O_RDONLY
-	err := c.permit(p.Path, n, accessOf(flags))
+	want := accessOf(flags)
+	if flags&unix.O_TRUNC != 0 {
+		want |= unix.W_OK
+	}
+	err := c.permit(p.Path, n, want)
 	switch {
 	case err != nil:
 		c.fail(err)
@@ -300,13 +310,13 @@ func (c *call) openAttribute(p place, flags int) {
 // openDir gives the program a directory that lists the virtual entries and, if
 // those only add to it, the real ones.
 func (c *call) openDir(p place, flags int) {
-	if flags&unix.O_ACCMODE != unix.O_RDONLY || flags&unix.O_CREAT != 0 {
+	if flags&unix.O_ACCMODE != unix.O_RDONLY || flags&(unix.O_CREAT|unix.O_TRUNC) != 0 {
 		if p.native {
 			c.proceed()
 			return
 		}
 		if flags&unix.O_TMPFILE == unix.O_TMPFILE {
-			c.fail(unix.EOPNOTSUPP)
+			c.fail(cmp.Or(c.permit(p.Path, p.Node, unix.W_OK), error(unix.EOPNOTSUPP)))
 			return
 		}
 		c.fail(unix.EISDIR)

@@ -31,6 +31,11 @@ func (c *call) newfstatat() {
 }
 
 func (c *call) statx() {
+	const reserved = 1 << 31 // STATX__RESERVED of linux/stat.h
+	if c.arg(3)&reserved != 0 {
+		c.proceed() // EINVAL
+		return
+	}
 	c.statAt(c.fd(0), c.arg(1), int(c.arg(2)), c.writeStatx(c.arg(4), c.arg(3)), func(path string) {
 		c.onReal(path, unix.SYS_STATX, c.arg(2), c.arg(3), c.arg(4))
 	})

@@ -28,6 +28,10 @@ func (c *call) utimensat() {
 		c.proceed() // EINVAL
 		return
 	}
+	if addr == 0 && c.host.mounts == nil && c.opened(dirfd).path != "" && c.pathOnly(dirfd) {
+		c.fail(unix.EBADF)
+		return
+	}
 	if addr == 0 || flags&unix.AT_EMPTY_PATH != 0 && dirfd != unix.AT_FDCWD && c.emptyPath(addr) {
 		c.atFD(dirfd, func(o opened) { c.setTimesOpened(o, times) })
 		return

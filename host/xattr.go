@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -220,6 +221,9 @@ func (c *call) xattrRemove(name int) xattrAnswer {
 		}
 		if err := c.host.permitXattr(c.tid(), path, n, name, true); err != nil {
 			return 0, err
+		}
+		if slices.Contains(accessLists, name) && hasAccessLists(path) && !c.owns(path, n) {
+			return 0, unix.EPERM
 		}
 		return 0, c.host.removeXattr(path, name)
 	}

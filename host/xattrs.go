@@ -115,7 +115,7 @@ func (h *Host) permitXattr(tid thread.ID, path string, n *vfs.Node, name string,
 	switch {
 	case namespace == "user" && (n.Kind == vfs.Char || n.Kind == vfs.Link || n.Kind == vfs.File && n.Socket()):
 		return refused
-	case namespace == "user":
+	case namespace == "user", !slices.Contains([]string{"trusted", "security", "system"}, namespace) && n.Kind != vfs.Char:
 		want := uint32(unix.R_OK)
 		if writes {
 			want = unix.W_OK
