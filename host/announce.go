@@ -145,7 +145,7 @@ func differences(old, tree *vfs.Tree, yield func(announcement)) {
 		for at, was := range children(old, dir) {
 			is, _ := tree.Lookup(at)
 			switch {
-			case inConfigfs(at): // what programs do there, the kernel has seen
+			case inConfigfs(at), at == udevDir: // what programs do there, the kernel has seen
 			case is != nil && was.Kind == vfs.Dir && is.Kind == vfs.Dir:
 				compare(at)
 			case at == dri:

@@ -241,7 +241,7 @@ func (c *call) unlink() { c.remove(unix.AT_FDCWD, c.arg(0), false) }
 
 func (c *call) unlinkat() { c.remove(c.fd(0), c.arg(1), c.arg(2)&unix.AT_REMOVEDIR != 0) }
 
-// remove removes a directory or a link of configfs.
+// remove removes a directory or a link of configfs, or the socket of udevd.
 func (c *call) remove(dirfd int32, addr uint64, directory bool) {
 	p, err := c.place(dirfd, addr, false)
 	switch {
@@ -257,6 +257,11 @@ func (c *call) remove(dirfd int32, addr uint64, directory bool) {
 	}
 	if err == nil && directory && !inKernel(p.Path) && len(p.Node.Entries()) > 0 {
 		err = unix.ENOTEMPTY
+	}
+	if err == nil && p.Path == udevControl {
+		c.park()
+		c.finish(c.host.removeUdev(c.tid()))
+		return
 	}
 	if err == nil {
 		parent, name := path.Split(p.Path)

@@ -195,6 +195,10 @@ type Host struct {
 	treeMu sync.Mutex // held while a new tree is made
 	buses  map[*bus.Bus]struct{}
 
+	udevGone atomic.Bool // a program has removed the virtual files of udev
+
+	foreignUdevs []string // sockets of udevds that ran before; set before udevGone
+
 	core        *coreParameters
 	configfs    *configfs.FS // nil: none
 	configItems configItems

@@ -231,7 +231,7 @@ func (m *mounted) removeNames(tree *vfs.Tree) error {
 	var changes []mounts.Change
 	for path, dir := range m.names {
 		if _, stays := names[path]; !stays {
-			changes = append(changes, mounts.Change{Path: path, Dir: dir, Gone: true})
+			changes = append(changes, mounts.Change{Path: path, Dir: dir, Gone: true, Left: path == udevDir})
 			delete(m.names, path)
 		}
 	}

@@ -32,12 +32,7 @@ func (h *Host) makeTree(kobjects []*drm.Kobject) *vfs.Tree {
 		return func(name string) bool { return strings.HasPrefix(name, prefix) }
 	}
 	t.Hide("/sys/dev/char", majorOnly("226:"))
-	t.Hide("/dev/char", majorOnly("226:"))
-	t.Hide("/run/udev/data", func(name string) bool {
-		return strings.HasPrefix(name, "c226:") || strings.HasPrefix(name, "+drm:")
-	})
-	// Programs look for this socket to see whether udevd runs.
-	t.AddFile("/run/udev/control", 0o600, nil)
+	h.addUdev(t)
 
 	for b := range h.buses {
 		h.addBus(t, b)
@@ -108,7 +103,7 @@ func (h *Host) addDevice(t *vfs.Tree, d *bus.Device, seen time.Duration) {
 	addAttrs(t, dir, d.Description().Attrs)
 	t.AddLink("/sys/bus/"+name+"/devices/"+d.Name(), "../../../"+strings.TrimPrefix(dir, "/sys/"))
 	record := udev.Record{Initialized: seen, Properties: pathIDs(d)}
-	t.AddFile("/run/udev/data/+"+name+":"+d.Name(), 0o644, constant(record.String()))
+	h.addRecord(t, "+"+name+":"+d.Name(), &record)
 }
 
 // addPower adds the power directory of a device without power management.
@@ -170,24 +165,24 @@ func (h *Host) addKobject(t *vfs.Tree, k *drm.Kobject) {
 		for _, link := range byPath(k) {
 			t.AddLink("/dev/"+link, "../"+k.Name)
 		}
-		t.AddLink("/dev/char/"+number, "../dri/"+k.Name)
+		h.addNumberLink(t, number, "../dri/"+k.Name)
 		t.AddLink("/sys/dev/char/"+number, "../.."+strings.TrimPrefix(dir, "/sys"))
 	}
 	if dev := k.Chardev; dev != nil {
 		number := fmt.Sprintf("%d:%d", dev.Major, dev.Minor)
 		t.AddChardev("/dev/"+k.Name, 0o660, dev)
-		t.AddLink("/dev/char/"+number, "../"+k.Name)
+		h.addNumberLink(t, number, "../"+k.Name)
 		t.AddLink("/sys/dev/char/"+number, "../.."+strings.TrimPrefix(dir, "/sys"))
 	}
-	h.addRecord(t, k)
+	h.addKobjectRecord(t, k)
 }
 
 // controlMinors is the first number of the control nodes, which old programs
 // knew. Their names in sysfs are left.
 const controlMinors = 64
 
-// addRecord adds what udev's database holds about an object.
-func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
+// addKobjectRecord adds what udev's database holds about an object.
+func (h *Host) addKobjectRecord(t *vfs.Tree, k *drm.Kobject) {
 	record := udev.Record{Initialized: h.firstSeen(k), Properties: udevIDs(k), Tags: kobjectTags(k)}
 	id := "+" + kobjectClass(k) + ":" + k.Name
 	switch {
@@ -197,10 +192,7 @@ func (h *Host) addRecord(t *vfs.Tree, k *drm.Kobject) {
 	case k.Chardev != nil:
 		id = fmt.Sprintf("c%d:%d", k.Chardev.Major, k.Chardev.Minor)
 	}
-	t.AddFile("/run/udev/data/"+id, 0o644, constant(record.String()))
-	for _, tag := range record.Tags {
-		t.AddFile("/run/udev/tags/"+tag+"/"+id, 0o444, constant(""))
-	}
+	h.addRecord(t, id, &record)
 }
 
 // kobjectEnv returns the properties that the kernel puts into the uevents of an

@@ -56,6 +56,7 @@ func (h *Host) sendBusEvent(d *bus.Device, action string, env []string) {
 }
 
 func (h *Host) sendEvent(e *udev.Event) {
+	e.KernelOnly = h.hasOtherUdevd()
 	h.log.Info("host: uevent", "action", e.Action, "device", e.DevPath)
 	if err := h.monitors.Send(e); err != nil {
 		h.log.Warn("host: a uevent was lost", "action", e.Action, "device", e.DevPath, "err", err)

@@ -19,8 +19,11 @@ func (v *VirtualFiles) Rmdir(tid int, at string) error {
 	return v.changeNames(tid, at, false, func(dir, name string) error { return v.host.configfs.Rmdir(dir + "/" + name) })
 }
 
-// Unlink removes a link, which only configfs allows.
+// Unlink removes a link, which only configfs allows, or the socket of udevd.
 func (v *VirtualFiles) Unlink(tid int, at string) error {
+	if at == udevControl {
+		return v.host.removeUdev(thread.ID(tid))
+	}
 	return v.changeNames(tid, at, false, func(dir, name string) error { return v.host.configfs.Unlink(dir, name) })
 }
 

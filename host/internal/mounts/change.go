@@ -13,6 +13,7 @@ type Change struct {
 	Path string
 	Dir  bool
 	Gone bool
+	Left bool // the directory below it stays, in which programs make files
 }
 
 // Change makes and removes names in directories that a tmpfs covers.
@@ -40,6 +41,9 @@ func (n *Namespace) change(c Change) error {
 	}
 	if err := unix.Unmount(c.Path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
 		return &os.PathError{Op: "unmount", Path: c.Path, Err: err}
+	}
+	if c.Left {
+		return nil
 	}
 	flags := 0
 	if c.Dir {

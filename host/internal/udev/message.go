@@ -15,6 +15,8 @@ type Event struct {
 
 	Properties []string // KEY=value, which udevd adds
 	Tags       []string
+
+	KernelOnly bool // a udevd of the programs sends the other message
 }
 
 // kernelMessage returns the message of the kernel: "ACTION@DEVPATH", then

@@ -246,7 +246,7 @@ func (n *netlink) Send(e *Event) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	seqnum, err := sendAsKernel(n.control, e.kernelMessage())
-	if err != nil {
+	if err != nil || e.KernelOnly {
 		return err
 	}
 	return n.sendAsUdev(e.udevMessage(seqnum))

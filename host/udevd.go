@@ -1,0 +1,127 @@
+package host
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/mounts"
+	"github.com/udrm/udrm/host/internal/thread"
+	"github.com/udrm/udrm/host/internal/udev"
+	"github.com/udrm/udrm/host/internal/vfs"
+)
+
+// A program that starts its own udevd, as systemd-udevd does, removes the virtual
+// socket at udevControl and binds another. From then on its database and
+// its numberLinks are real, and this process sends the kernel's messages only.
+const (
+	udevDir     = "/run/udev"
+	udevControl = udevDir + "/control" // programs look for it to see whether udevd runs
+	numberLinks = "/dev/char"          // links of udev to nodes, by their numbers
+)
+
+// addUdev adds the socket of udevd, and hides what the machine's says of real cards.
+func (h *Host) addUdev(t *vfs.Tree) {
+	if h.udevGone.Load() {
+		return
+	}
+	t.Hide(numberLinks, func(name string) bool { return strings.HasPrefix(name, "226:") })
+	t.Hide(udevDir+"/data", func(name string) bool {
+		return strings.HasPrefix(name, "c226:") || strings.HasPrefix(name, "+drm:")
+	})
+	t.AddFile(udevControl, 0o600, nil)
+}
+
+// addRecord adds a record to udev's database.
+func (h *Host) addRecord(t *vfs.Tree, id string, record *udev.Record) {
+	if h.udevGone.Load() {
+		return
+	}
+	t.AddFile(udevDir+"/data/"+id, 0o644, constant(record.String()))
+	for _, tag := range record.Tags {
+		t.AddFile(udevDir+"/tags/"+tag+"/"+id, 0o444, constant(""))
+	}
+}
+
+// addNumberLink adds the link of udev to a node by its number.
+func (h *Host) addNumberLink(t *vfs.Tree, number, target string) {
+	if !h.udevGone.Load() {
+		t.AddLink(numberLinks+"/"+number, target)
+	}
+}
+
+// removeUdev removes the virtual files of udev for a thread that removes the socket.
+// EPERM if the machine has one, which is that of its own udevd.
+func (h *Host) removeUdev(tid thread.ID) error {
+	var st unix.Stat_t
+	n, _ := h.tree.Load().Lookup(udevDir)
+	if n == nil || unix.Lstat(udevControl, &st) == nil {
+		return unix.EPERM
+	}
+	program, err := tid.Credentials()
+	if err != nil {
+		return unix.EACCES
+	}
+	if st := h.statOf(udevDir, n); !mayAccess(&program, &st, unix.W_OK|unix.X_OK) {
+		return unix.EACCES
+	}
+	if err := h.mounts.uncover(udevDir, numberLinks); err != nil {
+		h.log.Error("host: programs cannot run a udevd", "err", err)
+		return unix.EPERM
+	}
+	h.treeMu.Lock()
+	if !h.udevGone.Load() {
+		h.foreignUdevs = udevSockets()
+		h.udevGone.Store(true)
+	}
+	h.treeMu.Unlock()
+	h.renew()
+	return nil
+}
+
+// uncover shows what is really in covered directories again, to programs that run.
+func (m *mounted) uncover(dirs ...string) error {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var changes []mounts.Change
+	for _, dir := range dirs {
+		if slices.Contains(m.unions, dir) {
+			changes = append(changes, mounts.Change{Path: dir, Gone: true, Left: true})
+		}
+		m.unions = slices.DeleteFunc(m.unions, func(at string) bool { return at == dir || strings.HasPrefix(at, dir+"/") })
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return m.namespace.Change(changes)
+}
+
+// hasOtherUdevd reports whether a udevd of the programs hears the kernel's messages
+// and sends its own.
+func (h *Host) hasOtherUdevd() bool {
+	if !h.udevGone.Load() {
+		return false
+	}
+	return slices.ContainsFunc(udevSockets(), func(inode string) bool { return !slices.Contains(h.foreignUdevs, inode) })
+}
+
+// udevSockets returns the inodes of the sockets that accept connections at
+// udevControl, in whatever root.
+func udevSockets() (inodes []string) {
+	const accepts = "00010000" // __SO_ACCEPTCON of linux/net.h
+	table, _ := os.ReadFile("/proc/self/net/unix")
+	for line := range bytes.Lines(table) {
+		// Num RefCount Protocol Flags Type St Inode Path
+		fields := bytes.Fields(line)
+		if len(fields) == 8 && string(fields[3]) == accepts && string(fields[7]) == udevControl {
+			inodes = append(inodes, string(fields[6]))
+		}
+	}
+	return inodes
+}
