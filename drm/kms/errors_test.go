@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/udrm/udrm/drm/drmtest"
+	"github.com/udrm/udrm/drm/kms"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -159,6 +160,52 @@ func TestPageFlipErrors(t *testing.T) {
 	want(t, "while switched off", f.flip(fb, 0, 0), unix.EINVAL)
 	f.dpms(uapi.ModeDPMSOn)
 	f.must(f.flip(fb, 0, 0))
+}
+
+// TestPageFlipTarget checks which vblanks a flip can name, on a device that has such
+// flips. Each is shown at the next one.
+func TestPageFlipTarget(t *testing.T) {
+	p, f := newBare(t, policy{limits: kms.Limits{PageFlipTarget: true}})
+	if value, err := f.kms().Cap(uapi.CapPageFlipTarget); err != nil || value != 1 {
+		t.Errorf("PAGE_FLIP_TARGET is %d, %v", value, err)
+	}
+	want(t, "while off", f.flip(1, 0, 0), unix.EINVAL)
+	fb := f.enable()
+	count := func() uint32 {
+		arg := uapi.CRTCGetSequence{CRTCID: p.crtc.ID()}
+		f.must(ioctl(f, uapi.IoctlCRTCGetSequence, &arg))
+		return uint32(arg.Sequence)
+	}
+	for _, tc := range []struct {
+		name   string
+		flags  uint32
+		target int // of an absolute one: beyond the last vblank
+		errno  unix.Errno
+	}{
+		{"now", uapi.ModePageFlipTargetRelative, 0, 0},
+		{"the next", uapi.ModePageFlipTargetRelative, 1, 0},
+		{"the one after", uapi.ModePageFlipTargetRelative, 2, unix.EINVAL},
+		{"the next, by its number", uapi.ModePageFlipTargetAbsolute, 1, 0},
+		{"a past one", uapi.ModePageFlipTargetAbsolute, -2, 0},
+		{"a future one", uapi.ModePageFlipTargetAbsolute, 2, unix.EINVAL},
+		{"none", 0, 0, 0},
+		{"a number without a flag", 0, 1, unix.EINVAL},
+		{"both", uapi.ModePageFlipTarget, 0, unix.EINVAL},
+	} {
+		arg := uapi.ModeCRTCPageFlip{CRTCID: p.crtc.ID(), FBID: fb, Flags: tc.flags | uapi.ModePageFlipEvent, Reserved: uint32(tc.target)}
+		before := count()
+		if tc.flags == uapi.ModePageFlipTargetAbsolute {
+			arg.Reserved += before
+		}
+		want(t, tc.name, ioctl(f, uapi.IoctlModePageFlip, &arg), tc.errno)
+		if tc.errno != 0 {
+			continue
+		}
+		f.step()
+		if e := f.event(); e.Sequence != before+1 {
+			t.Errorf("%s: shown at vblank %d, want %d", tc.name, e.Sequence, before+1)
+		}
+	}
 }
 
 // dpms sets the legacy property of the connector.

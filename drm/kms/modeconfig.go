@@ -19,6 +19,7 @@ type Limits struct {
 	PreferredDepth            uint32 // DRM_CAP_DUMB_PREFERRED_DEPTH
 	PreferShadow              bool   // DRM_CAP_DUMB_PREFER_SHADOW
 	AsyncPageFlip             bool   // DRM_CAP_ASYNC_PAGE_FLIP, DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP
+	PageFlipTarget            bool   // DRM_CAP_PAGE_FLIP_TARGET
 	DirtyFB                   bool   // DIRTYFB commits the framebuffer again, instead of ENOSYS
 	NoModifiers               bool   // DRM_CAP_ADDFB2_MODIFIERS is 0 (fb_modifiers_not_supported)
 }
@@ -167,7 +168,7 @@ func (m *ModeConfig) Cap(capability uint64) (value uint64, ok bool) {
 	case uapi.CapAsyncPageFlip, uapi.CapAtomicAsyncPageFlip:
 		return boolValue(limits.AsyncPageFlip), true
 	case uapi.CapPageFlipTarget:
-		return 0, true
+		return boolValue(limits.PageFlipTarget), true
 	case uapi.CapDumbPreferredDepth:
 		return uint64(limits.PreferredDepth), true
 	case uapi.CapDumbPreferShadow:

@@ -30,7 +30,11 @@ func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *
 	if !req.File.LeaseHeld(c.config.Primary.id) {
 		return leasedAway("PAGE_FLIP", c.config.Primary)
 	}
-	if arg.Flags&uapi.ModePageFlipTarget != 0 {
+	if m.config.Limits.PageFlipTarget {
+		if err := c.checkFlipTarget(arg); err != nil {
+			return err
+		}
+	} else if arg.Flags&uapi.ModePageFlipTarget != 0 {
 		return invalid("PAGE_FLIP: the device has no flips to a target vblank")
 	}
 	if m.State().Plane(c.config.Primary).FB == nil {
@@ -53,6 +57,27 @@ func (m *ModeConfig) pageFlip(dev *drm.RegisteredDevice, req *drm.Request, arg *
 		}
 		return a.wantEvent(req.File, c, arg.UserData)
 	})
+}
+
+// checkFlipTarget refuses targets beyond the next vblank. A flip to the next one or an
+// earlier one is shown as any other. A CRTC that is off has no vblanks: EINVAL.
+func (c *CRTC) checkFlipTarget(arg *uapi.ModeCRTCPageFlip) error {
+	now, err := c.vblank.read()
+	if err != nil {
+		return err
+	}
+	target := arg.Reserved
+	switch arg.Flags & uapi.ModePageFlipTarget {
+	case uapi.ModePageFlipTargetAbsolute:
+		if ahead := int32(target - uint32(now.count)); ahead > 1 {
+			return invalid("PAGE_FLIP: the target vblank %d is %d ahead of CRTC %d (limit 1)", target, ahead, c.id)
+		}
+	case uapi.ModePageFlipTargetRelative:
+		if target > 1 {
+			return invalid("PAGE_FLIP: the target is %d vblanks ahead (limit 1)", target)
+		}
+	}
+	return nil
 }
 
 func noFB(c *CRTC) error {

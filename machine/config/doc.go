@@ -108,9 +108,9 @@
 //	module       name, and parameters with their values
 //	caps         atomic, modifiers, dumb: 0 for a card without; import, export: 0
 //	             for a card without dma-bufs of others, or for others; timeline:
-//	             0 for sync objects without timelines; async_flips,
-//	             cursor_hotspot, prefer_shadow: 1; preferred_depth: 24; cursor:
-//	             256x256
+//	             0 for sync objects without timelines; async_flips, flip_target
+//	             (of PAGE_FLIP), cursor_hotspot, prefer_shadow: 1;
+//	             preferred_depth: 24; cursor: 256x256
 //	limits       min and max: sizes of framebuffers, 1x1 and 8192x8192
 //	constraints  what the hardware refuses, see below
 //

@@ -208,6 +208,7 @@ func (t *topologyReader) caps(n *yaml.Node, path string) {
 		"timeline":       func(n *yaml.Node, path string) { t.hardware.timeline = new(bool); t.bool(n, path, t.hardware.timeline) },
 		"cursor_hotspot": flag(&caps.CursorHotspot),
 		"async_flips":    flag(&limits.AsyncPageFlip),
+		"flip_target":    flag(&limits.PageFlipTarget),
 		"prefer_shadow":  flag(&limits.PreferShadow),
 		"preferred_depth": func(n *yaml.Node, path string) {
 			depth := int(limits.PreferredDepth)

@@ -532,7 +532,7 @@ func (s *snapshot) caps(c *lookalike.Config) {
 		MinWidth: s.FBSize.MinWidth, MaxWidth: s.FBSize.MaxWidth, MinHeight: s.FBSize.MinHeight, MaxHeight: s.FBSize.MaxHeight,
 		CursorWidth: uint32(has("CURSOR_WIDTH", 0)), CursorHeight: uint32(has("CURSOR_HEIGHT", 0)),
 		PreferredDepth: uint32(has("DUMB_PREFERRED_DEPTH", 0)), PreferShadow: has("DUMB_PREFER_SHADOW", 0) != 0,
-		AsyncPageFlip: has("ASYNC_PAGE_FLIP", 0) != 0, NoModifiers: has("ADDFB2_MODIFIERS", 0) == 0,
+		AsyncPageFlip: has("ASYNC_PAGE_FLIP", 0) != 0, PageFlipTarget: has("PAGE_FLIP_TARGET", 0) != 0, NoModifiers: has("ADDFB2_MODIFIERS", 0) == 0,
 	}
 }
 

@@ -228,7 +228,7 @@ var cards = map[string]*card{
 	// radeon before atomic modesetting.
 	"radeon": {
 		driver: "radeon", desc: "ATI Radeon", date: "20080528", major: 2, minor: 50, bus: busPCI, device: pci(0x1002, 0x6779, 0x1043, 0x03da), render: true, noAtomic: true,
-		caps:    map[string]int{"DUMB_PREFERRED_DEPTH": 24, "ASYNC_PAGE_FLIP": 1, "PAGE_FLIP_TARGET": 0, "ADDFB2_MODIFIERS": 0, "CURSOR_WIDTH": 128, "CURSOR_HEIGHT": 128},
+		caps:    map[string]int{"DUMB_PREFERRED_DEPTH": 24, "ASYNC_PAGE_FLIP": 1, "PAGE_FLIP_TARGET": 1, "ADDFB2_MODIFIERS": 0, "CURSOR_WIDTH": 128, "CURSOR_HEIGHT": 128},
 		maxSize: [2]int{16384, 16384},
 		planes:  []plane{{kind: 1, crtcs: 1, formats: rgb32}, {kind: 1, crtcs: 2, formats: rgb32}},
 		crtcs:   repeat(2, crtc{gamma: 256}), encoders: []encoder{{encoderTMDS, 3, 0}, {encoderDAC, 3, 0}},
