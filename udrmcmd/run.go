@@ -266,7 +266,9 @@ func (r *runner) run(args []string, forward *forwarder) (status int, err error) 
 	program := command(args)
 	program.Stdin, program.Stdout, program.Stderr = os.Stdin, os.Stdout, os.Stderr
 	program.Env = append(os.Environ(), control.Environment+"="+r.socket())
+	started := forward.starting()
 	p, err := r.machine.Start(program)
+	started()
 	if err != nil {
 		if status := startStatus(err); status != statusFailure {
 			r.log.Error(err.Error())

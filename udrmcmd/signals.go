@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,46 @@ func (f *forwarder) stop() {
 		_ = unix.Kill(os.Getpid(), s.(unix.Signal))
 	}()
 }
+
+// starting is called before the program is started. A signal that asks this process
+// to end does so unless the program, which decides from then on, starts soon: a rule
+// can hold its start up. The caller calls started when the program has started.
+func (f *forwarder) starting() (started func()) {
+	begun, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		var held []os.Signal
+		var asked os.Signal
+		var end <-chan time.Time
+		for {
+			select {
+			case s := <-f.signals:
+				held = append(held, s)
+				if end == nil && slices.Contains(ending, s) {
+					asked, end = s, time.After(endTime)
+				}
+			case <-end:
+				signal.Reset(forwarded...)
+				_ = unix.Kill(os.Getpid(), asked.(unix.Signal))
+			case <-begun:
+				for _, s := range held {
+					select {
+					case f.signals <- s:
+					default: // as many are waiting as signal.Notify keeps
+					}
+				}
+				return
+			}
+		}
+	}()
+	return func() {
+		close(begun)
+		<-watched
+	}
+}
+
+// ending are the signals that ask a process to end.
+var ending = []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP}
 
 // to forwards signals to the program until it has ended.
 func (f *forwarder) to(p *machine.Process) {

@@ -97,6 +97,29 @@ func TestSignalAtEnd(t *testing.T) {
 	}
 }
 
+// TestSignalAtStart sends a signal while a rule holds up the start of the program.
+func TestSignalAtStart(t *testing.T) {
+	t.Parallel()
+	cmd := command(t, "run", "-v", "--on", "start:delay=1h", "--", "true")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() && !strings.Contains(lines.Text(), "fired at start 1") {
+	}
+	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != unix.SIGTERM {
+		t.Errorf("wait status %#x, want the end by SIGTERM", status)
+	}
+}
+
 // TestRunForwardsSignals sends signals to udrm. The program gets them and decides
 // how to end.
 func TestRunForwardsSignals(t *testing.T) {
