@@ -60,8 +60,11 @@ func knowsFileAttr(path string, n *vfs.Node) error {
 }
 
 func (c *call) fileAttr(check func(path string, n *vfs.Node) error) {
-	answer := func(path string, n *vfs.Node) (int, error) { return 0, check(path, n) }
 	flags, size := int(c.arg(4)), c.arg(3)
+	answer := xattrAnswer{
+		func(path string, n *vfs.Node) (int, error) { return 0, check(path, n) },
+		func() { c.needs(c.arg(2), size, false) },
+	}
 	switch {
 	case !hasFileAttr():
 		c.proceed() // ENOSYS

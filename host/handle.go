@@ -45,6 +45,11 @@ func (c *call) nameToHandleAt() {
 		func(opened) { c.fail(unix.EOPNOTSUPP) }, // a link of /proc
 		func(p place) { c.finish(c.writeHandle(p.Path)) },
 		func(path string) {
+			c.needs(c.arg(2), 8, true)
+			if size, err := c.handleRoom(); err == nil {
+				c.needs(c.arg(2), 8+uint64(size), true)
+			}
+			c.needs(c.arg(3), 8, true)
 			c.onReal(path, unix.SYS_NAME_TO_HANDLE_AT, c.arg(2), c.arg(3), c.arg(4))
 		})
 }
@@ -62,14 +67,11 @@ func (c *call) writeHandle(path string) error {
 		n = &vfs.Node{}
 	}
 	st := c.host.statOf(path, n)
+	size, err := c.handleRoom()
+	if err != nil {
+		return err
+	}
 	var h [8 + handleSize]byte // struct file_handle: bytes u32, type i32, the handle
-	if err := c.readMemory(h[:4], c.arg(2)); err != nil {
-		return memoryError(err)
-	}
-	size := binary.NativeEndian.Uint32(h[:])
-	if size > maxHandleSize {
-		return unix.EINVAL
-	}
 	var mount [8]byte
 	length := 4 // an int
 	if flags&atHandleUniqueID != 0 {
@@ -97,6 +99,18 @@ func (c *call) writeHandle(path string) error {
 		binary.NativeEndian.PutUint64(h[12:], st.Ino)
 	}
 	return c.write(c.arg(2), h[:])
+}
+
+// handleRoom returns how much room the program has for a handle.
+func (c *call) handleRoom() (uint32, error) {
+	var size [4]byte
+	if err := c.readMemory(size[:], c.arg(2)); err != nil {
+		return 0, memoryError(err)
+	}
+	if n := binary.NativeEndian.Uint32(size[:]); n <= maxHandleSize {
+		return n, nil
+	}
+	return 0, unix.EINVAL
 }
 
 // openTree serves open_tree(2), which opens as O_PATH does, or clones a mount.

@@ -328,6 +328,29 @@ func TestHostileWithholdCrowd(t *testing.T) {
 	a.honest()
 }
 
+// TestHostileArguments has process groups withhold all that calls read and write, many
+// of them for a real file to which a virtual path leads: the program's own thread makes
+// such a call. Others are served, and none of the programs is killed, as one is whose
+// thread takes too long.
+func TestHostileArguments(t *testing.T) {
+	a := newArena(t, host.Options{})
+	every := a.begin(nil, "argument", "1", "").holding()
+	attack := a.begin(nil, "groups", "30", "argument", "1", "/sys/class/drm/../../../etc/hostname").holding()
+	for range 3 {
+		a.honest()
+	}
+	if err := a.first.Unbind(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := a.first.Rebind("vkms"); err != nil {
+		t.Error(err)
+	}
+	a.honest()
+	every.end()
+	attack.end()
+	a.honest()
+}
+
 // TestHostilePolls has a client withhold the memory that tells which files it polls,
 // and open many to which it may write. The host looks there for each of them, but
 // few of its threads wait at a time: the Go runtime ends a process with 10,000.

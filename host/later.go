@@ -6,7 +6,8 @@ import "golang.org/x/sys/unix"
 // can withhold that memory (usermem.go), for ever and in as many threads as it
 // has. So no worker waits for it: the handler is given up, and the call is served
 // anew once the memory was there. Meanwhile it takes a goroutine, and a thread only
-// for the copy that waits, of which the quota allows few.
+// for the copy that waits, of which the quota allows few. The same holds for a call
+// that the program's own thread makes while a worker waits for it (inject.go).
 //
 // Invariant: a handler that is given up has changed nothing.
 //

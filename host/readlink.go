@@ -50,6 +50,7 @@ func (c *call) readlinkPath(dirfd int32, addr, buf, size uint64) {
 	case p.native:
 		c.proceed()
 	default:
+		c.needs(buf, min(size, unix.PathMax), true)
 		c.onReal(p.Path, unix.SYS_READLINKAT, buf, size)
 	}
 }

@@ -18,6 +18,7 @@ func (c *call) lstat() { c.oldStat(unix.AT_SYMLINK_NOFOLLOW) }
 
 func (c *call) oldStat(flags int) {
 	c.statPath(unix.AT_FDCWD, c.arg(0), flags, c.writeStat(c.arg(1)), func(path string) {
+		c.needs(c.arg(1), sizeofStat, true)
 		c.onReal(path, unix.SYS_NEWFSTATAT, c.arg(1), uint64(flags))
 	})
 }
@@ -26,6 +27,7 @@ func (c *call) fstat() { c.statFD(c.fd(0), c.writeStat(c.arg(1))) }
 
 func (c *call) newfstatat() {
 	c.statAt(c.fd(0), c.arg(1), int(c.arg(3)), c.writeStat(c.arg(2)), func(path string) {
+		c.needs(c.arg(2), sizeofStat, true)
 		c.onReal(path, unix.SYS_NEWFSTATAT, c.arg(2), c.arg(3))
 	})
 }
@@ -37,6 +39,7 @@ func (c *call) statx() {
 		return
 	}
 	c.statAt(c.fd(0), c.arg(1), int(c.arg(2)), c.writeStatx(c.arg(4), c.arg(3)), func(path string) {
+		c.needs(c.arg(4), sizeofStatx, true)
 		c.onReal(path, unix.SYS_STATX, c.arg(2), c.arg(3), c.arg(4))
 	})
 }
@@ -301,6 +304,7 @@ func (c *call) statfs() {
 	case err != nil:
 		c.fail(err)
 	case p.Node == nil && !p.Magic:
+		c.needs(c.arg(1), sizeofStatfs, true)
 		c.withPath(p.Path, func(x *thread.Tracee, addr uint64) (int64, error) {
 			fd, err := x.Syscall(unix.SYS_OPENAT, [6]uint64{cookieCWD, addr, unix.O_PATH | unix.O_CLOEXEC})
 			if err != nil || fd < 0 {

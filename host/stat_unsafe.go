@@ -6,6 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const (
+	sizeofStat   = uint64(unsafe.Sizeof(unix.Stat_t{}))
+	sizeofStatx  = uint64(unsafe.Sizeof(unix.Statx_t{}))
+	sizeofStatfs = uint64(unsafe.Sizeof(unix.Statfs_t{}))
+)
+
 // The structs as the bytes that the kernel would write.
 
 func statBytes(st *unix.Stat_t) []byte { return structBytes(st) }

@@ -180,40 +180,43 @@ func (c *call) comesAtOnce(addr, n uint64, write bool) bool {
 	return c.present(addr, n, write) || c.tid().NeverWithheld(addr, n, &c.host.faults)
 }
 
-// readMemory copies memory of the program to p. It may give the handler up: see
-// later.
+// needs gives the handler up unless n bytes at addr can be copied at once: see later.
+func (c *call) needs(addr, n uint64, write bool) {
+	if n == 0 || c.comesAtOnce(addr, n, write) {
+		return
+	}
+	l, id, tid := c.listener, c.n.ID, c.tid()
+	panic(later{written: write, copy: func() error {
+		same := make([]byte, n)
+		err := tid.Read(same, addr)
+		switch {
+		case !write:
+			return err
+		case err != nil:
+			return memoryError(err)
+		case !l.Valid(id):
+			return unix.EFAULT
+		}
+		return memoryError(tid.Write(addr, same))
+	}})
+}
+
+// readMemory copies memory of the program to p. It may give the handler up.
 func (c *call) readMemory(p []byte, addr uint64) error {
-	if len(p) == 0 {
-		return nil
-	}
-	if !c.comesAtOnce(addr, uint64(len(p)), false) {
-		tid, n := c.tid(), len(p)
-		panic(later{copy: func() error { return tid.Read(make([]byte, n), addr) }})
-	}
+	c.needs(addr, uint64(len(p)), false)
 	return c.tid().Read(p, addr)
 }
 
 // write copies p to memory of the program, if that still waits. It may give the
 // handler up.
 func (c *call) write(addr uint64, p []byte) error {
-	switch {
-	case len(p) == 0:
+	if len(p) == 0 {
 		return nil
-	case !c.waits():
-		return unix.EFAULT // the thread id may belong to another process now
-	case !c.comesAtOnce(addr, uint64(len(p)), true):
-		l, id, tid, n := c.listener, c.n.ID, c.tid(), len(p)
-		panic(later{written: true, copy: func() error {
-			same := make([]byte, n)
-			if err := tid.Read(same, addr); err != nil {
-				return memoryError(err)
-			}
-			if !l.Valid(id) {
-				return unix.EFAULT
-			}
-			return memoryError(tid.Write(addr, same))
-		}})
 	}
+	if !c.waits() {
+		return unix.EFAULT // the thread id may belong to another process now
+	}
+	c.needs(addr, uint64(len(p)), true)
 	return memoryError(c.tid().Write(addr, p))
 }
 

@@ -94,8 +94,12 @@ func (c *call) xattrBy(answer xattrAnswer) {
 	}
 }
 
-// An xattrAnswer makes the result of a call for a virtual file.
-type xattrAnswer func(path string, n *vfs.Node) (result int, err error)
+// An xattrAnswer makes the result of a call for a virtual file. For a real one, needs
+// gives the handler up unless the memory that the call uses comes at once.
+type xattrAnswer struct {
+	of    func(path string, n *vfs.Node) (result int, err error)
+	needs func()
+}
 
 // xattrPath serves a call that begins with a path and has count arguments.
 // If the path leads to a real file, the program's own thread makes the call.
@@ -113,8 +117,11 @@ func (c *call) xattrPath(flags int, answer xattrAnswer, count int) {
 func (c *call) xattrOn(dirfd int32, addr uint64, flags int, answer xattrAnswer, onReal func(path string)) {
 	c.atPath(dirfd, addr, flags&unix.AT_SYMLINK_NOFOLLOW == 0,
 		func(o opened) { c.xattrOpened(o, answer) },
-		func(p place) { c.xattrFinish(answer(p.Path, p.Node)) },
-		onReal)
+		func(p place) { c.xattrFinish(answer.of(p.Path, p.Node)) },
+		func(path string) {
+			answer.needs()
+			onReal(path)
+		})
 }
 
 func (c *call) xattrOpened(o opened, answer xattrAnswer) {
@@ -126,7 +133,7 @@ func (c *call) xattrOpened(o opened, answer xattrAnswer) {
 	if n == nil { // a dma-buf, or a removed file
 		path, n = "", &vfs.Node{Kind: vfs.Char}
 	}
-	c.xattrFinish(answer(path, n))
+	c.xattrFinish(answer.of(path, n))
 }
 
 func (c *call) xattrFinish(result int, err error) {
@@ -139,9 +146,9 @@ func (c *call) xattrFinish(result int, err error) {
 
 // xattrList lists the names, each with a zero byte at its end. Argument i is where.
 func (c *call) xattrList(i int) xattrAnswer {
-	return func(path string, n *vfs.Node) (int, error) {
+	return xattrAnswer{func(path string, n *vfs.Node) (int, error) {
 		return c.writeXattr(c.host.xattrs.list(c.tid(), path), c.arg(i), c.arg(i+1))
-	}
+	}, func() { c.needs(c.arg(i), min(c.arg(i+1), maxXattrSize), true) }}
 }
 
 // writeXattr writes what is asked for. A size of 0 asks for the length.
@@ -168,7 +175,7 @@ func (c *call) xattrName(i int) (string, error) {
 }
 
 func (c *call) xattrGet(name int, addr, size uint64) xattrAnswer {
-	return func(path string, n *vfs.Node) (int, error) {
+	return xattrAnswer{func(path string, n *vfs.Node) (int, error) {
 		name, err := c.xattrName(name)
 		if err != nil {
 			return 0, err
@@ -181,11 +188,14 @@ func (c *call) xattrGet(name int, addr, size uint64) xattrAnswer {
 			return 0, err
 		}
 		return c.writeXattr(value, addr, size)
-	}
+	}, func() {
+		_, _ = c.xattrName(name)
+		c.needs(addr, min(size, maxXattrSize), true)
+	}}
 }
 
 func (c *call) xattrSet(name int, addr, size uint64, flags uint32) xattrAnswer {
-	return func(path string, n *vfs.Node) (int, error) {
+	return xattrAnswer{func(path string, n *vfs.Node) (int, error) {
 		if flags&^(unix.XATTR_CREATE|unix.XATTR_REPLACE) != 0 {
 			return 0, unix.EINVAL
 		}
@@ -207,11 +217,14 @@ func (c *call) xattrSet(name int, addr, size uint64, flags uint32) xattrAnswer {
 			return 0, err
 		}
 		return 0, c.host.setXattr(c.account, path, name, string(value), flags)
-	}
+	}, func() {
+		_, _ = c.xattrName(name)
+		c.needs(addr, min(size, maxXattrSize), false)
+	}}
 }
 
 func (c *call) xattrRemove(name int) xattrAnswer {
-	return func(path string, n *vfs.Node) (int, error) {
+	return xattrAnswer{func(path string, n *vfs.Node) (int, error) {
 		name, err := c.xattrName(name)
 		if err != nil {
 			return 0, err
@@ -226,5 +239,5 @@ func (c *call) xattrRemove(name int) xattrAnswer {
 			return 0, unix.EPERM
 		}
 		return 0, c.host.removeXattr(path, name)
-	}
+	}, func() { _, _ = c.xattrName(name) }}
 }

@@ -84,3 +84,10 @@ func pollAt(fds uintptr, n int) unix.Errno {
 	_, _, errno := unix.Syscall6(unix.SYS_PPOLL, fds, uintptr(n), 0, 0, 0, 0)
 	return errno
 }
+
+// textAt returns the address of a text with a zero byte at its end.
+func textAt(text string) uintptr {
+	memory := must(unix.Mmap(-1, 0, len(text)+1, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS))
+	copy(memory, text)
+	return uintptr(unsafe.Pointer(&memory[0]))
+}

@@ -22,6 +22,7 @@ var attacks = map[string]func(args []string){
 	"reads":    reads,
 	"monitors": monitors,
 	"closed":   closedMonitors,
+	"argument": arguments,
 	"int80":    int80,
 	"bypass":   bypass,
 	"jump":     jump,

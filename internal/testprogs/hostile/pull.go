@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -66,19 +67,20 @@ func pull(args []string) {
 // groups runs an attack in many process groups.
 func groups(args []string) {
 	var all []*exec.Cmd
+	var stdins []io.Closer // until which they hold
 	for range must(strconv.Atoi(args[0])) {
 		cmd := exec.Command("/proc/self/exe", args[1:]...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		must(cmd.StdinPipe()) // until which it holds
+		stdins = append(stdins, must(cmd.StdinPipe()))
 		holding := bufio.NewReader(must(cmd.StdoutPipe()))
 		check(cmd.Start())
 		must(holding.ReadString('\n'))
 		all = append(all, cmd)
 	}
 	hold()
-	for _, cmd := range all {
-		check(cmd.Process.Kill())
-		_ = cmd.Wait()
+	for i, cmd := range all {
+		check(stdins[i].Close())
+		check(cmd.Wait())
 	}
 }
 
