@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"image"
 	"image/draw"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/udrm/udrm/machine"
@@ -201,4 +204,31 @@ func TestBrowserRule(t *testing.T) {
 	b.write("start:screenshot=card0=/dev/null")
 	b.click(`#rule button`)
 	b.awaitTrue(`document.getElementById("message").innerText !== ""`)
+}
+
+// TestBrowserOtherPort opens a page of another server of this host, which another
+// user may have started. The browser does not tell it the token.
+func TestBrowserOtherPort(t *testing.T) {
+	m, s := serve(t, udrmtest.Options{})
+	b := openBrowser(t, s.URL())
+	connected := `document.getElementById("status")?.textContent === "connected"`
+	b.awaitTrue(connected)
+	heard := make(chan string, 1)
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			heard <- fmt.Sprint(r.URL, r.Header)
+		}
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<title>other</title><img src="http://%s/icon.svg">`, s.Address())
+	}))
+	defer other.Close()
+	b.evaluate(fmt.Sprintf(`location.href = %q`, other.URL+"/"), new(string))
+	if request := <-heard; strings.Contains(request, token(t, s)) {
+		t.Errorf("the other server learns the token: %s", request)
+	}
+	b.awaitTrue(`document.title === "other"`)
+	b.evaluate(`history.back()`, new(string))
+	b.awaitTrue(connected)
+	b.click(`button[name="unplug card0"]`)
+	b.await("the unplug", func() bool { return m.Card("card0").Machine().State() == machine.Unplugged })
 }

@@ -29,11 +29,14 @@
 //
 // A client that has the token controls the machine, but it cannot make the
 // machine write files: see [control.Server.Handler]. The server listens on the loopback
-// interface only. Each request needs the random token of the URL, which becomes
-// a cookie. The Host header must name the loopback interface, so a foreign
-// domain that resolves to it (DNS rebinding) is refused. Requests that change
-// something, and the WebSocket, need the page's own Origin, so other pages of
-// the browser cannot send them.
+// interface only. Each request needs the random token of the URL, except for files
+// of the page that are the same everywhere. The page sends the token itself, and no
+// cookie has it: other pages of the browser cannot use it, and no server on another
+// port learns it. The Host header must name the loopback interface, so a foreign
+// domain that resolves to it (DNS rebinding) is refused.
+//
+// Every user of the computer can connect. If there are too many connections, the
+// oldest one that has never sent the token ends.
 //
 // Names and data of programs are hostile. The page inserts them as text only,
 // and a Content-Security-Policy forbids all other scripts.

@@ -38,8 +38,8 @@ const (
 	idle           = 2 * time.Minute
 )
 
-// tooMany is the answer to a connection that is one too many. Every user of the
-// computer can connect.
+// tooMany is the answer to a connection that is one too many of clients with the
+// token.
 const tooMany = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 31\r\nConnection: close\r\n\r\n" +
 	"too many connections are open.\n"
 
@@ -48,7 +48,7 @@ type Server struct {
 	machine  *machine.Machine
 	control  *control.Server
 	log      *slog.Logger
-	listener net.Listener
+	listener *accept.Limited
 	token    string
 	http     http.Server
 	served   chan error
@@ -71,12 +71,15 @@ func Serve(m *machine.Machine, c *control.Server, opts Options) (*Server, error)
 		return nil, fmt.Errorf("view: %w", err)
 	}
 	s := &Server{
-		machine: m, control: c, log: opts.Logger, listener: l, token: rand.Text(),
+		machine: m, control: c, log: opts.Logger, token: rand.Text(),
 		served: make(chan error, 1), viewers: make(map[*viewer]bool),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.listener = accept.NewLimited(l, maxConnections, []byte(tooMany), func(err error) {
+		s.log.Error(fmt.Sprintf("view: accepting connections, which is tried again: %v", err))
+	})
 	var ctx context.Context
 	ctx, s.end = context.WithCancel(context.Background())
 	page, err := fs.Sub(pageFiles, "page")
@@ -84,18 +87,20 @@ func Serve(m *machine.Machine, c *control.Server, opts Options) (*Server, error)
 		panic(err) // the directory is missing in the repository
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", http.FileServerFS(page))
-	mux.Handle("/v1/", s.steer(c.Handler()))
-	mux.HandleFunc("GET /watch", s.watch)
+	files := http.FileServerFS(page)
+	mux.Handle("/", s.protect(files))
+	for _, public := range []string{"view.css", "view.js", "icon.svg"} { // the page loads them without its token
+		mux.Handle("GET /"+public, files)
+	}
+	mux.Handle("/v1/", s.protect(s.steer(c.Handler())))
+	mux.Handle("GET /watch", s.protect(http.HandlerFunc(s.watch)))
 	s.http = http.Server{
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		Handler:     s.protect(mux), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idle,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Handler:     local(mux), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, WriteTimeout: answerTimeout, IdleTimeout: idle,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 	}
-	limited := accept.Limited(l, maxConnections, []byte(tooMany), func(err error) {
-		s.log.Error(fmt.Sprintf("view: accepting connections, which is tried again: %v", err))
-	})
-	go func() { s.served <- s.http.Serve(limited) }()
+	go func() { s.served <- s.http.Serve(s.listener) }()
 	return s, nil
 }
 

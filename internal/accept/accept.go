@@ -1,6 +1,6 @@
-// Package accept accepts connections of clients that may be hostile: within a
-// limit, and also after a time in which the process or the machine had no
-// descriptor or no memory for one.
+// Package accept accepts connections of clients that may be hostile: within limits,
+// and also after a time in which the process or the machine had no descriptor or no
+// memory for one.
 package accept
 
 import (
@@ -34,15 +34,10 @@ func Next[C any](accept func() (C, error), report func(error)) (C, error) {
 	}
 }
 
-// Limited returns a listener with at most limit connections at a time. It answers
-// further ones with refusal, which must be short, and closes them. The connections
-// implement [syscall.Conn]. report is as of [Next].
-func Limited(l net.Listener, limit int, refusal []byte, report func(error)) net.Listener {
-	return Grouped(l, limit, limit, func(net.Conn) int { return 0 }, refusal, report)
-}
-
-// Grouped is [Limited] where the connections of one group of clients, such as a
-// process group, have a limit of their own.
+// Grouped returns a listener with at most limit connections at a time, and at most
+// groupLimit of one group of clients, such as a process group. It answers further
+// ones with refusal, which must be short, and closes them. The connections implement
+// [syscall.Conn]. report is as of [Next].
 func Grouped(l net.Listener, limit, groupLimit int, group func(net.Conn) int, refusal []byte, report func(error)) net.Listener {
 	return &listener{
 		Listener: l, limit: limit, groupLimit: groupLimit, group: group, refusal: refusal, report: report,
@@ -70,10 +65,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if group := l.group(c); l.enter(group) {
-			return &conn{Conn: c, listener: l, group: group}, nil
+			return &conn{Conn: c, leave: func() { l.leave(group) }}, nil
 		}
-		_, _ = c.Write(l.refusal) // the buffer of a new socket takes it at once
-		_ = c.Close()
+		refuse(c, l.refusal)
 	}
 }
 
@@ -97,17 +91,21 @@ func (l *listener) leave(group int) {
 	}
 }
 
+func refuse(c net.Conn, refusal []byte) {
+	_, _ = c.Write(refusal) // the buffer of a new socket takes it at once
+	_ = c.Close()
+}
+
 // A conn is a connection of a listener.
 type conn struct {
 	net.Conn
-	listener *listener
-	group    int
-	once     sync.Once
+	leave func() // the listener
+	once  sync.Once
 }
 
 // Close implements [net.Conn].
 func (c *conn) Close() error {
-	defer c.once.Do(func() { c.listener.leave(c.group) })
+	defer c.once.Do(c.leave)
 	return c.Conn.Close()
 }
 

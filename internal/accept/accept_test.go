@@ -32,14 +32,15 @@ func TestShortage(t *testing.T) {
 	}
 }
 
-// TestLimited opens a connection too many, which is refused, and a further one when
-// another has ended. Then it closes the listener.
+// TestLimited opens connections to a listener that takes one at a time. A further
+// one ends a stranger, and is refused while the other one is trusted. Then the test
+// closes the listener.
 func TestLimited(t *testing.T) {
 	inner, err := net.Listen("unix", filepath.Join(t.TempDir(), "socket"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := accept.Limited(inner, 1, []byte("full"), func(err error) { t.Error(err) })
+	l := accept.NewLimited(inner, 1, []byte("full"), func(err error) { t.Error(err) })
 	accepted := make(chan net.Conn)
 	go func() {
 		defer close(accepted)
@@ -59,19 +60,26 @@ func TestLimited(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { c.Close() })
 		return c
 	}
-	defer dial().Close()
-	first := <-accepted
-	refused := dial()
-	defer refused.Close()
-	if text, err := io.ReadAll(refused); string(text) != "full" || err != nil {
-		t.Errorf("the second connection read %q, %v; want the refusal", text, err)
+	wantRead := func(c net.Conn, want string) {
+		t.Helper()
+		if text, err := io.ReadAll(c); string(text) != want || err != nil {
+			t.Errorf("the client read %q, %v; want %q", text, err, want)
+		}
 	}
+	stranger := dial()
+	<-accepted
+	dial()
+	wantRead(stranger, "")
+	trusted := <-accepted
+	l.Trust(trusted)
+	wantRead(dial(), "full")
 	for range 2 { // closing again changes nothing
-		first.Close()
+		trusted.Close()
 	}
-	defer dial().Close()
+	dial()
 	(<-accepted).Close()
 	l.Close()
 	if _, open := <-accepted; open {

@@ -4,6 +4,8 @@ const $ = id => document.getElementById(id);
 const maxRecords = 1000; // in the list
 const maxText = 300;     // of a record's arguments
 
+const token = new URLSearchParams(location.search).get("token");
+
 let socket;
 let state = {cards: [], rules: [], clock: ""};
 const screens = new Map(); // name → {figure, canvas, context, title, button}
@@ -20,7 +22,7 @@ async function send(method, path, body) {
   $("message").textContent = "";
   let response;
   try {
-    response = await fetch(path, {method, body: body && JSON.stringify(body)});
+    response = await fetch(path, {method, headers: {Authorization: `Bearer ${token}`}, body: body && JSON.stringify(body)});
   } catch {
     $("message").textContent = "the machine does not answer";
     return;
@@ -43,7 +45,7 @@ function button(text, path, name) {
 // The connection
 
 function connect() {
-  socket = new WebSocket(`ws://${location.host}/watch`);
+  socket = new WebSocket(`ws://${location.host}/watch?token=${token}`);
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
     $("status").textContent = "connected";
