@@ -15,7 +15,7 @@ const (
 	maxConnections      = 256
 	maxGroupConnections = maxConnections / 3 * 2 // of one process group
 	maxMemory           = 1 << 30                // for bodies and pictures
-	freeBody            = 64 << 10
+	freeBody            = 64 << 10               // a body that does not count; no request without a picture has a larger one
 )
 
 // tooMany is the answer to a connection that is one too many.

@@ -41,7 +41,7 @@ type Options struct {
 
 // Limits of what a client can make the server hold.
 const (
-	maxBody   = 64 << 20 // a picture of 4096x4096 pixels, in base64
+	maxBody   = 64 << 20 // of a request that has pictures or an EDID: one of 4096x4096 pixels, in base64
 	maxHeader = 16 << 10
 	ioTimeout = 30 * time.Second // of a request's head, its body and its answer, each
 	idle      = 2 * time.Minute  // until an unused connection is closed
@@ -288,14 +288,15 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, result any, err 
 
 // readBody reads the body of a request as a whole, so that one that is too large
 // is refused fast.
-func readBody(w http.ResponseWriter, r *http.Request, asked string) ([]byte, error) {
-	limited := http.MaxBytesReader(w, r.Body, maxBody)
+func readBody(w http.ResponseWriter, r *http.Request, asked string, limit int64) ([]byte, error) {
+	limited := http.MaxBytesReader(w, r.Body, limit)
 	switch size := r.ContentLength; {
-	case size > maxBody: // it is read, so that the client gets the answer
-		_, err := io.Copy(io.Discard, limited)
-		return nil, err
+	case size > limit: // it is read, so that the client gets the answer
+		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody))
+		return nil, &http.MaxBytesError{Limit: limit}
+	case limit <= freeBody:
 	case size < 0: // unknown
-		if err := hold(r, asked, 2*maxBody); err != nil {
+		if err := hold(r, asked, 2*limit); err != nil {
 			return nil, err
 		}
 	case size > freeBody: // the body, and what is decoded from it
@@ -312,7 +313,12 @@ func decode(w http.ResponseWriter, r *http.Request, asked string, value any) err
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(ioTimeout))
 	defer control.SetReadDeadline(time.Time{})
-	body, err := readBody(w, r, asked)
+	limit := int64(freeBody)
+	switch value.(type) {
+	case *ConnectRequest, *AddConnectorRequest, *WaitRequest, *CompareRequest:
+		limit = maxBody // they have pictures and EDIDs
+	}
+	body, err := readBody(w, r, asked, limit)
 	var refusal *Error
 	if errors.As(err, &refusal) {
 		return refusal
@@ -328,7 +334,7 @@ func decode(w http.ResponseWriter, r *http.Request, asked string, value any) err
 	case err == nil && d.Decode(new(struct{})) == io.EOF, errors.Is(err, io.EOF):
 		return nil
 	case errors.As(err, &tooLarge):
-		return &Error{Code: CodeTooLarge, Asked: asked, Reason: fmt.Sprintf("the body has more than %d bytes", maxBody), Advice: "send a smaller picture"}
+		return &Error{Code: CodeTooLarge, Asked: asked, Reason: fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit), Advice: "send a smaller one"}
 	case errors.As(err, &wrongType) && wrongType.Field == "":
 		err = fmt.Errorf("the body is a JSON %s, not an object", wrongType.Value)
 	case errors.As(err, &wrongType):

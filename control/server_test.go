@@ -23,7 +23,7 @@ import (
 )
 
 // serve returns a server of a machine with two cards, and its client.
-func serve(t *testing.T) (*control.Server, *control.Client) {
+func serve(t testing.TB) (*control.Server, *control.Client) {
 	t.Helper()
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	vgem := config.Card{Name: "vgem", Driver: config.VGEM, Enabled: true}
@@ -104,6 +104,8 @@ func TestRefusals(t *testing.T) {
 		{"cards/card0/connectors/Virtual-1/connect", `{"edid":"AAAA"}`, 400, ""},
 		{"cards/card0/connectors/Virtual-1/connect", `{"monitor":"800x600,disconnected"}`, 400, `"800x600,disconnected": only the monitor is written here`},
 		{"rules", `{"rule":"SETCRTC:screenshot=out.png"}`, 400, "out.png is relative"},
+		{"rules", `{"rule":"` + strings.Repeat("A", 64<<10) + `"}`, 413, "the body has more than 65536 bytes"},
+		{"rules", `{"rule":"` + strings.Repeat("A", 64<<20) + `"}`, 413, "the body has more than 65536 bytes"},
 	} {
 		response, err := client.Post("http://udrm/v1/"+tc.path, "application/json", strings.NewReader(tc.body))
 		if err != nil {
