@@ -67,26 +67,40 @@ func (m *Manager) create(account *drm.Account, size uint64) (*Object, error) {
 // newObject makes an object of size bytes at base in the memfd fd, which it
 // takes over, and charges account for it. fd is -1 for a memfd of its own.
 func (m *Manager) newObject(account *drm.Account, fd int, base, size uint64) (*Object, error) {
-	if err := account.Charge(drm.BufferBytes, int64(size), unix.ENOMEM); err != nil {
-		return nil, err
-	}
-	if err := account.Charge(drm.Objects, 1, unix.ENOMEM); err != nil {
-		account.Refund(drm.BufferBytes, int64(size))
-		return nil, err
-	}
-	if fd >= 0 {
-		if err := account.Charge(drm.Descriptors, 1, unix.ENOMEM); err != nil {
-			account.Refund(drm.BufferBytes, int64(size))
-			account.Refund(drm.Objects, 1)
+	o := &Object{fd: fd, base: base, size: size, manager: m, account: account, fences: new(reservation)}
+	charges := o.charges()
+	for i, c := range charges {
+		if err := account.Charge(c.resource, c.n, unix.ENOMEM); err != nil {
+			refund(account, charges[:i])
 			return nil, err
 		}
 	}
-	o := &Object{fd: fd, base: base, size: size, manager: m, account: account, fences: new(reservation)}
 	o.refs.Store(1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count++
 	return o, nil
+}
+
+// A charge is an amount of a resource.
+type charge struct {
+	resource drm.Resource
+	n        int64
+}
+
+// charges returns what the object takes as it is now, unless it is foreign.
+func (o *Object) charges() []charge {
+	all := []charge{{drm.BufferBytes, int64(o.size)}, {drm.Objects, 1}, {drm.Descriptors, 1}}
+	if o.fd < 0 {
+		return all[:2]
+	}
+	return all
+}
+
+func refund(account *drm.Account, charges []charge) {
+	for _, c := range charges {
+		account.Refund(c.resource, c.n)
+	}
 }
 
 // Size returns the size in bytes, a multiple of the page size.
@@ -149,10 +163,9 @@ func (o *Object) Put() {
 		o.dmaBuf.put()
 		return
 	}
+	charges := o.charges()
 	if o.fd >= 0 {
 		unix.Close(o.fd)
-		o.account.Refund(drm.Descriptors, 1)
 	}
-	o.account.Refund(drm.BufferBytes, int64(o.size))
-	o.account.Refund(drm.Objects, 1)
+	refund(o.account, charges)
 }
