@@ -33,6 +33,7 @@ type File struct {
 	wasMaster bool
 	masterPID int // the process that it became master for
 	magic     uint32
+	magicUsed bool // it has authenticated the file
 
 	events eventSpace
 	name   clientName

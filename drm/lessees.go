@@ -32,7 +32,7 @@ func (l *lessees) add(lessor *Master, objects []uint32) (*Master, error) {
 	if l.byID == nil {
 		l.byID, l.leased = make(map[uint32]*list.Element), make(map[uint32]*Master)
 	}
-	lessee := makeMaster()
+	lessee := new(Master)
 	lessee.lease = lease{lessor: lessor, objects: objects}
 	if len(l.freed) > 0 {
 		lessee.lesseeID = heap.Pop(&l.freed).(uint32)

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/drm/internal/handle"
 	"github.com/udrm/udrm/drm/uapi"
 )
 
@@ -18,12 +19,9 @@ import (
 type Master struct {
 	// All guarded by Device.masterMu.
 	unique string
-	magics map[uint32]*File
-	next   uint32
+	magics handle.Slots[*File]
 	lease
 }
-
-func makeMaster() *Master { return &Master{magics: make(map[uint32]*File)} }
 
 // openMaster sets the master of a newly opened file: the current one or, if
 // there is none, a new one (drm_master_open).
@@ -41,10 +39,10 @@ func (d *Device) openMaster(f *File) {
 // process pid. The caller holds masterMu.
 func (d *Device) newMaster(f *File, pid int) {
 	if old := f.master.Load(); old != nil {
-		delete(old.magics, f.magic)
-		f.magic = 0
+		old.magics.Free(f.magic)
+		f.magic, f.magicUsed = 0, false
 	}
-	master := makeMaster()
+	master := new(Master)
 	f.master.Store(master)
 	f.isMaster.Store(true)
 	f.authenticated.Store(true)
@@ -60,7 +58,7 @@ func (d *Device) releaseMaster(f *File) (leaseEnded bool) {
 	d.masterMu.Lock()
 	defer d.masterMu.Unlock()
 	master := f.master.Load()
-	delete(master.magics, f.magic)
+	master.magics.Free(f.magic)
 	if !f.isMaster.Load() {
 		return false
 	}
@@ -133,10 +131,7 @@ func getMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
 	dev.masterMu.Lock()
 	defer dev.masterMu.Unlock()
 	if f.magic == 0 {
-		master := f.master.Load()
-		master.next++
-		f.magic = master.next
-		master.magics[f.magic] = f
+		f.magic = f.master.Load().magics.Add(f)
 	}
 	arg.Magic = f.magic
 	return nil
@@ -145,12 +140,11 @@ func getMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
 func authMagic(dev *RegisteredDevice, req *Request, arg *uapi.Auth) error {
 	dev.masterMu.Lock()
 	defer dev.masterMu.Unlock()
-	master := req.File.master.Load()
-	f := master.magics[arg.Magic]
-	if f == nil {
+	f, ok := req.File.master.Load().magics.At(arg.Magic)
+	if !ok || f.magicUsed {
 		return fmt.Errorf("drm: AUTH_MAGIC: no client of this master has magic %d: %w", arg.Magic, unix.EINVAL)
 	}
 	f.authenticated.Store(true)
-	delete(master.magics, arg.Magic)
+	f.magicUsed = true // the number is taken until the file is closed
 	return nil
 }

@@ -192,10 +192,13 @@ func TestMagic(t *testing.T) {
 	}
 	auth(master, mb, unix.EINVAL)
 
-	// The magic of a closed file is free.
+	// The magic of a closed file is free, and the next file gets it.
 	c.File.Close()
 	delete(m.files, "c")
 	auth(master, mc, unix.EINVAL)
+	if next := magic(m.open("next", other)); next != mc {
+		t.Errorf("the next file has the magic %d, want %d, that of the closed one", next, mc)
+	}
 
 	// A magic is known to the master of its time only. Authentication stays.
 	d := m.open("d", other)
