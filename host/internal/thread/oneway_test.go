@@ -71,8 +71,8 @@ var allowed = map[string]string{
 	"inject.go":                      "/proc/self/fd",
 	"mounts.go":                      "directories of the tree, of the host",
 	"mountview.go":                   "directories of the tree, of the host",
-	"paths.go":                       "/proc of the host",
 	"process.go":                     "the working directory that the starter of a program chose",
+	"proclinks.go":                   "/proc of the host",
 	"virtualfiles.go":                "directories of the tree, of the host, and names in them; no link is followed",
 	"stat.go":                        "/dev, /sys and /run of the host",
 }
