@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/udrm/udrm/host/internal/shadow"
 	"github.com/udrm/udrm/host/internal/thread"
 	"github.com/udrm/udrm/host/internal/vfs"
 	"github.com/udrm/udrm/internal/pollfd"
@@ -127,83 +128,103 @@ func (c *call) testLandlock(path string, flags int, pass func(noIoctl bool)) {
 		return
 	}
 	defer fresh.Remove()
+	r := landlockRun{tests: tests, fresh: fresh, beside: beside, access: access}
 	// A private directory with a path may lie in /dev/shm: then a rule for /dev
 	// covers it, and the copy of a file of /sys proves nothing.
 	root := c.host.shadow.Root()
-	covered := root != "" && !strings.HasPrefix(path, "/dev/")
+	r.maybeCovered = root != "" && !strings.HasPrefix(path, "/dev/")
 	text := append([]byte(root), 0)
-	offsets := make([]uint64, len(tests))
-	for i, t := range tests {
-		offsets[i] = uint64(len(text))
+	for _, t := range tests {
+		r.offsets = append(r.offsets, uint64(len(text)))
 		if t.copied {
 			t.path = fresh.Path
 		}
 		text = append(append(text, t.path...), 0)
 	}
 	c.withText(text, copies, func(x *thread.Tracee, copies int, text uint64) (result int64, err error) {
-		var fd int64
-		open := func(dir, path, access uint64) error {
-			fd, err = x.Syscall(unix.SYS_OPENAT, [6]uint64{dir, path, access})
-			return err
+		passes, noIoctl, err := c.runLandlock(x, &r, copies, text)
+		switch {
+		case err != nil:
+			return 0, err
+		case !passes:
+			return -int64(unix.EACCES), nil
 		}
-		closeFD := func() error {
-			_, err := x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
-			return err
+		pass(noIoctl)
+		return callAgain, nil
+	})
+}
+
+// A landlockRun is what the tests of one open need.
+type landlockRun struct {
+	tests        []landlockTest
+	offsets      []uint64 // of their paths, in the text behind the private directory
+	fresh        *shadow.Fresh
+	beside       freshFile
+	access       uint64 // flags of open(2)
+	maybeCovered bool   // the private directory may be covered by a rule for another one
+}
+
+// runLandlock makes the thread open the files of the tests. copies is its descriptor
+// of the private directory.
+func (c *call) runLandlock(x *thread.Tracee, r *landlockRun, copies int, text uint64) (passes, noIoctl bool, err error) {
+	var fd int64
+	open := func(dir, path, access uint64) error {
+		fd, err = x.Syscall(unix.SYS_OPENAT, [6]uint64{dir, path, access})
+		return err
+	}
+	closeFD := func() error {
+		_, err := x.Syscall(unix.SYS_CLOSE, [6]uint64{uint64(fd)})
+		return err
+	}
+	covered := r.maybeCovered
+	if covered {
+		if err := open(cookieCWD, text, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC); err != nil {
+			return false, false, err
 		}
-		if covered {
-			if err := open(cookieCWD, text, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC); err != nil {
-				return 0, err
-			}
-			if covered = fd >= 0; covered {
-				if err := closeFD(); err != nil {
-					return 0, err
-				}
+		if covered = fd >= 0; covered {
+			if err := closeFD(); err != nil {
+				return false, false, err
 			}
 		}
-		noIoctl, opened, denied := false, false, false
-		for i, t := range tests {
-			dir := uint64(cookieCWD)
-			if t.copied {
-				dir = pathCookie<<32 | uint64(uint32(copies))
-				if covered {
-					continue
-				}
-			}
-			if err := open(dir, text+offsets[i], access); err != nil {
-				return 0, err
-			}
-			if t.together {
-				denied = denied || fd == -int64(unix.EACCES)
-				opened = opened || fd >= 0
-			}
-			if fd < 0 {
+	}
+	opened, denied := false, false
+	for i, t := range r.tests {
+		dir := uint64(cookieCWD)
+		if t.copied {
+			dir = pathCookie<<32 | uint64(uint32(copies))
+			if covered {
 				continue
 			}
-			var st unix.Stat_t
-			passes := !t.copied && !t.virtual || c.tid().IdentifyFD(int32(fd), &st) == nil &&
-				(t.copied && pollfd.IDOf(&st) == fresh.ID || t.virtual && c.host.mounts.has(beside, &st))
-			if t.device {
-				// No device has this request, so it changes nothing.
-				answer, err := x.Syscall(unix.SYS_IOCTL, [6]uint64{uint64(fd), 0})
-				if err != nil {
-					return 0, err
-				}
-				noIoctl = answer == -int64(unix.EACCES)
-			}
-			if err := closeFD(); err != nil {
-				return 0, err
-			}
-			if passes && !t.requests && !t.together {
-				pass(noIoctl)
-				return callAgain, nil
-			}
 		}
-		if opened && !denied {
-			pass(noIoctl)
-			return callAgain, nil
+		if err := open(dir, text+r.offsets[i], r.access); err != nil {
+			return false, false, err
 		}
-		return -int64(unix.EACCES), nil
-	})
+		if t.together {
+			denied = denied || fd == -int64(unix.EACCES)
+			opened = opened || fd >= 0
+		}
+		if fd < 0 {
+			continue
+		}
+		var st unix.Stat_t
+		suits := !t.copied && !t.virtual || c.tid().IdentifyFD(int32(fd), &st) == nil &&
+			(t.copied && pollfd.IDOf(&st) == r.fresh.ID || t.virtual && c.host.mounts.has(r.beside, &st))
+		if t.device {
+			// No device has this request, so it changes nothing.
+			answer, err := x.Syscall(unix.SYS_IOCTL, [6]uint64{uint64(fd), 0})
+			if err != nil {
+				return false, false, err
+			}
+			noIoctl = answer == -int64(unix.EACCES)
+		}
+		if err := closeFD(); err != nil {
+			return false, false, err
+		}
+		if suits && !t.requests && !t.together {
+			return true, noIoctl, nil
+		}
+	}
+	return opened && !denied, noIoctl, nil
 }
 
 // withText makes the thread run system calls while text stands in its memory,
