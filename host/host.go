@@ -142,7 +142,6 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		configfs:  opts.Configfs,
 		extra:     opts.Files,
 		terminals: opts.Terminals,
-		isMounted: opts.FileServer != nil,
 		everyRoot: opts.EveryRoot,
 		everyUser: opts.EveryUser,
 		marker:    opts.Marker,
@@ -171,10 +170,8 @@ func New(class *drm.Class, opts Options) (*Host, error) {
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	h.startCleaner(opts)
-	if opts.FileServer != nil {
-		if err := h.startMounts(opts.FileServer); err != nil {
-			return nil, errors.Join(fmt.Errorf("host: the virtual files cannot be mounted: %w", err), h.close())
-		}
+	if err := h.tryMounts(opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("host: the virtual files cannot be mounted: %w", err), h.close())
 	}
 	h.subscribe()
 	return h, nil

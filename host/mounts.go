@@ -82,6 +82,21 @@ func (l inLauncher) Close() error {
 	return errors.Join(unix.Close(l.roots.Files), unix.Close(l.roots.Devices))
 }
 
+// tryMounts starts the mounts, if there is a file server.
+func (h *Host) tryMounts(opts Options) error {
+	if opts.FileServer == nil {
+		return nil
+	}
+	h.isMounted = true
+	err := h.startMounts(opts.FileServer)
+	if err != nil && opts.MountsOptional {
+		h.isMounted = false
+		h.log.Info("host: calls on paths are answered, because the virtual files cannot be mounted", "err", err)
+		return nil
+	}
+	return err
+}
+
 // startMounts makes the namespace and starts the file servers.
 func (h *Host) startMounts(serve FileServer) (err error) {
 	m := &mounted{covered: make(map[string]bool)}

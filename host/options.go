@@ -69,9 +69,12 @@ type Options struct {
 
 	// FileServer, if not nil, shows the virtual files in mounts of a namespace
 	// of the programs, so that the kernel serves most calls on paths by itself.
-	// It takes CAP_SYS_ADMIN; New fails without it. nil: the calls are handed
-	// over.
+	// It takes CAP_SYS_ADMIN and /dev/fuse. nil: the calls are handed over.
 	FileServer FileServer
+
+	// MountsOptional lets calls on paths be handed over if the virtual files cannot
+	// be mounted. Without it, New fails then.
+	MountsOptional bool
 
 	// RaiseGOMAXPROCS raises GOMAXPROCS to a few more than there are CPUs,
 	// unless the environment sets it. Threads that wait for requests hold

@@ -17,7 +17,6 @@ import (
 	"github.com/udrm/udrm/host"
 	"github.com/udrm/udrm/internal/loglimit"
 	"github.com/udrm/udrm/machine/config"
-	"github.com/udrm/udrm/machine/fusefs"
 )
 
 // Options are the options of a [Machine]. The zero value is ready for use.
@@ -59,9 +58,8 @@ type Options struct {
 	// processes that a program leaves behind.
 	AdoptOrphans, RaiseGOMAXPROCS, RaiseDescriptorLimit, ReserveThreads bool
 
-	// Mounts shows the cards in mounts of a namespace of the programs, instead of
-	// answering all calls on paths. It takes CAP_SYS_ADMIN.
-	Mounts bool
+	// Files is how programs see the files of the cards. The default is Calls.
+	Files Files
 
 	// EveryUser and EveryRoot widen who sees and controls the cards: see
 	// [host.Options].
@@ -126,10 +124,6 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 		m.cards[label] = m.newCard(label, description, count[description.Driver])
 		count[description.Driver]++
 	}
-	var files host.FileServer
-	if opts.Mounts {
-		files = fusefs.Serve
-	}
 	var err error
 	if opts.Seat {
 		if m.seating, err = m.newSeating(); err != nil {
@@ -140,7 +134,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	if m.host, err = host.New(m.class, host.Options{
 		Configfs: m.newConfigfs(cards), Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit, ReserveThreads: opts.ReserveThreads,
-		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: files, Files: m.seating.files(), Terminals: m.seating.terminals(),
+		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: opts.Files.server(), MountsOptional: opts.Files == CallsOrMounts, Files: m.seating.files(), Terminals: m.seating.terminals(),
 	}); err != nil {
 		m.clock.end()
 		return nil, errors.Join(err, m.seating.close())

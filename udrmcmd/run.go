@@ -38,7 +38,7 @@ type runCmd struct {
 	Seat      bool          `help:"Give the program a seat, from which compositors get the cards, as of seatd and logind; see \"${name} help seat\"."`
 	EveryUser bool          `help:"Let programs of every user write the files of sysfs and use debugfs. Without it, only your own and those of root may."`
 	EveryRoot bool          `help:"Show the cards also to programs in a chroot or container whose /dev is another one."`
-	Files     string        `enum:"calls,mounts" default:"calls" env:"UDRM_FILES" placeholder:"HOW" help:"How programs see the files of the cards: calls answers all calls on paths; mounts mounts the files in a namespace of the programs, which makes other calls faster, takes root and is experimental. Default: ${default}."`
+	Files     string        `enum:"auto,mounts,calls" default:"auto" env:"UDRM_FILES" placeholder:"HOW" help:"How programs see the files of the cards: mounts mounts them in a namespace of the programs, which takes root and /dev/fuse; calls answers all calls on paths, which makes those on other files slower; auto is mounts where that is possible, on x86-64 and not under a debugger, and calls elsewhere. Default: ${default}."`
 	Trace     fileName      `placeholder:"FILE" help:"Write each request with its arguments and answer to FILE; see \"${name} help trace-format\", and \"${name} help trace\" to read it."`
 	Report    []reportFile  `sep:"none" placeholder:"FILE" help:"Write a report of the run to FILE: JSON, or JUnit XML if its name ends in .xml or is written as junit:FILE. Repeat the flag for more files; see \"${name} help report\"."`
 	Expect    []expectation `sep:"none" placeholder:"RULE" help:"Fail the run unless it fulfils the rule, such as frames>=60, no-leaks or matches:card0:DP-1=FILE. Repeat the flag for more rules; see \"${name} help report\"."`
@@ -136,7 +136,7 @@ func (cmd *runCmd) start(ctx *kong.Context, a *app) (err error) {
 		Template: template, Drivers: a.Drivers, HangUp: cmd.HangUp, Logger: r.log,
 		Cleaner: []string{"/proc/self/exe", cleanerArgument}, Launcher: launcher,
 		AdoptOrphans: true, RaiseGOMAXPROCS: true, RaiseDescriptorLimit: true, ReserveThreads: true,
-		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot, Seat: cmd.Seat, Mounts: cmd.Files == "mounts",
+		EveryUser: cmd.EveryUser, EveryRoot: cmd.EveryRoot, Seat: cmd.Seat, Files: machine.Files(cmd.Files),
 	})
 	if err != nil {
 		return err
