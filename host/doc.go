@@ -82,7 +82,8 @@
 // be that of a real one, for programs to list it. These are kept in a private
 // file system (internal/shadow) and have the right names and types, and nothing
 // else. It is mounted nowhere: calls that are not handed over, such as mkdirat,
-// could otherwise leave the root of a program by "..". Paths that start at such a descriptor are resolved by this process.
+// could otherwise leave the root of a program by "..". Paths that start at such a
+// descriptor are resolved by this process.
 // Directories such as /sys/class list real and virtual entries. A real /dev/dri
 // is hidden, and so is a real dri in debugfs. If no debugfs is mounted, there
 // seems to be one (debugfs.go).
@@ -98,6 +99,10 @@
 // links, types and names, in one place and confined to the program's root
 // (internal/thread/root.go). What it makes itself, it knows by device and inode.
 // Virtual files under Landlock are tested by the thread as well (landlock.go).
+//
+// With a [FileServer], the tree is mounted in a namespace of the programs, and the
+// kernel walks the paths (mounts.go). Then only opens of nodes are handed over, and
+// calls that may be on a descriptor.
 //
 // Programs see the devices if their /dev is that of this process. access.go says
 // which users may do what.
