@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func call80(nr, a, b, c uintptr) uintptr
-TEXT ·call80(SB), NOSPLIT, $0-40
+// func gate80(nr, a, b, c uintptr) uintptr
+TEXT ·gate80(SB), NOSPLIT, $0-40
 	MOVQ nr+0(FP), AX
 	MOVQ a+8(FP), BX
 	MOVQ b+16(FP), CX

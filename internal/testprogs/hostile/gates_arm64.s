@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func call80(nr, a, b, c uintptr) uintptr
-TEXT ·call80(SB), NOSPLIT, $0-40
+// func gate80(nr, a, b, c uintptr) uintptr
+TEXT ·gate80(SB), NOSPLIT, $0-40
 	MOVD $-38, R0
 	MOVD R0, ret+32(FP)
 	RET
