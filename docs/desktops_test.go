@@ -29,7 +29,7 @@ var desktops = []desktop{
 func (d desktop) run(t *testing.T, flags, script string) {
 	t.Helper()
 	dir := workplace(t)
-	if d.program == "weston" && strings.HasPrefix(run(t, dir, "weston", "--version"), "weston 10.") {
+	if d.program == "weston" && isWeston10(t) {
 		d.block = 1
 	}
 	block := strings.NewReplacer(
@@ -61,6 +61,11 @@ func (d desktop) run(t *testing.T, flags, script string) {
 	t.Log(strings.TrimSpace(said))
 }
 
+func isWeston10(t *testing.T) bool {
+	t.Helper()
+	return strings.HasPrefix(run(t, t.TempDir(), "weston", "--version"), "weston 10.")
+}
+
 // TestDesktops starts each desktop, until it draws, and once more after a pause of
 // its seat. It must live then.
 func TestDesktops(t *testing.T) {
@@ -85,12 +90,15 @@ func TestDesktopsHotplug(t *testing.T) {
 			continue
 		}
 		t.Run(d.program, func(t *testing.T) {
-			look, second := ":", "card1"
+			look, second, more := ":", "card1", ""
+			if d.program == "weston" && !isWeston10(t) { // its other shell may crash: see programs.md
+				more = "--shell=kiosk"
+			}
 			if d.program == "Xorg" { // needs a client that lights monitors, and crashes with a second card
 				look, second = "xrandr --display :7 --auto", "none"
 			}
 			d.run(t, "--vkms 6.12 --cards 2 --monitor 1024x768,DP --monitor 800x600,HDMI-A --expect no-leaks", `udrm unplug card1; card1() { [ `+second+` = none ] || udrm $1 card1; }
-				"$@" & p=$!
+				"$@" `+more+` & p=$!
 				lives() { grep -qs "^State:.[^Z]" /proc/$p/status; }
 				dark() { while udrm screenshot $1 - >/dev/null 2>&1; do `+look+`; lives; sleep .1; done; }
 				lit() { `+look+`; udrm wait $1 --lit --timeout 60s; lives; }
