@@ -174,3 +174,22 @@ print(seen)
 		t.Errorf("got %q, want %q\n%s", r.stdout, want, r.stderr)
 	}
 }
+
+// TestMountsRefused runs udrm where it may make mounts, but cannot use them.
+func TestMountsRefused(t *testing.T) {
+	if !withMounts(t) {
+		return
+	}
+	for what, script := range map[string]string{
+		"a working directory that is gone":              `cd $(mktemp -d) && rmdir $PWD`,
+		"a new root":                                    `mount -t tmpfs root $0 && for d in /*; do mkdir $0$d && mount --rbind $d $0$d; done && set -- chroot $0 "$@"`,
+		"a user namespace that lacks the owner of /dev": `set -- setpriv --reuid=65534 --regid=65534 --clear-groups unshare --user --map-root-user --mount "$@"`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			cmd := exec.Command("unshare", "--mount", "sh", "-ec", script+`; exec "$@"`, t.TempDir(), udrm, "run", "--files=auto", "--", "modetest", "-M", "vkms", "-c")
+			if r := finish(t, cmd); r.exit != 0 || !strings.Contains(r.stdout, "Virtual-1") {
+				t.Errorf("exit %d\n%s%s", r.exit, r.stdout, r.stderr)
+			}
+		})
+	}
+}

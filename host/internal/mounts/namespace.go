@@ -68,7 +68,28 @@ func New() (n *Namespace, connections [2]int, err error) {
 		n, connections = &Namespace{ns: ns, roots: Roots{files, devices}}, [2]int{connection, second}
 		return nil
 	})
-	return n, connections, err
+	if err != nil {
+		return nil, connections, err
+	}
+	if err := n.try(); err != nil {
+		return nil, connections, errors.Join(err, unix.Close(connections[0]), unix.Close(connections[1]), n.Close())
+	}
+	return n, connections, nil
+}
+
+// try finds out, in a copy of the namespace, whether threads can enter it and mount
+// over directories.
+func (n *Namespace) try() error {
+	return onThread(func() error {
+		if err := n.Enter(); err != nil {
+			return err
+		}
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return os.NewSyscallError("unshare", err)
+		}
+		unix.Umask(0)
+		return n.cover(&Cover{Path: "/dev", Tmpfs: true})
+	})
 }
 
 // Roots returns the roots of the file systems, which belong to the namespace.
