@@ -54,11 +54,12 @@ func (h *Host) addNumberLink(t *vfs.Tree, number, target string) {
 }
 
 // removeUdev removes the virtual files of udev for a thread that removes the socket.
-// EPERM if the machine has one, which is that of its own udevd.
+// EPERM if the machine has one, which is that of its own udevd, and in a sandbox: other
+// programs would not see what a udevd there writes.
 func (h *Host) removeUdev(tid thread.ID) error {
 	var st unix.Stat_t
 	n, _ := h.tree.Load().Lookup(udevDir)
-	if n == nil || unix.Lstat(udevControl, &st) == nil {
+	if n == nil || unix.Lstat(udevControl, &st) == nil || !h.isOutside(tid) {
 		return unix.EPERM
 	}
 	program, err := tid.Credentials()
@@ -82,7 +83,16 @@ func (h *Host) removeUdev(tid thread.ID) error {
 	return nil
 }
 
-// uncover shows what is really in covered directories again, to programs that run.
+// isOutside reports whether a thread has the root and the mounts with which programs
+// are started.
+func (h *Host) isOutside(tid thread.ID) bool {
+	if h.mounts != nil {
+		return tid.InMounts(h.mounts.namespace.Roots().Namespace)
+	}
+	return tid.InOurRoot()
+}
+
+// uncover lets programs that run make files in covered directories, which are empty then.
 func (m *mounted) uncover(dirs ...string) error {
 	if m == nil {
 		return nil

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 
@@ -30,12 +31,11 @@ func TestUdevd(t *testing.T) {
 		until grep -qs ACTION=online /run/udevd-test/monitor; do :; done
 		kill $monitor
 		grep -A1 ACTION= /run/udevd-test/monitor | grep '/drm/card0$' | wc -l`
-	programs := map[string]*exec.Cmd{
-		// A machine has no /run for each program.
-		"calls":  exec.Command("unshare", "--mount", "sh", "-ec", "mount -t tmpfs run /run; mkdir /run/udev; mkdir -p /dev/char; mount -t tmpfs char /dev/char\n"+script),
-		"mounts": exec.Command("sh", "-ec", script),
+	if os.Getenv(ownRunVariable) == "" {
+		withOwnRun(t, "^TestUdevd$")
+		return
 	}
-	for name, server := range map[string]host.FileServer{"calls": nil, "mounts": fusefs.Serve} {
+	for name, server := range map[string]host.FileServer{"mounts": fusefs.Serve, "calls": nil} {
 		t.Run(name, func(t *testing.T) {
 			class := drm.NewClass(drm.ClassOptions{})
 			drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
@@ -44,9 +44,38 @@ func TestUdevd(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer h.Close()
-			if got := run(t, h, programs[name]); got != "2\n" {
+			const remove = "rm -f /run/udev/control 2>/dev/null || echo refused; test -e /run/udev/data/c226:0 && echo kept"
+			if got, want := run(t, h, exec.Command("unshare", "--mount", "sh", "-c", remove)), "refused\nkept\n"; got != want {
+				t.Errorf("a program with mounts of its own that removes the socket: %q, want %q", got, want)
+			}
+			if got := run(t, h, exec.Command("sh", "-ec", script)); got != "2\n" {
 				t.Errorf("udevd's messages of card0: %s, want one of each udevd", got)
 			}
+			for _, file := range []string{"/run/udev/control", "/dev/char/226:0"} {
+				if _, err := os.Lstat(file); server != nil && err == nil {
+					t.Errorf("udevd has made the machine's %s", file)
+				}
+				_ = os.Remove(file)
+			}
 		})
+	}
+}
+
+// ownRunVariable says that a test runs where /run and /dev/char are its own.
+const ownRunVariable = "UDRM_TEST_OWN_RUN"
+
+// withOwnRun runs a test in a /run and a /dev/char of its own, so that a udevd in it does
+// not change those of the machine.
+func withOwnRun(t *testing.T, pattern string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mounts = "mount -t tmpfs run /run; mkdir /run/udev; mkdir -p /dev/char; mount -t tmpfs char /dev/char; exec \"$@\""
+	cmd := exec.Command("unshare", "--mount", "sh", "-ec", mounts, "sh", self, "-test.run", pattern)
+	cmd.Env = append(os.Environ(), clientVariable+"="+client, ownRunVariable+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

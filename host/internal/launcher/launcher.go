@@ -146,7 +146,7 @@ func (l *Launcher) NewNamespace() (connections [2]int, roots mounts.Roots, err e
 	if err != nil {
 		return connections, roots, err
 	}
-	return [2]int{fds[0], fds[1]}, mounts.Roots{Files: fds[2], Devices: fds[3]}, nil
+	return [2]int{fds[0], fds[1]}, mounts.Roots{Files: fds[2], Devices: fds[3], Namespace: r.Inode}, nil
 }
 
 // Cover mounts over directories in the namespace: see [mounts.Namespace.Cover].

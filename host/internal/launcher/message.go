@@ -52,6 +52,7 @@ func stringsOf(list [][]byte) (all []string) {
 type reply struct {
 	PID   int
 	Dev   pollfd.ID // of /dev, after covers
+	Inode uint64    // of a new namespace
 	Text  string    // of an error
 	Errno unix.Errno
 	Start bool // the error is the program's: it could not be executed

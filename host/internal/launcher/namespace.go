@@ -27,7 +27,7 @@ func (n *namespace) serve(socket int, r *request) (err error) {
 	}
 	n.Namespace = made
 	roots := made.Roots()
-	err = send(socket, reply{}, connections[0], connections[1], roots.Files, roots.Devices)
+	err = send(socket, reply{Inode: roots.Namespace}, connections[0], connections[1], roots.Files, roots.Devices)
 	closeAll(connections[:])
 	return err
 }

@@ -13,7 +13,7 @@ type Change struct {
 	Path string
 	Dir  bool
 	Gone bool
-	Left bool // the directory below it stays, in which programs make files
+	Left bool // programs make files in a directory in its place
 }
 
 // Change makes and removes names in directories that a tmpfs covers.
@@ -42,8 +42,13 @@ func (n *Namespace) change(c Change) error {
 	if err := unix.Unmount(c.Path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
 		return &os.PathError{Op: "unmount", Path: c.Path, Err: err}
 	}
-	if c.Left {
-		return nil
+	if c.Left { // what is there may be of the machine
+		files, err := newTmpfs(c.Path)
+		if err != nil {
+			return err
+		}
+		defer files.close()
+		return attach(files.mount, c.Path)
 	}
 	flags := 0
 	if c.Dir {

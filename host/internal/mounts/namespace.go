@@ -27,6 +27,9 @@ type Roots struct {
 	// it asks the server for them: so the server hears of each open, also by a bind
 	// mount. Devices can be opened: the server must refuse that.
 	Devices int
+
+	// Namespace is the inode of the namespace.
+	Namespace uint64
 }
 
 // Of returns the root of the file system that shows a path.
@@ -57,6 +60,10 @@ func New() (n *Namespace, connections [2]int, err error) {
 		if err != nil {
 			return &os.PathError{Op: "open", Path: "/proc/thread-self/ns/mnt", Err: err}
 		}
+		var st unix.Stat_t
+		if err := unix.Fstat(ns, &st); err != nil {
+			return errors.Join(os.NewSyscallError("fstat", err), unix.Close(ns))
+		}
 		files, connection, err := newFUSE(unix.MOUNT_ATTR_NODEV)
 		if err != nil {
 			return errors.Join(err, unix.Close(ns))
@@ -65,7 +72,7 @@ func New() (n *Namespace, connections [2]int, err error) {
 		if err != nil {
 			return errors.Join(err, unix.Close(files), unix.Close(connection), unix.Close(ns))
 		}
-		n, connections = &Namespace{ns: ns, roots: Roots{files, devices}}, [2]int{connection, second}
+		n, connections = &Namespace{ns: ns, roots: Roots{files, devices, st.Ino}}, [2]int{connection, second}
 		return nil
 	})
 	if err != nil {

@@ -69,11 +69,20 @@ func (t ID) InOurRoot() bool {
 	return err == nil && string(root) == "/" && t.inOurNamespace("mnt")
 }
 
-func (t ID) inOurNamespace(kind string) bool {
-	ours := ownNamespaces()[kind]
+// InMounts reports whether the thread is in the mount namespace with that inode, and
+// has its root directory.
+func (t ID) InMounts(inode uint64) bool {
+	var buf [unix.PathMax]byte
+	root, err := t.RootLink(buf[:])
+	return err == nil && string(root) == "/" && t.inNamespace("mnt", fmt.Sprintf("mnt:[%d]", inode))
+}
+
+func (t ID) inOurNamespace(kind string) bool { return t.inNamespace(kind, ownNamespaces()[kind]) }
+
+func (t ID) inNamespace(kind, link string) bool {
 	var buf [64]byte
 	n, err := readlink(unix.AT_FDCWD, []byte(t.path("ns/"+kind+"\x00")), buf[:])
-	return err == nil && ours != "" && ours == string(buf[:n])
+	return err == nil && link != "" && link == string(buf[:n])
 }
 
 // ownNamespaces returns the links in /proc of the namespaces of this process,
