@@ -113,7 +113,7 @@ type Host struct {
 
 	udevGone atomic.Bool // a program has removed the virtual files of udev
 
-	foreignUdevs []string // sockets of udevds that ran before; set before udevGone
+	foreignUdevs []uint32 // sockets of udevds that ran before; set before udevGone
 
 	core        *coreParameters
 	configfs    *configfs.FS // nil: none

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -118,19 +117,16 @@ func (h *Host) hasOtherUdevd() bool {
 	if !h.udevGone.Load() {
 		return false
 	}
-	return slices.ContainsFunc(udevSockets(), func(inode string) bool { return !slices.Contains(h.foreignUdevs, inode) })
+	return slices.ContainsFunc(udevSockets(), func(inode uint32) bool { return !slices.Contains(h.foreignUdevs, inode) })
 }
 
 // udevSockets returns the inodes of the sockets that accept connections at
-// udevControl, in whatever root.
-func udevSockets() (inodes []string) {
-	const accepts = "00010000" // __SO_ACCEPTCON of linux/net.h
-	table, _ := os.ReadFile("/proc/self/net/unix")
-	for line := range bytes.Lines(table) {
-		// Num RefCount Protocol Flags Type St Inode Path
-		fields := bytes.Fields(line)
-		if len(fields) == 8 && string(fields[3]) == accepts && string(fields[7]) == udevControl {
-			inodes = append(inodes, string(fields[6]))
+// udevControl, in whatever root, except those that other users have made.
+func udevSockets() (inodes []uint32) {
+	listeners, _ := udev.Listeners(udevControl)
+	for _, l := range listeners {
+		if l.UID == 0 || int(l.UID) == os.Geteuid() {
+			inodes = append(inodes, l.Inode)
 		}
 	}
 	return inodes

@@ -15,7 +15,8 @@ import (
 
 // TestUdevd runs systemd-udevd. Its clients reach it. It hears the kernel's message of
 // a card, sends udevd's, which no other process does then, and writes its database.
-// When it has ended, this process sends udevd's messages again.
+// When it has ended, this process sends udevd's messages again, although another user
+// has a socket of that name.
 func TestUdevd(t *testing.T) {
 	const script = `
 		/lib/systemd/systemd-udevd 2>/dev/null & udevd=$!
@@ -27,9 +28,18 @@ func TestUdevd(t *testing.T) {
 		until grep -qs ACTION=change /run/udevd-test/monitor; do :; done
 		grep I: /run/udev/data/c226:0 >/dev/null
 		udevadm control --exit; wait $udevd
+		setpriv --reuid=65534 --regid=65534 --clear-groups unshare --user --map-root-user --mount sh -c '
+			mount -t tmpfs other /run && mkdir /run/udev && exec python3 -c "
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.bind(\"/run/udev/control\")
+s.listen()
+print(flush=True)
+s.accept()"' >/run/udevd-test/other & other=$!
+		until test -s /run/udevd-test/other; do kill -0 $other; done
 		udevadm trigger --action=online /sys/class/drm/card0
 		until grep -qs ACTION=online /run/udevd-test/monitor; do :; done
-		kill $monitor
+		kill $monitor $other
 		grep -A1 ACTION= /run/udevd-test/monitor | grep '/drm/card0$' | wc -l`
 	if os.Getenv(ownRunVariable) == "" {
 		withOwnRun(t, "^TestUdevd$")
