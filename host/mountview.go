@@ -34,6 +34,9 @@ func (c *call) sharesDir(dir string) bool {
 	if c.host.everyRoot || dir != "/sys" && !strings.HasPrefix(dir, "/sys/") {
 		return true
 	}
+	if c.tid().InOurRoot() {
+		return true
+	}
 	dir, ours := nearestDir(dir)
 	var theirs unix.Stat_t
 	if c.tid().Identify(dir, &theirs) != nil || theirs.Ino != ours.Ino {
@@ -83,7 +86,7 @@ func (c *call) isReadOnly(path string) bool {
 // addedFlags returns the flags of the program's mount at path that the one of this
 // process lacks.
 func (c *call) addedFlags(path string) int64 {
-	if c.host.everyRoot || !inDev(path) && !strings.HasPrefix(path, "/sys/") {
+	if c.host.everyRoot || !inDev(path) && !strings.HasPrefix(path, "/sys/") || c.tid().InOurRoot() {
 		return 0
 	}
 	dir, _ := nearestDir(parentOf(c.host.tree.Load().Top(path)))
