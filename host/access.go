@@ -91,6 +91,11 @@ func (c *call) mayTraverse(base, path string) error {
 	if !inDebugfs(path) || path == debugfsRoot || inDebugfs(base) {
 		return nil
 	}
-	n, _ := c.host.tree.Load().Lookup(debugfsRoot)
-	return c.permit(debugfsRoot, n, unix.X_OK)
+	return c.host.mayEnterDebugfs(c.tid())
+}
+
+// mayEnterDebugfs checks that a thread may reach what is in debugfs.
+func (h *Host) mayEnterDebugfs(tid thread.ID) error {
+	n, _ := h.tree.Load().Lookup(debugfsRoot)
+	return h.permit(tid, debugfsRoot, n, unix.X_OK)
 }

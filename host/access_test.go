@@ -18,7 +18,9 @@ import (
 func TestAccess(t *testing.T) {
 	class := drm.NewClass(drm.ClassOptions{})
 	drmtest.Bind(t, bus.New("platform"), "vkms", vkms.NewDriver(class, vkms.ConfigOf(drm.Linux612)).BusDriver())
-	h, err := host.New(class, host.Options{Logger: logger})
+	opts := testOptions(host.Options{})
+	opts.EveryUser = false
+	h, err := host.New(class, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,9 +39,15 @@ func TestAccess(t *testing.T) {
 		{": >" + driver + "/unbind && echo opened", denied, "opened\n"},
 		{": >/sys/bus/platform/rescan && echo opened", denied, "opened\n"},
 		{"test -w " + driver + "/unbind && echo writable || echo Permission denied", denied, "writable\n"},
+		{`perl -e 'truncate "/sys/class/drm/card0/dev", 0 or die $!; print "done\n"'`, denied, "done\n"},
+		{`perl -MFcntl -e 'sysopen F, "/sys/class/drm/card0/dev", O_RDONLY|O_TRUNC or die $!; print "done\n"'`, denied, "done\n"},
+		{`perl -MFcntl -e 'sysopen F, "/sys/class/drm/card0-Virtual-1/status", O_WRONLY|O_TRUNC or die $!; print "done\n"'`, denied, "done\n"},
+		{`perl -e 'truncate "/sys/kernel/debug/dri/0/name", 0 or die $!; print "done\n"'`, denied, "done\n"},
 		{"cat /sys/kernel/debug/dri/0/name", denied, "vkms dev=vkms unique=vkms\n"},
 		{"cd /sys/kernel/debug/dri && echo entered || echo Permission denied", denied, "entered\n"},
-		{"stat -c %n /sys/kernel/debug/dri/0/name", denied, "/sys/kernel/debug/dri/0/name\n"},
+		{"exec 5<>/sys/kernel/debug/sync/sw_sync && echo opened", denied, "opened\n"},
+		{"ls /sys/kernel/debug/dri >/dev/null && echo listed", denied, "listed\n"},
+		{"stat -c %a /sys/kernel/debug/dri/0/name", denied, "444\n"},
 		{"ls /sys/kernel/debug >/dev/null && echo listed", denied, "listed\n"},
 	} {
 		for _, user := range users {

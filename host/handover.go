@@ -32,6 +32,13 @@ func (v *VirtualFiles) Opening(tid int, path string) bool {
 // number, so a thread that can be about to open it gets EACCES.
 func (v *VirtualFiles) Attributes(tid int, path string) (unix.Statx_t, error) {
 	n, _ := v.host.tree.Load().Lookup(path)
+	if n != nil && path != debugfsRoot && inDebugfs(path) {
+		if b, ok := thread.ID(tid).Blocked(); ok && asksPath(b) {
+			if err := v.host.mayEnterDebugfs(thread.ID(tid)); err != nil {
+				return unix.Statx_t{}, err
+			}
+		}
+	}
 	if n == nil || !isNode(n) || v.Announces(tid) {
 		return v.Stat(path)
 	}
@@ -83,6 +90,17 @@ func isOpen(nr int, args [6]uint64) bool {
 // asksStatus reports whether a call only asks for the status of a file.
 func asksStatus(nr int) bool {
 	return nr == unix.SYS_FSTAT || nr == unix.SYS_NEWFSTATAT || nr == unix.SYS_STATX || slices.Contains(oldStats, nr)
+}
+
+// asksPath reports whether a call asks for the status of a file by its path.
+func asksPath(b thread.Blocked) bool {
+	switch b.NR {
+	case unix.SYS_NEWFSTATAT:
+		return b.Args[3]&unix.AT_EMPTY_PATH == 0
+	case unix.SYS_STATX:
+		return b.Args[2]&unix.AT_EMPTY_PATH == 0
+	}
+	return slices.Contains(oldStats, b.NR)
 }
 
 // leavesClosed reports whether a call is one on a path, or on a descriptor, that

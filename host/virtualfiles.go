@@ -213,10 +213,18 @@ func (v *VirtualFiles) Readlink(path string) (string, error) {
 	return target, nil
 }
 
-// Access checks an access by a thread: want is made of R_OK, W_OK and X_OK.
+// Access checks an access by a thread: want is made of R_OK, W_OK and X_OK. The
+// kernel asks nobody who may search a directory on the way, so this also checks that
+// of debugfs.
 func (v *VirtualFiles) Access(tid int, path string, want uint32) error {
 	n, _ := v.host.tree.Load().Lookup(path)
-	return v.host.permit(thread.ID(tid), path, n, want)
+	if err := v.host.permit(thread.ID(tid), path, n, want); err != nil {
+		return err
+	}
+	if n == nil || path == debugfsRoot || !inDebugfs(path) {
+		return nil
+	}
+	return v.host.mayEnterDebugfs(thread.ID(tid))
 }
 
 // An OpenFile is a virtual file that a program has opened: its content at that
@@ -263,11 +271,12 @@ func (v *VirtualFiles) open(tid int, path string, flags int) (OpenFile, error) {
 		return OpenFile{}, nil
 	case n == nil:
 		return v.openReal(path, want)
-	case n.Kind != vfs.File || n.Open != nil || n.Socket():
-		return OpenFile{}, unix.ENXIO
 	}
-	if err := v.host.permit(t, path, n, want); err != nil {
+	if err := v.Access(tid, path, want); err != nil {
 		return OpenFile{}, err
+	}
+	if n.Kind != vfs.File || n.Open != nil || n.Socket() {
+		return OpenFile{}, unix.ENXIO
 	}
 	var f OpenFile
 	if want&unix.R_OK != 0 {

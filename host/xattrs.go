@@ -200,11 +200,14 @@ func (v *VirtualFiles) Xattrs(tid int, path string) string {
 	return v.host.xattrs.list(thread.ID(tid), path)
 }
 
-// SetXattr sets an extended attribute for a thread, with flags as of setxattr(2). The
-// kernel has checked that the thread may do so.
+// SetXattr sets an extended attribute for a thread, with flags as of setxattr(2).
 func (v *VirtualFiles) SetXattr(tid int, path, name, value string, flags uint32) error {
-	if n, _ := v.host.tree.Load().Lookup(path); n == nil {
+	n, _ := v.host.tree.Load().Lookup(path)
+	if n == nil {
 		return unix.EOPNOTSUPP
+	}
+	if err := v.host.permitXattr(thread.ID(tid), path, n, name, true); err != nil {
+		return err
 	}
 	if err := v.host.setXattr(v.host.accounts.of(tid), path, name, value, flags); err != nil {
 		return errnoOf(err)

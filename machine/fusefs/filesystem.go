@@ -170,6 +170,11 @@ func (fs *fileSystem) attributes(header *fuse.InHeader, out *fuse.AttrOut) fuse.
 // SetAttr implements fuse.RawFileSystem. The size of a file does not change.
 func (fs *fileSystem) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
 	at, tid := fs.path(in.NodeId), int(in.Pid)
+	if _, ok := in.GetSize(); ok && !fs.isWritable(in) {
+		if err := fs.files.Access(tid, at, unix.W_OK); err != nil {
+			return status(err)
+		}
+	}
 	if mode, ok := in.GetMode(); ok {
 		if err := fs.files.Chmod(tid, at, mode); err != nil {
 			return status(err)
@@ -186,6 +191,16 @@ func (fs *fileSystem) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.A
 		return status(err)
 	}
 	return fs.attributes(&in.InHeader, out)
+}
+
+// isWritable reports whether the request is for a file that is open for writing.
+func (fs *fileSystem) isWritable(in *fuse.SetAttrIn) bool {
+	id, ok := in.GetFh()
+	if !ok {
+		return false
+	}
+	h := fs.handle(id)
+	return h != nil && h.Store != nil
 }
 
 func (fs *fileSystem) setTimes(in *fuse.SetAttrIn, at string) error {
