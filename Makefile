@@ -4,7 +4,7 @@
 # make vet           static checks: vet, guardcheck, staticcheck, imports, links, prose
 # make generated     check that go generate changes nothing
 # make unit          the tests, without cgo
-# make mounts        those of the host with files in mounts, and of the command without
+# make mounts        those of the host with the virtual files in mounts
 # make tags          the tests of srcu with its build tags
 # make race          the tests under the race detector, with the other Go version
 # make fuzz          fuzz each target for FUZZTIME, beginning with its stored corpus,
@@ -99,7 +99,6 @@ unit:
 
 mounts:
 	UDRM_FILES=mounts CGO_ENABLED=0 $(GO) test -timeout 30m ./host
-	UDRM_FILES=calls CGO_ENABLED=0 $(GO) test -timeout 30m ./cmd/udrm
 
 tags:
 	CGO_ENABLED=0 $(GO) test -tags srcu_membarrier -skip 'Model|Mutant' ./srcu ./drm

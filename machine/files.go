@@ -21,13 +21,14 @@ const (
 	Mounts Files = "mounts"
 
 	// CallsOrMounts is Mounts where that is possible, and Calls elsewhere: where a
-	// right is missing, under a debugger, and on architectures other than x86-64.
+	// right is missing, under a debugger, with EveryRoot, and on architectures other
+	// than x86-64.
 	CallsOrMounts Files = "auto"
 )
 
-// server returns what serves the files in mounts, or nil.
-func (f Files) server() host.FileServer {
-	if f == Mounts || f == CallsOrMounts && runtime.GOARCH == "amd64" && !isTraced() {
+// fileServer returns what serves the files in mounts, or nil.
+func (o Options) fileServer() host.FileServer {
+	if o.Files == Mounts || o.Files == CallsOrMounts && runtime.GOARCH == "amd64" && !o.EveryRoot && !isTraced() {
 		return fusefs.Serve
 	}
 	return nil

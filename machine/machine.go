@@ -134,7 +134,7 @@ func New(cards []config.Card, opts Options) (*Machine, error) {
 	if m.host, err = host.New(m.class, host.Options{
 		Configfs: m.newConfigfs(cards), Marker: m.marker, Cleaner: opts.Cleaner, Launcher: opts.Launcher,
 		HangUp: opts.HangUp, Logger: m.log, AdoptOrphans: opts.AdoptOrphans, RaiseGOMAXPROCS: opts.RaiseGOMAXPROCS, RaiseDescriptorLimit: opts.RaiseDescriptorLimit, ReserveThreads: opts.ReserveThreads,
-		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: opts.Files.server(), MountsOptional: opts.Files == CallsOrMounts, Files: m.seating.files(), Terminals: m.seating.terminals(),
+		EveryUser: opts.EveryUser, EveryRoot: opts.EveryRoot, FileServer: opts.fileServer(), MountsOptional: opts.Files == CallsOrMounts, Files: m.seating.files(), Terminals: m.seating.terminals(),
 	}); err != nil {
 		m.clock.end()
 		return nil, errors.Join(err, m.seating.close())

@@ -47,8 +47,8 @@ func TestWrongCommandLines(t *testing.T) {
 func TestWrongEnvironment(t *testing.T) {
 	t.Setenv("UDRM_FILES", "x")
 	for line, want := range map[string]string{
-		"run -- true":           `$UDRM_FILES: there is no "x"; write one of "auto", "mounts", "calls"; see "udrm help run"`,
-		"run --files=y -- true": `--files: there is no "y"; write one of "auto", "mounts", "calls"; see "udrm help run"`,
+		"run -- true":           `$UDRM_FILES: there is no "x"; write one of "calls", "mounts", "auto"; see "udrm help run"`,
+		"run --files=y -- true": `--files: there is no "y"; write one of "calls", "mounts", "auto"; see "udrm help run"`,
 	} {
 		if err := newApp(Options{}).run(strings.Fields(line)); err == nil || err.Error() != want {
 			t.Errorf("udrm %s: %v\nwant %s", line, err, want)

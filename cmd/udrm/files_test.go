@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,6 +174,24 @@ print(seen)
 	r := finish(t, exec.Command(udrm, "run", "--files=mounts", "--", "python3", "-c", strings.ReplaceAll(watch, "UDRM", udrm)))
 	if want := "[('0x100', 'card1'), ('0x200', 'card1')]\n"; r.stdout != want {
 		t.Errorf("got %q, want %q\n%s", r.stdout, want, r.stderr)
+	}
+}
+
+// TestFilesAuto checks that auto mounts the files where that is possible and shows as
+// much as calls.
+func TestFilesAuto(t *testing.T) {
+	for _, tc := range []struct {
+		flags []string
+		want  bool
+	}{
+		{nil, runtime.GOARCH == "amd64" && host.CheckMounts() == nil},
+		{[]string{"--every-root"}, false},
+	} {
+		args := slices.Concat([]string{"run", "-v", "--files=auto"}, tc.flags, []string{"--", "modetest", "-M", "vkms", "-c"})
+		r := run(t, args...)
+		if r.exit != 0 || !strings.Contains(r.stdout, "Virtual-1") || strings.Contains(r.stderr, "files are mounted") != tc.want {
+			t.Errorf("%q: exit %d, want mounts: %t\n%s%s", args, r.exit, tc.want, r.stdout, r.stderr)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ _udrm() {
 		--storm) return ;;
 		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
-		--files) COMPREPLY=($(compgen -W "auto mounts calls" -- "$word")); return ;;
+		--files) COMPREPLY=($(compgen -W "calls mounts auto" -- "$word")); return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--report) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--expect) return ;;
@@ -157,7 +157,7 @@ _udrm() {
 		--storm) return ;;
 		--clock) COMPREPLY=($(compgen -W "real step fast" -- "$word")); return ;;
 		--leftovers) return ;;
-		--files) COMPREPLY=($(compgen -W "auto mounts calls" -- "$word")); return ;;
+		--files) COMPREPLY=($(compgen -W "calls mounts auto" -- "$word")); return ;;
 		--trace) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--report) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		--expect) return ;;

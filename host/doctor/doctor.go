@@ -115,9 +115,9 @@ func checkDMABuf() Finding {
 // checkMounts finds out whether the files of cards can be mounted. A host does
 // without.
 func checkMounts() Finding {
-	f := Finding{Name: "files", OK: true, Seen: "the files of cards are mounted in a namespace of the programs"}
+	f := Finding{Name: "files", OK: true, Seen: "calls on paths are answered; the files of cards can be mounted, too (--files=mounts)"}
 	if err := host.CheckMounts(); err != nil {
-		f.Seen = "calls on paths are answered, because the files of cards cannot be mounted: " + err.Error()
+		f.Seen = "calls on paths are answered; the files of cards cannot be mounted: " + err.Error()
 	}
 	return f
 }
