@@ -197,6 +197,17 @@ func TestHostileThreads(t *testing.T) {
 	}
 }
 
+// replug unplugs the first card, and plugs it in again.
+func (a *arena) replug() {
+	a.t.Helper()
+	if err := a.first.Unbind(context.Background()); err != nil {
+		a.t.Error(err)
+	}
+	if err := a.first.Rebind("vkms"); err != nil {
+		a.t.Error(err)
+	}
+}
+
 // TestHostileMemory unplugs a card while a client's request waits for memory
 // that the client does not provide. Root runs the client: others may not use
 // userfaultfd.
@@ -204,12 +215,7 @@ func TestHostileMemory(t *testing.T) {
 	a := newArena(t, host.Options{})
 	attack := a.begin(nil, "fault").holding()
 	a.honest()
-	if err := a.first.Unbind(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if err := a.first.Rebind("vkms"); err != nil {
-		t.Error(err)
-	}
+	a.replug()
 	a.honest()
 	attack.end()
 }
@@ -247,12 +253,7 @@ func TestHostileWithhold(t *testing.T) {
 	before := threadsOf(t)
 	attack := a.begin(nil, "withhold", "100", "100").holding()
 	a.honest()
-	if err := a.first.Unbind(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if err := a.first.Rebind("vkms"); err != nil {
-		t.Error(err)
-	}
+	a.replug()
 	a.honest()
 	if serving, _ := a.Served(); serving == 0 {
 		t.Error("no call is served whose copy is beyond the quota")
@@ -339,12 +340,7 @@ func TestHostileArguments(t *testing.T) {
 	for range 3 {
 		a.honest()
 	}
-	if err := a.first.Unbind(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if err := a.first.Rebind("vkms"); err != nil {
-		t.Error(err)
-	}
+	a.replug()
 	a.honest()
 	every.end()
 	attack.end()

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/udrm/udrm/host/internal/mounts"
 )
 
 // A program can have mounts of its own, as in a sandbox: over /sys, so that it has
@@ -13,28 +15,25 @@ import (
 // these rules for files that are mounted, except for nodes, which only this process
 // opens.
 
-// Shows reports whether the program sees the virtual file at path in a directory
+// Shows reports whether the program sees the virtual file in a directory
 // that is really there. In calls mode, that directory must be the one that this
 // process has; seesDevices checks /dev.
-func (c *call) Shows(path string) bool {
+func (c *call) Shows(file string) bool {
 	switch h := c.host; {
 	case h.everyRoot, c.fromOurs:
 		return true
 	case h.mounts != nil:
 		var st unix.Stat_t
-		return !inDev(path) || c.tid().Identify(path, &st) == nil && st.Dev == h.mounts.device(path)
+		return !mounts.InDevices(file) || c.tid().Identify(file, &st) == nil && st.Dev == h.mounts.device(file)
 	}
-	return c.sharesDir(parentOf(path))
+	return c.sharesDir(path.Dir(file))
 }
 
 // sharesDir reports whether the program has the real directory dir of /sys that this
 // process has, or what is nearest to it, perhaps in the sysfs of another network
 // namespace.
 func (c *call) sharesDir(dir string) bool {
-	if c.host.everyRoot || dir != "/sys" && !strings.HasPrefix(dir, "/sys/") {
-		return true
-	}
-	if c.tid().InOurRoot() {
+	if c.host.everyRoot || dir != "/sys" && !strings.HasPrefix(dir, "/sys/") || c.tid().InOurRoot() {
 		return true
 	}
 	dir, ours := nearestDir(dir)
@@ -53,7 +52,7 @@ func nearestDir(dir string) (string, unix.Stat_t) {
 		if dir == "/" || unix.Stat(dir, &st) == nil {
 			return dir, st
 		}
-		dir = parentOf(dir)
+		dir = path.Dir(dir)
 	}
 }
 
@@ -64,32 +63,32 @@ func fileSystemOf(dir string) (fs unix.Statfs_t, err error) {
 	return fs, err
 }
 
-// mayOpenDevices reports whether the program may open a node at path: its mount has no
+// mayOpenDevices reports whether the program may open a node: its mount has no
 // "nodev" that the one of this process lacks.
-func (c *call) mayOpenDevices(path string) bool {
+func (c *call) mayOpenDevices(file string) bool {
 	switch {
-	case !inDev(path):
+	case !mounts.InDevices(file):
 		return true // the streams of debugfs are nodes only for this process
 	case c.host.mounts == nil:
-		return c.addedFlags(path)&unix.ST_NODEV == 0
+		return c.addedFlags(file)&unix.ST_NODEV == 0
 	}
-	options, err := c.tid().MountOptions(c.host.tree.Load().Top(path))
+	options, err := c.tid().MountOptions(c.host.tree.Load().Top(file))
 	return err != nil || !slices.Contains(strings.Split(options, ","), "nodev")
 }
 
-// isReadOnly reports whether the program sees the virtual file at path on a mount that
-// is read-only, unlike the one of this process.
-func (c *call) isReadOnly(path string) bool {
-	return c.host.mounts == nil && c.addedFlags(path)&unix.ST_RDONLY != 0
+// isReadOnly reports whether the program sees the virtual file on a mount that is
+// read-only, unlike the one of this process.
+func (c *call) isReadOnly(file string) bool {
+	return c.host.mounts == nil && c.addedFlags(file)&unix.ST_RDONLY != 0
 }
 
-// addedFlags returns the flags of the program's mount at path that the one of this
+// addedFlags returns the flags of the program's mount of the file that the one of this
 // process lacks.
-func (c *call) addedFlags(path string) int64 {
-	if c.host.everyRoot || !inDev(path) && !strings.HasPrefix(path, "/sys/") || c.tid().InOurRoot() {
+func (c *call) addedFlags(file string) int64 {
+	if c.host.everyRoot || !mounts.InDevices(file) && !strings.HasPrefix(file, "/sys/") || c.tid().InOurRoot() {
 		return 0
 	}
-	dir, _ := nearestDir(parentOf(c.host.tree.Load().Top(path)))
+	dir, _ := nearestDir(path.Dir(c.host.tree.Load().Top(file)))
 	theirs, err := c.tid().FileSystem(dir)
 	ours, ownErr := fileSystemOf(dir)
 	if err != nil || ownErr != nil {
@@ -97,7 +96,3 @@ func (c *call) addedFlags(path string) int64 {
 	}
 	return theirs.Flags &^ ours.Flags
 }
-
-func parentOf(file string) string { return path.Dir(file) }
-
-func inDev(path string) bool { return strings.HasPrefix(path, "/dev/") }

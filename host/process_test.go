@@ -169,14 +169,11 @@ func waitFor(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// TestReleaseOnDeath checks that the files of a killed program are released,
-// also while a request of it waits.
-func TestReleaseOnDeath(t *testing.T) {
-	class := drm.NewClass(drm.ClassOptions{})
-	d := newDevice(t, class, "vkms")
-	h := newHost(t, class, host.Options{})
+// holding starts a client that keeps a card open until its standard input is closed.
+func holding(t *testing.T, h *host.Host) (p *host.Process, stdin io.Closer) {
+	t.Helper()
 	cmd := exec.Command(client, "hold")
-	_, err := cmd.StdinPipe()
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,13 +181,22 @@ func TestReleaseOnDeath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := h.Start(cmd)
-	if err != nil {
+	if p, err = h.Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Fatal(line, err)
 	}
+	return p, stdin
+}
+
+// TestReleaseOnDeath checks that the files of a killed program are released,
+// also while a request of it waits.
+func TestReleaseOnDeath(t *testing.T) {
+	class := drm.NewClass(drm.ClassOptions{})
+	d := newDevice(t, class, "vkms")
+	h := newHost(t, class, host.Options{})
+	p, _ := holding(t, h)
 	if err := unix.Kill(p.PID(), unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"bufio"
 	"bytes"
 	"os/exec"
 	"strconv"
@@ -76,26 +75,11 @@ func TestManyPrograms(t *testing.T) {
 	h := newHost(t, class, host.Options{})
 	host.SetMaxWorkers(limit, h)
 	for range programs {
-		cmd := exec.Command(client, "hold")
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := h.Start(cmd)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p, stdin := holding(t, h)
 		defer func() {
 			_ = stdin.Close()
 			<-p.Done()
 		}()
-		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-			t.Fatal(line, err)
-		}
 	}
 	var out bytes.Buffer
 	p := start(t, h, &out, "crowd", strconv.Itoa(waits))

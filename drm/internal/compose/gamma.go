@@ -30,8 +30,8 @@ func NewGamma(lut []uapi.ColorLUT) *Gamma {
 }
 
 // NewPalette prepares a table, which must not be empty, for pictures with pixels of a
-// palette, such as C8. Each value is that of the nearest entry, without anything in between: with 256
-// entries, pixel 7 has the colour of entry 7.
+// palette, such as C8. Each value is that of the nearest entry, without anything in
+// between: with 256 entries, pixel 7 has the colour of entry 7.
 func NewPalette(lut []uapi.ColorLUT) *Gamma {
 	gamma := new(Gamma)
 	last := len(lut) - 1
